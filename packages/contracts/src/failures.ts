@@ -1,0 +1,45 @@
+/** How a failure leaves by each door: gRPC status code, HTTP status, and whether the caller may try the same again. */
+export interface FailureRow {
+  /** google.rpc.Code number. */
+  grpc: number
+  /** HTTP status of the public API. */
+  http: number
+  /** True when the same call can succeed later without being changed. */
+  retry: boolean
+}
+
+/** The closed list of ways in which a call can fail. Doors map from it; nothing else invents statuses. */
+export const failures = {
+  invalid: { grpc: 3, http: 400, retry: false },
+  unauthenticated: { grpc: 16, http: 401, retry: false },
+  forbidden: { grpc: 7, http: 403, retry: false },
+  notFound: { grpc: 5, http: 404, retry: false },
+  conflict: { grpc: 10, http: 409, retry: false },
+  precondition: { grpc: 9, http: 422, retry: false },
+  tooLarge: { grpc: 11, http: 413, retry: false },
+  throttled: { grpc: 8, http: 429, retry: true },
+  busy: { grpc: 14, http: 503, retry: true },
+  timeout: { grpc: 4, http: 504, retry: true },
+  internal: { grpc: 13, http: 500, retry: false },
+} as const satisfies Record<string, FailureRow>
+
+export type Failure = keyof typeof failures
+
+/** The one error that crosses a door. `message` is for the caller; `cause` and `details` are for our logs. */
+export class AppError extends Error {
+  readonly failure: Failure
+  /** Structured facts for logs, e.g. ids. Never secrets, never shown to the caller. */
+  readonly details: Record<string, unknown>
+
+  constructor(failure: Failure, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'AppError'
+    this.failure = failure
+    this.details = options.details ?? {}
+  }
+}
+
+/** The failure of anything thrown: an AppError's own, otherwise `internal`. */
+export function failureOf(error: unknown): Failure {
+  return error instanceof AppError ? error.failure : 'internal'
+}

@@ -1,0 +1,7 @@
+export * from './events.ts'
+export * from './failures.ts'
+export * from './locks.ts'
+export * from './payloads.ts'
+export * from './rate-limits.ts'
+export * from './secret-places.ts'
+export * from './streams.ts'

@@ -1,0 +1,126 @@
+/**
+ * What an operation does when another holds its lock. Nothing is ever dropped:
+ * - `refuse`: the caller is told what is running;
+ * - `queue`: the entry stays open and is taken after the holder is done;
+ * - `skip`: the holder is doing this very work;
+ * - `coalesce`: marked dirty, the holder runs once more;
+ * - `later`: the lane takes it again in 1–5 s;
+ * - `wait`: waits briefly, then later.
+ */
+export type WhenBusy = 'refuse' | 'queue' | 'skip' | 'coalesce' | 'later' | 'wait'
+
+export interface LockRow {
+  key: (id: string) => string
+  ttlMs: number
+  whenBusy: WhenBusy
+  /** True when a transaction under this lock is checked against `lock_fences` (see packages/database). */
+  fence: boolean
+  /** The operation that the lock serializes, and what keeps the data right without it. */
+  guards: string
+}
+
+const seconds = (n: number): number => n * 1000
+const minutes = (n: number): number => n * 60_000
+
+/**
+ * The 12 locks of docs/reference/conflict-analysis.md, with its exact keys and times. When several are held they are
+ * acquired in the order account, connection, campaign, segment, contact, message, ids ascending.
+ */
+export const locks = {
+  template_sync: {
+    key: (connectionId: string) => `template_sync:connection:${connectionId}`,
+    ttlMs: minutes(5),
+    whenBusy: 'refuse',
+    fence: true,
+    guards: 'one template sync a connection; unique (account, WABA, name, language)',
+  },
+  contact_import: {
+    key: (accountId: string) => `contact_import:account:${accountId}`,
+    ttlMs: minutes(10),
+    whenBusy: 'queue',
+    fence: true,
+    guards: 'one import an account; unique identities, one running row an account',
+  },
+  contact_export: {
+    key: (accountId: string) => `contact_export:account:${accountId}`,
+    ttlMs: minutes(5),
+    whenBusy: 'refuse',
+    fence: false,
+    guards: 'one export an account; unique file name, atomic rename',
+  },
+  campaign_prepare_recipients: {
+    key: (campaignId: string) => `campaign_prepare_recipients:${campaignId}`,
+    ttlMs: minutes(5),
+    whenBusy: 'skip',
+    fence: true,
+    guards: 'one preparation a campaign; unique (campaign, contact), run id',
+  },
+  segment_recalculate: {
+    key: (accountId: string) => `segment_recalculate:account:${accountId}`,
+    ttlMs: minutes(10),
+    whenBusy: 'coalesce',
+    fence: true,
+    guards: 'one recalculation of all segments an account; recompute is idempotent',
+  },
+  webhook_process: {
+    key: (connectionId: string) => `webhook_process:connection:${connectionId}`,
+    ttlMs: minutes(1),
+    whenBusy: 'wait',
+    fence: false,
+    guards: 'one webhook batch a connection; unique keys of the effects',
+  },
+  webhook_message: {
+    key: (messageId: string) => `webhook_message:${messageId}`,
+    ttlMs: seconds(30),
+    whenBusy: 'wait',
+    fence: false,
+    guards: 'one handler an inbound message; unique (connection, wamid)',
+  },
+  webhook_status: {
+    key: (messageId: string) => `webhook_status:${messageId}`,
+    ttlMs: seconds(30),
+    whenBusy: 'wait',
+    fence: false,
+    guards: 'one handler a message status; facts only ever move forward',
+  },
+  campaign_send: {
+    key: (campaignId: string) => `campaign_send:${campaignId}`,
+    ttlMs: minutes(1),
+    whenBusy: 'later',
+    fence: true,
+    guards: 'one sender a campaign; claim by conditional UPDATE',
+  },
+  campaign_status_update: {
+    key: (wamid: string) => `campaign_status_update:${wamid}`,
+    ttlMs: seconds(30),
+    whenBusy: 'wait',
+    fence: false,
+    guards: "one writer of an attempt's status; facts only ever move forward",
+  },
+  contact_merge: {
+    key: (contactId: string) => `contact_merge:${contactId}`,
+    ttlMs: minutes(5),
+    whenBusy: 'refuse',
+    fence: false,
+    guards: 'one merge a contact, both ids at once; rows locked in id order',
+  },
+  segment_calculate: {
+    key: (segmentId: string) => `segment_calculate:${segmentId}`,
+    ttlMs: minutes(1),
+    whenBusy: 'coalesce',
+    fence: true,
+    guards: 'one calculation a segment; fence on write',
+  },
+} as const satisfies Record<string, LockRow>
+
+export type LockName = keyof typeof locks
+
+/** A holder renews at a third of the TTL, so that two lost renewals still leave time. */
+export const renewEveryMs = (ttlMs: number): number => Math.floor(ttlMs / 3)
+
+/** Every process keeps `instance:{id}` alive; a lock whose owner's instance key is gone may be taken over. */
+export const instances = {
+  key: (instanceId: string) => `instance:${instanceId}`,
+  ttlMs: seconds(15),
+  renewEveryMs: seconds(5),
+} as const

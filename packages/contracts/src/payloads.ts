@@ -1,0 +1,17 @@
+/** Payloads of feed entries that carry their content themselves, by lane and kind. JSON in `feed_open.body`. */
+
+/** `contacts.learn`: what a send answer or a status taught about a person. */
+export interface Learned {
+  contactId: string
+  /** The number that was dialled, digits only. */
+  input?: string
+  waId?: string
+  userId?: string
+  /** Set when Meta said that the person stopped marketing (error 131050): the time of the status, in ms. */
+  stoppedAtMs?: number
+}
+
+/** `campaigns.run`: nothing but the doorbell's reason; the campaign row says what is to be done. */
+export interface CampaignRun {
+  reason: 'started' | 'resumed' | 'scheduled'
+}

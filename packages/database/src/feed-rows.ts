@@ -1,0 +1,155 @@
+import { AppError, type LaneName, laneKeyPattern, laneSettings } from '@lockstep/contracts'
+import { type RawBuilder, sql } from 'kysely'
+import { query, queryOne, type Tx } from './database.ts'
+
+/** An open piece of work, as its worker sees it. */
+export interface FeedEntry {
+  id: string
+  kind: string
+  accountId: string
+  rowId: string
+  body: Buffer
+  attempts: number
+  createdAtMs: number
+  appId: string
+}
+
+export interface FeedAppend {
+  lane: LaneName
+  key: string
+  kind?: string
+  rowId?: string
+  /** JSON content for entries that carry it themselves. */
+  body?: unknown
+}
+
+/** What became of an entry: finished with an outcome, due again later, or failed (a try is counted). */
+export type FeedVerdict = { id: string } & ({ outcome: string } | { laterMs: number } | { failure: string })
+
+/**
+ * Where an entry's content stands when it isn't in `feed_open.body`: a lateral query over `f` that answers `content`
+ * (bytea), `app_id` (text).
+ */
+export type FeedContent = RawBuilder<unknown>
+const ownContent: FeedContent = sql`select f.body as content, null::text as app_id`
+
+/** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
+export async function appendFeed(tx: Tx, entry: FeedAppend): Promise<void> {
+  if (!laneKeyPattern.test(entry.key)) throw new AppError('internal', `"${entry.key}" can't be the key of lane ${entry.lane}`)
+  const body = entry.body === undefined ? null : Buffer.from(JSON.stringify(entry.body))
+  await sql`insert into feed_open (subscriber, key, kind, account_id, row_id, body, bytes)
+    values (${entry.lane}, ${entry.key}, ${entry.kind ?? ''}, ${tx.accountId}, ${entry.rowId ?? ''}, ${body}, ${body?.length ?? 0})`.execute(
+    tx.sql,
+  )
+}
+
+/** Due entries of one key in id order, at most `maxEntries` and about `maxBytes`, but always at least one. */
+export async function takeFeed(
+  tx: Tx,
+  lane: string,
+  key: string,
+  maxEntries: number,
+  maxBytes: number,
+  content: FeedContent = ownContent,
+): Promise<{ entries: FeedEntry[]; nextDueMs: number | null }> {
+  const rows = await query<TakenRow>(
+    tx,
+    sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
+               (extract(epoch from f.created_at) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId"
+        from (select *, sum(bytes) over (order by id) - bytes as before
+              from (select * from feed_open
+                    where subscriber = ${lane} and key = ${key} and dead_reason is null and (not_before is null or not_before <= now())
+                    order by id limit ${maxEntries}) due) f
+        cross join lateral (${content}) c
+        where f.before < ${maxBytes} order by f.id`,
+  )
+  if (rows.length > 0) return { entries: rows.map(toEntry), nextDueMs: null }
+  const next = await queryOne<{ ms: number | null }>(
+    tx,
+    sql`select (extract(epoch from min(not_before) - now()) * 1000)::float8 as ms
+        from feed_open where subscriber = ${lane} and key = ${key} and dead_reason is null`,
+  )
+  return { entries: [], nextDueMs: next?.ms == null ? null : Math.max(0, Math.ceil(next.ms)) }
+}
+
+type TakenRow = Omit<FeedEntry, 'body'> & { body: Buffer | null }
+const toEntry = (row: TakenRow): FeedEntry => ({ ...row, body: row.body ?? Buffer.alloc(0), createdAtMs: Math.floor(row.createdAtMs) })
+
+/** Writes down what became of taken entries; entries that are gone already are passed over. */
+export async function settleFeed(tx: Tx, lane: string, key: string, verdicts: FeedVerdict[]): Promise<void> {
+  const done = verdicts.filter((v) => 'outcome' in v).map((v) => v.id)
+  const later = verdicts.filter((v) => 'laterMs' in v)
+  const failed = verdicts.filter((v) => 'failure' in v)
+  const mine = sql`subscriber = ${lane} and key = ${key}`
+  if (done.length > 0) await sql`delete from feed_open where id = any(${done}::bigint[]) and ${mine}`.execute(tx.sql)
+  if (later.length > 0)
+    await sql`update feed_open f set not_before = now() + v.ms * interval '1 millisecond'
+      from unnest(${later.map((v) => v.id)}::bigint[], ${later.map((v) => v.laterMs)}::float8[]) v(id, ms)
+      where f.id = v.id and ${mine}`.execute(tx.sql)
+  if (failed.length > 0)
+    await sql`update feed_open f set attempts = f.attempts + 1,
+        not_before = now() + (f.attempts + 1) * interval '1 second',
+        dead_reason = case when f.attempts + 1 >= ${laneSettings.maxTries} then v.reason end,
+        dead_at = case when f.attempts + 1 >= ${laneSettings.maxTries} then now() end
+      from unnest(${failed.map((v) => v.id)}::bigint[], ${failed.map((v) => v.failure)}::text[]) v(id, reason)
+      where f.id = v.id and ${mine}`.execute(tx.sql)
+}
+
+/** Keys with due entries, for the sweeper: it rings them again whatever NATS holds. */
+export async function dueKeys(tx: Tx, limit: number): Promise<{ lane: LaneName; key: string }[]> {
+  return query(
+    tx,
+    sql`select subscriber as lane, key from feed_open
+        where dead_reason is null and (not_before is null or not_before <= now())
+        group by subscriber, key order by min(id) limit ${limit}`,
+  )
+}
+
+export interface FeedCounts {
+  lane: string
+  open: number
+  dead: number
+  oldestSeconds: number
+}
+
+/** Open and dead entries by lane, for metrics. */
+export async function feedCounts(tx: Tx): Promise<FeedCounts[]> {
+  return query(
+    tx,
+    sql`select subscriber as lane, count(*) filter (where dead_reason is null)::int as open,
+               count(dead_reason)::int as dead,
+               coalesce(extract(epoch from now() - min(created_at) filter (where dead_reason is null)), 0)::float8 as "oldestSeconds"
+        from feed_open group by subscriber`,
+  )
+}
+
+export interface DeadEntry {
+  entry: FeedEntry
+  lane: string
+  key: string
+  reason: string
+}
+
+/** Dead entries, newest first; of every lane when none is named. */
+export async function listDead(tx: Tx, lane: string, limit: number, content: FeedContent = ownContent): Promise<DeadEntry[]> {
+  const rows = await query<TakenRow & { lane: string; key: string; reason: string }>(
+    tx,
+    sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
+               (extract(epoch from f.created_at) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId",
+               f.subscriber as lane, f.key, f.dead_reason as reason
+        from feed_open f cross join lateral (${content}) c
+        where f.dead_reason is not null and (${lane} = '' or f.subscriber = ${lane}) order by f.id desc limit ${limit}`,
+  )
+  return rows.map(({ lane, key, reason, ...row }) => ({ entry: toEntry(row), lane, key, reason }))
+}
+
+/** Opens dead entries again with their tries reset, all of the lane when no id is named; answers the keys to ring. */
+export async function replayDead(tx: Tx, lane: string, ids: string[]): Promise<{ lane: LaneName; key: string; id: string }[]> {
+  return query(
+    tx,
+    sql`with locked as (select id from feed_open where subscriber = ${lane} and dead_reason is not null
+                          and (${ids.length === 0} or id = any(${ids}::bigint[])) order by id for update)
+        update feed_open f set dead_reason = null, dead_at = null, attempts = 0, not_before = null
+        from locked where f.id = locked.id returning f.subscriber as lane, f.key, f.id::text`,
+  )
+}

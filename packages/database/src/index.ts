@@ -1,0 +1,7 @@
+export { sql } from 'kysely'
+export * from './database.ts'
+export * from './errors.ts'
+export * from './feed-rows.ts'
+export * from './fence.ts'
+export * from './migrate.ts'
+export * from './tables.ts'

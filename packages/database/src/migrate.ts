@@ -1,0 +1,98 @@
+import { AppError, type ServiceName } from '@lockstep/contracts'
+import { type Migration, Migrator } from '@mikro-orm/migrations'
+import { MikroORM } from '@mikro-orm/postgresql'
+import { Client } from 'pg'
+
+/** A service's schema and role are named after it. */
+export const schemaOf = (service: ServiceName): string => service.replaceAll('-', '_')
+
+/** The role that owns every schema and runs the migrations. */
+export const ownerRole = 'lockstep_owner'
+
+export type MigrationList = { name: string; class: new (...args: ConstructorParameters<typeof Migration>) => Migration }[]
+
+export interface Provision {
+  /** URL of a role that may create roles and databases. */
+  adminUrl: string
+  database: string
+  ownerPassword: string
+  /** Password of each service's role. */
+  passwords: Partial<Record<ServiceName, string>>
+}
+
+/**
+ * Creates the database, the owner role, and a schema and role for each service; repeating it changes only passwords.
+ * A service's role sees its own schema and nothing else.
+ */
+export async function provision(options: Provision): Promise<void> {
+  await withClient(options.adminUrl, async (client) => {
+    await ensureRole(client, ownerRole, options.ownerPassword)
+    for (const [service, password] of Object.entries(options.passwords))
+      await ensureRole(client, schemaOf(service as ServiceName), password)
+    const found = await client.query('select 1 from pg_database where datname = $1', [options.database])
+    if (found.rowCount === 0)
+      await client.query(
+        `create database ${client.escapeIdentifier(options.database)} owner ${ownerRole} template template0 encoding 'UTF8'`,
+      )
+  })
+  await withClient(databaseUrl(options.adminUrl, options.database), async (client) => {
+    await client.query('revoke all on schema public from public')
+    for (const service of Object.keys(options.passwords)) {
+      const schema = schemaOf(service as ServiceName)
+      await client.query(`create schema if not exists ${schema} authorization ${ownerRole}`)
+      await client.query(`grant usage on schema ${schema} to ${schema}`)
+      const defaults = `alter default privileges for role ${ownerRole} in schema ${schema}`
+      await client.query(`${defaults} grant select, insert, update, delete on tables to ${schema}`)
+      await client.query(`${defaults} grant usage on sequences to ${schema}`)
+      await client.query(`${defaults} revoke execute on functions from public`)
+      await client.query(`${defaults} grant execute on functions to ${schema}`)
+    }
+  })
+}
+
+async function ensureRole(client: Client, role: string, password: string): Promise<void> {
+  const found = await client.query('select 1 from pg_roles where rolname = $1', [role])
+  await client.query(
+    `${found.rowCount === 0 ? 'create' : 'alter'} role ${role} login nosuperuser nobypassrls password ${client.escapeLiteral(password)}`,
+  )
+}
+
+/** Runs a service's pending migrations as the owner; answers their names. */
+export async function migrate(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
+  const schema = schemaOf(service)
+  const orm = await MikroORM.init({
+    clientUrl: ownerUrl,
+    schema,
+    entities: [],
+    extensions: [Migrator],
+    discovery: { warnWhenNoEntities: false },
+    driverOptions: { options: `-c search_path=${schema} -c lock_timeout=10s` },
+    migrations: { migrationsList: migrations, schema, tableName: 'migrations', snapshot: false, silent: true },
+  } as Parameters<typeof MikroORM.init>[0])
+  try {
+    const done = await (orm as MikroORM & { migrator: Migrator }).migrator.up()
+    return done.map((m) => m.name)
+  } catch (error) {
+    throw new AppError('internal', `Migrations of ${service} failed: ${error instanceof Error ? error.message : error}`, { cause: error })
+  } finally {
+    await orm.close(true)
+  }
+}
+
+/** The same server and role with another database. */
+export function databaseUrl(url: string, database: string): string {
+  const changed = new URL(url)
+  changed.pathname = `/${database}`
+  return changed.toString()
+}
+
+/** One connection of its own, closed at the end; for administration and tests. */
+export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * SQL for a table that belongs to tenants: the service's role sees only rows of the account that the transaction has
+ * set, also when it forgets to ask; the owner (migrations, SECURITY DEFINER functions) sees all.
+ */
+export function tenantTable(schema: string, table: string, ownerRole = 'lockstep_owner'): string {
+  return `
+    alter table ${table} enable row level security;
+    alter table ${table} force row level security;
+    create policy tenant on ${table} to ${schema}
+      using (account_id = nullif(current_setting('lockstep.account_id', true), '')::uuid)
+      with check (account_id = nullif(current_setting('lockstep.account_id', true), '')::uuid);
+    create policy owner on ${table} to ${ownerRole} using (true) with check (true);`
+}
+
+/** SQL of a service's open feed: what waits for a lane's worker. It has no tenant, for it is plumbing. */
+export const feedTable = `
+  create table feed_open (
+    id bigint generated always as identity primary key,
+    subscriber text not null,
+    key text not null,
+    kind text not null default '',
+    account_id uuid,
+    row_id text not null default '',
+    body bytea,
+    bytes integer not null default 0,
+    attempts integer not null default 0,
+    not_before timestamptz,
+    dead_reason text,
+    dead_at timestamptz,
+    created_at timestamptz not null default now()
+  );
+  create index feed_open_due on feed_open (subscriber, key, id) where dead_reason is null;
+  create index feed_open_dead on feed_open (subscriber, id) where dead_reason is not null;`
+
+/** SQL of a service's lock fences. */
+export const fenceTable = `
+  create table lock_fences (
+    key text primary key,
+    token bigint not null
+  );`

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/contracts'
+import { counter } from '@lockstep/telemetry'
+import { type Redis, script } from './redis.ts'
+import { type SendRequest, slowDown, takeSlots } from './send-limit.ts'
+
+export interface SendSlots {
+  /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
+  slots: number[]
+  /** Null when all were granted; else when to ask for the rest, in ms from now. */
+  retryAfterMs: number | null
+}
+
+export type Taken = { ok: true } | { ok: false; retryAfterMs: number }
+
+/** The limits of `rateLimits` and `sendLimits`, shared by all processes. Every method throws AppError `busy` while Redis is away. */
+export interface Limiter {
+  /** Grants as many of `count` slots as fit; a slot that is not used stays used up. */
+  takeSend(request: SendRequest): Promise<SendSlots>
+  /** One message to a person in 6 s: for each recipient null, and the turn is taken, or the ms until the next turn. */
+  takePair(connectionId: string, recipients: readonly string[]): Promise<(number | null)[]>
+  /** Takes `count` (1) grants of a limit together, or none. */
+  take(limit: Exclude<RateLimitName, 'whatsapp_api_rate_limit'>, id: string, count?: number): Promise<Taken>
+  /** Meta throttled a connection (4, 80007, 130429, 613, 131057): halves its limits for a while, and pauses it for `retryAfterMs`. */
+  reportThrottled(connectionId: string, retryAfterMs?: number): Promise<void>
+}
+
+const hits = counter('lockstep_rate_limit_hits', 'Requests that a rate limit cut short or refused')
+const grants = counter('lockstep_rate_limit_grants', 'Grants of rate limits')
+const throttled = counter('lockstep_rate_limit_throttled', 'Reports that Meta throttled a connection')
+
+const takeScript = script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local limit, window, count, nonce = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf') -- of a clock that was set back since
+local over = redis.call('ZCARD', KEYS[1]) + count - limit
+if over > 0 then
+  local entry = redis.call('ZRANGE', KEYS[1], over - 1, over - 1, 'WITHSCORES')
+  return math.max(1, math.ceil((entry[2] + window - now) / 1000))
+end
+for i = 1, count do redis.call('ZADD', KEYS[1], now, nonce .. ':' .. i) end
+redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000))
+return 0
+`)
+
+const pairScript = script(`
+local waits = {}
+for i, key in ipairs(KEYS) do
+  local taken = redis.call('SET', key, '1', 'NX', 'PX', ARGV[1])
+  waits[i] = taken and 0 or math.max(1, redis.call('PTTL', key))
+end
+return waits
+`)
+
+export interface LimiterOptions {
+  redis: Redis
+  /** Multiplies every time, for tests. */
+  scale?: number
+}
+
+/** Makes the rate limiter of a process; it keeps nothing but its name for the entries that it adds. */
+export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
+  const self = randomBytes(6).toString('base64url')
+  let calls = 0
+  const nonce = () => `${self}${(calls++).toString(36)}`
+
+  return {
+    async takeSend(request) {
+      checkSend(request)
+      const askedAt = performance.now()
+      const { nowUs, slotsUs, retryAfterMs } = await reach(takeSlots(redis, request, scale, nonce()))
+      // The clock of Redis was read about half way between question and answer.
+      const readAt = (askedAt + performance.now()) / 2
+      const labels = { limit: 'whatsapp_api_rate_limit', class: request.class }
+      if (slotsUs.length > 0) grants(slotsUs.length, labels)
+      if (retryAfterMs !== null) hits(1, labels)
+      return { slots: slotsUs.map((us) => readAt + (us - nowUs) / 1000), retryAfterMs }
+    },
+
+    async takePair(connectionId, recipients) {
+      if (recipients.length === 0) return []
+      const keys = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
+      const waits = (await reach(pairScript(redis, keys, [Math.round(sendLimits.pair.perMs * scale)]))) as number[]
+      const refused = waits.filter((ms) => ms > 0).length
+      if (refused > 0) hits(refused, { limit: 'whatsapp_pair_rate_limit', class: 'all' })
+      return waits.map((ms) => (ms > 0 ? ms : null))
+    },
+
+    async take(name, id, count = 1) {
+      const { key, limit, windowMs } = rateLimits[name]
+      if (count < 1 || count > limit) throw new AppError('invalid', `${name} grants 1 to ${limit} at once, not ${count}`)
+      const retryAfterMs = (await reach(
+        takeScript(redis, [key(id)], [limit, Math.round(windowMs * scale * 1000), count, nonce()]),
+      )) as number
+      const labels = { limit: name, class: 'all' }
+      if (retryAfterMs > 0) hits(1, labels)
+      else grants(count, labels)
+      return retryAfterMs > 0 ? { ok: false, retryAfterMs } : { ok: true }
+    },
+
+    async reportThrottled(connectionId, retryAfterMs = 0) {
+      throttled(1)
+      await reach(slowDown(redis, connectionId, retryAfterMs, scale))
+    },
+  }
+}
+
+/** True when the limiter itself could not be asked: nothing may be sent until Redis is back. */
+export function isLimiterUnavailable(error: unknown): error is AppError {
+  return error instanceof AppError && 'limiter' in error.details
+}
+
+async function reach<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    const text = 'The rate limiter cannot be asked: Redis is away; nothing is sent until it is back'
+    throw new AppError('busy', text, { cause, details: { limiter: true, unavailable: true } })
+  }
+}
+
+function checkSend({ perMinute, perSecond, count }: SendRequest): void {
+  if ([perMinute, perSecond, count].every((n) => Number.isInteger(n) && n >= 1)) return
+  throw new AppError('invalid', `perMinute (${perMinute}), perSecond (${perSecond}) and count (${count}) have to be whole numbers from 1`)
+}

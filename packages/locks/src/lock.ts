@@ -1,0 +1,145 @@
+import { renewEveryMs } from '@lockstep/contracts'
+import { lockLost } from './errors.ts'
+import type { Instance, Losable } from './instance.ts'
+import { lockMetrics, type Tally } from './metrics.ts'
+import type { Redis, Warn } from './redis.ts'
+import { type Request, release, renew } from './scripts.ts'
+
+/** One or several keys that are held together. `await using` releases them on every path. */
+export interface Lock extends AsyncDisposable {
+  /** The keys as they stand in Redis, in lock order. */
+  readonly keys: readonly string[]
+  readonly owner: string
+  /** Aborts, with an AppError `conflict` as its reason, as soon as it is known that the lock is lost. */
+  readonly signal: AbortSignal
+  /** Throws AppError `conflict` when the lock is lost; sees a passed deadline even if no timer could run. */
+  assertHeld(): void
+  /** Never throws and may be called again; releasing a lock that was lost is counted, not reported. */
+  release(): Promise<void>
+}
+
+/** What a held lock needs of its manager. */
+export interface LockHome {
+  redis: Redis
+  instance: Instance
+  onWarn: Warn
+  /** Releases in the background, because Redis did not answer or a lost request may still reach it. */
+  releaseLater(request: Request): void
+}
+
+/** What the manager learnt when it acquired. */
+export interface Acquired {
+  request: Request
+  tally: Tally
+  /** Monotonic time just before the request went out: the TTL cannot have begun earlier. */
+  askedAt: number
+  /** An earlier request got no answer and may still reach Redis. */
+  doubtful: boolean
+}
+
+/** The clocks of two machines may differ in rate, and an answer takes time: a twentieth of the TTL is not used. */
+const usable = 0.95
+
+export class HeldLock implements Lock, Losable {
+  readonly #home: LockHome
+  readonly #acquired: Acquired
+  readonly #ttlMs: number
+  readonly #heldFrom = performance.now()
+  #deadline: number
+  #renewal: NodeJS.Timeout
+  #expiry: NodeJS.Timeout | undefined
+  #abort: AbortController | undefined
+  #lost: string | undefined
+  #released: Promise<void> | undefined
+
+  constructor(home: LockHome, acquired: Acquired) {
+    this.#home = home
+    this.#acquired = acquired
+    this.#ttlMs = Math.min(...acquired.request.ttlsMs)
+    this.#deadline = acquired.askedAt + this.#ttlMs * usable
+    this.#renewal = this.#renewIn(renewEveryMs(this.#ttlMs))
+    home.instance.held.add(this)
+  }
+
+  get keys(): readonly string[] {
+    return this.#acquired.request.keys
+  }
+
+  get owner(): string {
+    return this.#acquired.request.owner
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController() // made when asked for: most locks are held for a moment
+      if (this.#lost) this.#abort.abort(lockLost(this.keys, this.#lost))
+    }
+    return this.#abort.signal
+  }
+
+  assertHeld(): void {
+    const now = performance.now()
+    if (now >= this.#deadline) this.lose('it was not renewed in time')
+    else if (now >= this.#home.instance.deadline()) this.lose('the instance key of its process could not be renewed')
+    if (this.#lost) throw lockLost(this.keys, this.#lost)
+    if (this.#released) throw lockLost(this.keys, 'it was released before')
+  }
+
+  lose(reason: string): void {
+    if (this.#lost || this.#released) return
+    this.#lost = reason
+    this.#stop()
+    lockMetrics.lost(this.#acquired.tally)
+    this.#home.onWarn('A lock was lost', { keys: this.keys, owner: this.owner, reason })
+    this.#abort?.abort(lockLost(this.keys, reason))
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release()
+    return this.#released
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  async #release(): Promise<void> {
+    const { request, tally, doubtful } = this.#acquired
+    this.#stop()
+    lockMetrics.held(tally, performance.now() - this.#heldFrom)
+    try {
+      const whole = await release(this.#home.redis, request)
+      if (!whole && !this.#lost) lockMetrics.lost(tally)
+      if (doubtful) this.#home.releaseLater(request)
+    } catch {
+      this.#home.releaseLater(request)
+    }
+  }
+
+  #stop(): void {
+    clearTimeout(this.#renewal)
+    clearTimeout(this.#expiry)
+    this.#home.instance.held.delete(this)
+  }
+
+  #renewIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#renew(), ms).unref()
+  }
+
+  /** A renewal without an answer is tried again until the deadline; one that finds another owner, or no key, ends the lock. */
+  async #renew(): Promise<void> {
+    const askedAt = performance.now()
+    const leftMs = this.#deadline - askedAt
+    if (leftMs <= 0) return this.lose('it was not renewed in time')
+    this.#expiry ??= setTimeout(() => this.lose('it was not renewed in time'), leftMs).unref()
+    const renewed = await renew(this.#home.redis, this.#acquired.request).catch(() => undefined)
+    if (this.#lost || this.#released) return
+    if (renewed === false) return this.lose('its key is gone or another owns it')
+    if (renewed) {
+      clearTimeout(this.#expiry)
+      this.#expiry = undefined
+      this.#deadline = askedAt + this.#ttlMs * usable
+    }
+    this.#renewal = this.#renewIn(renewEveryMs(this.#ttlMs) / (renewed ? 1 : 5))
+  }
+}

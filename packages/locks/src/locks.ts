@@ -1,0 +1,207 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { AppError, type LockName, locks as table } from '@lockstep/contracts'
+import { isLockBusy, type LockKey, lockBusy, lockUnavailable } from './errors.ts'
+import { type Instance, keepInstance } from './instance.ts'
+import { HeldLock, type Lock, type LockHome } from './lock.ts'
+import { lockMetrics, type Tally } from './metrics.ts'
+import { commandTimeoutMs, openRedis, type Redis, untilReady, type Warn } from './redis.ts'
+import { type AcquireReply, acquire, type Request, release } from './scripts.ts'
+
+export interface HoldOptions {
+  /** How long to wait for a busy lock, in ms; by default 2 s (scaled) when the rows of all its keys say `wait`, else 0. */
+  waitMs?: number
+  /** Ends the waiting; its reason is thrown. */
+  signal?: AbortSignal
+}
+
+export interface Locks extends AsyncDisposable {
+  /** The given id and a random part, so that a restarted process is another instance. */
+  readonly instanceId: string
+  /** Acquires a lock. Throws AppError `busy`: see `isLockBusy` and `isLockUnavailable`. */
+  hold(name: LockName, id: string, options?: HoldOptions): Promise<Lock>
+  /** Acquires a lock, or gives null at once when another holds it. Throws AppError `busy` only when Redis is away. */
+  tryHold(name: LockName, id: string): Promise<Lock | null>
+  /** Acquires all keys or none, in one round trip. Throws like `hold`. */
+  holdAll(keys: readonly LockKey[], options?: HoldOptions): Promise<Lock>
+  /** The keys that this process holds now. */
+  heldKeys(): string[]
+}
+
+export interface LocksOptions {
+  /** From `openRedis`, or a URL: then the connection is opened and closed here. */
+  redis: Redis | string
+  instanceId: string
+  /** Multiplies every time, for tests. */
+  scale?: number
+  onWarn?: Warn
+}
+
+/** One hold on its way: asked for again and again under the same owner, so that a lost reply cannot block it. */
+interface Hold {
+  request: Request
+  wanted: readonly LockKey[]
+  tally: Tally
+  /** A request got no answer: it may still be carried out, even after this hold has given up. */
+  doubtful: boolean
+}
+
+const defaultWaitMs = 2_000
+
+/** The order account, connection, campaign, segment, contact, message: the same for all, so that two never wait crosswise. */
+const rank: Record<LockName, number> = {
+  contact_import: 0,
+  contact_export: 0,
+  segment_recalculate: 0,
+  template_sync: 1,
+  webhook_process: 1,
+  campaign_prepare_recipients: 2,
+  campaign_send: 2,
+  segment_calculate: 3,
+  contact_merge: 4,
+  webhook_message: 5,
+  webhook_status: 5,
+  campaign_status_update: 5,
+}
+
+/** Starts the locks of a process, whether Redis is there yet or not; disposing releases what is still held. */
+export async function createLocks({ redis: given, instanceId, scale = 1, onWarn = () => {} }: LocksOptions): Promise<Locks> {
+  const redis = typeof given === 'string' ? openRedis(given, { scale, onWarn }) : given
+  const instance = await keepInstance(redis, instanceId, scale, onWarn)
+  const closing = new AbortController()
+  const home: LockHome = { redis, instance, onWarn, releaseLater: (request) => void releaseLater(redis, request, scale, closing.signal) }
+
+  function prepare(keys: readonly LockKey[]): Hold {
+    const wanted = inOrder(keys)
+    const owner = `${instance.id}:${randomUUID().replaceAll('-', '')}`
+    const ttlsMs = wanted.map(({ name }) => Math.round(table[name].ttlMs * scale))
+    return { request: { owner, keys: wanted.map(keyText), ttlsMs }, wanted, tally: tallyOf(wanted), doubtful: false }
+  }
+
+  async function attempt(hold: Hold): Promise<Lock | Extract<AcquireReply, { held: false }>> {
+    for (;;) {
+      const epoch = instance.epoch()
+      const { reply, askedAt } = await ask(redis, instance, hold, scale)
+      if (!reply.held) return reply
+      instance.confirm(askedAt, reply.instanceKnown)
+      // The instance key went missing between question and answer: perhaps the lock did too.
+      if (reply.instanceKnown && epoch !== instance.epoch()) continue
+      lockMetrics.acquired(hold.tally)
+      if (reply.takenOver.length > 0) reportTakeOver(hold, reply.takenOver, onWarn)
+      return new HeldLock(home, { request: hold.request, tally: hold.tally, askedAt, doubtful: hold.doubtful })
+    }
+  }
+
+  async function wait(hold: Hold, { waitMs, signal }: HoldOptions): Promise<Lock> {
+    const from = performance.now()
+    const boundMs = waitMs ?? (hold.wanted.every(({ name }) => table[name].whenBusy === 'wait') ? defaultWaitMs * scale : 0)
+    for (let round = 0; ; round++) {
+      signal?.throwIfAborted()
+      const got = await attempt(hold)
+      const waitedMs = performance.now() - from
+      if (!('held' in got)) {
+        lockMetrics.wait(hold.tally, waitedMs)
+        return got
+      }
+      if (waitedMs >= boundMs) {
+        const refused = hold.wanted[got.index] as LockKey
+        lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](new Map([[refused.name, 1]]))
+        throw lockBusy(refused, got.sinceMs)
+      }
+      await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, { signal }).catch(() => signal?.throwIfAborted())
+    }
+  }
+
+  async function holdAll(keys: readonly LockKey[], options: HoldOptions = {}): Promise<Lock> {
+    const hold = prepare(keys)
+    try {
+      return await wait(hold, options)
+    } catch (error) {
+      if (hold.doubtful) home.releaseLater(hold.request)
+      throw error
+    }
+  }
+
+  return {
+    instanceId: instance.id,
+    hold: (name, id, options) => holdAll([{ name, id }], options),
+    holdAll,
+    async tryHold(name, id) {
+      try {
+        return await holdAll([{ name, id }], { waitMs: 0 })
+      } catch (error) {
+        if (isLockBusy(error)) return null
+        throw error
+      }
+    },
+    heldKeys: () => [...instance.held].flatMap((lock) => lock.keys),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...instance.held].map((lock) => lock.release()))
+      closing.abort()
+      await instance[Symbol.asyncDispose]()
+      if (typeof given === 'string') redis.disconnect()
+    },
+  }
+}
+
+/** Asks Redis once, and once more under the same owner when the reply was lost. Throws lockUnavailable when Redis is away. */
+async function ask(redis: Redis, instance: Instance, hold: Hold, scale: number): Promise<{ reply: AcquireReply; askedAt: number }> {
+  const once = async () => {
+    const askedAt = performance.now()
+    return { reply: await acquire(redis, hold.request, instance), askedAt }
+  }
+  const sent = redis.status === 'ready'
+  try {
+    return await once()
+  } catch (error) {
+    try {
+      if (!sent) throw error
+      hold.doubtful = true
+      await untilReady(redis, 500 * scale)
+      return await once()
+    } catch (cause) {
+      lockMetrics.unavailable(hold.tally)
+      throw lockUnavailable(hold.wanted[0] as LockKey, cause)
+    }
+  }
+}
+
+/** Releases until Redis has answered, and then once more: a lost request may still lie in a socket that it has not read. */
+async function releaseLater(redis: Redis, request: Request, scale: number, closing: AbortSignal): Promise<void> {
+  const until = performance.now() + Math.max(...request.ttlsMs)
+  for (let answered = 0; answered < 2 && performance.now() < until; ) {
+    await untilReady(redis, until - performance.now())
+      .then(() => release(redis, request))
+      .then(() => answered++)
+      .catch(() => undefined) // until the TTL has done it
+    await pause(commandTimeoutMs(scale) / 2, undefined, { signal: closing, ref: false }).catch(() => undefined)
+    if (closing.aborted) return
+  }
+}
+
+function inOrder(keys: readonly LockKey[]): readonly LockKey[] {
+  if (keys.length === 1) return keys
+  if (keys.length === 0) throw new AppError('internal', 'holdAll was given no keys; give at least one')
+  const unique = new Map(keys.map((key) => [keyText(key), key]))
+  return [...unique].sort(([a, { name: x }], [b, { name: y }]) => rank[x] - rank[y] || (a < b ? -1 : 1)).map(([, key]) => key)
+}
+
+function keyText({ name, id }: LockKey): string {
+  return table[name].key(id)
+}
+
+function tallyOf(keys: readonly LockKey[]): Tally {
+  const tally = new Map<LockName, number>()
+  for (const { name } of keys) tally.set(name, (tally.get(name) ?? 0) + 1)
+  return tally
+}
+
+function reportTakeOver({ request, wanted }: Hold, indexes: readonly number[], onWarn: Warn): void {
+  lockMetrics.takenOver(tallyOf(indexes.map((index) => wanted[index] as LockKey)))
+  onWarn('Locks of a dead process were taken over', { keys: indexes.map((index) => request.keys[index]), owner: request.owner })
+}
+
+/** From 10 ms, growing to 100 ms, each between half of it and all of it, so that those who wait spread out. */
+function pollMs(round: number, scale: number): number {
+  return Math.max(2, Math.min(100, 10 * 1.5 ** Math.min(round, 10)) * scale * (0.5 + Math.random() / 2))
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { counter } from '@lockstep/telemetry'
+import { Redis } from 'ioredis'
+
+export type { Redis } from 'ioredis'
+
+/** Tells the log what went wrong and went on; `fields` holds ids, never secrets. */
+export type Warn = (message: string, fields: Record<string, unknown>) => void
+
+export interface RedisOptions {
+  /** Multiplies every time, for tests. */
+  scale?: number
+  onWarn?: Warn
+}
+
+const connectionErrors = counter('lockstep_redis_errors_total', 'Errors of the connection to Redis; it is opened again for ever')
+
+/** How long a command may take, in ms. The floor keeps scaled-down tests from failing on a busy machine. */
+export const commandTimeoutMs = (scale: number): number => Math.max(400, 2_000 * scale)
+
+/**
+ * Opens the one connection to Redis of a process (`redis://` or `rediss://`); returns before it is established.
+ *
+ * A command fails at once while there is no connection and is never sent twice: what a lost reply means is for its caller to
+ * know. A socket that owes an answer for `commandTimeoutMs` is half-open: it is closed, and a new one opened, for ever.
+ */
+export function openRedis(url: string, { scale = 1, onWarn }: RedisOptions = {}): Redis {
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0, // commands in flight fail with their connection
+    socketTimeout: commandTimeoutMs(scale), // replies come in order: a timer for each command would say the same, for a microsecond each
+    connectTimeout: commandTimeoutMs(scale),
+    keepAlive: 5_000,
+    maxLoadingRetryTime: 500,
+    retryStrategy: (times) => (Math.min(1_000, 25 * 2 ** Math.min(times, 6)) + Math.random() * 50) * scale,
+    reconnectOnError: (error) => error.message.startsWith('READONLY'), // a primary that became a replica
+  })
+  redis.setMaxListeners(0) // everyone who waits for the connection listens to `ready`
+  redis.on('error', (error) => {
+    connectionErrors(1)
+    onWarn?.('The connection to Redis failed; it is opened again', { error: error.message })
+  })
+  return redis
+}
+
+/** Resolves when commands can be sent; rejects when that takes longer than `withinMs`. */
+export function untilReady(redis: Redis, withinMs: number): Promise<void> {
+  if (redis.status === 'ready') return Promise.resolve()
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(() => reject(new Error(`Redis was not reached within ${Math.round(withinMs)} ms`)), withinMs).unref()
+  redis.once('ready', resolve)
+  return promise.finally(() => {
+    clearTimeout(timer)
+    redis.off('ready', resolve)
+  })
+}
+
+/** A Lua script that is sent as its digest, and in full to a server that does not know it yet. */
+export function script(lua: string): (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown> {
+  const digest = createHash('sha1').update(lua).digest('hex')
+  return async (redis, keys, args) => {
+    try {
+      return await redis.evalsha(digest, keys.length, ...keys, ...args)
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+      return redis.eval(lua, keys.length, ...keys, ...args)
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { LaneName } from '@lockstep/contracts'
+import { type Messaging, type MessagingOptions, openMessaging } from './messaging.ts'
+import { counted } from './metrics.ts'
+
+/**
+ * Like `openMessaging`, but waits at most `patienceMs` for a server that is away: then it goes on trying by itself, for
+ * rows are the law and a service can do much without a doorbell. Until the server is there rings and events are counted as
+ * failed; lanes and subscriptions begin as soon as it is.
+ */
+export async function openMessagingSoon(options: MessagingOptions, patienceMs: number): Promise<Messaging> {
+  const stop = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+  const opening = openMessaging({ ...options, signal })
+  const opened = await Promise.race([opening, delay(patienceMs, undefined, { ref: false })])
+  return opened ?? stillOpening(opening, stop, options)
+}
+
+function stillOpening(opening: Promise<Messaging>, stop: AbortController, { log }: MessagingOptions): Messaging {
+  const begins = new Set<(messaging: Messaging) => void>()
+  let open: Messaging | undefined
+  const settled = opening.then(
+    (messaging) => {
+      open = messaging
+      log.info('NATS is there now')
+      for (const begin of begins) begin(messaging)
+    },
+    (err) => {
+      if (!stop.signal.aborted) log.error({ err }, 'NATS can not be used; what needs it waits until this process is started again')
+    },
+  )
+
+  /** Now, or when the server is there; what was begun ends with what this returns. */
+  function begin<T>(start: (messaging: Messaging) => T): { ended(): T | undefined } {
+    if (open) {
+      const begun = start(open)
+      return { ended: () => begun }
+    }
+    let begun: T | undefined
+    const later = (messaging: Messaging) => {
+      begun = start(messaging)
+    }
+    begins.add(later)
+    return {
+      ended() {
+        begins.delete(later)
+        return begun
+      },
+    }
+  }
+
+  return {
+    ring(lane: LaneName, key: string) {
+      if (open) open.ring(lane, key)
+      else counted.ringFailures(1, { lane })
+    },
+    flush: async () => open?.flush(),
+    async workLane(...args) {
+      const work = begin((messaging) => messaging.workLane(...args))
+      return { [Symbol.asyncDispose]: async () => (await work.ended())?.[Symbol.asyncDispose]() }
+    },
+    publishEvent(subject, payload) {
+      if (open) open.publishEvent(subject, payload)
+      else counted.eventsDropped()
+    },
+    subscribeEvents(prefix, fn) {
+      const subscription = begin((messaging) => messaging.subscribeEvents(prefix, fn))
+      return { [Symbol.dispose]: () => subscription.ended()?.[Symbol.dispose]() }
+    },
+    onReconnect(fn) {
+      const early = !open
+      const listening = begin((messaging) => {
+        if (early) fn() // whoever came before the connection sees it come
+        return messaging.onReconnect(fn)
+      })
+      return { [Symbol.dispose]: () => listening.ended()?.[Symbol.dispose]() }
+    },
+    isConnected: () => open?.isConnected() ?? false,
+    async [Symbol.asyncDispose]() {
+      begins.clear()
+      stop.abort()
+      await settled
+      await open?.[Symbol.asyncDispose]()
+    },
+  }
+}

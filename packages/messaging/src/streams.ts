@@ -1,0 +1,85 @@
+import { AppError, consumerName, type LaneName, lanes, type StreamName, type StreamRow, streams } from '@lockstep/contracts'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import { nanos } from '@nats-io/nats-core'
+import type { Link } from './link.ts'
+
+/** Codes of nats-server (server/errors.json) that the client has no name for. */
+const serverCodes = { streamNameExists: 10058, maximumConsumers: 10026 }
+
+/** Creates or updates every stream of the table; `precondition` when the server refuses one for good. */
+export async function ensureStreams(jsm: JetStreamManager, replicas: number): Promise<void> {
+  for (const [name, row] of Object.entries(streams)) await ensureStream(jsm, streamConfig(name as StreamName, row, replicas))
+}
+
+async function ensureStream(jsm: JetStreamManager, config: StreamConfig): Promise<void> {
+  try {
+    await jsm.streams.add(config).catch((err) => {
+      if (codeOf(err) !== serverCodes.streamNameExists) throw err
+      return jsm.streams.update(config.name, config)
+    })
+  } catch (err) {
+    if (!(err instanceof JetStreamApiError) || err.status >= 503) throw err
+    throw new AppError('precondition', `NATS refuses stream ${config.name}: ${err.message}; compare it with the table in contracts`, {
+      cause: err,
+    })
+  }
+}
+
+function streamConfig(name: StreamName, row: StreamRow, replicas: number): StreamConfig {
+  const isQueue = row.retention === 'workqueue'
+  return {
+    name,
+    subjects: row.subjects,
+    retention: isQueue ? RetentionPolicy.Workqueue : RetentionPolicy.Limits,
+    discard: isQueue ? DiscardPolicy.New : DiscardPolicy.Old,
+    storage: StorageType.File,
+    max_age: nanos(row.maxAgeMs),
+    max_consumers: row.maxConsumers,
+    num_replicas: replicas,
+  } as StreamConfig
+}
+
+/** Creates the durable consumer of one key's lane, and its stream when that is missing too. The same again changes nothing. */
+export async function createConsumer({ jsm, settings, repairStreams }: Link, lane: LaneName, key: string): Promise<void> {
+  const { stream, subject } = lanes[lane]
+  const create = () =>
+    jsm.consumers.add(stream, {
+      durable_name: consumerName(lane, key),
+      filter_subject: subject(key),
+      deliver_policy: DeliverPolicy.All,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(settings.ackWaitMs),
+      max_ack_pending: 1,
+      max_deliver: -1,
+      inactive_threshold: nanos(settings.inactiveThresholdMs),
+    })
+  await create().catch(async (err) => {
+    if (codeOf(err) !== JetStreamApiCodes.StreamNotFound) throw err
+    await repairStreams()
+    await create()
+  })
+}
+
+/** True when a stream holds as many consumers as it may. */
+export const isFull = (error: unknown): boolean => codeOf(error) === serverCodes.maximumConsumers
+
+/** True when there is no such consumer, or not even its stream. */
+export const isMissing = (error: unknown): boolean =>
+  codeOf(error) === JetStreamApiCodes.ConsumerNotFound || codeOf(error) === JetStreamApiCodes.StreamNotFound
+
+/** True when trying the same again is of no use. */
+export const isRefused = (error: unknown): boolean => error instanceof AppError
+
+function codeOf(error: unknown): number | undefined {
+  return error instanceof JetStreamApiError ? error.code : undefined
+}

@@ -1,0 +1,128 @@
+import { consumerName, streams } from '@lockstep/contracts'
+import { startTelemetry } from '@lockstep/telemetry'
+import { type JetStreamManager, RetentionPolicy } from '@nats-io/jetstream'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { collectLog, eventually, messagingOn, type OwnNats, openManager, ownNats } from './servers.ts'
+
+let nats: OwnNats
+beforeAll(async () => {
+  nats = await ownNats()
+})
+afterAll(() => nats[Symbol.asyncDispose]())
+
+/** A producer and a worker that counts what it did by key. */
+async function openLane() {
+  await using up = new AsyncDisposableStack()
+  const messaging = up.use(await messagingOn(nats.url))
+  const done = new Map<string, number>()
+  up.use(
+    await messaging.workLane('contacts.import', async (key) => {
+      done.set(key, (done.get(key) ?? 0) + 1)
+      return 'ack'
+    }),
+  )
+  const open = up.move()
+  return {
+    messaging,
+    done: (key: string) => done.get(key) ?? 0,
+    ring: (key: string) => messaging.ring('contacts.import', key),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+/** nats-server 2.9 answers with an error when it was writing the consumer's state just then, and has deleted it all the same. */
+async function deleteConsumer(jsm: JetStreamManager, key: string): Promise<void> {
+  const name = consumerName('contacts.import', key)
+  await jsm.consumers.delete('DEFAULT', name).catch(() => expect(jsm.consumers.info('DEFAULT', name)).rejects.toThrow('not found'))
+}
+
+test('a service that starts before the server waits, says so once, and then works', async () => {
+  await nats.kill()
+  const { log, said } = collectLog()
+  const opening = messagingOn(nats.url, { log })
+  await eventually(() => said('waiting for NATS')).toBe(1)
+  await nats.start()
+  await using messaging = await opening
+  messaging.ring('contacts.import', 'first')
+  await messaging.flush()
+  await using manager = await openManager(nats.url)
+  expect((await manager.jsm.streams.info('DEFAULT')).state.messages).toBe(1)
+  expect(said('waiting for NATS')).toBe(1)
+})
+
+test('waiting for the server ends when it is aborted', async () => {
+  await expect(messagingOn('nats://127.0.0.1:9', { signal: AbortSignal.timeout(50) })).rejects.toThrow(/abort/i)
+})
+
+test('after the server was killed and restarted, work goes on, also for a ring while it was away', async () => {
+  await using lane = await openLane()
+  lane.ring('k1')
+  await eventually(() => lane.done('k1')).toBe(1)
+  await nats.kill()
+  await eventually(() => lane.messaging.isConnected()).toBe(false)
+  lane.ring('k1')
+  lane.ring('k2')
+  await nats.start()
+  await eventually(() => lane.done('k1')).toBeGreaterThanOrEqual(2) // more: a killed server forgets acks
+  await eventually(() => lane.done('k2')).toBeGreaterThanOrEqual(1)
+})
+
+test('after the whole store was deleted, streams and consumers come back by themselves', async () => {
+  await using lane = await openLane()
+  lane.ring('w1')
+  await eventually(() => lane.done('w1')).toBe(1)
+  await nats.kill()
+  await nats.deleteStore()
+  const back = Promise.withResolvers<void>()
+  using _hook = lane.messaging.onReconnect(back.resolve)
+  await nats.start()
+  await back.promise
+  await using manager = await openManager(nats.url)
+  const names = await manager.jsm.streams.names().next()
+  expect(names.sort()).toEqual(Object.keys(streams).sort())
+  lane.ring('w1')
+  await eventually(() => lane.done('w1')).toBe(2)
+})
+
+test('a ring for a stream that somebody deleted makes it again', async () => {
+  await using lane = await openLane()
+  await using manager = await openManager(nats.url)
+  await manager.jsm.streams.delete('DEFAULT')
+  lane.ring('x1')
+  await eventually(() => lane.done('x1')).toBe(1)
+})
+
+test('a consumer that is deleted while a pull is open on it comes back', async () => {
+  await using lane = await openLane()
+  await using manager = await openManager(nats.url)
+  lane.ring('y1')
+  await eventually(() => lane.done('y1')).toBe(1)
+  await deleteConsumer(manager.jsm, 'y1')
+  lane.ring('y1')
+  await eventually(() => lane.done('y1')).toBe(2)
+})
+
+test('a lane beyond max_consumers waits, is counted, and opens when there is room', async () => {
+  await using telemetry = startTelemetry({ service: 'test' })
+  await using lane = await openLane()
+  await using manager = await openManager(nats.url)
+  await manager.jsm.streams.delete('DEFAULT')
+  const { subjects } = streams.DEFAULT
+  await manager.jsm.streams.add({ name: 'DEFAULT', subjects, retention: RetentionPolicy.Workqueue, max_consumers: 1 })
+  lane.ring('z1')
+  await eventually(() => lane.done('z1')).toBe(1)
+  lane.ring('z2')
+  await eventually(telemetry.metricsText).toMatch(/lockstep_lane_open_failures_total\{lane="contacts.import",reason="full"\} \d/)
+  expect(lane.done('z2')).toBe(0)
+  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_keys{lane="contacts.import"} 1\n') // z2 alone
+  await deleteConsumer(manager.jsm, 'z1')
+  await eventually(() => lane.done('z2')).toBe(1)
+  await manager.jsm.streams.delete('DEFAULT') // the next service makes it from the table
+})
+
+test('streams that differ from the table in what cannot be changed are refused with their name', async () => {
+  await using manager = await openManager(nats.url)
+  await manager.jsm.streams.delete('DEFAULT').catch(() => undefined)
+  await manager.jsm.streams.add({ name: 'DEFAULT', subjects: streams.DEFAULT.subjects, retention: RetentionPolicy.Interest })
+  await expect(messagingOn(nats.url)).rejects.toMatchObject({ failure: 'precondition', message: expect.stringContaining('DEFAULT') })
+})

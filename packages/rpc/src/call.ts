@@ -1,0 +1,54 @@
+import { AppError, type Failure, failures } from '@lockstep/contracts'
+import { type CallOptions, Metadata, Status } from 'nice-grpc-common'
+
+/** Who calls, and until when. Handed on unchanged when a method calls another service. */
+export interface Call {
+  /** The tenant; empty in operator calls. */
+  accountId: string
+  /** Fires when the caller gives up or its deadline passes. */
+  signal?: AbortSignal
+}
+
+/** A method of a service: gets its context and the request, returns or throws AppError. */
+export type Method<Context, Request, Response> = (ctx: Context, request: Request, call: Call) => Promise<Response>
+
+/** A method that answers with a stream. */
+export type StreamMethod<Context, Request, Response> = (ctx: Context, request: Request, call: Call) => AsyncIterable<Response>
+
+/** Call options as our clients take them: a Call, and a deadline of its own where 10 s are too short or too long. */
+export type CallWith = Partial<Call> & { timeoutMs?: number }
+
+export const accountHeader = 'lockstep-account'
+export const defaultTimeoutMs = 10_000
+
+const failureByStatus = new Map<number, Failure>(Object.entries(failures).map(([name, row]) => [row.grpc, name as Failure]))
+
+/** The failure that a gRPC status stands for; a call that was cut off is busy or timeout, an unknown one internal. */
+export function failureOfStatus(status: number): Failure {
+  if (status === Status.CANCELLED) return 'timeout'
+  return failureByStatus.get(status) ?? 'internal'
+}
+
+/** The account of a call, from its metadata. */
+export function accountOf(metadata: Metadata): string {
+  return metadata.get(accountHeader) ?? ''
+}
+
+/** gRPC call options for one of our calls. */
+export function grpcOptions(call: CallWith): CallOptions {
+  const metadata = new Metadata()
+  if (call.accountId) metadata.set(accountHeader, call.accountId)
+  const deadline = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs)
+  return { metadata, signal: call.signal ? AbortSignal.any([call.signal, deadline]) : deadline }
+}
+
+const accountPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Throws unless the call acts for an account. */
+export function requireAccount(call: Call): void {
+  if (!accountPattern.test(call.accountId))
+    throw new AppError(
+      'unauthenticated',
+      'This call acts for an account, but its metadata names none: set "lockstep-account" to the account id',
+    )
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs'
+import { ServerCredentials } from '@grpc/grpc-js'
+import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { counter, type Logger } from '@lockstep/telemetry'
+import { type CallContext, createServer, ServerError, type ServerMiddlewareCall, type ServiceImplementation } from 'nice-grpc'
+import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
+import { accountOf, type Call, requireAccount } from './call.ts'
+
+/** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
+export interface TlsFiles {
+  ca: string
+  cert: string
+  key: string
+}
+
+/** What a service serves: its definition, and a function of (request, call) for each method. */
+export interface Served {
+  definition: CompatServiceDefinition
+  implementation: Record<string, (request: never, context: CallContext) => unknown>
+}
+
+export interface RpcServer extends AsyncDisposable {
+  port: number
+}
+
+/** Every method of a definition, each taking (ctx, request, call). */
+export type MethodsOf<Definition extends CompatServiceDefinition, Context> = {
+  [Name in keyof ServiceImplementation<Definition>]: ServiceImplementation<Definition>[Name] extends (
+    request: infer Request,
+    context: CallContext,
+  ) => infer Result
+    ? (ctx: Context, request: Request, call: Call) => Result
+    : never
+}
+
+type AnyMethod = (ctx: unknown, request: unknown, call: Call) => unknown
+
+/** Binds the methods of a service to their context; each acts for an account unless it is named in `operator`. */
+export function bind<Definition extends CompatServiceDefinition, Context>(
+  definition: Definition,
+  ctx: Context,
+  methods: MethodsOf<Definition, Context>,
+  options: { operator?: readonly (keyof ServiceImplementation<Definition>)[] } = {},
+): Served {
+  const implementation: Served['implementation'] = {}
+  for (const [name, method] of Object.entries(methods) as [string, AnyMethod][]) {
+    const operator = (options.operator as readonly string[] | undefined)?.includes(name)
+    implementation[name] = (request, context) => {
+      const call: Call = { accountId: accountOf(context.metadata), signal: context.signal }
+      if (!operator) requireAccount(call)
+      return method(ctx, request, call)
+    }
+  }
+  return { definition, implementation }
+}
+
+/** Serves gRPC on a port (0 = any free one); closing lets running calls finish. */
+export async function serve(options: { host: string; port: number; served: Served[]; log: Logger; tls?: TlsFiles }): Promise<RpcServer> {
+  const server = createServer({ 'grpc.max_receive_message_length': 16 * 1024 * 1024 }).use(errors(options.log))
+  for (const { definition, implementation } of options.served) server.add(definition, implementation as never)
+  const port = await server.listen(`${options.host}:${options.port}`, credentials(options.tls))
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      const force = setTimeout(() => server.forceShutdown(), 5_000)
+      await server.shutdown()
+      clearTimeout(force)
+    },
+  }
+}
+
+function credentials(tls: TlsFiles | undefined): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure()
+  const pair = { cert_chain: readFileSync(tls.cert), private_key: readFileSync(tls.key) }
+  return ServerCredentials.createSsl(readFileSync(tls.ca), [pair], true)
+}
+
+const failedCalls = counter('lockstep_rpc_failures_total', 'Calls that ended with a failure')
+
+/** One map from thrown things to statuses; what isn't an AppError is logged and leaves as "internal error". */
+function errors(log: Logger) {
+  return async function* <Request, Response>(call: ServerMiddlewareCall<Request, Response>, context: CallContext) {
+    try {
+      return yield* call.next(call.request, context)
+    } catch (error) {
+      if (error instanceof ServerError) throw error
+      if (context.signal.aborted) throw error
+      const failure = failureOf(error)
+      failedCalls(1, { method: call.method.path, failure })
+      if (failure === 'internal') log.error({ err: error, method: call.method.path }, 'A call failed')
+      const message = error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
+      throw new ServerError(failures[failure].grpc, message)
+    }
+  }
+}

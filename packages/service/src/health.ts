@@ -1,0 +1,22 @@
+import fastify from 'fastify'
+import type { BaseContext } from './context.ts'
+
+export interface HealthServer extends AsyncDisposable {
+  port: number
+}
+
+/** HTTP for the operator: /healthz (the process lives), /readyz (its servers answer), /metrics (Prometheus text). */
+export async function serveHealth(ctx: BaseContext): Promise<HealthServer> {
+  const server = fastify({ logger: false, forceCloseConnections: true })
+  server.get('/healthz', () => ({ status: 'ok', service: ctx.config.service }))
+  server.get('/readyz', async (_request, reply) => {
+    const postgres = await ctx.db.ping()
+    const checks = { postgres, nats: ctx.messaging.isConnected(), redis: ctx.isRedisUp() }
+    // NATS and Redis may be away: rows are the law, and work waits. Without PostgreSQL nothing can be promised.
+    return reply.code(postgres ? 200 : 503).send({ status: postgres ? 'ready' : 'waiting', checks })
+  })
+  server.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await ctx.telemetry.metricsText()))
+  await server.listen({ host: ctx.config.host, port: ctx.config.healthPort })
+  const { port } = server.server.address() as { port: number }
+  return { port, [Symbol.asyncDispose]: () => server.close() }
+}

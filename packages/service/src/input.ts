@@ -1,0 +1,17 @@
+import { AppError } from '@lockstep/contracts'
+
+/** A text that must be there: trimmed, at most `maxLength` characters. Throws `invalid` naming the field. */
+export function requireText(text: string, field: string, maxLength = 512): string {
+  const trimmed = text.trim()
+  if (!trimmed) throw new AppError('invalid', `"${field}" is missing`)
+  if (trimmed.length > maxLength) throw new AppError('invalid', `"${field}" is longer than ${maxLength} characters`)
+  return trimmed
+}
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** An id as we give them out. Throws `notFound`, for no row can have another. */
+export function requireId(id: string, noun: string): string {
+  if (!uuidPattern.test(id)) throw new AppError('notFound', `There is no ${noun} "${id.slice(0, 64)}"`)
+  return id.toLowerCase()
+}

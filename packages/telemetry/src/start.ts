@@ -1,0 +1,95 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { metrics, ProxyTracerProvider, trace } from '@opentelemetry/api'
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { NodeSDK } from '@opentelemetry/sdk-node'
+import { attachGauges, gauge } from './metrics.ts'
+import { tracesUrl } from './trace.ts'
+
+export interface Telemetry extends AsyncDisposable {
+  /** Everything counted in this process, in Prometheus' text format (`text/plain; version=0.0.4`). */
+  metricsText(): Promise<string>
+}
+
+/** The process's provider and how many services use it: OpenTelemetry's API has one per process, and so has this. */
+let shared: (Telemetry & { users: number }) | undefined
+
+/**
+ * Starts metrics for this process, or joins those that another service in it started (they share the first one's name).
+ * `otlpUrl` also exports spans there, unless the preload does so already.
+ */
+export function startTelemetry({ service, otlpUrl }: { service: string; otlpUrl?: string }): Telemetry {
+  shared ??= { users: 0, ...startProvider(service, otlpUrl) }
+  const provider = shared
+  provider.users += 1
+  let open = true
+  return {
+    metricsText: provider.metricsText,
+    async [Symbol.asyncDispose]() {
+      if (!open) return
+      open = false
+      provider.users -= 1
+      if (provider.users > 0) return
+      shared = undefined
+      await provider[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function startProvider(service: string, otlpUrl: string | undefined): Telemetry {
+  const reader = new PrometheusExporter({ preventServerStart: true })
+  const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
+  const exportsSpans = otlpUrl !== undefined && !isTracing()
+  const sdk = new NodeSDK({
+    serviceName: service,
+    autoDetectResources: false,
+    metricReaders: [reader],
+    logRecordProcessors: [], // left out, it would send logs to a collector on localhost; so would spanProcessors
+    ...(exportsSpans ? { traceExporter: new OTLPTraceExporter({ url: tracesUrl(otlpUrl) }) } : { spanProcessors: [] }),
+  })
+  sdk.start()
+  const runtime = runtimeGauges()
+  return {
+    async metricsText() {
+      attachGauges()
+      const { resourceMetrics } = await reader.collect()
+      return `${serializer.serialize(resourceMetrics)}\n`
+    },
+    async [Symbol.asyncDispose]() {
+      runtime.dispose()
+      await sdk.shutdown()
+      metrics.disable()
+      if (exportsSpans) trace.disable()
+    },
+  }
+}
+
+/** How far the event loop is behind and what memory is in use: the two figures that explain a slow process. */
+function runtimeGauges(): DisposableStack {
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  const stack = new DisposableStack()
+  stack.defer(() => delay.disable())
+  stack.use(
+    gauge('nodejs_eventloop_delay_seconds', 'Delay of the event loop since the last collection.', () => {
+      const readings = (['0.5', '0.99'] as const).map((quantile) => ({
+        value: delay.percentile(Number(quantile) * 100) / 1e9,
+        labels: { quantile },
+      }))
+      delay.reset()
+      return readings
+    }),
+  )
+  stack.use(
+    gauge('process_memory_bytes', 'Memory of the process.', () => {
+      const { rss, heapUsed, external } = process.memoryUsage()
+      return Object.entries({ rss, heapUsed, external }).map(([kind, value]) => ({ value, labels: { kind } }))
+    }),
+  )
+  return stack
+}
+
+function isTracing(): boolean {
+  const provider = trace.getTracerProvider()
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer('lockstep') !== undefined
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { createLogger } from '../src/index.ts'
+import { humanLine } from '../src/logger.ts'
+
+function logged(write: (log: ReturnType<typeof createLogger>) => void): string[] {
+  const lines: string[] = []
+  write(createLogger({ service: 'campaigns', to: { write: (line) => lines.push(line) } }))
+  return lines
+}
+
+test('a secret is in no log line, down to the third level', () => {
+  const secret = 'EAAG-very-secret'
+  const [line] = logged((log) =>
+    log.info({ token: secret, headers: { authorization: secret }, app: { inner: { appSecret: secret, apiKey: secret } }, n: 1 }, 'sent'),
+  )
+  expect(line).not.toContain(secret)
+  expect(JSON.parse(line!)).toMatchObject({ service: 'campaigns', msg: 'sent', n: 1, token: '[redacted]' })
+})
+
+test('the default level is info', () => {
+  expect(logged((log) => log.debug('quiet'))).toEqual([])
+})
+
+test('a person sees one line per entry, without terminal codes from outside', () => {
+  const [line] = logged((log) => log.warn({ template: 'promo\n\u001b[31m', err: new Error('paused') }, 'campaign paused'))
+  const human = humanLine(line!)
+  expect(human).toMatch(/^\d\d:\d\d:\d\d {2}campaigns +warning: campaign paused {2}template=promo \[31m {2}\(paused\)\n$/)
+})

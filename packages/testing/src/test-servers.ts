@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { type ServiceName, services } from '@lockstep/contracts'
+import { databaseUrl, type MigrationList, migrate, ownerRole, provision } from '@lockstep/database'
+import { locateServers, startServers } from '../../../tools/bootstrap/servers.js'
+
+/** What a test file needs to make its own world; provided by the global setup. */
+export interface TestServers {
+  dir: string
+  adminUrl: string
+  /** Database that every world is cloned from: all services' migrations have run in it. */
+  template: string
+  natsServer: string
+  redisServer: string
+  env: Record<string, string>
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    servers: TestServers
+  }
+}
+
+/** Password of every role in test databases, which listen on loopback only. */
+export const testPassword = 'test'
+
+/** Starts the one PostgreSQL of a test run and makes the template; each call has a folder of its own, so that runs don't meet. */
+export async function startTestServers(
+  root: string,
+  migrations: Partial<Record<ServiceName, MigrationList>>,
+): Promise<TestServers & AsyncDisposable> {
+  const runs = path.join(root, '.lockstep', 'test')
+  await removeLeftovers(runs)
+  const dir = path.join(runs, `run-${process.pid}`)
+  const located = await locateServers({ root })
+  const servers = await startServers({ dir, root, which: ['postgres'], located, durable: false })
+  const template = 'template_lockstep'
+  const adminUrl = servers.postgres.url
+  await provision({
+    adminUrl,
+    database: template,
+    ownerPassword: testPassword,
+    passwords: Object.fromEntries(services.map((service) => [service, testPassword])),
+  })
+  const ownerUrl = new URL(databaseUrl(adminUrl, template))
+  ownerUrl.username = ownerRole
+  ownerUrl.password = testPassword
+  for (const [service, list] of Object.entries(migrations)) await migrate(ownerUrl.toString(), service as ServiceName, list)
+  return {
+    dir,
+    adminUrl,
+    template,
+    natsServer: located.natsServer,
+    redisServer: located.redisServer,
+    env: located.env,
+    async [Symbol.asyncDispose]() {
+      await servers.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Folders of runs that were killed. */
+async function removeLeftovers(runs: string): Promise<void> {
+  await mkdir(runs, { recursive: true })
+  for (const name of await readdir(runs)) {
+    const pid = Number(name.replace('run-', ''))
+    if (!existsSync(`/proc/${pid}`)) await rm(path.join(runs, name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { locks, type ServiceName } from '@lockstep/contracts'
+import { databaseUrl, schemaOf, withClient } from '@lockstep/database'
+import { openRedis } from '@lockstep/locks'
+import type { BaseConfig } from '@lockstep/service'
+import { inject } from 'vitest'
+import { type RunningServer, startNats, startRedis } from '../../../tools/bootstrap/servers.js'
+import { type TestServers, testPassword } from './test-servers.ts'
+
+/** A server of the world that a test may kill and start again on the same port with the same data. */
+export interface Killable {
+  url: string
+  pid: number
+  /** SIGKILL, as a crash; resolves when the process is gone. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+  /** Folder of its data. */
+  dir: string
+}
+
+/** A test's own world: a database with all services' tables, a NATS and a Redis server. Nothing in it is shared. */
+export interface World extends AsyncDisposable {
+  /** Superuser's URL of the world's database. */
+  adminUrl: string
+  nats: Killable
+  redis: Killable
+  encryptionKey: Buffer
+  platformKey: Buffer
+  /** A service's base configuration: any free ports, plain text, quiet. */
+  base(service: ServiceName): BaseConfig
+  /** The URL by which a service's role sees the database. */
+  roleUrl(service: ServiceName): string
+  /** Runs SQL as superuser, past row-level security. Name tables with their schema. */
+  sql<Row = Record<string, unknown>>(text: string, params?: unknown[]): Promise<Row[]>
+  /** Closes every connection to the world's database, as a restart of PostgreSQL would. */
+  killBackends(): Promise<void>
+}
+
+/** Opens a world; disposing it stops its servers, and throws if a lock was left held. Stop the services first. */
+export async function createWorld(): Promise<World> {
+  const shared = inject('servers') as TestServers
+  const id = randomBytes(6).toString('hex')
+  const dir = path.join(shared.dir, 'worlds', id)
+  await using up = new AsyncDisposableStack()
+  await mkdir(dir, { recursive: true })
+  up.defer(() => rm(dir, { recursive: true, force: true }))
+  const database = `world_${id}`
+  await withClient(shared.adminUrl, (client) => client.query(`create database ${database} template ${shared.template}`))
+  up.defer(() => withClient(shared.adminUrl, async (client) => void (await client.query(`drop database ${database} with (force)`))))
+  const adminUrl = databaseUrl(shared.adminUrl, database)
+  const nats = up.use(await killable(path.join(dir, 'n'), (at) => startNats({ ...at, natsServer: shared.natsServer, env: shared.env })))
+  const redis = up.use(await killable(path.join(dir, 'r'), (at) => startRedis({ ...at, redisServer: shared.redisServer, env: shared.env })))
+  up.defer(() => assertNoLockHeld(redis.url))
+  const opened = up.move()
+  const roleUrl = (service: ServiceName) => {
+    const url = new URL(adminUrl)
+    url.username = schemaOf(service)
+    url.password = testPassword
+    return url.toString()
+  }
+  return {
+    adminUrl,
+    nats,
+    redis,
+    encryptionKey: randomBytes(32),
+    platformKey: randomBytes(32),
+    roleUrl,
+    base: (service) => ({
+      service,
+      postgresUrl: roleUrl(service),
+      natsUrl: nats.url,
+      redisUrl: redis.url,
+      host: '127.0.0.1',
+      grpcPort: 0,
+      healthPort: 0,
+      tls: null,
+      logLevel: (process.env.LOCKSTEP_TEST_LOG as BaseConfig['logLevel']) ?? 'silent',
+      streamReplicas: 1,
+      poolSize: 5,
+      drainMs: 5_000,
+    }),
+    sql: (text, params) => withClient(adminUrl, async (client) => (await client.query(text, params)).rows),
+    killBackends: () =>
+      withClient(shared.adminUrl, async (client) => {
+        await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [database])
+      }),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+async function killable(
+  dir: string,
+  start: (at: { dir: string; port?: number }) => Promise<RunningServer>,
+): Promise<Killable & AsyncDisposable> {
+  await mkdir(dir, { recursive: true })
+  let server = await start({ dir })
+  const { url, port } = server
+  return {
+    url,
+    dir,
+    get pid() {
+      return server.pid
+    },
+    kill: () => server.stop('SIGKILL'),
+    async restart() {
+      server = await start({ dir, port })
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop('SIGKILL')
+    },
+  }
+}
+
+/** A lock that outlives its test was leaked by the code under test. Waits out a release that is under way. */
+async function assertNoLockHeld(redisUrl: string): Promise<void> {
+  const redis = openRedis(redisUrl)
+  try {
+    if (redis.status !== 'ready') await Promise.race([new Promise((ready) => redis.once('ready', ready)), deadline(2_000)])
+    if (redis.status !== 'ready') return // the test left Redis down: nothing can be held in it
+    const prefixes = Object.values(locks).map((lock) => lock.key(''))
+    await until(async () => {
+      const held = (await redis.keys('*')).filter((key) => prefixes.some((prefix) => key.startsWith(prefix)))
+      if (held.length > 0) throw new Error(`Locks were left held: ${held.join(', ')}`)
+      return true
+    }, 2_000)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+const deadline = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref())
+
+/**
+ * Waits until `check` answers something true, and returns it. Tries often; when time is up it throws what `check` threw
+ * last, or says that it never became true.
+ */
+export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
+  const end = performance.now() + timeoutMs
+  for (let waitMs = 5; ; waitMs = Math.min(waitMs * 1.5, 100)) {
+    let failure: unknown
+    try {
+      const value = await check()
+      if (value) return value as Exclude<T, false | null | undefined | 0 | ''>
+    } catch (error) {
+      failure = error
+    }
+    if (performance.now() > end) throw failure ?? new Error(`Not true after ${timeoutMs} ms: ${check}`)
+    await deadline(waitMs)
+  }
+}

@@ -1,0 +1,127 @@
+import { AppError, type Failure } from '@lockstep/contracts'
+import { type Dispatcher, Pool } from 'undici'
+import { type Exchange, type ExchangeOptions, exchange } from './exchange.ts'
+import type { GraphErrorClass } from './graph-errors.ts'
+import { type GraphPhoneNumber, type GraphTemplate, readPhoneNumber, readTemplatePage, templateFields } from './graph-objects.ts'
+import { graphErrorOf, readBody, type SendOutcome, sendOutcome } from './send-outcome.ts'
+
+export interface GraphClientOptions {
+  /** Scheme, host, port and optional path of the Graph API, e.g. `https://graph.facebook.com`. */
+  baseUrl: string
+  /** Version of the Graph API, e.g. `v24.0`. */
+  version: string
+  /** Bound on the wait for a connection, and again on the wait for the answer. */
+  timeoutMs?: number
+  /** An idle connection is closed after this: shorter than any peer's, or its idle resets turn into unknown outcomes. */
+  keepAliveTimeoutMs?: number
+  connections?: number
+}
+
+export interface SendRequest {
+  phoneNumberId: string
+  token: string
+  /** The message, as `buildTemplateMessage` or `buildTextMessage` makes it. */
+  body: object
+  signal?: AbortSignal
+  /** On the clock of `performance.now()`: if the POST was not begun by then, it is never written and the outcome is `notSent`. */
+  notAfterMs?: number
+  /** Called right before the first byte is written, with `performance.now()`. */
+  onWritten?: (writtenAtMs: number) => void
+}
+
+export interface GraphClient {
+  /** Sends one message and says what became of it. Never throws: each way it can end is an outcome. Never retries. */
+  sendMessage(request: SendRequest): Promise<SendOutcome>
+  /** The templates of a WABA, page by page. Throws AppError with words for a person. */
+  listTemplates(request: { wabaId: string; token: string; signal?: AbortSignal }): AsyncIterable<GraphTemplate[]>
+  /** A number as Meta knows it: also the check that a token may use it. Throws AppError with words for a person. */
+  getPhoneNumber(request: { phoneNumberId: string; token: string; signal?: AbortSignal }): Promise<GraphPhoneNumber>
+}
+
+const maxAnswerBytes = 256 * 1024
+/** A page of 100 templates with carousels is a few hundred kB; this is a bound, not a size to expect. */
+const maxPageBytes = 8 * 1024 * 1024
+const templatesPerPage = 100
+/** A WABA holds at most 6,000 templates, each language counted (Meta, templates/overview). */
+const maxPages = 100
+
+/**
+ * The client of Meta's Graph API, over a pool of HTTP/1.1 connections. Disposing it lets running requests end. Tokens are in no error
+ * or log.
+ */
+export function createGraphClient(options: GraphClientOptions): GraphClient & AsyncDisposable {
+  const { timeoutMs = 10_000, keepAliveTimeoutMs = 4_000, connections = 64 } = options
+  const base = new URL(options.baseUrl)
+  const prefix = `${base.pathname.replace(/\/$/, '')}/${options.version}`
+  const pool = new Pool(base.origin, {
+    connections,
+    pipelining: 1,
+    // `exchange` knows what was written by HTTP/1.1's rules; HTTP/2 may send a refused stream again by itself.
+    allowH2: false,
+    connectTimeout: timeoutMs,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // A server's hint never makes it longer.
+    keepAliveMaxTimeout: keepAliveTimeoutMs,
+  })
+
+  async function ask(request: Dispatcher.DispatchOptions, token: string, options: Partial<ExchangeOptions>): Promise<Exchange> {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const result = await exchange(pool, { ...request, headers }, { timeoutMs, maxResponseBytes: maxAnswerBytes, ...options })
+    return result.kind === 'answered' ? { ...result, body: withoutToken(result.body, token) } : result
+  }
+
+  async function get(path: string, token: string, options: Partial<ExchangeOptions>): Promise<unknown> {
+    const result = await ask({ method: 'GET', path: prefix + path }, token, options)
+    if (result.kind !== 'answered') throw new AppError('busy', `Meta could not be asked: ${result.reason}. Try again later.`)
+    const body = readBody(result.body)
+    const error = graphErrorOf(result.status, result.headers, body)
+    if (!error) return body
+    const { code, details, words, retryAfterMs } = error
+    throw new AppError(failureOfClass[error.class], words, { details: { code, details, httpStatus: result.status, retryAfterMs } })
+  }
+
+  async function* listTemplates({ wabaId, token, signal }: Parameters<GraphClient['listTemplates']>[0]): AsyncGenerator<GraphTemplate[]> {
+    let after: string | undefined
+    for (let page = 0; page < maxPages; page++) {
+      const query = new URLSearchParams({ fields: templateFields, limit: String(templatesPerPage), ...(after ? { after } : {}) })
+      const path = `/${encodeURIComponent(wabaId)}/message_templates?${query}`
+      const read = readTemplatePage(await get(path, token, { signal, maxResponseBytes: maxPageBytes }))
+      yield read.templates
+      if (read.after === undefined) return
+      after = read.after
+    }
+    throw new AppError('tooLarge', `Meta listed more than ${maxPages * templatesPerPage} templates; the sync stopped there`)
+  }
+
+  return {
+    async sendMessage({ phoneNumberId, token, body, signal, notAfterMs, onWritten }) {
+      const path = `${prefix}/${encodeURIComponent(phoneNumberId)}/messages`
+      const request = { method: 'POST', path, body: JSON.stringify(body) } satisfies Dispatcher.DispatchOptions
+      return sendOutcome(await ask(request, token, { signal, notAfterMs, onWritten }))
+    },
+    listTemplates,
+    async getPhoneNumber({ phoneNumberId, token, signal }) {
+      return readPhoneNumber(await get(`/${encodeURIComponent(phoneNumberId)}?fields=${phoneNumberFields}`, token, { signal }))
+    },
+    async [Symbol.asyncDispose]() {
+      await pool.close()
+    },
+  }
+}
+
+/** `whatsapp_business_manager_messaging_limit`: Meta, messaging-limits; the other fields are of the phone-number node. */
+const phoneNumberFields = 'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'
+
+/** An answer about a malformed token quotes it: what leaves here never does. */
+function withoutToken(body: Buffer, token: string): Buffer {
+  return token !== '' && body.includes(token) ? Buffer.from(body.toString('utf8').replaceAll(token, '[token]')) : body
+}
+
+const failureOfClass = {
+  throttle: 'throttled',
+  stop: 'precondition',
+  unknown: 'busy',
+  rejected: 'precondition',
+} as const satisfies Record<GraphErrorClass, Failure>

@@ -1,0 +1,71 @@
+import { type JsonObject, listOf, objectOf, textOf } from './json.ts'
+
+/** Longest display text; a list shows less, the element keeps all. */
+const maxText = 4096
+
+/** What a person reads of an inbound message, for every type of Meta's messages reference and for those that do not exist yet. */
+export function displayText(type: string, message: JsonObject): string {
+  const read = Object.hasOwn(readers, type) ? readers[type]!(objectOf(message[type]), message) : undefined
+  return (read || `[${type}]`).slice(0, maxText)
+}
+
+/**
+ * The words in which a person may have said stop, or undefined for a type that has none: the text, or payload and text of a button,
+ * one a line. Template quick replies come as `button`, interactive ones as `interactive` (Meta, webhooks/reference/messages).
+ */
+export function stopText(type: string, message: JsonObject): string | undefined {
+  const node = objectOf(message[type])
+  if (type === 'text') return textOf(node.body)
+  if (type === 'button') return lines(textOf(node.payload), textOf(node.text))
+  const reply = objectOf(node.button_reply)
+  return type === 'interactive' ? lines(textOf(reply.id), textOf(reply.title)) : undefined
+}
+
+const lines = (...texts: (string | undefined)[]): string | undefined => [...new Set(texts)].filter(Boolean).join('\n') || undefined
+
+type Reader = (node: JsonObject, message: JsonObject) => string | undefined
+
+const media =
+  (name: string): Reader =>
+  (node) =>
+    textOf(node.caption) ?? name
+
+const readers: Readonly<Record<string, Reader>> = {
+  text: (node) => textOf(node.body),
+  image: media('[image]'),
+  video: media('[video]'),
+  sticker: media('[sticker]'),
+  voice: media('[voice message]'),
+  audio: (node) => (node.voice === true ? '[voice message]' : '[audio]'),
+  document: (node) => lines(textOf(node.filename), textOf(node.caption)),
+  location: (node) => lines(textOf(node.name), textOf(node.address)) ?? `[location ${textOf(node.latitude)}, ${textOf(node.longitude)}]`,
+  contacts: (_node, message) => {
+    const names = listOf(message.contacts).map((contact) => textOf(objectOf(objectOf(contact).name).formatted_name) ?? 'without a name')
+    return `[contact: ${names.join(', ')}]`
+  },
+  interactive: interactiveText,
+  button: (node) => textOf(node.text) ?? textOf(node.payload),
+  order: (node) => textOf(node.text) || `[order of ${listOf(node.product_items).length} items]`,
+  // A removed reaction comes without an emoji or with an empty one.
+  reaction: (node) => textOf(node.emoji) || '[reaction removed]',
+  system: (node) => textOf(node.body),
+  revoke: () => '[message deleted]',
+  edit: (node) => {
+    const edited = objectOf(node.message)
+    const type = textOf(edited.type) ?? 'unknown'
+    // One level only: an edit of an edit is not a thing, and must not become a loop.
+    return type === 'edit' ? undefined : displayText(type, edited)
+  },
+  unsupported: (node) => `[unsupported message${textOf(node.type) ? `: ${textOf(node.type)}` : ''}]`,
+}
+
+function interactiveText(node: JsonObject): string | undefined {
+  const list = objectOf(node.list_reply)
+  const answer = textOf(objectOf(node.call_permission_reply).response)
+  return (
+    textOf(objectOf(node.button_reply).title) ??
+    lines(textOf(list.title), textOf(list.description)) ??
+    textOf(objectOf(node.nfm_reply).body) ??
+    (answer && `[call permission: ${answer}]`)
+  )
+}

@@ -1,0 +1,263 @@
+import { codeOf } from './graph-errors.ts'
+import { cleanJson, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
+import { userIdPattern } from './message.ts'
+import { displayText, stopText } from './message-text.ts'
+import { type Change, changesOf, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
+
+/** A message that a person sent (Meta, webhooks/reference/messages). What an element lacks or has in a wrong shape is undefined or null. */
+export interface InboundMessage {
+  phoneNumberId: string
+  wabaId: string | undefined
+  wamid: string
+  type: string
+  /** At Meta; null when it can't be read. */
+  timestampMs: number | null
+  /** Digits; missing for people with a username (business-scoped-user-ids). */
+  from: string | undefined
+  userId: string | undefined
+  profileName: string | undefined
+  /** What a person reads in a list of messages, for every type. */
+  text: string
+  /** The words in which the person may have said stop: text body, or button payload and text. */
+  stopText: string | undefined
+  /** The message that this one answers. */
+  contextWamid: string | undefined
+  /** The element as it came, safe to store as jsonb. */
+  message: JsonObject
+  /** The entry of `contacts` with the sender's wa_id or user_id, never the one at the same position. */
+  contact: JsonObject | undefined
+}
+
+/** Inbound messages of a body, in its order. Elements without an id are skipped: nothing could tell them apart when they come again. */
+export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
+  return elements(parsed, 'messages', 'messages').flatMap(({ item, value, phoneNumberId, wabaId }) => {
+    const message = cleanJson(item) as JsonObject
+    const wamid = textOf(message.id)
+    if (!wamid) return []
+    const sender = senderOf(message)
+    const contact = contactOf(value, sender)
+    const type = textOf(message.type) ?? 'unknown'
+    return {
+      phoneNumberId,
+      wabaId,
+      wamid,
+      type,
+      timestampMs: timestampMsOf(message.timestamp),
+      from: sender.waId,
+      userId: sender.userId ?? textOf(contact?.user_id),
+      profileName: textOf(objectOf(contact?.profile).name),
+      text: displayText(type, message),
+      stopText: stopText(type, message),
+      contextWamid: textOf(objectOf(message.context).id),
+      message,
+      contact,
+    }
+  })
+}
+
+interface Sender {
+  waId: string | undefined
+  userId: string | undefined
+}
+
+/** A user id is also seen in `from` (courier, hello_bsuid_in_from). */
+function senderOf(message: JsonObject): Sender {
+  const from = textOf(message.from)
+  const fromIsUserId = from !== undefined && userIdPattern.test(from)
+  return { waId: fromIsUserId ? undefined : from, userId: textOf(message.from_user_id) ?? (fromIsUserId ? from : undefined) }
+}
+
+function contactOf(value: JsonObject, { waId, userId }: Sender): JsonObject | undefined {
+  const contacts = listOf(value.contacts).filter(isObject)
+  const found =
+    contacts.find((contact) => userId !== undefined && [textOf(contact.user_id), textOf(contact.wa_id)].includes(userId)) ??
+    contacts.find((contact) => waId !== undefined && textOf(contact.wa_id) === waId)
+  return found && (cleanJson(found) as JsonObject)
+}
+
+/** What Meta says about a message of ours (Meta, webhooks/reference/messages/status). */
+export interface MessageStatus {
+  phoneNumberId: string
+  wamid: string
+  /** sent, delivered, read, failed, played, or a word that is not known yet. */
+  status: string
+  timestampMs: number | null
+  /** What we sent as `biz_opaque_callback_data`; to be checked with `Tokens.read`. */
+  token: string | undefined
+  recipientId: string | undefined
+  userId: string | undefined
+  errors: StatusError[]
+}
+
+export interface StatusError {
+  code: number | null
+  title: string
+  details: string
+}
+
+/** Statuses of a body, in its order. Elements without an id or a status are skipped. */
+export function statuses(parsed: ParsedWebhook): MessageStatus[] {
+  return elements(parsed, 'messages', 'statuses').flatMap(({ item, phoneNumberId }) => {
+    const wamid = textOf(item.id)
+    const status = textOf(item.status)
+    if (!wamid || !status) return []
+    return {
+      phoneNumberId,
+      wamid,
+      status,
+      timestampMs: timestampMsOf(item.timestamp),
+      token: textOf(item.biz_opaque_callback_data),
+      recipientId: textOf(item.recipient_id),
+      userId: textOf(item.recipient_user_id),
+      errors: errorsOf(item.errors),
+    }
+  })
+}
+
+/** Errors in their old shape {code, title, details} and their new one {code, title, message, error_data{details}}. */
+function errorsOf(value: unknown): StatusError[] {
+  return listOf(value)
+    .filter(isObject)
+    .map((error) => ({
+      code: codeOf(error.code),
+      title: textOf(error.title) ?? textOf(error.message) ?? '',
+      details: textOf(objectOf(error.error_data).details) ?? textOf(error.details) ?? textOf(error.message) ?? '',
+    }))
+}
+
+/** Errors of a value that belong to no message: something is wrong with the number or the account. */
+export function valueErrors(parsed: ParsedWebhook): (StatusError & { phoneNumberId: string })[] {
+  return elements(parsed, 'messages', 'errors').flatMap(({ item, phoneNumberId }) =>
+    errorsOf([item]).map((error) => ({ ...error, phoneNumberId })),
+  )
+}
+
+/** A person's choice about marketing, made inside WhatsApp (Meta, user_preferences). */
+export interface UserPreference {
+  phoneNumberId: string
+  waId: string | undefined
+  userId: string | undefined
+  /** `stop`, `resume`, or `signup` from a sign-up link. */
+  preference: string
+  /** `marketing_messages`. */
+  category: string | undefined
+  timestampMs: number | null
+}
+
+/** Marketing preferences of a body, in its order. */
+export function userPreferences(parsed: ParsedWebhook): UserPreference[] {
+  return elements(parsed, 'user_preferences', 'user_preferences').flatMap(({ item, phoneNumberId }) => {
+    const preference = textOf(item.value)
+    const waId = textOf(item.wa_id)
+    const userId = textOf(item.user_id)
+    if (!preference || !(waId ?? userId)) return []
+    return { phoneNumberId, waId, userId, preference, category: textOf(item.category), timestampMs: timestampMsOf(item.timestamp) }
+  })
+}
+
+/** A person's user id changed, because their number did (Meta, business-scoped-user-ids). */
+export interface UserIdUpdate {
+  phoneNumberId: string
+  waId: string | undefined
+  previous: string
+  current: string
+  timestampMs: number | null
+}
+
+/** Changed user ids of a body, in its order. */
+export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
+  return elements(parsed, 'user_id_update', 'user_id_update').flatMap(({ item, phoneNumberId }) => {
+    const { previous, current } = objectOf(item.user_id)
+    const ids = { previous: textOf(previous), current: textOf(current) }
+    if (!ids.previous || !ids.current) return []
+    const { timestamp, wa_id } = item
+    return { phoneNumberId, waId: textOf(wa_id), previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
+  })
+}
+
+/** News about a template. Each names the template; the rest depends on the field. Codes are upper case, as Meta writes them. */
+export interface TemplateEvent {
+  wabaId: string
+  /** message_template_status_update, message_template_quality_update, message_template_components_update or template_category_update. */
+  field: string
+  timestampMs: number | null
+  templateId: string
+  name: string | undefined
+  /** With `_`: webhooks sometimes write `en-US`. */
+  language: string | undefined
+  /** New status: APPROVED, REJECTED, PAUSED, DISABLED and others (Meta, message_template_status_update). */
+  status: string | undefined
+  /** Why, in Meta's words. */
+  reason: string | undefined
+  category: string | undefined
+  quality: string | undefined
+  value: JsonObject
+}
+
+/**
+ * Template news of a body, in its order. The field is read from the value where the two differ: Meta's own quality sample names the
+ * status field. A category update with `correct_category` only announces a change 24 hours ahead, so it has no `category`.
+ */
+export function templateEvents(parsed: ParsedWebhook): TemplateEvent[] {
+  return changesIn(parsed, 'webhooks.template').flatMap((change) => {
+    const value = cleanJson(change.value) as JsonObject
+    const wabaId = wabaIdOf(change)
+    const templateId = textOf(value.message_template_id)
+    if (!wabaId || !templateId) return []
+    const quality = textOf(value.new_quality_score)
+    const info = { ...objectOf(value.other_info), ...objectOf(value.rejection_info) }
+    return {
+      wabaId,
+      field: quality === undefined ? change.field : 'message_template_quality_update',
+      timestampMs: change.entryTimeMs,
+      templateId,
+      name: textOf(value.message_template_name),
+      language: textOf(value.message_template_language)?.replace('-', '_'),
+      status: textOf(value.event),
+      reason: textOf(info.reason) ?? textOf(info.description) ?? textOf(value.reason),
+      category: value.correct_category === undefined ? (textOf(value.new_category) ?? textOf(value.message_template_category)) : undefined,
+      quality,
+      value,
+    }
+  })
+}
+
+/** News about a WABA or one of its numbers; `value` as Meta's page of `field` describes it. */
+export interface AccountEvent {
+  wabaId: string
+  field: string
+  timestampMs: number | null
+  value: JsonObject
+}
+
+/** Account news of a body, in its order. */
+export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
+  return changesIn(parsed, 'webhooks.account').flatMap((change) => {
+    const wabaId = wabaIdOf(change)
+    return wabaId ? { wabaId, field: change.field, timestampMs: change.entryTimeMs, value: cleanJson(change.value) as JsonObject } : []
+  })
+}
+
+interface Element {
+  item: JsonObject
+  value: JsonObject
+  phoneNumberId: string
+  wabaId: string | undefined
+}
+
+function elements(parsed: ParsedWebhook, field: string, list: string): Element[] {
+  return [...changesOf(parsed)].flatMap((change) => {
+    const phoneNumberId = phoneNumberIdOf(change.value)
+    if (change.field !== field || !phoneNumberId) return []
+    const common = { value: change.value, phoneNumberId, wabaId: change.entryId }
+    return listOf(change.value[list])
+      .filter(isObject)
+      .map((item) => ({ ...common, item }))
+  })
+}
+
+function changesIn(parsed: ParsedWebhook, lane: 'webhooks.template' | 'webhooks.account'): (Change & { field: string })[] {
+  return [...changesOf(parsed)].filter((change): change is Change & { field: string } => {
+    return change.field !== null && fieldRule(change.field).lane === lane
+  })
+}

@@ -1,0 +1,94 @@
+import type { LaneName } from '@lockstep/contracts'
+import { isObject, type JsonObject, objectOf, parseLossless, textOf, timestampMsOf } from './json.ts'
+
+/**
+ * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
+ * certain: what stands in it is read by the readers, each of which skips what it can't read.
+ */
+export interface WebhookBody {
+  object?: string
+  entry: unknown[]
+}
+
+export interface Unreadable {
+  /** Why, in words. */
+  unreadable: string
+}
+
+export type ParsedWebhook = WebhookBody | Unreadable
+
+/** One change of one entry, as far as its frame can be read. */
+export interface Change {
+  entry: unknown
+  change: unknown
+  /** The WABA, except for PARTNER_* updates (see `wabaIdOf`); undefined when missing. */
+  entryId: string | undefined
+  /** `entry.time`: on template and account fields only. */
+  entryTimeMs: number | null
+  /** Null when the change is not an object with a `field` and an object as `value`. */
+  field: string | null
+  value: JsonObject
+}
+
+const ours = 'whatsapp_business_account'
+
+/** Parses a webhook body without losing a digit of its ids. Never throws: what is not a webhook body says why it is unreadable. */
+export function parseWebhook(raw: Buffer): ParsedWebhook {
+  let body: unknown
+  try {
+    body = parseLossless(raw)
+  } catch (error) {
+    return { unreadable: error instanceof Error ? error.message : 'The body is not JSON' }
+  }
+  if (!isObject(body)) return { unreadable: 'The body is not a JSON object' }
+  if (body.object !== undefined && body.object !== ours) return { unreadable: `The body is not of the object ${ours}` }
+  if (!Array.isArray(body.entry)) return { unreadable: 'The body has no list of entries' }
+  return body as unknown as WebhookBody
+}
+
+/** Every change of every entry: a body may hold several WABAs, fields and numbers (Meta, webhooks/overview). */
+export function* changesOf(parsed: ParsedWebhook): Generator<Change> {
+  if ('unreadable' in parsed) return
+  for (const entry of parsed.entry) {
+    const { id, time, changes } = objectOf(entry)
+    const frame = { entry, entryId: textOf(id), entryTimeMs: timestampMsOf(time) }
+    if (!Array.isArray(changes)) yield { ...frame, change: undefined, field: null, value: {} }
+    else for (const change of changes) yield { ...frame, change, ...contentOf(change) }
+  }
+}
+
+function contentOf(change: unknown): Pick<Change, 'field' | 'value'> {
+  const { field, value } = objectOf(change)
+  const name = isObject(value) ? textOf(field) : undefined
+  return name === undefined ? { field: null, value: {} } : { field: name.slice(0, 128), value: value as JsonObject }
+}
+
+/** Lists in a value whose items are elements of their own, by field. */
+const listsByField: Readonly<Record<string, readonly string[]>> = {
+  messages: ['messages', 'statuses', 'errors'],
+  user_preferences: ['user_preferences'],
+  user_id_update: ['user_id_update'],
+}
+
+/** What a field is about: which lane its elements belong to, and the lists in which they stand (none: the change is the element). */
+export function fieldRule(field: string): { lane: LaneName | null; lists: readonly string[] } {
+  const lists = Object.hasOwn(listsByField, field) ? listsByField[field]! : []
+  if (lists.length > 0) return { lane: 'webhooks.message', lists }
+  if (field.startsWith('message_template_') || field === 'template_category_update') return { lane: 'webhooks.template', lists }
+  const account = field.startsWith('account_') || field.startsWith('phone_number_')
+  return { lane: account || field === 'business_capability_update' || field === 'security' ? 'webhooks.account' : null, lists }
+}
+
+/** The number that a value is about. */
+export function phoneNumberIdOf(value: JsonObject): string | undefined {
+  return textOf(objectOf(value.metadata).phone_number_id)
+}
+
+/**
+ * The WABA that a change is about. For PARTNER_* account updates `entry.id` is a business portfolio and the WABA stands in the value
+ * (Meta, account_update).
+ */
+export function wabaIdOf({ entryId, field, value }: Pick<Change, 'entryId' | 'field' | 'value'>): string | undefined {
+  const partner = field === 'account_update' && textOf(value.event)?.startsWith('PARTNER_')
+  return (partner ? textOf(objectOf(value.waba_info).waba_id) : undefined) ?? entryId
+}

@@ -1,0 +1,70 @@
+import { feedTable, fenceTable, tenantTable } from '@lockstep/database'
+import { Migration } from '@mikro-orm/migrations'
+
+export class Accounts extends Migration {
+  override up(): void {
+    this.addSql(`create table accounts (id uuid primary key, name text not null, created_at timestamptz not null);
+      alter table accounts enable row level security;
+      alter table accounts force row level security;
+      create policy tenant on accounts to accounts
+        using (id = nullif(current_setting('lockstep.account_id', true), '')::uuid)
+        with check (id = nullif(current_setting('lockstep.account_id', true), '')::uuid);
+      create policy owner on accounts to lockstep_owner using (true) with check (true);`)
+
+    this.addSql(`create table api_keys (
+        id uuid primary key,
+        account_id uuid not null references accounts,
+        name text not null,
+        hash bytea not null unique,
+        created_at timestamptz not null default now()
+      );${tenantTable('accounts', 'api_keys')}`)
+
+    this.addSql(`create table apps (
+        id uuid primary key,
+        account_id uuid not null references accounts,
+        name text not null,
+        meta_app_id text not null,
+        sealed_secret bytea not null,
+        sealed_previous_secret bytea,
+        sealed_verify_token bytea not null,
+        created_at timestamptz not null
+      );${tenantTable('accounts', 'apps')}`)
+
+    this.addSql(`create table connections (
+        id uuid primary key,
+        account_id uuid not null references accounts,
+        name text not null,
+        phone_number_id text not null,
+        waba_id text not null,
+        app_id uuid not null references apps,
+        display_phone_number text not null,
+        verified_name text not null,
+        sealed_token bytea not null,
+        per_minute integer not null check (per_minute > 0),
+        per_second integer not null check (per_second > 0),
+        max_per_second integer not null,
+        quality text not null,
+        connected_at timestamptz not null,
+        disconnected_at timestamptz
+      );
+      -- A number belongs to one account at a time, whoever asks.
+      create unique index connections_live_number on connections (phone_number_id) where disconnected_at is null;
+      create index connections_waba on connections (waba_id);${tenantTable('accounts', 'connections')}`)
+
+    // What the platform itself must know before it knows the tenant. Owned by the owner, who sees every tenant's rows.
+    this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
+        language sql stable security definer set search_path = accounts
+        as $$ select k.account_id, k.id from api_keys k where k.hash = key_hash $$;
+      create function all_app_secrets() returns setof apps
+        language sql stable security definer set search_path = accounts
+        as $$ select * from apps order by id $$;
+      create function connections_at(number_id text, waba text, moment timestamptz) returns setof connections
+        language sql stable security definer set search_path = accounts
+        as $$ select * from connections c
+              where (c.phone_number_id = number_id or c.waba_id = waba)
+                and c.connected_at <= moment and (c.disconnected_at is null or c.disconnected_at > moment)
+              order by c.id $$;`)
+    this.addSql(feedTable)
+    this.addSql(fenceTable)
+  }
+}

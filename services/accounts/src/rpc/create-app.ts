@@ -1,0 +1,29 @@
+import { events, secretPlaces } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { App, CreateAppRequest } from '@lockstep/rpc/gen/accounts'
+import { requireText } from '@lockstep/service'
+import { v7 as uuid } from 'uuid'
+import type { Context } from '../context.ts'
+import { AppSchema } from '../db/entities.ts'
+import { appToProto } from '../to-proto.ts'
+
+/** Registers a Meta app; its webhook address is /webhooks/<id of the answer> at the gateway. */
+export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, request, call) => {
+  const id = uuid()
+  const { accountId } = call
+  const secret = requireText(request.secret, 'secret')
+  const verifyToken = requireText(request.verifyToken, 'verify_token')
+  return ctx.db.transaction(accountId, async (tx) => {
+    const app = tx.em.create(AppSchema, {
+      id,
+      accountId,
+      name: requireText(request.name, 'name'),
+      metaAppId: requireText(request.metaAppId, 'meta_app_id'),
+      sealedSecret: ctx.secrets.seal(secret, secretPlaces.app(id, accountId)),
+      sealedVerifyToken: ctx.secrets.seal(verifyToken, secretPlaces.app(id, accountId)),
+      createdAt: new Date(ctx.now()),
+    })
+    tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged))
+    return appToProto(app)
+  })
+}

@@ -1,0 +1,14 @@
+import type { Method } from '@lockstep/rpc'
+import type { Connection, DisconnectRequest } from '@lockstep/rpc/gen/accounts'
+import { requireId } from '@lockstep/service'
+import type { Context } from '../context.ts'
+import { findConnection } from '../db/queries.ts'
+import { connectionToProto } from '../to-proto.ts'
+
+/** Ends a connection; webhooks received until now still belong to it. Doing it again changes nothing. */
+export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, request, call) =>
+  ctx.db.transaction(call.accountId, async (tx) => {
+    const connection = await findConnection(tx, requireId(request.id, 'connection'))
+    connection.disconnectedAt ??= new Date(ctx.now())
+    return connectionToProto(connection)
+  })

@@ -1,0 +1,30 @@
+import { authenticateKey } from './authenticate-key.ts'
+import { createAccount } from './create-account.ts'
+import { createApiKey } from './create-api-key.ts'
+import { createApp } from './create-app.ts'
+import { createConnection } from './create-connection.ts'
+import { disconnect } from './disconnect.ts'
+import { getConnection } from './get-connection.ts'
+import { listAppSecrets } from './list-app-secrets.ts'
+import { listConnections } from './list-connections.ts'
+import { resolveConnections } from './resolve-connections.ts'
+import { rotateAppSecret } from './rotate-app-secret.ts'
+import { setConnectionLimits } from './set-connection-limits.ts'
+
+export const methods = {
+  authenticateKey,
+  createAccount,
+  createApiKey,
+  createApp,
+  createConnection,
+  disconnect,
+  getConnection,
+  listAppSecrets,
+  listConnections,
+  resolveConnections,
+  rotateAppSecret,
+  setConnectionLimits,
+}
+
+/** Called by the platform itself, before or across tenants. */
+export const operatorMethods = ['authenticateKey', 'createAccount', 'listAppSecrets', 'resolveConnections'] as const

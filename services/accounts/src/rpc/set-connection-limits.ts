@@ -1,0 +1,17 @@
+import type { Method } from '@lockstep/rpc'
+import type { Connection, SetConnectionLimitsRequest } from '@lockstep/rpc/gen/accounts'
+import { requireId } from '@lockstep/service'
+import { checkLimits } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { findConnection } from '../db/queries.ts'
+import { connectionToProto } from '../to-proto.ts'
+
+/** Sets how fast a connection sends; refused past what Meta allows its number. */
+export const setConnectionLimits: Method<Context, SetConnectionLimitsRequest, Connection> = (ctx, request, call) =>
+  ctx.db.transaction(call.accountId, async (tx) => {
+    const connection = await findConnection(tx, requireId(request.id, 'connection'))
+    checkLimits(request, connection.maxPerSecond)
+    connection.perMinute = request.perMinute
+    connection.perSecond = request.perSecond
+    return connectionToProto(connection)
+  })

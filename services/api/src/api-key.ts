@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '@lockstep/contracts'
+import type { Context } from './context.ts'
+
+/** Whose API key a request carries. */
+export interface KeyRing {
+  /** The account behind an Authorization header. Throws `unauthenticated` with what to send. */
+  accountOf(authorization: string | undefined): Promise<string>
+}
+
+/** A key that was withdrawn is refused this much later at the latest; until then a busy client costs no call. */
+const rememberMs = 10_000
+/** Bound on memory, not on clients: the oldest answer gives way. */
+const maxRemembered = 10_000
+
+const bearer = /^Bearer +(lk_[\w-]{43})$/i
+
+/** Asks `accounts` once per key and 10 s. Keys are remembered by their SHA-256 only, and never a wrong one. */
+export function createKeyRing(peers: Pick<Context, 'accounts' | 'now' | 'scale'>): KeyRing {
+  const remembered = new Map<string, { accountId: Promise<string>; until: number }>()
+  return {
+    accountOf(authorization) {
+      const key = bearer.exec(authorization ?? '')?.[1]
+      if (!key) throw new AppError('unauthenticated', 'Send your API key as "Authorization: Bearer lk_…"')
+      const hash = createHash('sha256').update(key).digest('base64')
+      const known = remembered.get(hash)
+      if (known && known.until > peers.now()) return known.accountId
+      const accountId = peers.accounts.authenticateKey({ key }, {}).then((answer) => answer.accountId)
+      remembered.delete(hash)
+      remembered.set(hash, { accountId, until: peers.now() + rememberMs * peers.scale })
+      accountId.catch(() => remembered.delete(hash))
+      if (remembered.size > maxRemembered) remembered.delete(remembered.keys().next().value!)
+      return accountId
+    },
+  }
+}

@@ -1,0 +1,29 @@
+import type { Readable } from 'node:stream'
+import { z } from 'zod'
+import { csvFile, text } from '../input.ts'
+import { route } from '../route.ts'
+import { importToJson } from '../to-json.ts'
+
+/** As long as the server lets a request arrive. */
+const timeoutMs = 600_000
+const chunkBytes = 256_000
+
+/** Hands a CSV on to `contacts` while it arrives: at no time is more of it here than a few chunks. */
+export const createContactImport = route({
+  method: 'POST',
+  path: '/v1/contact-imports',
+  does: 'Imports contacts from the CSV file in the body (Content-Type: text/csv, ?file_name=). It runs on its own; ask how far it is.',
+  ifUnknown: 'Send it again with a new key: contacts that are there already are not made twice.',
+  status: 202,
+  query: z.strictObject({ file_name: text(255) }),
+  body: csvFile,
+  run: async (ctx, { query, body }, call) =>
+    importToJson(await ctx.contacts.createImport(messages(query.file_name, body), { ...call, timeoutMs })),
+})
+
+async function* messages(fileName: string, file: Readable) {
+  yield { fileName }
+  // An upload that is refused midway must still be answered, so its socket stays open.
+  for await (const bytes of file.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
+    for (let at = 0; at < bytes.length; at += chunkBytes) yield { chunk: bytes.subarray(at, at + chunkBytes) }
+}

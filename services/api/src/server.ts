@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { AppError } from '@lockstep/contracts'
+import { histogram } from '@lockstep/telemetry'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { v7 as uuid } from 'uuid'
+import { type Answer, failureAnswer, toAppError } from './answer.ts'
+import type { Context } from './context.ts'
+import { routes } from './http/index.ts'
+import { once } from './idempotency.ts'
+import { csvFile, parse } from './input.ts'
+import type { Route } from './route.ts'
+
+export interface ApiServer extends AsyncDisposable {
+  port: number
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose API key came with it. */
+    accountId: string
+    /** The JSON body as it came; empty for a streamed one. */
+    rawBody: string
+  }
+}
+
+/** A streamed contact import has no such limit here: `contacts` sets its own. */
+const bodyLimit = 1_000_000
+/** A request that takes longer to arrive is cut off. */
+const requestTimeout = 600_000
+
+const requestSeconds = histogram('lockstep_api_request_seconds', 'Duration of a request to the public API', 's')
+
+/** Serves the public API. Disposing stops listening, lets running requests be answered, then closes. */
+export async function serveApi(ctx: Context): Promise<ApiServer> {
+  const server = fastify({
+    bodyLimit,
+    requestTimeout,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    genReqId: requestId,
+    frameworkErrors: (error, request, reply) => fail(ctx, error, request, reply as FastifyReply),
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+      const { status, body } = failureAnswer(new AppError('invalid', "This isn't a valid HTTP request"), uuid())
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n${body}`)
+    },
+  })
+  server.decorateRequest('accountId', '')
+  server.decorateRequest('rawBody', '')
+  server.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  server.addHook('onResponse', async (request, reply) =>
+    requestSeconds(reply.elapsedTime / 1000, {
+      route: `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
+      status: String(reply.statusCode),
+    }),
+  )
+  server.setErrorHandler((error, request, reply) => fail(ctx, error, request, reply))
+  server.setNotFoundHandler((request) => {
+    throw new AppError('notFound', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)
+  })
+  server.get('/v1', () => ({ routes: routes.map(({ method, path, does }) => ({ method, path, does })) }))
+  for (const route of routes) server.register(async (scope) => open(ctx, scope, route))
+
+  await server.listen({ host: ctx.config.host, port: ctx.config.httpPort })
+  const { port } = server.server.address() as { port: number }
+  ctx.log.info({ httpPort: port }, 'the public API is served')
+  return { port, [Symbol.asyncDispose]: () => close(server, ctx.config.drainMs) }
+}
+
+/** One route in a scope of its own: what its body may be is no other's business. */
+function open(ctx: Context, scope: FastifyInstance, route: Route): void {
+  scope.removeAllContentTypeParsers()
+  if (route.body === csvFile) scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
+  else acceptJson(scope)
+  scope.route({
+    method: route.method,
+    url: route.path,
+    // Before the body is read: a stranger can't make us hold it.
+    onRequest: async (request) => {
+      request.accountId = await ctx.keys.accountOf(request.headers.authorization)
+    },
+    handler: async (request, reply) => {
+      const { replayed, status, body } = await answer(ctx, route, request)
+      if (replayed) reply.header('idempotent-replayed', 'true')
+      return reply.code(status).type('application/json; charset=utf-8').send(body)
+    },
+  })
+}
+
+function acceptJson(scope: FastifyInstance): void {
+  const parseJson = scope.getDefaultJsonParser('error', 'error')
+  scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    request.rawBody = body as string
+    if (body === '') done(null, undefined)
+    else parseJson(request, body as string, done)
+  })
+}
+
+async function answer(ctx: Context, route: Route, request: FastifyRequest): Promise<Answer & { replayed: boolean }> {
+  const input = {
+    id: (request.params as { id?: string }).id ?? '',
+    query: parse(route.query, request.query, 'query'),
+    body: parse(route.body, request.body ?? {}, 'body'),
+  }
+  const { accountId, id: requestId } = request
+  const run = async () => ({ status: route.status, body: JSON.stringify(await route.run(ctx, input, { accountId })) })
+  const key = request.headers['idempotency-key']
+  if (key === undefined || route.method === 'GET') return { ...(await run()), replayed: false }
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new AppError('invalid', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters without spaces')
+  return once(ctx, { accountId, key, hash: hashOf(request), requestId, ifUnknown: route.ifUnknown }, run)
+}
+
+/** What a request asks for. A streamed body is not part of it: that would mean to read it before anything is known. */
+function hashOf(request: FastifyRequest): Buffer {
+  return createHash('sha256').update(`${request.method} ${request.url}\n${request.rawBody}`).digest()
+}
+
+/** The caller's own id for the request if it can be one, so that both sides' logs meet. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && /^[\w.-]{1,128}$/.test(given) ? given : uuid()
+}
+
+/** One map from thrown things to answers; what isn't the caller's to know is logged and leaves as "Internal error". */
+function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = toAppError(thrown)
+  const { status, body } = failureAnswer(error, request.id)
+  const route = `${request.method} ${request.routeOptions.url ?? ''}`
+  const facts = { requestId: request.id, accountId: request.accountId, route }
+  if (error.failure === 'internal') ctx.log.error({ ...facts, err: thrown }, 'A request failed')
+  else if (status >= 500) ctx.log.warn({ ...facts, failure: error.failure, reason: error.message }, 'A request could not be served')
+  if (status === 401) reply.header('www-authenticate', 'Bearer')
+  reply.header('x-request-id', request.id).code(status).type('application/json; charset=utf-8').send(body)
+}
+
+/** Stops listening and lets running requests be answered; a connection that isn't done by then is cut off. */
+async function close(server: FastifyInstance, drainMs: number): Promise<void> {
+  const force = setTimeout(() => server.server.closeAllConnections(), drainMs)
+  await server.close()
+  clearTimeout(force)
+}

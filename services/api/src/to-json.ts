@@ -1,0 +1,132 @@
+import type { App, Connection } from '@lockstep/rpc/gen/accounts'
+import type { Campaign, Recipient } from '@lockstep/rpc/gen/campaigns'
+import type { Contact, Import } from '@lockstep/rpc/gen/contacts'
+import type { Conversation, Message } from '@lockstep/rpc/gen/conversations'
+import type { SyncRun, Template } from '@lockstep/rpc/gen/templates'
+
+/** The public form of each noun, field by field: what isn't named here doesn't leave. Times are ISO 8601, absent ones null. */
+
+const time = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
+
+export const appToJson = (app: App) => ({ id: app.id, name: app.name, meta_app_id: app.metaAppId })
+
+export const connectionToJson = (connection: Connection) => ({
+  id: connection.id,
+  name: connection.name,
+  phone_number_id: connection.phoneNumberId,
+  waba_id: connection.wabaId,
+  app_id: connection.appId,
+  display_phone_number: connection.displayPhoneNumber,
+  verified_name: connection.verifiedName,
+  per_minute: connection.perMinute,
+  per_second: connection.perSecond,
+  quality: connection.quality,
+  connected_at: time(connection.connectedAtMs),
+  disconnected_at: time(connection.disconnectedAtMs),
+})
+
+export const syncToJson = (run: SyncRun) => ({
+  id: run.id,
+  connection_id: run.connectionId,
+  state: run.state,
+  seen: run.seen,
+  removed: run.removed,
+  failure: run.failure,
+  started_at: time(run.startedAtMs),
+  finished_at: time(run.finishedAtMs),
+})
+
+export const templateToJson = (template: Template) => ({
+  id: template.id,
+  waba_id: template.wabaId,
+  name: template.name,
+  language: template.language,
+  category: template.category,
+  status: template.status,
+  components: JSON.parse(template.componentsJson) as unknown,
+  parameter_format: template.parameterFormat,
+  quality: template.quality,
+  rejected_reason: template.rejectedReason,
+  synced_at: time(template.syncedAtMs),
+})
+
+export const importToJson = (file: Import) => ({
+  id: file.id,
+  file_name: file.fileName,
+  state: file.state,
+  total_bytes: file.totalBytes,
+  done_bytes: file.doneBytes,
+  rows: file.rows,
+  created: file.created,
+  updated: file.updated,
+  duplicates: file.duplicates,
+  rejected: file.rejected,
+  failure: file.failure,
+  created_at: time(file.createdAtMs),
+  finished_at: time(file.finishedAtMs),
+})
+
+export const contactToJson = (contact: Contact) => ({
+  id: contact.id,
+  name: contact.name,
+  phone: contact.phone,
+  wa_id: contact.waId,
+  user_id: contact.userId,
+  tags: contact.tags,
+  attributes: JSON.parse(contact.attributesJson || '{}') as Record<string, string>,
+  opted_out: contact.optedOut,
+  blocked: contact.blocked,
+  source: contact.source,
+  last_inbound_at: time(contact.lastInboundAtMs),
+  created_at: time(contact.createdAtMs),
+})
+
+export const campaignToJson = (campaign: Campaign) => ({
+  id: campaign.id,
+  name: campaign.name,
+  connection_id: campaign.connectionId,
+  template_id: campaign.templateId,
+  filter: { tags: campaign.filter?.tags ?? [] },
+  values: campaign.values,
+  state: campaign.state,
+  reason: campaign.reason,
+  statistics: campaign.statistics,
+  created_at: time(campaign.createdAtMs),
+  started_at: time(campaign.startedAtMs),
+  finished_at: time(campaign.finishedAtMs),
+})
+
+export const recipientToJson = (recipient: Recipient) => ({
+  id: recipient.id,
+  contact_id: recipient.contactId,
+  phone: recipient.phone,
+  state: recipient.state,
+  reason: recipient.reason,
+  wamid: recipient.wamid,
+  attempts: recipient.attempts,
+})
+
+export const conversationToJson = (conversation: Conversation) => ({
+  id: conversation.id,
+  connection_id: conversation.connectionId,
+  contact_id: conversation.contactId,
+  unread: conversation.unread,
+  last_text: conversation.lastText,
+  last_message_at: time(conversation.lastMessageAtMs),
+  window_until: time(conversation.windowUntilMs),
+})
+
+export const messageToJson = (message: Message) => ({
+  id: message.id,
+  wamid: message.wamid,
+  direction: message.direction,
+  type: message.type,
+  text: message.text,
+  at: time(message.atMs),
+  context_wamid: message.contextWamid,
+})
+
+/** The `after` of the next page; null when this one was not full. */
+export function nextAfter<Row>(rows: Row[], limit: number, idOf: (row: Row) => string | number): string | number | null {
+  return rows.length < limit ? null : idOf(rows.at(-1)!)
+}

@@ -1,0 +1,118 @@
+/**
+ * An attempt is one try to send to one recipient. Its outcome is what the call to Meta said; its facts are what the
+ * status webhooks added since. Facts only ever move towards the past or from absent to present, so that every order and
+ * every number of repeats of the same webhooks gives the same attempt.
+ */
+export interface Attempt {
+  id: string
+  recipientId: string
+  outcome: 'sending' | 'accepted' | 'not_sent' | 'rejected' | 'unknown' | 'skipped'
+  wamid: string | null
+  acceptedAt: Date | null
+  sentAt: Date | null
+  deliveredAt: Date | null
+  readAt: Date | null
+  failedAt: Date | null
+  /** Meta's error code and words for a rejection or failure, or the reason why it was not sent. */
+  code: number | null
+  words: string
+}
+
+export type RecipientState =
+  | 'queued'
+  | 'sending'
+  | 'accepted'
+  | 'sent'
+  | 'delivered'
+  | 'read'
+  | 'failed'
+  | 'rejected'
+  | 'skipped'
+  | 'unknown'
+
+/** What the call to Meta said about an attempt, or our own decision not to make it. */
+export interface OutcomeChange {
+  kind: 'accepted' | 'not_sent' | 'rejected' | 'unknown' | 'skipped'
+  at: Date
+  wamid?: string
+  code?: number | null
+  words?: string
+  /** For `not_sent`: the recipient waits in the queue until then. */
+  notBefore?: Date
+}
+
+/** What a status webhook said. */
+export interface StatusChange {
+  kind: 'sent' | 'delivered' | 'read' | 'failed'
+  at: Date
+  wamid: string
+  code?: number | null
+  words?: string
+}
+
+export type Change = OutcomeChange | StatusChange
+
+const isStatus = (change: Change): change is StatusChange => ['sent', 'delivered', 'read', 'failed'].includes(change.kind)
+
+/** The attempt after one more thing is known about it. */
+export function applyChange(attempt: Attempt, change: Change): Attempt {
+  return isStatus(change) ? applyStatus(attempt, change) : applyOutcome(attempt, change)
+}
+
+/**
+ * An outcome is written while the attempt waits for it. "Accepted" is also true later: a status may have been faster than
+ * the answer to the call that it belongs to.
+ */
+function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
+  if (change.kind === 'accepted') return accepted(attempt, change.at, change.wamid)
+  if (attempt.outcome !== 'sending') return attempt
+  return { ...attempt, outcome: change.kind, code: change.code ?? null, words: change.words ?? '' }
+}
+
+/** Any status proves that Meta accepted the message, whether or not we ever saw its answer. */
+function applyStatus(attempt: Attempt, change: StatusChange): Attempt {
+  const proven = accepted(attempt, change.at, change.wamid)
+  switch (change.kind) {
+    case 'sent':
+      return { ...proven, sentAt: earliest(proven.sentAt, change.at) }
+    case 'delivered':
+      return { ...proven, deliveredAt: earliest(proven.deliveredAt, change.at) }
+    case 'read':
+      return { ...proven, readAt: earliest(proven.readAt, change.at) }
+    case 'failed':
+      return applyFailure(proven, change)
+  }
+}
+
+function accepted(attempt: Attempt, at: Date, wamid: string | undefined): Attempt {
+  return {
+    ...attempt,
+    outcome: 'accepted',
+    wamid: attempt.wamid ?? wamid ?? null,
+    acceptedAt: earliest(attempt.acceptedAt, at),
+    code: attempt.failedAt ? attempt.code : null,
+    words: attempt.failedAt ? attempt.words : '',
+  }
+}
+
+/** Of several failures the earliest counts, then the smaller code, so that their order doesn't. */
+function applyFailure(attempt: Attempt, change: StatusChange): Attempt {
+  const code = change.code ?? null
+  const older = attempt.failedAt && attempt.failedAt < change.at
+  const same = attempt.failedAt?.getTime() === change.at.getTime() && (attempt.code ?? -1) <= (code ?? -1)
+  return older || same ? attempt : { ...attempt, failedAt: change.at, code, words: change.words ?? '' }
+}
+
+function earliest(a: Date | null, b: Date | null): Date | null {
+  if (!a || !b) return a ?? b
+  return a < b ? a : b
+}
+
+/** A recipient's state as its newest attempt tells it: the best that is known; `failed` only while nothing better is. */
+export function recipientState(attempt: Attempt): RecipientState {
+  if (attempt.readAt) return 'read'
+  if (attempt.deliveredAt) return 'delivered'
+  if (attempt.failedAt) return 'failed'
+  if (attempt.sentAt) return 'sent'
+  return attempt.outcome === 'not_sent' ? 'queued' : attempt.outcome
+}

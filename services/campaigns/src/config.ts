@@ -1,0 +1,49 @@
+import {
+  addressOf,
+  type BaseConfig,
+  type Environment,
+  graphEnvironment,
+  keySchema,
+  parseEnvironment,
+  readBaseConfig,
+} from '@lockstep/service'
+import { z } from 'zod'
+
+const environment = z.object({
+  LOCKSTEP_ENCRYPTION_KEY: keySchema,
+  LOCKSTEP_PLATFORM_KEY: keySchema,
+  LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(64),
+  ...graphEnvironment,
+})
+
+export interface Config extends BaseConfig {
+  /** Opens connections' tokens. */
+  encryptionKey: Buffer
+  /** Signs the token that each message carries. */
+  platformKey: Buffer
+  /** Messages of one campaign that may be under way at once. */
+  sendConcurrency: number
+  graphUrl: string
+  graphVersion: string
+  addresses: { accounts: string; contacts: string; templates: string; gateway: string }
+}
+
+/** Reads the environment once; throws `invalid` naming what is wrong. */
+export function readConfig(env: Environment): Config {
+  const base = readBaseConfig(env, 'campaigns')
+  const e = parseEnvironment(environment, env, 'campaigns')
+  return {
+    ...base,
+    encryptionKey: e.LOCKSTEP_ENCRYPTION_KEY,
+    platformKey: e.LOCKSTEP_PLATFORM_KEY,
+    sendConcurrency: e.LOCKSTEP_SEND_CONCURRENCY,
+    graphUrl: e.LOCKSTEP_GRAPH_URL,
+    graphVersion: e.LOCKSTEP_GRAPH_VERSION,
+    addresses: {
+      accounts: addressOf(env, 'accounts'),
+      contacts: addressOf(env, 'contacts'),
+      templates: addressOf(env, 'templates'),
+      gateway: addressOf(env, 'webhook-gateway'),
+    },
+  }
+}

@@ -1,0 +1,65 @@
+import { connect, type RpcClient } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
+import {
+  type BaseContext,
+  type BaseOverrides,
+  createBaseContext,
+  createSecrets,
+  type FeedSource,
+  localFeed,
+  remoteFeed,
+  type Secrets,
+  started,
+} from '@lockstep/service'
+import { createGraphClient, createTokens, type GraphClient, type Tokens } from '@lockstep/whatsapp'
+import type { Config } from './config.ts'
+import { entities } from './db/entities.ts'
+
+/** How long a POST may take before its outcome is unknown, ms. */
+const graphTimeoutMs = 10_000
+
+/** Everything that a door of this service may use. */
+export interface Context extends BaseContext {
+  config: Config
+  secrets: Secrets
+  tokens: Tokens
+  graph: GraphClient
+  /** How long a POST may take before its outcome is unknown, ms. */
+  graphTimeoutMs: number
+  accounts: RpcClient<typeof AccountsDefinition>
+  contacts: RpcClient<typeof ContactsDefinition>
+  templates: RpcClient<typeof TemplatesDefinition>
+  /** Webhook parts wait in the gateway's feed. */
+  webhooks: FeedSource
+  /** Campaigns with something to do wait in our own. */
+  feed: FeedSource
+  /** Messages that are under way after their slice has ended; a stop waits for them. */
+  stragglers: Set<Promise<unknown>>
+}
+
+export async function createContext(config: Config, overrides: BaseOverrides = {}): Promise<Context> {
+  await using up = new AsyncDisposableStack()
+  const base = up.use(await createBaseContext(config, entities, overrides))
+  const { addresses, tls } = config
+  const timeoutMs = graphTimeoutMs * base.scale
+  const connections = config.sendConcurrency
+  return started(
+    {
+      ...base,
+      config,
+      secrets: createSecrets(config.encryptionKey),
+      tokens: createTokens(config.platformKey),
+      graph: up.use(createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion, timeoutMs, connections })),
+      graphTimeoutMs: timeoutMs,
+      accounts: up.use(connect(AccountsDefinition, addresses.accounts, tls ?? undefined)),
+      contacts: up.use(connect(ContactsDefinition, addresses.contacts, tls ?? undefined)),
+      templates: up.use(connect(TemplatesDefinition, addresses.templates, tls ?? undefined)),
+      webhooks: up.use(remoteFeed(addresses.gateway, tls)),
+      feed: localFeed(base),
+      stragglers: new Set<Promise<unknown>>(),
+    },
+    up,
+  )
+}

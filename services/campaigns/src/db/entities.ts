@@ -1,0 +1,26 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import type { CampaignState } from '../campaign.ts'
+
+/** One template to many people. Its recipients, attempts and statistics are written by sets, in queries.ts. */
+export const CampaignSchema = defineEntity({
+  name: 'Campaign',
+  tableName: 'campaigns',
+  properties: {
+    id: p.uuid().primary(),
+    accountId: p.uuid(),
+    name: p.text(),
+    connectionId: p.uuid(),
+    templateId: p.uuid(),
+    filter: p.json<{ tags: string[] }>(),
+    values: p.json<Record<string, string>>(),
+    state: p.text().$type<CampaignState>(),
+    reason: p.text(),
+    createdAt: p.datetime(),
+    startedAt: p.datetime().nullable(),
+    finishedAt: p.datetime().nullable(),
+  },
+})
+
+export type Campaign = InferEntity<typeof CampaignSchema>
+
+export const entities = [CampaignSchema]

@@ -1,0 +1,45 @@
+import type { FeedEntry } from '@lockstep/database'
+import { isLockUnavailable } from '@lockstep/locks'
+import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import { parseWebhook, statuses } from '@lockstep/whatsapp'
+import type { Context } from '../context.ts'
+import { campaignOwner } from '../db/queries.ts'
+import { type AttemptChange, recordChanges } from '../recording.ts'
+import { statusChange } from '../status-change.ts'
+
+/** Adds status facts to the attempts of one campaign; late, repeated and out-of-order statuses change nothing. */
+export const messageStatus: LaneHandler<Context> = async (ctx, campaignId, entries) => {
+  const owner = await ctx.db.system((tx) => campaignOwner(tx, campaignId))
+  if (!owner) return entries.map(({ id }) => ({ id, outcome: 'unmatched' }))
+  const connection = await ctx.accounts.getConnection({ id: owner.connectionId }, { accountId: owner.accountId })
+  const { phoneNumberId, appId } = connection
+  const ours = entries.filter((entry) => entry.appId === appId)
+  const found = ours.map((entry) => ({ entry, changes: changesOf(ctx, campaignId, phoneNumberId, entry) }))
+  const changes = found.flatMap(({ changes }) => changes)
+  await using _locks = await politely(ctx, changes)
+  const matched = await ctx.db.transaction(owner.accountId, (tx) => recordChanges(ctx, tx, campaignId, changes))
+  const verdicts: EntryVerdict[] = entries.filter((entry) => entry.appId !== appId).map(({ id }) => ({ id, outcome: 'foreign' }))
+  for (const { entry, changes } of found)
+    verdicts.push({ id: entry.id, outcome: changes.some((c) => matched.has(c.attemptId)) ? 'done' : 'unmatched' })
+  return verdicts
+}
+
+/** The statuses of a part whose token names an attempt of this campaign; the token's tag binds them to the number. */
+function changesOf(ctx: Context, campaignId: string, phoneNumberId: string, entry: FeedEntry): AttemptChange[] {
+  return statuses(parseWebhook(entry.body)).flatMap((status) => {
+    const token = status.token && status.phoneNumberId === phoneNumberId ? ctx.tokens.read(status.token, phoneNumberId) : null
+    const change = statusChange(status, entry.createdAtMs)
+    return token?.kind === 'c' && token.ownerId === campaignId && change ? [{ attemptId: token.attemptId, change }] : []
+  })
+}
+
+/** The locks of the batch, or none while Redis is away: rows keep the facts right without them. */
+async function politely(ctx: Context, changes: AttemptChange[]): Promise<AsyncDisposable> {
+  const wamids = new Set(changes.flatMap(({ change }) => ('wamid' in change && change.wamid ? [change.wamid] : [])))
+  try {
+    return await ctx.locks.holdAll([...wamids].map((id) => ({ name: 'campaign_status_update', id })))
+  } catch (error) {
+    if (isLockUnavailable(error)) return { [Symbol.asyncDispose]: async () => {} }
+    throw error
+  }
+}

@@ -1,0 +1,101 @@
+import type { Learned } from '@lockstep/contracts'
+import type { Tx } from '@lockstep/database'
+import { feed } from '@lockstep/service'
+import { classifyGraphError } from '@lockstep/whatsapp'
+import { type Attempt, applyChange, type Change, recipientState } from './attempt.ts'
+import type { Context } from './context.ts'
+import {
+  addStatistics,
+  type LockedRecipient,
+  lockRecipientsOf,
+  moveCampaign,
+  type RecipientChange,
+  readAttempts,
+  writeAttempts,
+  writeRecipients,
+} from './db/queries.ts'
+import { count, noStatistics } from './statistics.ts'
+
+/** One thing that became known about an attempt. */
+export interface AttemptChange {
+  attemptId: string
+  change: Change
+  /** What the send answer taught about the person, if anything. */
+  learned?: Omit<Learned, 'contactId'>
+}
+
+/**
+ * Writes what became known about attempts of one campaign: attempts, the state of their recipients, statistics last. The
+ * only writer of outcomes and facts. Repeating it, or another order, gives the same rows. Answers the attempts found.
+ */
+export async function recordChanges(ctx: Context, tx: Tx, campaignId: string, changes: AttemptChange[]): Promise<Set<string>> {
+  const ids = [...new Set(changes.map((c) => c.attemptId))]
+  const recipients = new Map((await lockRecipientsOf(tx, campaignId, ids)).map((r) => [r.id, r]))
+  const before = new Map((await readAttempts(tx, campaignId, ids)).map((a) => [a.id, a]))
+  const after = new Map(before)
+  const notBefore = new Map<string, Date>()
+  for (const { attemptId, change } of changes) {
+    const attempt = after.get(attemptId)
+    if (!attempt) continue
+    after.set(attemptId, applyChange(attempt, change))
+    if ('notBefore' in change && change.notBefore) notBefore.set(attemptId, change.notBefore)
+  }
+  const changed = [...after.values()].filter((attempt) => !same(attempt, before.get(attempt.id)!))
+  await writeAttempts(tx, changed)
+  const newest = changed.filter((attempt) => recipients.get(attempt.recipientId)?.attemptId === attempt.id)
+  await writeRecipients(
+    tx,
+    newest.map((attempt) => recipientChange(attempt, notBefore.get(attempt.id) ?? null)),
+  )
+  const contactOf = (attemptId: string) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId
+  await follow(ctx, tx, campaignId, changes, contactOf)
+  await addStatistics(tx, campaignId, delta(newest, before, recipients))
+  return new Set(before.keys())
+}
+
+function same(a: Attempt, b: Attempt): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+function recipientChange(attempt: Attempt, notBefore: Date | null): RecipientChange {
+  return { id: attempt.recipientId, state: recipientState(attempt), reason: attempt.words, notBefore }
+}
+
+function delta(newest: Attempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>) {
+  const sum = noStatistics()
+  for (const attempt of newest) {
+    count(sum, recipients.get(attempt.recipientId)!.state, before.get(attempt.id)!, -1)
+    count(sum, recipientState(attempt), attempt, 1)
+  }
+  return sum
+}
+
+/** What follows from outcomes and statuses beyond the attempt: contacts learn, the campaign stops where going on would hurt. */
+async function follow(
+  ctx: Context,
+  tx: Tx,
+  campaignId: string,
+  changes: AttemptChange[],
+  contactOf: (attemptId: string) => string | undefined,
+): Promise<void> {
+  for (const { attemptId, change, learned } of changes) {
+    const contactId = contactOf(attemptId)
+    const news = learned ?? optedOut(change)
+    if (contactId && news)
+      await feed(ctx, tx, { lane: 'contacts.learn', key: tx.accountId!, kind: 'learned', body: { ...news, contactId } satisfies Learned })
+  }
+  const reason = changes.map(({ change }) => stopWords(change)).find((words) => words !== null)
+  if (reason && (await moveCampaign(tx, campaignId, ['sending'], 'paused', { reason })))
+    ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
+}
+
+/** The person told WhatsApp to stop marketing: Meta says so with the failure (error 131050, meta-cloud-api.md §6). */
+function optedOut(change: Change): Omit<Learned, 'contactId'> | null {
+  return change.code != null && classifyGraphError(change.code).optOut ? { stoppedAtMs: change.at.getTime() } : null
+}
+
+function stopWords(change: Change): string | null {
+  if (change.code == null) return null
+  const { class: kind, words } = classifyGraphError(change.code)
+  return kind === 'stop' ? words : null
+}

@@ -1,0 +1,15 @@
+import type { Method } from '@lockstep/rpc'
+import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
+import { requireId } from '@lockstep/service'
+import type { Context } from '../context.ts'
+import { findCampaign, readStatistics } from '../db/queries.ts'
+import { campaignToProto } from '../to-proto.ts'
+
+/** A campaign with its statistics of this moment. */
+export const getCampaign: Method<Context, CampaignId, Campaign> = (ctx, request, call) => {
+  const id = requireId(request.id, 'campaign')
+  return ctx.db.transaction(call.accountId, async (tx) => {
+    const campaign = await findCampaign(tx, id)
+    return campaignToProto(campaign, (await readStatistics(tx, [id])).get(id))
+  })
+}

@@ -1,0 +1,23 @@
+import { cancelCampaign } from './cancel-campaign.ts'
+import { createCampaign } from './create-campaign.ts'
+import { getCampaign } from './get-campaign.ts'
+import { listCampaigns } from './list-campaigns.ts'
+import { listRecipients } from './list-recipients.ts'
+import { pauseCampaign } from './pause-campaign.ts'
+import { recordStatuses } from './record-statuses.ts'
+import { resendUnknown } from './resend-unknown.ts'
+import { resumeCampaign } from './resume-campaign.ts'
+import { startCampaign } from './start-campaign.ts'
+
+export const methods = {
+  cancelCampaign,
+  createCampaign,
+  getCampaign,
+  listCampaigns,
+  listRecipients,
+  pauseCampaign,
+  recordStatuses,
+  resendUnknown,
+  resumeCampaign,
+  startCampaign,
+}

@@ -1,0 +1,19 @@
+import type { Method } from '@lockstep/rpc'
+import type { ListCampaignsRequest, ListCampaignsResponse } from '@lockstep/rpc/gen/campaigns'
+import type { Context } from '../context.ts'
+import { CampaignSchema } from '../db/entities.ts'
+import { readStatistics } from '../db/queries.ts'
+import { campaignToProto } from '../to-proto.ts'
+
+const pageSize = 100
+
+/** The account's newest campaigns with their statistics. */
+export const listCampaigns: Method<Context, ListCampaignsRequest, ListCampaignsResponse> = (ctx, _request, call) =>
+  ctx.db.transaction(call.accountId, async (tx) => {
+    const campaigns = await tx.em.find(CampaignSchema, { accountId: call.accountId }, { orderBy: { id: 'desc' }, limit: pageSize })
+    const statistics = await readStatistics(
+      tx,
+      campaigns.map((campaign) => campaign.id),
+    )
+    return { campaigns: campaigns.map((campaign) => campaignToProto(campaign, statistics.get(campaign.id))) }
+  })

@@ -1,0 +1,7 @@
+import type { Method } from '@lockstep/rpc'
+import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
+import type { Context } from '../context.ts'
+import { carryOut } from '../order.ts'
+
+/** Pauses a sending campaign; messages under way are finished, nobody else is claimed after the answer. */
+export const pauseCampaign: Method<Context, CampaignId, Campaign> = (ctx, request, call) => carryOut(ctx, 'pause', request, call)

@@ -1,0 +1,32 @@
+import { query, sql } from '@lockstep/database'
+import type { Method } from '@lockstep/rpc'
+import type { ResendUnknownRequest, ResendUnknownResponse } from '@lockstep/rpc/gen/campaigns'
+import { feed, requireId } from '@lockstep/service'
+import type { Context } from '../context.ts'
+import { addStatistics, findCampaign, moveCampaign } from '../db/queries.ts'
+import { noStatistics } from '../statistics.ts'
+
+/** How long a status webhook is waited for before "possibly sent" may be ordered again without naming the recipient. */
+const patienceMs = 15 * 60_000
+
+/** Puts recipients whose message may or may not have gone out back into the queue, because a person says so. */
+export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownResponse> = (ctx, request, call) =>
+  ctx.db.transaction(call.accountId, async (tx) => {
+    const { id } = await findCampaign(tx, requireId(request.campaignId, 'campaign'), { lock: true })
+    const named = request.recipientIds
+    const before = new Date(ctx.now() - patienceMs)
+    const queued = await query<{ id: string }>(
+      tx,
+      sql`with chosen as (select r.id from recipients r join attempts a on a.id = r.attempt_id
+                          where r.campaign_id = ${id} and r.state = 'unknown'
+                            and case when ${named.length > 0} then r.id = any(${named}::bigint[]) else a.claimed_at < ${before} end
+                          order by r.id for update of r)
+          update recipients r set state = 'queued', reason = 'sent again on a person''s order', not_before = null
+          from chosen where r.id = chosen.id returning r.id::text`,
+    )
+    if (queued.length === 0) return { queued: 0 }
+    await moveCampaign(tx, id, ['completed'], 'sending')
+    await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'resumed' })
+    await addStatistics(tx, id, { ...noStatistics(), unknown: -queued.length, queued: queued.length })
+    return { queued: queued.length }
+  })

@@ -1,0 +1,29 @@
+import { AppError } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
+import { feed, requireId } from '@lockstep/service'
+import { afterOrder } from '../campaign.ts'
+import type { Context } from '../context.ts'
+import { findCampaign } from '../db/queries.ts'
+import { campaignToProto } from '../to-proto.ts'
+import { checkValues } from '../values.ts'
+
+/** Starts a draft. Refused unless its template is approved and still fits the values. */
+export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, request, call) => {
+  const id = requireId(request.id, 'campaign')
+  const draft = await ctx.db.transaction(call.accountId, (tx) => findCampaign(tx, id))
+  const template = await ctx.templates.getTemplate({ id: draft.templateId }, call)
+  if (template.status !== 'APPROVED')
+    throw new AppError(
+      'precondition',
+      `Template "${template.name}" is ${template.status} at Meta; only an approved one can be sent. Sync the templates when it is`,
+    )
+  checkValues({ name: template.name, components: JSON.parse(template.componentsJson) }, draft.values)
+  return ctx.db.transaction(call.accountId, async (tx) => {
+    const campaign = await findCampaign(tx, id, { lock: true })
+    campaign.state = afterOrder('start', campaign)
+    campaign.startedAt = new Date(ctx.now())
+    await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'started' })
+    return campaignToProto(campaign)
+  })
+}

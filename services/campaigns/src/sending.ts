@@ -1,0 +1,147 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { events, secretPlaces } from '@lockstep/contracts'
+import { fence } from '@lockstep/database'
+import type { Connection } from '@lockstep/rpc/gen/accounts'
+import { type FencedLock, holdFenced } from '@lockstep/service'
+import type { SendableTemplate } from '@lockstep/whatsapp'
+import type { Context } from './context.ts'
+import type { Campaign } from './db/entities.ts'
+import { addStatistics, type Claimed, claimRecipients, findCampaign, moveCampaign, waiting } from './db/queries.ts'
+import { dispatch } from './posting.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
+import { noStatistics } from './statistics.ts'
+
+/** How long a campaign sends before its lane is given back, so that pause, deploys and other campaigns need not wait longer. */
+const sliceMs = 3_000
+/** Recipients claimed in one statement, at most. */
+const maxClaim = 200
+/** How long a slice waits at its end for messages under way; slower ones finish on their own, for outcomes need no lock. */
+const lingerMs = 500
+/** How soon to look again while nothing is queued and messages are still under way somewhere. */
+const lookAgainMs = 250
+
+/** What a slice sends with. Read anew in each: a template may be paused, a token replaced, a limit changed. */
+export interface Slice {
+  campaign: Campaign
+  connection: Connection
+  accessToken: string
+  template: SendableTemplate
+  marketing: boolean
+  recorder: Recorder
+}
+
+/** Sends for a few seconds. Answers after how many ms there is more to do, or null when the campaign is over or was stopped. */
+export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSignal): Promise<number | null> {
+  await using held = await holdFenced(ctx, 'campaign_send', campaign.id)
+  const slice = await openSlice(ctx, campaign)
+  if ('reason' in slice) {
+    await ctx.db.transaction(campaign.accountId, (tx) => moveCampaign(tx, campaign.id, ['sending'], 'paused', slice))
+    return null
+  }
+  const end = await roll(ctx, slice, held, AbortSignal.any([lease, held.signal]))
+  ctx.messaging.publishEvent(events.campaignChanged, { campaignId: campaign.id })
+  if (end === 'over') await complete(ctx, campaign)
+  return typeof end === 'number' ? end : null
+}
+
+/** What the slice sends with, or in words why the campaign must not go on. */
+async function openSlice(ctx: Context, campaign: Campaign): Promise<Slice | { reason: string }> {
+  const call = { accountId: campaign.accountId }
+  const [connection, template] = await Promise.all([
+    ctx.accounts.getConnection({ id: campaign.connectionId }, call),
+    ctx.templates.getTemplate({ id: campaign.templateId }, call),
+  ])
+  if (connection.disconnectedAtMs !== undefined)
+    return { reason: 'The number was disconnected. Connect it again and start a new campaign.' }
+  if (template.status !== 'APPROVED')
+    return { reason: `Template "${template.name}" is ${template.status} at Meta. Resume the campaign when it is approved again.` }
+  return {
+    campaign,
+    connection,
+    accessToken: ctx.secrets.open(connection.sealedToken, secretPlaces.connection(connection.id, connection.accountId)),
+    template: { name: template.name, language: template.language, components: JSON.parse(template.componentsJson) },
+    marketing: template.category === 'MARKETING',
+    recorder: createRecorder(ctx, campaign.accountId, campaign.id),
+  }
+}
+
+/** `over`: everybody has a final state; `stopped`: a person or Meta stopped the campaign; else more to do in so many ms. */
+type End = 'over' | 'stopped' | number
+
+/** Claims and sends while there are recipients, slots and time; at most `sendConcurrency` messages are under way. */
+async function roll(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal): Promise<End> {
+  const { sendConcurrency } = ctx.config
+  const endAt = performance.now() + sliceMs * ctx.scale
+  const underWay = new Set<Promise<void>>()
+  let end: End = 0
+  while (performance.now() < endAt && !signal.aborted) {
+    const free = sendConcurrency - underWay.size
+    if (free < sendConcurrency / 4) {
+      await Promise.race(underWay)
+      continue
+    }
+    const step = await nextStep(ctx, slice, held, Math.min(free, maxClaim), signal)
+    if (step === 'over' || step === 'stopped') {
+      end = step
+      break
+    }
+    if (Array.isArray(step)) {
+      for (const send of step) track(underWay, send)
+      continue
+    }
+    end = step
+    if (performance.now() + step > endAt) break
+    await Promise.race([delay(step), Promise.race(underWay.size > 0 ? [Promise.all(underWay)] : [new Promise(() => {})])])
+    end = 0
+  }
+  await linger(ctx, underWay)
+  return end
+}
+
+/** Messages that are under way now, or after how many ms to look again. */
+async function nextStep(ctx: Context, slice: Slice, held: FencedLock, free: number, signal: AbortSignal): Promise<Promise<void>[] | End> {
+  const { campaign, connection } = slice
+  const { accountId } = campaign
+  const now = await ctx.db.transaction(accountId, (tx) => waiting(tx, campaign.id, free))
+  if (now.state !== 'sending') return 'stopped'
+  if (now.ready === 0) {
+    if (now.nextMs !== null) return Math.max(now.nextMs, 10)
+    return now.sending ? lookAgainMs * ctx.scale : 'over'
+  }
+  const { perMinute, perSecond } = connection
+  const want = { connectionId: connection.id, perMinute, perSecond, class: 'bulk', count: now.ready } as const
+  const { slots, retryAfterMs } = await ctx.limiter.takeSend(want)
+  if (slots.length === 0) return Math.max(retryAfterMs ?? 0, 10)
+  const claimed = await ctx.db.transaction(accountId, (tx) => claim(tx, campaign.id, slots.length, held), { signal })
+  return dispatch(ctx, slice, claimed, slots)
+}
+
+async function claim(tx: Parameters<typeof claimRecipients>[0], campaignId: string, limit: number, held: FencedLock): Promise<Claimed[]> {
+  await fence(tx, held.fence)
+  const claimed = await claimRecipients(tx, campaignId, limit, held.fence.token)
+  await addStatistics(tx, campaignId, { ...noStatistics(), queued: -claimed.length, sending: claimed.length })
+  return claimed
+}
+
+function track(underWay: Set<Promise<void>>, send: Promise<void>): void {
+  const tracked = send.finally(() => underWay.delete(tracked))
+  underWay.add(tracked)
+}
+
+async function linger(ctx: Context, underWay: Set<Promise<void>>): Promise<void> {
+  if (underWay.size === 0) return
+  const rest = Promise.all(underWay).finally(() => ctx.stragglers.delete(rest))
+  ctx.stragglers.add(rest)
+  await Promise.race([rest, delay(lingerMs * ctx.scale)])
+}
+
+/** sending → completed, unless somebody was put back into the queue meanwhile. */
+async function complete(ctx: Context, campaign: Campaign): Promise<void> {
+  const done = await ctx.db.transaction(campaign.accountId, async (tx) => {
+    await findCampaign(tx, campaign.id, { lock: true })
+    const { ready, nextMs, sending } = await waiting(tx, campaign.id, 1)
+    if (ready > 0 || nextMs !== null || sending) return false
+    return moveCampaign(tx, campaign.id, ['sending'], 'completed', { finishedAt: new Date(ctx.now()) })
+  })
+  if (done) ctx.log.info({ campaignId: campaign.id }, 'A campaign is complete')
+}

@@ -1,0 +1,23 @@
+import { bind } from '@lockstep/rpc'
+import { CampaignsDefinition } from '@lockstep/rpc/gen/campaigns'
+import { type BaseOverrides, every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work } from '@lockstep/service'
+import type { Config } from './config.ts'
+import { createContext } from './context.ts'
+import { expireSending } from './jobs/expire-sending.ts'
+import { messageStatus } from './lanes/message-status.ts'
+import { runCampaign } from './lanes/run-campaign.ts'
+import { methods } from './rpc/index.ts'
+
+/** Starts the service: what it works on, then its doors. */
+export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
+  await using up = new AsyncDisposableStack()
+  const ctx = up.use(await createContext(config, overrides))
+  up.defer(async () => void (await Promise.allSettled(ctx.stragglers)))
+  up.use(await work(ctx, 'campaigns.run', ctx.feed, runCampaign))
+  up.use(await work(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus))
+  up.use(sweepFeed(ctx))
+  up.use(every(ctx, 'expire-sending', 5_000 * ctx.scale, expireSending))
+  up.use(measureFeed(ctx))
+  const doors = up.use(await openDoors(ctx, [bind(CampaignsDefinition, ctx, methods), feedService(ctx, ctx.feed)]))
+  return started(doors, up)
+}

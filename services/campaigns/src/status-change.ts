@@ -1,0 +1,18 @@
+import { classifyGraphError, type MessageStatus } from '@lockstep/whatsapp'
+import type { StatusChange } from './attempt.ts'
+
+/** `played` is the first play of a voice message: it was read (meta-cloud-api.md §3). */
+const kinds: Record<string, StatusChange['kind']> = { sent: 'sent', delivered: 'delivered', read: 'read', played: 'read', failed: 'failed' }
+
+/** A status of Meta's as a change of an attempt; null for a word that says nothing about delivery. */
+export function statusChange(
+  status: Pick<MessageStatus, 'wamid' | 'status' | 'timestampMs' | 'errors'>,
+  receivedAtMs: number,
+): StatusChange | null {
+  const kind = kinds[status.status]
+  if (!kind) return null
+  const error = kind === 'failed' ? status.errors[0] : undefined
+  const code = error?.code ?? null
+  const words = error ? [classifyGraphError(code).words, error.details || error.title].filter(Boolean).join(' Meta says: ') : ''
+  return { kind, at: new Date(status.timestampMs ?? receivedAtMs), wamid: status.wamid, code, words }
+}

@@ -1,0 +1,100 @@
+import { feedTable, fenceTable, tenantTable } from '@lockstep/database'
+import { Migration } from '@mikro-orm/migrations'
+
+export class Contacts extends Migration {
+  override up(): void {
+    this.addSql(`create table contacts (
+        id uuid primary key,
+        account_id uuid not null,
+        name text not null default '',
+        phone text not null default '',
+        wa_id text not null default '',
+        user_id text not null default '',
+        tags text[] not null default '{}',
+        attributes jsonb not null default '{}' check (jsonb_typeof(attributes) = 'object'),
+        opted_out boolean not null default false,
+        blocked boolean not null default false,
+        source text not null check (source in ('webhook', 'import', 'api', 'manual', 'campaign')),
+        last_inbound_at timestamptz,
+        last_import_id uuid,
+        merged_into uuid references contacts,
+        created_at timestamptz not null default now(),
+        updated_at timestamptz not null default now()
+      );
+      -- Pages of an account's contacts, filtered by tag on the way. An index on tags would never be used: under row-level
+      -- security only leakproof operators reach an index, and && on arrays isn't one.
+      create index contacts_page on contacts (account_id, id) where merged_into is null;${tenantTable('contacts', 'contacts')}`)
+
+    // The law against two contacts for one person. Rows are written before their contact, hence the deferred reference.
+    this.addSql(`create table identities (
+        account_id uuid not null,
+        namespace text not null check (namespace in ('number', 'user_id')),
+        kind text not null check (kind in ('phone', 'wa_id', 'user_id')),
+        match_key text not null,
+        contact_id uuid not null references contacts deferrable initially deferred,
+        created_at timestamptz not null default now(),
+        primary key (account_id, namespace, match_key)
+      );
+      create index identities_contact on identities (contact_id);${tenantTable('contacts', 'identities')}`)
+
+    // The ledger is keyed to identities and refers to no contact, so that it outlives deletion and merge.
+    this.addSql(`create table consents (
+        id bigint generated always as identity primary key,
+        account_id uuid not null,
+        namespace text not null,
+        match_key text not null,
+        contact_id uuid not null,
+        kind text not null check (kind in ('opt_out', 'opt_in', 'block', 'unblock')),
+        via text not null check (via in ('word', 'button', 'preference', 'error_131050', 'api', 'import')),
+        evidence text not null,
+        said_at timestamptz not null,
+        recorded_at timestamptz not null default now(),
+        unique (account_id, namespace, match_key, kind, via, said_at, evidence)
+      );${tenantTable('contacts', 'consents')}`)
+
+    this.addSql(`create table imports (
+        id uuid primary key,
+        account_id uuid not null,
+        file_name text not null,
+        state text not null check (state in ('queued', 'running', 'done', 'failed')),
+        total_bytes bigint not null,
+        done_bytes bigint not null default 0,
+        rows integer not null default 0,
+        created integer not null default 0,
+        updated integer not null default 0,
+        duplicates integer not null default 0,
+        rejected integer not null default 0,
+        failure text not null default '',
+        created_at timestamptz not null,
+        finished_at timestamptz,
+        check (rows = created + updated + duplicates + rejected)
+      );
+      create unique index imports_running on imports (account_id) where state = 'running';${tenantTable('contacts', 'imports')}`)
+
+    this.addSql(`create table import_chunks (
+        import_id uuid not null,
+        seq integer not null,
+        account_id uuid not null,
+        bytes bytea not null,
+        created_at timestamptz not null default now(),
+        primary key (import_id, seq)
+      );${tenantTable('contacts', 'import_chunks')}`)
+
+    this.addSql(`create table import_errors (
+        import_id uuid not null references imports,
+        line integer not null,
+        account_id uuid not null,
+        reason text not null,
+        primary key (import_id, line)
+      );${tenantTable('contacts', 'import_errors')}`)
+
+    // A file's chunks are there before its import is; those of an upload that died are nobody's.
+    this.addSql(`create function abandoned_uploads(before timestamptz) returns table (account_id uuid, import_id uuid)
+        language sql stable security definer set search_path = contacts
+        as $$ select c.account_id, c.import_id from import_chunks c
+              where not exists (select from imports i where i.id = c.import_id)
+              group by c.account_id, c.import_id having max(c.created_at) < before limit 100 $$;`)
+    this.addSql(feedTable)
+    this.addSql(fenceTable)
+  }
+}

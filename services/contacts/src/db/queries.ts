@@ -1,0 +1,66 @@
+import { AppError } from '@lockstep/contracts'
+import { query, sql, type Tx } from '@lockstep/database'
+import type { AudienceContact, Contact, Filter } from '@lockstep/rpc/gen/contacts'
+import type { Reach } from '../consent.ts'
+import { compileFilter } from '../filter.ts'
+
+const columns = sql`c.id, c.name, c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
+  c.opted_out as "optedOut", c.blocked`
+const reachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '') as reachable`
+const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
+
+type ContactRow = Omit<Contact, 'lastInboundAtMs'> & { lastInboundAtMs: number | null }
+
+/** Live contacts of the account in id order, after one of them, with a tag if one is named. */
+export async function listContacts(tx: Tx, page: { tag: string; after: string | null; limit: number }): Promise<Contact[]> {
+  const tagged = page.tag ? compileFilter({ tags: [page.tag] }) : sql`true`
+  return contacts(
+    tx,
+    sql`c.merged_into is null and (${page.after}::uuid is null or c.id > ${page.after}::uuid) and ${tagged} order by c.id limit ${page.limit}`,
+  )
+}
+
+/** A contact, or the one that it was merged into; `notFound` also for another account's. */
+export async function findContact(tx: Tx, id: string): Promise<Contact> {
+  const live = (await liveContacts(tx, [id])).get(id)
+  const [contact] = live ? await contacts(tx, sql`c.id = ${live.id}`) : []
+  if (!contact) throw new AppError('notFound', `There is no contact ${id}`)
+  return contact
+}
+
+async function contacts(tx: Tx, condition: ReturnType<typeof sql>): Promise<Contact[]> {
+  const rows = await query<ContactRow>(
+    tx,
+    sql`select ${columns}, c.tags, c.source, ${ms('c.last_inbound_at')} as "lastInboundAtMs", ${ms('c.created_at')} as "createdAtMs"
+        from contacts c where c.account_id = ${tx.accountId}::uuid and ${condition}`,
+  )
+  return rows.map((row) => ({ ...row, lastInboundAtMs: row.lastInboundAtMs ?? undefined }))
+}
+
+export type LiveContact = Reach & { id: string }
+
+/** The live contact behind each id, through any merges; ids without one are left out. */
+export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, LiveContact>> {
+  const rows = await query<LiveContact & { asked: string }>(
+    tx,
+    sql`with recursive chain as (
+          select id as asked, id, merged_into from contacts where id = any(${ids}::uuid[]) and account_id = ${tx.accountId}::uuid
+          union select chain.asked, n.id, n.merged_into from chain join contacts n on n.id = chain.merged_into)
+        select chain.asked, c.id, c.opted_out as "optedOut", c.blocked, ${reachable}
+        from chain join contacts c on c.id = chain.id where c.merged_into is null`,
+  )
+  return new Map(rows.map((row) => [row.asked, row]))
+}
+
+export type AudienceRow = Omit<AudienceContact, 'skipReason'> & Reach
+
+/** One page of a filter's audience in id order, after a contact. */
+export function audiencePage(tx: Tx, filter: Filter | undefined, after: string | null, limit: number): Promise<AudienceRow[]> {
+  return query(
+    tx,
+    sql`select ${columns}, ${reachable} from contacts c
+        where c.account_id = ${tx.accountId}::uuid and c.merged_into is null and (${after}::uuid is null or c.id > ${after}::uuid)
+          and ${compileFilter(filter)}
+        order by c.id limit ${limit}`,
+  )
+}

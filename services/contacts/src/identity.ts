@@ -1,0 +1,72 @@
+import { AppError } from '@lockstep/contracts'
+import { parsePhoneNumberFromString } from 'libphonenumber-js'
+
+/** Phone numbers and WhatsApp ids are one namespace, so that an imported number and a message from it are one person. */
+export type Namespace = 'number' | 'user_id'
+
+/** One way in which a person is known. `value` is as it was given (digits or user id), `matchKey` is what is compared. */
+export interface Identity {
+  namespace: Namespace
+  kind: 'phone' | 'wa_id' | 'user_id'
+  value: string
+  matchKey: string
+}
+
+/** Business-scoped user id, which stands for a person whose number Meta doesn't show (meta-cloud-api.md §3). */
+const userIdPattern = /^[A-Z]{2}\.[A-Za-z0-9]{1,128}$/
+const waIdPattern = /^\d{5,20}$/
+
+/**
+ * The number by which a person is found: one who appears with and without the digit that Brazil, Mexico and Argentina put
+ * before mobile numbers is one person (meta-cloud-api.md §6). Brazil's 9 is dropped before 6–9 only: before 2–5 the rest
+ * would be a landline's number, and that is somebody else's.
+ */
+export function matchKey(digits: string): string {
+  return digits
+    .replace(/^55(\d{2})9([6-9]\d{7})$/, '55$1$2')
+    .replace(/^521(\d{10})$/, '52$1')
+    .replace(/^549(\d{10})$/, '54$1')
+}
+
+/** The identity of a phone number in E.164 digits. */
+export function phoneIdentity(digits: string): Identity {
+  return { namespace: 'number', kind: 'phone', value: digits, matchKey: matchKey(digits) }
+}
+
+/**
+ * The identities of a person as Meta names them. A user id may stand where a WhatsApp id is expected. Throws `invalid` when
+ * there is none.
+ */
+export function metaIdentities(named: { waId?: string; userId?: string }): Identity[] {
+  const found = new Map<string, Identity>()
+  const waId = (named.waId ?? '').trim().replace(/^\+/, '')
+  const userId = (named.userId ?? '').trim()
+  for (const id of new Set([userIdPattern.test(waId) ? waId : '', userId]))
+    if (id) found.set(`user_id ${id}`, { namespace: 'user_id', kind: 'user_id', value: id, matchKey: id })
+  if (waIdPattern.test(waId)) found.set(waId, { namespace: 'number', kind: 'wa_id', value: waId, matchKey: matchKey(waId) })
+  else if (waId && !userIdPattern.test(waId)) throw new AppError('invalid', `"${waId.slice(0, 64)}" is neither a WhatsApp id nor a user id`)
+  if (found.size === 0) throw new AppError('invalid', 'A person needs a WhatsApp id or a user id')
+  return [...found.values()]
+}
+
+/** Invisible characters that contact apps copy along, and the many dashes and spaces that people write. */
+const invisible = /[\u200b-\u200f\u202a-\u202e\u2060\ufeff]/g
+const allowed = /^\+?[\d\s().\-/\u2010-\u2015]+$/
+const scientific = /^\d([.,]\d+)?e\+?\d+$/i
+
+/** E.164 digits of a number as people write it, or in words why it is none. It must hold its country code. */
+export function parsePhone(text: string): { digits: string } | { reason: string } {
+  const written = text.replace(invisible, '').trim()
+  const quoted = `"${written.slice(0, 32)}"`
+  if (!written) return { reason: 'The phone number is missing' }
+  if (scientific.test(written)) return { reason: `${quoted} was shortened by a spreadsheet: format the column as text and export it again` }
+  if (!allowed.test(written)) return { reason: `${quoted} is not a phone number` }
+  const international = written.startsWith('+') || written.startsWith('00')
+  const digits = written.replace(/\D/g, '')
+  // Mexico's 1 is no part of E.164 any more, but many lists still have it.
+  const parsed = parsePhoneNumberFromString(`+${written.replace(/^(\+|00)/, '')}`.replace(/^\+\s*52\s*1(?=(\D*\d){10}\D*$)/, '+52'))
+  // Possible, not valid: the lists of valid ranges lag behind what is given out.
+  if (parsed?.isPossible()) return { digits: parsed.number.slice(1) }
+  if (!international || /^0+$/.test(digits)) return { reason: `${quoted} has no country code: write it as +<country code><number>` }
+  return { reason: `${quoted} has an unknown country code, or too few or too many digits for its country` }
+}

@@ -1,0 +1,15 @@
+import type { Context } from '../context.ts'
+import { abandonedUploads, discardUpload } from '../db/imports.ts'
+
+export const dropEveryMs = 600_000
+/** No caller's deadline is longer. */
+const abandonedAfterMs = 3_600_000
+
+/** Removes the files of uploads whose process died; those that merely broke off were removed at once. */
+export async function dropAbandonedUploads(ctx: Context): Promise<void> {
+  const before = new Date(ctx.now() - abandonedAfterMs * ctx.scale)
+  for (const { accountId, importId } of await ctx.db.system((tx) => abandonedUploads(tx, before))) {
+    await ctx.db.transaction(accountId, (tx) => discardUpload(tx, importId))
+    ctx.log.info({ importId }, 'An abandoned upload was removed')
+  }
+}

@@ -1,0 +1,66 @@
+import { AppError, type Learned } from '@lockstep/contracts'
+import type { FeedEntry, Tx } from '@lockstep/database'
+import type { LaneHandler } from '@lockstep/service'
+import { z } from 'zod'
+import type { Statement } from '../consent.ts'
+import type { Context } from '../context.ts'
+import { deriveFlags, recordStatements } from '../db/ledger.ts'
+import { type Facts, identify, lockContacts, writeFacts } from '../db/people.ts'
+import { liveContacts } from '../db/queries.ts'
+import { metaIdentities } from '../identity.ts'
+
+const learnedSchema = z.object({
+  contactId: z.uuid(),
+  input: z.string().optional(),
+  waId: z.string().optional(),
+  userId: z.string().optional(),
+  stoppedAtMs: z.number().optional(),
+}) satisfies z.ZodType<Learned>
+
+/** Adds to contacts what sending taught about them: ids, and that they stopped marketing. Contacts that are gone teach nothing. */
+export const learn: LaneHandler<Context> = async (ctx, accountId, entries) => {
+  const learned = entries.map(readLearned)
+  await ctx.db.transaction(accountId, (tx) => apply(tx, learned))
+  return []
+}
+
+function readLearned(entry: FeedEntry): Learned {
+  try {
+    return learnedSchema.parse(JSON.parse(entry.body.toString()))
+  } catch (cause) {
+    throw new AppError('invalid', 'The entry does not hold what was learned about a contact', { cause })
+  }
+}
+
+async function apply(tx: Tx, learned: Learned[]): Promise<void> {
+  const live = await liveContacts(
+    tx,
+    learned.map((one) => one.contactId),
+  )
+  const about = learned.flatMap((one) => {
+    const contact = live.get(one.contactId)
+    return contact ? [{ ...one, contactId: contact.id, identities: one.waId || one.userId ? metaIdentities(one) : [] }] : []
+  })
+  const found = await identify(tx, about)
+  await lockContacts(tx, [...found.owners.flat(), ...found.contactIds])
+  const facts: Facts[] = about.flatMap(({ identities }, at) =>
+    identities.map(({ kind, value }, i) => ({
+      contactId: found.owners[at]![i]!,
+      ...(kind === 'user_id' ? { userId: value } : { waId: value, phone: value }),
+    })),
+  )
+  await writeFacts(tx, 'campaign', facts)
+  const statements: Statement[] = about.flatMap(({ stoppedAtMs, contactId }, at) =>
+    stoppedAtMs === undefined
+      ? []
+      : [...new Set([contactId, ...found.owners[at]!])].map((id) => ({
+          contactId: id,
+          kind: 'opt_out' as const,
+          via: 'error_131050' as const,
+          evidence: '',
+          saidAt: new Date(stoppedAtMs),
+        })),
+  )
+  await recordStatements(tx, statements)
+  await deriveFlags(tx, [...found.gained, ...statements.map((statement) => statement.contactId)])
+}

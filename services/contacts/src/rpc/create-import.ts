@@ -1,0 +1,61 @@
+import { AppError } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { CreateImportRequest, Import } from '@lockstep/rpc/gen/contacts'
+import { feed } from '@lockstep/service'
+import { v7 as uuid } from 'uuid'
+import type { Context } from '../context.ts'
+import { ImportSchema } from '../db/entities.ts'
+import { discardUpload, insertChunk } from '../db/imports.ts'
+import { clean } from '../text.ts'
+import { importToProto } from '../to-proto.ts'
+
+const chunkBytes = 256_000
+export const maxFileBytes = 100_000_000
+
+/** Keeps a CSV as it arrives and queues its import; an upload that breaks off leaves nothing. */
+export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, Import> = async (ctx, requests, call) => {
+  const { accountId } = call
+  const id = uuid()
+  try {
+    const { fileName, totalBytes } = await keepFile(ctx, accountId, id, requests)
+    call.signal?.throwIfAborted()
+    return await ctx.db.transaction(accountId, async (tx) => {
+      const created = tx.em.create(ImportSchema, { id, accountId, fileName, state: 'queued', totalBytes, createdAt: new Date(ctx.now()) })
+      await tx.em.flush()
+      await feed(ctx, tx, { lane: 'contacts.import', key: accountId, kind: 'import', rowId: id })
+      return importToProto(created)
+    })
+  } catch (error) {
+    await ctx.db
+      .transaction(accountId, (tx) => discardUpload(tx, id))
+      .catch((err) => ctx.log.warn({ err, importId: id }, 'A broken upload could not be removed; the timed job will'))
+    throw error
+  }
+}
+
+/** Stores the bytes in pieces of one size, whatever the caller's messages are; holds one piece and one message in memory. */
+async function keepFile(ctx: Context, accountId: string, importId: string, requests: AsyncIterable<CreateImportRequest>) {
+  let fileName = ''
+  let totalBytes = 0
+  let seq = 0
+  let waiting: Uint8Array[] = []
+  let waitingBytes = 0
+  const keep = (bytes: Buffer) => ctx.db.transaction(accountId, (tx) => insertChunk(tx, importId, seq++, bytes))
+  for await (const request of requests) {
+    fileName ||= clean(request.fileName, 255)
+    if (!fileName) throw new AppError('invalid', '"file_name" is missing in the first message')
+    totalBytes += request.chunk.length
+    if (totalBytes > maxFileBytes)
+      throw new AppError('tooLarge', `The file is larger than ${maxFileBytes / 1e6} MB; split it and import the parts one by one`)
+    waiting.push(request.chunk)
+    waitingBytes += request.chunk.length
+    if (waitingBytes < chunkBytes) continue
+    let piece = Buffer.concat(waiting)
+    for (; piece.length >= chunkBytes; piece = piece.subarray(chunkBytes)) await keep(piece.subarray(0, chunkBytes))
+    waiting = [piece]
+    waitingBytes = piece.length
+  }
+  if (totalBytes === 0) throw new AppError('invalid', 'The file is empty')
+  if (waitingBytes > 0) await keep(Buffer.concat(waiting))
+  return { fileName, totalBytes }
+}

@@ -1,0 +1,21 @@
+import { checkSendable } from './check-sendable.ts'
+import { createImport } from './create-import.ts'
+import { getContact } from './get-contact.ts'
+import { getImport } from './get-import.ts'
+import { listContacts } from './list-contacts.ts'
+import { listImportErrors } from './list-import-errors.ts'
+import { recordConsent } from './record-consent.ts'
+import { recordInbound } from './record-inbound.ts'
+import { streamAudience } from './stream-audience.ts'
+
+export const methods = {
+  checkSendable,
+  createImport,
+  getContact,
+  getImport,
+  listContacts,
+  listImportErrors,
+  recordConsent,
+  recordInbound,
+  streamAudience,
+}

@@ -1,0 +1,29 @@
+import { AppError } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { Contact, RecordConsentRequest } from '@lockstep/rpc/gen/contacts'
+import { requireId } from '@lockstep/service'
+import { type ConsentKind, consentKinds } from '../consent.ts'
+import type { Context } from '../context.ts'
+import { deriveFlags, recordStatements } from '../db/ledger.ts'
+import { lockContacts } from '../db/people.ts'
+import { findContact } from '../db/queries.ts'
+import { clean } from '../text.ts'
+
+/** Records a consent as said now, and answers the contact as it is then. */
+export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (ctx, request, call) => {
+  const kind = requireKind(request.kind)
+  return ctx.db.transaction(call.accountId, async (tx) => {
+    const { id } = await findContact(tx, requireId(request.contactId, 'contact'))
+    await lockContacts(tx, [id])
+    const evidence = clean(request.evidence, 512)
+    await recordStatements(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt: new Date(ctx.now()) }])
+    await deriveFlags(tx, [id])
+    return findContact(tx, id)
+  })
+}
+
+function requireKind(kind: string): ConsentKind {
+  const found = consentKinds.find((known) => known === kind)
+  if (!found) throw new AppError('invalid', `"kind" must be one of ${consentKinds.join(', ')}`)
+  return found
+}

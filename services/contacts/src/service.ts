@@ -1,0 +1,25 @@
+import { bind } from '@lockstep/rpc'
+import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import { type BaseOverrides, every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work } from '@lockstep/service'
+import type { Config } from './config.ts'
+import { createContext } from './context.ts'
+import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
+import { importContacts } from './lanes/import.ts'
+import { learn } from './lanes/learn.ts'
+import { methods } from './rpc/index.ts'
+
+/** An import keeps a batch of rows in memory and a connection busy. */
+const maxImports = 4
+
+/** Starts the service: its lanes and timers, then its doors. */
+export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
+  await using up = new AsyncDisposableStack()
+  const ctx = up.use(await createContext(config, overrides))
+  up.use(await work(ctx, 'contacts.import', ctx.ownFeed, importContacts, { maxActive: maxImports }))
+  up.use(await work(ctx, 'contacts.learn', ctx.campaigns, learn))
+  up.use(sweepFeed(ctx))
+  up.use(measureFeed(ctx))
+  up.use(every(ctx, 'drop-abandoned-uploads', dropEveryMs * ctx.scale, dropAbandonedUploads))
+  const doors = up.use(await openDoors(ctx, [bind(ContactsDefinition, ctx, methods), feedService(ctx, ctx.ownFeed)]))
+  return started(doors, up)
+}

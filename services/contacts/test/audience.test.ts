@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { allContacts, importCsv, inbound, openSetting, type Setting } from './service.ts'
+
+let setting: Setting
+beforeAll(async () => {
+  setting = await openSetting()
+})
+afterAll(() => setting?.[Symbol.asyncDispose]())
+
+async function audience(tags: string[], marketing = true, call = setting.call) {
+  const all = []
+  for await (const batch of setting.contacts.streamAudience({ filter: { tags }, marketing }, call)) all.push(...batch.contacts)
+  return all
+}
+
+test('an audience of several pages holds everyone with one of the tags once, in id order', async () => {
+  const rows = Array.from({ length: 2_500 }, (_, i) => `+4915100${100_000 + i},${i % 5 === 0 ? 'other' : i % 2 ? 'a;both' : 'b|both'}`)
+  await importCsv(setting, `phone,tags\n${rows.join('\n')}\n`)
+  const found = await audience(['a', 'b'])
+  const ids = found.map((contact) => contact.id)
+  expect(ids).toHaveLength(2_000)
+  expect(ids).toEqual([...new Set(ids)].toSorted())
+  expect(await audience(['nobody has it'])).toEqual([])
+})
+
+test('each contact comes with the reason why it would be skipped', async () => {
+  await importCsv(setting, 'phone,tags\n+4915100000001,skip\n+4915100000002,skip\n+4915100000003,skip\n')
+  const [stopped, blocked] = await inbound(setting, { waId: '4915100000001', text: 'stop', wamid: 'w' }, { waId: '4915100000002' })
+  await setting.contacts.recordConsent({ contactId: blocked!, kind: 'block', evidence: '' }, setting.call)
+  const reasons = async (marketing: boolean) => new Map((await audience(['skip'], marketing)).map((c) => [c.id, c.skipReason]))
+  expect((await reasons(true)).get(stopped!)).toBe('opted_out')
+  expect((await reasons(false)).get(stopped!)).toBe('')
+  expect((await reasons(false)).get(blocked!)).toBe('blocked')
+  expect([...(await reasons(true)).values()].filter((reason) => reason === '')).toHaveLength(1)
+})
+
+test('an empty filter is refused and never means everybody', async () => {
+  await expect(audience([])).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(audience(['  '])).rejects.toMatchObject({ failure: 'invalid' })
+})
+
+test('a list goes on after the last contact of the page before, and refuses absurd pages', async () => {
+  const all = await allContacts(setting)
+  expect(new Set(all.map((contact) => contact.id)).size).toBe(all.length)
+  const tagged = await setting.contacts.listContacts({ tag: 'skip', after: '', limit: 2 }, setting.call)
+  const rest = await setting.contacts.listContacts({ tag: 'skip', after: tagged.contacts[1]!.id, limit: 2 }, setting.call)
+  expect([...tagged.contacts, ...rest.contacts]).toHaveLength(3)
+  await expect(setting.contacts.listContacts({ tag: '', after: '', limit: 201 }, setting.call)).rejects.toMatchObject({
+    failure: 'invalid',
+  })
+})
+
+test("another account's contacts and imports are not found, not listed, not written to and not changed", async () => {
+  const mine = await importCsv(setting, 'phone,tags\n+4915100000099,private\n')
+  const [id] = await inbound(setting, { waId: '4915100000099' })
+  const stranger = { accountId: randomUUID() }
+  const { contacts } = setting
+  await expect(contacts.getContact({ id: id! }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(contacts.recordConsent({ contactId: id!, kind: 'block', evidence: '' }, stranger)).rejects.toMatchObject({
+    failure: 'notFound',
+  })
+  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  expect((await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts).toEqual([])
+  expect(await audience(['private'], true, stranger)).toEqual([])
+  expect((await contacts.checkSendable({ contactIds: [id!], marketing: false }, stranger)).results[0]!.refusal).toBe('deleted')
+  const [theirs] = await inbound({ contacts, call: stranger }, { waId: '4915100000099', text: 'stop', wamid: 'w' })
+  expect(theirs).not.toBe(id)
+  expect(await contacts.getContact({ id: id! }, setting.call)).toMatchObject({ optedOut: false, blocked: false })
+})

@@ -1,0 +1,43 @@
+import { once } from 'node:events'
+import { connect } from '@lockstep/rpc'
+import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import { until } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { start } from '../src/service.ts'
+import { ended, file, freePort, inbound, openSetting, scale, spawnService } from './service.ts'
+
+test('the same people written by two processes and an import at once are one contact each, without a deadlock', {
+  timeout: 60_000,
+}, async () => {
+  await using setting = await openSetting({ service: false })
+  const grpcPort = await freePort()
+  const child = spawnService({ ...setting.config, grpcPort })
+  try {
+    await using stack = new AsyncDisposableStack()
+    stack.use(await start(setting.config, { scale }))
+    const there = { contacts: stack.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`)), call: setting.call }
+    const people = Array.from({ length: 400 }, (_, i) => `4915${100_000_000 + i}`)
+    const stops = (order: string[]) => order.map((waId) => ({ waId, userId: `DE.${waId}`, text: 'stop', wamid: `w${waId}` }))
+    await until(() => inbound(there, { waId: '4915999999999' }))
+
+    const { id } = await setting.contacts.createImport(file(`phone\n${people.toReversed().join('\n')}\n`), setting.call)
+    const rounds = Array.from({ length: 8 }, (_, i) =>
+      inbound(i % 2 ? there : setting, ...stops(people.toSorted(() => Math.random() - 0.5))),
+    )
+    const answers = await Promise.all(rounds)
+    expect(await ended(setting, id)).toMatchObject({ state: 'done', rows: 400, rejected: 0 })
+    expect(new Set(answers.flat()).size).toBe(400)
+  } finally {
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
+  const [rows] = await setting.world.sql(
+    `select count(*)::int as contacts, count(distinct wa_id)::int as numbers, count(distinct user_id)::int as users, bool_and(opted_out) as stopped
+     from contacts.contacts where phone <> '4915999999999'`,
+  )
+  expect(rows).toEqual({ contacts: 400, numbers: 400, users: 400, stopped: true })
+  // Both services have closed their connections, and with that their statistics are complete.
+  expect(await setting.world.sql('select deadlocks::int from pg_stat_database where datname = current_database()')).toEqual([
+    { deadlocks: 0 },
+  ])
+})

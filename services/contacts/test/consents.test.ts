@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { importCsv, inbound, openSetting, type Setting } from './service.ts'
+
+let setting: Setting
+beforeAll(async () => {
+  setting = await openSetting()
+})
+afterAll(() => setting?.[Symbol.asyncDispose]())
+
+const check = async (marketing: boolean, ...contactIds: string[]) =>
+  (await setting.contacts.checkSendable({ contactIds, marketing }, setting.call)).results
+const say = (contactId: string, kind: string) => setting.contacts.recordConsent({ contactId, kind, evidence: 'by phone' }, setting.call)
+
+test('an opted-out contact is refused marketing only, a blocked one everything, until it is taken back', async () => {
+  const [id] = await inbound(setting, { waId: '4915100000001' })
+  expect(await say(id!, 'opt_out')).toMatchObject({ optedOut: true, blocked: false })
+  expect((await check(true, id!))[0]!.refusal).toBe('opted_out')
+  expect((await check(false, id!))[0]!.refusal).toBe('')
+  await say(id!, 'block')
+  expect((await check(false, id!))[0]!.refusal).toBe('blocked')
+  await say(id!, 'unblock')
+  await say(id!, 'opt_in')
+  expect((await check(true, id!))[0]!.refusal).toBe('')
+})
+
+test('answers come in the order asked, a merged contact by its survivor, an unknown one as deleted', async () => {
+  const [a, b, c] = await inbound(setting, { waId: '4915100000011' }, { waId: '4915100000012' }, { waId: '4915100000013' })
+  await setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [b, a])
+  await setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [c, b])
+  await say(a!, 'opt_out')
+  const nobody = randomUUID()
+  expect(await check(true, nobody, c!, 'nonsense', a!)).toEqual([
+    { contactId: nobody, canonicalId: nobody, refusal: 'deleted' },
+    { contactId: c, canonicalId: a, refusal: 'opted_out' },
+    { contactId: 'nonsense', canonicalId: 'nonsense', refusal: 'deleted' },
+    { contactId: a, canonicalId: a, refusal: 'opted_out' },
+  ])
+  expect((await setting.contacts.getContact({ id: c! }, setting.call)).id).toBe(a)
+})
+
+test('an import can add an opt-out and never removes one', async () => {
+  const [stopped, free] = await inbound(setting, { waId: '4915100000021', text: 'stop', wamid: 'w1' }, { waId: '4915100000022' })
+  await importCsv(setting, 'phone,opted_out\n+4915100000021,no\n+4915100000022,yes\n')
+  await importCsv(setting, 'phone\n+4915100000021\n+4915100000022\n')
+  expect((await check(true, stopped!, free!)).map((r) => r.refusal)).toEqual(['opted_out', 'opted_out'])
+})
+
+test('what was said under a number counts for a contact that is made anew with it', async () => {
+  const [gone] = await inbound(setting, { waId: '4915100000031', text: 'stop', wamid: 'w2' })
+  await setting.world.sql('delete from contacts.identities where contact_id = $1', [gone])
+  await setting.world.sql('delete from contacts.contacts where id = $1', [gone])
+  await importCsv(setting, 'phone\n+4915100000031\n')
+  const [again] = await inbound(setting, { waId: '4915100000031' })
+  expect(again).not.toBe(gone)
+  expect((await check(true, again!))[0]!.refusal).toBe('opted_out')
+})
+
+test('a consent of another kind is refused', async () => {
+  const [id] = await inbound(setting, { waId: '4915100000041' })
+  await expect(say(id!, 'maybe')).rejects.toMatchObject({ failure: 'invalid' })
+})
+
+test('what sending taught joins a contact: its ids are found, and error 131050 stops marketing', async () => {
+  await importCsv(setting, 'phone\n+5531987654321\n')
+  const [id] = await inbound(setting, { waId: '553187654321' })
+  const learned = { contactId: id, input: '5531987654321', waId: '553187654321', userId: 'BR.learned', stoppedAtMs: 1_800_000_000_000 }
+  await setting.world.sql(
+    `insert into contacts.feed_open (subscriber, key, account_id, body) select 'contacts.learn', $1, ($1::text)::uuid, $2::bytea from generate_series(1, 2)`,
+    [setting.call.accountId, Buffer.from(JSON.stringify(learned))],
+  )
+  await expect.poll(async () => (await check(true, id!))[0]!.refusal, { timeout: 15_000 }).toBe('opted_out')
+  expect(await inbound(setting, { userId: 'BR.learned' })).toEqual([id])
+  expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ phone: '5531987654321', userId: 'BR.learned' })
+  const ledger = await setting.world.sql(`select distinct kind, via, said_at from contacts.consents where contact_id = $1`, [id])
+  expect(ledger).toEqual([{ kind: 'opt_out', via: 'error_131050', said_at: new Date(1_800_000_000_000) }])
+})

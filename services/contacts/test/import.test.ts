@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto'
+import { until } from '@lockstep/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { counts, ended, file, importCsv, inbound, openSetting, type Setting } from './service.ts'
+
+let world: Setting
+let setting: Pick<Setting, 'contacts' | 'call'>
+beforeAll(async () => {
+  world = await openSetting()
+})
+afterAll(() => world?.[Symbol.asyncDispose]())
+
+/** Each test has a tenant of its own. */
+const tenant = () => {
+  setting = { contacts: world.contacts, call: { accountId: randomUUID() } }
+  return setting
+}
+const errors = async (id: string) => (await setting.contacts.listImportErrors({ id, afterLine: 0, limit: 0 }, setting.call)).errors
+const byPhone = async (waId: string) => setting.contacts.getContact({ id: (await inbound(setting, { waId }))[0]! }, setting.call)
+
+test('every row is created, updated, a duplicate or rejected with its line, and nothing is kept of the file', async () => {
+  tenant()
+  await importCsv(setting, 'phone,name\n+4915100000001,Old\n')
+  const csv = [
+    '\ufeffName;Mobile;Tags;Opt-out;City',
+    'New;+49 151 00000001;vip;;Berlin',
+    '"Two',
+    'lines";0049 151 00000002;a|b;no;"Bad ""X"""',
+    '',
+    'Nobody;0151 3;;;',
+    'Short;+4915100000004',
+    'Twice;+4915100000002;c;yes;',
+    'Odd;+4915100000005;;perhaps;',
+    '',
+  ].join('\r\n')
+  const done = await importCsv(setting, csv, 7)
+  expect(counts(done)).toEqual({ state: 'done', rows: 6, created: 1, updated: 1, duplicates: 1, rejected: 3 })
+  expect(done.doneBytes).toBe(done.totalBytes)
+  expect(await errors(done.id)).toEqual([
+    { line: 6, reason: expect.stringContaining('no country code') },
+    { line: 7, reason: 'The row has 2 columns, the first line has 5' },
+    { line: 9, reason: expect.stringContaining('neither yes nor no') },
+  ])
+  const second = await byPhone('4915100000002')
+  expect(second).toMatchObject({ name: 'Two\r\nlines', tags: ['a', 'b', 'c'], optedOut: true, source: 'import' })
+  expect(JSON.parse(second.attributesJson)).toEqual({ City: 'Bad "X"' })
+  expect(await byPhone('4915100000001')).toMatchObject({ name: 'Old', tags: ['vip'] })
+  expect(await world.world.sql('select 1 from contacts.import_chunks where import_id = $1', [done.id])).toEqual([])
+})
+
+test('an import after a message completes that contact and keeps its source', async () => {
+  tenant()
+  const [id] = await inbound(setting, { waId: '553187654321' })
+  await importCsv(setting, 'phone\tname\ttag\n+5531987654321\tAna\tnew\n')
+  expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ name: 'Ana', tags: ['new'], source: 'webhook' })
+})
+
+test('cells that an export escaped come back as they were', async () => {
+  tenant()
+  await importCsv(setting, "phone,name\n'+4915100000001,'=1+1\n")
+  expect((await byPhone('4915100000001')).name).toBe('=1+1')
+})
+
+test.each([
+  ['without a phone column', 'name,city\nA,B\n', /no phone column/],
+  ['in UTF-16', Buffer.from('\ufeffphone\n+4915100000001\n', 'utf16le'), /UTF-16/],
+  ['with an open quotation mark', 'phone,name\n+4915100000001,"A\n+4915100000002,B\n', /quotation mark .*line/],
+  ['with a first line only', 'phone,name\n', /no rows/],
+  ['that is one endless row', `phone,name\n+4915100000001,"${'x\n'.repeat(20_000)}`, /longer than 16 kB/],
+])('a file %s fails in words', async (_name, bytes, words) => {
+  tenant()
+  const done = await importCsv(setting, bytes)
+  expect(done).toMatchObject({ state: 'failed', created: 0, failure: expect.stringMatching(words) })
+  expect(done.finishedAtMs).toBeGreaterThan(0)
+})
+
+test('a row that is not UTF-8 is rejected by its line, its neighbours are imported', async () => {
+  tenant()
+  const done = await importCsv(setting, Buffer.from('phone,name\n+4915100000001,Jos\xe9\n+4915100000002,Ana\n', 'latin1'))
+  expect(counts(done)).toEqual({ state: 'done', rows: 2, created: 1, updated: 0, duplicates: 0, rejected: 1 })
+  expect(await errors(done.id)).toEqual([{ line: 2, reason: expect.stringContaining('not UTF-8') }])
+})
+
+test('of very many rejected rows the first 10,000 are kept and all are counted', async () => {
+  tenant()
+  const done = await importCsv(setting, `phone\n${'x\n'.repeat(10_500)}`)
+  expect(counts(done)).toMatchObject({ state: 'done', rows: 10_500, rejected: 10_500 })
+  const [kept] = await world.world.sql('select count(*)::int as n, max(line) as last from contacts.import_errors where import_id = $1', [
+    done.id,
+  ])
+  expect(kept).toEqual({ n: 10_000, last: 10_001 })
+})
+
+test('a file that is empty, too large or nameless is refused and leaves nothing behind', async () => {
+  const { contacts, call } = tenant()
+  const refused = (requests: AsyncIterable<{ fileName: string; chunk: Uint8Array }>) =>
+    contacts.createImport(requests, { ...call, timeoutMs: 30_000 })
+  await expect(refused(file(''))).rejects.toMatchObject({ failure: 'invalid' })
+  async function* nameless() {
+    yield { fileName: ' ', chunk: Buffer.from('phone\n') }
+  }
+  await expect(refused(nameless())).rejects.toMatchObject({ failure: 'invalid' })
+  async function* large() {
+    for (let i = 0; i < 26; i++) yield { fileName: 'large.csv', chunk: Buffer.alloc(4_000_000, 'x') }
+  }
+  await expect(refused(large())).rejects.toMatchObject({ failure: 'tooLarge' })
+  await nothingKept(call.accountId)
+})
+
+test('an upload that breaks off leaves nothing behind', async () => {
+  const { contacts, call } = tenant()
+  const stop = new AbortController()
+  async function* broken() {
+    yield { fileName: 'broken.csv', chunk: Buffer.alloc(1_000_000, 'x') }
+    await until(async () => (await kept(call.accountId)) > 0)
+    stop.abort()
+    await new Promise(() => undefined)
+  }
+  await expect(contacts.createImport(broken(), { ...call, signal: stop.signal })).rejects.toMatchObject({ failure: 'timeout' })
+  await nothingKept(call.accountId)
+})
+
+const kept = async (accountId: string) =>
+  (
+    await world.world.sql(
+      'select 1 from contacts.import_chunks where account_id = $1 union all select 1 from contacts.imports where account_id = $1',
+      [accountId],
+    )
+  ).length
+const nothingKept = (accountId: string) => until(async () => (await kept(accountId)) === 0)
+
+test('two imports of one account run one after the other', async () => {
+  const { contacts, call } = tenant()
+  const rows = (from: number) => Array.from({ length: 3_000 }, (_, i) => `+4915${from + i}`).join('\n')
+  const first = await contacts.createImport(file(`phone\n${rows(100_000_000)}\n`), call)
+  const second = await contacts.createImport(file(`phone\n${rows(100_002_000)}\n`), call)
+  expect(counts(await ended(setting, second.id))).toEqual({
+    state: 'done',
+    rows: 3_000,
+    created: 2_000,
+    updated: 1_000,
+    duplicates: 0,
+    rejected: 0,
+  })
+  expect(counts(await ended(setting, first.id))).toMatchObject({ state: 'done', created: 3_000 })
+})
+
+test('an import waits while another of its account runs elsewhere, and runs when that has ended', async () => {
+  const { contacts, call } = tenant()
+  const running = randomUUID()
+  await world.world.sql(
+    `insert into contacts.imports (id, account_id, file_name, state, total_bytes, created_at) values ($1, $2, 'x', 'running', 1, now())`,
+    [running, call.accountId],
+  )
+  const { id } = await contacts.createImport(file('phone\n+4915100000001\n'), call)
+  await until(
+    async () => (await world.world.sql('select 1 from contacts.feed_open where row_id = $1 and not_before is not null', [id])).length > 0,
+  )
+  expect(await contacts.getImport({ id }, call)).toMatchObject({ state: 'queued', rows: 0 })
+  await world.world.sql(`update contacts.imports set state = 'done' where id = $1`, [running])
+  expect(await ended(setting, id)).toMatchObject({ state: 'done', created: 1 })
+})

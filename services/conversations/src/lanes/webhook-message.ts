@@ -1,0 +1,126 @@
+import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
+import type { Connection } from '@lockstep/rpc/gen/accounts'
+import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import { counter } from '@lockstep/telemetry'
+import type { Context } from '../context.ts'
+import { insertMessages, lockConversations, updateConversations } from '../db/store.ts'
+import { type Message, outcomeOf, type Part, readPart } from '../part.ts'
+import { windowUntil } from '../window.ts'
+
+/** Stores what people wrote to a number, once each, and hands on statuses whose campaign the gateway could not see. */
+export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, entries) => {
+  const connectionsAt = resolver(ctx, phoneNumberId)
+  const verdicts: EntryVerdict[] = []
+  const accepted = new Map<string, { connection: Connection; parts: Part[] }>()
+  for (const entry of entries) {
+    const connections = await connectionsAt(entry.createdAtMs)
+    const connection = connections.find((c) => c.appId === entry.appId)
+    if (!connection) {
+      verdicts.push({ id: entry.id, outcome: connections.length === 0 ? 'unclaimed' : 'foreign' })
+      continue
+    }
+    const group = accepted.get(connection.id) ?? { connection, parts: [] }
+    group.parts.push(readPart(entry, phoneNumberId))
+    accepted.set(connection.id, group)
+  }
+  for (const { connection, parts } of accepted.values()) verdicts.push(...(await record(ctx, connection, parts)))
+  return verdicts
+}
+
+/**
+ * The connections that a number belonged to at a moment. A number has one connection at a time, so that an answer holds for
+ * the whole interval of its connection: parts of a batch rarely need a second one.
+ */
+function resolver(ctx: Context, phoneNumberId: string): (atMs: number) => Promise<Connection[]> {
+  let last: Connection[] = []
+  const covers = (atMs: number) => (c: Connection) => c.connectedAtMs <= atMs && atMs < (c.disconnectedAtMs ?? Number.POSITIVE_INFINITY)
+  return async (atMs) => {
+    if (!last.some(covers(atMs))) last = (await ctx.accounts.resolveConnections({ phoneNumberId, wabaId: '', atMs }, {})).connections
+    return last
+  }
+}
+
+/** The effects of all parts of one connection, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
+async function record(ctx: Context, connection: Connection, parts: Part[]): Promise<EntryVerdict[]> {
+  await using _held = await holdBatch(ctx, connection.id, parts)
+  const messages = uniqueMessages(parts)
+  const contactIds = await recordPeople(ctx, connection, messages, parts)
+  const matched = await recordStatuses(ctx, connection, parts)
+  if (messages.length > 0) await store(ctx, connection, messages, contactIds)
+  return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched) }))
+}
+
+const unlocked = counter('lockstep_webhook_batches_unlocked_total', 'Webhook batches handled without locks, because Redis was away')
+
+/** Keeps other workers off the batch, or null while Redis is away: the rows allow each effect once all the same. Throws `busy`. */
+async function holdBatch(ctx: Context, connectionId: string, parts: Part[]): Promise<Lock | null> {
+  const keys: LockKey[] = [
+    { name: 'webhook_process', id: connectionId },
+    ...parts.flatMap((part) => part.messages.map(({ wamid }) => ({ name: 'webhook_message' as const, id: wamid }))),
+    ...parts.flatMap((part) => part.statuses.map(({ wamid }) => ({ name: 'webhook_status' as const, id: wamid }))),
+  ]
+  try {
+    return await ctx.locks.holdAll(keys)
+  } catch (error) {
+    if (!isLockUnavailable(error)) throw error
+    unlocked(1)
+    return null
+  }
+}
+
+/** A batch may hold a message more than once. */
+function uniqueMessages(parts: Part[]): Message[] {
+  const byWamid = new Map<string, Message>()
+  for (const message of parts.flatMap((part) => part.messages)) if (!byWamid.has(message.wamid)) byWamid.set(message.wamid, message)
+  return [...byWamid.values()]
+}
+
+/** Nearly every batch is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
+const peopleAtOnce = 2_000
+
+/** Finds or creates the contacts of the senders, with what they said about marketing; answers a contact id for each message. */
+async function recordPeople(ctx: Context, { id, accountId }: Connection, messages: Message[], parts: Part[]): Promise<string[]> {
+  const people = [...messages.map((message) => message.person), ...parts.flatMap((part) => part.preferences)]
+  const contactIds: string[] = []
+  for (let from = 0; from < people.length; from += peopleAtOnce) {
+    const some = people.slice(from, from + peopleAtOnce)
+    const answer = await ctx.contacts.recordInbound({ connectionId: id, people: some }, { accountId })
+    contactIds.push(...answer.contactIds)
+  }
+  return contactIds
+}
+
+/** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
+async function recordStatuses(ctx: Context, { id, accountId }: Connection, parts: Part[]): Promise<Set<string>> {
+  const statuses = parts
+    .flatMap((part) => part.statuses)
+    .map(({ wamid, status, timestampMs, errors: [error] }) => ({
+      wamid,
+      status,
+      atMs: timestampMs,
+      errorCode: error?.code ?? undefined,
+      errorWords: error?.details || error?.title || '',
+    }))
+  if (statuses.length === 0) return new Set()
+  const { matchedWamids } = await ctx.campaigns.recordStatuses({ connectionId: id, statuses }, { accountId })
+  return new Set(matchedWamids)
+}
+
+async function store(ctx: Context, connection: Connection, messages: Message[], contactIds: string[]): Promise<void> {
+  await ctx.db.transaction(connection.accountId, async (tx) => {
+    const conversations = await lockConversations(tx, connection.id, contactIds.slice(0, messages.length))
+    const rows = messages.map(({ person: _, ...message }, i) => ({ ...message, conversationId: conversations.get(contactIds[i]!)! }))
+    const inserted = await insertMessages(tx, connection.id, rows)
+    const fresh = Map.groupBy(
+      rows.filter((row) => inserted.has(row.wamid)),
+      (row) => row.conversationId,
+    )
+    const growths = [...fresh].map(([conversationId, its]) => ({ conversationId, count: its.length, windowUntil: latest(its) }))
+    if (growths.length > 0) await updateConversations(tx, growths)
+  })
+}
+
+function latest(messages: { type: string; at: Date }[]): Date | null {
+  const windows = messages.flatMap((message) => windowUntil(message)?.getTime() ?? [])
+  return windows.length === 0 ? null : new Date(Math.max(...windows))
+}

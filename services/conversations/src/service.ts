@@ -1,0 +1,16 @@
+import { bind } from '@lockstep/rpc'
+import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
+import { type BaseOverrides, openDoors, type Started, started, work } from '@lockstep/service'
+import type { Config } from './config.ts'
+import { createContext } from './context.ts'
+import { webhookMessage } from './lanes/webhook-message.ts'
+import { methods } from './rpc/index.ts'
+
+/** Starts the service: its lane, then its doors. */
+export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
+  await using up = new AsyncDisposableStack()
+  const ctx = up.use(await createContext(config, overrides))
+  up.use(await work(ctx, 'webhooks.message', ctx.webhooks, webhookMessage))
+  const doors = up.use(await openDoors(ctx, [bind(ConversationsDefinition, ctx, methods)]))
+  return started(doors, up)
+}

@@ -1,0 +1,219 @@
+import { createLocks } from '@lockstep/locks'
+import { until } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { createContext } from '../src/context.ts'
+import { webhookMessage } from '../src/lanes/webhook-message.ts'
+import { body, entry, openService, openStack, type Sent, scale } from './setup.ts'
+
+const day = 24 * 3_600_000
+const now = Math.floor(Date.now() / 1000)
+
+/** Some people's messages: every second counts, and some are written in the same one. */
+const crowd: Sent[] = Array.from({ length: 40 }, (_, i) => ({
+  from: `1555000${1000 + (i % 5)}`,
+  wamid: `wamid.${String((i * 7) % 40).padStart(2, '0')}`,
+  at: now - 3_600 + Math.floor(i / 10),
+  text: `message ${i}`,
+}))
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+function inGroups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
+test('messages that are delivered three times over, in any order, to two workers are stored and counted once', async () => {
+  await using stack = await openStack()
+  await using one = await openService(stack.config)
+  await using _two = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const bodies = [1, 2, 3].flatMap((size) => inGroups(shuffled(crowd), size).map((messages) => body('101', { messages })))
+  await Promise.all(shuffled(bodies).map((raw) => stack.deliver(tenant, raw)))
+  expect(await stack.outcomes(bodies.length)).toEqual({ done: bodies.length })
+
+  const { conversations } = await one.client.listConversations({ after: '', limit: 0 }, tenant)
+  expect(conversations).toHaveLength(5)
+  for (const conversation of conversations) {
+    const contact = await stack.contacts.getContact({ id: conversation.contactId }, tenant)
+    const theirs = crowd.filter(({ from }) => from === contact.phone)
+    expect(conversation).toMatchObject({ unread: 8, windowUntilMs: Math.max(...theirs.map(({ at }) => at)) * 1000 + day })
+    const { messages } = await one.client.listMessages({ conversationId: conversation.id, after: '', limit: 0 }, tenant)
+    expect(messages.map(({ wamid }) => wamid).sort()).toEqual(theirs.map(({ wamid }) => wamid).sort())
+    expect(messages[0]).toMatchObject({ direction: 'in', text: conversation.lastText, atMs: conversation.lastMessageAtMs })
+  }
+  const count = { connectionId: tenant.connectionId, sinceMs: 0 }
+  expect(await one.client.countInbound(count, tenant)).toEqual({ messages: 40 })
+})
+
+test('without lanes and locks the rows alone give the same result for every order, grouping and repetition', async () => {
+  await using stack = await openStack()
+  await stack.world.redis.kill()
+  const owner = await stack.account()
+  await using ctx = await createContext(stack.config, { scale })
+  const results: unknown[] = []
+  for (const phoneNumberId of ['101', '102', '103']) {
+    const { connectionId, appId } = await stack.connectNumber(owner, phoneNumberId)
+    const batch = () =>
+      inGroups(shuffled(crowd), 1 + Math.floor(Math.random() * 9)).map((messages) =>
+        entry(body(phoneNumberId, { messages }), appId, Date.now()),
+      )
+    await Promise.all([batch(), batch(), batch(), batch()].map((entries) => webhookMessage(ctx, phoneNumberId, entries, held)))
+    const columns = 'c.contact_id, c.unread, c.last_text, c.last_message_at, c.window_until, m.wamid, m.text, m.at'
+    const from = 'conversations.messages m join conversations.conversations c on c.id = m.conversation_id'
+    results.push(await stack.world.sql(`select ${columns} from ${from} where m.connection_id = $1 order by m.wamid`, [connectionId]))
+  }
+  expect(results[0]).toHaveLength(40)
+  expect(results[1]).toEqual(results[0])
+  expect(results[2]).toEqual(results[0])
+})
+
+const held = { signal: new AbortController().signal, isHeld: () => true }
+
+test('the window counts from the time of the message, and neither a late message nor news of the system moves it', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const from = '15550001000'
+  const conversation = async () => (await service.client.listConversations({ after: '', limit: 1 }, tenant)).conversations[0]
+  const tenHoursAgo = now - 36_000
+  const send = async (message: Omit<Sent, 'from'>, parts: number) => {
+    await stack.deliver(tenant, body('101', { messages: [{ from, ...message }] }))
+    await stack.outcomes(parts)
+  }
+  await send({ wamid: 'wamid.system', at: now - 90_000, node: { type: 'system', system: { body: 'A changed their number' } } }, 1)
+  expect(await conversation()).toMatchObject({ windowUntilMs: undefined, unread: 1, lastText: 'A changed their number' })
+  await send({ wamid: 'wamid.text', at: tenHoursAgo, text: 'Hello' }, 2)
+  expect(await conversation()).toMatchObject({ windowUntilMs: tenHoursAgo * 1000 + day, unread: 2, lastText: 'Hello' })
+  await send({ wamid: 'wamid.late', at: tenHoursAgo - 60, text: 'Written before' }, 3)
+  const expected = { windowUntilMs: tenHoursAgo * 1000 + day, unread: 3, lastText: 'Hello', lastMessageAtMs: tenHoursAgo * 1000 }
+  expect(await conversation()).toMatchObject(expected)
+})
+
+test('parts of a number that nobody has are unclaimed, those signed by another app are foreign, and neither leaves a row', async () => {
+  await using stack = await openStack()
+  await using _service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const stranger = await stack.account()
+  const messages = [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' }]
+  await stack.deliver(tenant, body('999', { messages }))
+  await stack.deliver(stranger, body('101', { messages }))
+  expect(await stack.outcomes(2)).toEqual({ unclaimed: 1, foreign: 1 })
+  expect(await stack.world.sql('select from conversations.messages')).toEqual([])
+  expect(await stack.world.sql('select from conversations.conversations')).toEqual([])
+})
+
+test('parts of one batch go to the account that had the number when each was received', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const first = await stack.tenant('101')
+  const before = Date.now()
+  const ended = await stack.accounts.disconnect({ id: first.connectionId }, first)
+  await until(() => Date.now() > ended.disconnectedAtMs!)
+  const between = Date.now()
+  await until(() => Date.now() > between)
+  const second = await stack.tenant('101')
+  const after = Date.now()
+  const raw = (wamid: string) => body('101', { messages: [{ from: '15550001000', wamid, at: now, text: wamid }] })
+  await using ctx = await createContext(stack.config, { scale })
+  const entries = [
+    entry(raw('wamid.first'), first.appId, before),
+    entry(raw('wamid.nobody'), first.appId, between),
+    entry(raw('wamid.late'), first.appId, after),
+    entry(raw('wamid.second'), second.appId, after),
+  ]
+  const verdicts = new Map((await webhookMessage(ctx, '101', entries, held)).map((v) => [v.id, 'outcome' in v && v.outcome]))
+  expect(entries.map(({ id }) => verdicts.get(id))).toEqual(['done', 'unclaimed', 'foreign', 'done'])
+  const stored = await stack.world.sql('select wamid, account_id from conversations.messages order by wamid')
+  expect(stored).toEqual([
+    { wamid: 'wamid.first', account_id: first.accountId },
+    { wamid: 'wamid.second', account_id: second.accountId },
+  ])
+  const { conversations } = await service.client.listConversations({ after: '', limit: 0 }, first)
+  expect(conversations).toMatchObject([{ unread: 1, lastText: 'wamid.first' }])
+})
+
+test('what arrives while Redis is down is stored all the same', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.world.redis.kill()
+  await stack.deliver(tenant, body('101', { messages: crowd.slice(0, 5) }))
+  expect(await stack.outcomes(1)).toEqual({ done: 1 })
+  expect((await service.client.listConversations({ after: '', limit: 0 }, tenant)).conversations).toHaveLength(5)
+})
+
+test('a batch waits while another worker holds its connection or one of its messages, and is stored afterwards', async () => {
+  await using stack = await openStack()
+  await using _service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await using locks = await createLocks({ redis: stack.world.redis.url, instanceId: 'another', scale })
+  const lock = await until(() => locks.hold('webhook_message', 'wamid.1').catch(() => undefined))
+  await stack.deliver(tenant, body('101', { messages: [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' }] }))
+  // Held back twice: by then the batch was refused, and asked again.
+  const metrics = () => stack.world.sql<{ n: number }>(`select count(*)::int as n from conversations.messages`)
+  await until(async () => (await stack.gateway.countParts({}, {})).counts.some((count) => count.outcome === 'open'))
+  expect(await metrics()).toEqual([{ n: 0 }])
+  await lock.release()
+  expect(await stack.outcomes(1)).toEqual({ done: 1 })
+  expect(await metrics()).toEqual([{ n: 1 }])
+})
+
+test('a stop word and a choice made inside WhatsApp reach the contact with the message', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.deliver(tenant, body('101', { messages: [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'STOP' }] }))
+  const chosen = { wa_id: '15550001001', value: 'stop', category: 'marketing_messages', detail: 'x', timestamp: now }
+  await stack.deliver(tenant, body('101', { user_preferences: [chosen] }))
+  expect(await stack.outcomes(2)).toEqual({ done: 2 })
+  const { contacts } = await stack.contacts.listContacts({ tag: '', after: '', limit: 0 }, tenant)
+  expect(contacts.map(({ phone, optedOut }) => [phone, optedOut]).sort()).toEqual([
+    ['15550001000', true],
+    ['15550001001', true],
+  ])
+  // The choice is no message: it opens no conversation.
+  expect((await service.client.listConversations({ after: '', limit: 0 }, tenant)).conversations).toHaveLength(1)
+})
+
+test('a message with U+0000 is stored without it, and one without a readable sender costs its neighbours nothing', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const [from, at] = ['15550001000', now]
+  const good: Sent = { from, wamid: 'wamid.1', at, text: 'a\u0000b \ud800' }
+  await stack.deliver(tenant, body('101', { messages: [{ from: 'nobody', wamid: 'wamid.2', at, text: 'x' }, good] }))
+  await stack.deliver(tenant, body('101', { messages: [{ from: 'nobody', wamid: 'wamid.3', at, text: 'x' }] }))
+  expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
+  const { conversations } = await service.client.listConversations({ after: '', limit: 0 }, tenant)
+  expect(conversations).toMatchObject([{ lastText: 'ab \ufffd', unread: 1 }])
+})
+
+test('a status without a token is handed to the campaign that sent the message, or is unmatched', async () => {
+  await using stack = await openStack()
+  await using _service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const campaign = '01990000-0000-7000-8000-000000000001'
+  await stack.world.sql(`with c as (
+      insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
+      values ('${campaign}', '${tenant.accountId}', 'C', '${tenant.connectionId}', gen_random_uuid(), '{}', '{}', 'sending', now())
+      returning id, account_id
+    ), s as (
+      insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, accepted) select id, account_id, 1, 1 from c
+    ), r as (
+      insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempt_id, attempts)
+      select account_id, id, gen_random_uuid(), gen_random_uuid(), '15550001000', '', '{}', 'accepted', 1, 1 from c
+      returning id, account_id, campaign_id
+    ) insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, outcome, fence, wamid, accepted_at)
+      select account_id, campaign_id, id, 1, 'accepted', 1, 'wamid.ours', now() from r`)
+  const status = (id: string) => ({ id, status: 'delivered', timestamp: String(now), recipient_id: '15550001000' })
+  await stack.deliver(tenant, body('101', { statuses: [status('wamid.ours'), status('wamid.theirs')] }))
+  await stack.deliver(tenant, body('101', { statuses: [status('wamid.theirs')] }))
+  expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
+  const [attempt] = await stack.world.sql<{ delivered_at: Date }>('select delivered_at from campaigns.attempts')
+  expect(attempt?.delivered_at).toEqual(new Date(now * 1000))
+})

@@ -1,0 +1,146 @@
+import path from 'node:path'
+import { start as startAccounts } from '@lockstep/accounts'
+import { start as startCampaigns } from '@lockstep/campaigns'
+import { start as startContacts } from '@lockstep/contacts'
+import type { FeedEntry } from '@lockstep/database'
+import { connect } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
+import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
+import { createWorld, until } from '@lockstep/testing'
+import { start as startGateway } from '@lockstep/webhook-gateway'
+import { signBody } from '@lockstep/whatsapp'
+import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
+import type { Config } from '../src/config.ts'
+import { start } from '../src/service.ts'
+
+/** Every time of the services under test is a twentieth. */
+export const scale = 0.05
+const nowhere = '127.0.0.1:9'
+const secret = 'app-secret'
+
+export interface Tenant {
+  accountId: string
+  appId: string
+  connectionId: string
+  phoneNumberId: string
+}
+
+/** A world in which everything runs that conversations needs, and clients to look at what it did. */
+export async function openStack() {
+  await using up = new AsyncDisposableStack()
+  const world = up.use(await createWorld())
+  const { encryptionKey, platformKey } = world
+  const simulator = up.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
+  const graph = { graphUrl: simulator.url, graphVersion: 'v24.0' }
+  const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
+  const accounts = at(
+    up.use(await startAccounts({ ...world.base('accounts'), ...graph, encryptionKey, gatewayAddress: nowhere }, { scale })),
+  )
+  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, httpPort: 0, accountsAddress: accounts }
+  const gatewayService = up.use(await startGateway(gatewayConfig, { scale }))
+  const gateway = at(gatewayService)
+  const contacts = at(up.use(await startContacts({ ...world.base('contacts'), campaignsAddress: nowhere }, { scale })))
+  const addresses = { accounts, contacts, gateway, templates: nowhere }
+  const campaignsConfig = { ...world.base('campaigns'), ...graph, encryptionKey, platformKey, sendConcurrency: 4, addresses }
+  const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
+  const config: Config = {
+    ...world.base('conversations'),
+    accountsAddress: accounts,
+    contactsAddress: contacts,
+    campaignsAddress: campaigns,
+    gatewayAddress: gateway,
+  }
+  const clients = {
+    accounts: up.use(connect(AccountsDefinition, accounts)),
+    contacts: up.use(connect(ContactsDefinition, contacts)),
+    gateway: up.use(connect(WebhookGatewayDefinition, gateway)),
+  }
+  const opened = up.move()
+
+  /** An account with an app of its own; `connectNumber` gives it a number. */
+  async function account() {
+    const { id: accountId } = await clients.accounts.createAccount({ name: 'Acme' }, {})
+    const app = await clients.accounts.createApp({ name: 'App', metaAppId: '1', secret, verifyToken: 'verify' }, { accountId })
+    return { accountId, appId: app.id }
+  }
+
+  async function connectNumber(owner: { accountId: string; appId: string }, phoneNumberId: string): Promise<Tenant> {
+    const token = `token-${phoneNumberId}`
+    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId: '202', displayPhoneNumber: '+1 555', token }] })
+    const number = { name: 'Number', phoneNumberId, wabaId: '202', appId: owner.appId, accessToken: token }
+    const { id } = await clients.accounts.createConnection(number, owner)
+    return { ...owner, connectionId: id, phoneNumberId }
+  }
+
+  /** Delivers a webhook as Meta does. */
+  async function deliver({ appId }: { appId: string }, body: string): Promise<void> {
+    const url = `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`
+    const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signBody(secret, Buffer.from(body)) }
+    const response = await fetch(url, { method: 'POST', headers, body })
+    if (response.status !== 200) throw new Error(`The gateway answered ${response.status}`)
+  }
+
+  /** What became of all parts, once none is open: how many ended with which outcome. */
+  function outcomes(parts: number): Promise<Record<string, number>> {
+    return until(async () => {
+      const { counts } = await clients.gateway.countParts({}, {})
+      const byOutcome: Record<string, number> = {}
+      for (const count of counts) byOutcome[count.outcome] = (byOutcome[count.outcome] ?? 0) + count.parts
+      const ended = Object.entries(byOutcome).reduce((sum, [outcome, n]) => sum + (outcome === 'open' ? 0 : n), 0)
+      return ended === parts ? byOutcome : undefined
+    })
+  }
+
+  return {
+    ...clients,
+    world,
+    config,
+    account,
+    connectNumber,
+    tenant: async (phoneNumberId: string) => connectNumber(await account(), phoneNumberId),
+    deliver,
+    outcomes,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+/** A running conversations service and its client. */
+export async function openService(config: Config) {
+  await using up = new AsyncDisposableStack()
+  const service = up.use(await start(config, { scale }))
+  const client = up.use(connect(ConversationsDefinition, `127.0.0.1:${service.grpcPort}`))
+  const opened = up.move()
+  return { client, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+export interface Sent {
+  from: string
+  wamid: string
+  /** Unix seconds. */
+  at: number
+  text?: string
+  /** The element beside id, sender and time; a text message when missing. */
+  node?: { type: string; [key: string]: unknown }
+}
+
+/** A webhook body with elements of one number. */
+export function body(phoneNumberId: string, elements: { messages?: Sent[]; statuses?: object[]; user_preferences?: object[] }): string {
+  const { messages, ...rest } = elements
+  const field = elements.user_preferences ? 'user_preferences' : 'messages'
+  const metadata = { display_phone_number: '15550001', phone_number_id: phoneNumberId }
+  const contacts = messages?.map(({ from }) => ({ wa_id: from, profile: { name: `Person ${from}` } }))
+  const value = { messaging_product: 'whatsapp', metadata, contacts, messages: messages?.map(element), ...rest }
+  return JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: '202', changes: [{ field, value }] }] })
+}
+
+function element({ from, wamid, at, text = '', node = { type: 'text', text: { body: text } } }: Sent): object {
+  return { from, id: wamid, timestamp: String(at), ...node }
+}
+
+let entries = 0
+/** A taken part as the gateway's feed answers it. */
+export function entry(raw: string, appId: string, createdAtMs: number): FeedEntry {
+  return { id: String(++entries), kind: '', accountId: '', rowId: '', body: Buffer.from(raw), attempts: 0, createdAtMs, appId }
+}

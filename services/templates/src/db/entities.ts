@@ -1,0 +1,54 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+
+/** A template in one language, as an account's WABA holds it at Meta. */
+export const TemplateSchema = defineEntity({
+  name: 'Template',
+  tableName: 'templates',
+  properties: {
+    id: p.uuid().primary(),
+    accountId: p.uuid(),
+    wabaId: p.text(),
+    metaId: p.text(),
+    name: p.text(),
+    language: p.text(),
+    category: p.text(),
+    status: p.text(),
+    components: p.json<unknown[]>(),
+    parameterFormat: p.text(),
+    quality: p.text(),
+    rejectedReason: p.text(),
+    /** When a sync last wrote it, by the database's clock. */
+    lastSeenAt: p.datetime(),
+    /** When the list that it was last read from was asked for. */
+    syncedAt: p.datetime(),
+    /** Meta's times of the last news. */
+    statusEventAt: p.datetime().nullable(),
+    qualityEventAt: p.datetime().nullable(),
+    categoryEventAt: p.datetime().nullable(),
+  },
+})
+
+/** One sync of a connection's WABA, ordered by a person; `queued` and `running` ones are unique a connection. */
+export const SyncRunSchema = defineEntity({
+  name: 'SyncRun',
+  tableName: 'sync_runs',
+  properties: {
+    id: p.uuid().primary(),
+    accountId: p.uuid(),
+    connectionId: p.uuid(),
+    wabaId: p.text(),
+    state: p.text().$type<'queued' | 'running' | 'done' | 'failed'>(),
+    seen: p.integer(),
+    removed: p.integer(),
+    failure: p.text(),
+    createdAt: p.datetime(),
+    /** When its present try began; when it was ordered, while it is queued. */
+    startedAt: p.datetime(),
+    finishedAt: p.datetime().nullable(),
+  },
+})
+
+export type Template = InferEntity<typeof TemplateSchema>
+export type SyncRun = InferEntity<typeof SyncRunSchema>
+
+export const entities = [TemplateSchema, SyncRunSchema]

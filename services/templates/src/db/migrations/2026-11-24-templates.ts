@@ -1,0 +1,47 @@
+import { feedTable, fenceTable, tenantTable } from '@lockstep/database'
+import { Migration } from '@mikro-orm/migrations'
+
+export class Templates extends Migration {
+  override up(): void {
+    this.addSql(`create table templates (
+        id uuid primary key,
+        account_id uuid not null,
+        waba_id text not null,
+        meta_id text not null,
+        name text not null,
+        language text not null,
+        category text not null,
+        status text not null,
+        components jsonb not null,
+        parameter_format text not null,
+        quality text not null,
+        rejected_reason text not null,
+        last_seen_at timestamptz not null,
+        synced_at timestamptz not null,
+        status_event_at timestamptz,
+        quality_event_at timestamptz,
+        category_event_at timestamptz,
+        -- Accounts that share a WABA have rows of their own.
+        unique (account_id, waba_id, name, language)
+      );
+      create index templates_meta_id on templates (account_id, waba_id, meta_id);${tenantTable('templates', 'templates')}`)
+
+    this.addSql(`create table sync_runs (
+        id uuid primary key,
+        account_id uuid not null,
+        connection_id uuid not null,
+        waba_id text not null,
+        state text not null check (state in ('queued', 'running', 'done', 'failed')),
+        seen integer not null default 0,
+        removed integer not null default 0,
+        failure text not null default '',
+        created_at timestamptz not null,
+        started_at timestamptz not null,
+        finished_at timestamptz
+      );
+      create unique index sync_runs_active on sync_runs (connection_id) where state in ('queued', 'running');
+      ${tenantTable('templates', 'sync_runs')}`)
+    this.addSql(feedTable)
+    this.addSql(fenceTable)
+  }
+}

@@ -1,0 +1,73 @@
+import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import type { GraphTemplate } from '@lockstep/whatsapp'
+import { type SyncRun, SyncRunSchema } from './entities.ts'
+
+/** The connection's run that is queued or running, if any. */
+export function findActiveRun(tx: Tx, connectionId: string): Promise<SyncRun | null> {
+  return tx.em.findOne(SyncRunSchema, { accountId: tx.accountId!, connectionId, state: ['queued', 'running'] })
+}
+
+/** Begins a run, or begins it again after it was cut off; undefined when it has ended. */
+export function beginRun(tx: Tx, id: string): Promise<{ createdAt: Date } | undefined> {
+  return queryOne(
+    tx,
+    sql`update sync_runs set state = 'running', started_at = now(), seen = 0
+        where account_id = ${tx.accountId} and id = ${id} and state in ('queued', 'running') returning created_at as "createdAt"`,
+  )
+}
+
+/** Ends a run; `failure` says in words why it could not be done. */
+export async function endRun(tx: Tx, id: string, end: { removed: number } | { failure: string }): Promise<void> {
+  const { state, removed, failure } = 'failure' in end ? { state: 'failed', removed: 0, ...end } : { state: 'done', failure: '', ...end }
+  await sql`update sync_runs set state = ${state}, removed = ${removed}, failure = ${failure}, finished_at = now()
+    where account_id = ${tx.accountId} and id = ${id}`.execute(tx.sql)
+}
+
+export interface Page {
+  runId: string
+  wabaId: string
+  /** Each name and language once, with the id of the row in case it is new. */
+  templates: (Omit<GraphTemplate, 'id'> & { id: string; metaId: string })[]
+  /** When it was asked for: news that Meta dates later is kept. */
+  askedAt: Date
+}
+
+/** Writes one page of a list. */
+export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt }: Page): Promise<void> {
+  const rows = JSON.stringify(templates)
+  await sql`select t.id from templates t
+    join jsonb_to_recordset(${rows}::jsonb) v(name text, language text) on t.name = v.name and t.language = v.language
+    where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} order by t.id for update of t`.execute(tx.sql)
+  const kept = (column: string, eventAt: string) =>
+    sql`case when t.meta_id = excluded.meta_id and t.${sql.ref(eventAt)} >= ${askedAt}::timestamptz
+             then t.${sql.ref(column)} else excluded.${sql.ref(column)} end`
+  await sql`insert into templates as t (id, account_id, waba_id, meta_id, name, language, category, status, components,
+      parameter_format, quality, rejected_reason, last_seen_at, synced_at)
+    select v.id, ${tx.accountId}, ${wabaId}, v."metaId", v.name, v.language, v.category, v.status, v.components,
+      v."parameterFormat", v.quality, v."rejectedReason", now(), ${askedAt}
+    from jsonb_to_recordset(${rows}::jsonb) v(id uuid, "metaId" text, name text, language text, category text, status text,
+      components jsonb, "parameterFormat" text, quality text, "rejectedReason" text)
+    order by v.name, v.language
+    on conflict (account_id, waba_id, name, language) do update set
+      meta_id = excluded.meta_id, components = excluded.components, parameter_format = excluded.parameter_format,
+      status = ${kept('status', 'status_event_at')}, rejected_reason = ${kept('rejected_reason', 'status_event_at')},
+      quality = ${kept('quality', 'quality_event_at')}, category = ${kept('category', 'category_event_at')},
+      status_event_at = ${kept('status_event_at', 'status_event_at')},
+      quality_event_at = ${kept('quality_event_at', 'quality_event_at')},
+      category_event_at = ${kept('category_event_at', 'category_event_at')},
+      last_seen_at = excluded.last_seen_at, synced_at = excluded.synced_at`.execute(tx.sql)
+  await sql`update sync_runs set seen = seen + ${templates.length} where account_id = ${tx.accountId} and id = ${runId}`.execute(tx.sql)
+}
+
+/** Marks the WABA's templates that the run did not see as deleted; answers how many they are. */
+export async function markRemoved(tx: Tx, runId: string, wabaId: string): Promise<number> {
+  const removed = await query(
+    tx,
+    sql`with gone as (select t.id from templates t join sync_runs r on r.id = ${runId}
+                      where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.status <> 'DELETED'
+                        and t.last_seen_at < r.started_at
+                      order by t.id for update of t)
+        update templates t set status = 'DELETED', synced_at = now() from gone where t.id = gone.id returning t.id`,
+  )
+  return removed.length
+}

@@ -1,0 +1,12 @@
+import type * as proto from '@lockstep/rpc/gen/templates'
+import type { SyncRun, Template } from './db/entities.ts'
+
+export function templateToProto(template: Template): proto.Template {
+  const { id, wabaId, name, language, category, status, components, parameterFormat, quality, rejectedReason, syncedAt } = template
+  const same = { id, wabaId, name, language, category, status, parameterFormat, quality, rejectedReason }
+  return { ...same, componentsJson: JSON.stringify(components), syncedAtMs: syncedAt.getTime() }
+}
+
+export function syncRunToProto({ id, connectionId, state, seen, removed, failure, startedAt, finishedAt }: SyncRun): proto.SyncRun {
+  return { id, connectionId, state, seen, removed, failure, startedAtMs: startedAt.getTime(), finishedAtMs: finishedAt?.getTime() }
+}

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createLimiter, openRedis, untilReady } from '@lockstep/locks'
+import { until } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { openService, openStack, scale, template, wabaId } from './setup.ts'
+
+const names = (count: number) => Array.from({ length: count }, (_, i) => `template_${String(i).padStart(4, '0')}`)
+
+test('a sync reads every page, and templates are found by id and by name in either spelling of the language', async () => {
+  const components = [
+    { type: 'BODY' as const, text: 'Hi {{1}}', example: { body_text: [['Ana']] } },
+    { type: 'BUTTONS' as const, buttons: [{ type: 'QUICK_REPLY', text: 'Stop' }] },
+  ]
+  const special = template('zz_last', { language: 'pt-BR', category: 'UTILITY', components })
+  await using stack = await openStack([...names(230).map((name) => template(name)), special])
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 231, removed: 0, failure: '' })
+
+  const listed = (await templates.client.listTemplates({ wabaId, status: '' }, tenant)).templates
+  expect(listed.map((t) => t.name)).toEqual([...names(230), 'zz_last'])
+  const byName = await templates.client.getTemplate({ id: '', wabaId, name: 'zz_last', language: 'pt-BR' }, tenant)
+  expect(byName).toMatchObject({ language: 'pt_BR', category: 'UTILITY', status: 'APPROVED', parameterFormat: 'POSITIONAL' })
+  expect(JSON.parse(byName.componentsJson)).toEqual(components)
+  expect(await templates.client.getTemplate({ id: byName.id, wabaId: '', name: '', language: '' }, tenant)).toEqual(byName)
+})
+
+test('of two syncs of a connection one runs, and the other is told since when', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const start = () => templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
+  const answers = await Promise.allSettled([start(), start(), start()])
+  expect(answers.filter((answer) => answer.status === 'fulfilled')).toHaveLength(1)
+  for (const answer of answers.filter((each) => each.status === 'rejected'))
+    expect(answer.reason).toMatchObject({ failure: 'conflict', message: expect.stringMatching(/^A sync is running since/) })
+})
+
+test('a sync that finds its limit used up gives the lane back, refuses a second one meanwhile, and ends later', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const redis = openRedis(stack.world.redis.url)
+  await untilReady(redis, 2_000)
+  const limiter = createLimiter({ redis, scale })
+  expect(await limiter.take('template_sync_rate_limit', tenant.connectionId, 10)).toEqual({ ok: true })
+  const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
+  await until(async () => {
+    const [entry] = await stack.world.sql<{ not_before: Date | null }>('select not_before from templates.feed_open')
+    return entry?.not_before
+  })
+  const second = templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
+  await expect(second).rejects.toMatchObject({ failure: 'conflict', message: expect.stringMatching(/running since \d{4}-/) })
+  expect(await redis.keys('template_sync:*')).toEqual([])
+  redis.disconnect()
+  await until(async () => (await templates.client.getSync({ id }, tenant)).state === 'done')
+  expect((await templates.client.listTemplates({ wabaId: '', status: '' }, tenant)).templates).toHaveLength(1)
+})
+
+test('a template that Meta no longer lists is marked deleted, and only that one', async () => {
+  await using stack = await openStack([template('kept'), template('dropped')])
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await templates.sync(tenant)
+  await stack.simulator.client.templateEvent({ wabaId, name: 'dropped', language: 'en_US', event: 'DELETED' })
+  expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1, removed: 1 })
+  const statuses = (await templates.client.listTemplates({ wabaId, status: '' }, tenant)).templates.map((t) => [t.name, t.status])
+  expect(statuses).toEqual([
+    ['dropped', 'DELETED'],
+    ['kept', 'APPROVED'],
+  ])
+  expect(await templates.sync(tenant)).toMatchObject({ removed: 0 })
+})
+
+test('a dead token fails the sync in words, deletes nothing, and the next sync can be ordered', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await templates.sync(tenant)
+  await stack.simulator.client.setState({ numbers: [{ ...tenant.state, token: 'another-token' }] })
+  expect(await templates.sync(tenant)).toMatchObject({ state: 'failed', removed: 0, failure: expect.stringMatching(/access token/) })
+  expect((await templates.client.listTemplates({ wabaId, status: 'APPROVED' }, tenant)).templates).toHaveLength(1)
+  await stack.simulator.client.setState({ numbers: [tenant.state] })
+  expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1 })
+})
+
+test('a sync outlives an outage of Meta', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.simulator.client.setSettings({ errors: { next: [{ code: 2, count: 2, on: 'management' }] } })
+  expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1 })
+})
+
+test('a sync that Meta throttles leaves Meta alone for as long as it asks', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.simulator.client.setSettings({ errors: { next: [{ code: 80007, count: 1, on: 'management' }] } })
+  const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
+  await until(async () => {
+    const [entry] = await stack.world.sql<{ waits: boolean }>(
+      `select not_before > now() + interval '10 seconds' as waits from templates.feed_open`,
+    )
+    return entry?.waits
+  })
+  await stack.world.sql('update templates.feed_open set not_before = null')
+  await until(async () => (await templates.client.getSync({ id }, tenant)).state === 'done')
+})
+
+test('accounts that share a WABA have rows of their own and never see each other', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const [one, two] = [await stack.tenant('101'), await stack.tenant('102')]
+  await templates.sync(one)
+  expect((await templates.client.listTemplates({ wabaId, status: '' }, two)).templates).toEqual([])
+  const run = await templates.sync(two)
+  const [ofTwo] = (await templates.client.listTemplates({ wabaId, status: '' }, two)).templates
+  const [ofOne] = (await templates.client.listTemplates({ wabaId, status: '' }, one)).templates
+  expect(ofOne!.id).not.toBe(ofTwo!.id)
+  const notFound = { failure: 'notFound' }
+  await expect(templates.client.getTemplate({ id: ofTwo!.id, wabaId: '', name: '', language: '' }, one)).rejects.toMatchObject(notFound)
+  await expect(templates.client.getSync({ id: run.id }, one)).rejects.toMatchObject(notFound)
+  await expect(templates.client.startSync({ connectionId: two.connectionId }, one)).rejects.toMatchObject(notFound)
+})
+
+test('a sync whose process is killed between two pages is completed by another, and no template is twice', async () => {
+  // Eleven pages: the limit of ten calls a minute holds the eleventh back, so that the kill falls between two pages.
+  await using stack = await openStack(names(1_050).map((name) => template(name)))
+  const tenant = await stack.tenant('101')
+  const config = { ...stack.config, encryptionKey: stack.config.encryptionKey.toString('hex') }
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'service-process.ts'), JSON.stringify({ config, scale })], {
+    stdio: 'inherit',
+  })
+  const exited = once(child, 'exit')
+  const seen = async () => (await stack.world.sql<{ seen: number; state: string }>('select seen, state from templates.sync_runs'))[0]
+  try {
+    await using idle = await openService(stack.config)
+    const { id } = await idle.client.startSync({ connectionId: tenant.connectionId }, tenant)
+    await until(async () => (await seen())?.seen === 1_000)
+    child.kill('SIGKILL')
+    await exited
+    await until(async () => (await seen())?.state === 'done', 25_000)
+    expect(await idle.client.getSync({ id }, tenant)).toMatchObject({ state: 'done', seen: 1_050, removed: 0 })
+    const listed = (await idle.client.listTemplates({ wabaId, status: '' }, tenant)).templates
+    expect(listed.map((t) => t.name)).toEqual(names(1_050))
+  } finally {
+    child.kill('SIGKILL')
+  }
+})

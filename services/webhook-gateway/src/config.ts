@@ -1,0 +1,31 @@
+import { addressOf, type BaseConfig, type Environment, keySchema, parseEnvironment, readBaseConfig } from '@lockstep/service'
+import { z } from 'zod'
+
+const environment = z.object({
+  LOCKSTEP_ENCRYPTION_KEY: keySchema,
+  LOCKSTEP_PLATFORM_KEY: keySchema,
+  LOCKSTEP_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+})
+
+export interface Config extends BaseConfig {
+  /** Opens the app secrets that `accounts` sealed. */
+  encryptionKey: Buffer
+  /** Proves that a token in a status is one of ours. */
+  platformKey: Buffer
+  /** Where Meta's webhooks arrive; 0 takes any free port. */
+  httpPort: number
+  accountsAddress: string
+}
+
+/** Reads the environment once; throws `invalid` naming what is wrong. */
+export function readConfig(env: Environment): Config {
+  const base = readBaseConfig(env, 'webhook-gateway')
+  const e = parseEnvironment(environment, env, 'webhook-gateway')
+  return {
+    ...base,
+    encryptionKey: e.LOCKSTEP_ENCRYPTION_KEY,
+    platformKey: e.LOCKSTEP_PLATFORM_KEY,
+    httpPort: e.LOCKSTEP_HTTP_PORT,
+    accountsAddress: addressOf(env, 'accounts'),
+  }
+}

@@ -1,0 +1,112 @@
+import { laneSettings } from '@lockstep/contracts'
+import { type FeedContent, type FeedVerdict, query, sql, type Tx } from '@lockstep/database'
+import type { Part, PartCount } from '@lockstep/rpc/gen/webhook_gateway'
+import type { NewPart, SignedBody } from '../parts.ts'
+
+export interface NewBody extends SignedBody {
+  id: string
+  parts: NewPart[]
+}
+
+/** Stores bodies with their parts, and opens a feed entry for each part that has a lane, in the order given. */
+export async function insertBodies(tx: Tx, bodies: NewBody[]): Promise<void> {
+  const parts = bodies.flatMap((body) => body.parts.map((part) => ({ ...part, body })))
+  await sql`
+    with bodies as (
+      insert into webhook_bodies (id, app_id, received_at, raw)
+      select id, app_id, to_timestamp(ms / 1000), raw
+      from unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.appId)}::uuid[],
+                  ${bodies.map((b) => b.receivedAtMs)}::float8[], ${bodies.map((b) => b.raw)}::bytea[]) b(id, app_id, ms, raw)
+    ), parts as (
+      insert into webhook_parts (body_id, app_id, received_at, lane, key, field, elements, content, outcome, reason, outcome_at)
+      select body_id, app_id, to_timestamp(ms / 1000), lane, key, field, elements, content, outcome, reason,
+             case when outcome is not null then now() end
+      from unnest(${parts.map((p) => p.body.id)}::uuid[], ${parts.map((p) => p.body.appId)}::uuid[],
+                  ${parts.map((p) => p.body.receivedAtMs)}::float8[], ${parts.map((p) => p.lane)}::text[],
+                  ${parts.map((p) => p.key)}::text[], ${parts.map((p) => p.field)}::text[],
+                  ${parts.map((p) => p.elements)}::integer[], ${parts.map((p) => p.content)}::bytea[],
+                  ${parts.map((p) => p.outcome)}::text[], ${parts.map((p) => p.reason)}::text[])
+           with ordinality p(body_id, app_id, ms, lane, key, field, elements, content, outcome, reason, n)
+      order by n
+      returning id, body_id, received_at, lane, key, content
+    )
+    insert into feed_open (subscriber, key, row_id, bytes, created_at)
+    select p.lane, p.key, p.id::text, coalesce(length(p.content), b.bytes), p.received_at
+    from parts p
+    join unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.raw.length)}::integer[]) b(id, bytes) on b.id = p.body_id
+    where p.lane is not null order by p.id`.execute(tx.sql)
+}
+
+/** An entry's content: that of its part, or the whole body. Its time is the part's, which names the partitions of both. */
+export const partContent: FeedContent = sql`
+  select coalesce(p.content, (select b.raw from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as content,
+         p.app_id::text as app_id
+  from webhook_parts p where p.id = f.row_id::bigint and p.received_at = f.created_at`
+
+export interface SettledParts {
+  outcome: string
+  field: string | null
+  parts: number
+}
+
+/**
+ * Notes outcomes on the parts of entries that are about to be settled; after the last try the part is dead. An entry that
+ * is gone already is passed over. A part is only ever changed under its entry's row lock, which is taken in id order.
+ */
+export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVerdict[]): Promise<SettledParts[]> {
+  const outcomes = verdicts.map((v) => ('outcome' in v ? v.outcome : null))
+  const failures = verdicts.map((v) => ('failure' in v ? v.failure : null))
+  return query(
+    tx,
+    sql`with entries as (
+          select id, row_id::bigint as part_id, created_at, attempts from feed_open
+          where id = any(${verdicts.map((v) => v.id)}::bigint[]) and subscriber = ${lane} and key = ${key}
+          order by id for update
+        ), ended as (
+          select e.part_id, e.created_at, coalesce(v.outcome, 'dead') as outcome, v.failure as reason
+          from entries e
+          join unnest(${verdicts.map((v) => v.id)}::bigint[], ${outcomes}::text[], ${failures}::text[]) v(id, outcome, failure) using (id)
+          where v.outcome is not null or (v.failure is not null and e.attempts + 1 >= ${laneSettings.maxTries})
+        ), changed as (
+          update webhook_parts p set outcome = e.outcome, reason = e.reason, outcome_at = now()
+          from ended e where p.id = e.part_id and p.received_at = e.created_at
+          returning p.outcome, p.field
+        )
+        select outcome, field, count(*)::int as parts from changed group by outcome, field`,
+  )
+}
+
+/** Parts of dead entries that were opened again have no outcome any more. */
+export async function reopenParts(tx: Tx, entryIds: string[]): Promise<void> {
+  await sql`update webhook_parts p set outcome = null, reason = null, outcome_at = null
+    from feed_open f where f.id = any(${entryIds}::bigint[]) and p.id = f.row_id::bigint and p.received_at = f.created_at`.execute(tx.sql)
+}
+
+/** Parts and elements by outcome and field. */
+export function countsByOutcome(tx: Tx): Promise<PartCount[]> {
+  return query(
+    tx,
+    sql`select coalesce(outcome, 'open') as outcome, coalesce(field, '') as field, count(*)::float8 as parts, sum(elements)::float8 as elements
+        from webhook_parts group by 1, 2 order by 1, 2`,
+  )
+}
+
+const maxListedBytes = 8 * 1024 * 1024
+
+/** Parts with an outcome, or (none named) all that ended without effect, newest first; at most 8 MB, but always one. */
+export function newestParts(tx: Tx, outcome: string, limit: number): Promise<Part[]> {
+  const wanted = outcome === 'open' ? sql`p.outcome is null` : outcome ? sql`p.outcome = ${outcome}` : sql`p.outcome <> 'done'`
+  return query(
+    tx,
+    sql`with newest as (
+          select p.*, coalesce(p.content, b.raw) as bytes
+          from (select * from webhook_parts p where ${wanted} order by id desc limit ${limit}) p
+          left join webhook_bodies b on p.content is null and b.id = p.body_id and b.received_at = p.received_at
+        )
+        select id::text, app_id::text as "appId", coalesce(lane, '') as lane, coalesce(key, '') as key, coalesce(field, '') as field,
+               coalesce(outcome, 'open') as outcome, coalesce(reason, '') as reason,
+               (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", coalesce(bytes, '') as content
+        from (select *, sum(length(bytes)) over (order by id desc) - length(bytes) as before from newest) n
+        where before < ${maxListedBytes} or before is null order by n.id desc`,
+  )
+}

@@ -1,0 +1,110 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { verifySignature } from '@lockstep/whatsapp'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { App } from './apps.ts'
+import type { Context } from './context.ts'
+import type { Intake } from './intake.ts'
+import { countRequest } from './metrics.ts'
+
+export interface WebhookServer extends AsyncDisposable {
+  port: number
+}
+
+/** Meta's largest webhook (M:webhooks/create-webhook-endpoint). */
+const bodyLimit = 3 * 1024 * 1024
+/** A request that takes longer to arrive is cut off. */
+const requestTimeout = 30_000
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    app: App
+  }
+}
+
+/** Receives Meta's webhooks at /webhooks/<app id>. Disposing answers what has arrived, then closes. */
+export async function serveWebhooks(ctx: Context, intake: Intake): Promise<WebhookServer> {
+  const server = fastify({ bodyLimit, requestTimeout, forceCloseConnections: 'idle' })
+  // The signature is over the bytes as they came, so nothing may parse them before it is checked.
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  answerFailures(ctx, server)
+
+  server.decorateRequest('app')
+  server.addHook('onRequest', async (request: FastifyRequest) => {
+    if (request.is404) return
+    request.app = await findApp(ctx, (request.params as { appId: string }).appId)
+    if (request.method === 'POST') checkSignatureForm(request.headers['x-hub-signature-256'])
+  })
+  server.get('/webhooks/:appId', (request, reply) => reply.type('text/plain').send(handshake(request)))
+  server.post('/webhooks/:appId', async (request, reply) => {
+    const raw = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
+    const { appId } = request.params as { appId: string }
+    if (!verifySignature(raw, request.headers['x-hub-signature-256'] as string, request.app.secrets)) throw unsigned('wrong')
+    await intake.store({ appId, receivedAtMs: ctx.now(), raw })
+    return reply.send()
+  })
+
+  await server.listen({ host: ctx.config.host, port: ctx.config.httpPort })
+  const { port } = server.server.address() as { port: number }
+  ctx.log.info({ httpPort: port }, 'webhooks are received')
+  return { port, [Symbol.asyncDispose]: () => close(server, ctx.config.drainMs) }
+}
+
+const appIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Before the body is read: a stranger can't make us hold 3 MB. */
+async function findApp(ctx: Context, appId: string): Promise<App> {
+  try {
+    const app = appIdPattern.test(appId) ? await ctx.apps.find(appId) : undefined
+    if (app) return app
+  } catch (error) {
+    countRequest('apps_unknown')
+    throw error
+  }
+  countRequest('unknown_app')
+  throw new AppError('notFound', 'There is no such app; take the callback URL that was shown when the app was registered')
+}
+
+/** Proof for Meta that the address is ours: the bare challenge, if the token is the app's (M:webhooks/create-webhook-endpoint). */
+function handshake(request: FastifyRequest): string {
+  const query = request.query as Record<string, unknown>
+  const { 'hub.mode': mode, 'hub.verify_token': token, 'hub.challenge': challenge } = query
+  if (mode === 'subscribe' && typeof token === 'string' && typeof challenge === 'string' && isSame(token, request.app.verifyToken))
+    return challenge
+  throw new AppError('forbidden', 'The verify token is not the one that this app was registered with')
+}
+
+/** Compares in a time that says nothing about where texts differ, or how long the right one is. */
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(expected))
+}
+
+function checkSignatureForm(header: string | string[] | undefined): void {
+  if (header === undefined) throw unsigned('missing')
+  if (typeof header !== 'string' || !/^sha256=[0-9a-f]{64}$/.test(header)) throw unsigned('malformed')
+}
+
+function unsigned(how: 'missing' | 'malformed' | 'wrong'): AppError {
+  countRequest(`signature_${how}`)
+  return new AppError('unauthenticated', `The signature in X-Hub-Signature-256 is ${how}`)
+}
+
+function answerFailures(ctx: Context, server: FastifyInstance): void {
+  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    if (error instanceof AppError) return reply.code(failures[failureOf(error)].http).send({ error: error.message })
+    if (error.statusCode === 413) countRequest('too_large')
+    if (error.statusCode && error.statusCode < 500) return reply.code(error.statusCode).send({ error: error.message })
+    countRequest('failed')
+    ctx.log.error({ err: error }, 'a webhook request failed')
+    return reply.code(500).send({ error: "Internal error; the service's log has the cause" })
+  })
+}
+
+/** Stops listening and lets running requests be answered; a connection that isn't done by then is cut off. */
+async function close(server: FastifyInstance, drainMs: number): Promise<void> {
+  const force = setTimeout(() => server.server.closeAllConnections(), drainMs)
+  await server.close()
+  clearTimeout(force)
+}

@@ -1,0 +1,143 @@
+import { AppError } from '@lockstep/contracts'
+import { isDatabaseUnavailable } from '@lockstep/database'
+import { gauge } from '@lockstep/telemetry'
+import { v7 as uuid } from 'uuid'
+import type { Context } from './context.ts'
+import { insertBodies, type NewBody } from './db/queries.ts'
+import { countElements, countParts, countRequest, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
+import { partsOf, type SignedBody } from './parts.ts'
+
+/** Puts signed bodies into PostgreSQL. Disposing stores what is queued. */
+export interface Intake extends AsyncDisposable {
+  /**
+   * Resolves once the body and its parts are committed. Throws `busy` when PostgreSQL is away or too much is queued, and
+   * `internal` when PostgreSQL refuses this very body.
+   */
+  store(body: SignedBody): Promise<void>
+}
+
+interface Waiting {
+  body: NewBody
+  bytes: number
+  done(): void
+  failed(error: AppError): void
+}
+
+const maxGroup = { bodies: 500, bytes: 8 * 1024 * 1024 }
+const maxQueuedBytes = 64 * 1024 * 1024
+/** A commit that takes longer is answered 503; if it succeeds later, Meta's repetition changes nothing. */
+const storeTimeoutMs = 10_000
+
+/**
+ * Group commit with one statement under way: it takes all that arrived while the one before it ran. Without load a group
+ * has one member and waits for nobody. (Two statements at a time were slower than one: design/performance.md.)
+ */
+export function openIntake(ctx: Context): Intake {
+  const queue: Waiting[] = []
+  let queuedBytes = 0
+  let running: Promise<void> | undefined
+  const measured = gauge('lockstep_webhook_queued_bytes', 'Webhook bodies waiting to be stored', () => [{ value: queuedBytes }])
+
+  async function run(): Promise<void> {
+    while (queue.length > 0) await storeGroup(ctx, queue.splice(0, groupLength(queue)))
+    running = undefined
+  }
+
+  return {
+    store({ appId, receivedAtMs, raw }) {
+      const parts = partsOf(raw, ctx.tokens)
+      const bytes = raw.length + parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0)
+      if (queuedBytes + bytes > maxQueuedBytes) {
+        countRequest('queue_full')
+        throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
+      }
+      queuedBytes += bytes
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      queue.push({ body: { id: uuid(), appId, receivedAtMs, raw, parts }, bytes, done: resolve, failed: reject })
+      running ??= run()
+      return promise.finally(() => {
+        queuedBytes -= bytes
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await running
+      measured[Symbol.dispose]()
+    },
+  }
+}
+
+/** How many of the first in the queue go together: at least one, at most 500 and about 8 MB. */
+function groupLength(queue: readonly Waiting[]): number {
+  let bytes = 0
+  let length = 0
+  for (const waiting of queue) {
+    bytes += waiting.bytes
+    if (length > 0 && (length >= maxGroup.bodies || bytes > maxGroup.bytes)) break
+    length += 1
+  }
+  return length
+}
+
+/** Stores a group, and answers each of its members. A group that is refused is stored one by one, so that one body never costs its neighbours. */
+async function storeGroup(ctx: Context, group: Waiting[]): Promise<void> {
+  const error = await tried(ctx, group)
+  if (error === null) for (const waiting of group) stored(ctx, waiting)
+  else if (isAway(error)) for (const waiting of group) refused(ctx, waiting, 'database_away', error)
+  else if (group.length === 1) refused(ctx, group[0]!, 'refused', error)
+  else await storeEach(ctx, group)
+}
+
+async function storeEach(ctx: Context, group: Waiting[]): Promise<void> {
+  let away: unknown = null
+  for (const waiting of group) {
+    const error = away ?? (await tried(ctx, [waiting]))
+    if (error !== null && isAway(error)) away = error // the others would only wait for the same
+    if (error === null) stored(ctx, waiting)
+    else refused(ctx, waiting, away ? 'database_away' : 'refused', error)
+  }
+}
+
+/** Null when the group is committed, else what went wrong. */
+async function tried(ctx: Context, group: Waiting[]): Promise<unknown> {
+  const startedAt = performance.now()
+  const timeout = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => timeout.reject(new AppError('timeout', 'PostgreSQL did not commit in time')),
+    Math.max(1_000, storeTimeoutMs * ctx.scale),
+  )
+  try {
+    const bodies = group.map(({ body }) => body)
+    await Promise.race([ctx.db.system((tx) => insertBodies(tx, bodies)), timeout.promise])
+    groupSize(group.length)
+    groupSeconds((performance.now() - startedAt) / 1000)
+    return null
+  } catch (error) {
+    return error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const isAway = (error: unknown): boolean => error instanceof AppError || isDatabaseUnavailable(error)
+
+function stored(ctx: Context, { body, done }: Waiting): void {
+  for (const { lane, key, field, elements, outcome } of body.parts) {
+    if (lane !== null) ctx.messaging.ring(lane, key!)
+    if (outcome !== null) countParts(outcome, field)
+    countElements(field, elements)
+  }
+  countRequest('stored')
+  done()
+}
+
+function refused(ctx: Context, { body, failed }: Waiting, result: RequestResult, cause: unknown): void {
+  countRequest(result)
+  const away = result === 'database_away'
+  if (away) ctx.log.debug({ err: cause, appId: body.appId }, 'a webhook was not stored: PostgreSQL is away')
+  else ctx.log.error({ err: cause, appId: body.appId, bytes: body.raw.length }, 'a webhook was not stored: PostgreSQL refuses it')
+  failed(
+    away
+      ? new AppError('busy', 'The webhook could not be stored at the moment; send it again', { cause })
+      : new AppError('internal', 'The webhook could not be stored', { cause }),
+  )
+}

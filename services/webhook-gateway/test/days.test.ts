@@ -1,0 +1,46 @@
+import { until } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { bodyOf, message, openWorld, post, startGateway, storedBodies, untilKnown } from './gateway.ts'
+
+const day = 86_400_000
+
+test('bodies older than 7 days go, unless a part of their day still waits or is dead', async () => {
+  await using here = await openWorld()
+  const { world, app, config } = here
+
+  /** A gateway of some days ago receives a body, and its worker says what became of it. */
+  async function receive(
+    daysAgo: number,
+    text: string,
+    verdict?: { $case: 'outcome'; outcome: string } | { $case: 'failure'; failure: string },
+  ) {
+    await using gateway = await startGateway(config, { now: () => Date.now() - daysAgo * day })
+    await untilKnown(gateway.origin, app)
+    // Its first run makes the partitions of that time.
+    await until(async () => (await post(gateway.origin, app, bodyOf(message(text)))) === 200)
+    const where = { subscriber: 'webhooks.message', key: '1001' }
+    for (let tries = 0; verdict && tries < 3; tries++) {
+      await world.sql('update webhook_gateway.feed_open set not_before = null')
+      const { entries } = await gateway.feed.take({ ...where, maxEntries: 500, maxBytes: 2_000_000 }, {})
+      const verdicts = entries.filter((e) => Buffer.from(e.body).includes(text)).map(({ id }) => ({ id, verdict }))
+      await gateway.feed.finish({ ...where, verdicts }, {})
+    }
+  }
+  const kept = async () => (await storedBodies(world)).map((body) => /finished|open|dead|recent/.exec(body)![0]).toSorted()
+
+  await receive(12, 'finished', { $case: 'outcome', outcome: 'done' })
+  await receive(11, 'open')
+  await receive(10, 'dead', { $case: 'failure', failure: 'no' })
+  await receive(6, 'recent', { $case: 'outcome', outcome: 'done' })
+  expect(await kept()).toEqual(['dead', 'finished', 'open', 'recent'])
+
+  await using gateway = await startGateway(config)
+  await until(async () => (await kept()).length < 4)
+  expect(await kept()).toEqual(['dead', 'open', 'recent'])
+  const { counts } = await gateway.operator.countParts({}, {})
+  expect(counts.map(({ outcome, parts }) => [outcome, parts])).toEqual([
+    ['dead', 1],
+    ['done', 1],
+    ['open', 1],
+  ])
+})

@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto'
+import { connect } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { FeedDefinition } from '@lockstep/rpc/gen/feed'
+import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
+import type { BaseOverrides } from '@lockstep/service'
+import { createWorld, until, type World } from '@lockstep/testing'
+import { signBody } from '@lockstep/whatsapp'
+import { start as startAccounts } from '../../accounts/src/service.ts'
+import type { Config } from '../src/config.ts'
+import { start } from '../src/service.ts'
+
+export const scale = 0.05
+
+/** An app of a new account at the real accounts service. */
+export interface TestApp {
+  id: string
+  accountId: string
+  secret: string
+  verifyToken: string
+}
+
+/** A world in which accounts runs, with one app. */
+export async function openWorld() {
+  await using up = new AsyncDisposableStack()
+  const world = up.use(await createWorld())
+  const { encryptionKey } = world
+  const graph = { graphUrl: 'http://127.0.0.1:9', graphVersion: 'v24.0', gatewayAddress: '127.0.0.1:9' }
+  const accounts = up.use(await startAccounts({ ...world.base('accounts'), ...graph, encryptionKey }, { scale }))
+  const client = up.use(connect(AccountsDefinition, `127.0.0.1:${accounts.grpcPort}`))
+
+  async function createApp(): Promise<TestApp> {
+    const { id: accountId } = await client.createAccount({ name: 'Acme' }, {})
+    const secret = randomBytes(16).toString('hex')
+    const verifyToken = randomBytes(8).toString('hex')
+    const { id } = await client.createApp({ name: 'App', metaAppId: '1234', secret, verifyToken }, { accountId })
+    return { id, accountId, secret, verifyToken }
+  }
+
+  const config: Config = {
+    ...world.base('webhook-gateway'),
+    encryptionKey,
+    platformKey: world.platformKey,
+    httpPort: 0,
+    accountsAddress: `127.0.0.1:${accounts.grpcPort}`,
+  }
+  const app = await createApp()
+  const opened = up.move()
+  return { world, accounts: client, config, app, createApp, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** The real gateway, and clients of its doors. */
+export async function startGateway(config: Config, overrides: BaseOverrides = {}) {
+  await using up = new AsyncDisposableStack()
+  const service = up.use(await start(config, { scale, ...overrides }))
+  const address = `127.0.0.1:${service.grpcPort}`
+  const feed = up.use(connect(FeedDefinition, address))
+  const operator = up.use(connect(WebhookGatewayDefinition, address))
+  const origin = `http://127.0.0.1:${service.httpPort}`
+  const opened = up.move()
+  return {
+    origin,
+    feed,
+    operator,
+    /** A counter's value in /metrics; 0 when it was never raised. */
+    async metric(name: string, labels: Record<string, string>): Promise<number> {
+      const text = await (await fetch(`http://127.0.0.1:${service.healthPort}/metrics`)).text()
+      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
+      const line = text.split('\n').find((each) => each.startsWith(`${name}{`) && wanted.every((label) => each.includes(label)))
+      return Number(line?.split(' ').at(-1) ?? 0)
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+/** Sends a webhook as Meta does; answers the status, or 0 when the connection broke. */
+export async function post(origin: string, app: TestApp, raw: Buffer | string, headers: Record<string, string> = {}): Promise<number> {
+  const body = Buffer.from(raw)
+  const signature = { 'x-hub-signature-256': signBody(app.secret, body) }
+  try {
+    const response = await fetch(`${origin}/webhooks/${app.id}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...signature, ...headers },
+      body,
+    })
+    await response.arrayBuffer()
+    return response.status
+  } catch {
+    return 0
+  }
+}
+
+export interface Change {
+  field: string
+  value: object
+}
+
+/** A webhook body of one WABA. */
+export const bodyOf = (...changes: Change[]): string =>
+  JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: 'waba1', changes }] })
+
+/** A change with one inbound text message. */
+export function message(text: string, phoneNumberId = '1001'): Change {
+  const from = '15550001111'
+  const messages = [{ from, id: `wamid.${randomBytes(6).toString('hex')}`, timestamp: '1764000000', type: 'text', text: { body: text } }]
+  return { field: 'messages', value: { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, messages } }
+}
+
+/** A change with one status, which echoes a token. */
+export function status(token: string, phoneNumberId = '1001'): Change {
+  const statuses = [
+    { id: 'wamid.S', status: 'sent', timestamp: '1764000000', recipient_id: '15550001111', biz_opaque_callback_data: token },
+  ]
+  return { field: 'messages', value: { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, statuses } }
+}
+
+/** Every stored body as it was received. */
+export async function storedBodies(world: World): Promise<string[]> {
+  const rows = await world.sql<{ raw: Buffer }>('select raw from webhook_gateway.webhook_bodies order by id')
+  return rows.map(({ raw }) => raw.toString())
+}
+
+export interface PartRow {
+  lane: string | null
+  key: string | null
+  field: string | null
+  elements: number
+  whole: boolean
+  outcome: string | null
+  open: boolean
+}
+
+/** Every stored part, in order; `open` says that an entry of the feed refers to it. */
+export function storedParts(world: World): Promise<PartRow[]> {
+  return world.sql(`select lane, key, field, elements, content is null as whole, outcome,
+      exists (select from webhook_gateway.feed_open f where f.row_id = p.id::text and f.subscriber = p.lane and f.key = p.key) as open
+    from webhook_gateway.webhook_parts p order by id`)
+}
+
+/** Waits until the gateway has read the app's secrets. */
+export const untilKnown = (origin: string, app: TestApp) =>
+  until(async () => (await fetch(handshakeUrl(origin, app, app.verifyToken))).status === 200)
+
+export function handshakeUrl(origin: string, app: TestApp, token: string, challenge = '1158201444'): string {
+  const query = new URLSearchParams({ 'hub.mode': 'subscribe', 'hub.verify_token': token, 'hub.challenge': challenge })
+  return `${origin}/webhooks/${app.id}?${query}`
+}

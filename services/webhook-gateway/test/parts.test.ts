@@ -1,0 +1,159 @@
+import { createTokens } from '@lockstep/whatsapp'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { bodyOf, message, openWorld, type PartRow, post, startGateway, status, storedParts } from './gateway.ts'
+
+let here: Awaited<ReturnType<typeof openWorld>>
+let gateway: Awaited<ReturnType<typeof startGateway>>
+beforeAll(async () => {
+  here = await openWorld()
+  gateway = await startGateway(here.config)
+})
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await here[Symbol.asyncDispose]()
+})
+beforeEach(() => here.world.sql('truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open'))
+
+const send = async (...changes: Parameters<typeof bodyOf>) => {
+  expect(await post(gateway.origin, here.app, bodyOf(...changes))).toBe(200)
+}
+const token = (phoneNumberId: string, kind: 'c' | 'm' = 'c', key = here.config.platformKey) =>
+  createTokens(key).issue({ kind, ownerId: 'camp1', attemptId: 'att1', phoneNumberId })
+const take = async (subscriber: string, key: string) =>
+  (await gateway.feed.take({ subscriber, key, maxEntries: 500, maxBytes: 2_000_000 }, {})).entries
+const contentOf = (entry: { body: Uint8Array } | undefined) => JSON.parse(Buffer.from(entry!.body).toString())
+const waiting = (lane: string, key: string, whole: boolean): PartRow => ({
+  lane,
+  key,
+  field: 'messages',
+  elements: 1,
+  whole,
+  outcome: null,
+  open: true,
+})
+
+test('a body for three lanes becomes three parts, each waiting in its lane with its own elements and the app that signed', async () => {
+  const before = Date.now()
+  const sent = [message('hello'), status(token('1001'))] as const
+  const template = { field: 'message_template_status_update', value: { event: 'APPROVED', message_template_id: 'ID' } }
+  const raw = bodyOf(...sent, template).replace('"ID"', '12345678901234567890')
+  expect(await post(gateway.origin, here.app, raw)).toBe(200)
+
+  expect(await storedParts(here.world)).toEqual([
+    waiting('webhooks.message', '1001', false),
+    waiting('webhooks.campaign', 'camp1', false),
+    { ...waiting('webhooks.template', 'waba1', false), field: 'message_template_status_update' },
+  ])
+  const [inbound] = await take('webhooks.message', '1001')
+  expect(contentOf(inbound).entry[0].changes).toEqual([sent[0]])
+  expect(inbound).toMatchObject({ appId: here.app.id, accountId: '', attempts: 0 })
+  expect(inbound!.createdAtMs).toBeGreaterThanOrEqual(before)
+  expect(inbound!.createdAtMs).toBeLessThanOrEqual(Date.now())
+  const [campaign] = await take('webhooks.campaign', 'camp1')
+  expect(contentOf(campaign).entry[0].changes).toEqual([sent[1]])
+  const [templates] = await take('webhooks.template', 'waba1')
+  expect(Buffer.from(templates!.body).toString()).toContain('"message_template_id":12345678901234567890')
+})
+
+test('a part that is the entire body is stored once, and taken as it was received', async () => {
+  const raw = bodyOf(message('only one'))
+  expect(await post(gateway.origin, here.app, raw)).toBe(200)
+  expect(await storedParts(here.world)).toEqual([waiting('webhooks.message', '1001', true)])
+  const [entry] = await take('webhooks.message', '1001')
+  expect(Buffer.from(entry!.body).toString()).toBe(raw)
+})
+
+test('a status goes to a campaign only with a token that we issued for its number; any other waits with its number', async () => {
+  await send(status(token('1001')))
+  await send(status(token('1001', 'm')))
+  await send(status(token('1001', 'c', Buffer.alloc(32, 1))))
+  await send(status(token('2002')))
+  await send(status(token('1001').replace('camp1', 'camp2')))
+  await send(status('lk1.c.camp1.att1.000000000000'))
+  const keys = (await storedParts(here.world)).map(({ lane, key }) => `${lane} ${key}`)
+  expect(keys).toEqual(['webhooks.campaign camp1', ...Array(5).fill('webhooks.message 1001')])
+})
+
+test('a field that nobody acts on is kept with its outcome, and waits nowhere', async () => {
+  await send({ field: 'tracking_events', value: { anything: 1 } }, message('beside it'))
+  expect(await storedParts(here.world)).toEqual([
+    { lane: null, key: null, field: 'tracking_events', elements: 1, whole: false, outcome: 'unknown_field', open: false },
+    waiting('webhooks.message', '1001', false),
+  ])
+  expect(await gateway.metric('lockstep_webhook_parts_total', { outcome: 'unknown_field', field: 'other' })).toBe(1)
+  expect(await gateway.metric('lockstep_webhook_elements_total', { field: 'messages' })).toBeGreaterThan(0)
+  const { parts } = await gateway.operator.listParts({ outcome: 'unknown_field' }, {})
+  expect(parts).toMatchObject([{ field: 'tracking_events', appId: here.app.id, lane: '' }])
+})
+
+test('U+0000 inside a body, a field or an id refuses nobody', async () => {
+  const raw = bodyOf(
+    message('a\u0000b'),
+    message('c', '10\u000001'),
+    { field: 'x\u0000y', value: {} },
+    status('lk1.c.\u0000.a.0123456789ab'),
+  )
+  expect(raw).toContain('\\u0000')
+  expect(await post(gateway.origin, here.app, raw)).toBe(200)
+  expect(await post(gateway.origin, here.app, Buffer.from([0]))).toBe(200)
+  const rows = await here.world.sql<{ raw: Buffer }>('select raw from webhook_gateway.webhook_bodies order by id')
+  expect(rows.map((row) => row.raw.toString())).toEqual([raw, '\u0000'])
+  const entries = await take('webhooks.message', '1001')
+  expect(entries.map((entry) => Buffer.from(entry.body).toString()).join()).toContain('a\\u0000b')
+})
+
+test('entries of one number are taken in the order in which their webhooks came', async () => {
+  for (let i = 0; i < 20; i++) await send(message(`text ${i}`))
+  const texts = (await take('webhooks.message', '1001')).map((entry) => contentOf(entry).entry[0].changes[0].value.messages[0].text.body)
+  expect(texts).toEqual(Array.from({ length: 20 }, (_, i) => `text ${i}`))
+})
+
+test('an outcome is noted on the part when its entry is finished; finishing it again, or by another lane, changes nothing', async () => {
+  await send(message('one'))
+  await send(message('two'))
+  const [one, two] = await take('webhooks.message', '1001')
+  const finish = (subscriber: string, id: string, outcome: string) =>
+    gateway.feed.finish({ subscriber, key: '1001', verdicts: [{ id, verdict: { $case: 'outcome', outcome } }] }, {})
+  await finish('webhooks.campaign', one!.id, 'done')
+  expect(await take('webhooks.message', '1001')).toHaveLength(2)
+  await finish('webhooks.message', one!.id, 'foreign')
+  await finish('webhooks.message', one!.id, 'done')
+  await finish('webhooks.message', two!.id, 'done')
+  const outcomes = (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
+  expect(outcomes).toEqual([
+    ['foreign', false],
+    ['done', false],
+  ])
+  const { counts } = await gateway.operator.countParts({}, {})
+  expect(counts).toEqual([
+    { outcome: 'done', field: 'messages', parts: 1, elements: 1 },
+    { outcome: 'foreign', field: 'messages', parts: 1, elements: 1 },
+  ])
+  expect((await gateway.operator.listParts({}, {})).parts.map((part) => part.outcome)).toEqual(['foreign'])
+})
+
+test('a part is dead after three failed tries, with the reason, and open again once it is replayed', async () => {
+  await send(message('poison'))
+  const fail = async () => {
+    await here.world.sql('update webhook_gateway.feed_open set not_before = null')
+    const [entry] = await take('webhooks.message', '1001')
+    await gateway.feed.finish(
+      { subscriber: 'webhooks.message', key: '1001', verdicts: [{ id: entry!.id, verdict: { $case: 'failure', failure: 'no such row' } }] },
+      {},
+    )
+  }
+  const state = async () => (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
+  await fail()
+  await fail()
+  expect(await state()).toEqual([[null, true]])
+  await fail()
+  expect(await state()).toEqual([['dead', true]])
+  expect((await gateway.operator.listParts({ outcome: 'dead' }, {})).parts).toMatchObject([{ reason: 'no such row' }])
+  expect((await gateway.feed.listDead({ subscriber: 'webhooks.message' }, {})).entries).toMatchObject([
+    { reason: 'no such row', key: '1001' },
+  ])
+
+  expect(await gateway.feed.replay({ subscriber: 'webhooks.message' }, {})).toEqual({ replayed: 1 })
+  expect(await state()).toEqual([[null, true]])
+  expect(await take('webhooks.message', '1001')).toMatchObject([{ attempts: 0 }])
+})

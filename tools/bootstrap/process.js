@@ -1,0 +1,285 @@
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, existsSync, fstatSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Folders that hold servers but are often missing from an ordinary user's PATH. */
+const SBIN = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin']
+const MAX_LOG_BYTES = 10_000_000
+
+/**
+ * The path of a program on PATH or in the usual folders of servers, if there is one.
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export function onPath(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SBIN]
+  return folders
+    .filter((folder) => folder.startsWith('/'))
+    .map((folder) => join(folder, name))
+    .find(isFile)
+}
+
+/** @param {string} path */
+function isFile(path) {
+  return existsSync(path) && statSync(path).isFile()
+}
+
+/**
+ * A command to which the kernel sends `signal` when the thread that started it dies, however that happens. It may get it more than once.
+ * @param {NodeJS.Signals} signal
+ * @param {string[]} command
+ * @param {string[]} [privileges] more arguments for setpriv, e.g. another user
+ */
+export function tied(signal, command, privileges = []) {
+  const setpriv = onPath('setpriv')
+  return setpriv ? [setpriv, '--pdeathsig', signal.slice(3), ...privileges, ...command] : command
+}
+
+/**
+ * Runs a program to its end and returns what it printed; throws with the tail of its stderr unless it exits with 0.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {import('node:child_process').ExecFileOptions} [options]
+ * @returns {Promise<string>}
+ */
+export function run(program, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const [command = program, ...rest] = tied('SIGTERM', [program, ...args])
+    const child = execFile(command, rest, { maxBuffer: 64_000_000, ...options, encoding: 'utf8' }, (error, stdout, stderr) => {
+      if (!error) return resolve(stdout)
+      reject(
+        new Error(`${[program, ...args].join(' ').slice(0, 120)} failed:\n${lastLines(stderr || stdout || error.message)}`, {
+          cause: error,
+        }),
+      )
+    })
+    child.stdin?.end()
+  })
+}
+
+/**
+ * When a process started, in clock ticks since boot: with its pid it names one process, even after the pid is reused.
+ * @param {number} pid
+ * @returns {string | undefined} undefined when no such process runs
+ */
+export function startTime(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Takes the lock file at `path` for this process. A lock whose holder died is taken over.
+ * @param {string} path
+ * @returns {{ release: () => void } | { heldBy: number }} the pid of the living holder, when there is one
+ */
+export function lockFile(path) {
+  const mine = JSON.stringify({ pid: process.pid, startTime: startTime(process.pid) })
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, mine)
+  try {
+    for (;;) {
+      if (linked(draft, path)) return { release: () => rmSync(path, { force: true }) }
+      const held = readText(path)
+      const holder = parse(held)
+      if (holder && startTime(holder.pid) === holder.startTime) return { heldBy: holder.pid }
+      // Only one process can move a given file; one that moved a fresh lock by mistake puts it back.
+      const stale = `${draft}.stale`
+      try {
+        renameSync(path, stale)
+      } catch {
+        continue
+      }
+      if (readText(stale) !== held) linked(stale, path)
+      rmSync(stale, { force: true })
+    }
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/**
+ * Takes the lock file at `path` as soon as its holder gives it free or dies.
+ * @param {string} path
+ */
+export async function waitForLock(path) {
+  for (;;) {
+    const lock = lockFile(path)
+    if ('release' in lock) return lock
+    await sleep(200)
+  }
+}
+
+/** @param {string} from @param {string} to */
+function linked(from, to) {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** @param {string} path */
+function readText(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
+
+/**
+ * Reads a JSON file that may be missing or half written.
+ * @param {string} path
+ * @returns {any} undefined when there is nothing to read
+ */
+export function readJson(path) {
+  return parse(readText(path))
+}
+
+/** @param {string} text @returns {any} */
+function parse(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Replaces a JSON file in one step.
+ * @param {string} path
+ * @param {unknown} value
+ * @param {number} [mode]
+ */
+export function writeJson(path, value, mode = 0o644) {
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode })
+  renameSync(`${path}.new`, path)
+}
+
+/**
+ * The given port if it is free on 127.0.0.1, otherwise a free one. Free ones come from below the kernel's ephemeral range:
+ * an outgoing connection never takes them while their server is being restarted.
+ * @param {number} [wanted]
+ */
+export async function freePort(wanted) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = tries === 0 && wanted ? wanted : 20_000 + Math.floor(Math.random() * 12_000)
+    if (await isFree(port)) return port
+  }
+  throw new Error('No free port was found between 20000 and 32000 on 127.0.0.1.')
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+/**
+ * Stops a process that may not be our child: `signal`, then SIGKILL when it is still there after `deadlineMs`.
+ * @param {number} pid
+ * @param {NodeJS.Signals} signal
+ * @param {number} [deadlineMs]
+ */
+export async function stopProcess(pid, signal, deadlineMs = 20_000) {
+  const born = startTime(pid)
+  const gone = () => born === undefined || startTime(pid) !== born
+  const until = Date.now() + deadlineMs
+  kill(pid, signal)
+  while (!gone() && Date.now() < until) await sleep(5)
+  if (!gone()) kill(pid, 'SIGKILL')
+  while (!gone()) await sleep(5)
+}
+
+/** @param {number} pid @param {NodeJS.Signals} signal */
+function kill(pid, signal) {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH') throw error // ESRCH: it has just ended by itself
+  }
+}
+
+/**
+ * Starts a server in a process group of its own, so that Ctrl-C reaches only its supervisor, and waits until `ready` says yes.
+ * The kernel sends it `stopSignal` when the thread that started it dies, however that happens: a killed supervisor leaves no server behind.
+ * @param {object} what
+ * @param {string} what.name as in messages: 'PostgreSQL'
+ * @param {string} what.program
+ * @param {string[]} what.args
+ * @param {string[]} [what.privileges] arguments for setpriv, e.g. another user
+ * @param {NodeJS.ProcessEnv} [what.env]
+ * @param {string} what.logFile
+ * @param {NodeJS.Signals} what.stopSignal
+ * @param {(pid: number) => Promise<boolean>} what.ready must recognize this very process: another server may sit on its port
+ * @param {number} [what.deadlineMs]
+ * @returns {Promise<{ pid: number, exited: Promise<void>, stop: (signal?: NodeJS.Signals) => Promise<void> }>}
+ */
+export async function launch({ name, program, args, privileges = [], env, logFile, stopSignal, ready, deadlineMs = 30_000 }) {
+  const tooLong = existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES
+  const log = openSync(logFile, tooLong ? 'w' : 'a')
+  const logStart = fstatSync(log).size
+  const [command = program, ...rest] = tied(stopSignal, [program, ...args], privileges)
+  const child = spawn(command, rest, {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { ...process.env, ...env },
+  })
+  closeSync(log)
+  /** @type {Error | undefined} */
+  let failure
+  let running = true
+  const exited = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    child.once('error', (error) => {
+      failure = error
+      running = false
+      resolve()
+    })
+    child.once('exit', () => {
+      running = false
+      resolve()
+    })
+  })
+  const stop = async (/** @type {NodeJS.Signals} */ signal = stopSignal) => {
+    child.ref()
+    if (running && child.pid) await stopProcess(child.pid, signal)
+    await exited
+    child.unref()
+  }
+  const until = Date.now() + deadlineMs
+  while (running && !(child.pid && (await ready(child.pid)))) {
+    if (Date.now() > until) {
+      await stop('SIGKILL')
+      throw new Error(`${name} did not get ready within ${deadlineMs / 1000} s. The end of ${logFile}:\n${tail(logFile, logStart)}`)
+    }
+    await sleep(3)
+  }
+  if (!running) throw new Error(`${name} did not start. ${failure?.message ?? `The end of ${logFile}:\n${tail(logFile, logStart)}`}`)
+  child.unref()
+  return { pid: child.pid ?? 0, exited, stop }
+}
+
+/** @param {string} path @param {number} from bytes */
+function tail(path, from) {
+  return lastLines(readFileSync(path).subarray(from).toString('utf8'))
+}
+
+/** @param {string} text */
+function lastLines(text) {
+  return text
+    .trimEnd()
+    .split('\n')
+    .slice(-12)
+    .map((line) => `  ${line}`)
+    .join('\n')
+}

@@ -1,0 +1,76 @@
+/** A server that runs on this machine, or elsewhere (`pid` 0; `stop` does nothing). */
+export interface RunningServer {
+  url: string
+  port: number
+  pid: number
+  /** Resolves when the process has ended, for whatever reason. */
+  exited: Promise<void>
+  /** Stops it in good order, or with the given signal, and resolves when it has ended; SIGKILL follows after 20 s. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+export type ServerName = 'postgres' | 'nats' | 'redis'
+
+/** Where the programs of the servers are, and the environment they need. */
+export interface LocatedServers {
+  postgresBin: string
+  natsServer: string
+  redisServer: string
+  env: Record<string, string>
+}
+
+export interface Servers {
+  postgres: RunningServer
+  nats: RunningServer
+  redis: RunningServer
+  /** Processes started here. */
+  pids: number[]
+  /** Stops Redis, NATS, then PostgreSQL, and gives the folder free. */
+  stop(): Promise<void>
+}
+
+/**
+ * Finds the programs of PostgreSQL, NATS and Redis; those that this system lacks are fetched into `<root>/.lockstep/servers` without installing anything.
+ * Throws an error that says what to install when nothing helps. Paths of servers that were not asked for are ''.
+ */
+export function locateServers(options: { root: string; which?: ServerName[]; log?: (line: string) => void }): Promise<LocatedServers>
+
+/**
+ * Starts private servers that keep everything under `dir` and listen on 127.0.0.1 only. A port that is given, or was used last time, is used if it is free.
+ * A server named by LOCKSTEP_POSTGRES_URL, LOCKSTEP_NATS_URL or LOCKSTEP_REDIS_URL in `env` is used instead. Refused while another process runs this `dir`.
+ * `durable: false` makes PostgreSQL faster and unsafe against power loss: for tests.
+ */
+export function startServers(options: {
+  dir: string
+  root?: string
+  which?: ServerName[]
+  located?: LocatedServers
+  env?: NodeJS.ProcessEnv
+  ports?: Partial<Record<ServerName, number>>
+  durable?: boolean
+  log?: (line: string) => void
+}): Promise<Servers>
+
+/** Starts PostgreSQL in `<dir>/postgres`, created the first time; the superuser's password stays in `<dir>/secrets.json`. */
+export function startPostgres(options: {
+  dir: string
+  postgresBin: string
+  env?: Record<string, string>
+  port?: number
+  durable?: boolean
+  log?: (line: string) => void
+}): Promise<RunningServer>
+
+/** Starts nats-server with JetStream in `<dir>/nats`, on exactly `port` when it is given. It dies with the thread that started it. */
+export function startNats(options: { dir: string; natsServer: string; env?: Record<string, string>; port?: number }): Promise<RunningServer>
+
+/** Starts redis-server, which keeps nothing, on exactly `port` when it is given. It dies with the thread that started it. */
+export function startRedis(options: {
+  dir: string
+  redisServer: string
+  env?: Record<string, string>
+  port?: number
+}): Promise<RunningServer>
+
+/** The wanted port when it is free on loopback, otherwise another one that is. */
+export function freePort(wanted?: number): Promise<number>

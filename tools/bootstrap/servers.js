@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { locateServers } from './locate.js'
+import { greets, startPostgres } from './postgres.js'
+import { freePort, launch, lockFile, readJson, startTime, stopProcess, writeJson } from './process.js'
+
+
+
+export { freePort, locateServers, startPostgres }
+
+/** @typedef {import('./servers.js').RunningServer} RunningServer */
+
+const repository = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+/** The order in which servers start; they stop in the opposite one. */
+const order = /** @type {const} */ (['postgres', 'nats', 'redis'])
+const urlVariables = { postgres: 'LOCKSTEP_POSTGRES_URL', nats: 'LOCKSTEP_NATS_URL', redis: 'LOCKSTEP_REDIS_URL' }
+
+/** @type {typeof import('./servers.js').startNats} */
+export async function startNats({ dir, natsServer, env, port }) {
+  mkdirSync(dir, { recursive: true })
+  return onSomePort(port, async (chosen) => {
+    const config = join(dir, 'nats.conf')
+    const store = JSON.stringify(join(dir, 'nats'))
+    const name = randomUUID()
+    const lines = [
+      `server_name: "${name}"`,
+      'host: "127.0.0.1"',
+      `port: ${chosen}`,
+      'max_payload: 8MB',
+      `jetstream { store_dir: ${store} }`,
+    ]
+    writeFileSync(config, `${lines.join('\n')}\n`)
+    const server = await launch({
+      name: 'NATS',
+      program: natsServer,
+      args: ['-c', config],
+      env,
+      logFile: join(dir, 'nats.log'),
+      stopSignal: 'SIGTERM',
+      ready: () => greets(chosen, (answer) => answer.startsWith('INFO ') && answer.includes(name)),
+    })
+    return { ...server, port: chosen, url: `nats://127.0.0.1:${chosen}` }
+  })
+}
+
+/** @type {typeof import('./servers.js').startRedis} */
+export async function startRedis({ dir, redisServer, env, port }) {
+  const data = join(dir, 'redis')
+  mkdirSync(data, { recursive: true })
+  return onSomePort(port, async (chosen) => {
+    const server = await launch({
+      name: 'Redis',
+      program: redisServer,
+      args: ['--port', String(chosen), '--bind', '127.0.0.1', '--dir', data, '--appendonly', 'no', '--save', '', '--daemonize', 'no'],
+      env,
+      logFile: join(dir, 'redis.log'),
+      stopSignal: 'SIGTERM',
+      ready: (pid) => greets(chosen, (answer) => answer.includes(`process_id:${pid}\r`), 'INFO server\r\n'),
+    })
+    return { ...server, port: chosen, url: `redis://127.0.0.1:${chosen}` }
+  })
+}
+
+/**
+ * Starts on exactly the given port, or on a free one; another process may take a free one first, so that a failure is tried anew.
+ * @template T
+ * @param {number | undefined} port
+ * @param {(port: number) => Promise<T>} start
+ * @returns {Promise<T>}
+ */
+async function onSomePort(port, start) {
+  if (port) return start(port)
+  const first = await freePort()
+  return start(first).catch(async () => start(await freePort()))
+}
+
+/** @type {typeof import('./servers.js').startServers} */
+export async function startServers({
+  dir: folder,
+  root = repository,
+  which = [...order],
+  located,
+  env = process.env,
+  ports = {},
+  durable,
+  log = () => {},
+}) {
+  const dir = resolve(folder)
+  mkdirSync(dir, { recursive: true })
+  const lock = lockFile(join(dir, 'supervisor.lock'))
+  if ('heldBy' in lock)
+    throw new Error(
+      `The servers in ${dir} are already run by process ${lock.heldBy}. Stop it first (kill ${lock.heldBy}), or use its servers.`,
+    )
+  /** @type {Record<string, RunningServer>} */
+  const running = {}
+  const stop = async () => {
+    for (const server of [...order].reverse()) await running[server]?.stop()
+    writeJson(join(dir, 'pids.json'), {})
+    lock.release()
+  }
+  try {
+    await stopLeftovers(dir)
+    const own = order.filter((server) => which.includes(server) && !env[urlVariables[server]])
+    const programs = located ?? (await locateServers({ root, which: own, log }))
+    const remembered = { ...readJson(join(dir, 'ports.json')), ...ports }
+    const starters = {
+      postgres: () => startPostgres({ dir, ...programs, port: remembered.postgres, durable, log }),
+      nats: async () => startNats({ dir, ...programs, port: await freePort(remembered.nats) }),
+      redis: async () => startRedis({ dir, ...programs, port: await freePort(remembered.redis) }),
+    }
+    for (const server of order.filter((name) => which.includes(name))) {
+      running[server] = own.includes(server) ? await starters[server]() : elsewhere(String(env[urlVariables[server]]))
+      record(dir, running)
+    }
+    const pids = own.map((server) => running[server]?.pid ?? 0)
+    return /** @type {import('./servers.js').Servers} */ (/** @type {unknown} */ ({ ...running, pids, stop }))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/**
+ * A server that someone else runs: it is used, never stopped.
+ * @param {string} url
+ * @returns {RunningServer}
+ */
+function elsewhere(url) {
+  return { url, port: Number(new URL(url).port), pid: 0, exited: new Promise(() => {}), stop: async () => {} }
+}
+
+/**
+ * Remembers ports for the next start, and processes in case this one is killed.
+ * @param {string} dir
+ * @param {Record<string, RunningServer>} running
+ */
+function record(dir, running) {
+  const own = Object.entries(running).filter(([, server]) => server.pid > 0)
+  writeJson(join(dir, 'ports.json'), {
+    ...readJson(join(dir, 'ports.json')),
+    ...Object.fromEntries(own.map(([name, { port }]) => [name, port])),
+  })
+  writeJson(join(dir, 'pids.json'), Object.fromEntries(own.map(([name, { pid }]) => [name, { pid, startTime: startTime(pid) }])))
+}
+
+/**
+ * Stops servers that a killed supervisor left behind.
+ * @param {string} dir
+ */
+async function stopLeftovers(dir) {
+  const left = readJson(join(dir, 'pids.json')) ?? {}
+  for (const server of [...order].reverse()) {
+    const { pid, startTime: born } = left[server] ?? {}
+    if (pid && born && startTime(pid) === born) await stopProcess(pid, server === 'postgres' ? 'SIGINT' : 'SIGTERM')
+  }
+}

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import path from 'node:path'
+import { type ServiceName, services } from '@lockstep/contracts'
+import type { MigrationList } from '@lockstep/database'
+import type { Started } from '@lockstep/service'
+import { freePort } from '../bootstrap/servers.js'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const source = (service: ServiceName, name: string) => path.join(root, 'services', service, 'src', name)
+
+/** Ports of one service: gRPC, health and metrics, and the public HTTP of those that have one. */
+export interface Ports {
+  grpc: number
+  health: number
+  http: number
+}
+
+export type PortPlan = Record<ServiceName, Ports>
+
+/** What all services need to know of the place where they run. */
+export interface Surroundings {
+  /** A service's own PostgreSQL URL. */
+  postgresUrl: (service: ServiceName) => string
+  natsUrl: string
+  redisUrl: string
+  graphUrl: string
+  encryptionKey: string
+  platformKey: string
+  logLevel: string
+}
+
+/** Every service's migrations. */
+export async function loadMigrations(): Promise<Record<ServiceName, MigrationList>> {
+  const lists = services.map(async (service) => [service, (await import(source(service, 'db/migrations.ts'))).migrations])
+  return Object.fromEntries(await Promise.all(lists))
+}
+
+const publicPorts: Partial<Record<ServiceName, number>> = { 'webhook-gateway': 8080, api: 8000 }
+
+/** A free port for each door; `wanted` (of the last start) or the documented ones are used where they are free. */
+export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
+  const plan: Partial<PortPlan> = {}
+  for (const [i, service] of services.entries()) {
+    const last = wanted?.[service]
+    const grpc = await freePort(last?.grpc ?? 7001 + i)
+    const health = await freePort(last?.health ?? 7101 + i)
+    const http = publicPorts[service] ? await freePort(last?.http ?? publicPorts[service]) : 0
+    plan[service] = { grpc, health, http }
+  }
+  return plan as PortPlan
+}
+
+/** A service's environment on this machine: loopback only, plain text between services, one replica. */
+export function environmentOf(service: ServiceName, plan: PortPlan, around: Surroundings): Record<string, string> {
+  const addresses = services.map((peer) => [`LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`, `127.0.0.1:${plan[peer].grpc}`])
+  return {
+    LOCKSTEP_POSTGRES_URL: around.postgresUrl(service),
+    LOCKSTEP_NATS_URL: around.natsUrl,
+    LOCKSTEP_REDIS_URL: around.redisUrl,
+    LOCKSTEP_HOST: '127.0.0.1',
+    LOCKSTEP_GRPC_PORT: String(plan[service].grpc),
+    LOCKSTEP_HEALTH_PORT: String(plan[service].health),
+    LOCKSTEP_HTTP_PORT: String(plan[service].http),
+    LOCKSTEP_GRPC_PLAINTEXT: 'true',
+    LOCKSTEP_STREAM_REPLICAS: '1',
+    LOCKSTEP_LOG_LEVEL: around.logLevel,
+    LOCKSTEP_ENCRYPTION_KEY: around.encryptionKey,
+    LOCKSTEP_PLATFORM_KEY: around.platformKey,
+    LOCKSTEP_GRAPH_URL: around.graphUrl,
+    ...Object.fromEntries(addresses),
+  }
+}
+
+/** Starts services in this process, each with the environment it would have in its own. */
+export async function startInProcess(
+  plan: PortPlan,
+  around: Surroundings,
+  names: readonly ServiceName[] = services,
+  overrides?: { scale?: number },
+): Promise<AsyncDisposable> {
+  await using up = new AsyncDisposableStack()
+  for (const service of names) {
+    const { readConfig } = await import(source(service, 'config.ts'))
+    const { start } = (await import(source(service, 'service.ts'))) as { start: (config: unknown, overrides?: unknown) => Promise<Started> }
+    up.use(await start(readConfig(environmentOf(service, plan, around)), overrides))
+  }
+  return up.move()
+}
+
+/** A service in a process of its own. */
+export interface ServiceProcess extends AsyncDisposable {
+  service: ServiceName
+  pid: number
+  /** Sends a signal and waits until the process has ended. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+/** Starts one service as its own process, logging to a file, and waits until its health door answers. */
+export async function spawnService(service: ServiceName, plan: PortPlan, around: Surroundings, logDir: string): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [source(service, 'main.ts')], {
+    env: { PATH: process.env.PATH ?? '', ...environmentOf(service, plan, around) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const log = createWriteStream(path.join(logDir, `${service}.log`), { flags: 'a' })
+  child.stdout.pipe(log, { end: false })
+  child.stderr.pipe(log, { end: false })
+  const ended = once(child, 'exit')
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await ended
+    log.end()
+  }
+  await Promise.race([
+    untilHealthy(plan[service].health),
+    ended.then(() => Promise.reject(new Error(`${service} ended at its start; see ${log.path}`))),
+  ])
+  return { service, pid: child.pid!, stop, [Symbol.asyncDispose]: () => stop() }
+}
+
+async function untilHealthy(port: number): Promise<void> {
+  for (const deadline = Date.now() + 60_000; ; await new Promise((again) => setTimeout(again, 50))) {
+    const up = await fetch(`http://127.0.0.1:${port}/healthz`).then(
+      (answer) => answer.ok,
+      () => false,
+    )
+    if (up) return
+    if (Date.now() > deadline) throw new Error(`Nothing answers on port ${port} after a minute`)
+  }
+}

@@ -1,0 +1,11 @@
+import type { FastifyReply } from 'fastify'
+import type { GraphAnswer } from '../graph-errors.ts'
+
+/** Writes a Graph answer; slashes are escaped as on the wire (reference/graph/error-100-33-object-missing.json, note). */
+export function send(reply: FastifyReply, { status, body, headers }: GraphAnswer): FastifyReply {
+  const text = JSON.stringify(body).replaceAll('/', '\\/')
+  return reply
+    .code(status)
+    .headers({ 'content-type': 'application/json; charset=UTF-8', ...headers })
+    .send(text)
+}
