@@ -1,3 +1,4 @@
+import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
@@ -9,17 +10,183 @@ beforeAll(async () => {
   system = stack.use(await startStack())
   tenant = await system.addTenant()
   await system.importContacts(tenant, phones(200))
+  await system.importContacts(tenant, phones(20), 'few')
 })
 afterAll(() => stack.disposeAsync())
+
+const accepted = (campaignId: string) => system.simulator.client.accepted({ callbackPrefix: `lk1.c.${campaignId}.` })
+const recipients = async (campaignId: string, state: string) =>
+  (await system.clients.campaigns.listRecipients({ campaignId, state, limit: 1_000 }, tenant)).recipients
+/** The pair limit lets a person be written to once in six (scaled) seconds; each test has people of its own. */
+let used = 10_000
+function freshPhones(count: number): string[] {
+  used += count
+  return phones(count, used - count)
+}
 
 test('a campaign goes out once to each recipient, and its statuses come back', async () => {
   const { id } = await system.startCampaign(tenant)
   await system.untilCampaign(tenant, id, 'completed')
   await system.settled()
-  const accepted = await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })
-  expect(accepted).toHaveLength(200)
-  expect(new Set(accepted.map((post) => post.recipient)).size).toBe(200)
+  const posts = await accepted(id)
+  expect(posts).toHaveLength(200)
+  expect(new Set(posts.map((post) => post.recipient)).size).toBe(200)
   const { statistics } = await system.campaign(tenant, id)
-  expect(statistics).toMatchObject({ recipients: 200, accepted: 200, sent: 200, delivered: 200, failed: 0, unknown: 0, queued: 0, sending: 0 })
+  expect(statistics).toMatchObject({
+    recipients: 200,
+    accepted: 200,
+    sent: 200,
+    delivered: 200,
+    failed: 0,
+    unknown: 0,
+    queued: 0,
+    sending: 0,
+  })
   expect(statistics!.read).toBeGreaterThan(0)
 })
+
+test('a template that is unknown, not approved, or lacks a value is refused at the door, in words', async () => {
+  const draft = {
+    name: 'x',
+    connectionId: tenant.connectionId,
+    templateName: 'spring_offer',
+    templateLanguage: 'en_US',
+    filter: { tags: ['all'] },
+  }
+  const values = { 'header.1': 'a', 'body.1': 'b', 'body.2': 'c' }
+  const { campaigns } = system.clients
+  await expect(campaigns.createCampaign({ ...draft, templateName: 'nope', values }, tenant)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(campaigns.createCampaign({ ...draft, values: { 'header.1': 'a', 'body.1': 'b' } }, tenant)).rejects.toMatchObject({
+    failure: 'invalid',
+    message: expect.stringContaining('"body.2"'),
+  })
+  await expect(campaigns.createCampaign({ ...draft, values, filter: { tags: [] } }, tenant)).rejects.toMatchObject({ failure: 'invalid' })
+  const pending = await campaigns.createCampaign({ ...draft, templateName: 'autumn_preview', values: { 'body.1': 'a' } }, tenant)
+  await expect(campaigns.startCampaign({ id: pending.id }, tenant)).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringContaining('PENDING'),
+  })
+  expect((await system.campaign(tenant, pending.id)).state).toBe('draft')
+})
+
+test('another account neither sees nor moves a campaign', async () => {
+  const other = await system.addTenant()
+  const { id } = await system.startCampaign(tenant, 'few')
+  for (const order of ['getCampaign', 'startCampaign', 'pauseCampaign', 'resumeCampaign', 'cancelCampaign'] as const)
+    await expect(system.clients.campaigns[order]({ id }, other)).rejects.toMatchObject({ failure: 'notFound' })
+  expect((await system.clients.campaigns.listCampaigns({}, other)).campaigns).toEqual([])
+  await system.untilCampaign(tenant, id, 'completed')
+})
+
+test('who opted out or was blocked is skipped with the reason and never written to', async () => {
+  const people = freshPhones(10)
+  await system.importContacts(tenant, people, 'consent')
+  const { contacts } = await system.clients.contacts.listContacts({ tag: 'consent', limit: 10 }, tenant)
+  await system.clients.contacts.recordConsent({ contactId: contacts[0]!.id, kind: 'opt_out', evidence: 'phone call' }, tenant)
+  await system.clients.contacts.recordConsent({ contactId: contacts[1]!.id, kind: 'block', evidence: 'abuse' }, tenant)
+  const { id } = await system.startCampaign(tenant, 'consent')
+  const { statistics } = await system.untilCampaign(tenant, id, 'completed')
+  expect(statistics).toMatchObject({ recipients: 10, skipped: 2 })
+  expect((await recipients(id, 'skipped')).map((r) => r.reason).sort()).toEqual(['blocked', 'opted_out'])
+  const written = (await accepted(id)).map((post) => post.recipient)
+  expect(written).not.toContain(contacts[0]!.phone)
+  expect(written).not.toContain(contacts[1]!.phone)
+})
+
+test('a stop code puts the recipient back into the queue and pauses the campaign with the reason; resumed, it completes', async () => {
+  await system.importContacts(tenant, freshPhones(30), 'stopped')
+  await system.simulator.client.setSettings({ errors: { next: [{ code: 131048, count: 1 }] } })
+  const { id } = await system.startCampaign(tenant, 'stopped')
+  const paused = await system.untilCampaign(tenant, id, 'paused')
+  expect(paused.reason).toMatch(/spam|quality/i)
+  await until(async () => (await system.campaign(tenant, id)).statistics!.sending === 0)
+  const { statistics } = await system.campaign(tenant, id)
+  expect(statistics!.queued).toBeGreaterThan(0)
+  expect(statistics).toMatchObject({ recipients: 30, rejected: 0, failed: 0, unknown: 0 })
+  await system.clients.campaigns.resumeCampaign({ id }, tenant)
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 30, queued: 0 })
+  expect(await accepted(id)).toHaveLength(30)
+})
+
+test('a throttled message waits and goes out once; a refused one is rejected with its code', async () => {
+  await system.importContacts(tenant, freshPhones(20), 'errors')
+  const next = [
+    { code: 131056, count: 2 },
+    { code: 131009, count: 3 },
+  ]
+  await system.simulator.client.setSettings({ errors: { next } })
+  const { id } = await system.startCampaign(tenant, 'errors')
+  const { statistics } = await system.untilCampaign(tenant, id, 'completed', 60_000)
+  expect(statistics).toMatchObject({ recipients: 20, accepted: 17, rejected: 3, unknown: 0 })
+  expect(
+    (await recipients(id, 'accepted'))
+      .concat(await recipients(id, 'read'), await recipients(id, 'delivered'))
+      .some((r) => r.attempts === 2),
+  ).toBe(true)
+  expect(await accepted(id)).toHaveLength(17)
+}, 90_000)
+
+test('an answer that is lost leaves an unknown attempt that is never sent again blindly; its status webhook resolves it', async () => {
+  await system.importContacts(tenant, freshPhones(12), 'lost')
+  await system.simulator.client.setSettings({ webhooks: { paused: true } })
+  const next = [
+    { kind: 'reset' as const, count: 2 },
+    { kind: 'unreadable' as const, count: 2 },
+    { kind: 'hang' as const, count: 1 },
+    { kind: 'bad-gateway' as const, count: 1 },
+  ]
+  await system.simulator.client.setSettings({ faults: { next } })
+  const { id } = await system.startCampaign(tenant, 'lost')
+  const before = await system.untilCampaign(tenant, id, 'completed')
+  expect(before.statistics).toMatchObject({ recipients: 12, accepted: 6, unknown: 6 })
+  await system.simulator.client.setSettings({ webhooks: { paused: false } })
+  await system.settled()
+  expect((await system.campaign(tenant, id)).statistics).toMatchObject({ accepted: 12, unknown: 0, delivered: 12 })
+  expect(await accepted(id)).toHaveLength(12)
+})
+
+test('a person may order an unknown one to be sent again, as a further attempt', async () => {
+  await system.importContacts(tenant, freshPhones(5), 'again')
+  await system.simulator.client.setSettings({ faults: { next: [{ kind: 'lost', count: 1 }] } })
+  const { id } = await system.startCampaign(tenant, 'again')
+  await system.untilCampaign(tenant, id, 'completed')
+  const [unknown] = await recipients(id, 'unknown')
+  expect(await system.clients.campaigns.resendUnknown({ campaignId: id }, tenant)).toEqual({ queued: 0 }) // too young to be sent unnamed
+  expect(await system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: [unknown!.id] }, tenant)).toEqual({ queued: 1 })
+  await until(async () => (await system.campaign(tenant, id)).statistics!.accepted === 5)
+  expect(await accepted(id)).toHaveLength(5)
+})
+
+test('paused means that nobody else is written to, and resumed that everybody is, once', async () => {
+  await system.importContacts(tenant, freshPhones(400), 'paused')
+  await system.simulator.client.setSettings({ latencyMs: 20 })
+  const { id } = await system.startCampaign(tenant, 'paused')
+  await until(async () => (await system.campaign(tenant, id)).statistics!.accepted > 20)
+  await system.clients.campaigns.pauseCampaign({ id }, tenant)
+  await until(async () => (await system.campaign(tenant, id)).statistics!.sending === 0)
+  const whilePaused = (await accepted(id)).length
+  expect(whilePaused).toBeLessThan(400)
+  await system.settled()
+  expect(await accepted(id)).toHaveLength(whilePaused)
+  await system.clients.campaigns.resumeCampaign({ id }, tenant)
+  await system.untilCampaign(tenant, id, 'completed')
+  await system.simulator.client.setSettings({ latencyMs: 0 })
+  const posts = await accepted(id)
+  expect(posts).toHaveLength(400)
+  expect(new Set(posts.map((post) => post.recipient)).size).toBe(400)
+})
+
+test('the default limit of 100 a minute binds until an owner raises it', async () => {
+  const cautious = await system.addTenant({ perMinute: 100, perSecond: 80 })
+  await system.importContacts(cautious, phones(130), 'all')
+  const { id } = await system.startCampaign(cautious)
+  const isFull = async () => (await system.campaign(cautious, id)).statistics!.accepted >= 80
+  await until(isFull)
+  const times = await until(async () => {
+    const { statistics } = await system.campaign(cautious, id)
+    return statistics!.accepted === 130 && (await accepted(id)).map((post) => post.atMs)
+  }, 60_000)
+  // Times are scaled by 0.1: a minute of the limiter lasts 6.1 s here. Replies keep their reserve of a fifth.
+  expect(times).toHaveLength(130)
+  for (const from of times) expect(times.filter((at) => at >= from && at < from + 6_000).length).toBeLessThanOrEqual(80)
+}, 90_000)

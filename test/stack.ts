@@ -79,7 +79,9 @@ export async function startStack(options: StackOptions = {}): Promise<TestStack>
     platformKey: world.platformKey.toString('hex'),
     logLevel: process.env.LOCKSTEP_TEST_LOG ?? 'silent',
   }
-  up.use(await startInProcess(ports, surroundings, options.services ?? services.filter((s) => s !== 'api'), { scale: options.scale ?? 0.1 }))
+  up.use(
+    await startInProcess(ports, surroundings, options.services ?? services.filter((s) => s !== 'api'), { scale: options.scale ?? 0.1 }),
+  )
   const clients = openClients(up, ports)
   const logDir = path.join(world.nats.dir, '..', 'logs')
   await mkdir(logDir, { recursive: true })

@@ -65,7 +65,8 @@ export function createScreen(json: boolean): Screen {
       }
     },
     table(head, rows) {
-      const table = new Table({ head, style: colours ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] } })
+      const style = colours ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] }
+      const table = new Table({ head, style, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } })
       table.push(
         ...rows.map((row) =>
           row.map((cell) => (typeof cell === 'number' ? { content: cell.toLocaleString('en-US'), hAlign: 'right' as const } : cell)),

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { runDemo } from './demo.ts'
 import { help, type Options, readOptions } from './options.ts'
 import { createScreen, type Screen } from './screen.ts'
@@ -76,6 +75,4 @@ else if (options) {
     if (process.env.LOCKSTEP_LOG_LEVEL) console.error(error)
     process.exitCode = 1
   }
-  // A process that something keeps alive would hang a terminal: say what it is, and end.
-  await delay(2_000, undefined, { ref: false })
 }

@@ -34,7 +34,7 @@ export interface LaneRow {
 }
 
 /** The services that exist by name; each owns one PostgreSQL schema and one role of that name (dashes become underscores). */
-export const services = ['webhook-gateway', 'accounts', 'contacts', 'templates', 'campaigns', 'conversations', 'api'] as const
+export const services = ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations', 'api'] as const
 export type ServiceName = (typeof services)[number]
 
 /**
@@ -130,6 +130,10 @@ export const laneSettings = {
   takeBytes: 2_000_000,
   /** Tries of one entry before it is dead. */
   maxTries: 3,
+  /** A failed entry is due again after this, times its tries so far. */
+  retryMs: 1_000,
+  /** A worker gives a lane back after this, so that others have their turn and a stop needs no force. */
+  sliceMs: 5_000,
   sweepEveryMs: 5_000,
   sweepBackoffMs: 60_000,
 } as const

@@ -1,10 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@lockstep/contracts'
 import { counter, histogram } from '@lockstep/telemetry'
 import type { AnyEntity, EntityClass, EntitySchema } from '@mikro-orm/core'
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql'
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Pool, type TypeOverrides, types } from 'pg'
-import { isSerializationFailure } from './errors.ts'
+import { isDatabaseUnavailable, isSerializationFailure } from './errors.ts'
 
 /** An open transaction: entities through `em`, statements for many rows through `sql`. */
 export interface Tx {
@@ -14,12 +15,16 @@ export interface Tx {
   accountId: string | null
   /** Runs after the commit, never after a rollback. For doorbells and events. */
   afterCommit(run: () => void): void
+  /** The signal that the transaction was opened with: no further statement begins once it has fired. */
+  signal?: AbortSignal
 }
 
 export interface TransactionOptions {
-  /** Rolls back when it fires, e.g. because a lock was lost. */
+  /** Rolls back when it fires, e.g. because a lock was lost. A statement under way is left to its own bounds. */
   signal?: AbortSignal
   isolation?: 'read committed' | 'repeatable read'
+  /** Bound on each statement where 60 s are too short, e.g. for an index over all rows. A transaction of many short ones has none. */
+  statementTimeoutMs?: number
 }
 
 export interface Database extends AsyncDisposable {
@@ -47,8 +52,13 @@ const deadlocks = counter('lockstep_db_deadlocks_total', 'Transactions that Post
 
 /** A server that is stuck is worse than one that is gone: every wait inside PostgreSQL has a bound. */
 const serverSettings = '-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s'
+/** A health probe that waits longer has its answer. */
+const pingTimeoutMs = 2_000
 
-/** Opens a service's schema. The pool connects on first use, so the server may be away at first. */
+/**
+ * Opens a service's schema. The pool connects on first use, so the server may be away at first. What fails because the
+ * server is away, overloaded or collided with others is thrown as `busy`, its cause is PostgreSQL's own error.
+ */
 export async function openDatabase(config: DatabaseConfig, entities: Entities = []): Promise<Database> {
   const orm = await MikroORM.init({
     clientUrl: config.url,
@@ -62,20 +72,26 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
       application_name: `lockstep-${config.schema}`,
       onPoolCreated: timestampsAsDates,
     },
+    logger: () => undefined, // connections that PostgreSQL dropped: the work that needed one says so itself
     discovery: { warnWhenNoEntities: false },
     allowGlobalContext: false,
   } as Parameters<typeof MikroORM.init>[0])
 
   const run = <T>(accountId: string | null, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> =>
     retried(() => once(orm.em as EntityManager, config.schema, accountId, work, options))
+  const answers = () =>
+    run(null, (tx) => query(tx, sql`select 1`)).then(
+      () => true,
+      () => false,
+    )
 
   return {
-    transaction: (accountId, work, options) => {
+    transaction: async (accountId, work, options) => {
       if (!accountId) throw new AppError('internal', 'A tenant transaction was opened without an account id')
       return run(accountId, work, options)
     },
     system: (work, options) => run(null, work, options),
-    ping: () => orm.checkConnection().then((check) => check.ok),
+    ping: () => Promise.race([answers(), delay(pingTimeoutMs, false, { ref: false })]),
     [Symbol.asyncDispose]: () => orm.close(true),
   }
 }
@@ -92,18 +108,20 @@ async function once<T>(
   schema: string,
   accountId: string | null,
   work: (tx: Tx) => Promise<T>,
-  options: TransactionOptions,
+  { signal, isolation, statementTimeoutMs }: TransactionOptions,
 ): Promise<T> {
+  signal?.throwIfAborted()
   const startedAt = performance.now()
   const after: (() => void)[] = []
-  options.signal?.throwIfAborted()
-  const result = await root.fork({ clear: true }).transactional(async (em) => {
+  const result = await inTransaction(root, async (em) => {
     const kysely = em.getKysely<unknown>() as Kysely<unknown>
-    if (options.isolation === 'repeatable read') await sql`set transaction isolation level repeatable read`.execute(kysely)
+    if (isolation === 'repeatable read') await sql`set transaction isolation level repeatable read`.execute(kysely)
+    if (statementTimeoutMs)
+      await sql`select set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`.execute(kysely)
     if (accountId) await sql`select set_config('lockstep.account_id', ${accountId}, true)`.execute(kysely)
-    const value = await work({ em, sql: kysely, accountId, afterCommit: (run) => after.push(run) })
+    const value = await work({ em, sql: kysely, accountId, signal, afterCommit: (run) => after.push(run) })
     await em.flush()
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     return value
   })
   transactions((performance.now() - startedAt) / 1000, { schema })
@@ -111,20 +129,41 @@ async function once<T>(
   return result
 }
 
+/**
+ * One transaction on a connection that always goes back to the pool. MikroORM's own would keep it for ever when BEGIN, COMMIT
+ * or ROLLBACK fails, that is whenever a connection breaks, until the pool is empty (kysely-org/kysely#1990).
+ */
+function inTransaction<T>(root: EntityManager, work: (em: EntityManager) => Promise<T>): Promise<T> {
+  const em = root.fork({ clear: true }) as EntityManager
+  const kysely = em.getKysely<unknown>() as Kysely<unknown>
+  return kysely.transaction().execute((transaction) => {
+    em.setTransactionContext(transaction)
+    return work(em)
+  })
+}
+
+/** Runs a transaction again when it collided with others; what the server is to blame for leaves as `busy`. */
 async function retried<T>(attempt: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await attempt()
     } catch (error) {
-      if (!isSerializationFailure(error)) throw error
-      deadlocks(1)
-      if (tries >= maxAttempts) throw error
+      if (error instanceof AppError) throw error
+      const collided = isSerializationFailure(error)
+      if (collided) deadlocks(1)
+      if (collided && tries < maxAttempts) await delay(jitteredMs(tries))
+      else if (isDatabaseUnavailable(error)) throw new AppError('busy', 'The database is away or overloaded; try again', { cause: error })
+      else throw error
     }
   }
 }
 
+/** The spread keeps transactions that collided from meeting again: up to 20 ms, then up to 40. */
+const jitteredMs = (tries: number): number => Math.random() * 20 * tries
+
 /** Runs one statement and returns its rows. Columns arrive as the caller names them; bigint as text, timestamps as Date. */
 export async function query<Row>(tx: Tx, statement: RawBuilder<unknown>): Promise<Row[]> {
+  tx.signal?.throwIfAborted()
   const result = await statement.execute(tx.sql)
   return result.rows as Row[]
 }

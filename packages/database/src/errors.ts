@@ -1,11 +1,16 @@
-/** The SQLSTATE of a PostgreSQL error, wherever a driver or ORM wrapped it; undefined for anything else. */
+/** An error and everything it was caused by, however a driver or ORM wrapped it. */
+function* causes(error: unknown): Iterable<Error & { code?: unknown }> {
+  for (let e = error; e instanceof Error; e = e.cause ?? (e as { previous?: unknown }).previous) yield e
+}
+
+/** The SQLSTATE of a PostgreSQL error, wherever it was wrapped; undefined for anything else. */
 export function sqlState(error: unknown): string | undefined {
-  for (let e = error; e instanceof Error; e = e.cause ?? (e as { previous?: unknown }).previous) {
-    const code = (e as { code?: unknown }).code
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code
-  }
+  for (const { code } of causes(error)) if (typeof code === 'string' && isSqlState(code)) return code
   return undefined
 }
+
+/** Five letters and digits, of which one at least is a digit: EPIPE, which has five letters too, is a socket's error. */
+const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)
 
 /** Deadlock or serialization failure: the same transaction may succeed when it is run again. */
 export function isSerializationFailure(error: unknown): boolean {
@@ -18,7 +23,10 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505'
 }
 
-const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'])
+const socketErrors = new Set('ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH'.split(' '))
+/** What `pg` says of a connection that broke or never came; it gives these errors no code. */
+const brokenConnection =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/
 
 /**
  * The database is away, overloaded or shutting down (SQLSTATE classes 08, 53, 57P, or a socket error), a lock wait or
@@ -27,11 +35,9 @@ const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'
 export function isDatabaseUnavailable(error: unknown): boolean {
   const state = sqlState(error)
   if (state) return /^(08|53|57P|40001|40P01|55P03|57014)/.test(state)
-  for (let e = error; e instanceof Error; e = e.cause ?? (e as { previous?: unknown }).previous) {
-    if (socketErrors.has(String((e as { code?: unknown }).code))) return true
+  for (const e of causes(error)) {
+    if (socketErrors.has(String(e.code)) || brokenConnection.test(e.message)) return true
     if (e instanceof AggregateError && e.errors.some(isDatabaseUnavailable)) return true
-    if (/^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(e.message))
-      return true
   }
   return false
 }

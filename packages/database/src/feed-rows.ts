@@ -27,8 +27,9 @@ export interface FeedAppend {
 export type FeedVerdict = { id: string } & ({ outcome: string } | { laterMs: number } | { failure: string })
 
 /**
- * Where an entry's content stands when it isn't in `feed_open.body`: a lateral query over `f` that answers `content`
- * (bytea), `app_id` (text).
+ * Where an entry's content stands when it isn't in `feed_open.body`: a lateral query over `f` that answers at most one row
+ * of `content` (bytea), `app_id` (text). An entry whose content is gone has an empty body: its handler fails it by name,
+ * while an entry left out here would be due for ever.
  */
 export type FeedContent = RawBuilder<unknown>
 const ownContent: FeedContent = sql`select f.body as content, null::text as app_id`
@@ -60,7 +61,7 @@ export async function takeFeed(
               from (select * from feed_open
                     where subscriber = ${lane} and key = ${key} and dead_reason is null and (not_before is null or not_before <= now())
                     order by id limit ${maxEntries}) due) f
-        cross join lateral (${content}) c
+        left join lateral (${content}) c on true
         where f.before < ${maxBytes} order by f.id`,
   )
   if (rows.length > 0) return { entries: rows.map(toEntry), nextDueMs: null }
@@ -75,33 +76,73 @@ export async function takeFeed(
 type TakenRow = Omit<FeedEntry, 'body'> & { body: Buffer | null }
 const toEntry = (row: TakenRow): FeedEntry => ({ ...row, body: row.body ?? Buffer.alloc(0), createdAtMs: Math.floor(row.createdAtMs) })
 
-/** Writes down what became of taken entries; entries that are gone already are passed over. */
-export async function settleFeed(tx: Tx, lane: string, key: string, verdicts: FeedVerdict[]): Promise<void> {
+/**
+ * Writes down what became of taken entries; entries that are gone already are passed over. Repeating it changes nothing: a
+ * failure counts only while the entry is due, and the first count puts it off by `retryMs` for each try so far.
+ */
+export async function settleFeed(
+  tx: Tx,
+  lane: string,
+  key: string,
+  verdicts: FeedVerdict[],
+  retryMs: number = laneSettings.retryMs,
+): Promise<void> {
+  if (verdicts.length === 0) return
   const done = verdicts.filter((v) => 'outcome' in v).map((v) => v.id)
   const later = verdicts.filter((v) => 'laterMs' in v)
   const failed = verdicts.filter((v) => 'failure' in v)
-  const mine = sql`subscriber = ${lane} and key = ${key}`
-  if (done.length > 0) await sql`delete from feed_open where id = any(${done}::bigint[]) and ${mine}`.execute(tx.sql)
+  const mine = sql`f.subscriber = ${lane} and f.key = ${key}`
+  // Two workers may settle the same entries; in one order they wait for each other instead of deadlocking.
+  await sql`select from feed_open f where id = any(${verdicts.map((v) => v.id)}::bigint[]) and ${mine} order by id for update`.execute(
+    tx.sql,
+  )
+  if (done.length > 0) await sql`delete from feed_open f where id = any(${done}::bigint[]) and ${mine}`.execute(tx.sql)
   if (later.length > 0)
     await sql`update feed_open f set not_before = now() + v.ms * interval '1 millisecond'
       from unnest(${later.map((v) => v.id)}::bigint[], ${later.map((v) => v.laterMs)}::float8[]) v(id, ms)
-      where f.id = v.id and ${mine}`.execute(tx.sql)
+      where f.id = v.id and f.dead_reason is null and ${mine}`.execute(tx.sql)
   if (failed.length > 0)
     await sql`update feed_open f set attempts = f.attempts + 1,
-        not_before = now() + (f.attempts + 1) * interval '1 second',
+        not_before = now() + (f.attempts + 1) * ${retryMs}::float8 * interval '1 millisecond',
         dead_reason = case when f.attempts + 1 >= ${laneSettings.maxTries} then v.reason end,
         dead_at = case when f.attempts + 1 >= ${laneSettings.maxTries} then now() end
       from unnest(${failed.map((v) => v.id)}::bigint[], ${failed.map((v) => v.failure)}::text[]) v(id, reason)
-      where f.id = v.id and ${mine}`.execute(tx.sql)
+      where f.id = v.id and f.dead_reason is null and (f.not_before is null or f.not_before <= now()) and ${mine}`.execute(tx.sql)
 }
 
-/** Keys with due entries, for the sweeper: it rings them again whatever NATS holds. */
-export async function dueKeys(tx: Tx, limit: number): Promise<{ lane: LaneName; key: string }[]> {
+/** A key with due entries. */
+export interface DueKey {
+  lane: LaneName
+  key: string
+  /** Id of its oldest due entry: a key whose oldest one stays the same gets nothing done. */
+  oldest: string
+}
+
+/**
+ * Keys with due entries, at most `limit`, by lane and key; the next page is what comes `after` the last one. Skips from key
+ * to key in the index, so that it costs what the keys cost, not the entries.
+ */
+export async function dueKeys(
+  tx: Tx,
+  limit: number,
+  page: { lane?: string; after?: { lane: string; key: string } } = {},
+): Promise<DueKey[]> {
+  const ofLane = page.lane === undefined ? sql`true` : sql`subscriber = ${page.lane}`
+  const next = (lane: unknown, key: unknown) =>
+    sql`select subscriber, key from feed_open
+        where dead_reason is null and ${ofLane} and (subscriber, key) > (${lane}, ${key}) order by subscriber, key limit 1`
   return query(
     tx,
-    sql`select subscriber as lane, key from feed_open
-        where dead_reason is null and (not_before is null or not_before <= now())
-        group by subscriber, key order by min(id) limit ${limit}`,
+    sql`with recursive open_keys as (
+          (${next(page.after?.lane ?? '', page.after?.key ?? '')})
+          union all
+          select n.subscriber, n.key from open_keys o cross join lateral (${next(sql`o.subscriber`, sql`o.key`)}) n
+        )
+        select o.subscriber as lane, o.key, due.id::text as oldest
+        from open_keys o cross join lateral (
+          select id from feed_open f where f.subscriber = o.subscriber and f.key = o.key and f.dead_reason is null
+            and (f.not_before is null or f.not_before <= now()) order by id limit 1) due
+        limit ${limit}`,
   )
 }
 
@@ -130,15 +171,18 @@ export interface DeadEntry {
   reason: string
 }
 
-/** Dead entries, newest first; of every lane when none is named. */
+/** Dead entries, newest first, at most `limit` and one take's bytes; of every lane when none is named. */
 export async function listDead(tx: Tx, lane: string, limit: number, content: FeedContent = ownContent): Promise<DeadEntry[]> {
   const rows = await query<TakenRow & { lane: string; key: string; reason: string }>(
     tx,
     sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
                (extract(epoch from f.created_at) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId",
                f.subscriber as lane, f.key, f.dead_reason as reason
-        from feed_open f cross join lateral (${content}) c
-        where f.dead_reason is not null and (${lane} = '' or f.subscriber = ${lane}) order by f.id desc limit ${limit}`,
+        from (select *, sum(bytes) over (order by id desc) - bytes as before
+              from (select * from feed_open
+                    where dead_reason is not null and (${lane} = '' or subscriber = ${lane}) order by id desc limit ${limit}) newest) f
+        left join lateral (${content}) c on true
+        where f.before < ${laneSettings.takeBytes} order by f.id desc`,
   )
   return rows.map(({ lane, key, reason, ...row }) => ({ entry: toEntry(row), lane, key, reason }))
 }

@@ -29,5 +29,7 @@ export async function fence(tx: Tx, held: Fence): Promise<void> {
   const row = await queryOne<{ token: string }>(tx, sql`select token from lock_fences where key = ${held.key} for update`)
   if (row?.token === held.token) return
   rejections(1, { lock: held.key.split(':')[0]! })
-  throw new AppError('conflict', `Another process has taken over ${held.key}; this one's work was rolled back`)
+  throw new AppError('conflict', `Another process has taken over ${held.key}; this one's work was rolled back`, {
+    details: { keys: [held.key], reason: 'a newer holder raised its fence' }, // as a lost lock says it
+  })
 }

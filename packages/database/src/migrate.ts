@@ -37,6 +37,8 @@ export async function provision(options: Provision): Promise<void> {
   })
   await withClient(databaseUrl(options.adminUrl, options.database), async (client) => {
     await client.query('revoke all on schema public from public')
+    // Not per schema: there PostgreSQL only ever adds to this default, by which everybody may run every function.
+    await client.query(`alter default privileges for role ${ownerRole} revoke execute on functions from public`)
     for (const service of Object.keys(options.passwords)) {
       const schema = schemaOf(service as ServiceName)
       await client.query(`create schema if not exists ${schema} authorization ${ownerRole}`)
@@ -44,7 +46,6 @@ export async function provision(options: Provision): Promise<void> {
       const defaults = `alter default privileges for role ${ownerRole} in schema ${schema}`
       await client.query(`${defaults} grant select, insert, update, delete on tables to ${schema}`)
       await client.query(`${defaults} grant usage on sequences to ${schema}`)
-      await client.query(`${defaults} revoke execute on functions from public`)
       await client.query(`${defaults} grant execute on functions to ${schema}`)
     }
   })
@@ -57,8 +58,15 @@ async function ensureRole(client: Client, role: string, password: string): Promi
   )
 }
 
-/** Runs a service's pending migrations as the owner; answers their names. */
-export async function migrate(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
+/** Runs a service's pending migrations as the owner; answers their names. Two at once take turns: the second finds nothing to do. */
+export function migrate(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
+  return withClient(ownerUrl, async (client) => {
+    await client.query('select pg_advisory_lock(hashtext($1))', [`migrate ${service}`]) // ends with the connection
+    return up(ownerUrl, service, migrations)
+  })
+}
+
+async function up(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
   const schema = schemaOf(service)
   const orm = await MikroORM.init({
     clientUrl: ownerUrl,

@@ -1,5 +1,5 @@
 import { AppError, type Failure, failures } from '@lockstep/contracts'
-import { type CallOptions, Metadata, Status } from 'nice-grpc-common'
+import { type Metadata, Status } from 'nice-grpc-common'
 
 /** Who calls, and until when. Handed on unchanged when a method calls another service. */
 export interface Call {
@@ -15,7 +15,7 @@ export type Method<Context, Request, Response> = (ctx: Context, request: Request
 /** A method that answers with a stream. */
 export type StreamMethod<Context, Request, Response> = (ctx: Context, request: Request, call: Call) => AsyncIterable<Response>
 
-/** Call options as our clients take them: a Call, and a deadline of its own where 10 s are too short or too long. */
+/** Call options as our clients take them: a Call, and a deadline of its own where 10 s (for a stream: until its end) don't fit. */
 export type CallWith = Partial<Call> & { timeoutMs?: number }
 
 export const accountHeader = 'lockstep-account'
@@ -29,26 +29,21 @@ export function failureOfStatus(status: number): Failure {
   return failureByStatus.get(status) ?? 'internal'
 }
 
-/** The account of a call, from its metadata. */
-export function accountOf(metadata: Metadata): string {
-  return metadata.get(accountHeader) ?? ''
-}
-
-/** gRPC call options for one of our calls. */
-export function grpcOptions(call: CallWith): CallOptions {
-  const metadata = new Metadata()
-  if (call.accountId) metadata.set(accountHeader, call.accountId)
-  const deadline = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs)
-  return { metadata, signal: call.signal ? AbortSignal.any([call.signal, deadline]) : deadline }
-}
-
 const accountPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** Throws unless the call acts for an account. */
+/** The account of a call, from its metadata; empty when it names none. Throws `unauthenticated` for what can't be an account's id. */
+export function accountOf(metadata: Metadata): string {
+  const accountId = metadata.get(accountHeader) ?? ''
+  if (accountId && !accountPattern.test(accountId))
+    throw new AppError('unauthenticated', `"${accountHeader}" must be an account id, a UUID in lower case`)
+  return accountId
+}
+
+/** Throws `unauthenticated` unless the call acts for an account. */
 export function requireAccount(call: Call): void {
-  if (!accountPattern.test(call.accountId))
-    throw new AppError(
-      'unauthenticated',
-      'This call acts for an account, but its metadata names none: set "lockstep-account" to the account id',
-    )
+  if (call.accountId) return
+  throw new AppError(
+    'unauthenticated',
+    `This call acts for an account, but its metadata names none: set "${accountHeader}" to the account id`,
+  )
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { ChannelCredentials } from '@grpc/grpc-js'
 import { AppError } from '@lockstep/contracts'
-import { type Client, ClientError, createChannel, createClient } from 'nice-grpc'
+import { type CallOptions, type Client, ClientError, createChannel, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
-import { type CallWith, failureOfStatus, grpcOptions } from './call.ts'
+import { accountHeader, type CallWith, defaultTimeoutMs, failureOfStatus } from './call.ts'
 import type { TlsFiles } from './server.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of a generated client are ours to replace
@@ -26,34 +26,72 @@ export function connect<Definition extends CompatServiceDefinition>(
     'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.keepalive_time_ms': 20_000,
   })
-  const raw = createClient(definition as CompatServiceDefinition, channel) as Record<
-    string,
-    (request: unknown, options: unknown) => unknown
-  >
+  const raw = createClient(definition as CompatServiceDefinition, channel) as unknown as Record<string, RawMethod>
   const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => channel.close() }
-  for (const name of Object.keys(raw)) client[name] = (request: unknown, call: CallWith) => mapped(raw[name]!(request, grpcOptions(call)))
+  const { fullName, methods } = definition as unknown as GeneratedDefinition
+  for (const [name, method] of Object.entries(methods)) {
+    const path = `${fullName}/${method.name}`
+    client[name] = method.responseStream ? streaming(raw[name]!, path) : unary(raw[name]!, path)
+  }
   return client as RpcClient<Definition>
 }
 
+/** What ts-proto generates of a service. */
+interface GeneratedDefinition {
+  fullName: string
+  methods: Record<string, { name: string; responseStream: boolean }>
+}
+type RawMethod = (request: unknown, options: CallOptions) => unknown
+
 const read = (tls: TlsFiles) => [readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert)] as const
 
-function mapped(result: unknown): unknown {
-  if (result instanceof Promise) return result.catch(rethrow)
-  return mappedStream(result as AsyncIterable<unknown>)
-}
-
-async function* mappedStream(stream: AsyncIterable<unknown>): AsyncIterable<unknown> {
-  try {
-    yield* stream
-  } catch (error) {
-    rethrow(error)
+function unary(method: RawMethod, path: string) {
+  return async (request: unknown, call: CallWith) => {
+    using bounds = open(call)
+    try {
+      return await method(request, bounds.options)
+    } catch (error) {
+      throw failureOf(error, call, path)
+    }
   }
 }
 
-function rethrow(error: unknown): never {
-  if (error instanceof ClientError) throw new AppError(failureOfStatus(error.code), error.details, { cause: error })
-  // Our own deadline or the caller's signal: nothing is known about the call's effect.
-  if (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError'))
-    throw new AppError('timeout', 'The call took longer than its deadline', { cause: error })
-  throw error
+/** The deadline begins with the reading, and ends with it, also when the reader breaks off. */
+function streaming(method: RawMethod, path: string) {
+  return async function* (request: unknown, call: CallWith) {
+    using bounds = open(call)
+    try {
+      yield* method(request, bounds.options) as AsyncIterable<unknown>
+    } catch (error) {
+      throw failureOf(error, call, path)
+    }
+  }
+}
+
+/** A call's metadata and its end: the caller's signal or the deadline. Nothing of it outlives the call. */
+function open(call: CallWith): Disposable & { options: CallOptions } {
+  const metadata = new Metadata()
+  if (call.accountId) metadata.set(accountHeader, call.accountId)
+  const end = new AbortController()
+  const giveUp = () => end.abort()
+  const deadline = setTimeout(giveUp, call.timeoutMs ?? defaultTimeoutMs)
+  if (call.signal?.aborted) giveUp()
+  call.signal?.addEventListener('abort', giveUp)
+  return {
+    options: { metadata, signal: end.signal },
+    [Symbol.dispose]() {
+      clearTimeout(deadline)
+      call.signal?.removeEventListener('abort', giveUp)
+    },
+  }
+}
+
+/** What a failed call is to its caller. One that was cut off on our side may have had its effect. */
+function failureOf(error: unknown, call: CallWith, path: string): unknown {
+  if (error instanceof ClientError) return new AppError(failureOfStatus(error.code), error.details, { cause: error, details: { path } })
+  if (!(error instanceof Error) || error.name !== 'AbortError') return error
+  const reason: unknown = call.signal?.aborted ? call.signal.reason : undefined
+  if (reason instanceof AppError) return reason
+  const words = reason ? 'was given up by its caller' : `took longer than ${call.timeoutMs ?? defaultTimeoutMs} ms`
+  return new AppError('timeout', `The call ${path} ${words}; what it did is not known`, { cause: reason ?? error })
 }

@@ -4,6 +4,7 @@ import { AppError, failureOf, failures } from '@lockstep/contracts'
 import { counter, type Logger } from '@lockstep/telemetry'
 import { type CallContext, createServer, ServerError, type ServerMiddlewareCall, type ServiceImplementation } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
+import { Status } from 'nice-grpc-common'
 import { accountOf, type Call, requireAccount } from './call.ts'
 
 /** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
@@ -54,7 +55,10 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
   return { definition, implementation }
 }
 
-/** Serves gRPC on a port (0 = any free one); closing lets running calls finish. */
+/** Calls that still run this long after the server was told to close are cut off. */
+const shutdownMs = 5_000
+
+/** Serves gRPC on a port (0 = any free one); closing refuses new calls and lets running ones finish. */
 export async function serve(options: { host: string; port: number; served: Served[]; log: Logger; tls?: TlsFiles }): Promise<RpcServer> {
   const server = createServer({ 'grpc.max_receive_message_length': 16 * 1024 * 1024 }).use(errors(options.log))
   for (const { definition, implementation } of options.served) server.add(definition, implementation as never)
@@ -62,9 +66,8 @@ export async function serve(options: { host: string; port: number; served: Serve
   return {
     port,
     async [Symbol.asyncDispose]() {
-      const force = setTimeout(() => server.forceShutdown(), 5_000)
-      await server.shutdown()
-      clearTimeout(force)
+      const force = setTimeout(() => server.forceShutdown(), shutdownMs)
+      await server.shutdown().finally(() => clearTimeout(force))
     },
   }
 }
@@ -75,6 +78,9 @@ function credentials(tls: TlsFiles | undefined): ServerCredentials {
   return ServerCredentials.createSsl(readFileSync(tls.ca), [pair], true)
 }
 
+/** A status travels in a header, and grpc-js takes headers up to 8 kB with every letter escaped. */
+const maxMessage = 500
+
 const failedCalls = counter('lockstep_rpc_failures_total', 'Calls that ended with a failure')
 
 /** One map from thrown things to statuses; what isn't an AppError is logged and leaves as "internal error". */
@@ -83,13 +89,12 @@ function errors(log: Logger) {
     try {
       return yield* call.next(call.request, context)
     } catch (error) {
-      if (error instanceof ServerError) throw error
-      if (context.signal.aborted) throw error
+      if (context.signal.aborted) throw new ServerError(Status.CANCELLED, 'The caller has given up') // nobody listens any more
       const failure = failureOf(error)
       failedCalls(1, { method: call.method.path, failure })
       if (failure === 'internal') log.error({ err: error, method: call.method.path }, 'A call failed')
       const message = error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
-      throw new ServerError(failures[failure].grpc, message)
+      throw new ServerError(failures[failure].grpc, message.slice(0, maxMessage))
     }
   }
 }

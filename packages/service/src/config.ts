@@ -1,17 +1,23 @@
 import { AppError, type ServiceName } from '@lockstep/contracts'
 import { z } from 'zod'
 
-const port = z.coerce.number().int().min(0).max(65_535)
+const integer = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+}
+const port = integer(0, 65_535)
+const url = (example: string) => z.url({ error: `must be a URL such as ${example}` })
 const truthy = z
-  .enum(['true', 'false'])
+  .enum(['true', 'false'], { error: 'must be true or false' })
   .default('false')
   .transform((text) => text === 'true')
+const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 /** The environment that every service reads; production needs TLS files or says outright that it goes without. */
 const baseEnvironment = z.object({
-  LOCKSTEP_POSTGRES_URL: z.url(),
-  LOCKSTEP_NATS_URL: z.url(),
-  LOCKSTEP_REDIS_URL: z.url(),
+  LOCKSTEP_POSTGRES_URL: url('postgres://contacts:…@postgres:5432/lockstep'),
+  LOCKSTEP_NATS_URL: url('nats://nats:4222'),
+  LOCKSTEP_REDIS_URL: url('redis://redis:6379'),
   LOCKSTEP_HOST: z.string().default('0.0.0.0'),
   LOCKSTEP_GRPC_PORT: port.default(7000),
   LOCKSTEP_HEALTH_PORT: port.default(7080),
@@ -19,10 +25,10 @@ const baseEnvironment = z.object({
   LOCKSTEP_GRPC_TLS_CERT: z.string().optional(),
   LOCKSTEP_GRPC_TLS_KEY: z.string().optional(),
   LOCKSTEP_GRPC_PLAINTEXT: truthy,
-  LOCKSTEP_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  LOCKSTEP_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(3),
-  LOCKSTEP_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10),
-  LOCKSTEP_DRAIN_MS: z.coerce.number().int().min(0).default(15_000),
+  LOCKSTEP_LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
+  LOCKSTEP_STREAM_REPLICAS: integer(1, 5).default(3),
+  LOCKSTEP_POOL_SIZE: integer(2, 100).default(10),
+  LOCKSTEP_DRAIN_MS: integer(0, 600_000).default(15_000),
 })
 
 export interface BaseConfig {
@@ -44,9 +50,15 @@ export interface BaseConfig {
 
 export type Environment = Record<string, string | undefined>
 
-/** Reads what all services share; throws `invalid` naming each wrong variable and what it must be. */
-export function readBaseConfig(env: Environment, service: ServiceName): BaseConfig {
-  const e = parseEnvironment(baseEnvironment, env, service)
+/**
+ * Reads what all services share; throws `invalid` naming each wrong variable and what it must be. Given the service's `own`
+ * schema too, it names what is wrong there in the same breath; the service then parses it by `parseEnvironment`.
+ */
+export function readBaseConfig(env: Environment, service: ServiceName, own: z.ZodObject = z.object({})): BaseConfig {
+  const problems = [...problemsOf(baseEnvironment, env), ...tlsProblems(env), ...problemsOf(own, env)]
+  if (problems.length > 0) throw wrongEnvironment(service, problems)
+  const e = baseEnvironment.parse(given(env))
+  const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = e
   return {
     service,
     postgresUrl: e.LOCKSTEP_POSTGRES_URL,
@@ -55,7 +67,7 @@ export function readBaseConfig(env: Environment, service: ServiceName): BaseConf
     host: e.LOCKSTEP_HOST,
     grpcPort: e.LOCKSTEP_GRPC_PORT,
     healthPort: e.LOCKSTEP_HEALTH_PORT,
-    tls: readTls(e),
+    tls: ca && cert && key ? { ca, cert, key } : null,
     logLevel: e.LOCKSTEP_LOG_LEVEL,
     streamReplicas: e.LOCKSTEP_STREAM_REPLICAS,
     poolSize: e.LOCKSTEP_POOL_SIZE,
@@ -63,38 +75,58 @@ export function readBaseConfig(env: Environment, service: ServiceName): BaseConf
   }
 }
 
-function readTls(e: z.infer<typeof baseEnvironment>): BaseConfig['tls'] {
-  const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = e
-  if (ca && cert && key) return { ca, cert, key }
-  if (e.LOCKSTEP_GRPC_PLAINTEXT) return null
-  throw new AppError(
-    'invalid',
-    'Calls between services need mutual TLS: set LOCKSTEP_GRPC_TLS_CA, _CERT and _KEY to files, or LOCKSTEP_GRPC_PLAINTEXT=true on a development machine',
-  )
-}
-
 /** Parses a service's environment with zod; throws `invalid` naming each wrong variable and what it must be. */
 export function parseEnvironment<Schema extends z.ZodType>(schema: Schema, env: Environment, service: string): z.infer<Schema> {
-  const parsed = schema.safeParse(env)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
-  throw new AppError('invalid', `${service} can't start, its environment is wrong:\n${problems.join('\n')}`)
+  const problems = problemsOf(schema, env)
+  if (problems.length > 0) throw wrongEnvironment(service, problems)
+  return schema.parse(given(env))
+}
+
+/** One line for each wrong variable; never its value, which may be a secret. */
+function problemsOf(schema: z.ZodType, env: Environment): string[] {
+  const issues = schema.safeParse(given(env)).error?.issues ?? []
+  return issues.map(({ path, message }) => {
+    const name = path.join('.')
+    const words = message.startsWith('must') ? message : ''
+    if (env[name]) return words ? `${name} ${words}` : `${name}: ${message}`
+    return words ? `${name} is missing; it ${words}` : `${name} is missing`
+  })
+}
+
+/** Without mutual TLS anybody who reaches the port could act for any account. */
+function tlsProblems(env: Environment): string[] {
+  const names = ['LOCKSTEP_GRPC_TLS_CA', 'LOCKSTEP_GRPC_TLS_CERT', 'LOCKSTEP_GRPC_TLS_KEY']
+  const missing = names.filter((name) => !env[name])
+  if (missing.length === 0 || (missing.length === names.length && env.LOCKSTEP_GRPC_PLAINTEXT === 'true')) return []
+  const files = missing.length === 1 ? 'a file' : 'files'
+  return [
+    `${missing.join(', ')} must name ${files} for mutual TLS between services (a development machine sets LOCKSTEP_GRPC_PLAINTEXT=true)`,
+  ]
+}
+
+/** A variable that is set to nothing is not set: `LOCKSTEP_GRPC_PORT=` isn't port 0. */
+function given(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+}
+
+function wrongEnvironment(service: string, problems: string[]): AppError {
+  return new AppError('invalid', `${service} can't start, its environment is wrong:\n${problems.map((line) => `  ${line}`).join('\n')}`)
 }
 
 /** host:port of another service, from LOCKSTEP_<SERVICE>_ADDRESS; by default its name, as in Kubernetes. */
 export function addressOf(env: Environment, service: ServiceName): string {
-  return env[`LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`] ?? `${service}:7000`
+  return env[`LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`] || `${service}:7000`
 }
 
 /** 32 bytes, as 64 hex digits, from a variable that has no default. */
 export const keySchema = z
-  .string()
+  .string({ error: 'must be 32 bytes as 64 hex digits, e.g. from: openssl rand -hex 32' })
   .regex(/^[0-9a-f]{64}$/i, 'must be 32 bytes as 64 hex digits, e.g. from: openssl rand -hex 32')
   .transform((hex) => Buffer.from(hex, 'hex'))
 
 /** Where Meta's Graph API is; only a simulator changes the URL. */
 export const graphEnvironment = {
-  LOCKSTEP_GRAPH_URL: z.url().default('https://graph.facebook.com'),
+  LOCKSTEP_GRAPH_URL: url('https://graph.facebook.com').default('https://graph.facebook.com'),
   LOCKSTEP_GRAPH_VERSION: z
     .string()
     .regex(/^v\d+\.\d+$/, 'must look like v24.0')

@@ -4,6 +4,7 @@ import { createLimiter, createLocks, type Limiter, type Locks, openRedis } from 
 import { type Messaging, openMessagingSoon } from '@lockstep/messaging'
 import { createLogger, type Logger, startTelemetry, type Telemetry } from '@lockstep/telemetry'
 import type { BaseConfig } from './config.ts'
+import type { SweptKey } from './sweep.ts'
 
 /** What every door may use. A service's own context adds its clients and rules' inputs. */
 export interface BaseContext extends AsyncDisposable {
@@ -18,6 +19,8 @@ export interface BaseContext extends AsyncDisposable {
   isRedisUp: () => boolean
   /** Wall clock, ms. */
   now: () => number
+  /** Keys that the sweeper of this process's feed has rung, by lane and key. */
+  swept: Map<string, SweptKey>
   /** All times (TTLs, ack waits, sweeps) are multiplied by it; 1 but in tests. */
   scale: number
 }
@@ -56,6 +59,7 @@ export async function createBaseContext(config: BaseConfig, entities: Entities, 
     telemetry,
     isRedisUp: () => redis.status === 'ready',
     now: overrides.now ?? Date.now,
+    swept: new Map(),
     scale,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

@@ -1,9 +1,10 @@
-import { type LaneName, laneSettings, lanes } from '@lockstep/contracts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError, type LaneName, laneSettings, lanes } from '@lockstep/contracts'
 import {
   appendFeed,
-  dueKeys,
   type FeedAppend,
   type FeedContent,
+  type FeedCounts,
   type FeedEntry,
   type FeedVerdict,
   feedCounts,
@@ -17,12 +18,20 @@ import { bind, connect, type Served, type TlsFiles } from '@lockstep/rpc'
 import { type Entry, FeedDefinition, type Verdict } from '@lockstep/rpc/gen/feed'
 import { gauge } from '@lockstep/telemetry'
 import type { BaseContext } from './context.ts'
-import { every } from './every.ts'
+import { ringDue } from './sweep.ts'
 
 /** Where a lane's worker takes entries from and settles them: its own rows, or another service's by gRPC. */
 export interface FeedSource {
-  take(lane: LaneName, key: string): Promise<{ entries: FeedEntry[]; nextDueMs: number | null }>
+  /** Due entries in id order; fewer than a lane's usual take where `limits` say so. */
+  take(lane: LaneName, key: string, limits?: TakeLimits): Promise<{ entries: FeedEntry[]; nextDueMs: number | null }>
   settle(lane: LaneName, key: string, verdicts: FeedVerdict[]): Promise<void>
+  /** Rings every key of the lane that has due entries. */
+  ring(lane: LaneName, signal?: AbortSignal): Promise<void>
+}
+
+export interface TakeLimits {
+  maxEntries: number
+  maxBytes: number
 }
 
 /** What a producer adds to its feed. */
@@ -41,15 +50,21 @@ export async function feed(ctx: Pick<BaseContext, 'messaging'>, tx: Tx, entry: F
   tx.afterCommit(() => ctx.messaging.ring(entry.lane, entry.key))
 }
 
+const usualTake: TakeLimits = { maxEntries: laneSettings.takeEntries, maxBytes: laneSettings.takeBytes }
+/** A lane with ten thousand due keys is rung within this. */
+const ringTimeoutMs = 60_000
+
 /** The feed in this service's own rows. */
 export function localFeed(ctx: BaseContext, options: FeedOptions = {}): FeedSource {
   return {
-    take: (lane, key) => ctx.db.system((tx) => takeFeed(tx, lane, key, laneSettings.takeEntries, laneSettings.takeBytes, options.content)),
+    take: (lane, key, { maxEntries, maxBytes } = usualTake) =>
+      ctx.db.system((tx) => takeFeed(tx, lane, key, maxEntries, maxBytes, options.content)),
     settle: (lane, key, verdicts) =>
       ctx.db.system(async (tx) => {
         await options.onSettle?.(tx, verdicts, lane, key)
-        await settleFeed(tx, lane, key, verdicts)
+        await settleFeed(tx, lane, key, verdicts, laneSettings.retryMs * ctx.scale)
       }),
+    ring: async (lane, signal) => void (await ringDue(ctx, lane, signal)),
   }
 }
 
@@ -57,16 +72,14 @@ export function localFeed(ctx: BaseContext, options: FeedOptions = {}): FeedSour
 export function remoteFeed(address: string, tls: TlsFiles | null): FeedSource & Disposable {
   const client = connect(FeedDefinition, address, tls ?? undefined)
   return {
-    take: async (lane, key) => {
-      const answer = await client.take(
-        { subscriber: lane, key, maxEntries: laneSettings.takeEntries, maxBytes: laneSettings.takeBytes },
-        {},
-      )
+    take: async (lane, key, limits = usualTake) => {
+      const answer = await client.take({ subscriber: lane, key, ...limits }, {})
       return { entries: answer.entries.map(fromProto), nextDueMs: answer.nextDueMs ?? null }
     },
     settle: async (lane, key, verdicts) => {
       await client.finish({ subscriber: lane, key, verdicts: verdicts.map(verdictToProto) }, {})
     },
+    ring: async (lane, signal) => void (await client.ring({ subscriber: lane }, { signal, timeoutMs: ringTimeoutMs })),
     [Symbol.dispose]: () => client[Symbol.dispose](),
   }
 }
@@ -78,15 +91,19 @@ export function feedService(ctx: BaseContext, source: FeedSource, options: FeedO
     ctx,
     {
       take: async (_ctx, request) => {
-        const { entries, nextDueMs } = await source.take(request.subscriber as LaneName, request.key)
+        const { entries, nextDueMs } = await source.take(laneOf(request.subscriber), request.key, {
+          maxEntries: Math.min(request.maxEntries || usualTake.maxEntries, usualTake.maxEntries),
+          maxBytes: Math.min(request.maxBytes || usualTake.maxBytes, usualTake.maxBytes),
+        })
         return { entries: entries.map(toProto), nextDueMs: nextDueMs ?? undefined }
       },
       finish: async (_ctx, request) => {
-        await source.settle(request.subscriber as LaneName, request.key, request.verdicts.flatMap(verdictFromProto))
+        await source.settle(laneOf(request.subscriber), request.key, request.verdicts.flatMap(verdictFromProto))
         return {}
       },
+      ring: async (_ctx, request, call) => ({ rung: await ringDue(ctx, laneOf(request.subscriber), call.signal) }),
       listDead: async (_ctx, request) => {
-        const dead = await ctx.db.system((tx) => listDead(tx, request.subscriber, request.limit || 100, options.content))
+        const dead = await ctx.db.system((tx) => listDead(tx, request.subscriber, Math.min(request.limit || 100, 1_000), options.content))
         return { entries: dead.map((d) => ({ entry: toProto(d.entry), subscriber: d.lane, key: d.key, reason: d.reason })) }
       },
       replay: async (_ctx, request) => {
@@ -102,51 +119,36 @@ export function feedService(ctx: BaseContext, source: FeedSource, options: FeedO
         return { replayed: opened.length }
       },
     },
-    { operator: ['take', 'finish', 'listDead', 'replay'] },
+    { operator: ['take', 'finish', 'ring', 'listDead', 'replay'] },
   )
 }
 
-const sweepKeys = 1_000
-
-/**
- * Rings every key that has due entries, whatever NATS holds: a doorbell may have been lost. A key that stays due is rung
- * ever more rarely, up to once a minute.
- */
-export function sweepFeed(ctx: BaseContext): AsyncDisposable {
-  const known = new Map<string, { waitMs: number; ringAt: number }>()
-  return every(ctx, 'sweep-feed', laneSettings.sweepEveryMs * ctx.scale, async () => {
-    const due = await ctx.db.system((tx) => dueKeys(tx, sweepKeys))
-    const still = new Set<string>()
-    for (const { lane, key } of due) {
-      if (!(lane in lanes)) continue
-      const id = `${lane} ${key}`
-      still.add(id)
-      const seen = known.get(id)
-      if (seen && ctx.now() < seen.ringAt) continue
-      const waitMs = Math.min((seen?.waitMs ?? laneSettings.sweepEveryMs * ctx.scale * 0.5) * 2, laneSettings.sweepBackoffMs * ctx.scale)
-      known.set(id, { waitMs, ringAt: ctx.now() + waitMs })
-      ctx.messaging.ring(lane, key)
-    }
-    for (const id of known.keys()) if (!still.has(id)) known.delete(id)
-  })
+function laneOf(subscriber: string): LaneName {
+  if (!Object.hasOwn(lanes, subscriber)) throw new AppError('invalid', `There is no lane "${subscriber.slice(0, 64)}"`)
+  return subscriber as LaneName
 }
+
+/** A scrape waits this long for the feed's figures, then goes without them. */
+const readTimeoutMs = 1_000
 
 /** Open, dead and oldest entries of this service's feed, at /metrics. */
 export function measureFeed(ctx: BaseContext): Disposable {
-  const counts = () => ctx.db.system(feedCounts)
+  let reading: Promise<FeedCounts[]> | undefined
+  const counts = () => {
+    reading ??= ctx.db.system(feedCounts).finally(() => {
+      reading = undefined // the three gauges of one scrape share a reading
+    })
+    // A PostgreSQL that doesn't answer must not take all other figures along.
+    return Promise.race([reading, delay(readTimeoutMs, [], { ref: false })])
+  }
   const stack = new DisposableStack()
-  const labels = (lane: string) => ({ lane, service: ctx.config.service })
-  stack.use(
-    gauge('lockstep_feed_open', 'Open feed entries', async () => (await counts()).map((c) => ({ value: c.open, labels: labels(c.lane) }))),
-  )
-  stack.use(
-    gauge('lockstep_feed_dead', 'Dead feed entries', async () => (await counts()).map((c) => ({ value: c.dead, labels: labels(c.lane) }))),
-  )
-  stack.use(
-    gauge('lockstep_feed_oldest_seconds', 'Age of the oldest open feed entry', async () =>
-      (await counts()).map((c) => ({ value: c.oldestSeconds, labels: labels(c.lane) })),
-    ),
-  )
+  const measure = (name: string, description: string, figure: (count: FeedCounts) => number) => {
+    const read = async () => (await counts()).map((c) => ({ value: figure(c), labels: { lane: c.lane, service: ctx.config.service } }))
+    stack.use(gauge(name, description, read))
+  }
+  measure('lockstep_feed_open', 'Open feed entries', (count) => count.open)
+  measure('lockstep_feed_dead', 'Dead feed entries', (count) => count.dead)
+  measure('lockstep_feed_oldest_seconds', 'Age of the oldest open feed entry', (count) => count.oldestSeconds)
   return stack
 }
 
@@ -158,7 +160,7 @@ const fromProto = (entry: Entry): FeedEntry => ({
 
 function verdictToProto(verdict: FeedVerdict): Verdict {
   if ('outcome' in verdict) return { id: verdict.id, verdict: { $case: 'outcome', outcome: verdict.outcome } }
-  if ('laterMs' in verdict) return { id: verdict.id, verdict: { $case: 'laterMs', laterMs: verdict.laterMs } }
+  if ('laterMs' in verdict) return { id: verdict.id, verdict: { $case: 'laterMs', laterMs: Math.round(verdict.laterMs) } }
   return { id: verdict.id, verdict: { $case: 'failure', failure: verdict.failure } }
 }
 

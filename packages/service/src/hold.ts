@@ -1,4 +1,4 @@
-import type { LockName } from '@lockstep/contracts'
+import { AppError, type LockName, type locks } from '@lockstep/contracts'
 import { type Fence, raiseFence } from '@lockstep/database'
 import type { Lock } from '@lockstep/locks'
 import type { BaseContext } from './context.ts'
@@ -11,10 +11,18 @@ export interface FencedLock extends AsyncDisposable {
   signal: AbortSignal
 }
 
-/** Acquires a lock and raises its fence, for the locks whose row in the table says so. Throws `busy` when another holds it. */
+/** The locks whose row in the table says that they have a fence. */
+export type FencedLockName = { [Name in LockName]: (typeof locks)[Name]['fence'] extends true ? Name : never }[LockName]
+
+/** True when work lost its lock: the lock says so, or its fence, which a newer holder has raised. The work may be done again. */
+export function isLockGone(error: unknown): boolean {
+  return error instanceof AppError && error.failure === 'conflict' && 'keys' in error.details
+}
+
+/** Acquires a lock and raises its fence. Throws `busy` when another holds it. */
 export async function holdFenced(
   ctx: Pick<BaseContext, 'locks' | 'db'>,
-  name: LockName,
+  name: FencedLockName,
   id: string,
   options: { waitMs?: number; signal?: AbortSignal } = {},
 ): Promise<FencedLock> {

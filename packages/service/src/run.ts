@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { AppError } from '@lockstep/contracts'
 
 /**
- * A service's main: starts it, waits for SIGTERM or SIGINT, stops it in reverse order. A wrong environment is said in
- * plain words. A second signal ends at once.
+ * A service's main: starts it, waits for SIGTERM or SIGINT, stops it in reverse order, and lets the process end with code 0.
+ * What keeps it from starting is said in plain words and ends it with 1. A second signal ends it at once.
  */
 export async function run(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stop = new AbortController()

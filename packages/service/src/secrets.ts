@@ -27,7 +27,7 @@ export function createSecrets(key: Buffer): Secrets {
       const nonce = bytes.subarray(1, 1 + nonceBytes)
       const tag = bytes.subarray(1 + nonceBytes, 1 + nonceBytes + tagBytes)
       try {
-        const decipher = createDecipheriv('aes-256-gcm', key, nonce)
+        const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes }) // else a shorter tag would do
           .setAAD(aad(place, bytes[0] ?? 0))
           .setAuthTag(tag)
         return decipher.update(bytes.subarray(1 + nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')

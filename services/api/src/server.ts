@@ -55,6 +55,12 @@ export async function serveApi(ctx: Context): Promise<ApiServer> {
       status: String(reply.statusCode),
     }),
   )
+  let stopping = false
+  server.addHook('preClose', async () => {
+    stopping = true
+  })
+  // A kept-alive connection that was busy when the stop began would hold it up once it is idle.
+  server.addHook('onSend', async (_request, reply) => void (stopping && reply.header('connection', 'close')))
   server.setErrorHandler((error, request, reply) => fail(ctx, error, request, reply))
   server.setNotFoundHandler((request) => {
     throw new AppError('notFound', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)

@@ -16,17 +16,21 @@ test('the same people written by two processes and an import at once are one con
     await using stack = new AsyncDisposableStack()
     stack.use(await start(setting.config, { scale }))
     const there = { contacts: stack.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`)), call: setting.call }
-    const people = Array.from({ length: 400 }, (_, i) => `4915${100_000_000 + i}`)
+    const people = Array.from({ length: 2_000 }, (_, i) => `4915${100_000_000 + i}`)
     const stops = (order: string[]) => order.map((waId) => ({ waId, userId: `DE.${waId}`, text: 'stop', wamid: `w${waId}` }))
     await until(() => inbound(there, { waId: '4915999999999' }))
 
-    const { id } = await setting.contacts.createImport(file(`phone\n${people.toReversed().join('\n')}\n`), setting.call)
-    const rounds = Array.from({ length: 8 }, (_, i) =>
-      inbound(i % 2 ? there : setting, ...stops(people.toSorted(() => Math.random() - 0.5))),
-    )
-    const answers = await Promise.all(rounds)
-    expect(await ended(setting, id)).toMatchObject({ state: 'done', rows: 400, rejected: 0 })
-    expect(new Set(answers.flat()).size).toBe(400)
+    // Several waves of new people: each is another chance for transactions to claim the same identities at the same moment.
+    for (let at = 0; at < people.length; at += 400) {
+      const wave = people.slice(at, at + 400)
+      const { id } = await setting.contacts.createImport(file(`phone\n${wave.toReversed().join('\n')}\n`), setting.call)
+      const rounds = Array.from({ length: 6 }, (_, i) =>
+        inbound(i % 2 ? there : setting, ...stops(wave.toSorted(() => Math.random() - 0.5))),
+      )
+      const answers = await Promise.all(rounds)
+      expect(await ended(setting, id)).toMatchObject({ state: 'done', rows: 400, rejected: 0 })
+      expect(new Set(answers.flat()).size).toBe(400)
+    }
   } finally {
     child.kill('SIGTERM')
     await once(child, 'exit')
@@ -35,7 +39,7 @@ test('the same people written by two processes and an import at once are one con
     `select count(*)::int as contacts, count(distinct wa_id)::int as numbers, count(distinct user_id)::int as users, bool_and(opted_out) as stopped
      from contacts.contacts where phone <> '4915999999999'`,
   )
-  expect(rows).toEqual({ contacts: 400, numbers: 400, users: 400, stopped: true })
+  expect(rows).toEqual({ contacts: 2_000, numbers: 2_000, users: 2_000, stopped: true })
   // Both services have closed their connections, and with that their statistics are complete.
   expect(await setting.world.sql('select deadlocks::int from pg_stat_database where datname = current_database()')).toEqual([
     { deadlocks: 0 },

@@ -7,7 +7,9 @@ import { allContacts, counts, ended, file, openSetting, type Setting, scale, spa
 
 const total = 20_000
 /** Every tenth row repeats one of a batch before, every fiftieth is no number. */
-const rows = Array.from({ length: total }, (_, i) => (i % 50 === 0 ? 'nonsense' : `+4915${100_000_000 + (i % 10 === 9 ? i - (i > 1_500 ? 1_501 : 1) : i)}`))
+const rows = Array.from({ length: total }, (_, i) =>
+  i % 50 === 0 ? 'nonsense' : `+4915${100_000_000 + (i % 10 === 9 ? i - (i > 1_500 ? 1_501 : 1) : i)}`,
+)
 const csv = `phone\n${rows.join('\n')}\n`
 
 /** Everything is there once, and counted once. */

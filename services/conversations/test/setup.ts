@@ -82,13 +82,14 @@ export async function openStack() {
     if (response.status !== 200) throw new Error(`The gateway answered ${response.status}`)
   }
 
-  /** What became of all parts, once none is open: how many ended with which outcome. */
+  /** How many parts ended with which outcome, once so many have ended. */
   function outcomes(parts: number): Promise<Record<string, number>> {
     return until(async () => {
       const { counts } = await clients.gateway.countParts({}, {})
       const byOutcome: Record<string, number> = {}
-      for (const count of counts) byOutcome[count.outcome] = (byOutcome[count.outcome] ?? 0) + count.parts
-      const ended = Object.entries(byOutcome).reduce((sum, [outcome, n]) => sum + (outcome === 'open' ? 0 : n), 0)
+      for (const count of counts.filter((each) => each.outcome !== 'open'))
+        byOutcome[count.outcome] = (byOutcome[count.outcome] ?? 0) + count.parts
+      const ended = Object.values(byOutcome).reduce((sum, n) => sum + n, 0)
       return ended === parts ? byOutcome : undefined
     })
   }
@@ -112,7 +113,8 @@ export async function openService(config: Config) {
   const service = up.use(await start(config, { scale }))
   const client = up.use(connect(ConversationsDefinition, `127.0.0.1:${service.grpcPort}`))
   const opened = up.move()
-  return { client, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  const metrics = async () => (await fetch(`http://127.0.0.1:${service.healthPort}/metrics`)).text()
+  return { client, metrics, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 export interface Sent {

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { createLimiter, openRedis, untilReady } from '@lockstep/locks'
+import { connect } from '@lockstep/rpc'
+import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { openService, openStack, scale, template, wabaId } from './setup.ts'
@@ -132,21 +134,23 @@ test('a sync whose process is killed between two pages is completed by another, 
   const tenant = await stack.tenant('101')
   const config = { ...stack.config, encryptionKey: stack.config.encryptionKey.toString('hex') }
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'service-process.ts'), JSON.stringify({ config, scale })], {
-    stdio: 'inherit',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const exited = once(child, 'exit')
-  const seen = async () => (await stack.world.sql<{ seen: number; state: string }>('select seen, state from templates.sync_runs'))[0]
+  const run = async () => (await stack.world.sql<{ seen: number; state: string }>('select seen, state from templates.sync_runs'))[0]
   try {
-    await using idle = await openService(stack.config)
-    const { id } = await idle.client.startSync({ connectionId: tenant.connectionId }, tenant)
-    await until(async () => (await seen())?.seen === 1_000)
-    child.kill('SIGKILL')
-    await exited
-    await until(async () => (await seen())?.state === 'done', 25_000)
-    expect(await idle.client.getSync({ id }, tenant)).toMatchObject({ state: 'done', seen: 1_050, removed: 0 })
-    const listed = (await idle.client.listTemplates({ wabaId, status: '' }, tenant)).templates
-    expect(listed.map((t) => t.name)).toEqual(names(1_050))
+    const [port] = await once(child, 'message')
+    using client = connect(TemplatesDefinition, `127.0.0.1:${port}`)
+    await client.startSync({ connectionId: tenant.connectionId }, tenant)
+    await until(async () => (await run())?.seen === 1_000)
   } finally {
     child.kill('SIGKILL')
+    await exited
   }
+  expect(await run()).toEqual({ seen: 1_000, state: 'running' })
+  await using templates = await openService(stack.config)
+  await until(async () => (await run())?.state === 'done', 25_000)
+  expect(await run()).toMatchObject({ seen: 1_050 })
+  const listed = (await templates.client.listTemplates({ wabaId, status: '' }, tenant)).templates
+  expect(listed.map((t) => [t.name, t.status])).toEqual(names(1_050).map((name) => [name, 'APPROVED']))
 })

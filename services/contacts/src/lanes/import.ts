@@ -68,7 +68,7 @@ async function importFile(run: Run): Promise<void> {
   }
   for await (const row of readCsv(chunks(run))) {
     if (!columns) columns = readHeader(row.fields)
-    else if (skip > 1e9) skip--
+    else if (skip > 0) skip--
     else if (batch.push(row) >= batchRows) await commit(columns)
   }
   if (columns && batch.length > 0) await commit(columns)

@@ -5,6 +5,8 @@ import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { insertMessages, lockConversations, updateConversations } from '../db/store.ts'
 import { type Message, outcomeOf, type Part, readPart } from '../part.ts'
+import { recordPeople, recordStatuses } from '../peers.ts'
+import { resolver } from '../resolve.ts'
 import { windowUntil } from '../window.ts'
 
 /** Stores what people wrote to a number, once each, and hands on statuses whose campaign the gateway could not see. */
@@ -25,19 +27,6 @@ export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, e
   }
   for (const { connection, parts } of accepted.values()) verdicts.push(...(await record(ctx, connection, parts)))
   return verdicts
-}
-
-/**
- * The connections that a number belonged to at a moment. A number has one connection at a time, so that an answer holds for
- * the whole interval of its connection: parts of a batch rarely need a second one.
- */
-function resolver(ctx: Context, phoneNumberId: string): (atMs: number) => Promise<Connection[]> {
-  let last: Connection[] = []
-  const covers = (atMs: number) => (c: Connection) => c.connectedAtMs <= atMs && atMs < (c.disconnectedAtMs ?? Number.POSITIVE_INFINITY)
-  return async (atMs) => {
-    if (!last.some(covers(atMs))) last = (await ctx.accounts.resolveConnections({ phoneNumberId, wabaId: '', atMs }, {})).connections
-    return last
-  }
 }
 
 /** The effects of all parts of one connection, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
@@ -73,37 +62,6 @@ function uniqueMessages(parts: Part[]): Message[] {
   const byWamid = new Map<string, Message>()
   for (const message of parts.flatMap((part) => part.messages)) if (!byWamid.has(message.wamid)) byWamid.set(message.wamid, message)
   return [...byWamid.values()]
-}
-
-/** Nearly every batch is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
-const peopleAtOnce = 2_000
-
-/** Finds or creates the contacts of the senders, with what they said about marketing; answers a contact id for each message. */
-async function recordPeople(ctx: Context, { id, accountId }: Connection, messages: Message[], parts: Part[]): Promise<string[]> {
-  const people = [...messages.map((message) => message.person), ...parts.flatMap((part) => part.preferences)]
-  const contactIds: string[] = []
-  for (let from = 0; from < people.length; from += peopleAtOnce) {
-    const some = people.slice(from, from + peopleAtOnce)
-    const answer = await ctx.contacts.recordInbound({ connectionId: id, people: some }, { accountId })
-    contactIds.push(...answer.contactIds)
-  }
-  return contactIds
-}
-
-/** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
-async function recordStatuses(ctx: Context, { id, accountId }: Connection, parts: Part[]): Promise<Set<string>> {
-  const statuses = parts
-    .flatMap((part) => part.statuses)
-    .map(({ wamid, status, timestampMs, errors: [error] }) => ({
-      wamid,
-      status,
-      atMs: timestampMs,
-      errorCode: error?.code ?? undefined,
-      errorWords: error?.details || error?.title || '',
-    }))
-  if (statuses.length === 0) return new Set()
-  const { matchedWamids } = await ctx.campaigns.recordStatuses({ connectionId: id, statuses }, { accountId })
-  return new Set(matchedWamids)
 }
 
 async function store(ctx: Context, connection: Connection, messages: Message[], contactIds: string[]): Promise<void> {

@@ -50,8 +50,9 @@ export interface SettledParts {
 }
 
 /**
- * Notes outcomes on the parts of entries that are about to be settled; after the last try the part is dead. An entry that
- * is gone already is passed over. A part is only ever changed under its entry's row lock, which is taken in id order.
+ * Notes outcomes on the parts of entries that `settleFeed` is about to settle, by its rules: entries that are gone are passed
+ * over, a failure counts while the entry is due, and after the last one it is dead. A part is only ever changed under its
+ * entry's row lock, which is taken in id order.
  */
 export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVerdict[]): Promise<SettledParts[]> {
   const outcomes = verdicts.map((v) => ('outcome' in v ? v.outcome : null))
@@ -59,14 +60,16 @@ export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVer
   return query(
     tx,
     sql`with entries as (
-          select id, row_id::bigint as part_id, created_at, attempts from feed_open
+          select id, row_id::bigint as part_id, created_at, attempts,
+                 dead_reason is null and (not_before is null or not_before <= now()) as due
+          from feed_open
           where id = any(${verdicts.map((v) => v.id)}::bigint[]) and subscriber = ${lane} and key = ${key}
           order by id for update
         ), ended as (
           select e.part_id, e.created_at, coalesce(v.outcome, 'dead') as outcome, v.failure as reason
           from entries e
           join unnest(${verdicts.map((v) => v.id)}::bigint[], ${outcomes}::text[], ${failures}::text[]) v(id, outcome, failure) using (id)
-          where v.outcome is not null or (v.failure is not null and e.attempts + 1 >= ${laneSettings.maxTries})
+          where v.outcome is not null or (v.failure is not null and e.due and e.attempts + 1 >= ${laneSettings.maxTries})
         ), changed as (
           update webhook_parts p set outcome = e.outcome, reason = e.reason, outcome_at = now()
           from ended e where p.id = e.part_id and p.received_at = e.created_at

@@ -62,6 +62,15 @@ export interface FinishRequest {
 export interface FinishResponse {
 }
 
+export interface RingRequest {
+  subscriber: string;
+}
+
+export interface RingResponse {
+  /** Keys that were rung. */
+  rung: number;
+}
+
 export interface DeadEntry {
   entry: Entry | undefined;
   subscriber: string;
@@ -801,6 +810,140 @@ export const FinishResponse: MessageFns<FinishResponse> = {
   },
 };
 
+function createBaseRingRequest(): RingRequest {
+  return { subscriber: "" };
+}
+
+export const RingRequest: MessageFns<RingRequest> = {
+  encode(message: RingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.subscriber !== "") {
+      writer.uint32(10).string(message.subscriber);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subscriber = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RingRequest {
+    return { subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "" };
+  },
+
+  toJSON(message: RingRequest): unknown {
+    const obj: any = {};
+    if (message.subscriber !== "") {
+      obj.subscriber = message.subscriber;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RingRequest>): RingRequest {
+    return RingRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RingRequest>): RingRequest {
+    const message = createBaseRingRequest();
+    message.subscriber = object.subscriber ?? "";
+    return message;
+  },
+};
+
+function createBaseRingResponse(): RingResponse {
+  return { rung: 0 };
+}
+
+export const RingResponse: MessageFns<RingResponse> = {
+  encode(message: RingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rung !== 0) {
+      writer.uint32(8).int32(message.rung);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rung = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RingResponse {
+    return { rung: isSet(object.rung) ? globalThis.Number(object.rung) : 0 };
+  },
+
+  toJSON(message: RingResponse): unknown {
+    const obj: any = {};
+    if (message.rung !== 0) {
+      obj.rung = Math.round(message.rung);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RingResponse>): RingResponse {
+    return RingResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RingResponse>): RingResponse {
+    const message = createBaseRingResponse();
+    message.rung = object.rung ?? 0;
+    return message;
+  },
+};
+
 function createBaseDeadEntry(): DeadEntry {
   return { entry: undefined, subscriber: "", key: "", reason: "" };
 }
@@ -1248,6 +1391,15 @@ export const FeedDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Rings every key of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
+    ring: {
+      name: "Ring",
+      requestType: RingRequest as typeof RingRequest,
+      requestStream: false,
+      responseType: RingResponse as typeof RingResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Dead entries, newest first. */
     listDead: {
       name: "ListDead",
@@ -1274,6 +1426,8 @@ export interface FeedServiceImplementation<CallContextExt = {}> {
   take(request: TakeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<TakeResponse>>;
   /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
   finish(request: FinishRequest, context: CallContext & CallContextExt): Promise<DeepPartial<FinishResponse>>;
+  /** Rings every key of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
+  ring(request: RingRequest, context: CallContext & CallContextExt): Promise<DeepPartial<RingResponse>>;
   /** Dead entries, newest first. */
   listDead(request: ListDeadRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListDeadResponse>>;
   /** Opens dead entries again, with their tries reset. */
@@ -1285,6 +1439,8 @@ export interface FeedClient<CallOptionsExt = {}> {
   take(request: DeepPartial<TakeRequest>, options?: CallOptions & CallOptionsExt): Promise<TakeResponse>;
   /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
   finish(request: DeepPartial<FinishRequest>, options?: CallOptions & CallOptionsExt): Promise<FinishResponse>;
+  /** Rings every key of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
+  ring(request: DeepPartial<RingRequest>, options?: CallOptions & CallOptionsExt): Promise<RingResponse>;
   /** Dead entries, newest first. */
   listDead(request: DeepPartial<ListDeadRequest>, options?: CallOptions & CallOptionsExt): Promise<ListDeadResponse>;
   /** Opens dead entries again, with their tries reset. */

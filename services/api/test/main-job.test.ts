@@ -1,0 +1,103 @@
+import { until } from '@lockstep/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Api, draft, importCsv, openApi, openStack, type Stack, tenant } from './setup.ts'
+
+const up = new AsyncDisposableStack()
+let stack: Stack
+let api: Api
+
+beforeAll(async () => {
+  stack = up.use(await openStack())
+  api = up.use(await openApi(stack.config))
+})
+afterAll(() => up.disposeAsync())
+
+test('a campaign is run from the connection to the last recipient through the API alone', async () => {
+  const { key, connectionId } = await tenant(stack, api, '9001')
+  const templates = await api.ask(key, 'GET', `/v1/templates?connection_id=${connectionId}&status=approved`)
+  expect(templates.json.templates).toMatchObject([{ name: 'hello', language: 'en_US', status: 'APPROVED', components: [{ type: 'BODY' }] }])
+
+  const file = await importCsv(api, key, 'name,phone,tags\nAna,+49 1512 0000001,spring\nBo,+49 1512 0000002,spring\nNobody,,spring\n')
+  expect(file.json).toMatchObject({ state: 'done', rows: 3, created: 2, rejected: 1 })
+  const errors = await api.ask(key, 'GET', `/v1/contact-imports/${file.json.id}/errors`)
+  expect(errors.json).toMatchObject({ errors: [{ line: 4 }], next_after_line: null })
+
+  const first = await api.ask(key, 'GET', '/v1/contacts?tag=spring&limit=1')
+  expect(first.json.contacts).toHaveLength(1)
+  const second = await api.ask(key, 'GET', `/v1/contacts?tag=spring&limit=2&after=${first.json.next_after}`)
+  expect(second.json).toMatchObject({ contacts: [{ tags: ['spring'], attributes: {}, opted_out: false }], next_after: null })
+  const stopped = second.json.contacts[0].id
+  const consent = await api.ask(key, 'POST', `/v1/contacts/${stopped}/consent`, { kind: 'opt_out', evidence: 'said so on the phone' })
+  expect(consent).toMatchObject({ status: 200, json: { id: stopped, opted_out: true } })
+
+  const created = await api.ask(key, 'POST', '/v1/campaigns', draft(connectionId))
+  expect(created).toMatchObject({ status: 201, json: { state: 'draft', values: { 'body.1': '{{name}}' }, filter: { tags: ['spring'] } } })
+  expect(created.json.created_at).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  const { id } = created.json
+  expect((await api.ask(key, 'POST', `/v1/campaigns/${id}/start`)).json.state).toBe('preparing')
+  const done = await until(async () => {
+    const { json } = await api.ask(key, 'GET', `/v1/campaigns/${id}`)
+    return json.state === 'completed' ? json : undefined
+  })
+  expect(done.statistics).toMatchObject({ recipients: 2, accepted: 1, skipped: 1 })
+  const accepted = await api.ask(key, 'GET', `/v1/campaigns/${id}/recipients?state=accepted`)
+  expect(accepted.json.recipients).toMatchObject([{ phone: '4915120000001', state: 'accepted', attempts: 1 }])
+  expect(accepted.json.recipients[0].wamid).toMatch(/^wamid\./)
+  expect(await api.ask(key, 'POST', `/v1/campaigns/${id}/resend-unknown`)).toMatchObject({ status: 200, json: { queued: 0 } })
+  expect((await api.ask(key, 'GET', '/v1/conversations')).json).toEqual({ conversations: [], next_after: null })
+  expect((await api.ask(key, 'GET', `/v1/inbound-count?connection_id=${connectionId}&since_ms=0`)).json).toEqual({ messages: 0 })
+})
+
+test('limits are set within what Meta allows the number, and no answer holds a token', async () => {
+  const { key, connectionId } = await tenant(stack, api, '9002')
+  const set = await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 600, per_second: 20 })
+  expect(set).toMatchObject({ status: 200, json: { per_minute: 600, per_second: 20 } })
+  const beyond = await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 600, per_second: 81 })
+  expect(beyond.status).toBe(400)
+  expect(beyond.json.error.message).toContain('from 1 to 80')
+  const listed = await api.ask(key, 'GET', '/v1/connections')
+  expect(listed.json.connections).toMatchObject([{ id: connectionId, per_minute: 600, quality: 'GREEN', disconnected_at: null }])
+  expect(JSON.stringify([set.json, listed.json])).not.toMatch(/token/i)
+})
+
+test('nothing of another account is found: neither by reading it nor by ordering something', async () => {
+  const owner = await tenant(stack, api, '9003')
+  await importCsv(api, owner.key, 'name,phone,tags\nAna,+49 1512 0000003,spring\n')
+  const file = (await stack.world.sql<{ id: string }>('select id from contacts.imports where account_id = $1', [owner.accountId]))[0]!.id
+  const contact = (await api.ask(owner.key, 'GET', '/v1/contacts')).json.contacts[0].id
+  const campaign = (await api.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId))).json.id
+  const conversation = crypto.randomUUID()
+  await stack.world.sql(
+    `insert into conversations.conversations (id, account_id, connection_id, contact_id, last_message_at) values ($1, $2, $3, $4, now())`,
+    [conversation, owner.accountId, owner.connectionId, contact],
+  )
+  const requests: [string, string, unknown?][] = [
+    ['PUT', `/v1/connections/${owner.connectionId}/limits`, { per_minute: 1, per_second: 1 }],
+    ['POST', `/v1/connections/${owner.connectionId}/template-syncs`],
+    ['GET', `/v1/template-syncs/${owner.syncId}`],
+    ['GET', `/v1/templates?connection_id=${owner.connectionId}`],
+    ['GET', `/v1/contact-imports/${file}`],
+    ['GET', `/v1/contact-imports/${file}/errors`],
+    ['GET', `/v1/contacts/${contact}`],
+    ['POST', `/v1/contacts/${contact}/consent`, { kind: 'opt_out', evidence: 'none' }],
+    ['POST', '/v1/campaigns', draft(owner.connectionId)],
+    ['GET', `/v1/campaigns/${campaign}`],
+    ...['start', 'pause', 'resume', 'cancel', 'resend-unknown'].map(
+      (order) => ['POST', `/v1/campaigns/${campaign}/${order}`] as [string, string],
+    ),
+    ['GET', `/v1/campaigns/${campaign}/recipients`],
+    ['GET', `/v1/conversations/${conversation}/messages`],
+    ['GET', `/v1/inbound-count?connection_id=${owner.connectionId}`],
+    ['POST', '/v1/connections', { ...(await stack.number('9004')), app_id: owner.appId }],
+  ]
+  const stranger = await stack.account()
+  for (const [method, path, body] of requests) {
+    const foreign = await api.ask(stranger.key, method, path, body)
+    expect([method, path, foreign.status, foreign.json.error?.code]).toEqual([method, path, 404, 'notFound'])
+    // The same request by its owner is found, or the test would prove nothing.
+    const own = await api.ask(owner.key, method, path, body)
+    expect([method, path, own.status]).not.toEqual([method, path, 404])
+  }
+  for (const list of ['connections', 'templates', 'contacts', 'campaigns', 'conversations'])
+    expect((await api.ask(stranger.key, 'GET', `/v1/${list}`)).json[list]).toEqual([])
+})

@@ -1,0 +1,144 @@
+import path from 'node:path'
+import { withClient } from '@lockstep/database'
+import { connect } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import type { BaseOverrides } from '@lockstep/service'
+import { createWorld, until, type World } from '@lockstep/testing'
+import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
+import { start as startAccounts } from '../../accounts/src/service.ts'
+import { start as startCampaigns } from '../../campaigns/src/service.ts'
+import { start as startContacts } from '../../contacts/src/service.ts'
+import { start as startConversations } from '../../conversations/src/service.ts'
+import { start as startTemplates } from '../../templates/src/service.ts'
+import type { Config } from '../src/config.ts'
+import { start } from '../src/service.ts'
+
+export const scale = 0.05
+export const nowhere = '127.0.0.1:9'
+const wabaId = '202'
+const hello = {
+  name: 'hello',
+  language: 'en_US',
+  category: 'MARKETING',
+  components: [{ type: 'BODY', text: 'Hello {{1}}, welcome back.', example: { body_text: [['Ana']] } }],
+} as const
+
+/** An answer of the API; its JSON as a caller sees it. */
+export interface Reply {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: what is in it is what the tests find out
+  json: any
+}
+
+/** Everything that the API calls, running, and a configuration for it. */
+export async function openStack() {
+  await using up = new AsyncDisposableStack()
+  const world = up.use(await createWorld())
+  const { encryptionKey, platformKey } = world
+  const logFile = path.join(world.nats.dir, 'simulator.ndjson')
+  const state = { templates: { [wabaId]: [{ ...hello, components: [...hello.components] }] } }
+  const simulator = up.use(await startSimulator({ logFile, state: state as never }))
+  const common = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', gatewayAddress: nowhere }
+  const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
+  const accounts = at(up.use(await startAccounts({ ...world.base('accounts'), ...common }, { scale })))
+  const templates = at(up.use(await startTemplates({ ...world.base('templates'), ...common, accountsAddress: accounts }, { scale })))
+  const contacts = at(up.use(await startContacts({ ...world.base('contacts'), campaignsAddress: nowhere }, { scale })))
+  const campaignsConfig = {
+    ...world.base('campaigns'),
+    ...common,
+    platformKey,
+    sendConcurrency: 4,
+    addresses: { accounts, contacts, templates, gateway: nowhere },
+  }
+  const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
+  const conversationsConfig = { accountsAddress: accounts, contactsAddress: contacts, campaignsAddress: campaigns, gatewayAddress: nowhere }
+  const conversations = at(up.use(await startConversations({ ...world.base('conversations'), ...conversationsConfig }, { scale })))
+  const config: Config = { ...world.base('api'), httpPort: 0, addresses: { accounts, contacts, templates, campaigns, conversations } }
+  const operator = up.use(connect(AccountsDefinition, accounts))
+  const opened = up.move()
+
+  /** An account and an API key of it. */
+  async function account() {
+    const { id: accountId } = await operator.createAccount({ name: 'Acme' }, {})
+    const { key } = await operator.createApiKey({ name: 'test' }, { accountId })
+    return { accountId, key }
+  }
+
+  /** A number at Meta, and the token for it. */
+  async function number(phoneNumberId: string) {
+    const token = `token-${phoneNumberId}`
+    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber: '+1 555', token }] })
+    return { phone_number_id: phoneNumberId, waba_id: wabaId, access_token: token }
+  }
+
+  return { world, simulator, config, campaignsConfig, account, number, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+export type Stack = Awaited<ReturnType<typeof openStack>>
+
+/** A running API, and requests to it by the key of an account. */
+export async function openApi(config: Config, overrides: BaseOverrides = { scale }) {
+  const service = await start(config, overrides)
+  const url = `http://127.0.0.1:${service.httpPort}`
+
+  async function ask(key: string, method: string, route: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+    const typed = body === undefined ? {} : { 'content-type': 'application/json' }
+    const raw = typeof body === 'string' || body instanceof ReadableStream ? body : JSON.stringify(body)
+    const init = { method, headers: { authorization: `Bearer ${key}`, ...typed, ...headers }, body: raw, duplex: 'half' }
+    const response = await fetch(url + route, init as RequestInit)
+    return { status: response.status, headers: response.headers, json: await response.json() }
+  }
+
+  return { ...service, url, ask, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() }
+}
+
+export type Api = Awaited<ReturnType<typeof openApi>>
+
+/** An account with a connected number and synced templates, all done through the API. */
+export async function tenant(stack: Stack, api: Api, phoneNumberId: string) {
+  const { accountId, key } = await stack.account()
+  const app = await api.ask(key, 'POST', '/v1/apps', { name: 'App', meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' })
+  const number = await stack.number(phoneNumberId)
+  const connection = await api.ask(key, 'POST', '/v1/connections', { ...number, app_id: app.json.id })
+  if (connection.status !== 201) throw new Error(JSON.stringify(connection.json))
+  const sync = await api.ask(key, 'POST', `/v1/connections/${connection.json.id}/template-syncs`)
+  await until(async () => (await api.ask(key, 'GET', `/v1/template-syncs/${sync.json.id}`)).json.state === 'done')
+  return { accountId, key, appId: app.json.id as string, connectionId: connection.json.id as string, syncId: sync.json.id as string }
+}
+
+/** A campaign as its caller orders it. */
+export const draft = (connectionId: string, name = 'Spring') => ({
+  name,
+  connection_id: connectionId,
+  template_name: 'hello',
+  template_language: 'en_US',
+  filter: { tags: ['spring'] },
+  values: { 'body.1': '{{name}}' },
+})
+
+/** Imports a CSV and waits for its end. */
+export async function importCsv(api: Api, key: string, csv: string): Promise<Reply> {
+  const begun = await api.ask(key, 'POST', '/v1/contact-imports?file_name=people.csv', csv, { 'content-type': 'text/csv' })
+  return until(async () => {
+    const now = await api.ask(key, 'GET', `/v1/contact-imports/${begun.json.id}`)
+    return ['done', 'failed'].includes(now.json.state) ? now : undefined
+  })
+}
+
+/** Keeps everyone from a table while `work` runs, so that a request that needs it stays under way. */
+export function whileLocked<T>(world: World, table: string, work: () => Promise<T>): Promise<T> {
+  return withClient(world.adminUrl, async (client) => {
+    await client.query('begin')
+    await client.query(`lock table ${table} in access exclusive mode`)
+    try {
+      return await work()
+    } finally {
+      await client.query('rollback')
+    }
+  })
+}
+
+/** Waits until somebody waits for a table. */
+export const untilBlocked = (world: World, table: string) =>
+  until(async () => (await world.sql(`select 1 from pg_locks where relation = '${table}'::regclass and not granted`)).length > 0)

@@ -1,0 +1,34 @@
+import type { Connection } from '@lockstep/rpc/gen/accounts'
+import type { Context } from './context.ts'
+import type { Message, Part } from './part.ts'
+
+/** Nearly every batch is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
+const peopleAtOnce = 2_000
+
+/** Finds or creates the contacts of the senders, with what they said about marketing; answers a contact id for each message. */
+export async function recordPeople(ctx: Context, { id, accountId }: Connection, messages: Message[], parts: Part[]): Promise<string[]> {
+  const people = [...messages.map((message) => message.person), ...parts.flatMap((part) => part.preferences)]
+  const contactIds: string[] = []
+  for (let from = 0; from < people.length; from += peopleAtOnce) {
+    const some = people.slice(from, from + peopleAtOnce)
+    const answer = await ctx.contacts.recordInbound({ connectionId: id, people: some }, { accountId })
+    contactIds.push(...answer.contactIds)
+  }
+  return contactIds
+}
+
+/** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
+export async function recordStatuses(ctx: Context, { id, accountId }: Connection, parts: Part[]): Promise<Set<string>> {
+  const statuses = parts
+    .flatMap((part) => part.statuses)
+    .map(({ wamid, status, timestampMs, errors: [error] }) => ({
+      wamid,
+      status,
+      atMs: timestampMs,
+      errorCode: error?.code ?? undefined,
+      errorWords: error?.details || error?.title || '',
+    }))
+  if (statuses.length === 0) return new Set()
+  const { matchedWamids } = await ctx.campaigns.recordStatuses({ connectionId: id, statuses }, { accountId })
+  return new Set(matchedWamids)
+}

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest'
+import { openService, openStack, template, wabaId } from './setup.ts'
+
+/** Past 2^53, where a double would change it. */
+const metaId = '9007199254740993'
+const now = () => Math.floor(Date.now() / 1000)
+const about = { message_template_id: metaId, message_template_name: 'welcome', message_template_language: 'en-US' }
+const status = (event: string, time: number, reason = 'NONE') => ({
+  field: 'message_template_status_update',
+  value: { event, reason, ...about },
+  time,
+})
+const quality = (score: string, time: number) => ({
+  field: 'message_template_quality_update',
+  value: { previous_quality_score: 'UNKNOWN', new_quality_score: score, ...about },
+  time,
+})
+const category = (name: string, time: number) => ({
+  field: 'template_category_update',
+  value: { previous_category: 'MARKETING', new_category: name, ...about },
+  time,
+})
+
+async function openSynced() {
+  await using up = new AsyncDisposableStack()
+  const stack = up.use(await openStack([template('welcome', { id: metaId })]))
+  const templates = up.use(await openService(stack.config))
+  const tenant = await stack.tenant('101')
+  await templates.sync(tenant)
+  const opened = up.move()
+  const welcome = (of = tenant) => templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of)
+  return { ...stack, templates, first: tenant, welcome, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+test('news of status, quality and category reach the rows of the account whose app signed it, and no other', async () => {
+  await using stack = await openSynced()
+  const { first: tenant, welcome } = stack
+  const other = await stack.tenant('102')
+  await stack.templates.sync(other)
+  await stack.deliver(tenant, status('REJECTED', now(), 'SCAM'))
+  await stack.deliver(tenant, quality('YELLOW', now()))
+  await stack.deliver(tenant, category('UTILITY', now()))
+  expect(await stack.outcomes(3)).toEqual({ done: 3 })
+  expect(await welcome()).toMatchObject({ status: 'REJECTED', rejectedReason: 'SCAM', quality: 'YELLOW', category: 'UTILITY' })
+  expect(await welcome(other)).toMatchObject({ status: 'APPROVED', quality: 'UNKNOWN', category: 'MARKETING' })
+})
+
+test('news that is repeated or comes in the wrong order ends with the newest of each kind', async () => {
+  await using stack = await openSynced()
+  const { first: tenant } = stack
+  const start = now()
+  const news = [status('PAUSED', start + 3), quality('RED', start + 9), status('APPROVED', start + 1), quality('GREEN', start + 2)]
+  for (const each of [...news, ...news]) await stack.deliver(tenant, each)
+  expect(await stack.outcomes(8)).toEqual({ done: 8 })
+  expect(await stack.welcome()).toMatchObject({ status: 'PAUSED', quality: 'RED' })
+})
+
+test('a sync overrides older news, keeps news that Meta dates later, and is not undone by news that comes hours late', async () => {
+  await using stack = await openSynced()
+  const { first: tenant, templates } = stack
+  await stack.deliver(tenant, status('PAUSED', now()))
+  await stack.outcomes(1)
+  expect(await stack.welcome()).toMatchObject({ status: 'PAUSED' })
+  await templates.sync(tenant)
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+  await stack.deliver(tenant, status('DISABLED', now() - 7_200))
+  await stack.outcomes(2)
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+  await stack.deliver(tenant, status('PAUSED', now() + 30))
+  await stack.outcomes(3)
+  await templates.sync(tenant)
+  expect(await stack.welcome()).toMatchObject({ status: 'PAUSED' })
+})
+
+test('news that applies to nothing is told apart: unmatched, unclaimed, foreign, kept', async () => {
+  await using stack = await openSynced()
+  const { first: tenant } = stack
+  const unknown = status('PAUSED', now())
+  await stack.deliver(tenant, { ...unknown, value: { ...unknown.value, message_template_id: '77' } })
+  await stack.deliver(tenant, { ...status('PAUSED', now()), waba: '909' })
+  const stranger = await stack.accounts.createAccount({ name: 'Stranger' }, {})
+  const app = { name: 'App', metaAppId: '1', secret: 'app-secret', verifyToken: 'verify' }
+  const { id: appId } = await stack.accounts.createApp(app, { accountId: stranger.id })
+  await stack.deliver({ appId }, status('PAUSED', now()))
+  const words = { field: 'message_template_components_update', value: { ...about, message_template_element: 'Hi' }, time: now() }
+  await stack.deliver(tenant, words)
+  expect(await stack.outcomes(4)).toEqual({ unmatched: 1, unclaimed: 1, foreign: 1, kept: 1 })
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+})
+
+test('an event that puts a template back to work leaves it approved', async () => {
+  await using stack = await openSynced()
+  for (const event of ['DISABLED', 'REINSTATED']) await stack.deliver(stack.first, status(event, now()))
+  expect(await stack.outcomes(2)).toEqual({ done: 2 })
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+})

@@ -1,0 +1,53 @@
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { audit, isViolated } from './src/index.ts'
+import { printReport } from './src/print.ts'
+
+const help = `npm run audit -- [options]
+
+  Checks the promises of the running system on its rows and on the simulator's log; changes nothing.
+
+  --settled         also checks that no work is left: for a system that has nothing to do
+  --only I1,I7      checks these only
+  --redis-flushed   Redis lost its data meanwhile: allows twice the rate limits
+  --json            one JSON line on stdout
+
+  Exit code: 0 all is well, 1 something is violated, 2 it could not be checked.`
+
+const readyFile = path.resolve(import.meta.dirname, '../../.lockstep/ready.json')
+
+function readOptions(args: string[]) {
+  const flag = { type: 'boolean', default: false } as const
+  const options = { settled: flag, 'redis-flushed': flag, json: flag, help: { ...flag, short: 'h' }, only: { type: 'string' } } as const
+  return parseArgs({ args, options }).values
+}
+
+/** Where the running system keeps its rows and its log; throws when nothing runs. */
+function readReady(): { adminUrl: string; simulatorLog: string } {
+  if (!existsSync(readyFile))
+    throw new Error('Nothing runs here. Start the system with `npm start`, then run the audit in another terminal.')
+  const { postgres, simulator_log } = JSON.parse(readFileSync(readyFile, 'utf8'))
+  return { adminUrl: postgres, simulatorLog: simulator_log }
+}
+
+async function main(args: string[]): Promise<number> {
+  const { settled, json, only, help: asked, 'redis-flushed': redisWasFlushed } = readOptions(args)
+  if (asked) {
+    console.log(help)
+    return 0
+  }
+  const report = await audit({ ...readReady(), settled, redisWasFlushed, ...(only && { only: only.split(',') }) })
+  const isTerminal = process.stdout.isTTY && !process.env.NO_COLOR
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : printReport(report, isTerminal))
+  return isViolated(report) ? 1 : 0
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error) => {
+  const gone =
+    error.code === 'ECONNREFUSED'
+      ? `PostgreSQL does not answer where ${readyFile} says. Start the system again with \`npm start\`.`
+      : error.message
+  process.stderr.write(`${gone}\n`)
+  return 2
+})

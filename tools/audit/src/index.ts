@@ -1,0 +1,1 @@
+export { type AuditOptions, type AuditReport, type AuditResult, audit, isViolated } from './audit.ts'

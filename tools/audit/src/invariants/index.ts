@@ -1,0 +1,25 @@
+import type { Invariant } from '../invariant.ts'
+import { onePostPerAttempt } from './i1-one-post-per-attempt.ts'
+import { acceptedIsInLog } from './i2-accepted-is-in-log.ts'
+import { logIsInRows } from './i3-log-is-in-rows.ts'
+import { webhookEffects } from './i4-webhook-effects.ts'
+import { statistics } from './i6-statistics.ts'
+import { consent } from './i7-consent.ts'
+import { rateLimit } from './i8-rate-limit.ts'
+import { identities } from './i10-identities.ts'
+import { accounts } from './i11-accounts.ts'
+import { settled } from './l2-settled.ts'
+
+/** In the order of the report. I5 and I9 are tests: neither rows nor the log can show them afterwards. */
+export const invariants: readonly Invariant[] = [
+  onePostPerAttempt,
+  acceptedIsInLog,
+  logIsInRows,
+  webhookEffects,
+  statistics,
+  consent,
+  rateLimit,
+  identities,
+  accounts,
+  settled,
+]

@@ -1,0 +1,150 @@
+import { randomUUID as uuid } from 'node:crypto'
+import { appendFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { LogLine } from '@lockstep/meta-simulator'
+import { createWorld, type World } from '@lockstep/testing'
+
+import { type AuditOptions, type AuditReport, audit } from '../src/index.ts'
+
+/** A line without what every line has: its number is given here, its time unless it matters. */
+type Line = LogLine extends infer L ? (L extends LogLine ? Omit<L, 'seq' | 'atMs'> & { atMs?: number } : never) : never
+
+/** A world in which one campaign has been sent to three people, one of whom answered, and nothing is wrong. */
+export interface ConsistentWorld extends AsyncDisposable {
+  sql: World['sql']
+  ids: typeof ids
+  /** Appends lines to the simulator's log. */
+  log(...lines: Line[]): Promise<void>
+  /** An accepted POST of an attempt, as the simulator writes it. */
+  post(attempt: number, more?: Partial<Extract<LogLine, { kind: 'post' }>>): Line
+  /** Stores a webhook body that the gateway has handled, and logs that it was answered 200. */
+  webhook(elements: object[], part?: { outcome?: string | null; reason?: string; lane?: string }): Promise<void>
+  audit(options?: Partial<AuditOptions>): Promise<AuditReport>
+}
+
+const ids = {
+  account: uuid(),
+  other: uuid(),
+  app: uuid(),
+  connection: uuid(),
+  otherConnection: uuid(),
+  template: uuid(),
+  campaign: uuid(),
+  contacts: [uuid(), uuid(), uuid()],
+  conversation: uuid(),
+}
+export const number = '106540352242922'
+export const people = ['5511987654321', '4915112345678', '358401234567']
+export const wamid = (attempt: number) => `wamid.out-${attempt}`
+const reply = 'wamid.in-1'
+
+/** Opens the world; each call has a database and a log of its own. */
+export async function consistentWorld(): Promise<ConsistentWorld> {
+  await using up = new AsyncDisposableStack()
+  const world = up.use(await createWorld())
+  const logFile = path.join(path.dirname(world.redis.dir), 'truth.ndjson')
+  let seq = 0
+  const log = (...lines: Line[]) =>
+    appendFile(logFile, lines.map((line) => `${JSON.stringify({ seq: ++seq, atMs: Date.now(), ...line })}\n`).join(''))
+  const post: ConsistentWorld['post'] = (attempt, more) => ({
+    kind: 'post',
+    phoneNumberId: number,
+    recipient: people[attempt - 1] ?? people[0]!,
+    callback: `lk1.c.${ids.campaign}.${attempt}.0123456789ab`,
+    template: { name: 'spring', language: 'en_US', category: 'MARKETING' },
+    outcome: 'accepted',
+    wamid: wamid(attempt),
+    answer: 'sent',
+    ...more,
+  })
+  let deliveries = 0
+  const webhook: ConsistentWorld['webhook'] = async (elements, { outcome = 'done', reason, lane = 'webhooks.campaign' } = {}) => {
+    await storePart(world, elements, { outcome, reason, lane })
+    const refs = elements.map((element) => refOf(element as Element))
+    await log({
+      kind: 'delivery',
+      id: `d${++deliveries}`,
+      appId: '1',
+      attempt: 1,
+      startedAtMs: Date.now(),
+      httpStatus: 200,
+      elements: refs,
+    })
+  }
+  await insertRows(world)
+  await log({ kind: 'start', seed: 1 }, post(1), post(2), post(3))
+  await webhook([status(1, 'sent'), status(2, 'sent')])
+  await webhook([status(1, 'delivered')])
+  await webhook([{ id: reply, from: people[0], timestamp: '1764000000', type: 'text', text: { body: 'Hello' } }], {
+    lane: 'webhooks.message',
+  })
+  const opened = up.move()
+  return {
+    sql: world.sql,
+    ids,
+    log,
+    post,
+    webhook,
+    audit: (options) => audit({ adminUrl: world.adminUrl, simulatorLog: logFile, settled: true, ...options }),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+type Element = { id: string; status?: string }
+
+/** A status of an attempt, as Meta writes it. */
+export function status(attempt: number, is: 'sent' | 'delivered' | 'read' | 'failed'): Element {
+  return { id: wamid(attempt), status: is }
+}
+
+function refOf({ id, status }: Element) {
+  return status ? { wamid: id, status, phoneNumberId: number } : { messageId: id, phoneNumberId: number }
+}
+
+async function storePart(world: World, elements: object[], part: { outcome: string | null; reason?: string; lane: string }): Promise<void> {
+  const isStatus = (element: object) => 'status' in element
+  const value = {
+    metadata: { phone_number_id: number },
+    statuses: elements.filter(isStatus),
+    messages: elements.filter((element) => !isStatus(element)),
+  }
+  const body = { object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] }
+  await world.sql(
+    `with body as (insert into webhook_gateway.webhook_bodies values ($1, $2, now(), $3) returning *)
+     insert into webhook_gateway.webhook_parts (body_id, app_id, received_at, lane, key, field, elements, outcome, reason)
+     select id, app_id, received_at, $4, 'key', 'messages', $5, $6, $7 from body`,
+    [uuid(), ids.app, Buffer.from(JSON.stringify(body)), part.lane, elements.length, part.outcome, part.reason ?? null],
+  )
+}
+
+/** Two accounts, one with a campaign of three recipients: delivered, sent and unknown. */
+async function insertRows(world: World): Promise<void> {
+  const { account, other, app, connection, otherConnection, template, campaign, contacts, conversation } = ids
+  await world.sql(`
+    insert into accounts.accounts select id, 'Account', now() from unnest('{${account}, ${other}}'::uuid[]) id;
+    insert into accounts.apps values ('${app}', '${account}', 'App', '1', '', null, '', now());
+    insert into accounts.connections
+      select id, account, 'Number', phone, 'waba', '${app}', '', '', '', 100, 80, 80, 'GREEN', now() - interval '1 day', null
+      from (values ('${connection}'::uuid, '${account}'::uuid, '${number}'), ('${otherConnection}'::uuid, '${account}'::uuid, '2')) v(id, account, phone);
+    insert into templates.templates (id, account_id, waba_id, meta_id, name, language, category, status, components, parameter_format, quality,
+                                     rejected_reason, last_seen_at, synced_at)
+      values ('${template}', '${account}', 'waba', '1', 'spring', 'en_US', 'MARKETING', 'APPROVED', '[]', 'POSITIONAL', '', '', now(), now());
+    begin;
+    insert into contacts.contacts (id, account_id, phone, source)
+      select * from unnest('{${contacts}}'::uuid[], array_fill('${account}'::uuid, '{3}'), '{${people}}'::text[], '{import,import,import}'::text[]);
+    insert into contacts.identities select account_id, 'number', 'phone', phone, id from contacts.contacts;
+    commit;
+    insert into campaigns.campaigns values ('${campaign}', '${account}', 'Spring', '${connection}', '${template}', '{}', '{}', 'completed', '', now(), now(), now());
+    insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempt_id, attempts)
+      select '${account}', '${campaign}', c.id, '${campaign}', c.phone, '', '{}', s.state, s.n, 1
+      from unnest('{delivered,sent,unknown}'::text[], '{${contacts}}'::uuid[]) with ordinality s(state, contact, n) join contacts.contacts c on c.id = s.contact order by n;
+    insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, outcome, fence, wamid, accepted_at, sent_at, delivered_at)
+      values ('${account}', '${campaign}', 1, 1, 'accepted', 1, '${wamid(1)}', now(), now(), now()),
+             ('${account}', '${campaign}', 2, 1, 'accepted', 1, '${wamid(2)}', now(), now(), null),
+             ('${account}', '${campaign}', 3, 1, 'unknown', 1, null, null, null, null);
+    insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, accepted, sent, delivered, unknown)
+      values ('${campaign}', '${account}', 3, 2, 2, 1, 1);
+    insert into conversations.conversations (id, account_id, connection_id, contact_id) values ('${conversation}', '${account}', '${connection}', '${contacts[0]}');
+    insert into conversations.messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, payload, received_at)
+      values ('${account}', '${conversation}', '${connection}', '${reply}', 'in', 'text', 'Hello', now(), '{}', now());`)
+}
