@@ -93,8 +93,8 @@ export async function startInProcess(
 export interface ServiceProcess extends AsyncDisposable {
   service: ServiceName
   pid: number
-  /** Sends a signal and waits until the process has ended. */
-  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Sends a signal and waits until the process has ended; answers its exit code, null when a signal ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
 /** Starts one service as its own process, logging to a file, and waits until its health door answers. */
@@ -109,14 +109,15 @@ export async function spawnService(service: ServiceName, plan: PortPlan, around:
   const ended = once(child, 'exit')
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
-    await ended
+    const [code] = await ended
     log.end()
+    return code
   }
   await Promise.race([
     untilHealthy(plan[service].health),
     ended.then(() => Promise.reject(new Error(`${service} ended at its start; see ${log.path}`))),
   ])
-  return { service, pid: child.pid!, stop, [Symbol.asyncDispose]: () => stop() }
+  return { service, pid: child.pid!, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
 async function untilHealthy(port: number): Promise<void> {

@@ -20,8 +20,8 @@ export interface Repeatable {
 const patienceMs = 60_000
 
 /**
- * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A failure that says "try again"
- * frees the key; one that leaves the outcome open keeps it taken, so that nothing is done twice without a person's decision.
+ * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A failure that says "mend it" or
+ * "try again" frees the key; one that leaves the outcome open keeps it taken, so that nothing is done twice without a person's decision.
  */
 export async function once(ctx: Context, asked: Repeatable, run: () => Promise<Answer>): Promise<Answer & { replayed: boolean }> {
   const stored = await ctx.db.transaction(asked.accountId, async (tx) => {
@@ -55,7 +55,8 @@ function afterFailure(tx: Tx, { key, requestId }: Repeatable, error: AppError): 
   // The deadline of a call passed: the peer may have done it or may do it yet.
   if (error.failure === 'timeout') return markUnknown(tx, key)
   const answer = failureAnswer(error, requestId)
-  if (failures[error.failure].retry || answer.status >= 500) return freeKey(tx, key)
+  const canSucceed = error.failure === 'invalid' || failures[error.failure].retry || answer.status >= 500
+  if (canSucceed) return freeKey(tx, key)
   return keepAnswer(tx, key, answer.status, Buffer.from(answer.body))
 }
 

@@ -70,7 +70,7 @@ test('a key belongs to its account: the same one means nothing for another', asy
   expect(theirs).toMatchObject({ status: 201, json: { name: 'Theirs' } })
 })
 
-test('a refusal is answered again as it was; a request that was not understood takes no key', async () => {
+test('a refusal is answered again as it was; a request with something wrong in it may be mended under its key', async () => {
   const missing = { ...draft(owner.connectionId), template_name: 'missing' }
   const send = () => api.ask(owner.key, 'POST', '/v1/campaigns', missing, { 'idempotency-key': 'refused' })
   const [first, second] = [await send(), await send()]
@@ -78,6 +78,15 @@ test('a refusal is answered again as it was; a request that was not understood t
   expect(second.headers.get('idempotent-replayed')).toBe('true')
   expect(await order('', 'unread')).toMatchObject({ status: 400 })
   expect(await order('Read', 'unread')).toMatchObject({ status: 201 })
+  const limits = (per_second: number) =>
+    api.ask(
+      owner.key,
+      'PUT',
+      `/v1/connections/${owner.connectionId}/limits`,
+      { per_minute: 60, per_second },
+      { 'idempotency-key': 'mended' },
+    )
+  expect([(await limits(81)).status, (await limits(80)).status]).toEqual([400, 200])
   for (const key of ['', 'two words', 'x'.repeat(256)])
     expect((await order('Bad key', key)).json.error?.message).toContain('Idempotency-Key must be')
 })

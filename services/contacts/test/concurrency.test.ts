@@ -18,7 +18,8 @@ test('the same people written by two processes and an import at once are one con
     const there = { contacts: stack.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`)), call: setting.call }
     const people = Array.from({ length: 2_000 }, (_, i) => `4915${100_000_000 + i}`)
     const stops = (order: string[]) => order.map((waId) => ({ waId, userId: `DE.${waId}`, text: 'stop', wamid: `w${waId}` }))
-    await until(() => inbound(there, { waId: '4915999999999' }))
+    for (const door of [setting, there])
+      await until(() => inbound({ contacts: door.contacts, call: setting.call }, { waId: '4915999999999' }))
 
     // Several waves of new people: each is another chance for transactions to claim the same identities at the same moment.
     for (let at = 0; at < people.length; at += 400) {

@@ -29,7 +29,7 @@ async function expectComplete(setting: Setting, id: string): Promise<void> {
 
 const begun = ({ contacts, call }: Setting, id: string) => until(async () => (await contacts.getImport({ id }, call)).rows > 0)
 
-test('an import that is killed goes on after its last committed batch and counts nothing twice', { timeout: 60_000 }, async () => {
+test('an import that is killed goes on after its last committed batch and counts nothing twice', { timeout: 90_000 }, async () => {
   await using setting = await openSetting({ service: false })
   const child = spawnService(setting.config)
   try {
@@ -44,13 +44,16 @@ test('an import that is killed goes on after its last committed batch and counts
     expect(killed!.rows).toBeLessThan(total)
 
     await using _service = await start(setting.config, { scale })
+    await until(() => setting.contacts.getImport({ id }, setting.call))
     await expectComplete(setting, id)
   } finally {
     child.kill('SIGKILL')
   }
 })
 
-test('an import whose lock another process has taken over commits nothing more, and is completed by the newest holder', async () => {
+test('an import whose lock another process has taken over commits nothing more, and is completed by the newest holder', {
+  timeout: 90_000,
+}, async () => {
   await using setting = await openSetting()
   const { id } = await setting.contacts.createImport(file(csv), setting.call)
   await begun(setting, id)

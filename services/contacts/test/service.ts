@@ -26,8 +26,11 @@ export async function openSetting(options: { service?: boolean } = {}): Promise<
   const config: Config = { ...world.base('contacts'), grpcPort, campaignsAddress: `127.0.0.1:${grpcPort}` }
   if (options.service !== false) up.use(await start(config, { scale }))
   const contacts = up.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`))
+  const call = { accountId: randomUUID() }
+  // The service looked for the feed of campaigns at its own port before that was open; gRPC tries again after a while only.
+  if (options.service !== false) await until(() => contacts.listContacts({ tag: '', after: '', limit: 1 }, call))
   const opened = up.move()
-  return { world, config, contacts, call: { accountId: randomUUID() }, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return { world, config, contacts, call, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 /** The service as a process of its own, which a test may kill. Its configuration should name its port. */
@@ -80,7 +83,7 @@ export function ended({ contacts, call }: Pick<Setting, 'contacts' | 'call'>, id
   return until(async () => {
     const found = await contacts.getImport({ id }, call)
     return found.state === 'done' || found.state === 'failed' ? found : undefined
-  }, 25_000)
+  }, 60_000)
 }
 
 export const counts = ({ state, rows, created, updated, duplicates, rejected }: Import) => ({

@@ -55,7 +55,7 @@ test('without lanes and locks the rows alone give the same result for every orde
   await stack.world.redis.kill()
   const owner = await stack.account()
   await using ctx = await createContext(stack.config, { scale })
-  const results: unknown[] = []
+  const results: Record<string, unknown>[][] = []
   for (const phoneNumberId of ['101', '102', '103']) {
     const { connectionId, appId } = await stack.connectNumber(owner, phoneNumberId)
     const batch = () =>
@@ -68,6 +68,7 @@ test('without lanes and locks the rows alone give the same result for every orde
     results.push(await stack.world.sql(`select ${columns} from ${from} where m.connection_id = $1 order by m.wamid`, [connectionId]))
   }
   expect(results[0]).toHaveLength(40)
+  expect(results[0]).toEqual(results[0]!.map(() => expect.objectContaining({ unread: 8 })))
   expect(results[1]).toEqual(results[0])
   expect(results[2]).toEqual(results[0])
 })

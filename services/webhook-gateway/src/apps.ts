@@ -61,6 +61,7 @@ export function watchApps(needs: Needs): Apps {
 
   return {
     async find(appId) {
+      if (!known) await reading?.catch(() => undefined) // the first read is under way
       const app = known?.get(appId)
       if (app) return app
       try {

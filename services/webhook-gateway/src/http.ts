@@ -29,6 +29,7 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   answerFailures(ctx, server)
+  endConnectionsOnClose(server)
 
   server.decorateRequest('app')
   server.addHook('onRequest', async (request: FastifyRequest) => {
@@ -99,6 +100,19 @@ function answerFailures(ctx: Context, server: FastifyInstance): void {
     countRequest('failed')
     ctx.log.error({ err: error }, 'a webhook request failed')
     return reply.code(500).send({ error: "Internal error; the service's log has the cause" })
+  })
+}
+
+/** Once the server closes, a connection ends with its answer; kept alive it would hold the stop up. */
+function endConnectionsOnClose(server: FastifyInstance): void {
+  let closing = false
+  server.addHook('preClose', (done) => {
+    closing = true
+    done()
+  })
+  server.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close')
+    done(null, payload)
   })
 }
 

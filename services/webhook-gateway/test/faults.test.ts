@@ -17,6 +17,9 @@ async function behindProxy(overrides: { scale?: number } = {}) {
   return { ...here, postgres, gateway, queuedBytes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
+/** Time enough for requests to pile up behind a PostgreSQL that does not answer, before the gateway gives it up. */
+const patient = { scale: 5 }
+
 const bodies = (n: number) => Array.from({ length: n }, (_, i) => bodyOf(message(`text ${i}`)))
 
 test('while PostgreSQL is away a webhook is answered 503, and when it is back 200', async () => {
@@ -74,7 +77,7 @@ test('what was answered 200 while connections to PostgreSQL are killed again and
 })
 
 test('what arrives during a commit is committed together', async () => {
-  await using here = await behindProxy({ scale: 1 })
+  await using here = await behindProxy(patient)
   const { gateway, app, postgres, world } = here
   const all = bodies(20)
   postgres.freeze()
@@ -87,7 +90,7 @@ test('what arrives during a commit is committed together', async () => {
 })
 
 test('a body that PostgreSQL refuses costs its neighbours nothing', async () => {
-  await using here = await behindProxy({ scale: 1 })
+  await using here = await behindProxy(patient)
   const { gateway, app, postgres, world } = here
   await world.sql(`alter table webhook_gateway.webhook_bodies add constraint no_poison check (position('POISON'::bytea in raw) = 0)`)
   const all = [...bodies(10), bodyOf(message('POISON')), ...bodies(10)]
@@ -102,7 +105,7 @@ test('a body that PostgreSQL refuses costs its neighbours nothing', async () => 
 })
 
 test('past 64 MB that wait for PostgreSQL a webhook is answered 503 at once, and those that wait are stored', async () => {
-  await using here = await behindProxy({ scale: 1 })
+  await using here = await behindProxy(patient)
   const { gateway, app, postgres, world } = here
   const body = bodyOf(message('x'.repeat(3_000_000)))
   const room = Math.floor((64 * 1024 * 1024) / body.length)

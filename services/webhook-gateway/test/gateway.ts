@@ -66,7 +66,9 @@ export async function startGateway(config: Config, overrides: BaseOverrides = {}
     async metric(name: string, labels: Record<string, string>): Promise<number> {
       const text = await (await fetch(`http://127.0.0.1:${service.healthPort}/metrics`)).text()
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
-      const line = text.split('\n').find((each) => each.startsWith(`${name}{`) && wanted.every((label) => each.includes(label)))
+      const line = text
+        .split('\n')
+        .find((each) => /^[{ ]/.test(each.slice(name.length)) && each.startsWith(name) && wanted.every((label) => each.includes(label)))
       return Number(line?.split(' ').at(-1) ?? 0)
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -81,6 +81,7 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   const opened = up.move()
   return {
     sql: world.sql,
+    logFile,
     ids,
     log,
     post,

@@ -1,6 +1,7 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { GraphTemplate } from '@lockstep/whatsapp'
-import { type SyncRun, SyncRunSchema } from './entities.ts'
+import { LockMode } from '@mikro-orm/core'
+import { type SyncRun, SyncRunSchema, type Template, TemplateSchema } from './entities.ts'
 
 /** The connection's run that is queued or running, if any. */
 export function findActiveRun(tx: Tx, connectionId: string): Promise<SyncRun | null> {
@@ -21,6 +22,12 @@ export async function endRun(tx: Tx, id: string, end: { removed: number } | { fa
   const { state, removed, failure } = 'failure' in end ? { state: 'failed', removed: 0, ...end } : { state: 'done', failure: '', ...end }
   await sql`update sync_runs set state = ${state}, removed = ${removed}, failure = ${failure}, finished_at = now()
     where account_id = ${tx.accountId} and id = ${id}`.execute(tx.sql)
+}
+
+/** The account's templates with these ids of Meta, locked in the order of their own ids. */
+export function lockTemplates(tx: Tx, wabaId: string, metaIds: string[]): Promise<Template[]> {
+  const where = { accountId: tx.accountId!, wabaId, metaId: metaIds }
+  return tx.em.find(TemplateSchema, where, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE })
 }
 
 export interface Page {

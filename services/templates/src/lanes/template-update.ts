@@ -1,9 +1,8 @@
 import type { FeedEntry } from '@lockstep/database'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
-import { LockMode } from '@mikro-orm/core'
 import type { Context } from '../context.ts'
-import { type Template, TemplateSchema } from '../db/entities.ts'
+import { lockTemplates } from '../db/queries.ts'
 import { applyEvent, isOfUse } from '../template.ts'
 
 /** News of one part, and the accounts that have the WABA by the app that signed it. */
@@ -55,14 +54,10 @@ function eventsOf({ body, createdAtMs }: FeedEntry, wabaId: string): News['event
 /** Applies the parts that concern an account, in their order; answers those that named a template it has. */
 async function apply(ctx: Context, accountId: string, wabaId: string, news: News[]): Promise<string[]> {
   const mine = news.filter((n) => n.accountIds.includes(accountId))
-  const metaId = [...new Set(mine.flatMap((n) => n.events.map(({ event }) => event.templateId)))]
+  const metaIds = [...new Set(mine.flatMap((n) => n.events.map(({ event }) => event.templateId)))]
   return ctx.db.transaction(accountId, async (tx) => {
-    const templates = await tx.em.find(
-      TemplateSchema,
-      { accountId, wabaId, metaId },
-      { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE },
-    )
-    const byMetaId = new Map<string, Template>(templates.map((template) => [template.metaId, template]))
+    const templates = await lockTemplates(tx, wabaId, metaIds)
+    const byMetaId = new Map(templates.map((template) => [template.metaId, template]))
     const matched: string[] = []
     for (const { entryId, events } of mine)
       for (const { event, at } of events) {

@@ -18,8 +18,7 @@ const committed = (xid: string) => `pg_xact_commit_timestamp(${xid})`
  */
 export const consent: Invariant = {
   id: 'I7',
-  statement:
-    'No marketing POST whose claim was committed after the opt-out or block of its contact (by more than 1 s, and not taken back).',
+  statement: 'No marketing POST whose claim was committed after the opt-out or block of its contact (by more than 1 s, and not taken back).',
   means: 'Somebody who had said stop was written to: the consent check was skipped, cached or answered wrongly.',
   rows: 'afterLog',
   needsLog: true,
@@ -35,20 +34,23 @@ export const consent: Invariant = {
       join campaigns.recipients r on r.id = a.recipient_id
       where p.category = 'MARKETING'
     ), said as (
-      select k.id, k.account_id, k.kind, k.via, k.evidence, k.said_at, ${committed('k.xmin')} as committed_at, n.name
+      select k.account_id, k.kind, k.via, k.evidence, k.said_at, ${committed('k.xmin')} as committed_at, n.name
       from contacts.consents k cross join lateral (values (k.contact_id::text), (k.match_key)) n(name)
+    ), ignored as materialized (
+      select p.*, stop.kind, stop.via, stop.evidence, stop.said_at, stop.committed_at as stop_committed_at
+      from posts p cross join lateral unnest(p.names) n(name)
+      join said stop on stop.account_id = p.account_id and stop.name = n.name
+      where stop.kind in ('opt_out', 'block') and stop.committed_at + ${margin} < p.claimed_at
     )
-    select distinct on (p.seq) p.seq, p.attempt_id, p.contact_id, stop.kind, stop.via, stop.evidence, stop.said_at,
-           stop.committed_at as stop_committed_at, p.claimed_at, to_timestamp(p.at_ms / 1000.0) as posted_at
-    from posts p cross join lateral unnest(p.names) n(name)
-    join said stop on stop.account_id = p.account_id and stop.name = n.name and stop.kind in ('opt_out', 'block')
-    where stop.committed_at + ${margin} < p.claimed_at
-      and not exists (
-        select from said back
-        where back.account_id = p.account_id and back.name = any(p.names) and back.said_at > stop.said_at
-          and back.kind = case stop.kind when 'opt_out' then 'opt_in' else 'unblock' end
-          and (back.committed_at is null or back.committed_at < to_timestamp(p.at_ms / 1000.0) + ${margin}))
-    order by p.seq, stop.said_at desc`,
+    select distinct on (seq) seq, attempt_id, contact_id, kind, via, evidence, said_at, stop_committed_at, claimed_at,
+           to_timestamp(at_ms / 1000.0) as posted_at
+    from ignored i
+    where not exists (
+      select from said back
+      where back.account_id = i.account_id and back.name = any(i.names) and back.said_at > i.said_at
+        and back.kind = case i.kind when 'opt_out' then 'opt_in' else 'unblock' end
+        and (back.committed_at is null or back.committed_at < to_timestamp(i.at_ms / 1000.0) + ${margin}))
+    order by seq, said_at desc`,
   gap: `
     select count(*) || ' claims are older than the commit timestamps that PostgreSQL keeps'
     from campaigns.attempts where ${committed('claim_xid::xid')} is null having count(*) > 0`,

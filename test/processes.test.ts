@@ -1,0 +1,88 @@
+import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
+import { type ServiceName, services } from '@lockstep/contracts'
+import { createWorld, until, type World } from '@lockstep/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../tools/bootstrap/servers.js'
+import { type PortPlan, planPorts, type Surroundings, spawnService } from '../tools/dev/services.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let logDir: string
+
+beforeAll(async () => {
+  world = stack.use(await createWorld())
+  logDir = world.nats.dir
+})
+afterAll(() => stack.disposeAsync())
+
+function surroundings(change: Partial<Surroundings> = {}): Surroundings {
+  return {
+    postgresUrl: world.roleUrl,
+    natsUrl: world.nats.url,
+    redisUrl: world.redis.url,
+    graphUrl: 'http://127.0.0.1:1',
+    encryptionKey: world.encryptionKey.toString('hex'),
+    platformKey: world.platformKey.toString('hex'),
+    logLevel: 'warn',
+    ...change,
+  }
+}
+
+const readiness = async (plan: PortPlan, service: ServiceName) => {
+  const answer = await fetch(`http://127.0.0.1:${plan[service].health}/readyz`)
+  const { checks } = (await answer.json()) as { checks: Record<string, boolean> }
+  return { status: answer.status, checks }
+}
+
+/** A server that is away until `open`: a port on which nothing listens, then a way to the real one. */
+async function laterAt(url: string) {
+  const target = new URL(url)
+  const port = await freePort()
+  const sockets = new Set<Socket>()
+  let server: Server | undefined
+  return {
+    url: Object.assign(new URL(url), { port: String(port) }).toString(),
+    async open() {
+      server = createServer((socket) => {
+        const onward = dial(Number(target.port), target.hostname)
+        for (const end of [socket, onward]) sockets.add(end.on('error', () => end.destroy()))
+        socket.pipe(onward).pipe(socket)
+      })
+      await new Promise<void>((up) => server!.listen(port, '127.0.0.1', up))
+      return (server.address() as AddressInfo).port
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((down) => (server ? server.close(down) : down(null)))
+    },
+  }
+}
+
+test.each(services)('%s starts, is ready, says what it measures, and ends cleanly on SIGTERM', async (service) => {
+  const plan = await planPorts()
+  await using child = await spawnService(service, plan, surroundings(), logDir)
+  await until(async () => {
+    const { status, checks } = await readiness(plan, service)
+    return status === 200 && checks.nats && checks.redis
+  })
+  const metrics = await (await fetch(`http://127.0.0.1:${plan[service].health}/metrics`)).text()
+  expect(metrics).toContain('lockstep_')
+  const startedAt = performance.now()
+  expect(await child.stop('SIGTERM')).toBe(0)
+  expect(performance.now() - startedAt).toBeLessThan(15_000)
+})
+
+test.each(services)('%s starts with PostgreSQL, NATS and Redis away, waits for them, and is ready once they are there', async (service) => {
+  await using postgres = await laterAt(world.roleUrl(service))
+  await using nats = await laterAt(world.nats.url)
+  await using redis = await laterAt(world.redis.url)
+  const plan = await planPorts()
+  const around = surroundings({ postgresUrl: () => postgres.url, natsUrl: nats.url, redisUrl: redis.url })
+  await using _child = await spawnService(service, plan, around, logDir)
+  expect(await readiness(plan, service)).toMatchObject({ status: 503, checks: { postgres: false, nats: false, redis: false } })
+  await Promise.all([postgres.open(), nats.open(), redis.open()])
+  await until(async () => {
+    const { status, checks } = await readiness(plan, service)
+    return status === 200 && checks.nats && checks.redis
+  }, 30_000)
+})

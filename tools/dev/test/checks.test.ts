@@ -1,0 +1,137 @@
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { checkDocuments } from '../doc-paths.ts'
+import { differentFiles, generateInto } from '../generated.ts'
+import { checkImports } from '../import-rules.ts'
+
+const root = path.resolve(import.meta.dirname, '../../..')
+
+/** A folder of its own for one test. */
+function folder(): Disposable & { dir: string; write(file: string, text: string): void } {
+  const dir = mkdtempSync(path.join(tmpdir(), 'lockstep-checks-'))
+  return {
+    dir,
+    write(file, text) {
+      mkdirSync(path.dirname(path.join(dir, file)), { recursive: true })
+      writeFileSync(path.join(dir, file), text)
+    },
+    [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
+  }
+}
+
+const campaigns = 'services/campaigns/src'
+
+test.each([
+  [
+    'a path into another service',
+    `${campaigns}/rpc/a.ts`,
+    "import { x } from '../../../contacts/src/x.ts'",
+    /must not leave services\/campaigns/,
+  ],
+  ['testing in production code', `${campaigns}/a.ts`, "import { until } from '@lockstep/testing'", /only tests and tools/],
+  ['a rule that opens a door', `${campaigns}/a.ts`, "import { x } from './rpc/x.ts'", /rules must not import doors/],
+  ['a lane that uses an RPC', `${campaigns}/lanes/a.ts`, "import { x } from '../rpc/x.ts'", /a door of another kind/],
+  ['rows that know a door', `${campaigns}/db/a.ts`, "export * from '../lanes/x.ts'", /db must not import doors/],
+  [
+    'a door that makes its own context',
+    `${campaigns}/rpc/a.ts`,
+    "import {\n  createContext,\n} from '../context.ts'",
+    /doors must not import context/,
+  ],
+  ['an import in the middle of the code', `${campaigns}/a.ts`, "const x = await import('./main.ts')", /rules must not import main/],
+  ['the environment read in a door', `${campaigns}/rpc/a.ts`, 'const url = process.env.URL', /process\.env/],
+])('%s is named with its line', (_what, file, code, rule) => {
+  const breaches = checkImports([{ file, text: `// a comment\n${code}\n` }])
+  expect(breaches).toEqual([{ file, line: 2, rule: expect.stringMatching(rule) }])
+})
+
+test('rows use pure rules only', () => {
+  const queries = { file: `${campaigns}/db/queries.ts`, text: "import { count } from '../statistics.ts'" }
+  const pure = {
+    file: `${campaigns}/statistics.ts`,
+    text: "import { AppError } from '@lockstep/contracts'\nimport type { Tx } from '@lockstep/database'",
+  }
+  expect(checkImports([queries, pure])).toEqual([])
+  const impure = { ...pure, text: "import { query } from '@lockstep/database'" }
+  expect(checkImports([queries, impure])).toMatchObject([{ file: queries.file, line: 1 }])
+})
+
+test('types, tests, comments and the way down are free', () => {
+  const text = "import type { Context } from '../context.ts'\nimport { find } from '../db/queries.ts'\n/** process.env is not read here. */"
+  const main = { file: `${campaigns}/main.ts`, text: "import { start } from './service.ts'\nstart(process.env)" }
+  const atest = {
+    file: 'services/campaigns/test/a.test.ts',
+    text: "import { x } from '../../contacts/src/x.ts'\nimport { until } from '@lockstep/testing'",
+  }
+  expect(checkImports([{ file: `${campaigns}/rpc/a.ts`, text }, main, atest])).toEqual([])
+})
+
+test.each([
+  ['packages/contracts/src/a.ts', '@lockstep/telemetry'],
+  ['packages/locks/src/a.ts', '@lockstep/messaging'],
+  ['packages/messaging/src/a.ts', 'ioredis'],
+  ['services/campaigns/src/a.ts', '@nats-io/jetstream'],
+  ['services/campaigns/src/a.ts', '@lockstep/contacts'],
+  ['services/campaigns/src/db/a.ts', 'pg'],
+])('Biome refuses in %s an import of %s', (file, name) => {
+  using at = folder()
+  cpSync(path.join(root, 'biome.json'), path.join(at.dir, 'biome.json'))
+  const lint = () => {
+    const args = [
+      path.join(root, 'node_modules/@biomejs/biome/bin/biome'),
+      'lint',
+      '--vcs-enabled=false',
+      '--only=noRestrictedImports',
+      '.',
+    ]
+    return spawnSync(process.execPath, args, { cwd: at.dir, encoding: 'utf8' })
+  }
+  at.write(file, `import { x } from '${file.startsWith('packages/contracts') ? 'zod' : '@lockstep/contracts'}'\nexport const y = x\n`)
+  expect(lint()).toMatchObject({ status: 0 })
+  at.write(file, `import { x } from '${name}'\nexport const y = x\n`)
+  expect(lint()).toMatchObject({ status: 1, stderr: expect.stringContaining('noRestrictedImports') })
+})
+
+test('a document that leads nowhere is named with its line', () => {
+  using at = folder()
+  at.write('ARCHITECTURE.md', '')
+  at.write('services/accounts/README.md', '')
+  at.write('services/accounts/src/main.ts', '')
+  const readme = {
+    file: 'README.md',
+    text: 'See [the parts](ARCHITECTURE.md#services) and https://example.org.\n\n```sh\n[x](nowhere)\n```\n',
+  }
+  const parts = { file: 'ARCHITECTURE.md', text: '[accounts](services/accounts) in `services/<name>/README.md`' }
+  const service = { file: 'services/accounts/README.md', text: 'It starts in `src/main.ts`.' }
+  expect(checkDocuments(at.dir, [readme, parts, service], ['accounts'])).toEqual([])
+  const broken = [
+    { ...readme, text: `${readme.text}[gone](docs/gone.md)` },
+    { ...parts, text: 'accounts' },
+    { ...service, text: 'It starts in\n`src/start.ts`.' },
+  ]
+  expect(checkDocuments(at.dir, broken, ['accounts'])).toEqual([
+    { file: 'README.md', line: 6, problem: 'link to docs/gone.md leads nowhere' },
+    { file: 'services/accounts/README.md', line: 2, problem: 'there is no src/start.ts' },
+    { file: 'ARCHITECTURE.md', line: 1, problem: 'must lead to services/accounts/README.md' },
+  ])
+})
+
+test('generated code that is not what proto/ says is named', async () => {
+  using at = folder()
+  const wanted = await generateInto(root, at.dir)
+  const written = path.join(at.dir, 'written')
+  cpSync(wanted, written, { recursive: true })
+  expect(differentFiles(written, wanted)).toEqual([])
+  const file = 'lockstep/feed/v1/feed.ts'
+  appendFileSync(path.join(written, file), '// by hand\n')
+  at.write('written/lockstep/old.ts', '')
+  rmSync(path.join(written, 'lockstep/accounts/v1/accounts.ts'))
+  expect(differentFiles(written, wanted)).toEqual([
+    'lockstep/accounts/v1/accounts.ts is missing',
+    `${file} is out of date`,
+    'lockstep/old.ts belongs to no .proto any more',
+  ])
+})
