@@ -112,10 +112,10 @@ export function changeOf(outcome: SendOutcome, row: Pick<Claimed, 'number'>, now
   }
 }
 
-/** A number that WhatsApp knows under another id, or a user id: contacts should know both. */
+/** A number that WhatsApp knows under another id, or a user id that is new: contacts should know both. */
 function learnedFrom(outcome: SendOutcome, row: Claimed) {
   if (outcome.kind !== 'accepted') return null
   const { input, waId, userId } = outcome
   const other = waId !== undefined && waId !== row.phone
-  return other || userId ? { input: input?.replace(/\D/g, ''), waId, userId } : null
+  return other || (userId && userId !== row.userId) ? { input: input?.replace(/\D/g, ''), waId, userId } : null
 }

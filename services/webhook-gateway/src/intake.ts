@@ -107,7 +107,7 @@ async function tried(ctx: Context, group: Waiting[]): Promise<unknown> {
   )
   try {
     const bodies = group.map(({ body }) => body)
-    await Promise.race([ctx.db.system((tx) => insertBodies(tx, bodies)), timeout.promise])
+    await Promise.race([insertBodies(ctx.db, bodies), timeout.promise])
     groupSize(group.length)
     groupSeconds((performance.now() - startedAt) / 1000)
     return null

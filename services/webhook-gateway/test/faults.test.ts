@@ -118,7 +118,7 @@ test('past 64 MB that wait for PostgreSQL a webhook is answered 503 at once, and
   expect(await Promise.all(sent)).toEqual(sent.map(() => 200))
   const [row] = await world.sql<{ n: number }>('select count(*)::int as n from webhook_gateway.webhook_bodies')
   expect(row!.n).toBe(room)
-})
+}, 60_000)
 
 test('without NATS and Redis the gateway starts and answers 200; the doorbell is rung when NATS is back', async () => {
   await using here = await openWorld()

@@ -1,5 +1,5 @@
 import { laneSettings } from '@lockstep/contracts'
-import { type FeedContent, type FeedVerdict, query, sql, type Tx } from '@lockstep/database'
+import { type Database, type FeedContent, type FeedVerdict, query, sql, type Tx } from '@lockstep/database'
 import type { Part, PartCount } from '@lockstep/rpc/gen/webhook_gateway'
 import type { NewPart, SignedBody } from '../parts.ts'
 
@@ -8,10 +8,10 @@ export interface NewBody extends SignedBody {
   parts: NewPart[]
 }
 
-/** Stores bodies with their parts, and opens a feed entry for each part that has a lane, in the order given. */
-export async function insertBodies(tx: Tx, bodies: NewBody[]): Promise<void> {
+/** Stores bodies with their parts, and opens a feed entry for each part that has a lane, in the order given: all or nothing, by one statement. */
+export async function insertBodies(db: Database, bodies: NewBody[]): Promise<void> {
   const parts = bodies.flatMap((body) => body.parts.map((part) => ({ ...part, body })))
-  await sql`
+  await db.statement(sql`
     with bodies as (
       insert into webhook_bodies (id, app_id, received_at, raw)
       select id, app_id, to_timestamp(ms / 1000), raw
@@ -34,7 +34,7 @@ export async function insertBodies(tx: Tx, bodies: NewBody[]): Promise<void> {
     select p.lane, p.key, p.id::text, coalesce(length(p.content), b.bytes), p.received_at
     from parts p
     join unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.raw.length)}::integer[]) b(id, bytes) on b.id = p.body_id
-    where p.lane is not null order by p.id`.execute(tx.sql)
+    where p.lane is not null order by p.id`)
 }
 
 /** An entry's content: that of its part, or the whole body. Its time is the part's, which names the partitions of both. */

@@ -75,7 +75,6 @@ const parts = `
 async function loadStoredElements(run: Run): Promise<void> {
   await run('create temp table stored_elements (key text, copies integer, part_id bigint, outcome text) on commit drop')
   const rows = batches(run, 'stored_elements', 'key text, copies integer, part_id bigint, outcome text')
-  const t0=performance.now()
   await run(`declare stored_parts no scroll cursor for ${parts}`)
   for (;;) {
     const fetched = await run<PartRow>('fetch 100 from stored_parts')
@@ -84,7 +83,6 @@ async function loadStoredElements(run: Run): Promise<void> {
       for (const { key, copies } of elementsOf(part)) await rows.add({ key, copies, part_id: part.id, outcome: part.outcome })
   }
   await rows.flush()
-  console.log('loaded', performance.now()-t0)
   await run('close stored_parts; create index on stored_elements (key); analyze stored_elements')
 }
 

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  AppError,
+  consumerName,
+  failureOf,
+  failures,
+  instances,
+  laneKeyPattern,
+  laneSettings,
+  lanes,
+  locks,
+  rateLimits,
+  renewEveryMs,
+  services,
+  streams,
+} from '../src/index.ts'
+
+const registry = readFileSync(path.resolve(import.meta.dirname, '../../../docs/reference/conflict-analysis.md'), 'utf8')
+const unitMs: Record<string, number> = { second: 1_000, seconds: 1_000, minute: 60_000, minutes: 60_000 }
+
+test('the locks are those of the conflict analysis: its 12 keys with their times, and no other', () => {
+  const asked = registry.matchAll(/^- `([a-z_:]+)\{\w+\}` - (\d+) (seconds?|minutes?)$/gm)
+  const promised = new Map([...asked].map(([, prefix, count, unit]) => [`${prefix}X`, Number(count) * unitMs[unit!]!]))
+  expect(promised.size).toBe(12)
+  expect(new Map(Object.values(locks).map((lock) => [lock.key('X'), lock.ttlMs]))).toEqual(promised)
+})
+
+test('the rate limits are those of the conflict analysis, kept over a window that is no shorter than promised', () => {
+  const asked = registry.matchAll(/^- `([a-z_:]+)\{\w+\}` - (\d+) requests\/minute$/gm)
+  const promised = new Map([...asked].map(([, prefix, limit]) => [`${prefix}X`, Number(limit)]))
+  expect(promised.size).toBe(3)
+  expect(new Map(Object.values(rateLimits).map((row) => [row.key('X'), row.limit]))).toEqual(promised)
+  for (const { perMs, windowMs } of Object.values(rateLimits)) {
+    expect(perMs).toBe(60_000)
+    expect(windowMs).toBeGreaterThanOrEqual(perMs)
+  }
+})
+
+test('whoever holds something has time for two lost signs of life before it is given to another', () => {
+  const { ackWaitMs, heartbeatMs, leaseMarginMs } = laneSettings
+  expect(heartbeatMs).toBe(ackWaitMs / 3)
+  expect(heartbeatMs * 2).toBeLessThan(ackWaitMs - leaseMarginMs)
+  for (const { ttlMs } of Object.values(locks)) expect(renewEveryMs(ttlMs)).toBe(Math.floor(ttlMs / 3))
+  expect(instances.renewEveryMs).toBe(instances.ttlMs / 3)
+})
+
+test('a lane consumer outlives any silence of its job, and a slice of work ends before the server doubts it', () => {
+  expect(laneSettings.inactiveThresholdMs).toBeGreaterThan(3 * laneSettings.ackWaitMs)
+  expect(laneSettings.idlePullMs).toBeLessThan(laneSettings.inactiveThresholdMs)
+  expect(laneSettings.sliceMs).toBeLessThan(laneSettings.ackWaitMs)
+  expect(laneSettings.sweepEveryMs).toBeLessThanOrEqual(laneSettings.sweepBackoffMs)
+})
+
+test('each lane runs between two services of the table, on a stream that takes its subject', () => {
+  for (const [name, lane] of Object.entries(lanes)) {
+    expect(services, name).toContain(lane.producer)
+    expect(services, name).toContain(lane.consumer)
+    expect(lane.subject('KEY')).toMatch(/\.KEY$/)
+    const takers = Object.entries(streams).filter(([, stream]) => stream.subjects.some((subject) => covers(subject, lane.subject('KEY'))))
+    expect(takers.map(([stream]) => stream)).toEqual([lane.stream])
+    expect(streams[lane.stream].retention).toBe('workqueue')
+  }
+})
+
+test('no two lanes share a subject or a consumer, whatever their keys', () => {
+  const of = (key: string) => Object.values(lanes).map((lane) => lane.subject(key))
+  expect(new Set([...of('1'), ...of('2')]).size).toBe(2 * of('1').length)
+  const names = Object.keys(lanes).map((lane) => consumerName(lane as keyof typeof lanes, '1'))
+  expect(new Set(names).size).toBe(names.length)
+})
+
+test.each(['', 'a.b', 'a b', '*', '>', 'a\n', 'é', 'x'.repeat(129)])('%j is no key: it could name another lane', (key) => {
+  expect(laneKeyPattern.test(key)).toBe(false)
+})
+
+test('each failure has a gRPC status of its own, so that none changes on its way through a call', () => {
+  const codes = Object.values(failures).map((row) => row.grpc)
+  expect(new Set(codes).size).toBe(codes.length)
+  for (const { grpc, http, retry } of Object.values(failures)) {
+    expect(grpc).toBeGreaterThan(0)
+    expect(http).toBeGreaterThanOrEqual(400)
+    // What may succeed later is said by a status that HTTP clients repeat.
+    expect(retry).toBe([429, 503, 504].includes(http))
+  }
+})
+
+test('what nobody named is an internal failure', () => {
+  expect(failureOf(new AppError('busy', 'x'))).toBe('busy')
+  expect(failureOf(new TypeError('x'))).toBe('internal')
+  expect(failureOf(undefined)).toBe('internal')
+})
+
+/** As NATS matches: `>` stands for one token or more, `*` for one. */
+function covers(pattern: string, subject: string): boolean {
+  const tokens = pattern.split('.').map((token) => (token === '>' ? '.+' : token === '*' ? '[^.]+' : token))
+  return new RegExp(`^${tokens.join('\\.')}$`).test(subject)
+}

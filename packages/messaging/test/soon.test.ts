@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { openMessagingSoon } from '../src/index.ts'
+import { collectLog, eventually, messagingOn, ownNats, scale } from './servers.ts'
+
+test('a start does not wait for a NATS that is away; lanes and subscriptions begun before it is there work once it is', async () => {
+  await using nats = await ownNats()
+  await nats.kill()
+  const { log } = collectLog()
+  await using early = await openMessagingSoon({ url: nats.url, name: 'early', scale, log }, 100)
+  expect(early.isConnected()).toBe(false)
+  const heard: string[] = []
+  await using _lane = await early.workLane('campaigns.run', async (key) => {
+    heard.push(key)
+    return 'ack'
+  })
+  using _events = early.subscribeEvents('events.campaigns', (subject) => heard.push(subject))
+  using _back = early.onReconnect(() => heard.push('connected'))
+  early.ring('campaigns.run', 'lost')
+  early.publishEvent('events.campaigns.campaign.changed')
+
+  await nats.start()
+  await eventually(() => early.isConnected()).toBe(true)
+  await using other = await messagingOn(nats.url)
+  await eventually(() => {
+    other.ring('campaigns.run', 'k1')
+    other.publishEvent('events.campaigns.campaign.changed')
+    return new Set(heard)
+  }).toEqual(new Set(['connected', 'k1', 'events.campaigns.campaign.changed']))
+})
+
+test('what waits for a NATS that never comes can be stopped', async () => {
+  await using nats = await ownNats()
+  await nats.kill()
+  const { log, said } = collectLog()
+  const early = await openMessagingSoon({ url: nats.url, name: 'early', scale, log }, 50)
+  const lane = await early.workLane('campaigns.run', async () => 'ack')
+  await lane[Symbol.asyncDispose]()
+  await early.flush()
+  await early[Symbol.asyncDispose]()
+  expect(said('NATS can not be used')).toBe(0)
+})

@@ -1,0 +1,12 @@
+import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
+import { bind, type Call, type Served } from '../src/index.ts'
+
+/** A service of which a test serves some methods; the others fail. */
+export function serveSome<Request>(
+  definition: CompatServiceDefinition & { methods: object },
+  methods: Record<string, (ctx: unknown, request: Request, call: Call) => unknown>,
+  operator: string[] = [],
+): Served {
+  const others = Object.keys(definition.methods).map((name) => [name, () => Promise.reject(new Error(`${name} isn't served here`))])
+  return bind(definition, {}, { ...Object.fromEntries(others), ...methods } as never, { operator: operator as never[] })
+}

@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { credentials } from '@grpc/grpc-js'
+import { createLogger } from '@lockstep/telemetry'
+import { createChannel, createClient } from 'nice-grpc'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { FeedDefinition } from '../gen/lockstep/feed/v1/feed.ts'
+import { connect, serve, type TlsFiles } from '../src/index.ts'
+import { serveSome } from './served.ts'
+
+const stack = new AsyncDisposableStack()
+let dir: string
+let address: string
+let ours: TlsFiles
+let theirs: TlsFiles
+
+/** An authority of its own and a certificate for 127.0.0.1 that it has signed. */
+function identity(name: string): TlsFiles {
+  const at = (file: string) => path.join(dir, `${name}-${file}`)
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' })
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  openssl('req', '-x509', ...curve, '-keyout', at('ca.key'), '-out', at('ca.pem'), '-days', '1', '-subj', `/CN=${name}`)
+  openssl('req', ...curve, '-keyout', at('key.pem'), '-out', at('csr.pem'), '-subj', '/CN=service')
+  writeFileSync(at('ext'), 'subjectAltName=IP:127.0.0.1')
+  const signer = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '1', '-extfile', at('ext')]
+  openssl('x509', '-req', '-in', at('csr.pem'), '-out', at('cert.pem'), ...signer)
+  return { ca: at('ca.pem'), cert: at('cert.pem'), key: at('key.pem') }
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'lockstep-tls-'))
+  stack.defer(() => rmSync(dir, { recursive: true }))
+  ours = identity('ours')
+  theirs = identity('theirs')
+  const feed = serveSome(FeedDefinition, { take: async () => ({ entries: [], nextDueMs: undefined }) }, ['take'])
+  const log = createLogger({ service: 'test', level: 'silent' })
+  const server = stack.use(await serve({ host: '127.0.0.1', port: 0, served: [feed], log, tls: ours }))
+  address = `127.0.0.1:${server.port}`
+})
+afterAll(() => stack.disposeAsync())
+
+const call = async (tls?: TlsFiles) => {
+  using client = connect(FeedDefinition, address, tls)
+  return client.take({ subscriber: '', key: '', maxEntries: 0, maxBytes: 0 }, { timeoutMs: 5_000 })
+}
+
+test('services that trust the same authority talk to each other', async () => {
+  expect(await call(ours)).toEqual({ entries: [] })
+})
+
+test('a caller without a certificate of our authority is refused, and so is a plain one', async () => {
+  const impostor = { ...theirs, ca: ours.ca } // trusts us, but we don't know who signed it
+  await expect(call(impostor)).rejects.toMatchObject({ failure: 'busy' })
+  await expect(call(undefined)).rejects.toMatchObject({ failure: 'busy' })
+  const channel = createChannel(address, credentials.createSsl(readFileSync(ours.ca)))
+  stack.defer(() => channel.close())
+  const bare = createClient(FeedDefinition, channel)
+  await expect(bare.take({}, { signal: AbortSignal.timeout(5_000) })).rejects.toMatchObject({ code: 14 })
+})
+
+test('a server that another authority has signed is not spoken to', async () => {
+  await expect(call(theirs)).rejects.toMatchObject({ failure: 'busy' })
+})
