@@ -11,20 +11,28 @@ const help = `npm run audit -- [options]
   --settled         also checks that no work is left: for a system that has nothing to do
   --only I1,I7      checks these only
   --redis-flushed   Redis lost its data meanwhile: allows twice the rate limits
+  --ready FILE      the system that this file names (default .lockstep/ready.json, which npm start writes)
   --json            one JSON line on stdout
 
   Exit code: 0 all is well, 1 something is violated, 2 it could not be checked.`
 
-const readyFile = path.resolve(import.meta.dirname, '../../.lockstep/ready.json')
+const defaultReadyFile = path.resolve(import.meta.dirname, '../../.lockstep/ready.json')
 
 function readOptions(args: string[]) {
   const flag = { type: 'boolean', default: false } as const
-  const options = { settled: flag, 'redis-flushed': flag, json: flag, help: { ...flag, short: 'h' }, only: { type: 'string' } } as const
+  const options = {
+    settled: flag,
+    'redis-flushed': flag,
+    json: flag,
+    help: { ...flag, short: 'h' },
+    only: { type: 'string' },
+    ready: { type: 'string' },
+  } as const
   return parseArgs({ args, options }).values
 }
 
 /** Where the running system keeps its rows and its log; throws when nothing runs. */
-function readReady(): { adminUrl: string; simulatorLog: string } {
+function readReady(readyFile: string): { adminUrl: string; simulatorLog: string } {
   if (!existsSync(readyFile))
     throw new Error('Nothing runs here. Start the system with `npm start`, then run the audit in another terminal.')
   const { postgres, simulator_log } = JSON.parse(readFileSync(readyFile, 'utf8'))
@@ -32,12 +40,12 @@ function readReady(): { adminUrl: string; simulatorLog: string } {
 }
 
 async function main(args: string[]): Promise<number> {
-  const { settled, json, only, help: asked, 'redis-flushed': redisWasFlushed } = readOptions(args)
+  const { ready = defaultReadyFile, settled, json, only, help: asked, 'redis-flushed': redisWasFlushed } = readOptions(args)
   if (asked) {
     console.log(help)
     return 0
   }
-  const report = await audit({ ...readReady(), settled, redisWasFlushed, ...(only && { only: only.split(',') }) })
+  const report = await audit({ ...readReady(ready), settled, redisWasFlushed, ...(only && { only: only.split(',') }) })
   const isTerminal = process.stdout.isTTY && !process.env.NO_COLOR
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : printReport(report, isTerminal))
   return isViolated(report) ? 1 : 0
@@ -45,9 +53,7 @@ async function main(args: string[]): Promise<number> {
 
 process.exitCode = await main(process.argv.slice(2)).catch((error) => {
   const gone =
-    error.code === 'ECONNREFUSED'
-      ? `PostgreSQL does not answer where ${readyFile} says. Start the system again with \`npm start\`.`
-      : error.message
+    error.code === 'ECONNREFUSED' ? `PostgreSQL does not answer there. Start the system again with \`npm start\`.` : error.message
   process.stderr.write(`${gone}\n`)
   return 2
 })

@@ -15,6 +15,8 @@ const commands = {
   start: { script: 'tools/dev/start.ts', servers: true },
   test: { script: 'tools/dev/test.ts', servers: true },
   audit: { script: 'tools/audit/main.ts' },
+  race: { script: 'tools/dev/race.ts', servers: true },
+  bench: { script: 'tools/bench/main.ts', servers: true },
   catalogue: { script: 'tools/catalogue/main.ts' },
   generate: { script: 'tools/dev/generate.ts' },
   format: { script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '--write'] },

@@ -10,8 +10,8 @@ import { loadMigrations, type PortPlan, planPorts, type Surroundings, spawnServi
 import { type SimulatorProcess, spawnSimulator } from './simulator-process.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-/** All that a start keeps: servers' data, keys, ports, logs. */
-export const dataDir = path.join(root, '.lockstep')
+/** All that a start keeps: servers' data, keys, ports, logs. A second system beside the first has another folder. */
+export const dataDir = process.env.LOCKSTEP_DIR ?? path.join(root, '.lockstep')
 
 /** What a development machine keeps between starts, readable by its owner only. */
 interface Kept {

@@ -43,7 +43,7 @@ afterAll(() => stack.disposeAsync())
 
 const call = async (tls?: TlsFiles) => {
   using client = connect(FeedDefinition, address, tls)
-  return client.take({ subscriber: '', key: '', maxEntries: 0, maxBytes: 0 }, { timeoutMs: 5_000 })
+  return await client.take({ subscriber: '', key: '', maxEntries: 0, maxBytes: 0 }, { timeoutMs: 5_000 })
 }
 
 test('services that trust the same authority talk to each other', async () => {

@@ -173,4 +173,5 @@ test('without accounts the last known apps are kept; what can not be known is an
   expect(await post(gateway.origin, here.app, body)).toBe(200)
   const unread = { ...here.app, id: '01890000-0000-7000-8000-000000000000' }
   expect(await post(gateway.origin, unread, body)).toBe(503)
+  expect(await post(gateway.origin, here.app, body)).toBe(200) // also after a look at accounts that failed
 })

@@ -116,6 +116,7 @@ test('an outcome is noted on the part when its entry is finished; finishing it a
     gateway.feed.finish({ subscriber, key: '1001', verdicts: [{ id, verdict: { $case: 'outcome', outcome } }] }, {})
   await finish('webhooks.campaign', one!.id, 'done')
   expect(await take('webhooks.message', '1001')).toHaveLength(2)
+  expect((await storedParts(here.world)).map(({ outcome }) => outcome)).toEqual([null, null])
   await finish('webhooks.message', one!.id, 'foreign')
   await finish('webhooks.message', one!.id, 'done')
   await finish('webhooks.message', two!.id, 'done')

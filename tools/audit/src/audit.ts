@@ -86,9 +86,7 @@ function choose({ only, settled }: AuditOptions): Invariant[] {
 /** The snapshot is taken by the first statement, not by `begin`. */
 async function openSnapshot(run: Run): Promise<void> {
   await run('begin isolation level repeatable read')
-  // Every join here is of whole tables. Conditions on an attempt and its campaign look rarer to the planner than they are, and a
-  // nested loop chosen for that takes minutes.
-  await run("set local work_mem = '64MB'; set local enable_nestloop = off")
+  await run("set local work_mem = '64MB'")
   await run('select 1')
 }
 
@@ -116,7 +114,6 @@ async function checkOne(run: Run, invariant: Invariant, settings: Settings, hasL
   if (blocked?.reason) return result(nothing, blocked.reason)
   await invariant.prepare?.(run)
   const violations = typeof invariant.violations === 'string' ? invariant.violations : invariant.violations(settings)
-  if (id==='I7') { console.log((await run<any>('explain analyze '+violations)).map(r=>r['QUERY PLAN']).join('\n')); const t=performance.now(); await run('select '+`(${invariant.gap})`); console.log('gap', performance.now()-t) }
   const [found] = await run<Found>(
     `with v as materialized (${violations})
      select (select count(*) from v) as violations, (${invariant.checked}) as checked, (${invariant.gap ?? 'null::text'}) as gap,

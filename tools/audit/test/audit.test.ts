@@ -1,3 +1,6 @@
+import { spawnSync } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { AuditReport } from '../src/index.ts'
@@ -221,4 +224,38 @@ test('a stop that came after the claim, or was taken back before it, is no viola
     select account_id, namespace, match_key, contact_id, 'opt_in', 'word', 'wamid.start', said_at + interval '1 second' from contacts.consents`)
   await claimAnew(world)
   expect(complaints(await world.audit({ only: ['I7'] }))).toEqual({})
+})
+
+test('a system at work is never accused: rows that are newer than the log, and a log that is newer than the rows', async () => {
+  await using world = await consistentWorld()
+  const { sql, ids } = world
+  let sending = true
+  const sends = (async () => {
+    for (let n = 4; sending; n++) {
+      // The order in which the platform works: claim, POST, outcome; each committed before the next begins.
+      await sql(`insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, fence)
+                 values ('${ids.account}', '${ids.campaign}', ${n}, 1, 1)`)
+      await world.log(world.post(n))
+      await sql(`update campaigns.attempts set outcome = 'accepted', wamid = '${wamid(n)}' where id = ${n}`)
+    }
+  })()
+  for (let round = 0; round < 15; round++) expect(complaints(await world.audit({ only: ['I1', 'I2', 'I3'] }))).toEqual({})
+  sending = false
+  await sends
+})
+
+test('the program prints the offending row, says by its exit code that there is one, and needs a running system', async () => {
+  await using world = await consistentWorld()
+  const ready = `${world.ready.simulator_log}.ready.json`
+  await writeFile(ready, JSON.stringify(world.ready))
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [path.resolve(import.meta.dirname, '../main.ts'), '--ready', ready, ...args], { encoding: 'utf8' })
+  expect(run('--settled')).toMatchObject({ status: 0, stdout: expect.stringContaining('No violations') })
+  await world.sql('update campaigns.campaign_statistics set delivered = 2')
+  const printed = run()
+  expect(printed).toMatchObject({ status: 1, stdout: expect.stringContaining('counter=delivered  counted=2  recount=1') })
+  expect(printed.stdout).not.toContain('\u001b[')
+  expect(JSON.parse(run('--json', '--only', 'I6').stdout)).toMatchObject({ invariants: [{ id: 'I6', violations: 1 }] })
+  await rm(ready)
+  expect(run()).toMatchObject({ status: 2, stderr: expect.stringContaining('npm start') })
 })

@@ -20,6 +20,8 @@ export interface ConsistentWorld extends AsyncDisposable {
   /** Stores a webhook body that the gateway has handled, and logs that it was answered 200. */
   webhook(elements: object[], part?: { outcome?: string | null; reason?: string; lane?: string }): Promise<void>
   audit(options?: Partial<AuditOptions>): Promise<AuditReport>
+  /** The same as what the audit's program is told by .lockstep/ready.json. */
+  ready: { postgres: string; simulator_log: string }
 }
 
 const ids = {
@@ -81,11 +83,11 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   const opened = up.move()
   return {
     sql: world.sql,
-    logFile,
     ids,
     log,
     post,
     webhook,
+    ready: { postgres: world.adminUrl, simulator_log: logFile },
     audit: (options) => audit({ adminUrl: world.adminUrl, simulatorLog: logFile, settled: true, ...options }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

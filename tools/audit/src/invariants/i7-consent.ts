@@ -18,7 +18,8 @@ const committed = (xid: string) => `pg_xact_commit_timestamp(${xid})`
  */
 export const consent: Invariant = {
   id: 'I7',
-  statement: 'No marketing POST whose claim was committed after the opt-out or block of its contact (by more than 1 s, and not taken back).',
+  statement:
+    'No marketing POST whose claim was committed after the opt-out or block of its contact (by more than 1 s, and not taken back).',
   means: 'Somebody who had said stop was written to: the consent check was skipped, cached or answered wrongly.',
   rows: 'afterLog',
   needsLog: true,
@@ -27,19 +28,19 @@ export const consent: Invariant = {
   checked: `select count(*) from g_posts where category = 'MARKETING' and attempt_id is not null`,
   violations: `
     with posts as (
-      select p.seq, p.at_ms, a.id as attempt_id, r.account_id, r.contact_id, ${committed('a.claim_xid::xid')} as claimed_at,
-             array[r.contact_id::text, nullif(r.phone, ''), nullif(r.user_id, '')] as names
+      select p.seq, p.at_ms, a.id as attempt_id, r.contact_id, ${committed('a.claim_xid::xid')} as claimed_at,
+             r.account_id || ' ' || n.name as person
       from g_posts p
       join campaigns.attempts a on a.id = p.attempt_id and a.campaign_id = p.campaign_id
       join campaigns.recipients r on r.id = a.recipient_id
-      where p.category = 'MARKETING'
+      cross join lateral (values (r.contact_id::text), (nullif(r.phone, '')), (nullif(r.user_id, ''))) n(name)
+      where p.category = 'MARKETING' and n.name is not null
     ), said as (
-      select k.account_id, k.kind, k.via, k.evidence, k.said_at, ${committed('k.xmin')} as committed_at, n.name
+      select k.kind, k.via, k.evidence, k.said_at, ${committed('k.xmin')} as committed_at, k.account_id || ' ' || n.name as person
       from contacts.consents k cross join lateral (values (k.contact_id::text), (k.match_key)) n(name)
     ), ignored as materialized (
       select p.*, stop.kind, stop.via, stop.evidence, stop.said_at, stop.committed_at as stop_committed_at
-      from posts p cross join lateral unnest(p.names) n(name)
-      join said stop on stop.account_id = p.account_id and stop.name = n.name
+      from posts p join said stop using (person)
       where stop.kind in ('opt_out', 'block') and stop.committed_at + ${margin} < p.claimed_at
     )
     select distinct on (seq) seq, attempt_id, contact_id, kind, via, evidence, said_at, stop_committed_at, claimed_at,
@@ -47,7 +48,7 @@ export const consent: Invariant = {
     from ignored i
     where not exists (
       select from said back
-      where back.account_id = i.account_id and back.name = any(i.names) and back.said_at > i.said_at
+      where back.person = i.person and back.said_at > i.said_at
         and back.kind = case i.kind when 'opt_out' then 'opt_in' else 'unblock' end
         and (back.committed_at is null or back.committed_at < to_timestamp(i.at_ms / 1000.0) + ${margin}))
     order by seq, said_at desc`,

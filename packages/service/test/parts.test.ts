@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { AppError, locks } from '@lockstep/contracts'
+import { createWorld, until, type World } from '@lockstep/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import {
+  addressOf,
+  type BaseContext,
+  createBaseContext,
+  createSecrets,
+  every,
+  holdFenced,
+  isLockGone,
+  keySchema,
+  measureFeed,
+  parseEnvironment,
+  readBaseConfig,
+  requireId,
+  requireText,
+  serveHealth,
+} from '../src/index.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let ctx: BaseContext
+beforeAll(async () => {
+  world = stack.use(await createWorld())
+  ctx = stack.use(await createBaseContext(world.base('campaigns'), [], { scale: 0.05 }))
+})
+afterAll(() => stack.disposeAsync())
+
+const place = { table: 'connections', row: 'r1', accountId: 'a1' }
+
+test('a sealed secret opens in its place only: another row, account, table or key, or a changed byte, is refused', () => {
+  const secrets = createSecrets(randomBytes(32))
+  const sealed = secrets.seal('EAAG-token', place)
+  expect(secrets.open(sealed, place)).toBe('EAAG-token')
+  expect(secrets.seal('EAAG-token', place)).not.toEqual(sealed)
+  expect(sealed.includes('EAAG')).toBe(false)
+  const refused = (open: () => string) => expect(open).toThrow(/can't be opened/)
+  for (const other of [{ row: 'r2' }, { accountId: 'a2' }, { table: 'apps' }]) refused(() => secrets.open(sealed, { ...place, ...other }))
+  refused(() => createSecrets(randomBytes(32)).open(sealed, place))
+  for (let at = 0; at < sealed.length; at++) {
+    const changed = Buffer.from(sealed)
+    changed[at]! ^= 1
+    refused(() => secrets.open(changed, place))
+  }
+  for (const length of [0, 1, 13, 17, 28]) refused(() => secrets.open(sealed.subarray(0, length), place))
+})
+
+test('a timed job never runs twice at once, goes on after a failure, and a stop waits for the run under way', async () => {
+  let running = 0
+  let most = 0
+  let runs = 0
+  const timer = every(ctx, 'test', 1, async () => {
+    most = Math.max(most, ++running)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    running--
+    if (++runs === 2) throw new Error('once')
+  })
+  await until(() => runs >= 5 && running === 1)
+  await timer[Symbol.asyncDispose]()
+  expect(running).toBe(0)
+  expect(most).toBe(1)
+  const stopped = runs
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(runs).toBe(stopped)
+})
+
+test('a lock whose fence can not be raised is given back at once', async () => {
+  const away = { locks: ctx.locks, db: { ...ctx.db, system: () => Promise.reject(new AppError('busy', 'The database is away')) } }
+  await expect(holdFenced(away, 'campaign_send', 'c1')).rejects.toThrow('The database is away')
+  await using held = await holdFenced(ctx, 'campaign_send', 'c1') // throws busy if it were still held
+  expect(held.fence).toEqual({ key: locks.campaign_send.key('c1'), token: '1' })
+  await expect(holdFenced(ctx, 'campaign_send', 'c1')).rejects.toMatchObject({ failure: 'busy' })
+  expect(held.signal.aborted).toBe(false)
+})
+
+test('a lock that was lost is told from a conflict of the business', () => {
+  expect(isLockGone(new AppError('conflict', 'x', { details: { keys: ['a'] } }))).toBe(true)
+  expect(isLockGone(new AppError('conflict', 'The campaign is running'))).toBe(false)
+})
+
+test('readyz says 503 while PostgreSQL is away and 200 when it is back; healthz and metrics answer all the while', async () => {
+  await using health = await serveHealth(ctx)
+  const get = async (at: string, port = health.port) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${at}`)
+    return { status: answer.status, text: await answer.text() }
+  }
+  expect(await get('/readyz')).toMatchObject({ status: 200 })
+  const { accountless } = { accountless: new URL(world.roleUrl('campaigns')).username }
+  await world.sql(`alter role ${accountless} nologin`)
+  try {
+    await world.killBackends()
+    await until(async () => (await get('/readyz')).status === 503)
+    expect(JSON.parse((await get('/readyz')).text)).toMatchObject({
+      status: 'waiting',
+      checks: { postgres: false, nats: true, redis: true },
+    })
+    expect(await get('/healthz')).toMatchObject({ status: 200 })
+    expect(await get('/metrics')).toMatchObject({ status: 200 })
+  } finally {
+    await world.sql(`alter role ${accountless} login`)
+  }
+  await until(async () => (await get('/readyz')).status === 200)
+})
+
+test('metrics name what a feed holds, by lane', async () => {
+  using _measure = measureFeed(ctx)
+  await world.sql(
+    "insert into campaigns.feed_open (subscriber, key, dead_reason) values ('contacts.learn', 'a', null), ('contacts.learn', 'a', 'bad')",
+  )
+  await using health = await serveHealth(ctx)
+  const text = await (await fetch(`http://127.0.0.1:${health.port}/metrics`)).text()
+  expect(text).toMatch(/^lockstep_feed_open\{[^}]*lane="contacts.learn"[^}]*\} 1$/m)
+  expect(text).toMatch(/^lockstep_feed_dead\{[^}]*lane="contacts.learn"[^}]*\} 1$/m)
+  expect(text).toMatch(/^lockstep_db_transaction_seconds_count/m)
+})
+
+const environment = {
+  LOCKSTEP_POSTGRES_URL: 'postgres://c:p@h/d',
+  LOCKSTEP_NATS_URL: 'nats://h',
+  LOCKSTEP_REDIS_URL: 'redis://h',
+  LOCKSTEP_GRPC_PLAINTEXT: 'true',
+}
+
+test('what a service reads besides is checked in the same breath, and a secret’s value is never repeated', () => {
+  const own = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema })
+  const wrong = { ...environment, LOCKSTEP_POOL_SIZE: '1', LOCKSTEP_ENCRYPTION_KEY: 'hunter2' }
+  const read = () => readBaseConfig(wrong, 'accounts', own)
+  expect(read).toThrow(/LOCKSTEP_POOL_SIZE must be a whole number from 2 to 100\n {2}LOCKSTEP_ENCRYPTION_KEY must be 32 bytes/)
+  expect(() => parseEnvironment(own, wrong, 'accounts')).toThrow(/^accounts can't start(?!.*hunter2)/s)
+  expect(() => parseEnvironment(own, {}, 'accounts')).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
+  expect(parseEnvironment(own, { LOCKSTEP_ENCRYPTION_KEY: 'ab'.repeat(32) }, 'accounts').LOCKSTEP_ENCRYPTION_KEY).toHaveLength(32)
+})
+
+test('calls in plain text must be asked for; a variable set to nothing is not set', () => {
+  expect(readBaseConfig({ ...environment, LOCKSTEP_GRPC_PORT: '', LOCKSTEP_DRAIN_MS: '0' }, 'contacts')).toMatchObject({
+    grpcPort: 7000,
+    drainMs: 0,
+    tls: null,
+  })
+  expect(() => readBaseConfig({ ...environment, LOCKSTEP_GRPC_PLAINTEXT: 'false' }, 'contacts')).toThrow(/mutual TLS/)
+  const files = { LOCKSTEP_GRPC_TLS_CA: 'a', LOCKSTEP_GRPC_TLS_CERT: 'b', LOCKSTEP_GRPC_TLS_KEY: 'c' }
+  expect(readBaseConfig({ ...environment, ...files }, 'contacts').tls).toEqual({ ca: 'a', cert: 'b', key: 'c' })
+  expect(addressOf({ LOCKSTEP_WEBHOOK_GATEWAY_ADDRESS: 'h:1', LOCKSTEP_API_ADDRESS: '' }, 'webhook-gateway')).toBe('h:1')
+  expect(addressOf({ LOCKSTEP_API_ADDRESS: '' }, 'api')).toBe('api:7000')
+})
+
+test('a text must be there and an id can be one of ours', () => {
+  expect(requireText('  a ', 'name')).toBe('a')
+  expect(() => requireText(' ', 'name')).toThrow('"name" is missing')
+  expect(() => requireText('aaa', 'name', 2)).toThrow('longer than 2')
+  expect(requireId('0198C000-0000-7000-8000-000000000001', 'campaign')).toBe('0198c000-0000-7000-8000-000000000001')
+  expect(() => requireId("1' or true", 'campaign')).toThrow(expect.objectContaining({ failure: 'notFound' }))
+})
