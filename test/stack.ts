@@ -10,7 +10,7 @@ import { ContactsDefinition, type Import } from '@lockstep/rpc/gen/contacts'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import { createWorld, until, type World } from '@lockstep/testing'
+import { createWorld, type TestServers, until, type World } from '@lockstep/testing'
 import { type PortPlan, planPorts, type ServiceProcess, type Surroundings, spawnService, startInProcess } from '../tools/dev/services.ts'
 
 export interface Clients {
@@ -62,11 +62,13 @@ export interface StackOptions {
   /** Multiplies all times of locks, lanes and sweeps. */
   scale?: number
   simulator?: SettingsPatch
+  /** The servers of `startTestServers`, outside of vitest. */
+  servers?: TestServers
 }
 
 export async function startStack(options: StackOptions = {}): Promise<TestStack> {
   await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
+  const world = up.use(await createWorld(options.servers))
   const simulatorLog = path.join(world.nats.dir, '..', 'meta-simulator.ndjson')
   const simulator = up.use(await startSimulator({ port: 0, logFile: simulatorLog, seed: 1, settings: { ...quick, ...options.simulator } }))
   const ports = await planPorts()

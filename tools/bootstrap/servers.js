@@ -6,8 +6,6 @@ import { locateServers } from './locate.js'
 import { greets, startPostgres } from './postgres.js'
 import { freePort, launch, lockFile, readJson, startTime, stopProcess, writeJson } from './process.js'
 
-
-
 export { freePort, locateServers, startPostgres }
 
 /** @typedef {import('./servers.js').RunningServer} RunningServer */

@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import type { MigrationList } from '@lockstep/database'
-import type { Started } from '@lockstep/service'
+import type { BaseOverrides, Started } from '@lockstep/service'
 import { freePort } from '../bootstrap/servers.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -78,7 +78,7 @@ export async function startInProcess(
   plan: PortPlan,
   around: Surroundings,
   names: readonly ServiceName[] = services,
-  overrides?: { scale?: number },
+  overrides?: BaseOverrides,
 ): Promise<AsyncDisposable> {
   await using up = new AsyncDisposableStack()
   for (const service of names) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, databaseUrl, openDatabase, query, queryOne, sql, sqlState, type Tx, withClient } from '../src/index.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
+const poolSize = 4
 const stack = new AsyncDisposableStack()
 let world: World
 let db: Database
@@ -13,7 +14,7 @@ beforeAll(async () => {
   await world.sql('create table accounts.scratch (id integer primary key, n integer not null default 0)')
   await world.sql('grant all on accounts.scratch to accounts')
   await world.sql('insert into accounts.scratch (id) values (1), (2)')
-  db = stack.use(await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize: 4 }))
+  db = stack.use(await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize }))
 })
 afterAll(() => stack.disposeAsync())
 
@@ -155,20 +156,20 @@ test('a repeatable read sees one snapshot', async () => {
   )
 })
 
-test('connections killed while idle or at work fail as busy at most; the process and the pool go on', async () => {
+test('connections killed while idle or at work fail as busy at most; the process goes on and no place in the pool is lost', async () => {
   await Promise.all([1, 2, 3].map(() => db.system((tx) => query(tx, sql`select pg_sleep(0.02)`))))
   await world.killBackends()
   await until(() => db.ping())
   const before = await total()
-  let killed = false
-  const atWork = db.system(async (tx) => {
-    await bump(tx, 1)
-    await world.killBackends()
-    killed = true
-    await bump(tx, 2)
-  })
-  await expect(atWork).rejects.toMatchObject({ failure: 'busy' })
-  expect(killed).toBe(true)
+  let kills = 0
+  const killed = () =>
+    db.system(async (tx) => {
+      await bump(tx, 1)
+      await world.killBackends()
+      kills++
+      await bump(tx, 2)
+    })
+  while (kills <= poolSize) await expect(killed()).rejects.toMatchObject({ failure: 'busy' })
   await until(() => db.system((tx) => bump(tx, 1)))
   expect(await total()).toBe(before + 1)
 })

@@ -25,8 +25,14 @@ export interface BaseContext extends AsyncDisposable {
   scale: number
 }
 
+/** What keeps concurrent work right. */
+export type Guards = Pick<BaseContext, 'db' | 'locks' | 'limiter' | 'messaging'>
+
 /** What a test may replace. */
-export type BaseOverrides = Partial<Pick<BaseContext, 'now' | 'scale' | 'locks' | 'limiter' | 'log'>>
+export type BaseOverrides = Partial<Pick<BaseContext, 'now' | 'scale' | 'locks' | 'limiter' | 'log'>> & {
+  /** Puts something around what was opened, as a test does that takes a guard away to see what it was good for. */
+  around?: (opened: Guards) => Guards
+}
 
 /** A start waits this long for NATS; then it goes on, for rows are the law. */
 const natsPatienceMs = 2_000
@@ -48,14 +54,12 @@ export async function createBaseContext(config: BaseConfig, entities: Entities, 
   const messaging = up.use(
     await openMessagingSoon({ url: config.natsUrl, name: instanceId, replicas: config.streamReplicas, scale, log }, natsPatienceMs),
   )
+  const guards = { db, locks, limiter, messaging }
   const opened = up.move()
   return {
     config,
     log,
-    db,
-    locks,
-    limiter,
-    messaging,
+    ...(overrides.around?.(guards) ?? guards),
     telemetry,
     isRedisUp: () => redis.status === 'ready',
     now: overrides.now ?? Date.now,

@@ -38,9 +38,11 @@ export interface World extends AsyncDisposable {
   killBackends(): Promise<void>
 }
 
-/** Opens a world; disposing it stops its servers, and throws if a lock was left held. Stop the services first. */
-export async function createWorld(): Promise<World> {
-  const shared = inject('servers') as TestServers
+/**
+ * Opens a world; disposing it stops its servers, and throws if a lock was left held. Stop the services first. Outside of
+ * vitest the servers of `startTestServers` are given.
+ */
+export async function createWorld(shared: TestServers = inject('servers')): Promise<World> {
   const id = randomBytes(6).toString('hex')
   const dir = path.join(shared.dir, 'worlds', id)
   await using up = new AsyncDisposableStack()

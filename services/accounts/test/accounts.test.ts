@@ -77,7 +77,10 @@ test('an API key names its account, is stored as a hash only, and an unknown one
 })
 
 test('a connection is made only with a token that Meta accepts, takes the name that Meta verified, and starts at 100 a minute', async () => {
-  await expect(connectNumber(0, '1001', 'stolen')).rejects.toMatchObject({ failure: 'precondition', message: expect.stringMatching(/access token/) })
+  await expect(connectNumber(0, '1001', 'stolen')).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringMatching(/access token/),
+  })
   const connection = await connectNumber(0, '1001')
   expect(connection).toMatchObject({ verifiedName: 'Acme', perMinute: 100, perSecond: 80, displayPhoneNumber: '+1 555 0100' })
 })

@@ -6,7 +6,6 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { v7 as uuid } from 'uuid'
 import { type Answer, failureAnswer, toAppError } from './answer.ts'
 import type { Context } from './context.ts'
-import { routes } from './http/index.ts'
 import { once } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import type { Route } from './route.ts'
@@ -31,8 +30,8 @@ const requestTimeout = 600_000
 
 const requestSeconds = histogram('lockstep_api_request_seconds', 'Duration of a request to the public API', 's')
 
-/** Serves the public API. Disposing stops listening, lets running requests be answered, then closes. */
-export async function serveApi(ctx: Context): Promise<ApiServer> {
+/** Serves the routes of the public API. Disposing stops listening, lets running requests be answered, then closes. */
+export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<ApiServer> {
   const server = fastify({
     bodyLimit,
     requestTimeout,

@@ -4,7 +4,7 @@ import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
 import { requireId } from '@lockstep/service'
 import { afterOrder, type Order } from './campaign.ts'
 import type { Context } from './context.ts'
-import { findCampaign, readStatistics } from './db/queries.ts'
+import { clearRecipients, findCampaign, readStatistics } from './db/queries.ts'
 import { campaignToProto } from './to-proto.ts'
 
 /** Carries out a person's order under the campaign's row lock: a claim that is committing is waited for, the next one sees the new state. */
@@ -18,9 +18,11 @@ export async function carryOut(
   const id = requireId(request.id, 'campaign')
   return ctx.db.transaction(call.accountId, async (tx) => {
     const campaign = await findCampaign(tx, id, { lock: true })
+    const before = campaign.state
     campaign.state = afterOrder(order, campaign)
     campaign.reason = ''
     if (campaign.state === 'cancelled') campaign.finishedAt = new Date(ctx.now())
+    if (campaign.state === 'cancelled' && before === 'preparing') await clearRecipients(tx, id)
     await also(tx, id)
     return campaignToProto(campaign, (await readStatistics(tx, [id])).get(id))
   })

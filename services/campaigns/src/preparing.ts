@@ -4,7 +4,7 @@ import { type FencedLock, holdFenced } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from './context.ts'
 import type { Campaign } from './db/entities.ts'
-import { insertRecipients, keepRun, moveCampaign, type NewRecipient } from './db/queries.ts'
+import { insertRecipients, isPreparing, keepRun, moveCampaign, type NewRecipient } from './db/queries.ts'
 import { fillValues } from './values.ts'
 
 const prepareTimeoutMs = 30 * 60_000
@@ -21,29 +21,33 @@ export async function prepare(ctx: Context, campaign: Campaign, signal: AbortSig
   const call = { accountId, signal: guarded, timeoutMs: prepareTimeoutMs }
   const template = await ctx.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: guarded })
   const marketing = template.category === 'MARKETING'
+  const whilePreparing = (write: (tx: Tx) => Promise<unknown>) => guardedWrite(ctx, campaign, held, guarded, write)
   for await (const batch of ctx.contacts.streamAudience({ filter, marketing }, call)) {
     const people = batch.contacts.map((contact) => toRecipient(campaign.values, contact))
-    await fenced(ctx, accountId, held, guarded, (tx) => insertRecipients(tx, campaign.id, runId, people))
+    if (!(await whilePreparing((tx) => insertRecipients(tx, campaign.id, runId, people)))) return
   }
-  await fenced(ctx, accountId, held, guarded, async (tx) => {
+  await whilePreparing(async (tx) => {
     await keepRun(tx, campaign.id, runId)
     await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
   })
   ctx.log.info({ campaignId: campaign.id, runId }, 'A campaign was prepared')
 }
 
-function fenced(
+/** Writes as the newest holder of the lock, and only while the campaign is being prepared; false when it was cancelled. */
+function guardedWrite(
   ctx: Context,
-  accountId: string,
+  { id, accountId }: Campaign,
   held: FencedLock,
   signal: AbortSignal,
   write: (tx: Tx) => Promise<unknown>,
-): Promise<void> {
+): Promise<boolean> {
   return ctx.db.transaction(
     accountId,
     async (tx) => {
       await fence(tx, held.fence)
+      if (!(await isPreparing(tx, id))) return false
       await write(tx)
+      return true
     },
     { signal },
   )

@@ -1,7 +1,6 @@
 import { AppError } from '@lockstep/contracts'
-import { maxTagLength } from './filter.ts'
 import { parsePhone } from './identity.ts'
-import { clean } from './text.ts'
+import { clean, maxTagLength } from './text.ts'
 
 /** What each column of a file is: a field of the contact, or an attribute of that name; '' is left out. */
 export type Columns = ({ field: 'phone' | 'name' | 'tags' | 'optedOut' } | { attribute: string } | undefined)[]

@@ -2,3 +2,6 @@
 export function clean(text: string, maxLength: number): string {
   return text.replaceAll('\0', '').trim().slice(0, maxLength).toWellFormed()
 }
+
+/** Longest tag, in characters. */
+export const maxTagLength = 64

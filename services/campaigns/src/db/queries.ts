@@ -57,6 +57,17 @@ export async function insertRecipients(tx: Tx, campaignId: string, runId: string
           state = excluded.state, reason = excluded.reason`.execute(tx.sql)
 }
 
+/** Whether a campaign is still being prepared; holds it so until the commit, for a cancel waits then. */
+export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> {
+  const row = await queryOne(tx, sql`select 1 from campaigns where id = ${campaignId} and state = 'preparing' for share`)
+  return row !== undefined
+}
+
+/** Takes everybody off the list of a campaign that was cancelled before anything was sent. */
+export async function clearRecipients(tx: Tx, campaignId: string): Promise<void> {
+  await sql`delete from recipients where campaign_id = ${campaignId} and attempts = 0`.execute(tx.sql)
+}
+
 /** Takes those off the list whom this run did not put there, and counts the rest. Only before anything was sent. */
 export async function keepRun(tx: Tx, campaignId: string, runId: string): Promise<void> {
   await sql`delete from recipients where campaign_id = ${campaignId} and run_id <> ${runId}`.execute(tx.sql)
@@ -88,11 +99,11 @@ export async function claimRecipients(tx: Tx, campaignId: string, limit: number,
              p as (select r.id from recipients r join c on c.id = r.campaign_id
                    where r.state = 'queued' and (r.not_before is null or r.not_before <= now())
                    order by r.id limit ${limit} for update of r skip locked),
-             a as (insert into attempts (account_id, campaign_id, recipient_id, number, fence)
-                   select r.account_id, r.campaign_id, r.id, r.attempts + 1, ${fenceToken}::bigint
+             a as (insert into attempts (account_id, campaign_id, recipient_id, number, fence, ordered_at)
+                   select r.account_id, r.campaign_id, r.id, r.attempts + 1, ${fenceToken}::bigint, r.ordered_at
                    from recipients r join p on p.id = r.id order by r.id
                    returning id, recipient_id, number)
-        update recipients r set state = 'sending', reason = '', not_before = null, attempts = a.number, attempt_id = a.id
+        update recipients r set state = 'sending', reason = '', not_before = null, ordered_at = null, attempts = a.number, attempt_id = a.id
         from a where r.id = a.recipient_id
         returning r.id::text as "recipientId", a.id::text as "attemptId", r.contact_id as "contactId", r.phone,
                   r.user_id as "userId", r.values, a.number`,

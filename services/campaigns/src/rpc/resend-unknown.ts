@@ -21,7 +21,7 @@ export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownR
                           where r.campaign_id = ${id} and r.state = 'unknown'
                             and case when ${named.length > 0} then r.id = any(${named}::bigint[]) else a.claimed_at < ${before} end
                           order by r.id for update of r)
-          update recipients r set state = 'queued', reason = 'sent again on a person''s order', not_before = null
+          update recipients r set state = 'queued', reason = 'sent again on a person''s order', not_before = null, ordered_at = now()
           from chosen where r.id = chosen.id returning r.id::text`,
     )
     if (queued.length === 0) return { queued: 0 }

@@ -2,7 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import { query, sql, type Tx } from '@lockstep/database'
 import type { AudienceContact, Contact, Filter } from '@lockstep/rpc/gen/contacts'
 import type { Reach } from '../consent.ts'
-import { compileFilter } from '../filter.ts'
+import { compileFilter } from './filter.ts'
 
 const columns = sql`c.id, c.name, c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
   c.opted_out as "optedOut", c.blocked`

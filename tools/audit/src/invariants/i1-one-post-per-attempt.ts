@@ -1,14 +1,11 @@
 import type { Invariant } from '../invariant.ts'
 
-/**
- * A further attempt is a second message to the same person unless the first did not arrive. Whether a person ordered one on
- * an unknown outcome stands nowhere in the rows, so an ordered one is listed too: better that than to overlook a blind repeat.
- */
+/** A further attempt is a second message to the same person unless the first did not arrive, or a person ordered it (`ordered_at`). */
 export const onePostPerAttempt: Invariant = {
   id: 'I1',
   statement:
-    'Meta accepted at most one POST per attempt, and a further attempt exists only after one that was not sent, rejected or failed.',
-  means: 'Somebody was written to twice. An attempt after an unknown one is right if a person ordered it (ResendUnknown).',
+    'Meta accepted at most one POST per attempt, and a further attempt exists only after one that was not sent, rejected or failed, or by order.',
+  means: 'Somebody was written to twice.',
   rows: 'afterLog',
   needsLog: true,
   checked: `select (select count(*) from g_posts where outcome = 'accepted') + (select count(*) from campaigns.attempts where number > 1)`,
@@ -25,6 +22,6 @@ export const onePostPerAttempt: Invariant = {
            later.campaign_id, later.id, later.recipient_id, array[before.wamid, later.wamid]
     from campaigns.attempts later
     left join campaigns.attempts before on before.recipient_id = later.recipient_id and before.number = later.number - 1
-    where later.number > 1
+    where later.number > 1 and later.ordered_at is null
       and (before.id is null or not (before.outcome in ('not_sent', 'rejected') or before.failed_at is not null))`,
 }

@@ -33,6 +33,8 @@ export class Campaigns extends Migration {
         not_before timestamptz,
         attempt_id bigint,
         attempts integer not null default 0,
+        -- A person's order to write once more although the last attempt is unknown; the next claim takes it along.
+        ordered_at timestamptz,
         unique (campaign_id, contact_id)
       );
       create index recipients_queued on recipients (campaign_id, id) where state = 'queued';
@@ -50,6 +52,7 @@ export class Campaigns extends Migration {
         claimed_at timestamptz not null default clock_timestamp(),
         claim_xid xid8 not null default pg_current_xact_id(),
         fence bigint not null,
+        ordered_at timestamptz,
         wamid text,
         accepted_at timestamptz,
         sent_at timestamptz,

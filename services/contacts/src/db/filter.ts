@@ -1,9 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { sql } from '@lockstep/database'
 import type { Filter } from '@lockstep/rpc/gen/contacts'
-import { clean } from './text.ts'
-
-export const maxTagLength = 64
+import { clean, maxTagLength } from '../text.ts'
 
 /**
  * The condition on a contact `c` that a filter means. Nothing else turns filters into SQL. Throws `invalid` for an empty one:

@@ -1,0 +1,81 @@
+import type { Comparison } from './measure.ts'
+
+/** What a bench may use. */
+export interface BenchContext {
+  /** Folder of this run, for its servers. */
+  dir: string
+  /** How often each contender runs, and about how long. */
+  rounds: number
+  roundMs: number
+  /** Smaller sizes: to see whether it works, not how fast. */
+  quick: boolean
+  /** Says on stderr what is being done. */
+  say(what: string): void
+  /** Counts the memory of a server into the result; called while it runs. */
+  watch(server: string, pid: number): void
+}
+
+/** A fact that either holds or does not, whatever the machine. */
+export interface Check {
+  what: string
+  found: string
+  reach: string
+  ok: boolean
+}
+
+/** The cost of one operation as something grows fourfold. */
+export interface Growth {
+  /** `1×`, `4×`, `16×` */
+  size: string
+  what: string
+  /** Microseconds of one operation. */
+  us: number
+  ratio: number
+}
+
+export interface Measured {
+  /** How much work it was, in words. */
+  size: string
+  comparisons: Comparison[]
+  growth: Growth[]
+  checks: Check[]
+}
+
+/** One bench: a module under `src/` exports it as `run`. */
+export type Bench = (ctx: BenchContext) => Promise<Measured>
+
+interface Row {
+  about: string
+  load(): Promise<Bench>
+}
+
+/** Every bench by name; a new one is a file and a row. */
+export const benches: Record<string, Row> = {
+  locks: {
+    about: 'acquire and release, against two bare Redis round trips, redlock and redis-semaphore',
+    load: async () => (await import('./locks.ts')).run,
+  },
+  limiter: {
+    about: 'grants of 4 processes, against a bare EVALSHA; never over the limit',
+    load: async () => (await import('./limiter.ts')).run,
+  },
+  lanes: {
+    about: 'doorbell to handler with 10,000 numbers known, against one plain consumer; memory of an idle lane',
+    load: async () => (await import('./lanes.ts')).run,
+  },
+}
+
+/** The benches by these names, all of them for none; throws with the list when one is unknown. */
+export function pick(names: readonly string[]): [string, Row][] {
+  const wanted = names.length > 0 ? names : Object.keys(benches)
+  return wanted.map((name) => {
+    const row = benches[name]
+    if (!row) throw new Error(`There is no bench "${name}". There are: ${Object.keys(benches).join(', ')}.`)
+    return [name, row]
+  })
+}
+
+/** Growth from comparisons that differ in size only. */
+export function growth(comparisons: readonly Comparison[]): Growth[] {
+  return comparisons.map(({ what, work, ratio }, i) => ({ size: `${4 ** i}×`, what, us: 1e6 / work.perSecond, ratio }))
+}

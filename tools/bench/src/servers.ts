@@ -1,0 +1,41 @@
+import { mkdir, mkdtemp } from 'node:fs/promises'
+import path from 'node:path'
+import { locateServers, type RunningServer, startNats, startRedis } from '../../bootstrap/servers.js'
+import type { BenchContext } from './bench.ts'
+
+const root = path.resolve(import.meta.dirname, '../../..')
+
+export interface OwnServer extends AsyncDisposable {
+  url: string
+  pid: number
+}
+
+/** Makes a folder of its own for a run. */
+export async function makeRunFolder(): Promise<string> {
+  const parent = path.join(root, '.lockstep', 'bench')
+  await mkdir(parent, { recursive: true })
+  return mkdtemp(path.join(parent, 'run-'))
+}
+
+/** A redis-server for this bench alone. */
+export async function ownRedis(ctx: BenchContext): Promise<OwnServer> {
+  const { redisServer, env } = await locateServers({ root, which: ['redis'], log: ctx.say })
+  return own(ctx, 'redis', await startRedis({ dir: await mkdtemp(path.join(ctx.dir, 'redis-')), redisServer, env }))
+}
+
+/** A nats-server for this bench alone, with an empty store. */
+export async function ownNats(ctx: BenchContext): Promise<OwnServer> {
+  const { natsServer, env } = await locateServers({ root, which: ['nats'], log: ctx.say })
+  return own(ctx, 'nats', await startNats({ dir: await mkdtemp(path.join(ctx.dir, 'nats-')), natsServer, env }))
+}
+
+function own(ctx: BenchContext, name: string, { url, pid, stop }: RunningServer): OwnServer {
+  return {
+    url,
+    pid,
+    async [Symbol.asyncDispose]() {
+      ctx.watch(name, pid)
+      await stop()
+    },
+  }
+}
