@@ -37,16 +37,24 @@ export async function loadMigrations(): Promise<Record<ServiceName, MigrationLis
   return Object.fromEntries(await Promise.all(lists))
 }
 
-const publicPorts: Partial<Record<ServiceName, number>> = { 'webhook-gateway': 8080, api: 8000 }
+/** The ports that the documentation names. */
+export const documentedPorts = Object.fromEntries(
+  services.map((service, i) => [
+    service,
+    { grpc: 7001 + i, health: 7101 + i, http: { 'webhook-gateway': 8080, api: 8000 }[service as string] ?? 0 },
+  ]),
+) as PortPlan
 
-/** A free port for each door; `wanted` (of the last start) or the documented ones are used where they are free. */
+const hasHttp: readonly ServiceName[] = ['webhook-gateway', 'api']
+
+/** A free port for each door: the wanted ones where they are free, any others otherwise. */
 export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
   const plan: Partial<PortPlan> = {}
-  for (const [i, service] of services.entries()) {
+  for (const service of services) {
     const last = wanted?.[service]
-    const grpc = await freePort(last?.grpc ?? 7001 + i)
-    const health = await freePort(last?.health ?? 7101 + i)
-    const http = publicPorts[service] ? await freePort(last?.http ?? publicPorts[service]) : 0
+    const grpc = await freePort(last?.grpc)
+    const health = await freePort(last?.health)
+    const http = hasHttp.includes(service) ? await freePort(last?.http) : 0
     plan[service] = { grpc, health, http }
   }
   return plan as PortPlan

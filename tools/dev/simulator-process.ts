@@ -17,7 +17,7 @@ export interface SimulatorProcess extends AsyncDisposable {
 
 /** Starts the simulator with its log in `dir`; everything it accepted in earlier starts is still known to it. */
 export async function spawnSimulator(dir: string, port?: number): Promise<SimulatorProcess> {
-  const chosen = await freePort(port ?? 8090)
+  const chosen = await freePort(port)
   const logFile = path.join(dir, 'meta-simulator.ndjson')
   const child = spawn(process.execPath, [main, '--port', String(chosen), '--log', logFile, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -6,12 +6,14 @@ import { databaseUrl, migrate, ownerRole, provision, schemaOf } from '@lockstep/
 import { startServers } from '../bootstrap/servers.js'
 import type { Options } from './options.ts'
 import type { Screen } from './screen.ts'
-import { loadMigrations, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from './services.ts'
+import { documentedPorts, loadMigrations, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from './services.ts'
 import { type SimulatorProcess, spawnSimulator } from './simulator-process.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 /** All that a start keeps: servers' data, keys, ports, logs. A second system beside the first has another folder. */
 export const dataDir = process.env.LOCKSTEP_DIR ?? path.join(root, '.lockstep')
+/** Such a second system takes any ports. */
+const isBeside = process.env.LOCKSTEP_DIR !== undefined
 
 /** What a development machine keeps between starts, readable by its owner only. */
 interface Kept {
@@ -42,8 +44,10 @@ export async function startStack(options: Options, screen: Screen): Promise<Stac
   const servers = await screen.step('PostgreSQL, NATS and Redis', () => startServers({ dir, root }))
   up.defer(() => servers.stop())
   await screen.step('Database', async (say) => say(await prepareDatabase(servers.postgres.url, kept.password)))
-  const simulator = up.use(await screen.step('Meta simulator', () => spawnSimulator(dir, kept.simulatorPort)))
-  const ports = await planPorts(kept.ports)
+  const simulator = up.use(
+    await screen.step('Meta simulator', () => spawnSimulator(dir, kept.simulatorPort ?? (isBeside ? undefined : 8090))),
+  )
+  const ports = await planPorts(kept.ports ?? (isBeside ? undefined : documentedPorts))
   writeKept({ ...kept, ports, simulatorPort: simulator.port })
   const around: Surroundings = {
     postgresUrl: (service) => roleUrl(servers.postgres.url, schemaOf(service), kept.password),

@@ -1,7 +1,18 @@
 import { AppError } from '@lockstep/contracts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, databaseUrl, openDatabase, query, queryOne, sql, sqlState, type Tx, withClient } from '../src/index.ts'
+import {
+  type Database,
+  databaseUrl,
+  isDatabaseUnavailable,
+  openDatabase,
+  query,
+  queryOne,
+  sql,
+  sqlState,
+  type Tx,
+  withClient,
+} from '../src/index.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
 const poolSize = 4
@@ -178,6 +189,19 @@ test('a unique key that is broken is told from a database that is away', async (
   const twice = db.system((tx) => query(tx, sql`insert into scratch (id) values (1)`))
   const state = await twice.then(() => undefined, sqlState)
   expect(state).toBe('23505')
+})
+
+test.each(['EPIPE', 'ECONNREFUSED', '57P01', '53300', '08006'])(
+  '%s means that the database is away, however deep it is wrapped',
+  (code) => {
+    const error = Object.assign(new Error('x'), { code })
+    expect(isDatabaseUnavailable(new Error('query failed', { cause: new AggregateError([error]) }))).toBe(true)
+    expect(isDatabaseUnavailable(error)).toBe(true)
+  },
+)
+
+test.each(['23505', '22P05', '42501', 'ENOENT'])('%s is somebody’s fault', (code) => {
+  expect(isDatabaseUnavailable(Object.assign(new Error('x'), { code }))).toBe(false)
 })
 
 test('ping says whether the server answers, without any work before', async () => {

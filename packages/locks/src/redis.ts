@@ -36,12 +36,29 @@ export function openRedis(url: string, { scale = 1, onWarn }: RedisOptions = {})
     retryStrategy: (times) => (Math.min(1_000, 25 * 2 ** Math.min(times, 6)) + Math.random() * 50) * scale,
     reconnectOnError: (error) => error.message.startsWith('READONLY'), // a primary that became a replica
   })
+  redis.on('connect', () => sendTogether(redis.stream))
   redis.setMaxListeners(0) // everyone who waits for the connection listens to `ready`
   redis.on('error', (error) => {
     connectionErrors(1)
     onWarn?.('The connection to Redis failed; it is opened again', { error: error.message })
   })
   return redis
+}
+
+/**
+ * Hands all that is written in one turn of the event loop to the system at once. Many locks at a time hear their answers in
+ * one piece and ask again in one turn; a system call for each would cost them more than all else together.
+ */
+function sendTogether(socket: Redis['stream']): void {
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
+  const send = () => socket.uncork()
+  socket.write = (...args: unknown[]) => {
+    if (socket.writableCorked === 0) {
+      socket.cork()
+      process.nextTick(send)
+    }
+    return write(...args)
+  }
 }
 
 /** Resolves when commands can be sent; rejects when that takes longer than `withinMs`. */

@@ -11,7 +11,8 @@ const maxPending = 10_000
 interface Bell {
   lane: LaneName
   key: string
-  headers: MsgHdrs
+  /** The trace of the first ring, if there is one: a message without headers is cheaper for all. */
+  headers?: MsgHdrs
   /** Undefined while the bell waits for the connection to come back. */
   timer?: NodeJS.Timeout
 }
@@ -68,8 +69,11 @@ export function openDoorbells(link: Link): Doorbells {
       const id = `${lane} ${key}`
       if (waiting.has(id)) return
       if (!laneKeyPattern.test(key) || waiting.size + sending.size >= maxPending) return counted.ringFailures(1, { lane })
-      const bell: Bell = { lane, key, headers: headers() }
-      injectTrace((name, value) => bell.headers.set(name, value))
+      const bell: Bell = { lane, key }
+      injectTrace((name, value) => {
+        bell.headers ??= headers()
+        bell.headers.set(name, value)
+      })
       bell.timer = setTimeout(() => release(id, bell), link.settings.debounceMs)
       waiting.set(id, bell)
     },

@@ -20,6 +20,8 @@ export interface LaneKey {
 
 /** How long a pull stays open while other keys wait for a place. */
 const hurriedPullMs = 50
+/** With more keys than this, others may soon want the places of those that have gone quiet. */
+const fewKeys = 256
 
 /** Works on one key until it is quiet and the server holds nothing for it; never rejects. */
 export async function serveKey(worker: LaneWorker, state: LaneKey): Promise<void> {
@@ -48,17 +50,23 @@ async function serveOnce(worker: LaneWorker, state: LaneKey): Promise<void> {
   state.activeAt = performance.now()
 }
 
-async function pull({ link, lane, jobs, places, pulls }: LaneWorker, { key }: LaneKey): Promise<Pulled> {
+async function pull(worker: LaneWorker, { key }: LaneKey): Promise<Pulled> {
+  const { lane, jobs, places, pulls } = worker
   const startJob = await jobs.enter()
   startJob?.() // no message is taken from other workers while no job could start here
   const leave = await places.enter()
   if (!leave) return { kind: 'unanswered' }
   try {
-    const expiresMs = places.waiting > 0 ? hurriedPullMs : link.settings.idlePullMs
-    return await pulls.pull(lanes[lane].stream, consumerName(lane, key), expiresMs)
+    return await pulls.pull(lanes[lane].stream, consumerName(lane, key), pullMs(worker))
   } finally {
     leave()
   }
+}
+
+/** Open pulls can't be called back: one that is long for want of others would keep the first who comes waiting for as long. */
+function pullMs({ places, keys, link }: LaneWorker): number {
+  if (places.waiting > 0) return hurriedPullMs
+  return keys.size > fewKeys ? link.settings.idlePullMs / 10 : link.settings.idlePullMs
 }
 
 function isQuiet({ link }: LaneWorker, { activeAt }: LaneKey): boolean {

@@ -40,7 +40,7 @@ export interface LaneWorker {
 }
 
 /** More open pulls than this slow the server's publishing down; further keys take turns. */
-const maxOpenPulls = 256
+const maxOpenPulls = 512
 
 /** Works on every key of a lane that is rung, one job a key at a time, until disposed. */
 export async function workLane(link: Link, lane: LaneName, onJob: LaneJob, options: WorkLaneOptions = {}): Promise<AsyncDisposable> {

@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { credentials } from '@grpc/grpc-js'
 import { createLogger } from '@lockstep/telemetry'
@@ -11,29 +9,18 @@ import { connect, serve, type TlsFiles } from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const stack = new AsyncDisposableStack()
-let dir: string
 let address: string
-let ours: TlsFiles
-let theirs: TlsFiles
 
-/** An authority of its own and a certificate for 127.0.0.1 that it has signed. */
+/** Test identities that are valid for a hundred years: an authority of its own, and a certificate for 127.0.0.1 that it has signed. */
 function identity(name: string): TlsFiles {
-  const at = (file: string) => path.join(dir, `${name}-${file}`)
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' })
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  openssl('req', '-x509', ...curve, '-keyout', at('ca.key'), '-out', at('ca.pem'), '-days', '1', '-subj', `/CN=${name}`)
-  openssl('req', ...curve, '-keyout', at('key.pem'), '-out', at('csr.pem'), '-subj', '/CN=service')
-  writeFileSync(at('ext'), 'subjectAltName=IP:127.0.0.1')
-  const signer = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '1', '-extfile', at('ext')]
-  openssl('x509', '-req', '-in', at('csr.pem'), '-out', at('cert.pem'), ...signer)
-  return { ca: at('ca.pem'), cert: at('cert.pem'), key: at('key.pem') }
+  const at = (file: string) => path.join(import.meta.dirname, 'fixtures', `${name}-${file}.pem`)
+  return { ca: at('ca'), cert: at('cert'), key: at('key') }
 }
 
+const ours = identity('ours')
+const theirs = identity('theirs')
+
 beforeAll(async () => {
-  dir = mkdtempSync(path.join(tmpdir(), 'lockstep-tls-'))
-  stack.defer(() => rmSync(dir, { recursive: true }))
-  ours = identity('ours')
-  theirs = identity('theirs')
   const feed = serveSome(FeedDefinition, { take: async () => ({ entries: [], nextDueMs: undefined }) }, ['take'])
   const log = createLogger({ service: 'test', level: 'silent' })
   const server = stack.use(await serve({ host: '127.0.0.1', port: 0, served: [feed], log, tls: ours }))

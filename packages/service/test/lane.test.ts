@@ -5,7 +5,7 @@ import { AppError } from '@lockstep/contracts'
 import { appendFeed, query, sql } from '@lockstep/database'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BaseContext, feed, type LaneHandler, localFeed, work } from '../src/index.ts'
+import { type BaseContext, feed, type LaneHandler, localFeed, sweepFeed, work } from '../src/index.ts'
 import { lane, type Producer, startConsumer, startProducer, writeEffects } from './fixtures/lane.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
@@ -147,9 +147,12 @@ test('what is known before something goes away is settled, so that a bad entry i
 })
 
 test('a lost doorbell is rung by the sweeper', async () => {
-  const producer = await produce({ sweeps: true })
+  const producer = await produce()
+  await append(producer, 'first', 1, { rings: false })
   await consume(producer)
+  await settled() // the worker has caught up with what waited, and asks no more
   await append(producer, 'a', 1, { rings: false })
+  stack.use(sweepFeed(producer.ctx))
   await settled()
   expect(await effects('a')).toEqual(['a-0'])
 })

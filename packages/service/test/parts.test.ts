@@ -46,6 +46,8 @@ test('a sealed secret opens in its place only: another row, account, table or ke
     refused(() => secrets.open(changed, place))
   }
   for (const length of [0, 1, 13, 17, 28]) refused(() => secrets.open(sealed.subarray(0, length), place))
+  const empty = secrets.seal('', place)
+  refused(() => secrets.open(empty.subarray(0, 17), place)) // with four bytes of its tag, which guessing can hit
 })
 
 test('a timed job never runs twice at once, goes on after a failure, and a stop waits for the run under way', async () => {
