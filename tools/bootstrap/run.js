@@ -15,6 +15,7 @@ const commands = {
   start: { script: 'tools/dev/start.ts', servers: true },
   test: { script: 'tools/dev/test.ts', servers: true },
   audit: { script: 'tools/audit/main.ts' },
+  dead: { script: 'tools/dev/dead.ts' },
   race: { script: 'tools/dev/race.ts', servers: true },
   bench: { script: 'tools/bench/main.ts', servers: true },
   catalogue: { script: 'tools/catalogue/main.ts' },

@@ -105,9 +105,15 @@ export interface ServiceProcess extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts one service as its own process, logging to a file, and waits until its health door answers. */
-export async function spawnService(service: ServiceName, plan: PortPlan, around: Surroundings, logDir: string): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [source(service, 'main.ts')], {
+/** Starts one service as its own process, logging to a file, and waits until its health door answers. `main` is what the process runs. */
+export async function spawnService(
+  service: ServiceName,
+  plan: PortPlan,
+  around: Surroundings,
+  logDir: string,
+  main: readonly string[] = [source(service, 'main.ts')],
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [...main], {
     env: { PATH: process.env.PATH ?? '', ...environmentOf(service, plan, around) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

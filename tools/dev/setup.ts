@@ -30,6 +30,8 @@ export interface Ready {
   simulator_log: string
   /** Health, readiness and metrics of each service. */
   health: Record<string, string>
+  /** host:port of each service's gRPC door. */
+  grpc: Record<string, string>
 }
 
 type Tenant = Pick<Ready, 'account_id' | 'api_key' | 'app_id' | 'app_secret' | 'verify_token' | 'connection_id'>
@@ -68,6 +70,7 @@ export async function setUp(stack: Stack): Promise<{ ready: Ready; api: ApiClien
     ...number,
     simulator_log: stack.simulator.logFile,
     health: Object.fromEntries(Object.entries(stack.ports).map(([service, ports]) => [service, `http://127.0.0.1:${ports.health}`])),
+    grpc: Object.fromEntries(Object.entries(stack.ports).map(([service, ports]) => [service, `127.0.0.1:${ports.grpc}`])),
   }
   writeFileSync(readyFile, JSON.stringify(ready, null, 2), { mode: 0o600 })
   return { ready, api, isNew }

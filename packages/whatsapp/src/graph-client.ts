@@ -1,4 +1,5 @@
 import { AppError, type Failure } from '@lockstep/contracts'
+import { counter } from '@lockstep/telemetry'
 import { type Dispatcher, Pool } from 'undici'
 import { type Exchange, type ExchangeOptions, exchange } from './exchange.ts'
 import type { GraphErrorClass } from './graph-errors.ts'
@@ -37,6 +38,10 @@ export interface GraphClient {
   /** A number as Meta knows it: also the check that a token may use it. Throws AppError with words for a person. */
   getPhoneNumber(request: { phoneNumberId: string; token: string; signal?: AbortSignal }): Promise<GraphPhoneNumber>
 }
+
+/** Meta's error codes are a closed list, so that they may be labels. */
+const errors = counter('lockstep_graph_errors_total', 'Answers of Meta with an error, and calls whose outcome is not known, by code')
+const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by outcome')
 
 const maxAnswerBytes = 256 * 1024
 /** A page of 100 templates with carousels is a few hundred kB; this is a bound, not a size to expect. */
@@ -78,6 +83,7 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
     const body = readBody(result.body)
     const error = graphErrorOf(result.status, result.headers, body)
     if (!error) return body
+    errors(1, { code: String(error.code ?? 'none'), endpoint: 'management' })
     const { code, details, words, retryAfterMs } = error
     throw new AppError(failureOfClass[error.class], words, { details: { code, details, httpStatus: result.status, retryAfterMs } })
   }
@@ -99,7 +105,10 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
     async sendMessage({ phoneNumberId, token, body, signal, notAfterMs, onWritten }) {
       const path = `${prefix}/${encodeURIComponent(phoneNumberId)}/messages`
       const request = { method: 'POST', path, body: JSON.stringify(body) } satisfies Dispatcher.DispatchOptions
-      return sendOutcome(await ask(request, token, { signal, notAfterMs, onWritten }))
+      const outcome = sendOutcome(await ask(request, token, { signal, notAfterMs, onWritten }))
+      sends(1, { outcome: outcome.kind })
+      if ('code' in outcome) errors(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })
+      return outcome
     },
     listTemplates,
     async getPhoneNumber({ phoneNumberId, token, signal }) {

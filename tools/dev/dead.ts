@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type LaneName, lanes } from '@lockstep/contracts'
+import { connect } from '@lockstep/rpc'
+import { type DeadEntry, FeedDefinition } from '@lockstep/rpc/gen/feed'
+import { createScreen } from './screen.ts'
+import { type Ready, readyFile } from './setup.ts'
+
+const help = `npm run dead -- [list | replay] [--lane NAME] [--id N …] [--json]
+
+  list     entries whose handler failed three times, with the reason (default)
+  replay   opens them again: all of a lane, or those named by --id`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    lane: { type: 'string' },
+    id: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+const screen = createScreen(values.json)
+const [order = 'list'] = positionals
+const known = Object.keys(lanes) as LaneName[]
+const wanted = values.lane ? known.filter((lane) => lane === values.lane) : known
+
+/** The feed of the service that produces a lane. */
+function feedOf(ready: Ready, lane: LaneName) {
+  return connect(FeedDefinition, ready.grpc[lanes[lane].producer]!)
+}
+
+async function list(ready: Ready): Promise<void> {
+  const dead: DeadEntry[] = []
+  for (const lane of wanted) {
+    using feed = feedOf(ready, lane)
+    dead.push(...(await feed.listDead({ subscriber: lane, limit: 100 }, {})).entries)
+  }
+  if (values.json) return console.log(JSON.stringify(dead.map(({ entry, ...rest }) => ({ id: entry!.id, kind: entry!.kind, ...rest }))))
+  if (dead.length === 0) return screen.line(screen.good('No entry is dead.'))
+  screen.table(
+    ['lane', 'key', 'id', 'since', 'reason'],
+    dead.map((d) => [d.subscriber, d.key, d.entry!.id, new Date(d.entry!.createdAtMs).toISOString(), d.reason.slice(0, 100)]),
+  )
+  screen.line('  Open them again with: npm run dead -- replay --lane NAME [--id N]')
+}
+
+async function replay(ready: Ready): Promise<void> {
+  let replayed = 0
+  for (const lane of wanted) {
+    using feed = feedOf(ready, lane)
+    replayed += (await feed.replay({ subscriber: lane, ids: values.id }, {})).replayed
+  }
+  if (values.json) console.log(JSON.stringify({ replayed }))
+  else screen.line(`${replayed} entries are open again.`)
+}
+
+function say(reason: string): void {
+  screen.line(reason)
+  process.exitCode = 2
+}
+const refuse = (reason: string) => say(`${reason}\n\n${help}`)
+
+if (values.help) console.log(help)
+else if (wanted.length === 0) refuse(`There is no lane "${values.lane}"; there are: ${known.join(', ')}`)
+else if (!existsSync(readyFile)) say('Nothing runs here: start it with npm start')
+else if (order === 'replay' && values.id.length > 0 && !values.lane) refuse('Ids are numbered by service: name the lane, too')
+else if (order === 'list') await list(JSON.parse(readFileSync(readyFile, 'utf8')))
+else if (order === 'replay') await replay(JSON.parse(readFileSync(readyFile, 'utf8')))
+else refuse(`Unknown order "${order}"`)
