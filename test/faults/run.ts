@@ -201,11 +201,12 @@ export async function startFaultRun({ seed, processes, simulator, servers }: Fau
       await stack.settled(60_000)
       const after = (await stack.campaign(tenant, campaignId)).statistics!
       note(`${state}: ${JSON.stringify(after)}`)
+      // The simulator counts since its start.
       tally.unknownsResolved += Math.max(0, unknownAtFirst - after.unknown)
       const summary = await stack.simulator.client.summary()
-      tally.posts += summary.posts
-      tally.webhooks += summary.webhooks.delivered
-      tally.duplicatesFed += summary.webhooks.retries
+      tally.posts = summary.posts
+      tally.webhooks = summary.webhooks.delivered
+      tally.duplicatesFed = summary.webhooks.retries
       const report = await audit({ adminUrl: stack.world.adminUrl, simulatorLog: stack.simulatorLog, settled: true, redisWasFlushed })
       assertClean(report)
     },

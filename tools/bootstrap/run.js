@@ -16,6 +16,7 @@ const commands = {
   test: { script: 'tools/dev/test.ts', servers: true },
   audit: { script: 'tools/audit/main.ts' },
   dead: { script: 'tools/dev/dead.ts' },
+  faults: { script: 'tools/dev/faults.ts', servers: true },
   race: { script: 'tools/dev/race.ts', servers: true },
   bench: { script: 'tools/bench/main.ts', servers: true },
   catalogue: { script: 'tools/catalogue/main.ts' },

@@ -1,0 +1,135 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { startTestServers } from '@lockstep/testing'
+import { startFaultRun, type Tally } from '../../test/faults/run.ts'
+import { type FaultScenario, faultScenarios } from '../../test/faults/scenarios.ts'
+import { createScreen } from './screen.ts'
+import { loadMigrations } from './services.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const reportFile = path.join(root, 'docs', 'faults.md')
+
+const help = `npm run faults -- [options]
+
+  --scenario NAME   only this one; may be repeated: ${faultScenarios.map((s) => s.name).join(', ')}
+  --seed S          the dice: a number, or a range such as 1..10 (default 1)
+  --short           the short form that npm test runs
+  --write           writes docs/faults.md
+  --json            one JSON line at the end`
+
+interface Outcome {
+  scenario: FaultScenario
+  seed: number
+  seconds: number
+  tally: Tally
+  violation: string | null
+}
+
+/** `7` or `1..10`. Throws naming what it takes. */
+function seedsOf(text: string): number[] {
+  const [from, to = from] = text.split('..').map(Number)
+  if (!Number.isInteger(from) || !Number.isInteger(to) || to! < from!)
+    throw new Error(`--seed takes a number or a range such as 1..10, not "${text}"`)
+  return Array.from({ length: to! - from! + 1 }, (_, i) => from! + i)
+}
+
+const flag = { type: 'boolean', default: false } as const
+const { values } = parseArgs({
+  options: {
+    scenario: { type: 'string', multiple: true },
+    seed: { type: 'string', default: '1' },
+    short: flag,
+    write: flag,
+    json: flag,
+    help: flag,
+  },
+})
+const screen = createScreen(values.json)
+
+async function main(): Promise<number> {
+  const chosen = values.scenario ? faultScenarios.filter((s) => values.scenario!.includes(s.name)) : faultScenarios
+  if (chosen.length < (values.scenario?.length ?? 1)) throw new Error(`There is no such scenario.\n\n${help}`)
+  await using servers = await startTestServers(root, await loadMigrations())
+  const outcomes: Outcome[] = []
+  for (const seed of seedsOf(values.seed)) {
+    screen.title(`Seed ${seed}`)
+    for (const scenario of chosen) outcomes.push(await runOne(scenario, seed, servers))
+  }
+  show(outcomes)
+  if (values.write) writeReport(outcomes)
+  return outcomes.some((outcome) => outcome.violation) ? 1 : 0
+}
+
+async function runOne(scenario: FaultScenario, seed: number, servers: Parameters<typeof startFaultRun>[0]['servers']): Promise<Outcome> {
+  const startedAt = performance.now()
+  await using run = await startFaultRun({ seed, processes: scenario.processes, simulator: scenario.simulator, servers })
+  const outcome = (violation: string | null) => ({
+    scenario,
+    seed,
+    tally: run.tally,
+    violation,
+    seconds: Math.round((performance.now() - startedAt) / 1000),
+  })
+  try {
+    await scenario.run(run, values.short ? 'short' : 'full')
+    const done = outcome(null)
+    screen.line(`  ${screen.good('✓')} ${scenario.name.padEnd(16)} ${scenario.guarantee} ${screen.dim(`${done.seconds} s`)}`)
+    return done
+  } catch (error) {
+    screen.line(`  ${screen.bad('✗')} ${scenario.name}, seed ${seed}: ${(error as Error).message}`)
+    for (const line of run.history) screen.line(screen.dim(`      ${line}`))
+    return outcome((error as Error).message)
+  }
+}
+
+const columns: [keyof Tally, string][] = [
+  ['posts', 'POSTs'],
+  ['webhooks', 'webhooks'],
+  ['kills', 'kills'],
+  ['stops', 'stops'],
+  ['restarts', 'restarts'],
+  ['losses', 'losses'],
+  ['orders', 'orders'],
+  ['duplicatesFed', 'fed twice'],
+  ['unknownsResolved', 'unknown, resolved'],
+  ['unknownsOrdered', 'unknown, ordered'],
+]
+
+/** One row a scenario: its runs added up. */
+function rowsOf(outcomes: Outcome[]): (string | number)[][] {
+  return [...Map.groupBy(outcomes, (outcome) => outcome.scenario)].map(([scenario, runs]) => [
+    scenario.name,
+    runs.length,
+    ...columns.map(([column]) => runs.reduce((sum, run) => sum + run.tally[column], 0)),
+    runs.filter((run) => run.violation).length,
+  ])
+}
+
+const head = ['scenario', 'runs', ...columns.map(([, title]) => title), 'violations']
+
+function show(outcomes: Outcome[]): void {
+  if (values.json) console.log(JSON.stringify(outcomes.map(({ scenario, ...rest }) => ({ scenario: scenario.name, ...rest }))))
+  screen.line()
+  screen.table(head, rowsOf(outcomes))
+}
+
+function writeReport(outcomes: Outcome[]): void {
+  const table = [head, head.map(() => '---'), ...rowsOf(outcomes)].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  const guarantees = faultScenarios.map(({ name, guarantee }) => `- **${name}**: ${guarantee}.`).join('\n')
+  mkdirSync(path.dirname(reportFile), { recursive: true })
+  writeFileSync(
+    reportFile,
+    `# The fault suite\n\nWritten by \`npm run faults -- --seed ${values.seed}${values.short ? ' --short' : ''} --write\`. Each run starts the system with real PostgreSQL, NATS and Redis and\nthe Meta simulator, takes processes, servers or outcomes away in the middle of a send, and ends with the audit: a violation is\nany invariant that is broken.\n\n${table}\n\n${guarantees}\n`,
+  )
+  screen.line(`  Written to ${path.relative(root, reportFile)}`)
+}
+
+if (values.help) console.log(help)
+else
+  try {
+    process.exitCode = await main()
+  } catch (error) {
+    screen.line(screen.bad((error as Error).message))
+    process.exitCode = 2
+  }
