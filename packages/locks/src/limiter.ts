@@ -60,10 +60,11 @@ export interface LimiterOptions {
   scale?: number
 }
 
-/** Makes the rate limiter of a process; it keeps nothing but its name for the entries that it adds. */
+/** Makes the rate limiter of a process; it keeps nothing but its name for the entries that it adds, and how the clocks differ. */
 export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
   const self = randomBytes(6).toString('base64url')
   let calls = 0
+  const clock = clockOffset()
   const nonce = () => `${self}${(calls++).toString(36)}`
 
   return {
@@ -71,12 +72,11 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
       checkSend(request)
       const askedAt = performance.now()
       const { nowUs, slotsUs, retryAfterMs } = await reach(takeSlots(redis, request, scale, nonce()))
-      // The clock of Redis was read about half way between question and answer.
-      const readAt = (askedAt + performance.now()) / 2
+      const offsetMs = clock(askedAt, nowUs / 1000, performance.now())
       const labels = { limit: 'whatsapp_api_rate_limit', class: request.class }
       if (slotsUs.length > 0) grants(slotsUs.length, labels)
       if (retryAfterMs !== null) hits(1, labels)
-      return { slots: slotsUs.map((us) => readAt + (us - nowUs) / 1000), retryAfterMs }
+      return { slots: slotsUs.map((us) => us / 1000 + offsetMs), retryAfterMs }
     },
 
     async takePair(connectionId, recipients) {
@@ -110,6 +110,21 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
 /** True when the limiter itself could not be asked: nothing may be sent until Redis is back. */
 export function isLimiterUnavailable(error: unknown): error is AppError {
   return error instanceof AppError && 'limiter' in error.details
+}
+
+/**
+ * How far the local clock is ahead of that of Redis, in ms. Redis read its clock at some time between question and answer, so each
+ * call bounds the difference; the quickest so far bound it best, and a slow answer moves no slot. Bounds that contradict each other
+ * are of a clock that was set, or that drifted: then the newest are right.
+ */
+function clockOffset(): (askedAt: number, redisMs: number, answeredAt: number) => number {
+  let [least, most] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
+  return (askedAt, redisMs, answeredAt) => {
+    least = Math.max(least, askedAt - redisMs)
+    most = Math.min(most, answeredAt - redisMs)
+    if (least > most) [least, most] = [askedAt - redisMs, answeredAt - redisMs]
+    return (least + most) / 2
+  }
 }
 
 async function reach<T>(answer: Promise<T>): Promise<T> {

@@ -112,7 +112,7 @@ end
 local minuteReserve = reserved(perMinute, ${sendLimits.reserve.share})
 local secondReserve = reserved(perSecond, ${sendLimits.perSecond.replyShare})
 local pace = math.ceil(secondWindow / (perSecond - secondReserve))
-local secondMine = math.ceil(secondReserve * reserveShare)
+local secondMine = math.floor(secondReserve * reserveShare)
 local function replyFreeAt()
   if secondMine < 1 then return math.huge end
   local entry = replies[#replies + 1 - secondMine]
@@ -120,7 +120,7 @@ local function replyFreeAt()
 end
 
 local shared = open(KEYS[1], perMinute - minuteReserve)
-local reserve = isReply and open(KEYS[2], math.ceil(minuteReserve * reserveShare)) or nil
+local reserve = isReply and open(KEYS[2], math.floor(minuteReserve * reserveShare)) or nil
 local slots, at = {}, now
 while #slots < count do
   local log, minuteAt, secondAt, fromReserve = shared, freeAt(shared), paced + pace, false

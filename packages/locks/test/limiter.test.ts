@@ -131,6 +131,20 @@ describe('slots', () => {
     ).toBeLessThanOrEqual(12)
   })
 
+  test('start when Redis says, however long its answer took', async () => {
+    const limiter = createLimiter({ redis })
+    const ask = () => limiter.takeSend({ connectionId: '7', perMinute: 4_800, perSecond: 80, class: 'agent', count: 1 })
+    await ask()
+    const other = redis.duplicate()
+    await untilReady(other, 5_000)
+    await other.client('PAUSE', 400, 'ALL')
+    const askedAt = performance.now()
+    const { slots } = await ask() // granted when the pause was over
+    other.disconnect()
+    expect(slots[0]! - askedAt).toBeGreaterThan(350)
+    expect(slots[0]! - performance.now()).toBeLessThan(50)
+  })
+
   test('a campaign that keeps asking uses 97 % of its part of a second', async () => {
     const limiter = createLimiter({ redis })
     const part = 80 - Math.floor(80 * sendLimits.perSecond.replyShare)

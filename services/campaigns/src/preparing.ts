@@ -27,8 +27,8 @@ export async function prepare(ctx: Context, campaign: Campaign, signal: AbortSig
     if (!(await whilePreparing((tx) => insertRecipients(tx, campaign.id, runId, people)))) return
   }
   await whilePreparing(async (tx) => {
-    await keepRun(tx, campaign.id, runId)
     await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
+    await keepRun(tx, campaign.id, runId)
   })
   ctx.log.info({ campaignId: campaign.id, runId }, 'A campaign was prepared')
 }

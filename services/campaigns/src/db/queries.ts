@@ -59,7 +59,7 @@ export async function insertRecipients(tx: Tx, campaignId: string, runId: string
 
 /** Whether a campaign is still being prepared; holds it so until the commit, for a cancel waits then. */
 export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> {
-  const row = await queryOne(tx, sql`select 1 from campaigns where id = ${campaignId} and state = 'preparing' for share`)
+  const row = await queryOne(tx, sql`select 1 from campaigns where id = ${campaignId} and state = 'preparing' for no key update`)
   return row !== undefined
 }
 
@@ -70,7 +70,9 @@ export async function clearRecipients(tx: Tx, campaignId: string): Promise<void>
 
 /** Takes those off the list whom this run did not put there, and counts the rest. Only before anything was sent. */
 export async function keepRun(tx: Tx, campaignId: string, runId: string): Promise<void> {
-  await sql`delete from recipients where campaign_id = ${campaignId} and run_id <> ${runId}`.execute(tx.sql)
+  await sql`delete from recipients r using
+      (select id from recipients where campaign_id = ${campaignId} and run_id <> ${runId} order by id for update) others
+    where r.id = others.id`.execute(tx.sql)
   await sql`update campaign_statistics s set recipients = c.recipients, queued = c.queued, skipped = c.skipped
     from (select count(*)::int as recipients, (count(*) filter (where state = 'queued'))::int as queued,
                  (count(*) filter (where state = 'skipped'))::int as skipped

@@ -1,0 +1,255 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { rateLimits, sendLimits, slotHorizonMs } from '@lockstep/contracts'
+import { openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
+import { type PostLine, type Simulator, startSimulator } from '@lockstep/meta-simulator'
+import { until } from '@lockstep/testing'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { takeSlots } from '../packages/locks/src/send-limit.ts'
+import { type RunningServer, startRedis } from '../tools/bootstrap/servers.js'
+import type { Plan, Sent } from './fixtures/sender.ts'
+import { type Senders, startSenders } from './fixtures/senders.ts'
+
+/*
+ * What counts is what Meta sees. So the arrivals in the simulator's own log are counted here, of messages that up to five processes
+ * send as fast as the limiter lets them. `scale` shrinks the limiter's times: at 0.1 its minute lasts 6 s and is kept as 6.1 s.
+ */
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const stack = new AsyncDisposableStack()
+let redis: Redis
+let server: RunningServer
+let simulator: Simulator
+let senders: Senders
+
+beforeAll(async () => {
+  const { dir: runDir, redisServer, env } = inject('servers')
+  const dir = path.join(runDir, 'limits')
+  await mkdir(dir, { recursive: true })
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  server = await startRedis({ dir, redisServer, env })
+  stack.defer(() => server.stop())
+  redis = stack.adopt(openRedis(server.url), (client) => client.disconnect())
+  await untilReady(redis, 5_000)
+  simulator = stack.use(await startSimulator({ logFile: path.join(dir, 'meta.ndjson'), seed: 1, state: { wabas: [{ id: '1' }] } }))
+  senders = stack.use(startSenders(5))
+})
+afterAll(() => stack.disposeAsync())
+
+let numbers = 0
+
+interface Limits {
+  perMinute: number
+  perSecond: number
+  scale: number
+  /** How much longer the way to Meta is for some than for others. */
+  wayMs?: number
+}
+
+/** A connection of its own for a test: how processes send through it, and what Meta sees of it. */
+async function connect({ perMinute, perSecond, scale, wayMs = 0 }: Limits) {
+  const phoneNumberId = String(1_000 + ++numbers)
+  const accessToken = `token-${numbers}`
+  const displayPhoneNumber = `+1 555 ${phoneNumberId}`
+  await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId: '1', token: accessToken, displayPhoneNumber }] })
+  const common = { redisUrl: server.url, graphUrl: simulator.url, phoneNumberId, accessToken, scale, wayMs }
+  const plan = (by: SendClass, count: number, everyMs = 0): Plan => {
+    return { ...common, want: { connectionId: phoneNumberId, perMinute, perSecond, class: by, count }, everyMs }
+  }
+  return {
+    bulk: (processes: number) => Array<Plan>(processes).fill(plan('bulk', 20)),
+    /** Asks for one slot at a time; `everyMs` after each reply for the next. */
+    replies: (by: 'agent' | 'bot', everyMs = 0) => plan(by, 1, everyMs),
+    /** All POSTs that arrived, whatever became of them, from the log. */
+    posts: async () => (await Array.fromAsync(simulator.client.log({ kind: 'post', phoneNumberId }))) as PostLine[],
+  }
+}
+
+/** A POST as Meta saw it, with what its sender knows of it. */
+type Arrival = Sent & { atMs: number }
+
+function arrivals(posts: readonly PostLine[], sent: readonly Sent[][]): Arrival[] {
+  const known = new Map(sent.flat().map((one) => [one.callback, one]))
+  return posts.map(({ atMs, callback }) => ({ ...known.get(callback!)!, atMs })).sort((a, b) => a.atMs - b.atMs)
+}
+
+const of = (by: SendClass, all: readonly Arrival[]) => all.filter((arrival) => arrival.class === by)
+const count = (all: readonly { atMs: number }[], fromMs: number, ms: number) =>
+  all.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + ms).length
+
+/**
+ * What the limiter allows for between a slot and the POST's arrival: it is the second between the minute that is promised and the one
+ * that is kept, at scale 0.1; and 5 % of a second of 80 at scale 1.
+ */
+const allowedMs = 100
+
+/** The most of these times that any window of `span` holds. */
+function densest(times: readonly number[], span: number): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  let from = 0
+  return sorted.reduce((highest, at, to) => {
+    while (sorted[from]! <= at - span) from++
+    return Math.max(highest, to - from + 1)
+  }, 0)
+}
+
+/**
+ * The most POSTs that any window of `ms` holds. One that this machine held up for longer than is allowed for says nothing about the
+ * limiter and is left out; if that is true of many, the test is run again.
+ */
+function most(all: readonly Arrival[], ms: number): number {
+  const inTime = all.filter(({ atMs, slotAtMs }) => atMs - slotAtMs <= allowedMs).map(({ atMs }) => atMs)
+  if (inTime.length < all.length * 0.8) throw new Error(`The machine is too busy: ${inTime.length} of ${all.length} POSTs were in time`)
+  return densest(inTime, ms)
+}
+
+const again = { retry: { count: 2, condition: /machine is too busy/ } }
+
+/** Lets the processes send until then: what they do meanwhile is what is measured. */
+const untilTime = (atMs: number) => until(() => Date.now() >= atMs, 60_000)
+
+/** When the first POST arrived. */
+const firstOf = async ({ posts }: { posts(): Promise<PostLine[]> }) => (await until(async () => (await posts())[0])).atMs
+
+test(
+  '4 campaigns and an agent: no minute in the log holds more than the limit, and the campaigns use 97 % of their part',
+  again,
+  async () => {
+    const scale = 0.1
+    const keptMs = rateLimits.whatsapp_api_rate_limit.windowMs * scale
+    const number = await connect({ perMinute: 100, perSecond: 10, scale, wayMs: 50 })
+    // An agent who uses up the 20 of a minute that are kept for replies, and no more.
+    await using sending = await senders.send([...number.bulk(4), number.replies('agent', keptMs / 20)])
+    const first = await firstOf(number)
+    await untilTime(first + 3 * keptMs)
+    const sent = await sending.stop()
+    const all = arrivals(await number.posts(), sent)
+    expect(most(all, 60_000 * scale)).toBeLessThanOrEqual(100)
+    expect(most(of('bulk', all), 60_000 * scale)).toBeLessThanOrEqual(80)
+    expect(count(of('bulk', all), first, 3 * keptMs) / (3 * 80)).toBeGreaterThanOrEqual(0.97)
+    expect(count(of('agent', all), first, 3 * keptMs) / (3 * 20)).toBeGreaterThanOrEqual(0.9)
+    for (const some of sent) expect(some.length).toBeGreaterThan(0)
+  },
+)
+
+test('4 campaigns at 80 a second: no second in the log holds more than 84, and they use 97 % of their part', again, async () => {
+  await simulator.client.setSettings({ latencyMs: { min: 0, max: 30 } })
+  const number = await connect({ perMinute: 60_000, perSecond: 80, scale: 1, wayMs: 30 })
+  await using sending = await senders.send(number.bulk(4))
+  const first = await firstOf(number)
+  await untilTime(first + 7_500)
+  const sent = await sending.stop()
+  await simulator.client.setSettings({ latencyMs: 0 })
+  const all = arrivals(await number.posts(), sent)
+  expect(most(all, 1_000)).toBeLessThanOrEqual(84)
+  // Two of the 80 are kept for replies. The second is kept as 1.025 s.
+  const part = (78 * 6_500) / sendLimits.perSecond.windowMs
+  expect(count(all, first + 500, 6_500) / part).toBeGreaterThanOrEqual(0.97)
+  for (const some of sent) expect(some.length).toBeGreaterThan(0)
+})
+
+/** What saturates a connection, after how many POSTs it is, and an agent who stays within what is kept for agents alone. */
+const saturated = [
+  { by: '4 campaigns fill their minute', perMinute: 100, bots: 0, after: 80, replies: 20, everyMs: 100 },
+  { by: '4 campaigns fill their seconds', perMinute: 60_000, bots: 0, after: 90, replies: 6, everyMs: 530 },
+  { by: '3 campaigns and a bot fill their minute', perMinute: 100, bots: 1, after: 95, replies: 5, everyMs: 100 },
+  { by: '3 campaigns and a bot fill their seconds', perMinute: 60_000, bots: 1, after: 90, replies: 4, everyMs: 1_050 },
+]
+
+test.each(saturated)('replies first: while $by, each reply of an agent arrives at once', async (given) => {
+  const number = await connect({ perMinute: given.perMinute, perSecond: 80, scale: 1 })
+  const others = [...number.bulk(4 - given.bots), ...Array<Plan>(given.bots).fill(number.replies('bot'))]
+  await using saturating = await senders.send(others)
+  await until(async () => (await number.posts()).length >= given.after)
+  await using answering = await senders.send([number.replies('agent', given.everyMs)])
+  const posts = await until(async () => {
+    const replies = (await number.posts()).filter(({ callback }) => callback!.startsWith('agent.'))
+    return replies.length >= given.replies && replies.slice(0, given.replies)
+  })
+  const [sent] = await Promise.all([answering.stop(), saturating.stop()])
+  const waits = arrivals(posts, sent).map(({ atMs, askedAtMs }) => atMs - askedAtMs)
+  expect(Math.max(...waits)).toBeLessThan(300)
+})
+
+test('a flush of Redis lets at most twice the limit into a minute that holds it; then the limit holds again', again, async () => {
+  const scale = 0.1
+  const number = await connect({ perMinute: 100, perSecond: 10, scale, wayMs: 20 })
+  await using sending = await senders.send([...number.bulk(4), number.replies('agent', 300)])
+  await until(async () => (await number.posts()).length >= 60)
+  await redis.flushall()
+  const flushedAt = Date.now()
+  await untilTime(flushedAt + 7_300)
+  const sent = await sending.stop()
+  const all = arrivals(await number.posts(), sent)
+  const bySlotsAfter = all.filter(({ slotAtMs }) => slotAtMs > flushedAt + slotHorizonMs * scale)
+  const times = all.map(({ atMs }) => atMs)
+  expect(densest(times, 60_000 * scale), 'the flush came when it mattered').toBeGreaterThan(100)
+  expect(most(all, 60_000 * scale)).toBeLessThanOrEqual(200)
+  expect(most(bySlotsAfter, 60_000 * scale)).toBeLessThanOrEqual(100)
+  expect(bySlotsAfter.length).toBeGreaterThan(100)
+})
+
+test('Meta throttles one message: all processes halve their rate together, and have it back when Meta was quiet', async () => {
+  const scale = 0.1 // a report counts for 3 s
+  const number = await connect({ perMinute: 60_000, perSecond: 12, scale })
+  await using sending = await senders.send(number.bulk(4))
+  const first = await firstOf(number)
+  await untilTime(first + 2_000)
+  await simulator.client.setSettings({ errors: { next: [{ code: 130429, count: 1 }] } })
+  const throttled = (await until(async () => (await number.posts()).find((post) => post.code === 130429))).atMs
+  await untilTime(throttled + 5_500)
+  const sent = await sending.stop()
+  const posts = await number.posts()
+  const before = count(posts, throttled - 1_500, 1_500)
+  expect(sent.filter((some) => some.some(({ outcome }) => outcome === 'throttled'))).toHaveLength(1)
+  // If only the process that was told had slowed down, seven eighths were left.
+  expect(count(posts, throttled + 500, 1_500) / before).toBeLessThan(0.6)
+  expect(count(posts, throttled + 500, 1_500) / before).toBeGreaterThan(0.3)
+  expect(count(posts, throttled + 4_000, 1_500) / before).toBeGreaterThan(0.9)
+})
+
+const ask = (classes: SendClass[]) =>
+  fc.record({
+    class: fc.constantFrom(...classes),
+    count: fc.integer({ min: 1, max: 120 }),
+    pauseMs: fc.constantFrom(0, 0, 1, 2, 10, 30),
+  })
+const asks = fc
+  .subarray<SendClass>(['agent', 'bot', 'bulk'], { minLength: 1 })
+  .chain((classes) => fc.array(ask(classes), { minLength: 10, maxLength: 60 }))
+/** Connections, and what of a minute and of a second bulk may have, bulk and bots together, and all. */
+const tiers = fc.constantFrom(
+  { perMinute: 100, perSecond: 80, minute: [80, 95, 100], second: [78, 79, 80] },
+  { perMinute: 10, perSecond: 80, minute: [8, 9, 10], second: [78, 79, 80] },
+  { perMinute: 400, perSecond: 4, minute: [320, 380, 400], second: [3, 3, 4] },
+)
+
+test('whatever is asked for by whom, no class gets more than its part of any minute or second, or a slot over a second ahead', async () => {
+  const scale = 0.002 // a minute lasts 122 ms
+  const parts: SendClass[][] = [['bulk'], ['bulk', 'bot'], ['bulk', 'bot', 'agent']]
+  let run = 0
+  const property = fc.asyncProperty(asks, tiers, async (calls, tier) => {
+    const { perMinute, perSecond, minute, second } = tier
+    const connectionId = `property-${run++}`
+    const granted: { class: SendClass; atUs: number }[] = []
+    for (const [i, { pauseMs, ...ask }] of calls.entries()) {
+      const { nowUs, slotsUs, retryAfterMs } = await takeSlots(redis, { connectionId, perMinute, perSecond, ...ask }, scale, String(i))
+      expect(slotsUs.length < ask.count).toBe(retryAfterMs !== null)
+      for (const atUs of slotsUs) {
+        expect(atUs).toBeGreaterThanOrEqual(nowUs)
+        expect(atUs).toBeLessThanOrEqual(nowUs + slotHorizonMs * scale * 1_000)
+        granted.push({ class: ask.class, atUs })
+      }
+      if (pauseMs > 0) await delay(pauseMs)
+    }
+    for (const [i, part] of parts.entries()) {
+      const slots = granted.filter((slot) => part.includes(slot.class)).map(({ atUs }) => atUs)
+      expect(densest(slots, 60_000_000 * scale)).toBeLessThanOrEqual(minute[i]!)
+      expect(densest(slots, 1_000_000 * scale)).toBeLessThanOrEqual(second[i]!)
+    }
+  })
+  await fc.assert(property, { numRuns: 25, endOnFailure: true })
+})

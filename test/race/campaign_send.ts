@@ -1,0 +1,39 @@
+import { draft, holdAfterPreparing, people, type Subject, wrongStatistics } from './campaign.ts'
+import { noFence, scenario } from './scenario.ts'
+
+/** Several processes send one campaign. */
+export const campaignSend = scenario<Subject>({
+  lock: 'campaign_send',
+  operation: 'claim recipients of a campaign and send to them',
+  guards: {
+    lock: { is: 'campaign_send:{id}', locks: ['campaign_send'] },
+    lane: { is: 'campaigns.run, one a campaign', lanes: ['campaigns.run'] },
+    fence: { is: 'fence at each claim', statements: noFence },
+    rows: {
+      is: 'claim locks the rows that it takes, unique (recipient, attempt number)',
+      statements: [{ in: 'insert into attempts', replace: ' for update of r skip locked', by: '' }],
+      drop: ['alter table campaigns.attempts drop constraint attempts_recipient_id_number_key'],
+      restore: ['truncate campaigns.attempts', 'alter table campaigns.attempts add unique (recipient_id, number)'],
+    },
+    'pair limit': { is: 'one message to a person in 6 s', pairLimit: true },
+  },
+  slow: [{ table: 'campaigns.attempts', on: 'insert', seconds: 0.2 }],
+  async prepare(race) {
+    const subject = await draft(race)
+    await using _paused = await holdAfterPreparing(race)
+    await race.stack.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
+    await race.stack.untilCampaign(subject.tenant, subject.campaignId, 'paused')
+    return subject
+  },
+  async collide(race, { tenant, campaignId }) {
+    await race.stack.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
+    await race.go('campaigns.run', campaignId)
+  },
+  async conflicts(race, subject) {
+    const posts = await race.stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${subject.campaignId}.` })
+    const each = Map.groupBy(posts, (post) => post.recipient)
+    const conflicts = [...each].filter(([, own]) => own.length > 1).map(([, own]) => `one person was written to ${own.length} times`)
+    if (each.size !== people) conflicts.push(`${each.size} people of ${people} were written to`)
+    return [...conflicts, ...(await wrongStatistics(race, subject))]
+  },
+})

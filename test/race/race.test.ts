@@ -1,0 +1,31 @@
+import { locks } from '@lockstep/contracts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { layers, measure } from './scenario.ts'
+import { missing, scenarios } from './scenarios.ts'
+import { type Race, startRace } from './system.ts'
+
+const stack = new AsyncDisposableStack()
+let race: Race
+
+beforeAll(async () => {
+  race = stack.use(await startRace())
+}, 60_000)
+afterAll(() => stack.disposeAsync(), 30_000)
+
+const all = new Set(layers)
+/** Without guards a round nearly always shows a conflict; so many without one mean that the scenario can't fail. */
+const maxRounds = 20
+
+test('every lock has a scenario, or is named as missing', () => {
+  const named = [...scenarios.map((scenario) => scenario.lock), ...Object.keys(missing)]
+  expect(named.sort()).toEqual(Object.keys(locks).sort())
+})
+
+test.each(scenarios.map((scenario) => [scenario.lock, scenario] as const))(
+  '%s: three processes at once never conflict with their guards, and do without them',
+  async (_lock, scenario) => {
+    expect(await measure(race, scenario, new Set(), 1)).toMatchObject({ conflicts: 0, what: [] })
+    expect((await measure(race, scenario, all, maxRounds)).conflicts).toBeGreaterThan(0)
+  },
+  120_000,
+)

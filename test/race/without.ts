@@ -1,0 +1,197 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type LaneName, type LockName, locks as lockTable } from '@lockstep/contracts'
+import type { Database, Tx } from '@lockstep/database'
+import type { Limiter, Lock, Locks } from '@lockstep/locks'
+import type { Messaging } from '@lockstep/messaging'
+import type { Guards } from '@lockstep/service'
+
+/** A change of a statement on its way to PostgreSQL: in statements that hold a text, a pattern gives way to another text. */
+export interface Mutation {
+  /** Text that the statement holds, across its parameters. */
+  in: string
+  /** Source of a regular expression; it must match inside one piece of the statement, between two parameters. */
+  replace: string
+  by: string
+}
+
+/** What is taken away from a process. */
+export interface Taken {
+  /** Locks that everybody is granted, without asking Redis. */
+  locks: LockName[]
+  /** Lanes on which each process works whenever it hears of a key, whoever else does. */
+  lanes: LaneName[]
+  /** Clauses that statements lose. */
+  statements: Mutation[]
+  /** Whether a person may be written to again at once. */
+  pairLimit: boolean
+}
+
+export const nothingTaken: Taken = { locks: [], lanes: [], statements: [], pairLimit: false }
+
+/** The guards of one process, each of which can be taken away and given back while it runs. */
+export interface Removable {
+  /** For the services' `overrides.around`. */
+  around: (opened: Guards) => Guards
+  take(taken: Taken): void
+  /** Works on a key of a lane now: through the lane, or at once where the lane is taken away. */
+  go(lane: LaneName, key: string): void
+  isIdle(): boolean
+  /** How often each mutation has changed a statement since it was taken. */
+  bites(): number[]
+}
+
+type LaneJob = Parameters<Messaging['workLane']>[1]
+
+export function removableGuards(): Removable {
+  const state = { taken: nothingTaken, bites: [] as number[] }
+  const lanes = ungovernedLanes((lane) => state.taken.lanes.includes(lane))
+  const isTaken = (name: LockName) => state.taken.locks.includes(name)
+  return {
+    around: ({ db, locks, limiter, messaging }) => ({
+      db: mutated(db, state),
+      locks: grantingLocks(locks, isTaken),
+      limiter: unpairedLimiter(limiter, () => state.taken.pairLimit),
+      messaging: lanes.around(messaging),
+    }),
+    take(taken) {
+      state.taken = taken
+      state.bites = taken.statements.map(() => 0)
+    },
+    go: lanes.go,
+    isIdle: lanes.isIdle,
+    bites: () => state.bites,
+  }
+}
+
+/** A limiter for whom everybody's turn to be written to has come. */
+function unpairedLimiter(limiter: Limiter, isTaken: () => boolean): Limiter {
+  return { ...limiter, takePair: async (id, people) => (isTaken() ? people.map(() => null) : limiter.takePair(id, people)) }
+}
+
+/** Locks of which some are granted to everybody. */
+function grantingLocks(locks: Locks, isTaken: (name: LockName) => boolean): Locks {
+  const holdAll: Locks['holdAll'] = async (keys, options) => {
+    const guarded = keys.filter(({ name }) => !isTaken(name))
+    return guarded.length > 0 || keys.length === 0
+      ? locks.holdAll(guarded, options)
+      : granted(keys.map(({ name, id }) => lockTable[name].key(id)))
+  }
+  return {
+    ...locks,
+    holdAll,
+    hold: (name, id, options) => holdAll([{ name, id }], options),
+    tryHold: async (name, id) => (isTaken(name) ? granted([lockTable[name].key(id)]) : locks.tryHold(name, id)),
+  }
+}
+
+function granted(keys: string[]): Lock {
+  const release = async () => {}
+  return { keys, owner: 'everybody', signal: new AbortController().signal, assertHeld() {}, release, [Symbol.asyncDispose]: release }
+}
+
+/**
+ * Lanes that deliver nothing while they are taken away: then a process works by itself on each key that it hears of, from the
+ * moment when it was told to go, so that all begin at once.
+ */
+function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
+  const jobs = new Map<LaneName, LaneJob>()
+  const underWay = new Map<string, { again: boolean }>()
+  const released = new Set<string>()
+  const lease = { signal: new AbortController().signal, isHeld: () => true }
+  let messaging: Messaging | undefined
+
+  async function work(job: LaneJob, key: string, state: { again: boolean }): Promise<void> {
+    while (state.again) {
+      state.again = false
+      const verdict = await job(key, lease).catch(() => ({ nakMs: 200 }))
+      if (verdict === 'ack') continue
+      await delay(verdict.nakMs)
+      state.again = true
+    }
+  }
+
+  /** At most once at a time in this process, and once more when it is rung meanwhile: as its lane would have it, but alone. */
+  function workNow(lane: LaneName, key: string): void {
+    const id = `${lane} ${key}`
+    if (!released.has(id)) return
+    const running = underWay.get(id)
+    if (running) {
+      running.again = true
+      return
+    }
+    const state = { again: true }
+    underWay.set(id, state)
+    void work(jobs.get(lane)!, key, state).finally(() => underWay.delete(id))
+  }
+
+  const ring = (real: Messaging, lane: LaneName, key: string) => {
+    if (isTaken(lane) && jobs.has(lane)) workNow(lane, key)
+    else real.ring(lane, key)
+  }
+  return {
+    go(lane: LaneName, key: string) {
+      released.add(`${lane} ${key}`)
+      ring(messaging!, lane, key)
+    },
+    isIdle: () => underWay.size === 0,
+    around(real: Messaging): Messaging {
+      messaging ??= real
+      return {
+        ...real,
+        ring: (lane, key) => ring(real, lane, key),
+        workLane(lane, job, options) {
+          jobs.set(lane, job)
+          return real.workLane(lane, async (key, own) => (isTaken(lane) ? 'ack' : job(key, own)), options)
+        },
+      }
+    },
+  }
+}
+
+type Plugin = Parameters<Tx['sql']['withPlugin']>[0]
+type Node = Parameters<Plugin['transformQuery']>[0]['node']
+interface RawNode {
+  kind: 'RawNode'
+  sqlFragments: readonly string[]
+  parameters: readonly unknown[]
+}
+const isRaw = (node: unknown): node is RawNode => (node as { kind?: string } | null)?.kind === 'RawNode'
+
+/** A database whose statements lose clauses on their way. */
+function mutated(db: Database, state: { taken: Taken; bites: number[] }): Database {
+  const plugin: Plugin = {
+    transformQuery: ({ node }) => mutate(node, state) as Node as never,
+    transformResult: async ({ result }) => result,
+  }
+  const around = <T>(work: (tx: Tx) => Promise<T>) => {
+    return (tx: Tx) => work(state.taken.statements.length > 0 ? { ...tx, sql: tx.sql.withPlugin(plugin) } : tx)
+  }
+  return {
+    ...db,
+    transaction: (accountId, work, options) => db.transaction(accountId, around(work), options),
+    system: (work, options) => db.system(around(work), options),
+  }
+}
+
+function mutate(node: unknown, { taken, bites }: { taken: Taken; bites: number[] }): unknown {
+  if (!isRaw(node)) return node
+  const text = textOf(node)
+  let result = node
+  for (const [i, { in: part, replace, by }] of taken.statements.entries()) {
+    if (!text.includes(part)) continue
+    const changed = replaced(result, new RegExp(replace, 'gs'), by)
+    if (textOf(changed) === textOf(result)) continue
+    bites[i]!++
+    result = changed
+  }
+  return result
+}
+
+function textOf(node: RawNode): string {
+  return node.sqlFragments.map((fragment, i) => fragment + (isRaw(node.parameters[i]) ? textOf(node.parameters[i]) : '')).join('')
+}
+
+function replaced(node: RawNode, pattern: RegExp, by: string): RawNode {
+  const parameters = node.parameters.map((parameter) => (isRaw(parameter) ? replaced(parameter, pattern, by) : parameter))
+  return { ...node, sqlFragments: node.sqlFragments.map((fragment) => fragment.replace(pattern, by)), parameters }
+}

@@ -1,0 +1,40 @@
+import { type Surroundings, startInProcess } from '../../tools/dev/services.ts'
+import type { Look, Order } from './processes.ts'
+import { removableGuards } from './without.ts'
+
+const guards = removableGuards()
+const up = new AsyncDisposableStack()
+const anyPort = { grpc: 0, health: 0, http: 0 }
+
+async function obey(order: Order): Promise<Look | undefined> {
+  switch (order.do) {
+    case 'start': {
+      const { services, ports, isFirst, urls, scale } = order
+      const around: Surroundings = { ...order.around, postgresUrl: (service) => urls[service]! }
+      // The first process has the doors that the others, and the clients, know.
+      for (const service of services) {
+        const own = isFirst ? ports : { ...ports, [service]: anyPort }
+        up.use(await startInProcess(own, around, [service], { scale, around: guards.around }))
+      }
+      return
+    }
+    case 'take':
+      return guards.take(order.taken) as undefined
+    case 'go':
+      return guards.go(order.lane, order.key) as undefined
+    case 'look':
+      return { idle: guards.isIdle(), bites: guards.bites() }
+    case 'stop':
+      await up.disposeAsync()
+  }
+}
+
+process.on('message', async ({ id, order }: { id: number; order: Order }) => {
+  try {
+    process.send!({ id, value: await obey(order) })
+  } catch (error) {
+    process.send!({ id, error: (error as Error).stack ?? String(error) })
+  }
+  if (order.do === 'stop') process.disconnect()
+})
+process.on('disconnect', () => process.exit()) // stopped, or whoever started this process is gone

@@ -1,0 +1,148 @@
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { startTestServers } from '@lockstep/testing'
+import { type Layer, layers, type Measured, measure, type Scenario } from '../../test/race/scenario.ts'
+import { missing, scenarios } from '../../test/race/scenarios.ts'
+import { type Race, startRace } from '../../test/race/system.ts'
+import { createScreen } from './screen.ts'
+import { loadMigrations } from './services.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const tableFile = path.join(root, 'docs', 'race-table.md')
+/** Without guards a round nearly always shows a conflict. */
+const maxRoundsUnguarded = 20
+
+const help = `npm run race -- [options]
+
+  --rounds N     how often each operation is raced before it counts as free of conflicts (default 3)
+  --lock NAME    only this lock; docs/race-table.md is left as it is. May be repeated`
+
+/** One guard of an operation: what happens without it, and what happens with nothing but it. */
+interface GuardResult {
+  layer: Layer
+  is: string
+  off: Measured
+  alone: Measured
+}
+
+interface Result {
+  scenario: Scenario
+  guarded: Measured
+  unguarded: Measured
+  guards: GuardResult[]
+}
+
+async function race(system: Race, scenario: Scenario, rounds: number, say: (line: string) => void): Promise<Result> {
+  const own = layers.filter((layer) => scenario.guards[layer])
+  const run = async (words: string, off: Layer[], maxRounds = rounds) => {
+    const measured = await measure(system, scenario, new Set(off), maxRounds)
+    say(`  ${words.padEnd(24)} ${inWords(measured)}${measured.what[0] ? `, e.g. ${measured.what[0]}` : ''}`)
+    return measured
+  }
+  const guarded = await run('all guards', [])
+  const unguarded = await run('no guard', own, maxRoundsUnguarded)
+  const guards: GuardResult[] = []
+  for (const layer of own) {
+    const off = await run(`without ${layer}`, [layer])
+    const alone = await run(
+      `only ${layer}`,
+      own.filter((other) => other !== layer),
+    )
+    guards.push({ layer, is: scenario.guards[layer]!.is, off, alone })
+  }
+  return { scenario, guarded, unguarded, guards }
+}
+
+const inWords = ({ conflicts, rounds }: Measured) => `${conflicts} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
+
+/** What is wrong with a scenario as a whole, if anything. */
+function faultOf({ scenario: { lock }, guarded, unguarded }: Result): string[] {
+  const faults: string[] = []
+  if (guarded.conflicts > 0) faults.push(`${lock}: ${guarded.conflicts} conflicts with all guards: ${guarded.what.join('; ')}`)
+  if (unguarded.conflicts === 0) faults.push(`${lock}: no conflict without guards in ${unguarded.rounds} rounds: this scenario can't fail`)
+  return faults
+}
+
+/** Guards that keep the operation free of conflicts by themselves. */
+const sufficient = ({ guards }: Result, but?: Layer) =>
+  guards.filter(({ layer, alone }) => layer !== but && alone.conflicts === 0).map(({ layer }) => layer)
+
+function table(results: Result[], rounds: number): string {
+  const overview = results.map((result) => {
+    const { scenario, guarded, unguarded } = result
+    return `| \`${scenario.lock}\` | ${scenario.operation} | ${guarded.conflicts} | ${inWords(unguarded)} | ${sufficient(result).join(', ')} |`
+  })
+  const absent = Object.entries(missing).map(([lock, operation]) => `| \`${lock}\` | ${operation} | missing | missing | |`)
+  const details = results.flatMap((result) => [
+    `\n### \`${result.scenario.lock}\`: ${result.scenario.operation}\n`,
+    `Without guards: ${result.unguarded.what[0]}.\n`,
+    '| guard | what it is | conflicts without it | caught by | conflicts with it alone |',
+    '| --- | --- | --- | --- | --- |',
+    ...result.guards.map(({ layer, is, off, alone }) => {
+      const caught = off.conflicts === 0 ? sufficient(result, layer).join(', ') || 'the others together' : 'nobody'
+      return `| ${layer} | ${is} | ${inWords(off)} | ${caught} | ${inWords(alone)} |`
+    }),
+  ])
+  return `${[
+    '# Race table\n',
+    'Written by `npm run race`. Three processes of the real services do the same work at the same time, with real PostgreSQL, NATS and',
+    `Redis and Meta simulated, up to ${rounds} rounds (${maxRoundsUnguarded} without any guard) or until something is wrong afterwards. Guards are taken`,
+    'away from outside, by what a test may put around the context of a service (`test/race/without.ts`) and by dropping constraints in',
+    "the scenario's own database; the services have no switch for it. A guard of rows gives way to what one would write without it:",
+    'look first, then insert.\n',
+    'The **lock** is the Redis lock of the table, **other locks** are those that the operation holds beside it, the **lane** is the one',
+    'consumer a key with `max_ack_pending = 1`, the **fence** is the token in PostgreSQL that a newer holder of the lock raises, **rows**',
+    'are unique keys, conditional statements and row locks. Lock, lane and fence are all there because each fails in its own way: locks',
+    'expire, lanes redeliver to a second worker, and only the fence stops a holder that has lost its lock without noticing. In these',
+    'rounds nobody stalls; test/faults does that.\n',
+    'Each scenario must show no conflict with all guards and at least one without. What counts as a conflict is in `test/race/<lock>.ts`.\n',
+    '| lock | operation | conflicts with all guards | without guards | each of these is enough |',
+    '| --- | --- | --- | --- | --- |',
+    ...overview,
+    ...absent,
+    '\n## Guard by guard\n',
+    '"Caught by" names the guards that keep the operation right by themselves.',
+    ...details,
+  ].join('\n')}\n`
+}
+
+async function main(): Promise<void> {
+  const options = {
+    rounds: { type: 'string', default: '3' },
+    lock: { type: 'string', multiple: true },
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const
+  const { values } = parseArgs({ options })
+  if (values.help) return console.log(help)
+  const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds takes a whole number from 1, not "${values.rounds}"`)
+  const chosen = scenarios.filter(({ lock }) => values.lock?.includes(lock) ?? true)
+  if (chosen.length === 0) throw new Error(`There is no scenario for ${values.lock}; there are ${scenarios.map((s) => s.lock).join(', ')}`)
+
+  const screen = createScreen(false)
+  await using up = new AsyncDisposableStack()
+  const servers = up.use(await startTestServers(root, await loadMigrations()))
+  const system = up.use(await startRace({ servers }))
+  const results: Result[] = []
+  for (const scenario of chosen) {
+    screen.title(`${scenario.lock}: ${scenario.operation}`)
+    results.push(await race(system, scenario, rounds, (line) => screen.line(line)))
+  }
+  if (!values.lock) {
+    writeFileSync(tableFile, table(results, rounds))
+    screen.line(`\nWrote ${path.relative(root, tableFile)}`)
+  }
+  const faults = results.flatMap(faultOf)
+  for (const fault of faults) screen.line(screen.bad(fault))
+  screen.line(
+    faults.length === 0
+      ? screen.good(
+          `${results.length === 1 ? '1 operation' : `${results.length} operations`}: no conflict with guards, conflicts without them`,
+        )
+      : '',
+  )
+  process.exitCode = faults.length > 0 ? 1 : 0
+}
+
+await main()
