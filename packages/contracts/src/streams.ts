@@ -126,6 +126,8 @@ export const laneSettings = {
   idlePullMs: 5_000,
   /** Doorbells of one key within this time become one. */
   debounceMs: 10,
+  /** Where that were several, the next ones within this time: a tenth of the second in which Meta wants an effect. */
+  busyDebounceMs: 100,
   takeEntries: 500,
   takeBytes: 2_000_000,
   /** Tries of one entry before it is dead. */

@@ -79,6 +79,12 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     allowGlobalContext: false,
   } as Parameters<typeof MikroORM.init>[0])
 
+  let plain: Kysely<unknown> | undefined
+  /** What statements outside of a transaction run on; MikroORM makes a new one, plugins and all, each time it is asked. */
+  const outsideOfTransactions = () => {
+    plain ??= (orm.em.fork() as EntityManager).getKysely<unknown>() as Kysely<unknown>
+    return plain
+  }
   const run = <T>(accountId: string | null, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> =>
     retried(() => once(orm.em as EntityManager, config.schema, accountId, work, options))
   const answers = () =>
@@ -96,7 +102,7 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     statement: <Row>(statement: RawBuilder<unknown>) =>
       retried(async () => {
         const startedAt = performance.now()
-        const { rows } = await statement.execute((orm.em.fork() as EntityManager).getKysely<unknown>() as Kysely<unknown>)
+        const { rows } = await statement.execute(outsideOfTransactions())
         transactions((performance.now() - startedAt) / 1000, { schema: config.schema })
         return rows as Row[]
       }),

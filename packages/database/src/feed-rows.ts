@@ -10,6 +10,7 @@ export interface FeedEntry {
   rowId: string
   body: Buffer
   attempts: number
+  /** Of a webhook part: when it was received, or claimed later for a connection that did not exist yet. */
   createdAtMs: number
   appId: string
 }
@@ -28,11 +29,11 @@ export type FeedVerdict = { id: string } & ({ outcome: string } | { laterMs: num
 
 /**
  * Where an entry's content stands when it isn't in `feed_open.body`: a lateral query over `f` that answers at most one row
- * of `content` (bytea), `app_id` (text). An entry whose content is gone has an empty body: its handler fails it by name,
- * while an entry left out here would be due for ever.
+ * of `content` (bytea), `app_id` (text) and `as_of` (timestamptz, null for the entry's own time). An entry whose content is
+ * gone has an empty body: its handler fails it by name, while an entry left out here would be due for ever.
  */
 export type FeedContent = RawBuilder<unknown>
-const ownContent: FeedContent = sql`select f.body as content, null::text as app_id`
+const ownContent: FeedContent = sql`select f.body as content, null::text as app_id, null::timestamptz as as_of`
 
 /** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
 export async function appendFeed(tx: Tx, entry: FeedAppend): Promise<void> {
@@ -56,7 +57,7 @@ export async function takeFeed(
   const rows = await query<TakenRow>(
     tx,
     sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
-               (extract(epoch from f.created_at) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId"
+               (extract(epoch from coalesce(c.as_of, f.created_at)) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId"
         from (select *, sum(bytes) over (order by id) - bytes as before
               from (select * from feed_open
                     where subscriber = ${lane} and key = ${key} and dead_reason is null and (not_before is null or not_before <= now())
@@ -176,7 +177,7 @@ export async function listDead(tx: Tx, lane: string, limit: number, content: Fee
   const rows = await query<TakenRow & { lane: string; key: string; reason: string }>(
     tx,
     sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
-               (extract(epoch from f.created_at) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId",
+               (extract(epoch from coalesce(c.as_of, f.created_at)) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId",
                f.subscriber as lane, f.key, f.dead_reason as reason
         from (select *, sum(bytes) over (order by id desc) - bytes as before
               from (select * from feed_open

@@ -1,4 +1,4 @@
-export { sql } from 'kysely'
+export { type RawBuilder, sql } from 'kysely'
 export * from './database.ts'
 export * from './errors.ts'
 export * from './feed-rows.ts'

@@ -155,7 +155,7 @@ test('the dead are listed newest first and never more at once than a call can ca
 
 test('an entry whose content is gone is still taken, so that its handler can fail it by name', async () => {
   await append('a', 1)
-  const gone = sql`select null::bytea as content, null::text as app_id where false`
+  const gone = sql`select null::bytea as content, null::text as app_id, null::timestamptz as as_of where false`
   const { entries } = await db.system((tx) => takeFeed(tx, lane, 'a', 500, 1_000, gone))
   expect(entries).toMatchObject([{ id: '1', body: Buffer.alloc(0) }])
 })

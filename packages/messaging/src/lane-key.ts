@@ -19,9 +19,9 @@ export interface LaneKey {
 }
 
 /** How long a pull stays open while other keys wait for a place. */
-const hurriedPullMs = 50
+const hurriedPullMs = 150
 /** With more keys than this, others may soon want the places of those that have gone quiet. */
-const fewKeys = 256
+const fewKeys = 512
 
 /** Works on one key until it is quiet and the server holds nothing for it; never rejects. */
 export async function serveKey(worker: LaneWorker, state: LaneKey): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type LaneName, laneKeyPattern, wakeSubject } from '@lockstep/contracts'
+import { consumerName, type LaneName, laneKeyPattern, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
 import { type Gate, openGate } from './gate.ts'
 import { type LaneKey, serveKey } from './lane-key.ts'
@@ -40,7 +40,7 @@ export interface LaneWorker {
 }
 
 /** More open pulls than this slow the server's publishing down; further keys take turns. */
-const maxOpenPulls = 512
+const maxOpenPulls = 768
 
 /** Works on every key of a lane that is rung, one job a key at a time, until disposed. */
 export async function workLane(link: Link, lane: LaneName, onJob: LaneJob, options: WorkLaneOptions = {}): Promise<AsyncDisposable> {
@@ -78,11 +78,12 @@ export async function workLane(link: Link, lane: LaneName, onJob: LaneJob, optio
 }
 
 function wake(worker: LaneWorker, key: string): void {
-  const { keys, stopping } = worker
+  const { lane, keys, pulls, stopping } = worker
   if (stopping.aborted || !laneKeyPattern.test(key)) return
   const known = keys.get(key)
   if (known) {
     known.activeAt = performance.now()
+    pulls.expect(consumerName(lane, key))
     return
   }
   const state: LaneKey = { key, activeAt: performance.now(), hasConsumer: false, served: Promise.resolve() }

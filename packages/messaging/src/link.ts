@@ -10,7 +10,7 @@ export interface Link extends AsyncDisposable {
   nc: NatsConnection
   jsm: JetStreamManager
   log: Logger
-  /** {@link laneSettings} with every duration but the debounce scaled. */
+  /** {@link laneSettings} with every duration but the debounces scaled. */
   settings: Record<keyof typeof laneSettings, number>
   scale: number
   isConnected(): boolean
@@ -71,9 +71,9 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, signal
   }
 }
 
-/** The debounce is not a time-out: it stays as it is. */
+/** The debounces are no time-outs: they stay as they are. */
 function scaled(scale: number): Link['settings'] {
-  const scales = (name: string) => name.endsWith('Ms') && name !== 'debounceMs'
+  const scales = (name: string) => name.endsWith('Ms') && name !== 'debounceMs' && name !== 'busyDebounceMs'
   const entries = Object.entries(laneSettings).map(([name, value]) => [name, scales(name) ? value * scale : value])
   return Object.fromEntries(entries) as Link['settings']
 }

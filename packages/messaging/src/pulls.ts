@@ -8,10 +8,22 @@ export type Pulled = { kind: 'message'; msg: Msg; since: number } | { kind: 'emp
 export interface Pulls {
   /** Asks a consumer for its next message and waits for it for `expiresMs`; one request a consumer at a time. */
   pull(stream: string, consumer: string, expiresMs: number): Promise<Pulled>
+  /** Says that a message is there for a consumer: a request that has expired without an answer is not waited for much longer. */
+  expect(consumer: string): void
   readonly open: number
   /** Ends all waiting; a message that is already on its way is handed back. */
   stop(): Promise<void>
 }
+
+interface Waiting {
+  /** Ends the waiting at once: what arrives in the same read from the socket is not for this request any more. */
+  settle(pulled: Pulled): void
+  expiresAt: number
+  timer: NodeJS.Timeout
+}
+
+/** Servers before 2.10 drop a request in silence when a message arrives just as it expires. */
+const expectedWithinMs = 250
 
 /**
  * Pull requests of many consumers over one subscription. The client's own consumer subscribes anew for each message, waits at
@@ -20,7 +32,7 @@ export interface Pulls {
 export function openPulls(link: Link): Pulls {
   const { nc, settings } = link
   const inbox = createInbox()
-  const waiting = new Map<string, (pulled: Pulled) => void>()
+  const waiting = new Map<string, Waiting>()
   const clock = startClock(settings.leaseMarginMs / 2)
 
   const subscription = nc.subscribe(`${inbox}.*`, {
@@ -28,14 +40,14 @@ export function openPulls(link: Link): Pulls {
       if (err) return link.log.error({ err }, 'the subscription for lane messages failed')
       const code = msg.headers?.code
       const consumer = code ? msg.subject.slice(inbox.length + 1) : consumerOf(msg)
-      const resolve = waiting.get(consumer)
-      if (code) return resolve?.({ kind: kindOf(code) })
-      if (resolve) return resolve({ kind: 'message', msg, since: clock.lastSeenAlive() })
+      const entry = waiting.get(consumer)
+      if (code) return entry?.settle({ kind: kindOf(code) })
+      if (entry) return entry.settle({ kind: 'message', msg, since: clock.lastSeenAlive() })
       if (performance.now() - clock.lastSeenAlive() < settings.ackWaitMs - settings.leaseMarginMs) msg.respond(nak())
     },
   })
   const giveUp = () => {
-    for (const resolve of waiting.values()) resolve({ kind: 'unanswered' })
+    for (const entry of waiting.values()) entry.settle({ kind: 'unanswered' })
   }
   const reconnects = link.onReconnect(giveUp) // requests die with the connection
 
@@ -43,17 +55,32 @@ export function openPulls(link: Link): Pulls {
     async pull(stream, consumer, expiresMs) {
       const askedAt = performance.now()
       const { promise, resolve } = Promise.withResolvers<Pulled>()
-      const timer = setTimeout(() => resolve({ kind: 'unanswered' }), expiresMs + settings.leaseMarginMs)
-      waiting.set(consumer, resolve)
-      try {
-        const request = JSON.stringify({ batch: 1, expires: nanos(Math.ceil(expiresMs)) })
-        nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply: `${inbox}.${consumer}` })
-        const pulled = await promise
-        return pulled.kind === 'message' ? { ...pulled, since: Math.max(pulled.since, askedAt) } : pulled
-      } finally {
-        clearTimeout(timer)
-        waiting.delete(consumer)
+      const entry: Waiting = {
+        settle(pulled) {
+          clearTimeout(entry.timer)
+          waiting.delete(consumer)
+          resolve(pulled)
+        },
+        expiresAt: askedAt + expiresMs,
+        timer: setTimeout(() => entry.settle({ kind: 'unanswered' }), expiresMs + settings.leaseMarginMs),
       }
+      waiting.set(consumer, entry)
+      const request = JSON.stringify({ batch: 1, expires: nanos(Math.ceil(expiresMs)) })
+      try {
+        nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply: `${inbox}.${consumer}` })
+      } catch (err) {
+        entry.settle({ kind: 'unanswered' }) // nothing is left behind; the connection is closed
+        throw err
+      }
+      const pulled = await promise
+      return pulled.kind === 'message' ? { ...pulled, since: Math.max(pulled.since, askedAt) } : pulled
+    },
+    expect(consumer) {
+      const entry = waiting.get(consumer)
+      if (!entry) return
+      clearTimeout(entry.timer)
+      const leftMs = entry.expiresAt + expectedWithinMs - performance.now()
+      entry.timer = setTimeout(() => entry.settle({ kind: 'unanswered' }), Math.max(0, leftMs))
     },
     get open() {
       return waiting.size

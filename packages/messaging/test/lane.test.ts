@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { consumerName, lanes } from '@lockstep/contracts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { consumerName, laneSettings, lanes } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Messaging, Verdict } from '../src/index.ts'
@@ -94,6 +95,19 @@ test('a hundred rings of a key at once are one message', async () => {
   for (let i = 0; i < 100; i++) messaging.ring('campaigns.run', 'd1')
   await messaging.flush()
   expect(await stored('d1')).toBe(1)
+})
+
+test('a key that is rung on and on gets a message every tenth of a second, and its last ring is among them', async () => {
+  const startedAt = performance.now()
+  while (performance.now() - startedAt < 700) {
+    for (let i = 0; i < 5; i++) messaging.ring('campaigns.run', 'd2')
+    await delay(5)
+  }
+  const before = await stored('d2')
+  expect(before).toBeGreaterThan(1)
+  expect(before).toBeLessThanOrEqual((performance.now() - startedAt) / laneSettings.busyDebounceMs + 1)
+  messaging.ring('campaigns.run', 'd2')
+  await eventually(async () => (await stored('d2')) > before).toBe(true)
 })
 
 test('a key that could reach another lane is never published', async () => {

@@ -1,4 +1,5 @@
 import { type JsonObject, listOf, objectOf, textOf } from './json.ts'
+import { editedOf } from './message-content.ts'
 
 /** Longest display text; a list shows less, the element keeps all. */
 const maxText = 4096
@@ -50,12 +51,7 @@ const readers: Readonly<Record<string, Reader>> = {
   reaction: (node) => textOf(node.emoji) || '[reaction removed]',
   system: (node) => textOf(node.body),
   revoke: () => '[message deleted]',
-  edit: (node) => {
-    const edited = objectOf(node.message)
-    const type = textOf(edited.type) ?? 'unknown'
-    // One level only: an edit of an edit is not a thing, and must not become a loop.
-    return type === 'edit' ? undefined : displayText(type, edited)
-  },
+  edit: (_node, message) => editedOf(message, displayText),
   unsupported: (node) => `[unsupported message${textOf(node.type) ? `: ${textOf(node.type)}` : ''}]`,
 }
 

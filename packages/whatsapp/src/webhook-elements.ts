@@ -1,11 +1,27 @@
 import { codeOf } from './graph-errors.ts'
 import { cleanJson, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
-import { userIdPattern } from './message.ts'
+import {
+  contentOf,
+  emojiOf,
+  type IdentityMove,
+  idsOf,
+  isButton,
+  type Media,
+  type MetaIds,
+  mediaOf,
+  moveOf,
+  type Origin,
+  originOf,
+  type Pricing,
+  participantOf,
+  pricingOf,
+  targetOf,
+} from './message-content.ts'
 import { displayText, stopText } from './message-text.ts'
 import { type Change, changesOf, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
 
 /** A message that a person sent (Meta, webhooks/reference/messages). What an element lacks or has in a wrong shape is undefined or null. */
-export interface InboundMessage {
+export interface InboundMessage extends Origin {
   phoneNumberId: string
   wabaId: string | undefined
   wamid: string
@@ -20,8 +36,19 @@ export interface InboundMessage {
   text: string
   /** The words in which the person may have said stop: text body, or button payload and text. */
   stopText: string | undefined
+  /** They stood on a button. */
+  button: boolean
   /** The message that this one answers. */
   contextWamid: string | undefined
+  /** The message that a reaction, edit or deletion is about. */
+  targetWamid: string | undefined
+  /** Of a reaction; empty when it was taken back. */
+  emoji: string | undefined
+  media: Media | undefined
+  /** Location, contacts, order or reply: see `contentOf`. */
+  content: object | undefined
+  /** The ids by which the person is known from now on, if the message tells of a change. */
+  move: IdentityMove | undefined
   /** The element as it came, safe to store as jsonb. */
   message: JsonObject
   /** The entry of `contacts` with the sender's wa_id or user_id, never the one at the same position. */
@@ -48,26 +75,23 @@ export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
       profileName: textOf(objectOf(contact?.profile).name),
       text: displayText(type, message),
       stopText: stopText(type, message),
+      button: isButton(type, message),
       contextWamid: textOf(objectOf(message.context).id),
+      targetWamid: targetOf(type, message),
+      emoji: emojiOf(type, message),
+      media: mediaOf(type, message),
+      content: contentOf(type, message),
+      move: moveOf(type, message, sender),
+      ...originOf(message),
       message,
       contact,
     }
   })
 }
 
-interface Sender {
-  waId: string | undefined
-  userId: string | undefined
-}
+const senderOf = (message: JsonObject): MetaIds => idsOf(textOf(message.from), textOf(message.from_user_id))
 
-/** A user id is also seen in `from` (courier, hello_bsuid_in_from). */
-function senderOf(message: JsonObject): Sender {
-  const from = textOf(message.from)
-  const fromIsUserId = from !== undefined && userIdPattern.test(from)
-  return { waId: fromIsUserId ? undefined : from, userId: textOf(message.from_user_id) ?? (fromIsUserId ? from : undefined) }
-}
-
-function contactOf(value: JsonObject, { waId, userId }: Sender): JsonObject | undefined {
+function contactOf(value: JsonObject, { waId, userId }: MetaIds): JsonObject | undefined {
   const contacts = listOf(value.contacts).filter(isObject)
   const found =
     contacts.find((contact) => userId !== undefined && [textOf(contact.user_id), textOf(contact.wa_id)].includes(userId)) ??
@@ -86,7 +110,13 @@ export interface MessageStatus {
   token: string | undefined
   recipientId: string | undefined
   userId: string | undefined
+  /** Of a message to a group, which has statuses for each participant: one is told from another by wamid, status and participant. */
+  participantId: string | undefined
   errors: StatusError[]
+  /** On sent and on one of delivered and read. */
+  pricing: Pricing | undefined
+  /** id, origin and expiration, where Meta still sends them (free entry points since v24). */
+  conversation: JsonObject | undefined
 }
 
 export interface StatusError {
@@ -94,6 +124,9 @@ export interface StatusError {
   title: string
   details: string
 }
+
+/** Statuses that say what became of a message; others, of old pages or still to come, say nothing that is known (status reference). */
+export const isKnownStatus = (status: string): boolean => ['sent', 'delivered', 'read', 'played', 'failed'].includes(status)
 
 /** Statuses of a body, in its order. Elements without an id or a status are skipped. */
 export function statuses(parsed: ParsedWebhook): MessageStatus[] {
@@ -109,7 +142,10 @@ export function statuses(parsed: ParsedWebhook): MessageStatus[] {
       token: textOf(item.biz_opaque_callback_data),
       recipientId: textOf(item.recipient_id),
       userId: textOf(item.recipient_user_id),
+      participantId: participantOf(item),
       errors: errorsOf(item.errors),
+      pricing: pricingOf(item),
+      conversation: isObject(item.conversation) ? (cleanJson(item.conversation) as JsonObject) : undefined,
     }
   })
 }

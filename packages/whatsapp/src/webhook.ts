@@ -70,13 +70,22 @@ const listsByField: Readonly<Record<string, readonly string[]>> = {
   user_id_update: ['user_id_update'],
 }
 
+/** Fields about a WABA, its numbers or its business whose names don't say so (Meta, webhooks/overview). */
+const accountFields: ReadonlySet<string> = new Set([
+  'business_capability_update',
+  'business_username_updates',
+  'partner_solutions',
+  'payment_configuration_update',
+  'security',
+])
+
 /** What a field is about: which lane its elements belong to, and the lists in which they stand (none: the change is the element). */
 export function fieldRule(field: string): { lane: LaneName | null; lists: readonly string[] } {
   const lists = Object.hasOwn(listsByField, field) ? listsByField[field]! : []
   if (lists.length > 0) return { lane: 'webhooks.message', lists }
   if (field.startsWith('message_template_') || field === 'template_category_update') return { lane: 'webhooks.template', lists }
-  const account = field.startsWith('account_') || field.startsWith('phone_number_')
-  return { lane: account || field === 'business_capability_update' || field === 'security' ? 'webhooks.account' : null, lists }
+  const account = /^(account|phone_number)_/.test(field) || accountFields.has(field)
+  return { lane: account ? 'webhooks.account' : null, lists }
 }
 
 /** The number that a value is about. */

@@ -109,6 +109,55 @@ test.each<[string, object, string]>([
   expect(displayText(type, message as Record<string, unknown>)).toBe(text)
 })
 
+const reply = (interactive: object) => one({ type: 'interactive', interactive })!.content
+/** The message that a body with this one alone is read as. */
+function one(message: object) {
+  const value = { metadata: { phone_number_id: '801' }, messages: [{ id: 'wamid.1', from: '4917000001', ...message }] }
+  return inboundMessages({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })[0]
+}
+
+test("a flow's answer is parsed, and kept as text when it is no JSON or nests too deep", () => {
+  const flow = (response_json: unknown) => reply({ nfm_reply: { name: 'flow', body: 'Sent', response_json } })
+  expect(flow('{"a":"b\\u0000","id":12345678901234567890}')).toMatchObject({
+    kind: 'nfm_reply',
+    data: { a: 'b', id: '12345678901234567890' },
+  })
+  expect(flow('["no object"]')).toMatchObject({ data: ['no object'] })
+  expect(flow('not json')).toMatchObject({ data: 'not json' })
+  const deep = '['.repeat(10_000)
+  expect(flow(deep)).toMatchObject({ data: deep })
+})
+
+test('only news of a number or user id moves a person; Meta has several words for it', () => {
+  const move = (system: object) => one({ type: 'system', system })!.move
+  const from = { waId: '4917000001', userId: undefined }
+  expect(move({ type: 'user_changed_number', wa_id: '4917000002' })).toEqual({ from, to: { waId: '4917000002', userId: undefined } })
+  expect(move({ type: 'customer_changed_number', new_wa_id: '4917000002' })).toMatchObject({ to: { waId: '4917000002' } })
+  expect(move({ type: 'user_changed_user_id', user_id: 'DE.2' })).toEqual({ from, to: { waId: undefined, userId: 'DE.2' } })
+  expect(move({ type: 'customer_identity_changed' })).toBeUndefined()
+  expect(move({ type: 'user_changed_number' })).toBeUndefined()
+})
+
+test("a group's statuses tell their participants apart, whichever way Meta writes the key, and carry their pricing", () => {
+  const status = { id: 'wamid.1', status: 'read', recipient_id: 'group-1', recipient_type: 'group' }
+  const pricing = { billable: true, pricing_model: 'PMP', category: 'group_marketing' }
+  const value = {
+    metadata: { phone_number_id: '801' },
+    statuses: [
+      { ...status, recipient_participant_id: '1', conversation: { id: 'c', pricing } },
+      { ...status, participant_recipient_id: '2', pricing: { ...pricing, type: 'regular' } },
+      status,
+    ],
+  }
+  const read = statuses({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })
+  expect(read.map(({ participantId }) => participantId)).toEqual(['1', '2', undefined])
+  expect(read.map((each) => each.pricing)).toEqual([
+    { billable: true, model: 'PMP', type: undefined, category: 'group_marketing' },
+    { billable: true, model: 'PMP', type: 'regular', category: 'group_marketing' },
+    undefined,
+  ])
+})
+
 test('what PostgreSQL would refuse is gone: U+0000 and half surrogate pairs', () => {
   expect(cleanText('a\u0000b\ud800c😀')).toBe('ab\ufffdc😀')
   expect(JSON.stringify(cleanJson({ 'k\u0000': ['\u0000', { __proto__: null, n: 1 }] }))).toBe('{"k":["",{"n":1}]}')
@@ -117,9 +166,10 @@ test('what PostgreSQL would refuse is gone: U+0000 and half surrogate pairs', ()
 test('readers never throw, whatever stands in a body', () => {
   const any = fc.jsonValue({ maxDepth: 2 })
   const list = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 3 })
-  const type = fc.constantFrom('text', 'contacts', 'edit', 'order', 'interactive', 'location')
-  const message = fc.record({ id: fc.string(), type, text: any, contacts: any, edit: any, interactive: any, context: any, from: any })
-  const status = fc.record({ id: fc.string(), status: fc.string(), errors: any, timestamp: any })
+  const types = ['text', 'image', 'contacts', 'edit', 'order', 'interactive', 'location', 'button', 'reaction', 'revoke', 'system'] as const
+  const nodes = Object.fromEntries(types.map((name) => [name, any]))
+  const message = fc.record({ id: fc.string(), type: fc.constantFrom(...types), ...nodes, context: any, from: any, referral: any })
+  const status = fc.record({ id: fc.string(), status: fc.string(), errors: any, timestamp: any, pricing: any, conversation: any })
   const value = fc.record(
     {
       metadata: fc.constant({ phone_number_id: '801' }),

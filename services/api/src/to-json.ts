@@ -1,4 +1,4 @@
-import type { App, Connection } from '@lockstep/rpc/gen/accounts'
+import type { AccountEvent, App, Connection } from '@lockstep/rpc/gen/accounts'
 import type { Campaign, Recipient } from '@lockstep/rpc/gen/campaigns'
 import type { Contact, Import } from '@lockstep/rpc/gen/contacts'
 import type { Conversation, Message } from '@lockstep/rpc/gen/conversations'
@@ -21,8 +21,22 @@ export const connectionToJson = (connection: Connection) => ({
   per_minute: connection.perMinute,
   per_second: connection.perSecond,
   quality: connection.quality,
+  health: connection.health,
+  health_words: connection.healthWords,
+  messaging_limit: connection.messagingLimit,
   connected_at: time(connection.connectedAtMs),
   disconnected_at: time(connection.disconnectedAtMs),
+})
+
+export const accountEventToJson = (event: AccountEvent) => ({
+  id: event.id,
+  waba_id: event.wabaId,
+  field: event.field,
+  event: event.event,
+  words: event.words,
+  value: JSON.parse(event.valueJson) as unknown,
+  occurred_at: time(event.occurredAtMs),
+  received_at: time(event.receivedAtMs),
 })
 
 export const syncToJson = (run: SyncRun) => ({
@@ -47,6 +61,9 @@ export const templateToJson = (template: Template) => ({
   parameter_format: template.parameterFormat,
   quality: template.quality,
   rejected_reason: template.rejectedReason,
+  status_words: template.statusWords,
+  next_category: template.nextCategory,
+  next_category_at: time(template.nextCategoryAtMs),
   synced_at: time(template.syncedAtMs),
 })
 

@@ -53,6 +53,7 @@ async function openSlice(ctx: Context, campaign: Campaign): Promise<Slice | { re
   ])
   if (connection.disconnectedAtMs !== undefined)
     return { reason: 'The number was disconnected. Connect it again and start a new campaign.' }
+  if (connection.health === 'disabled') return { reason: connection.healthWords }
   if (template.status !== 'APPROVED')
     return { reason: `Template "${template.name}" is ${template.status} at Meta. Resume the campaign when it is approved again.` }
   return {

@@ -3,7 +3,7 @@ export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 
 /** How it was said. */
-export type ConsentVia = 'word' | 'preference' | 'error_131050' | 'api' | 'import'
+export type ConsentVia = 'word' | 'button' | 'preference' | 'error_131050' | 'api' | 'import'
 
 /** One entry of the ledger before it is keyed to the contact's identities. */
 export interface Statement {

@@ -46,3 +46,31 @@ test('the same people written by two processes and an import at once are one con
     { deadlocks: 0 },
   ])
 })
+
+test('people who turn out to be one, in any order and several calls at once, end as one contact each, without a deadlock', async () => {
+  await using setting = await openSetting({ service: false })
+  const people = Array.from({ length: 60 }, (_, i) => ({ was: `4916${100_000_000 + i}`, is: `4916${200_000_000 + i}`, userId: `DE.p${i}` }))
+  {
+    await using _service = await start(setting.config, { scale })
+    await until(() => inbound(setting, { waId: '4916999999999' }))
+    const elements = people.flatMap(({ was, is, userId }) => [
+      { waId: was, text: 'stop', wamid: `w${was}`, atMs: 1_000 },
+      { userId, atMs: 2_000 },
+      { waId: was, userId, atMs: 3_000 },
+      { waId: is, movedFromWaId: was, silent: true, atMs: 4_000 },
+      { waId: is, atMs: 5_000 },
+    ])
+    const batches = Array.from({ length: 4 }, () => elements.toSorted(() => Math.random() - 0.5)).flatMap((order) =>
+      Array.from({ length: 6 }, (_, i) => order.slice(i * 50, i * 50 + 50)),
+    )
+    await Promise.all(batches.map((batch) => inbound(setting, ...batch)))
+  }
+  const live = await setting.world.sql(
+    `select c.phone, c.wa_id, c.user_id, c.opted_out, count(*)::int as identities from contacts.contacts c join contacts.identities i on i.contact_id = c.id
+     where merged_into is null and phone <> '4916999999999' group by c.id order by c.phone`,
+  )
+  expect(live).toEqual(people.map(({ is, userId }) => ({ phone: is, wa_id: is, user_id: userId, opted_out: true, identities: 3 })))
+  expect(await setting.world.sql('select deadlocks::int from pg_stat_database where datname = current_database()')).toEqual([
+    { deadlocks: 0 },
+  ])
+})

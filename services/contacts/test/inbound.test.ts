@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { inbound, openSetting, type Setting } from './service.ts'
+import { inbound, openSetting, person, type Setting } from './service.ts'
 
 let setting: Setting
 beforeAll(async () => {
@@ -31,13 +32,87 @@ test('a user id and a number that come together are one contact from then on', a
   expect(await contact(byNumber!)).toMatchObject({ phone: waId, waId, userId: 'DE.together' })
 })
 
-test('a stop by a person who turns out to be two contacts stops both', async () => {
+test('two contacts who turn out to be one person are joined: the older stays, nothing is lost, and a stop counts', async () => {
   const waId = number()
-  const [older] = await inbound(setting, { waId })
-  const [younger] = await inbound(setting, { userId: 'DE.twofold' })
-  expect(await inbound(setting, { waId, userId: 'DE.twofold', text: 'stop', wamid: 'w-twofold' })).toEqual([older])
-  expect(await contact(older!)).toMatchObject({ optedOut: true, userId: '' })
-  expect(await contact(younger!)).toMatchObject({ optedOut: true, waId: '' })
+  const userId = `DE.${waId}`
+  const [older] = await inbound(setting, { waId, profileName: 'Ada', atMs: 1_000 })
+  const [younger] = await inbound(setting, { userId, profileName: 'A.', atMs: 3_000 })
+  await setting.world.sql(`update contacts.contacts set tags = '{vip}', attributes = '{"city":"Ulm"}' where id = $1`, [younger])
+  const answer = await setting.contacts.recordInbound(
+    { connectionId: '', people: [person({ waId, userId, text: 'stop', wamid: `w-${waId}`, atMs: 2_000 })] },
+    setting.call,
+  )
+  expect(answer).toEqual({ contactIds: [older], merged: [{ contactId: younger, into: older }] })
+  const all = { id: older, name: 'Ada', phone: waId, waId, userId, optedOut: true, tags: ['vip'], attributesJson: '{"city": "Ulm"}' }
+  expect(await contact(older!)).toMatchObject({ ...all, lastInboundAtMs: 3_000 })
+  expect(await contact(younger!)).toMatchObject(all)
+  expect(await inbound(setting, { userId }, { waId })).toEqual([older, older])
+})
+
+test('a start of one contact does not take back the stop of another that it is joined with, but a later one does', async () => {
+  const waId = number()
+  const userId = `DE.${waId}`
+  await inbound(setting, { waId, text: 'stop', wamid: `s-${waId}`, atMs: 1_000 })
+  await inbound(setting, { userId, text: 'start', wamid: `t-${waId}`, atMs: 2_000 })
+  const [id] = await inbound(setting, { waId, userId, text: 'hello', atMs: 3_000 })
+  expect(await contact(id!)).toMatchObject({ optedOut: true })
+  await inbound(setting, { userId, text: 'start', wamid: `u-${waId}`, atMs: 2_001 })
+  expect(await contact(id!)).toMatchObject({ optedOut: false })
+})
+
+test('one batch joins every contact that a chain of its elements connects', async () => {
+  const numbers = [number(), number(), number()]
+  const ids = await inbound(setting, ...numbers.map((waId) => ({ waId })))
+  const [a, b, c] = numbers as [string, string, string]
+  const move = { waId: b, movedFromWaId: a }
+  const found = await inbound(setting, move, { waId: c, movedFromWaId: b, atMs: person({}).atMs + 1 })
+  expect(found).toEqual([ids.sort()[0], ids[0]])
+  expect(await contact(ids[2]!)).toMatchObject({ id: ids[0], phone: c, waId: c })
+})
+
+test('joins of the same people by several calls at once end with one contact each', async () => {
+  const pairs = Array.from({ length: 20 }, () => number()).map((waId) => ({ waId, userId: `DE.${waId}` }))
+  await inbound(setting, ...pairs.map(({ waId }) => ({ waId })))
+  await inbound(setting, ...pairs.map(({ userId }) => ({ userId })).toReversed())
+  const both = [pairs, pairs.toReversed(), pairs, pairs.toReversed()]
+  const answers = await Promise.all(both.map((people) => inbound(setting, ...people)))
+  expect(answers[0]).toHaveLength(new Set(answers.flat()).size)
+})
+
+test('a person who changes number keeps contact and stop; messages from before, however late, do not bring the old number back', async () => {
+  const [old, now] = [number(), number()]
+  const before = { waId: old, text: 'stop', wamid: `w-${old}`, atMs: 1_000 }
+  const move = { waId: now, movedFromWaId: old, silent: true, atMs: 2_000 }
+  for (const order of [
+    [before, move],
+    [move, before],
+  ]) {
+    const here = { ...setting, call: { accountId: randomUUID() } }
+    for (const element of order) await inbound(here, element)
+    const ids = await inbound(here, { waId: old, atMs: 1_500 }, { waId: now, atMs: 3_000 })
+    expect(ids[1]).toBe(ids[0])
+    const found = await here.contacts.getContact({ id: ids[0]! }, here.call)
+    expect(found).toMatchObject({ phone: now, waId: now, optedOut: true })
+  }
+})
+
+test('a new user id takes the place of the old one, and news of it is no message', async () => {
+  const [id] = await inbound(setting, { waId: number(), userId: 'DE.was', atMs: 1_000 })
+  expect(await inbound(setting, { userId: 'DE.is', movedFromUserId: 'DE.was', silent: true, atMs: 2_000 })).toEqual([id])
+  expect(await contact(id!)).toMatchObject({ userId: 'DE.is', lastInboundAtMs: 1_000 })
+  expect(await inbound(setting, { userId: 'DE.was', atMs: 500 })).toEqual([id])
+  expect(await contact(id!)).toMatchObject({ userId: 'DE.is' })
+})
+
+test('a button stops by its payload or its text, and the ledger tells it from a word', async () => {
+  const [byText, byPayload, neither] = await inbound(
+    setting,
+    { waId: number(), text: 'offers\nStop promotions', wamid: 'w-by-text', button: true },
+    { waId: number(), text: 'STOP\nNo more of this', wamid: 'w-by-payload', button: true },
+    { waId: number(), text: 'please\nstop by', wamid: 'w-neither', button: true },
+  )
+  for (const id of [byText!, byPayload!]) expect(await ledger(id)).toEqual([{ kind: 'opt_out', via: 'button' }])
+  expect(await ledger(neither!)).toEqual([])
 })
 
 test('the last inbound time only grows, and a profile name only fills an empty one', async () => {

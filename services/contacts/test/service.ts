@@ -55,6 +55,10 @@ export const person = (fields: Partial<InboundPerson>): InboundPerson => ({
   text: '',
   wamid: '',
   preference: '',
+  button: false,
+  silent: false,
+  movedFromWaId: '',
+  movedFromUserId: '',
   ...fields,
 })
 

@@ -1,28 +1,56 @@
 import type { FeedEntry } from '@lockstep/database'
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
-import { type InboundMessage, inboundMessages, type MessageStatus, parseWebhook, statuses, userPreferences } from '@lockstep/whatsapp'
+import {
+  type InboundMessage,
+  inboundMessages,
+  isKnownStatus,
+  type MessageStatus,
+  parseWebhook,
+  type StatusError,
+  statuses,
+  type UserPreference,
+  userIdUpdates,
+  userPreferences,
+  valueErrors,
+} from '@lockstep/whatsapp'
+import { isInbound } from './kind.ts'
 
 /** A message with its sender, which can be stored. */
-export interface Message {
+export interface Message extends Stored {
   person: InboundPerson
-  wamid: string
-  type: string
-  text: string
   at: Date
-  contextWamid: string | undefined
   payload: object
   receivedAt: Date
 }
+
+type Stored = Pick<
+  InboundMessage,
+  | 'wamid'
+  | 'type'
+  | 'text'
+  | 'contextWamid'
+  | 'targetWamid'
+  | 'emoji'
+  | 'media'
+  | 'content'
+  | 'forwarded'
+  | 'frequentlyForwarded'
+  | 'referredProduct'
+  | 'referral'
+>
 
 /** What one webhook part says about one number. */
 export interface Part {
   id: string
   messages: Message[]
-  /** People's choices about marketing, made inside WhatsApp. */
-  preferences: InboundPerson[]
+  /** People who wrote nothing: they chose about marketing inside WhatsApp, or have another user id. */
+  news: InboundPerson[]
+  /** Those whose words are known. */
   statuses: (MessageStatus & { timestampMs: number })[]
   /** Messages whose sender can't be read: nobody's conversation can hold them. */
   senderless: number
+  /** What is wrong with the number or its account, as Meta says without a message. */
+  errors: StatusError[]
 }
 
 /** A WhatsApp id is a phone number's digits. Another text would be refused by `contacts`, and its neighbours with it. */
@@ -35,38 +63,52 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
     elements
       .filter((element) => element.phoneNumberId === phoneNumberId)
       .map((element) => ({ ...element, timestampMs: element.timestampMs ?? entry.createdAtMs }))
-  const isKnown = ({ waId = '', userId }: { waId?: string | undefined; userId?: string | undefined }) => userId || waIdPattern.test(waId)
   const inbound = ofNumber(inboundMessages(parsed))
-  const withSender = inbound.filter(({ from, userId }) => isKnown({ waId: from, userId }))
+  const messages = inbound.map((message) => toMessage(message, new Date(entry.createdAtMs))).filter(({ person }) => isKnown(person))
+  const choices = ofNumber(userPreferences(parsed))
+    .filter(isConsent)
+    .map(({ waId, userId, preference, timestampMs }) => person({ waId, userId, atMs: timestampMs, preference, silent: true }))
+  const changes = ofNumber(userIdUpdates(parsed)).map(({ waId, previous, current, timestampMs }) =>
+    person({ waId, userId: current, movedFromUserId: previous, atMs: timestampMs, silent: true }),
+  )
   return {
     id: entry.id,
-    messages: withSender.map((message) => toMessage(message, new Date(entry.createdAtMs))),
-    preferences: ofNumber(userPreferences(parsed))
-      .filter((said) => isKnown(said) && (said.preference === 'stop' || said.preference === 'resume'))
-      .map(({ waId, userId, preference, timestampMs }) => person({ waId, userId, atMs: timestampMs, preference })),
-    statuses: ofNumber(statuses(parsed)),
-    senderless: inbound.length - withSender.length,
+    messages,
+    news: [...choices, ...changes].filter(isKnown),
+    statuses: ofNumber(statuses(parsed)).filter(({ status }) => isKnownStatus(status)),
+    senderless: inbound.length - messages.length,
+    errors: valueErrors(parsed).filter((error) => error.phoneNumberId === phoneNumberId),
   }
 }
 
+/** A stop counts whatever it is about, a resume only for what it can be about. A sign-up says nothing about an earlier stop. */
+function isConsent({ preference, category }: UserPreference): boolean {
+  return preference === 'stop' || (preference === 'resume' && (category ?? 'marketing_messages') === 'marketing_messages')
+}
+
+const isKnown = ({ waId, userId }: InboundPerson): boolean => waId !== '' || userId !== ''
+
 function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt: Date): Message {
-  const { wamid, type, text, contextWamid, timestampMs, from, userId, profileName, stopText } = message
+  const { wamid, type, timestampMs, profileName, stopText, button, move, message: payload } = message
+  const { text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral } = message
+  const sender = { waId: message.from, userId: message.userId }
+  const ids = move ? { ...move.to, movedFromWaId: move.from.waId, movedFromUserId: move.from.userId } : sender
   return {
-    person: person({ waId: from, userId, profileName, atMs: timestampMs, text: stopText, wamid }),
-    wamid,
-    type,
-    text,
+    person: person({ ...ids, profileName, atMs: timestampMs, text: stopText, button, wamid, silent: !isInbound(type) }),
+    ...{ wamid, type, text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral },
     at: new Date(timestampMs),
-    contextWamid,
-    payload: message.message,
+    payload,
     receivedAt,
   }
 }
 
 /** An element's person as `contacts` takes it, where what is not known is empty. */
 function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
-  const { waId = '', userId = '', profileName = '', text = '', wamid = '', preference = '' } = known
-  return { waId: waIdPattern.test(waId) ? waId : '', userId, profileName, text, wamid, preference, atMs }
+  const { waId = '', userId = '', profileName = '', text = '', wamid = '', preference = '', button = false, silent = false } = known
+  const { movedFromWaId = '', movedFromUserId = '' } = known
+  const digits = (id: string) => (waIdPattern.test(id) ? id : '')
+  const ids = { waId: digits(waId), userId, movedFromWaId: digits(movedFromWaId), movedFromUserId }
+  return { ...ids, profileName, text, wamid, preference, button, silent, atMs }
 }
 
 /**
@@ -74,7 +116,7 @@ function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPe
  * sender that can be read; `kept` when it holds nothing that is acted upon.
  */
 export function outcomeOf(part: Part, matchedWamids: ReadonlySet<string>): 'done' | 'unmatched' | 'kept' {
-  if (part.messages.length + part.preferences.length > 0) return 'done'
+  if (part.messages.length + part.news.length > 0) return 'done'
   if (part.statuses.some(({ wamid }) => matchedWamids.has(wamid))) return 'done'
   return part.statuses.length + part.senderless > 0 ? 'unmatched' : 'kept'
 }

@@ -1,20 +1,32 @@
 import type { Connection } from '@lockstep/rpc/gen/accounts'
+import type { Merged, RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
 import type { Context } from './context.ts'
 import type { Message, Part } from './part.ts'
 
 /** Nearly every batch is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
 const peopleAtOnce = 2_000
 
-/** Finds or creates the contacts of the senders, with what they said about marketing; answers a contact id for each message. */
-export async function recordPeople(ctx: Context, { id, accountId }: Connection, messages: Message[], parts: Part[]): Promise<string[]> {
-  const people = [...messages.map((message) => message.person), ...parts.flatMap((part) => part.preferences)]
+/**
+ * Finds or creates the contacts of the senders, with what they said about marketing and the ids that they have now; answers a contact
+ * id for each message, and the contacts that are one with these.
+ */
+export async function recordPeople(
+  ctx: Context,
+  { id, accountId }: Connection,
+  messages: Message[],
+  parts: Part[],
+): Promise<RecordInboundResponse> {
+  const people = [...messages.map((message) => message.person), ...parts.flatMap((part) => part.news)]
   const contactIds: string[] = []
+  const merged = new Map<string, Merged>()
   for (let from = 0; from < people.length; from += peopleAtOnce) {
     const some = people.slice(from, from + peopleAtOnce)
     const answer = await ctx.contacts.recordInbound({ connectionId: id, people: some }, { accountId })
     contactIds.push(...answer.contactIds)
+    for (const one of answer.merged) merged.set(one.contactId, one)
   }
-  return contactIds
+  // A contact that one call answered may have been merged by the next.
+  return { contactIds: contactIds.map((contactId) => merged.get(contactId)?.into ?? contactId), merged: [...merged.values()] }
 }
 
 /** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */

@@ -5,6 +5,21 @@ export function conversationToProto({ lastMessageAt, windowUntil, ...same }: Con
   return { ...same, lastMessageAtMs: lastMessageAt.getTime(), windowUntilMs: windowUntil?.getTime() }
 }
 
-export function messageToProto({ at, contextWamid, ...same }: MessageRow): proto.Message {
-  return { ...same, atMs: at.getTime(), contextWamid: contextWamid ?? '' }
+export function messageToProto(row: MessageRow): proto.Message {
+  const { id, wamid, direction, type, text, forwarded, frequentlyForwarded, reactions, media } = row
+  return {
+    ...{ id, wamid, direction, type, text, forwarded, frequentlyForwarded, reactions },
+    media: media ? { ...noMedia, ...media } : undefined,
+    atMs: row.at.getTime(),
+    contextWamid: row.contextWamid ?? '',
+    targetWamid: row.targetWamid ?? '',
+    editedAtMs: row.editedAt?.getTime(),
+    originalText: row.originalText ?? '',
+    revokedAtMs: row.revokedAt?.getTime(),
+    referralJson: row.referral ?? '',
+    referredProductJson: row.referredProduct ?? '',
+    contentJson: row.content ?? '',
+  }
 }
+
+const noMedia: proto.Media = { id: '', mimeType: '', sha256: '', caption: '', filename: '', voice: false, animated: false }

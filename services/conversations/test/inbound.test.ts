@@ -87,11 +87,11 @@ test('the window counts from the time of the message, and neither a late message
     await stack.outcomes(parts)
   }
   await send({ wamid: 'wamid.system', at: now - 90_000, node: { type: 'system', system: { body: 'A changed their number' } } }, 1)
-  expect(await conversation()).toMatchObject({ windowUntilMs: undefined, unread: 1, lastText: 'A changed their number' })
+  expect(await conversation()).toMatchObject({ windowUntilMs: undefined, unread: 0, lastText: 'A changed their number' })
   await send({ wamid: 'wamid.text', at: tenHoursAgo, text: 'Hello' }, 2)
-  expect(await conversation()).toMatchObject({ windowUntilMs: tenHoursAgo * 1000 + day, unread: 2, lastText: 'Hello' })
+  expect(await conversation()).toMatchObject({ windowUntilMs: tenHoursAgo * 1000 + day, unread: 1, lastText: 'Hello' })
   await send({ wamid: 'wamid.late', at: tenHoursAgo - 60, text: 'Written before' }, 3)
-  const expected = { windowUntilMs: tenHoursAgo * 1000 + day, unread: 3, lastText: 'Hello', lastMessageAtMs: tenHoursAgo * 1000 }
+  const expected = { windowUntilMs: tenHoursAgo * 1000 + day, unread: 2, lastText: 'Hello', lastMessageAtMs: tenHoursAgo * 1000 }
   expect(await conversation()).toMatchObject(expected)
 })
 

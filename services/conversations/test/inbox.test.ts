@@ -34,6 +34,80 @@ test('pages list newest first and hold each row once, also when several are of t
   expect(new Set([...first, ...second].map((m) => m.wamid)).size).toBe(3)
 })
 
+test('a message is listed with what people did to it; what is about a message that is not here stands by itself', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const [ada, bob] = ['15550001000', '15550001001']
+  const about = { reaction: { message_id: 'wamid.file', emoji: '👍' } }
+  const image = (caption: string) => ({ type: 'image', image: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption } })
+  const messages: Sent[] = [
+    { from: ada, wamid: 'wamid.file', at: now - 50, node: image('Befor') },
+    {
+      from: ada,
+      wamid: 'wamid.edit',
+      at: now - 40,
+      node: { type: 'edit', edit: { original_message_id: 'wamid.file', message: image('Before') } },
+    },
+    { from: ada, wamid: 'wamid.like', at: now - 30, node: { type: 'reaction', ...about } },
+    { from: bob, wamid: 'wamid.wow', at: now - 20, node: { type: 'reaction', reaction: { message_id: 'wamid.file', emoji: '😮' } } },
+    { from: bob, wamid: 'wamid.taken-back', at: now - 10, node: { type: 'reaction', reaction: { message_id: 'wamid.file' } } },
+    {
+      from: ada,
+      wamid: 'wamid.campaign',
+      at: now - 5,
+      node: { type: 'reaction', reaction: { message_id: 'wamid.elsewhere', emoji: '🎉' } },
+    },
+  ]
+  await stack.deliver(tenant, body('101', { messages }))
+  await stack.outcomes(1)
+  const { conversations } = await service.client.listConversations({ after: '', limit: 0 }, tenant)
+  const adas = conversations.find(({ unread }) => unread === 1)!
+  const listed = (await service.client.listMessages({ conversationId: adas.id, after: '', limit: 0 }, tenant)).messages
+  expect(listed).toMatchObject([
+    { wamid: 'wamid.campaign', text: '🎉', targetWamid: 'wamid.elsewhere', media: undefined, reactions: [] },
+    {
+      wamid: 'wamid.file',
+      text: 'Before',
+      originalText: 'Befor',
+      editedAtMs: (now - 40) * 1000,
+      revokedAtMs: undefined,
+      media: { id: '7', mimeType: 'image/png', sha256: 'abc=', caption: 'Before', filename: '', voice: false },
+      reactions: [{ emoji: '👍', atMs: (now - 30) * 1000 }],
+    },
+  ])
+  expect(await service.client.countInbound({ connectionId: tenant.connectionId, sinceMs: 0 }, tenant)).toEqual({ messages: 1 })
+})
+
+test('the conversations of one person become one, and the former id leads to it', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const [number, userId] = ['15550001000', 'DE.ada']
+  const list = async () => (await service.client.listConversations({ after: '', limit: 0 }, tenant)).conversations
+  const react = { type: 'reaction', reaction: { message_id: 'wamid.ours', emoji: '👍' } }
+  await stack.deliver(tenant, body('101', { messages: [{ from: number, wamid: 'wamid.1', at: now - 30, text: 'One' }] }))
+  await stack.outcomes(1)
+  const messages: Sent[] = [
+    { from: userId, wamid: 'wamid.2', at: now - 20, text: 'Two' },
+    { from: userId, wamid: 'wamid.3', at: now - 10, node: react },
+  ]
+  await stack.deliver(tenant, body('101', { messages }))
+  await stack.outcomes(2)
+  const before = await list()
+  expect(before).toHaveLength(2)
+  const both = { type: 'text', from_user_id: userId, text: { body: 'Both' } }
+  await stack.deliver(tenant, body('101', { messages: [{ from: number, wamid: 'wamid.4', at: now - 5, node: both }] }))
+  await stack.outcomes(3)
+  const after = await list()
+  expect(after).toMatchObject([{ unread: 3, lastText: 'Both', lastMessageAtMs: (now - 5) * 1000 }])
+  for (const { id } of before) {
+    const page = await service.client.listMessages({ conversationId: id, after: '', limit: 0 }, tenant)
+    expect(page.messages.map(({ wamid }) => wamid)).toEqual(['wamid.4', 'wamid.3', 'wamid.2', 'wamid.1'])
+  }
+  expect(await stack.world.sql('select conversation_id from conversations.reactions')).toEqual([{ conversation_id: after[0]!.id }])
+})
+
 test('an account sees nothing of another one', async () => {
   await using stack = await openStack()
   await using service = await openService(stack.config)

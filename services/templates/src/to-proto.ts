@@ -3,8 +3,10 @@ import type { SyncRun, Template } from './db/entities.ts'
 
 export function templateToProto(template: Template): proto.Template {
   const { id, wabaId, name, language, category, status, components, parameterFormat, quality, rejectedReason, syncedAt } = template
-  const same = { id, wabaId, name, language, category, status, parameterFormat, quality, rejectedReason }
-  return { ...same, componentsJson: JSON.stringify(components), syncedAtMs: syncedAt.getTime() }
+  const { statusWords, nextCategory, nextCategoryAt } = template
+  const same = { id, wabaId, name, language, category, status, parameterFormat, quality, rejectedReason, statusWords, nextCategory }
+  const times = { syncedAtMs: syncedAt.getTime(), nextCategoryAtMs: nextCategoryAt?.getTime() }
+  return { ...same, ...times, componentsJson: JSON.stringify(components) }
 }
 
 export function syncRunToProto({ id, connectionId, state, seen, removed, failure, startedAt, finishedAt }: SyncRun): proto.SyncRun {

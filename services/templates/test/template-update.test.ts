@@ -1,5 +1,7 @@
+import { createLimiter, openRedis, untilReady } from '@lockstep/locks'
+import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { openService, openStack, template, wabaId } from './setup.ts'
+import { openService, openStack, scale, template, wabaId } from './setup.ts'
 
 /** Past 2^53, where a double would change it. */
 const metaId = '9007199254740993'
@@ -82,8 +84,7 @@ test('news that applies to nothing is told apart: unmatched, unclaimed, foreign,
   const app = { name: 'App', metaAppId: '1', secret: 'app-secret', verifyToken: 'verify' }
   const { id: appId } = await stack.accounts.createApp(app, { accountId: stranger.id })
   await stack.deliver({ appId }, status('PAUSED', now()))
-  const words = { field: 'message_template_components_update', value: { ...about, message_template_element: 'Hi' }, time: now() }
-  await stack.deliver(tenant, words)
+  await stack.deliver(tenant, { field: 'message_template_unheard_of', value: about, time: now() })
   expect(await stack.outcomes(4)).toEqual({ unmatched: 1, unclaimed: 1, foreign: 1, kept: 1 })
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
 })
@@ -93,4 +94,68 @@ test('an event that puts a template back to work leaves it approved', async () =
   for (const event of ['DISABLED', 'REINSTATED']) await stack.deliver(stack.first, status(event, now()))
   expect(await stack.outcomes(2)).toEqual({ done: 2 })
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+})
+
+test('a status says why in the words of Meta, and a list that names another status ends them', async () => {
+  await using stack = await openSynced()
+  const paused = status('PAUSED', now())
+  const other_info = { title: 'SECOND_PAUSE', description: 'Paused for 6 hours' }
+  await stack.deliver(stack.first, { ...paused, value: { ...paused.value, other_info } })
+  await stack.outcomes(1)
+  expect(await stack.welcome()).toMatchObject({
+    status: 'PAUSED',
+    statusWords: 'SECOND_PAUSE · Paused for 6 hours',
+    rejectedReason: 'NONE',
+  })
+  await stack.templates.sync(stack.first)
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED', statusWords: '' })
+})
+
+test('an announced category shows with its day until it has come, also by a list, and an announcement that comes late is over', async () => {
+  await using stack = await openSynced()
+  const { first: tenant } = stack
+  const start = now()
+  const announced = {
+    field: 'template_category_update',
+    value: { ...about, new_category: 'MARKETING', correct_category: 'UTILITY', category_update_timestamp: start + 86_400 },
+    time: start,
+  }
+  await stack.deliver(tenant, announced)
+  await stack.outcomes(1)
+  const next = { category: 'MARKETING', nextCategory: 'UTILITY', nextCategoryAtMs: (start + 86_400) * 1_000 }
+  expect(await stack.welcome()).toMatchObject(next)
+  await stack.templates.sync(tenant)
+  expect(await stack.welcome()).toMatchObject(next)
+  await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, category: 'UTILITY' })] } })
+  await stack.templates.sync(tenant)
+  const come = { category: 'UTILITY', nextCategory: '', nextCategoryAtMs: undefined }
+  expect(await stack.welcome()).toMatchObject(come)
+  await stack.deliver(tenant, announced)
+  await stack.outcomes(2)
+  expect(await stack.welcome()).toMatchObject(come)
+})
+
+test('changed components are read anew: once for all news while a sync is queued, and again after one that runs already', async () => {
+  await using stack = await openSynced()
+  const { first: tenant } = stack
+  const runs = () => stack.world.sql<{ state: string }>('select state from templates.sync_runs order by id')
+  const redis = openRedis(stack.world.redis.url)
+  await untilReady(redis, 2_000)
+  // With the limit used up the sync has begun, and can't end yet.
+  await createLimiter({ redis, scale }).take('template_sync_rate_limit', tenant.connectionId, 8)
+  redis.disconnect()
+  await stack.templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
+  await until(async () => (await runs()).at(-1)!.state === 'running')
+  const components = [{ type: 'BODY' as const, text: 'Hello anew' }]
+  await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, components })] } })
+  const changed = (time: number) => ({
+    field: 'message_template_components_update',
+    value: { ...about, message_template_element: 'Hi' },
+    time,
+  })
+  for (const time of [now() + 1, now() + 2, now() + 2]) await stack.deliver(tenant, changed(time))
+  expect(await stack.outcomes(3)).toEqual({ done: 3 })
+  await until(async () => (await runs()).every(({ state }) => state === 'done'))
+  expect(await runs()).toHaveLength(3)
+  expect(JSON.parse((await stack.welcome()).componentsJson)).toEqual(components)
 })

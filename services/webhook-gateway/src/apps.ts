@@ -1,13 +1,15 @@
+import { createSecretKey } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, events, secretPlaces } from '@lockstep/contracts'
 import type { RpcClient } from '@lockstep/rpc'
 import type { AccountsDefinition, AppSecrets } from '@lockstep/rpc/gen/accounts'
 import { type BaseContext, every, type Secrets } from '@lockstep/service'
+import type { AppSecret } from '@lockstep/whatsapp'
 
 /** A Meta app as the gateway needs it. */
 export interface App {
   /** The secrets that may sign its webhooks: the present one, and during a rotation the one before. */
-  secrets: string[]
+  secrets: AppSecret[]
   verifyToken: string
 }
 
@@ -83,9 +85,8 @@ function opened({ secrets, log }: Needs, app: AppSecrets, before: App | undefine
   const place = secretPlaces.app(app.id, app.accountId)
   try {
     const sealed = [app.sealedSecret, app.sealedPreviousSecret].filter((bytes) => bytes.length > 0)
-    return [
-      [app.id, { secrets: sealed.map((bytes) => secrets.open(bytes, place)), verifyToken: secrets.open(app.sealedVerifyToken, place) }],
-    ]
+    const keys = sealed.map((bytes) => createSecretKey(secrets.open(bytes, place), 'utf8'))
+    return [[app.id, { secrets: keys, verifyToken: secrets.open(app.sealedVerifyToken, place) }]]
   } catch (err) {
     log.error({ err, appId: app.id }, 'the secrets of an app can not be opened')
     return before ? [[app.id, before]] : []

@@ -1,4 +1,4 @@
-import { connect } from '@lockstep/rpc'
+import { connect, type RpcClient } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { type BaseContext, type BaseOverrides, createBaseContext, createSecrets, started } from '@lockstep/service'
 import { createTokens, type Tokens } from '@lockstep/whatsapp'
@@ -10,6 +10,7 @@ export interface Context extends BaseContext {
   config: Config
   tokens: Tokens
   apps: Apps
+  accounts: RpcClient<typeof AccountsDefinition>
 }
 
 export async function createContext(config: Config, overrides: BaseOverrides = {}): Promise<Context> {
@@ -17,5 +18,5 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
   const base = up.use(await createBaseContext(config, [], overrides))
   const accounts = up.use(connect(AccountsDefinition, config.accountsAddress, config.tls ?? undefined))
   const apps = up.use(watchApps({ ...base, accounts, secrets: createSecrets(config.encryptionKey) }))
-  return started({ ...base, config, tokens: createTokens(config.platformKey), apps }, up)
+  return started({ ...base, config, tokens: createTokens(config.platformKey), apps, accounts }, up)
 }

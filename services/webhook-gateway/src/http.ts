@@ -24,7 +24,7 @@ declare module 'fastify' {
 
 /** Receives Meta's webhooks at /webhooks/<app id>. Disposing answers what has arrived, then closes. */
 export async function serveWebhooks(ctx: Context, intake: Intake): Promise<WebhookServer> {
-  const server = fastify({ bodyLimit, requestTimeout, forceCloseConnections: 'idle' })
+  const server = fastify({ bodyLimit, requestTimeout, forceCloseConnections: 'idle', return503OnClosing: false })
   // The signature is over the bytes as they came, so nothing may parse them before it is checked.
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

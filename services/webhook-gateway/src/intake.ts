@@ -4,7 +4,7 @@ import { gauge } from '@lockstep/telemetry'
 import { v7 as uuid } from 'uuid'
 import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
-import { countElements, countParts, countRequest, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
+import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
 import { partsOf, type SignedBody } from './parts.ts'
 
 /** Puts signed bodies into PostgreSQL. Disposing stores what is queued. */
@@ -45,7 +45,7 @@ export function openIntake(ctx: Context): Intake {
 
   return {
     store({ appId, receivedAtMs, raw }) {
-      const parts = partsOf(raw, ctx.tokens)
+      const parts = partsOf(raw, ctx.tokens, countForgedToken)
       const bytes = raw.length + parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0)
       if (queuedBytes + bytes > maxQueuedBytes) {
         countRequest('queue_full')
@@ -81,7 +81,7 @@ function groupLength(queue: readonly Waiting[]): number {
 /** Stores a group, and answers each of its members. A group that is refused is stored one by one, so that one body never costs its neighbours. */
 async function storeGroup(ctx: Context, group: Waiting[]): Promise<void> {
   const error = await tried(ctx, group)
-  if (error === null) for (const waiting of group) stored(ctx, waiting)
+  if (error === null) stored(ctx, group)
   else if (isAway(error)) for (const waiting of group) refused(ctx, waiting, 'database_away', error)
   else if (group.length === 1) refused(ctx, group[0]!, 'refused', error)
   else await storeEach(ctx, group)
@@ -92,7 +92,7 @@ async function storeEach(ctx: Context, group: Waiting[]): Promise<void> {
   for (const waiting of group) {
     const error = away ?? (await tried(ctx, [waiting]))
     if (error !== null && isAway(error)) away = error // the others would only wait for the same
-    if (error === null) stored(ctx, waiting)
+    if (error === null) stored(ctx, [waiting])
     else refused(ctx, waiting, away ? 'database_away' : 'refused', error)
   }
 }
@@ -120,14 +120,12 @@ async function tried(ctx: Context, group: Waiting[]): Promise<unknown> {
 
 const isAway = (error: unknown): boolean => error instanceof AppError || isDatabaseUnavailable(error)
 
-function stored(ctx: Context, { body, done }: Waiting): void {
-  for (const { lane, key, field, elements, outcome } of body.parts) {
-    if (lane !== null) ctx.messaging.ring(lane, key!)
-    if (outcome !== null) countParts(outcome, field)
-    countElements(field, elements)
-  }
-  countRequest('stored')
-  done()
+/** Answers first: all else can wait for it. */
+function stored(ctx: Context, group: Waiting[]): void {
+  for (const { done } of group) done()
+  const parts = group.flatMap(({ body }) => body.parts)
+  for (const { lane, key } of parts) if (lane !== null) ctx.messaging.ring(lane, key!)
+  countStored(group.length, parts)
 }
 
 function refused(ctx: Context, { body, failed }: Waiting, result: RequestResult, cause: unknown): void {

@@ -21,10 +21,11 @@ export interface NewPart {
   reason: string | null
 }
 
-/** The parts of a body; a status whose token is none of ours for its number waits in the number's lane. */
-export function partsOf(raw: Buffer, tokens: Tokens): NewPart[] {
+/** The parts of a body; a status whose token is none of ours for its number waits in the number's lane, and `onForged` hears of it. */
+export function partsOf(raw: Buffer, tokens: Tokens, onForged: () => void = () => undefined): NewPart[] {
   const verifyToken = (phoneNumberId: string, token: unknown) => {
     const named = tokens.read(token, phoneNumberId)
+    if (named === null && typeof token === 'string' && token.startsWith('lk1.')) onForged()
     return named?.kind === 'c' ? { lane: 'webhooks.campaign' as const, key: named.ownerId } : undefined
   }
   return splitWebhook(raw, { verifyToken }).map((part) => toNewPart(part, raw))

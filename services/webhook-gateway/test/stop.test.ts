@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { until } from '@lockstep/testing'
+import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
 import type { Config } from '../src/config.ts'
-import { bodyOf, message, openWorld, post, storedBodies, storedParts, untilKnown } from './gateway.ts'
+import { bodyOf, message, openWorld, post, startGateway, storedBodies, storedParts, type TestApp, untilKnown } from './gateway.ts'
 import { openProxy } from './proxy.ts'
 
 /** The gateway in a process of its own, configured by its environment as in production. */
@@ -70,6 +72,38 @@ test('SIGTERM: what has arrived is stored and answered, nothing more is let in, 
   expect((await storedBodies(here.world)).toSorted()).toEqual(all.toSorted())
   expect((await storedParts(here.world)).filter((part) => part.open)).toHaveLength(50)
 })
+
+test('a connection that was busy when the stop began ends with its answer, and does not hold the stop up', async () => {
+  await using here = await openWorld()
+  await using postgres = await openProxy(here.config.postgresUrl)
+  const drainMs = 60_000
+  await using gateway = await startGateway({ ...here.config, postgresUrl: postgres.url, drainMs }, { scale: 5 })
+  await untilKnown(gateway.origin, here.app)
+  const agent = new Agent({ keepAlive: true })
+  using _agent = { [Symbol.dispose]: () => agent.destroy() }
+  postgres.freeze()
+  const body = bodyOf(message('busy'))
+  const answered = postBy(agent, gateway.origin, here.app, body)
+  await until(async () => (await gateway.metric('lockstep_webhook_queued_bytes', {})) === body.length)
+
+  const startedAt = performance.now()
+  const stopped = gateway[Symbol.asyncDispose]()
+  await until(async () => (await post(gateway.origin, here.app, body)) === 0)
+  postgres.thaw()
+  expect(await answered).toEqual({ status: 200, connection: 'close' })
+  await stopped
+  expect(performance.now() - startedAt).toBeLessThan(drainMs / 2)
+  expect(await storedBodies(here.world)).toEqual([body])
+}, 60_000)
+
+/** Sends a webhook over a connection that its agent keeps. */
+async function postBy(agent: Agent, origin: string, app: TestApp, body: string) {
+  const headers = { 'x-hub-signature-256': signBody(app.secret, Buffer.from(body)) }
+  const sent = request(`${origin}/webhooks/${app.id}`, { method: 'POST', agent, headers }).end(body)
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  answer.resume()
+  return { status: answer.statusCode, connection: answer.headers.connection }
+}
 
 test('SIGKILL in the middle of the stream loses nothing that was answered 200', async () => {
   await using here = await openWorld()

@@ -1,32 +1,46 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createLimiter, openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
 import { startTelemetry } from '@lockstep/telemetry'
+import { Redis as BareRedis } from 'ioredis'
 import { type Round, repeat } from './measure.ts'
 
 /** One of the processes that share a limit; it does what its parent tells it, one order at a time. */
 export type Order =
   /** Calls as fast as it can, over many connections whose limits do not bind. */
-  | { kind: 'flood'; contender: 'work' | 'floor'; calls: number; atOnce: number; count: number }
+  | { kind: 'flood'; contender: 'work' | 'floor' | 'beside'; calls: number; atOnce: number; count: number }
   /** Takes all that one connection gives, for a while. */
   | { kind: 'drain'; connectionId: string; class: SendClass; perMinute: number; perSecond: number; scale: number; forMs: number }
 
 export type Report = Round & { slots: number }
 
+interface Connections {
+  /** Ours. */
+  redis: Redis
+  /** The client as everyone has it. */
+  bare: Redis
+}
+
 /** So many that the limit of none binds at any rate a machine like this reaches. */
 const connections = 512
 const trivial = 'return 1'
 
-async function flood(redis: Redis, { contender, calls, atOnce, count }: Extract<Order, { kind: 'flood' }>): Promise<Report> {
+async function flood(
+  { redis, bare }: Connections,
+  { contender, calls, atOnce, count }: Extract<Order, { kind: 'flood' }>,
+): Promise<Report> {
   const limiter = createLimiter({ redis })
-  const digest = String(await redis.script('LOAD', trivial))
+  const client = contender === 'floor' ? bare : redis
+  const digest = String(await client.script('LOAD', trivial))
   let slots = 0
-  const connectionId = (i: number) => `flood-${i % connections}`
+  const first = Math.floor(Math.random() * connections)
+  const connectionId = (i: number) => `flood-${(first + i) % connections}`
   const work = async (i: number) => {
     const limits = { perMinute: 60_000, perSecond: 1_000 } // Meta's top tier
-    slots += (await limiter.takeSend({ connectionId: connectionId(i), ...limits, class: 'bulk', count })).slots.length
+    const granted = await limiter.takeSend({ connectionId: connectionId(i), ...limits, class: 'bulk', count })
+    slots += granted.slots.length
   }
   const floor = async (i: number) => {
-    await redis.evalsha(digest, 1, connectionId(i))
+    await client.evalsha(digest, 1, connectionId(i))
     slots += count
   }
   return { ...(await repeat(calls, atOnce, contender === 'work' ? work : floor)), slots }
@@ -52,9 +66,10 @@ async function main(url: string): Promise<void> {
   await using up = new AsyncDisposableStack()
   up.use(startTelemetry({ service: 'bench' })) // counting is part of the work
   const redis = up.adopt(openRedis(url), (each) => each.disconnect())
-  await untilReady(redis, 5_000)
+  const bare = up.adopt(new BareRedis(url), (each) => each.disconnect())
+  await Promise.all([redis, bare].map((each) => untilReady(each, 5_000)))
   process.on('message', async (order: Order) => {
-    process.send?.(order.kind === 'flood' ? await flood(redis, order) : await drain(redis, order))
+    process.send?.(order.kind === 'flood' ? await flood({ redis, bare }, order) : await drain(redis, order))
   })
   process.send?.('ready')
   await new Promise((resolve) => process.once('disconnect', resolve))

@@ -1,6 +1,7 @@
 import { locks as table } from '@lockstep/contracts'
 import { createLocks, type LockKey, type Locks, openRedis, type Redis, untilReady } from '@lockstep/locks'
 import { startTelemetry } from '@lockstep/telemetry'
+import { Redis as BareRedis } from 'ioredis'
 import { Mutex } from 'redis-semaphore'
 import Redlock from 'redlock'
 import { type Bench, type BenchContext, type Check, growth } from './bench.ts'
@@ -17,13 +18,15 @@ export const run: Bench = async (ctx) => {
   await using up = new AsyncDisposableStack()
   up.use(startTelemetry({ service: 'bench' })) // counting is part of the work
   const server = up.use(await ownRedis(ctx))
-  const open = async () => {
-    const redis = up.adopt(openRedis(server.url), (each) => each.disconnect())
+  const connected = async (redis: Redis) => {
+    up.adopt(redis, (each) => each.disconnect())
     await untilReady(redis, 5_000)
     return redis
   }
-  const locks = up.use(await createLocks({ redis: await open(), instanceId: 'bench' }))
-  const [bare, forRedlock, forSemaphore] = [await open(), await open(), await open()]
+  const openOurs = () => connected(openRedis(server.url))
+  const openBare = () => connected(new BareRedis(server.url)) // the client as everyone has it
+  const locks = up.use(await createLocks({ redis: await openOurs(), instanceId: 'bench' }))
+  const [bare, forRedlock, forSemaphore, together] = [await openBare(), await openBare(), await openBare(), await openOurs()]
 
   const against = (atOnce: number, keys: number): Promise<Comparison> => {
     ctx.say(`${keys} keys, ${atOnce} at once`)
@@ -32,7 +35,8 @@ export const run: Bench = async (ctx) => {
       what: `${keys === 1 ? '1 key' : `${keys} keys in one hold`}, ${atOnce} at once`,
       work: ours(locks, atOnce, keys),
       floor: twoRoundTrips(bare, atOnce),
-      peers: keys === 1 || keys === batchSize ? [redlock(forRedlock, atOnce, keys), semaphore(forSemaphore, atOnce, keys)] : [],
+      peers: [redlock(forRedlock, atOnce, keys), semaphore(forSemaphore, atOnce, keys)],
+      others: atOnce > 1 ? [twoRoundTrips(together, atOnce, 'PING, PING on our client')] : [],
       ...(keys === 1 && { reach: 0.7 }),
     })
   }
@@ -64,8 +68,8 @@ function ours(locks: Locks, atOnce: number, keys: number): Contender {
   })
 }
 
-function twoRoundTrips(redis: Redis, atOnce: number): Contender {
-  return contender('PING, PING', atOnce, async () => {
+function twoRoundTrips(redis: Redis, atOnce: number, name = 'PING, PING'): Contender {
+  return contender(name, atOnce, async () => {
     await redis.ping()
     await redis.ping()
   })

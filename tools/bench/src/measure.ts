@@ -34,26 +34,43 @@ export interface Comparison {
   reach?: number
   /** `ratio` is the work by this peer: above 1 the work is faster. */
   peers: (Figure & { ratio: number })[]
+  /** For comparison only. */
+  others: (Figure & { ratio: number })[]
 }
 
 export interface CompareOptions {
   what: string
   work: Contender
   floor: Contender
+  /** Other programs for the same work. */
   peers?: Contender[]
+  /** What it is good to know beside. */
+  others?: Contender[]
   reach?: number
   rounds: number
   /** About how long a round of the work shall last; the floor and the peers do as many operations. */
   roundMs: number
+  /** Fewer operations a round than this would not show what is to be shown. */
+  least?: number
 }
 
 /**
  * Runs work, floor and peers in turn, round after round, so that a noisy neighbour hits all of them; what a round before
  * the first one shows is used for nothing but the number of operations.
  */
-export async function compare({ what, work, floor, peers = [], reach, rounds, roundMs }: CompareOptions): Promise<Comparison> {
-  const contenders = [work, floor, ...peers]
-  const operations = await warmUp(contenders, roundMs)
+export async function compare({
+  what,
+  work,
+  floor,
+  peers = [],
+  others = [],
+  reach,
+  rounds,
+  roundMs,
+  least = 100,
+}: CompareOptions): Promise<Comparison> {
+  const contenders = [work, floor, ...peers, ...others]
+  const operations = await warmUp(contenders, roundMs, least)
   const results = new Map<Contender, Round[]>(contenders.map((contender) => [contender, []]))
   for (let round = 0; round < rounds; round++) {
     for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
@@ -62,6 +79,7 @@ export async function compare({ what, work, floor, peers = [], reach, rounds, ro
   }
   const of = (contender: Contender) => results.get(contender) ?? []
   const ratioTo = (other: Contender) => medianRatio(of(work), of(other))
+  const beside = (other: Contender) => ({ ...figure(other.name, of(other)), ratio: ratioTo(other) })
   return {
     what,
     rounds,
@@ -70,17 +88,18 @@ export async function compare({ what, work, floor, peers = [], reach, rounds, ro
     floor: figure(floor.name, of(floor)),
     ratio: ratioTo(floor),
     ...(reach !== undefined && { reach }),
-    peers: peers.map((peer) => ({ ...figure(peer.name, of(peer)), ratio: ratioTo(peer) })),
+    peers: peers.map(beside),
+    others: others.map(beside),
   }
 }
 
 /** Lets everyone get warm twice; returns how many operations of the first one fill `roundMs`. */
-async function warmUp(contenders: Contender[], roundMs: number): Promise<number> {
-  let operations = 100
+async function warmUp(contenders: Contender[], roundMs: number, least: number): Promise<number> {
+  let operations = least
   for (let pass = 0; pass < 2; pass++) {
     const rounds = []
     for (const contender of contenders) rounds.push(await contender.run(operations))
-    operations = Math.max(100, Math.round(perSecond(rounds[0] as Round) * (roundMs / 1000)))
+    operations = Math.max(least, Math.round(perSecond(rounds[0] as Round) * (roundMs / 1000)))
   }
   return operations
 }

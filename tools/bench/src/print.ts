@@ -26,12 +26,13 @@ const falls = ({ ratio, reach }: Comparison): boolean => reach !== undefined && 
 /** Columns of the comparison, the same on a terminal and in the document. */
 const head = ['', 'per second', 'p50 ms', 'p99 ms', 'ratio', 'to reach']
 
-function rowsOf({ what, work, floor, peers, ratio, reach }: Comparison): string[][] {
+function rowsOf({ what, work, floor, peers, others, ratio, reach }: Comparison): string[][] {
   const cells = ({ perSecond, p50Ms, p99Ms }: Figure) => [whole(perSecond), ms(p50Ms), ms(p99Ms)]
   return [
     [what, ...cells(work), ratio.toFixed(2), reach === undefined ? '' : `≥ ${reach}`],
     [`  floor: ${floor.name}`, ...cells(floor), '', ''],
     ...peers.map((peer) => [`  peer: ${peer.name}`, ...cells(peer), `${peer.ratio.toFixed(2)}×`, '']),
+    ...others.map((other) => [`  beside: ${other.name}`, ...cells(other), `${other.ratio.toFixed(2)}×`, '']),
   ]
 }
 

@@ -1,4 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import type { Fact, Holds } from '../account-news.ts'
 
 /** A tenant: a company that writes to its customers. */
 export const AccountSchema = defineEntity({
@@ -40,7 +41,14 @@ export const ConnectionSchema = defineEntity({
     perMinute: p.integer(),
     perSecond: p.integer(),
     maxPerSecond: p.integer(),
+    /** As Meta names it: GREEN, YELLOW, RED or UNKNOWN; FLAGGED or UNFLAGGED after such news. */
     quality: p.text(),
+    /** TIER_250 … TIER_UNLIMITED; empty when Meta has not said. */
+    messagingLimit: p.text(),
+    /** What Meta holds against the number, by fact; see `healthOf`. */
+    holds: p.json<Holds>(),
+    /** Meta's time of the last news in ms, by fact. */
+    newsAt: p.json<Partial<Record<Fact, number>>>(),
     connectedAt: p.datetime(),
     disconnectedAt: p.datetime().nullable(),
   },

@@ -1,5 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import { LockMode } from '@mikro-orm/core'
 import { type App, AppSchema, type Connection, ConnectionSchema } from './entities.ts'
 
 /** The account's app; `notFound` also for another account's. */
@@ -39,9 +40,8 @@ export async function connectionsAt(tx: Tx, phoneNumberId: string, wabaId: strin
   return rows.map((row) => tx.em.map(ConnectionSchema, row))
 }
 
-/** Notes what Meta said about a number's quality, for the account's live connections of it. */
-export async function setQuality(tx: Tx, displayPhoneNumber: string, quality: string): Promise<void> {
-  await sql`update connections set quality = ${quality}
-    where account_id = ${tx.accountId} and disconnected_at is null
-      and regexp_replace(display_phone_number, '\\D', '', 'g') = regexp_replace(${displayPhoneNumber}, '\\D', '', 'g')`.execute(tx.sql)
+/** The account's connections with these ids, locked in their order. */
+export function lockConnections(tx: Tx, ids: string[]): Promise<Connection[]> {
+  const where = { accountId: tx.accountId!, id: ids }
+  return tx.em.find(ConnectionSchema, where, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE })
 }

@@ -1,35 +1,88 @@
 import type { FeedEntry } from '@lockstep/database'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
-import { accountEvents, parseWebhook, textOf } from '@lockstep/whatsapp'
+import { type AccountEvent, accountEvents, parseWebhook } from '@lockstep/whatsapp'
+import { applyChange, changesOf, healthOf } from '../account-news.ts'
+import { eventOf, wordsOf } from '../account-words.ts'
 import type { Context } from '../context.ts'
+import { accountOfApp, insertEvents } from '../db/account-events.ts'
 import type { Connection } from '../db/entities.ts'
-import { connectionsAt, setQuality } from '../db/queries.ts'
+import { connectionsAt, lockConnections } from '../db/queries.ts'
 
-/** Applies what Meta says about a WABA and its numbers, for every account that has it by the app that signed. */
+/** One event for one account, and the connections that it may change. */
+interface News {
+  connectionIds: string[]
+  event: AccountEvent
+  receivedAt: Date
+}
+
+/** Applies and keeps what Meta says about a WABA and its numbers, for every account that has it by the app that signed. */
 export const accountUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
+  const ownersOf = ownersAt(ctx, wabaId)
   const verdicts: EntryVerdict[] = []
-  for (const entry of entries) verdicts.push({ id: entry.id, outcome: await apply(ctx, wabaId, entry) })
+  const byAccount = new Map<string, News[]>()
+  for (const entry of entries) {
+    const events = accountEvents(parseWebhook(entry.body)).filter((event) => event.wabaId === wabaId)
+    const owners = await ownersOf(entry, events)
+    verdicts.push({ id: entry.id, outcome: typeof owners === 'string' ? owners : events.length > 0 ? 'done' : 'kept' })
+    if (typeof owners === 'string') continue
+    for (const [accountId, connectionIds] of owners) {
+      const news = events.map((event) => ({ connectionIds, event, receivedAt: new Date(entry.createdAtMs) }))
+      const known = byAccount.get(accountId)
+      if (known) known.push(...news)
+      else byAccount.set(accountId, news)
+    }
+  }
+  for (const [accountId, news] of byAccount) await record(ctx, accountId, news)
   return verdicts
 }
 
-async function apply(ctx: Context, wabaId: string, entry: FeedEntry): Promise<string> {
-  const connections = await ctx.db.system((tx) => connectionsAt(tx, '', wabaId, new Date(entry.createdAtMs)))
-  if (connections.length === 0) return 'unclaimed'
-  const bound = connections.filter((connection) => connection.appId === entry.appId)
-  if (bound.length === 0) return 'foreign'
-  const updates = qualityUpdates(entry.body)
-  for (const accountId of new Set(bound.map((connection: Connection) => connection.accountId)))
-    await ctx.db.transaction(accountId, async (tx) => {
-      for (const { displayPhoneNumber, quality } of updates) await setQuality(tx, displayPhoneNumber, quality)
-    })
-  return updates.length > 0 ? 'done' : 'kept'
+/** Ids of connections by account, or why there are none. */
+type Owners = Map<string, string[]> | 'unclaimed' | 'foreign'
+
+/** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
+function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry, events: AccountEvent[]) => Promise<Owners> {
+  const known = new Map<number, Connection[]>()
+  return async ({ createdAtMs, appId }, events) => {
+    // These name a business portfolio, no WABA (Meta, partner_solutions): the app's account is whom they concern.
+    if (events.some(({ field }) => field === 'partner_solutions')) {
+      const accountId = await ctx.db.system((tx) => accountOfApp(tx, appId))
+      return accountId ? new Map([[accountId, []]]) : 'unclaimed'
+    }
+    const all = known.get(createdAtMs) ?? (await ctx.db.system((tx) => connectionsAt(tx, '', wabaId, new Date(createdAtMs))))
+    known.set(createdAtMs, all)
+    if (all.length === 0) return 'unclaimed'
+    const owners = new Map<string, string[]>()
+    for (const { id, accountId, appId: boundTo } of all)
+      if (boundTo === appId) owners.set(accountId, [...(owners.get(accountId) ?? []), id])
+    return owners.size > 0 ? owners : 'foreign'
+  }
 }
 
-/** Meta's phone_number_quality_update: its `event` and the number as people read it (meta-cloud-api.md §2). */
-function qualityUpdates(body: Buffer): { displayPhoneNumber: string; quality: string }[] {
-  return accountEvents(parseWebhook(body)).flatMap(({ field, value }) => {
-    const displayPhoneNumber = textOf(value.display_phone_number)
-    const quality = textOf(value.event)
-    return field === 'phone_number_quality_update' && displayPhoneNumber && quality ? [{ displayPhoneNumber, quality }] : []
+async function record(ctx: Context, accountId: string, news: News[]): Promise<void> {
+  await ctx.db.transaction(accountId, async (tx) => {
+    const ids = [...new Set(news.flatMap(({ connectionIds }) => connectionIds))]
+    const connections = await lockConnections(tx, ids)
+    const healthBefore = new Map(connections.map(({ id, holds }) => [id, healthOf(holds, ctx.now()).health]))
+    for (const { connectionIds, event, receivedAt } of news) {
+      const at = event.timestampMs === null ? receivedAt : new Date(event.timestampMs)
+      const mine = connections.filter(({ id }) => connectionIds.includes(id))
+      for (const change of changesOf(event)) for (const connection of mine) applyChange(connection, change, at)
+    }
+    await insertEvents(tx, news.map(toRow))
+    for (const { id, holds } of connections) {
+      const { health, words } = healthOf(holds, ctx.now())
+      if (health !== healthBefore.get(id))
+        tx.afterCommit(() => ctx.log.warn({ connection: id, health, words }, "A connection's health has changed"))
+    }
   })
 }
+
+const toRow = ({ event, receivedAt }: News) => ({
+  wabaId: event.wabaId,
+  field: event.field,
+  event: eventOf(event).slice(0, 128),
+  words: wordsOf(event),
+  value: event.value,
+  occurredAt: event.timestampMs === null ? null : new Date(event.timestampMs),
+  receivedAt,
+})

@@ -34,9 +34,12 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
         ...defaultLimits,
         maxPerSecond: maxPerSecond(number.throughput),
         quality: number.quality,
+        messagingLimit: number.messagingLimit,
+        holds: {},
+        newsAt: {},
         connectedAt: new Date(ctx.now()),
       })
-      return connectionToProto(connection)
+      return connectionToProto(connection, ctx.now())
     })
   } catch (error) {
     if (!isUniqueViolation(error)) throw error

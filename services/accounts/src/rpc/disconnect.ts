@@ -10,5 +10,5 @@ export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, 
   ctx.db.transaction(call.accountId, async (tx) => {
     const connection = await findConnection(tx, requireId(request.id, 'connection'))
     connection.disconnectedAt ??= new Date(ctx.now())
-    return connectionToProto(connection)
+    return connectionToProto(connection, ctx.now())
   })

@@ -5,6 +5,7 @@ import { createApp } from './create-app.ts'
 import { createConnection } from './create-connection.ts'
 import { disconnect } from './disconnect.ts'
 import { getConnection } from './get-connection.ts'
+import { listAccountEvents } from './list-account-events.ts'
 import { listAppSecrets } from './list-app-secrets.ts'
 import { listConnections } from './list-connections.ts'
 import { resolveConnections } from './resolve-connections.ts'
@@ -19,6 +20,7 @@ export const methods = {
   createConnection,
   disconnect,
   getConnection,
+  listAccountEvents,
   listAppSecrets,
   listConnections,
   resolveConnections,

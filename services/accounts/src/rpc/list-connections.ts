@@ -8,5 +8,5 @@ import { connectionToProto } from '../to-proto.ts'
 export const listConnections: Method<Context, ListConnectionsRequest, ListConnectionsResponse> = (ctx, _request, call) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     const connections = await tx.em.find(ConnectionSchema, { accountId: call.accountId }, { orderBy: { id: 'asc' } })
-    return { connections: connections.map(connectionToProto) }
+    return { connections: connections.map((connection) => connectionToProto(connection, ctx.now())) }
   })

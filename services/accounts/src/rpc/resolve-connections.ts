@@ -8,5 +8,5 @@ import { connectionToProto } from '../to-proto.ts'
 export const resolveConnections: Method<Context, ResolveConnectionsRequest, ListConnectionsResponse> = (ctx, request) =>
   ctx.db.system(async (tx) => {
     const connections = await connectionsAt(tx, request.phoneNumberId, request.wabaId, new Date(request.atMs))
-    return { connections: connections.map(connectionToProto) }
+    return { connections: connections.map((connection) => connectionToProto(connection, ctx.now())) }
   })

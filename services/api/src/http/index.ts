@@ -9,6 +9,7 @@ import { getCampaign } from './get-campaign.ts'
 import { getContact } from './get-contact.ts'
 import { getContactImport } from './get-contact-import.ts'
 import { getTemplateSync } from './get-template-sync.ts'
+import { listAccountEvents } from './list-account-events.ts'
 import { listCampaigns } from './list-campaigns.ts'
 import { listConnections } from './list-connections.ts'
 import { listContacts } from './list-contacts.ts'
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
   createConnection,
   listConnections,
   setConnectionLimits,
+  listAccountEvents,
   startTemplateSync,
   getTemplateSync,
   listTemplates,

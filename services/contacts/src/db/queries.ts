@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { query, sql, type Tx } from '@lockstep/database'
-import type { AudienceContact, Contact, Filter } from '@lockstep/rpc/gen/contacts'
+import type { AudienceContact, Contact, Filter, Merged } from '@lockstep/rpc/gen/contacts'
 import type { Reach } from '../consent.ts'
 import { compileFilter } from './filter.ts'
 
@@ -50,6 +50,17 @@ export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, L
         from chain join contacts c on c.id = chain.id where c.merged_into is null`,
   )
   return new Map(rows.map((row) => [row.asked, row]))
+}
+
+/** Every contact that was merged into one of these, directly or through others. */
+export function mergedInto(tx: Tx, ids: string[]): Promise<Merged[]> {
+  return query(
+    tx,
+    sql`with recursive chain as (
+          select id, merged_into as into_id from contacts where merged_into = any(${[...new Set(ids)]}::uuid[]) and account_id = ${tx.accountId}::uuid
+          union select n.id, chain.into_id from chain join contacts n on n.merged_into = chain.id)
+        select id as "contactId", into_id as into from chain order by id`,
+  )
 }
 
 export type AudienceRow = Omit<AudienceContact, 'skipReason'> & Reach

@@ -5,9 +5,10 @@ import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { type CsvRow, readCsv } from '../csv.ts'
 import type { Import } from '../db/entities.ts'
+import { writeFacts } from '../db/facts.ts'
 import { countBatch, deleteChunks, findImport, insertErrors, type RowError, readChunk, type Tally } from '../db/imports.ts'
 import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { identify, lockContacts, writeFacts } from '../db/people.ts'
+import { identify } from '../db/people.ts'
 import { phoneIdentity } from '../identity.ts'
 import { type Columns, type ImportedContact, readHeader, readRow } from '../import-row.ts'
 
@@ -163,10 +164,9 @@ async function applyContacts(tx: Tx, importId: string, at: Date, contacts: Impor
     tx,
     contacts.map(({ phone }) => ({ identities: [phoneIdentity(phone)] })),
   )
-  const lastImports = await lockContacts(tx, found.contactIds)
   const seen = new Set<string>()
   for (const id of found.contactIds) {
-    if (seen.has(id) || lastImports.get(id) === importId) tally.duplicates++
+    if (seen.has(id) || found.lastImports.get(id) === importId) tally.duplicates++
     else if (found.created.has(id)) tally.created++
     else tally.updated++
     seen.add(id)

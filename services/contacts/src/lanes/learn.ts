@@ -4,8 +4,9 @@ import type { LaneHandler } from '@lockstep/service'
 import { z } from 'zod'
 import type { Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
+import { type Facts, writeFacts } from '../db/facts.ts'
 import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { type Facts, identify, lockContacts, writeFacts } from '../db/people.ts'
+import { identify } from '../db/people.ts'
 import { liveContacts } from '../db/queries.ts'
 import { metaIdentities } from '../identity.ts'
 
@@ -41,26 +42,19 @@ async function apply(tx: Tx, learned: Learned[]): Promise<void> {
     const contact = live.get(one.contactId)
     return contact ? [{ ...one, contactId: contact.id, identities: one.waId || one.userId ? metaIdentities(one) : [] }] : []
   })
-  const found = await identify(tx, about)
-  await lockContacts(tx, [...found.owners.flat(), ...found.contactIds])
+  const { contactIds, gained } = await identify(tx, about)
   const facts: Facts[] = about.flatMap(({ identities }, at) =>
-    identities.map(({ kind, value }, i) => ({
-      contactId: found.owners[at]![i]!,
+    identities.map(({ kind, value }) => ({
+      contactId: contactIds[at]!,
       ...(kind === 'user_id' ? { userId: value } : { waId: value, phone: value }),
     })),
   )
   await writeFacts(tx, 'campaign', facts)
-  const statements: Statement[] = about.flatMap(({ stoppedAtMs, contactId }, at) =>
+  const statements: Statement[] = about.flatMap(({ stoppedAtMs }, at) =>
     stoppedAtMs === undefined
       ? []
-      : [...new Set([contactId, ...found.owners[at]!])].map((id) => ({
-          contactId: id,
-          kind: 'opt_out' as const,
-          via: 'error_131050' as const,
-          evidence: '',
-          saidAt: new Date(stoppedAtMs),
-        })),
+      : [{ contactId: contactIds[at]!, kind: 'opt_out', via: 'error_131050', evidence: '', saidAt: new Date(stoppedAtMs) }],
   )
   await recordStatements(tx, statements)
-  await deriveFlags(tx, [...found.gained, ...statements.map((statement) => statement.contactId)])
+  await deriveFlags(tx, [...gained, ...statements.map((statement) => statement.contactId)])
 }

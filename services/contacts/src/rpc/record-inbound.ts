@@ -3,8 +3,10 @@ import type { Method } from '@lockstep/rpc'
 import type { InboundPerson, RecordInboundRequest, RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
 import { readPreference, readWord, type Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
+import { type Facts, writeFacts } from '../db/facts.ts'
 import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { type Facts, type Identified, identify, lockContacts, writeFacts } from '../db/people.ts'
+import { identify } from '../db/people.ts'
+import { mergedInto } from '../db/queries.ts'
 import { type Identity, metaIdentities } from '../identity.ts'
 import { clean } from '../text.ts'
 
@@ -12,45 +14,48 @@ const maxPeople = 5_000
 
 /** Finds or creates the senders of inbound messages and applies what they said; repeating it changes nothing. */
 export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (ctx, { people }, call) => {
-  if (people.length === 0) return { contactIds: [] }
+  if (people.length === 0) return { contactIds: [], merged: [] }
   if (people.length > maxPeople) throw new AppError('invalid', `${people.length} people at once; at most ${maxPeople} are allowed`)
-  const named = people.map((person) => ({ identities: metaIdentities(person) }))
+  const named = people.map((person) => ({ identities: [...metaIdentities(person), ...formerIdentities(person)] }))
   return ctx.db.transaction(call.accountId, async (tx) => {
-    const found = await identify(tx, named)
-    await lockContacts(tx, found.owners.flat())
+    const { contactIds, gained } = await identify(tx, named)
     await writeFacts(
       tx,
       'webhook',
-      people.flatMap((person, at) => factsOf(person, named[at]!.identities, found, at)),
+      people.map((person, at) => factsOf(person, contactIds[at]!)),
     )
-    const statements = people.flatMap((person, at) => statementsOf(person, found.owners[at]!))
+    const statements = people.flatMap((person, at) => statementsOf(person, contactIds[at]!))
     await recordStatements(tx, statements)
-    await deriveFlags(tx, [...found.gained, ...statements.map((statement) => statement.contactId)])
-    return { contactIds: found.contactIds }
+    await deriveFlags(tx, [...gained, ...statements.map((statement) => statement.contactId)])
+    return { contactIds, merged: await mergedInto(tx, contactIds) }
   })
 }
 
-/** What a message says about its sender. Each id goes to the contact that it leads to, the rest to the sender's contact. */
-function factsOf(person: InboundPerson, identities: Identity[], found: Identified, at: number): Facts[] {
-  const contactId = found.contactIds[at]!
-  // A preference is no message: it opens no window.
-  const lastInboundAt = person.preference ? undefined : new Date(person.atMs)
-  return [
-    { contactId, name: clean(person.profileName, 256), lastInboundAt },
-    ...identities.map(({ kind, value }, i) => {
-      const owner = { contactId: found.owners[at]![i]!, lastInboundAt: found.owners[at]![i] === contactId ? lastInboundAt : undefined }
-      return kind === 'user_id' ? { ...owner, userId: value } : { ...owner, waId: value, phone: value }
-    }),
-  ]
+/** What a person was known by before they changed their number or user id: it goes on leading to them. */
+function formerIdentities({ movedFromWaId: waId, movedFromUserId: userId }: InboundPerson): Identity[] {
+  return waId || userId ? metaIdentities({ waId, userId }) : []
 }
 
-/** What a person said, for every contact that they turn out to be: a stop must not miss the one that is written to. */
-function statementsOf(person: InboundPerson, owners: string[]): Statement[] {
-  const word = readWord(person.text)
+/** What a message says about its sender. A preference is no message, either. */
+function factsOf(person: InboundPerson, contactId: string): Facts {
+  const at = new Date(person.atMs)
+  const ids: Facts = { contactId, namedAt: at, changedPhone: person.movedFromWaId !== '' }
+  for (const { kind, value } of metaIdentities(person)) {
+    if (kind === 'user_id') ids.userId = value
+    else Object.assign(ids, { waId: value, phone: value })
+  }
+  const lastInboundAt = person.silent || person.preference ? undefined : at
+  return { ...ids, name: clean(person.profileName, 256), lastInboundAt }
+}
+
+function statementsOf(person: InboundPerson, contactId: string): Statement[] {
+  // Payload and text of a button stand one a line.
+  const words = (person.button ? person.text.split('\n') : [person.text]).map(readWord)
+  const word = words.includes('opt_out') ? 'opt_out' : words.find(Boolean)
   const preference = readPreference(person.preference)
-  const said = { evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
-  return [...new Set(owners)].flatMap((contactId) => [
-    ...(word ? [{ contactId, kind: word, via: 'word' as const, ...said }] : []),
-    ...(preference ? [{ contactId, kind: preference, via: 'preference' as const, ...said }] : []),
-  ])
+  const said = { contactId, evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
+  return [
+    ...(word ? [{ ...said, kind: word, via: person.button ? ('button' as const) : ('word' as const) }] : []),
+    ...(preference ? [{ ...said, kind: preference, via: 'preference' as const }] : []),
+  ]
 }

@@ -1,5 +1,9 @@
 import type { MigrationList } from '@lockstep/database'
 import { Conversations } from './migrations/2026-11-24-conversations.ts'
+import { EveryKind } from './migrations/2026-11-25-every-kind.ts'
 
 /** In the order in which they run; a name that has landed never changes. */
-export const migrations: MigrationList = [{ name: '2026-11-24-conversations', class: Conversations }]
+export const migrations: MigrationList = [
+  { name: '2026-11-24-conversations', class: Conversations },
+  { name: '2026-11-25-every-kind', class: EveryKind },
+]

@@ -1,4 +1,6 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import type { Media } from '@lockstep/rpc/gen/conversations'
+import { isAboutStored } from './store.ts'
 
 export interface Page {
   /** Id of the last row of the page before; empty for the first page. */
@@ -28,9 +30,16 @@ export function listConversations(tx: Tx, { after, limit }: Page): Promise<Conve
   )
 }
 
-/** True when the account has the conversation. */
-export async function hasConversation(tx: Tx, id: string): Promise<boolean> {
-  return Boolean(await queryOne(tx, sql`select 1 from conversations where account_id = ${tx.accountId} and id = ${id}`))
+/** The account's conversation, or the one that its messages went to; undefined when there is none. */
+export async function findConversation(tx: Tx, id: string): Promise<string | undefined> {
+  const row = await queryOne<{ id: string }>(
+    tx,
+    sql`with recursive chain as (
+          select id, merged_into from conversations where account_id = ${tx.accountId} and id = ${id}
+          union select n.id, n.merged_into from chain join conversations n on n.id = chain.merged_into)
+        select id from chain where merged_into is null`,
+  )
+  return row?.id
 }
 
 export interface MessageRow {
@@ -41,25 +50,41 @@ export interface MessageRow {
   text: string
   at: Date
   contextWamid: string | null
+  targetWamid: string | null
+  media: Partial<Media> | null
+  content: string | null
+  forwarded: boolean
+  frequentlyForwarded: boolean
+  referral: string | null
+  referredProduct: string | null
+  editedAt: Date | null
+  originalText: string | null
+  revokedAt: Date | null
+  reactions: { emoji: string; atMs: number }[]
 }
 
-/** A conversation's messages, newest first. */
+/** A conversation's messages, newest first; reactions, edits and deletions stand by themselves only while their message is not stored. */
 export function listMessages(tx: Tx, conversationId: string, { after, limit }: Page): Promise<MessageRow[]> {
   return query(
     tx,
-    sql`select id::text, wamid, direction, type, text, at, context_wamid as "contextWamid"
-        from messages where account_id = ${tx.accountId} and conversation_id = ${conversationId}
+    sql`select m.id::text, wamid, direction, type, text, at, context_wamid as "contextWamid", target_wamid as "targetWamid", media,
+          content::text, forwarded, frequently_forwarded as "frequentlyForwarded", referral::text, referred_product::text as "referredProduct",
+          edited_at as "editedAt", original_text as "originalText", revoked_at as "revokedAt",
+          coalesce((select jsonb_agg(jsonb_build_object('emoji', r.emoji, 'atMs', floor(extract(epoch from r.at) * 1000)) order by r.at, r.wamid)
+                    from reactions r where r.connection_id = m.connection_id and r.target_wamid = m.wamid and r.emoji <> ''), '[]') as reactions
+        from messages m where account_id = ${tx.accountId} and conversation_id = ${conversationId} and not ${isAboutStored(sql`m`)}
           ${after ? sql`and (at, wamid) < (select at, wamid from messages where id = ${after}::bigint)` : sql``}
         order by at desc, wamid desc limit ${limit}`,
   )
 }
 
-/** How many messages people sent to a connection that were received at or after a time. */
+/** How many messages people sent to a connection that were received at or after a time; not what they did to others, nor news. */
 export async function countInbound(tx: Tx, connectionId: string, since: Date): Promise<number> {
   const row = await queryOne<{ messages: number }>(
     tx,
     sql`select count(*)::int as messages from messages
-        where account_id = ${tx.accountId} and connection_id = ${connectionId} and direction = 'in' and received_at >= ${since}`,
+        where account_id = ${tx.accountId} and connection_id = ${connectionId} and direction = 'in' and received_at >= ${since}
+          and target_wamid is null and type not in ('system', 'request_welcome')`,
   )
   return row!.messages
 }

@@ -1,13 +1,15 @@
 import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
 import type { Connection } from '@lockstep/rpc/gen/accounts'
+import type { RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
-import { insertMessages, lockConversations, updateConversations } from '../db/store.ts'
+import { applyChanges, recordReactions } from '../db/changes.ts'
+import { insertMessages, joinConversations, lockConversations, updateConversations } from '../db/store.ts'
+import { isUnread, windowUntil } from '../kind.ts'
 import { type Message, outcomeOf, type Part, readPart } from '../part.ts'
 import { recordPeople, recordStatuses } from '../peers.ts'
 import { resolver } from '../resolve.ts'
-import { windowUntil } from '../window.ts'
 
 /** Stores what people wrote to a number, once each, and hands on statuses whose campaign the gateway could not see. */
 export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, entries) => {
@@ -33,9 +35,10 @@ export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, e
 async function record(ctx: Context, connection: Connection, parts: Part[]): Promise<EntryVerdict[]> {
   await using _held = await holdBatch(ctx, connection.id, parts)
   const messages = uniqueMessages(parts)
-  const contactIds = await recordPeople(ctx, connection, messages, parts)
+  const people = await recordPeople(ctx, connection, messages, parts)
   const matched = await recordStatuses(ctx, connection, parts)
-  if (messages.length > 0) await store(ctx, connection, messages, contactIds)
+  if (messages.length > 0 || people.merged.length > 0) await store(ctx, connection, messages, people)
+  noteErrors(ctx, connection, parts)
   return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched) }))
 }
 
@@ -64,21 +67,37 @@ function uniqueMessages(parts: Part[]): Message[] {
   return [...byWamid.values()]
 }
 
-async function store(ctx: Context, connection: Connection, messages: Message[], contactIds: string[]): Promise<void> {
-  await ctx.db.transaction(connection.accountId, async (tx) => {
-    const conversations = await lockConversations(tx, connection.id, contactIds.slice(0, messages.length))
+const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
+
+/** Nobody's message is lost by them, but an operator should know. */
+function noteErrors(ctx: Context, { id, accountId }: Connection, parts: Part[]): void {
+  for (const { code, title, details } of parts.flatMap((part) => part.errors)) {
+    numberErrors(1, { code: String(code ?? 'none') })
+    ctx.log.warn({ accountId, connectionId: id, code, title, details }, 'Meta reports an error of a number')
+  }
+}
+
+async function store(ctx: Context, { id, accountId }: Connection, messages: Message[], people: RecordInboundResponse): Promise<void> {
+  await ctx.db.transaction(accountId, async (tx) => {
+    const contactIds = people.contactIds.slice(0, messages.length)
+    const conversations = await lockConversations(tx, id, contactIds, people.merged)
     const rows = messages.map(({ person: _, ...message }, i) => ({ ...message, conversationId: conversations.get(contactIds[i]!)! }))
-    const inserted = await insertMessages(tx, connection.id, rows)
-    const fresh = Map.groupBy(
-      rows.filter((row) => inserted.has(row.wamid)),
-      (row) => row.conversationId,
+    const joined = await joinConversations(tx, people.merged, conversations)
+    const inserted = await insertMessages(tx, id, rows)
+    const fresh = rows.filter((row) => inserted.has(row.wamid))
+    await recordReactions(tx, id, fresh)
+    await applyChanges(tx, id, [...joined.wamids, ...fresh.flatMap(({ wamid, targetWamid }) => targetWamid ?? wamid)])
+    const grown = Map.groupBy(fresh, (row) => row.conversationId)
+    for (const conversationId of joined.conversationIds) if (!grown.has(conversationId)) grown.set(conversationId, [])
+    await updateConversations(
+      tx,
+      [...grown].map(([conversationId, its]) => ({ conversationId, ...growthOf(its) })),
     )
-    const growths = [...fresh].map(([conversationId, its]) => ({ conversationId, count: its.length, windowUntil: latest(its) }))
-    if (growths.length > 0) await updateConversations(tx, growths)
   })
 }
 
-function latest(messages: { type: string; at: Date }[]): Date | null {
+function growthOf(messages: { type: string; at: Date }[]): { count: number; windowUntil: Date | null } {
   const windows = messages.flatMap((message) => windowUntil(message)?.getTime() ?? [])
-  return windows.length === 0 ? null : new Date(Math.max(...windows))
+  const count = messages.filter(({ type }) => isUnread(type)).length
+  return { count, windowUntil: windows.length === 0 ? null : new Date(Math.max(...windows)) }
 }

@@ -3,7 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { ListMessagesRequest, ListMessagesResponse } from '@lockstep/rpc/gen/conversations'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { hasConversation, listMessages as list } from '../db/queries.ts'
+import { findConversation, listMessages as list } from '../db/queries.ts'
 import { pageSize, requireSerial } from '../page.ts'
 import { messageToProto } from '../to-proto.ts'
 
@@ -12,7 +12,8 @@ export const listMessages: Method<Context, ListMessagesRequest, ListMessagesResp
   const id = requireId(request.conversationId, 'conversation')
   const page = { after: request.after && requireSerial(request.after, 'message'), limit: pageSize(request.limit) }
   return ctx.db.transaction(call.accountId, async (tx) => {
-    if (!(await hasConversation(tx, id))) throw new AppError('notFound', `There is no conversation ${id}`)
-    return { messages: (await list(tx, id, page)).map(messageToProto) }
+    const found = await findConversation(tx, id)
+    if (!found) throw new AppError('notFound', `There is no conversation ${id}`)
+    return { messages: (await list(tx, found, page)).map(messageToProto) }
   })
 }

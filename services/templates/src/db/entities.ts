@@ -16,7 +16,13 @@ export const TemplateSchema = defineEntity({
     components: p.json<unknown[]>(),
     parameterFormat: p.text(),
     quality: p.text(),
+    /** Meta's word for why it was rejected; NONE otherwise. */
     rejectedReason: p.text(),
+    /** Why it has its status, in Meta's words; empty when it gave none, or a list has named another status since. */
+    statusWords: p.text(),
+    /** The category that Meta has announced and when it comes; empty when it has announced none. */
+    nextCategory: p.text(),
+    nextCategoryAt: p.datetime().nullable(),
     /** When a sync last wrote it, by the database's clock. */
     lastSeenAt: p.datetime(),
     /** When the list that it was last read from was asked for. */
@@ -25,10 +31,13 @@ export const TemplateSchema = defineEntity({
     statusEventAt: p.datetime().nullable(),
     qualityEventAt: p.datetime().nullable(),
     categoryEventAt: p.datetime().nullable(),
+    announcementEventAt: p.datetime().nullable(),
+    /** Of the last change of its components that a sync was ordered for. */
+    componentsEventAt: p.datetime().nullable(),
   },
 })
 
-/** One sync of a connection's WABA, ordered by a person; `queued` and `running` ones are unique a connection. */
+/** One sync of a connection's WABA, ordered by a person or by news of changed components; `queued` and `running` ones are unique a connection. */
 export const SyncRunSchema = defineEntity({
   name: 'SyncRun',
   tableName: 'sync_runs',

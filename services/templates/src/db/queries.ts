@@ -8,6 +8,18 @@ export function findActiveRun(tx: Tx, connectionId: string): Promise<SyncRun | n
   return tx.em.findOne(SyncRunSchema, { accountId: tx.accountId!, connectionId, state: ['queued', 'running'] })
 }
 
+/** Queues a run; false while the connection has one that is queued or running. */
+export async function insertRun(tx: Tx, run: { id: string; connectionId: string; wabaId: string; now: Date }): Promise<boolean> {
+  const { id, connectionId, wabaId, now } = run
+  const inserted = await queryOne(
+    tx,
+    sql`insert into sync_runs (id, account_id, connection_id, waba_id, state, created_at, started_at)
+        values (${id}, ${tx.accountId}, ${connectionId}, ${wabaId}, 'queued', ${now}, ${now})
+        on conflict (connection_id) where state in ('queued', 'running') do nothing returning id`,
+  )
+  return inserted !== undefined
+}
+
 /** Begins a run, or begins it again after it was cut off; undefined when it has ended. */
 export function beginRun(tx: Tx, id: string): Promise<{ createdAt: Date } | undefined> {
   return queryOne(
@@ -45,8 +57,10 @@ export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt }: P
   await sql`select t.id from templates t
     join jsonb_to_recordset(${rows}::jsonb) v(name text, language text) on t.name = v.name and t.language = v.language
     where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} order by t.id for update of t`.execute(tx.sql)
+  const same = sql`t.meta_id = excluded.meta_id`
+  const announced = sql`${same} and t.next_category <> excluded.category`
   const kept = (column: string, eventAt: string) =>
-    sql`case when t.meta_id = excluded.meta_id and t.${sql.ref(eventAt)} >= ${askedAt}::timestamptz
+    sql`case when ${same} and t.${sql.ref(eventAt)} >= ${askedAt}::timestamptz
              then t.${sql.ref(column)} else excluded.${sql.ref(column)} end`
   await sql`insert into templates as t (id, account_id, waba_id, meta_id, name, language, category, status, components,
       parameter_format, quality, rejected_reason, last_seen_at, synced_at)
@@ -57,6 +71,11 @@ export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt }: P
     order by v.name, v.language
     on conflict (account_id, waba_id, name, language) do update set
       meta_id = excluded.meta_id, components = excluded.components, parameter_format = excluded.parameter_format,
+      status_words = case when ${same} and t.status = ${kept('status', 'status_event_at')} then t.status_words else '' end,
+      next_category = case when ${announced} then t.next_category else '' end,
+      next_category_at = case when ${announced} then t.next_category_at end,
+      announcement_event_at = case when ${same} then t.announcement_event_at end,
+      components_event_at = case when ${same} then t.components_event_at end,
       status = ${kept('status', 'status_event_at')}, rejected_reason = ${kept('rejected_reason', 'status_event_at')},
       quality = ${kept('quality', 'quality_event_at')}, category = ${kept('category', 'category_event_at')},
       status_event_at = ${kept('status_event_at', 'status_event_at')},

@@ -1,47 +1,60 @@
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry, Tx } from '@lockstep/database'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
-import { lockTemplates } from '../db/queries.ts'
-import { applyEvent, isOfUse } from '../template.ts'
+import type { Template } from '../db/entities.ts'
+import { findActiveRun, lockTemplates } from '../db/queries.ts'
+import { orderSync } from '../order-sync.ts'
+import { applyEvent, isAboutComponents, isOfUse, isOutdated } from '../template.ts'
 
 /** News of one part, and the accounts that have the WABA by the app that signed it. */
 interface News {
   entryId: string
-  accountIds: string[]
+  owners: Owners
   events: { event: TemplateEvent; at: Date }[]
 }
 
+/** By account, a connection of it through which the WABA's templates can be read; null when all have ended. */
+type Owners = Map<string, string | null>
+
+/** A sync that runs may have read the changed template already: how long until it is asked whether it has ended. */
+const syncRunsMs = 5_000
+
 /** Applies what Meta says about templates, for every account that has the WABA by the app that signed. */
 export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
-  const accountIdsOf = ownersAt(ctx, wabaId)
+  const ownersOf = ownersAt(ctx, wabaId)
   const verdicts: EntryVerdict[] = []
   const news: News[] = []
   for (const entry of entries) {
-    const owners = await accountIdsOf(entry)
-    if ('outcome' in owners) verdicts.push({ id: entry.id, outcome: owners.outcome })
-    else news.push({ entryId: entry.id, accountIds: owners.accountIds, events: eventsOf(entry, wabaId) })
+    const owners = await ownersOf(entry)
+    if (typeof owners === 'string') verdicts.push({ id: entry.id, outcome: owners })
+    else news.push({ entryId: entry.id, owners, events: eventsOf(entry, wabaId) })
   }
   const matched = new Set<string>()
-  for (const accountId of [...new Set(news.flatMap((n) => n.accountIds))].sort())
-    for (const id of await apply(ctx, accountId, wabaId, news)) matched.add(id)
-  for (const { entryId, events } of news)
-    verdicts.push({ id: entryId, outcome: matched.has(entryId) ? 'done' : events.length > 0 ? 'unmatched' : 'kept' })
+  const waiting = new Set<string>()
+  for (const accountId of [...new Set(news.flatMap(({ owners }) => [...owners.keys()]))].sort()) {
+    const came = await apply(ctx, accountId, wabaId, news)
+    for (const id of came.matched) matched.add(id)
+    for (const id of came.waiting) waiting.add(id)
+  }
+  for (const { entryId: id, events } of news)
+    if (waiting.has(id)) verdicts.push({ id, laterMs: syncRunsMs * ctx.scale })
+    else verdicts.push({ id, outcome: matched.has(id) ? 'done' : events.length > 0 ? 'unmatched' : 'kept' })
   return verdicts
 }
 
-type Owners = { accountIds: string[] } | { outcome: 'unclaimed' | 'foreign' }
-
 /** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
-function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<Owners> {
+function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<Owners | 'unclaimed' | 'foreign'> {
   const known = new Map<number, ReturnType<Context['accounts']['resolveConnections']>>()
   return async ({ createdAtMs, appId }) => {
     if (!known.has(createdAtMs))
       known.set(createdAtMs, ctx.accounts.resolveConnections({ phoneNumberId: '', wabaId, atMs: createdAtMs }, {}))
     const { connections } = await known.get(createdAtMs)!
-    if (connections.length === 0) return { outcome: 'unclaimed' }
-    const bound = connections.filter((connection) => connection.appId === appId)
-    return bound.length === 0 ? { outcome: 'foreign' } : { accountIds: [...new Set(bound.map((c) => c.accountId))] }
+    if (connections.length === 0) return 'unclaimed'
+    const owners: Owners = new Map()
+    for (const { id, accountId, disconnectedAtMs } of connections.filter((connection) => connection.appId === appId))
+      owners.set(accountId, owners.get(accountId) ?? (disconnectedAtMs === undefined ? id : null))
+    return owners.size > 0 ? owners : 'foreign'
   }
 }
 
@@ -51,21 +64,45 @@ function eventsOf({ body, createdAtMs }: FeedEntry, wabaId: string): News['event
     .map((event) => ({ event, at: new Date(event.timestampMs ?? createdAtMs) }))
 }
 
-/** Applies the parts that concern an account, in their order; answers those that named a template it has. */
-async function apply(ctx: Context, accountId: string, wabaId: string, news: News[]): Promise<string[]> {
-  const mine = news.filter((n) => n.accountIds.includes(accountId))
+/** Applies the parts that concern an account, in their order; answers those that named a template it has, and those that must wait. */
+async function apply(ctx: Context, accountId: string, wabaId: string, news: News[]): Promise<{ matched: string[]; waiting: string[] }> {
+  const mine = news.filter(({ owners }) => owners.has(accountId))
   const metaIds = [...new Set(mine.flatMap((n) => n.events.map(({ event }) => event.templateId)))]
   return ctx.db.transaction(accountId, async (tx) => {
     const templates = await lockTemplates(tx, wabaId, metaIds)
     const byMetaId = new Map(templates.map((template) => [template.metaId, template]))
     const matched: string[] = []
-    for (const { entryId, events } of mine)
+    const outdated: Outdated[] = []
+    for (const { entryId, owners, events } of mine)
       for (const { event, at } of events) {
         const template = byMetaId.get(event.templateId)
         if (!template) continue
         applyEvent(template, event, at)
         matched.push(entryId)
+        const connectionId = owners.get(accountId)
+        if (connectionId && isAboutComponents(event) && isOutdated(template, at)) outdated.push({ entryId, template, at, connectionId })
       }
-    return matched
+    return { matched, waiting: await readAnew(ctx, tx, wabaId, outdated) }
   })
+}
+
+/** A template whose components have changed at Meta, and the connection to read them through. */
+interface Outdated {
+  entryId: string
+  template: Template
+  at: Date
+  connectionId: string
+}
+
+/** Has outdated templates read again: by a sync that is queued, or by one that is ordered now. Answers the entries that must wait. */
+async function readAnew(ctx: Context, tx: Tx, wabaId: string, outdated: Outdated[]): Promise<string[]> {
+  const willRead = new Map<string, boolean>()
+  for (const connectionId of [...new Set(outdated.map((each) => each.connectionId))].sort()) {
+    const ordered = (await orderSync(ctx, tx, { connectionId, wabaId })) !== undefined
+    willRead.set(connectionId, ordered || (await findActiveRun(tx, connectionId))?.state === 'queued')
+  }
+  for (const { template, at, connectionId } of outdated)
+    if (willRead.get(connectionId))
+      template.componentsEventAt = new Date(Math.max(at.getTime(), template.componentsEventAt?.getTime() ?? 0))
+  return outdated.filter(({ connectionId }) => !willRead.get(connectionId)).map(({ entryId }) => entryId)
 }

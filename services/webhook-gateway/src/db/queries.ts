@@ -1,5 +1,5 @@
 import { laneSettings } from '@lockstep/contracts'
-import { type Database, type FeedContent, type FeedVerdict, query, sql, type Tx } from '@lockstep/database'
+import { type Database, type FeedContent, type FeedVerdict, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
 import type { Part, PartCount } from '@lockstep/rpc/gen/webhook_gateway'
 import type { NewPart, SignedBody } from '../parts.ts'
 
@@ -10,37 +10,63 @@ export interface NewBody extends SignedBody {
 
 /** Stores bodies with their parts, and opens a feed entry for each part that has a lane, in the order given: all or nothing, by one statement. */
 export async function insertBodies(db: Database, bodies: NewBody[]): Promise<void> {
-  const parts = bodies.flatMap((body) => body.parts.map((part) => ({ ...part, body })))
-  await db.statement(sql`
-    with bodies as (
+  const raw = joined(bodies.map((body) => body.raw))
+  const insertRaw = sql`bodies as (
       insert into webhook_bodies (id, app_id, received_at, raw)
-      select id, app_id, to_timestamp(ms / 1000), raw
-      from unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.appId)}::uuid[],
-                  ${bodies.map((b) => b.receivedAtMs)}::float8[], ${bodies.map((b) => b.raw)}::bytea[]) b(id, app_id, ms, raw)
-    ), parts as (
-      insert into webhook_parts (body_id, app_id, received_at, lane, key, field, elements, content, outcome, reason, outcome_at)
-      select body_id, app_id, to_timestamp(ms / 1000), lane, key, field, elements, content, outcome, reason,
-             case when outcome is not null then now() end
-      from unnest(${parts.map((p) => p.body.id)}::uuid[], ${parts.map((p) => p.body.appId)}::uuid[],
-                  ${parts.map((p) => p.body.receivedAtMs)}::float8[], ${parts.map((p) => p.lane)}::text[],
-                  ${parts.map((p) => p.key)}::text[], ${parts.map((p) => p.field)}::text[],
-                  ${parts.map((p) => p.elements)}::integer[], ${parts.map((p) => p.content)}::bytea[],
-                  ${parts.map((p) => p.outcome)}::text[], ${parts.map((p) => p.reason)}::text[])
-           with ordinality p(body_id, app_id, ms, lane, key, field, elements, content, outcome, reason, n)
-      order by n
-      returning id, body_id, received_at, lane, key, content
-    )
-    insert into feed_open (subscriber, key, row_id, bytes, created_at)
-    select p.lane, p.key, p.id::text, coalesce(length(p.content), b.bytes), p.received_at
-    from parts p
-    join unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.raw.length)}::integer[]) b(id, bytes) on b.id = p.body_id
-    where p.lane is not null order by p.id`)
+      select id, app_id, to_timestamp(ms / 1000), substring(${raw.bytes}::bytea from start for bytes)
+      from unnest(${raw.starts}::integer[]) with ordinality r(start, n) join given using (n)
+    ),`
+  await db.statement(insertParts(bodies, insertRaw))
 }
 
-/** An entry's content: that of its part, or the whole body. Its time is the part's, which names the partitions of both. */
+/** Inserts the parts of bodies, and a feed entry for each part that has a lane; `before` is what goes first in the same statement. */
+export function insertParts(bodies: NewBody[], before: RawBuilder<unknown> = sql``): RawBuilder<unknown> {
+  const parts = bodies.flatMap((body, i) => body.parts.map((part) => ({ ...part, body: i + 1 })))
+  const content = joined(parts.map((part) => part.content))
+  return sql`
+    with given as (
+      select * from unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.appId)}::uuid[],
+                           ${bodies.map((b) => b.receivedAtMs)}::float8[], ${bodies.map((b) => b.raw.length)}::integer[])
+                    with ordinality b(id, app_id, ms, bytes, n)
+    ), ${before} parts as (
+      insert into webhook_parts (body_id, app_id, received_at, lane, key, field, elements, content, outcome, reason, outcome_at)
+      select b.id, b.app_id, to_timestamp(b.ms / 1000), p.lane, p.key, p.field, p.elements,
+             substring(${content.bytes}::bytea from p.start for p.bytes), p.outcome, p.reason, case when p.outcome is not null then now() end
+      from unnest(${parts.map((p) => p.body)}::bigint[], ${parts.map((p) => p.lane)}::text[], ${parts.map((p) => p.key)}::text[],
+                  ${parts.map((p) => p.field)}::text[], ${parts.map((p) => p.elements)}::integer[], ${content.starts}::integer[],
+                  ${parts.map((p) => p.content?.length ?? null)}::integer[], ${parts.map((p) => p.outcome)}::text[],
+                  ${parts.map((p) => p.reason)}::text[])
+           with ordinality p(body, lane, key, field, elements, start, bytes, outcome, reason, n)
+      join given b on b.n = p.body
+      order by p.n
+      returning id, body_id, received_at, lane, key, length(content) as bytes
+    )
+    insert into feed_open (subscriber, key, row_id, bytes, created_at)
+    select p.lane, p.key, p.id::text, coalesce(p.bytes, b.bytes), p.received_at
+    from parts p join given b on b.id = p.body_id where p.lane is not null order by p.id`
+}
+
+/**
+ * Many buffers as one parameter, which travels as it is; an array of buffers would travel as text, two hex digits a byte.
+ * A start is where a buffer begins, counted from 1 as SQL does; null for none.
+ */
+function joined(buffers: (Buffer | null)[]): { bytes: Buffer; starts: (number | null)[] } {
+  let next = 1
+  const starts = buffers.map((buffer) => {
+    const start = next
+    next += buffer?.length ?? 0
+    return buffer && start
+  })
+  return { bytes: Buffer.concat(buffers.filter((buffer) => buffer !== null)), starts }
+}
+
+/**
+ * An entry's content: that of its part, or the whole body. Its time is the part's, which names the partitions of both; whose
+ * the part is, is asked as of its receipt or of a later claim.
+ */
 export const partContent: FeedContent = sql`
   select coalesce(p.content, (select b.raw from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as content,
-         p.app_id::text as app_id
+         p.app_id::text as app_id, p.claimed_at as as_of
   from webhook_parts p where p.id = f.row_id::bigint and p.received_at = f.created_at`
 
 export interface SettledParts {
@@ -106,7 +132,7 @@ export function newestParts(tx: Tx, outcome: string, limit: number): Promise<Par
           from (select * from webhook_parts p where ${wanted} order by id desc limit ${limit}) p
           left join webhook_bodies b on p.content is null and b.id = p.body_id and b.received_at = p.received_at
         )
-        select id::text, app_id::text as "appId", coalesce(lane, '') as lane, coalesce(key, '') as key, coalesce(field, '') as field,
+        select id::text, body_id as "bodyId", app_id::text as "appId", coalesce(lane, '') as lane, coalesce(key, '') as key, coalesce(field, '') as field,
                coalesce(outcome, 'open') as outcome, coalesce(reason, '') as reason,
                (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", coalesce(bytes, '') as content
         from (select *, sum(length(bytes)) over (order by id desc) - length(bytes) as before from newest) n

@@ -1,7 +1,9 @@
+import { claimParts } from './claim-parts.ts'
 import { countParts } from './count-parts.ts'
 import { listParts } from './list-parts.ts'
+import { replayWebhooks } from './replay-webhooks.ts'
 
-export const methods = { countParts, listParts }
+export const methods = { claimParts, countParts, listParts, replayWebhooks }
 
-/** Webhook parts have no tenant yet. */
-export const operatorMethods = ['countParts', 'listParts'] as const
+/** Webhook parts have no tenant yet; whoever claims them is one. */
+export const operatorMethods = ['countParts', 'listParts', 'replayWebhooks'] as const

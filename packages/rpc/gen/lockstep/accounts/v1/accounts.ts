@@ -91,7 +91,18 @@ export interface Connection {
   perSecond: number;
   quality: string;
   connectedAtMs: number;
-  disconnectedAtMs?: number | undefined;
+  disconnectedAtMs?:
+    | number
+    | undefined;
+  /** ok, restricted or disabled, by what Meta said about the WABA. A disabled connection can't send. */
+  health: string;
+  /** Why, in words for a person; empty while it is ok. */
+  healthWords: string;
+  /**
+   * How many people may be written to outside their windows in 24 hours: TIER_250 … TIER_UNLIMITED, shared by all numbers of
+   * the business; empty when Meta has not said.
+   */
+  messagingLimit: string;
 }
 
 export interface CreateConnectionRequest {
@@ -128,6 +139,37 @@ export interface ResolveConnectionsRequest {
   phoneNumberId: string;
   wabaId: string;
   atMs: number;
+}
+
+export interface AccountEvent {
+  id: string;
+  /** For partner_solutions the business portfolio. */
+  wabaId: string;
+  /** As Meta names it: account_update, account_alerts, security and others. */
+  field: string;
+  /** Meta's word inside the field, such as ACCOUNT_RESTRICTION; empty when it has none. */
+  event: string;
+  /** What it means, for a person. */
+  words: string;
+  /** The value as Meta sent it. */
+  valueJson: string;
+  /** By Meta's clock; absent when Meta did not say. */
+  occurredAtMs?: number | undefined;
+  receivedAtMs: number;
+}
+
+export interface ListAccountEventsRequest {
+  /** Of one WABA, of one field, where they are named. */
+  wabaId: string;
+  field: string;
+  /** 100 when 0, at most 1000. */
+  limit: number;
+  /** The next page: events received before this one. */
+  beforeId: string;
+}
+
+export interface ListAccountEventsResponse {
+  events: AccountEvent[];
 }
 
 function createBaseAccount(): Account {
@@ -1239,6 +1281,9 @@ function createBaseConnection(): Connection {
     quality: "",
     connectedAtMs: 0,
     disconnectedAtMs: undefined,
+    health: "",
+    healthWords: "",
+    messagingLimit: "",
   };
 }
 
@@ -1285,6 +1330,15 @@ export const Connection: MessageFns<Connection> = {
     }
     if (message.disconnectedAtMs !== undefined) {
       writer.uint32(112).int64(message.disconnectedAtMs);
+    }
+    if (message.health !== "") {
+      writer.uint32(122).string(message.health);
+    }
+    if (message.healthWords !== "") {
+      writer.uint32(130).string(message.healthWords);
+    }
+    if (message.messagingLimit !== "") {
+      writer.uint32(138).string(message.messagingLimit);
     }
     return writer;
   },
@@ -1414,6 +1468,30 @@ export const Connection: MessageFns<Connection> = {
             message.disconnectedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.health = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.healthWords = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.messagingLimit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1486,6 +1564,17 @@ export const Connection: MessageFns<Connection> = {
         : isSet(object.disconnected_at_ms)
         ? globalThis.Number(object.disconnected_at_ms)
         : undefined,
+      health: isSet(object.health) ? globalThis.String(object.health) : "",
+      healthWords: isSet(object.healthWords)
+        ? globalThis.String(object.healthWords)
+        : isSet(object.health_words)
+        ? globalThis.String(object.health_words)
+        : "",
+      messagingLimit: isSet(object.messagingLimit)
+        ? globalThis.String(object.messagingLimit)
+        : isSet(object.messaging_limit)
+        ? globalThis.String(object.messaging_limit)
+        : "",
     };
   },
 
@@ -1533,6 +1622,15 @@ export const Connection: MessageFns<Connection> = {
     if (message.disconnectedAtMs !== undefined) {
       obj.disconnectedAtMs = Math.round(message.disconnectedAtMs);
     }
+    if (message.health !== "") {
+      obj.health = message.health;
+    }
+    if (message.healthWords !== "") {
+      obj.healthWords = message.healthWords;
+    }
+    if (message.messagingLimit !== "") {
+      obj.messagingLimit = message.messagingLimit;
+    }
     return obj;
   },
 
@@ -1555,6 +1653,9 @@ export const Connection: MessageFns<Connection> = {
     message.quality = object.quality ?? "";
     message.connectedAtMs = object.connectedAtMs ?? 0;
     message.disconnectedAtMs = object.disconnectedAtMs ?? undefined;
+    message.health = object.health ?? "";
+    message.healthWords = object.healthWords ?? "";
+    message.messagingLimit = object.messagingLimit ?? "";
     return message;
   },
 };
@@ -2187,6 +2288,406 @@ export const ResolveConnectionsRequest: MessageFns<ResolveConnectionsRequest> = 
   },
 };
 
+function createBaseAccountEvent(): AccountEvent {
+  return {
+    id: "",
+    wabaId: "",
+    field: "",
+    event: "",
+    words: "",
+    valueJson: "",
+    occurredAtMs: undefined,
+    receivedAtMs: 0,
+  };
+}
+
+export const AccountEvent: MessageFns<AccountEvent> = {
+  encode(message: AccountEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.wabaId !== "") {
+      writer.uint32(18).string(message.wabaId);
+    }
+    if (message.field !== "") {
+      writer.uint32(26).string(message.field);
+    }
+    if (message.event !== "") {
+      writer.uint32(34).string(message.event);
+    }
+    if (message.words !== "") {
+      writer.uint32(42).string(message.words);
+    }
+    if (message.valueJson !== "") {
+      writer.uint32(50).string(message.valueJson);
+    }
+    if (message.occurredAtMs !== undefined) {
+      writer.uint32(56).int64(message.occurredAtMs);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(64).int64(message.receivedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccountEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccountEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.wabaId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.words = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.valueJson = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.occurredAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.receivedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AccountEvent {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      wabaId: isSet(object.wabaId)
+        ? globalThis.String(object.wabaId)
+        : isSet(object.waba_id)
+        ? globalThis.String(object.waba_id)
+        : "",
+      field: isSet(object.field) ? globalThis.String(object.field) : "",
+      event: isSet(object.event) ? globalThis.String(object.event) : "",
+      words: isSet(object.words) ? globalThis.String(object.words) : "",
+      valueJson: isSet(object.valueJson)
+        ? globalThis.String(object.valueJson)
+        : isSet(object.value_json)
+        ? globalThis.String(object.value_json)
+        : "",
+      occurredAtMs: isSet(object.occurredAtMs)
+        ? globalThis.Number(object.occurredAtMs)
+        : isSet(object.occurred_at_ms)
+        ? globalThis.Number(object.occurred_at_ms)
+        : undefined,
+      receivedAtMs: isSet(object.receivedAtMs)
+        ? globalThis.Number(object.receivedAtMs)
+        : isSet(object.received_at_ms)
+        ? globalThis.Number(object.received_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: AccountEvent): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.wabaId !== "") {
+      obj.wabaId = message.wabaId;
+    }
+    if (message.field !== "") {
+      obj.field = message.field;
+    }
+    if (message.event !== "") {
+      obj.event = message.event;
+    }
+    if (message.words !== "") {
+      obj.words = message.words;
+    }
+    if (message.valueJson !== "") {
+      obj.valueJson = message.valueJson;
+    }
+    if (message.occurredAtMs !== undefined) {
+      obj.occurredAtMs = Math.round(message.occurredAtMs);
+    }
+    if (message.receivedAtMs !== 0) {
+      obj.receivedAtMs = Math.round(message.receivedAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AccountEvent>): AccountEvent {
+    return AccountEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AccountEvent>): AccountEvent {
+    const message = createBaseAccountEvent();
+    message.id = object.id ?? "";
+    message.wabaId = object.wabaId ?? "";
+    message.field = object.field ?? "";
+    message.event = object.event ?? "";
+    message.words = object.words ?? "";
+    message.valueJson = object.valueJson ?? "";
+    message.occurredAtMs = object.occurredAtMs ?? undefined;
+    message.receivedAtMs = object.receivedAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseListAccountEventsRequest(): ListAccountEventsRequest {
+  return { wabaId: "", field: "", limit: 0, beforeId: "" };
+}
+
+export const ListAccountEventsRequest: MessageFns<ListAccountEventsRequest> = {
+  encode(message: ListAccountEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.wabaId !== "") {
+      writer.uint32(10).string(message.wabaId);
+    }
+    if (message.field !== "") {
+      writer.uint32(18).string(message.field);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).int32(message.limit);
+    }
+    if (message.beforeId !== "") {
+      writer.uint32(34).string(message.beforeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAccountEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAccountEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.wabaId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.beforeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAccountEventsRequest {
+    return {
+      wabaId: isSet(object.wabaId)
+        ? globalThis.String(object.wabaId)
+        : isSet(object.waba_id)
+        ? globalThis.String(object.waba_id)
+        : "",
+      field: isSet(object.field) ? globalThis.String(object.field) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      beforeId: isSet(object.beforeId)
+        ? globalThis.String(object.beforeId)
+        : isSet(object.before_id)
+        ? globalThis.String(object.before_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ListAccountEventsRequest): unknown {
+    const obj: any = {};
+    if (message.wabaId !== "") {
+      obj.wabaId = message.wabaId;
+    }
+    if (message.field !== "") {
+      obj.field = message.field;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.beforeId !== "") {
+      obj.beforeId = message.beforeId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAccountEventsRequest>): ListAccountEventsRequest {
+    return ListAccountEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAccountEventsRequest>): ListAccountEventsRequest {
+    const message = createBaseListAccountEventsRequest();
+    message.wabaId = object.wabaId ?? "";
+    message.field = object.field ?? "";
+    message.limit = object.limit ?? 0;
+    message.beforeId = object.beforeId ?? "";
+    return message;
+  },
+};
+
+function createBaseListAccountEventsResponse(): ListAccountEventsResponse {
+  return { events: [] };
+}
+
+export const ListAccountEventsResponse: MessageFns<ListAccountEventsResponse> = {
+  encode(message: ListAccountEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      AccountEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAccountEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAccountEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(AccountEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAccountEventsResponse {
+    return {
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => AccountEvent.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListAccountEventsResponse): unknown {
+    const obj: any = {};
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => AccountEvent.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAccountEventsResponse>): ListAccountEventsResponse {
+    return ListAccountEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAccountEventsResponse>): ListAccountEventsResponse {
+    const message = createBaseListAccountEventsResponse();
+    message.events = object.events?.map((e) => AccountEvent.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Accounts, API keys, apps and connections. Calls act for the account in the call's metadata unless they say "operator". */
 export type AccountsDefinition = typeof AccountsDefinition;
 export const AccountsDefinition = {
@@ -2299,6 +2800,15 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** What Meta said about the account's WABAs and numbers, what was received last first. */
+    listAccountEvents: {
+      name: "ListAccountEvents",
+      requestType: ListAccountEventsRequest as typeof ListAccountEventsRequest,
+      requestStream: false,
+      responseType: ListAccountEventsResponse as typeof ListAccountEventsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -2346,6 +2856,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: ResolveConnectionsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListConnectionsResponse>>;
+  /** What Meta said about the account's WABAs and numbers, what was received last first. */
+  listAccountEvents(
+    request: ListAccountEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAccountEventsResponse>>;
 }
 
 export interface AccountsClient<CallOptionsExt = {}> {
@@ -2395,6 +2910,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<ResolveConnectionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListConnectionsResponse>;
+  /** What Meta said about the account's WABAs and numbers, what was received last first. */
+  listAccountEvents(
+    request: DeepPartial<ListAccountEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAccountEventsResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

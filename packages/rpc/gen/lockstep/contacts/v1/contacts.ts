@@ -43,6 +43,13 @@ export interface InboundPerson {
   wamid: string;
   /** "stop" or "resume" from Meta's user_preferences field. */
   preference: string;
+  /** The text stood on a button. */
+  button: boolean;
+  /** The person wrote nothing (news of the system, an edit, a deletion): the last inbound time stays. */
+  silent: boolean;
+  /** What the person was known by until then. It stays an alias of the contact; wa_id and user_id take its place. */
+  movedFromWaId: string;
+  movedFromUserId: string;
 }
 
 export interface RecordInboundRequest {
@@ -53,6 +60,14 @@ export interface RecordInboundRequest {
 export interface RecordInboundResponse {
   /** As many as people, in their order. */
   contactIds: string[];
+  /** Contacts that are one with one of these since some time, this call perhaps. Rows that name them are about the same person. */
+  merged: Merged[];
+}
+
+export interface Merged {
+  contactId: string;
+  /** One of the answered contact ids. */
+  into: string;
 }
 
 export interface CheckSendableRequest {
@@ -446,7 +461,19 @@ export const Contact: MessageFns<Contact> = {
 };
 
 function createBaseInboundPerson(): InboundPerson {
-  return { waId: "", userId: "", profileName: "", atMs: 0, text: "", wamid: "", preference: "" };
+  return {
+    waId: "",
+    userId: "",
+    profileName: "",
+    atMs: 0,
+    text: "",
+    wamid: "",
+    preference: "",
+    button: false,
+    silent: false,
+    movedFromWaId: "",
+    movedFromUserId: "",
+  };
 }
 
 export const InboundPerson: MessageFns<InboundPerson> = {
@@ -471,6 +498,18 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     }
     if (message.preference !== "") {
       writer.uint32(58).string(message.preference);
+    }
+    if (message.button !== false) {
+      writer.uint32(64).bool(message.button);
+    }
+    if (message.silent !== false) {
+      writer.uint32(72).bool(message.silent);
+    }
+    if (message.movedFromWaId !== "") {
+      writer.uint32(82).string(message.movedFromWaId);
+    }
+    if (message.movedFromUserId !== "") {
+      writer.uint32(90).string(message.movedFromUserId);
     }
     return writer;
   },
@@ -544,6 +583,38 @@ export const InboundPerson: MessageFns<InboundPerson> = {
             message.preference = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.button = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.silent = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.movedFromWaId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.movedFromUserId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -581,6 +652,18 @@ export const InboundPerson: MessageFns<InboundPerson> = {
       text: isSet(object.text) ? globalThis.String(object.text) : "",
       wamid: isSet(object.wamid) ? globalThis.String(object.wamid) : "",
       preference: isSet(object.preference) ? globalThis.String(object.preference) : "",
+      button: isSet(object.button) ? globalThis.Boolean(object.button) : false,
+      silent: isSet(object.silent) ? globalThis.Boolean(object.silent) : false,
+      movedFromWaId: isSet(object.movedFromWaId)
+        ? globalThis.String(object.movedFromWaId)
+        : isSet(object.moved_from_wa_id)
+        ? globalThis.String(object.moved_from_wa_id)
+        : "",
+      movedFromUserId: isSet(object.movedFromUserId)
+        ? globalThis.String(object.movedFromUserId)
+        : isSet(object.moved_from_user_id)
+        ? globalThis.String(object.moved_from_user_id)
+        : "",
     };
   },
 
@@ -607,6 +690,18 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.preference !== "") {
       obj.preference = message.preference;
     }
+    if (message.button !== false) {
+      obj.button = message.button;
+    }
+    if (message.silent !== false) {
+      obj.silent = message.silent;
+    }
+    if (message.movedFromWaId !== "") {
+      obj.movedFromWaId = message.movedFromWaId;
+    }
+    if (message.movedFromUserId !== "") {
+      obj.movedFromUserId = message.movedFromUserId;
+    }
     return obj;
   },
 
@@ -622,6 +717,10 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     message.text = object.text ?? "";
     message.wamid = object.wamid ?? "";
     message.preference = object.preference ?? "";
+    message.button = object.button ?? false;
+    message.silent = object.silent ?? false;
+    message.movedFromWaId = object.movedFromWaId ?? "";
+    message.movedFromUserId = object.movedFromUserId ?? "";
     return message;
   },
 };
@@ -716,13 +815,16 @@ export const RecordInboundRequest: MessageFns<RecordInboundRequest> = {
 };
 
 function createBaseRecordInboundResponse(): RecordInboundResponse {
-  return { contactIds: [] };
+  return { contactIds: [], merged: [] };
 }
 
 export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
   encode(message: RecordInboundResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.contactIds) {
       writer.uint32(10).string(v!);
+    }
+    for (const v of message.merged) {
+      Merged.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -748,6 +850,14 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
             message.contactIds.push(reader.string());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.merged.push(Merged.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -767,6 +877,7 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
         : globalThis.Array.isArray(object?.contact_ids)
         ? object.contact_ids.map((e: any) => globalThis.String(e))
         : [],
+      merged: globalThis.Array.isArray(object?.merged) ? object.merged.map((e: any) => Merged.fromJSON(e)) : [],
     };
   },
 
@@ -774,6 +885,9 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
     const obj: any = {};
     if (message.contactIds?.length) {
       obj.contactIds = message.contactIds;
+    }
+    if (message.merged?.length) {
+      obj.merged = message.merged.map((e) => Merged.toJSON(e));
     }
     return obj;
   },
@@ -784,6 +898,96 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
   fromPartial(object: DeepPartial<RecordInboundResponse>): RecordInboundResponse {
     const message = createBaseRecordInboundResponse();
     message.contactIds = object.contactIds?.map((e) => e) || [];
+    message.merged = object.merged?.map((e) => Merged.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMerged(): Merged {
+  return { contactId: "", into: "" };
+}
+
+export const Merged: MessageFns<Merged> = {
+  encode(message: Merged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contactId !== "") {
+      writer.uint32(10).string(message.contactId);
+    }
+    if (message.into !== "") {
+      writer.uint32(18).string(message.into);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Merged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMerged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contactId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.into = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Merged {
+    return {
+      contactId: isSet(object.contactId)
+        ? globalThis.String(object.contactId)
+        : isSet(object.contact_id)
+        ? globalThis.String(object.contact_id)
+        : "",
+      into: isSet(object.into) ? globalThis.String(object.into) : "",
+    };
+  },
+
+  toJSON(message: Merged): unknown {
+    const obj: any = {};
+    if (message.contactId !== "") {
+      obj.contactId = message.contactId;
+    }
+    if (message.into !== "") {
+      obj.into = message.into;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Merged>): Merged {
+    return Merged.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Merged>): Merged {
+    const message = createBaseMerged();
+    message.contactId = object.contactId ?? "";
+    message.into = object.into ?? "";
     return message;
   },
 };

@@ -33,6 +33,47 @@ export interface Message {
   atMs: number;
   /** The wamid that it answers, if any. */
   contextWamid: string;
+  /** A file; Meta keeps it for 7 days. */
+  media?:
+    | Media
+    | undefined;
+  /** Reactions that people have not taken back. */
+  reactions: Reaction[];
+  /** When it was changed last; text and media are as changed. */
+  editedAtMs?:
+    | number
+    | undefined;
+  /** Its text before the first change; empty when it was not changed. */
+  originalText: string;
+  /** When its sender deleted it. */
+  revokedAtMs?: number | undefined;
+  forwarded: boolean;
+  /** Forwarded more than five times. */
+  frequentlyForwarded: boolean;
+  /** JSON as Meta sends it, empty when there is none: the ad or post that led the person here, and the product that is asked about. */
+  referralJson: string;
+  referredProductJson: string;
+  /** JSON, empty when there is none: a location, contacts, an order, or the reply {kind, id, title, data} of a button, list or flow. */
+  contentJson: string;
+  /** The message that a reaction, edit or deletion is about; listed only while that message is not stored. */
+  targetWamid: string;
+}
+
+export interface Media {
+  id: string;
+  mimeType: string;
+  /** Base64, as Meta writes it. */
+  sha256: string;
+  caption: string;
+  filename: string;
+  /** Recorded in the chat. */
+  voice: boolean;
+  animated: boolean;
+}
+
+export interface Reaction {
+  emoji: string;
+  atMs: number;
 }
 
 export interface ListConversationsRequest {
@@ -258,7 +299,26 @@ export const Conversation: MessageFns<Conversation> = {
 };
 
 function createBaseMessage(): Message {
-  return { id: "", wamid: "", direction: "", type: "", text: "", atMs: 0, contextWamid: "" };
+  return {
+    id: "",
+    wamid: "",
+    direction: "",
+    type: "",
+    text: "",
+    atMs: 0,
+    contextWamid: "",
+    media: undefined,
+    reactions: [],
+    editedAtMs: undefined,
+    originalText: "",
+    revokedAtMs: undefined,
+    forwarded: false,
+    frequentlyForwarded: false,
+    referralJson: "",
+    referredProductJson: "",
+    contentJson: "",
+    targetWamid: "",
+  };
 }
 
 export const Message: MessageFns<Message> = {
@@ -283,6 +343,39 @@ export const Message: MessageFns<Message> = {
     }
     if (message.contextWamid !== "") {
       writer.uint32(58).string(message.contextWamid);
+    }
+    if (message.media !== undefined) {
+      Media.encode(message.media, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.reactions) {
+      Reaction.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.editedAtMs !== undefined) {
+      writer.uint32(80).int64(message.editedAtMs);
+    }
+    if (message.originalText !== "") {
+      writer.uint32(90).string(message.originalText);
+    }
+    if (message.revokedAtMs !== undefined) {
+      writer.uint32(96).int64(message.revokedAtMs);
+    }
+    if (message.forwarded !== false) {
+      writer.uint32(104).bool(message.forwarded);
+    }
+    if (message.frequentlyForwarded !== false) {
+      writer.uint32(112).bool(message.frequentlyForwarded);
+    }
+    if (message.referralJson !== "") {
+      writer.uint32(122).string(message.referralJson);
+    }
+    if (message.referredProductJson !== "") {
+      writer.uint32(130).string(message.referredProductJson);
+    }
+    if (message.contentJson !== "") {
+      writer.uint32(138).string(message.contentJson);
+    }
+    if (message.targetWamid !== "") {
+      writer.uint32(146).string(message.targetWamid);
     }
     return writer;
   },
@@ -356,6 +449,94 @@ export const Message: MessageFns<Message> = {
             message.contextWamid = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.media = Media.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reactions.push(Reaction.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.editedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.originalText = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.revokedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.forwarded = reader.bool();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.frequentlyForwarded = reader.bool();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.referralJson = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.referredProductJson = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.contentJson = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.targetWamid = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -385,6 +566,51 @@ export const Message: MessageFns<Message> = {
         : isSet(object.context_wamid)
         ? globalThis.String(object.context_wamid)
         : "",
+      media: isSet(object.media) ? Media.fromJSON(object.media) : undefined,
+      reactions: globalThis.Array.isArray(object?.reactions)
+        ? object.reactions.map((e: any) => Reaction.fromJSON(e))
+        : [],
+      editedAtMs: isSet(object.editedAtMs)
+        ? globalThis.Number(object.editedAtMs)
+        : isSet(object.edited_at_ms)
+        ? globalThis.Number(object.edited_at_ms)
+        : undefined,
+      originalText: isSet(object.originalText)
+        ? globalThis.String(object.originalText)
+        : isSet(object.original_text)
+        ? globalThis.String(object.original_text)
+        : "",
+      revokedAtMs: isSet(object.revokedAtMs)
+        ? globalThis.Number(object.revokedAtMs)
+        : isSet(object.revoked_at_ms)
+        ? globalThis.Number(object.revoked_at_ms)
+        : undefined,
+      forwarded: isSet(object.forwarded) ? globalThis.Boolean(object.forwarded) : false,
+      frequentlyForwarded: isSet(object.frequentlyForwarded)
+        ? globalThis.Boolean(object.frequentlyForwarded)
+        : isSet(object.frequently_forwarded)
+        ? globalThis.Boolean(object.frequently_forwarded)
+        : false,
+      referralJson: isSet(object.referralJson)
+        ? globalThis.String(object.referralJson)
+        : isSet(object.referral_json)
+        ? globalThis.String(object.referral_json)
+        : "",
+      referredProductJson: isSet(object.referredProductJson)
+        ? globalThis.String(object.referredProductJson)
+        : isSet(object.referred_product_json)
+        ? globalThis.String(object.referred_product_json)
+        : "",
+      contentJson: isSet(object.contentJson)
+        ? globalThis.String(object.contentJson)
+        : isSet(object.content_json)
+        ? globalThis.String(object.content_json)
+        : "",
+      targetWamid: isSet(object.targetWamid)
+        ? globalThis.String(object.targetWamid)
+        : isSet(object.target_wamid)
+        ? globalThis.String(object.target_wamid)
+        : "",
     };
   },
 
@@ -411,6 +637,39 @@ export const Message: MessageFns<Message> = {
     if (message.contextWamid !== "") {
       obj.contextWamid = message.contextWamid;
     }
+    if (message.media !== undefined) {
+      obj.media = Media.toJSON(message.media);
+    }
+    if (message.reactions?.length) {
+      obj.reactions = message.reactions.map((e) => Reaction.toJSON(e));
+    }
+    if (message.editedAtMs !== undefined) {
+      obj.editedAtMs = Math.round(message.editedAtMs);
+    }
+    if (message.originalText !== "") {
+      obj.originalText = message.originalText;
+    }
+    if (message.revokedAtMs !== undefined) {
+      obj.revokedAtMs = Math.round(message.revokedAtMs);
+    }
+    if (message.forwarded !== false) {
+      obj.forwarded = message.forwarded;
+    }
+    if (message.frequentlyForwarded !== false) {
+      obj.frequentlyForwarded = message.frequentlyForwarded;
+    }
+    if (message.referralJson !== "") {
+      obj.referralJson = message.referralJson;
+    }
+    if (message.referredProductJson !== "") {
+      obj.referredProductJson = message.referredProductJson;
+    }
+    if (message.contentJson !== "") {
+      obj.contentJson = message.contentJson;
+    }
+    if (message.targetWamid !== "") {
+      obj.targetWamid = message.targetWamid;
+    }
     return obj;
   },
 
@@ -426,6 +685,275 @@ export const Message: MessageFns<Message> = {
     message.text = object.text ?? "";
     message.atMs = object.atMs ?? 0;
     message.contextWamid = object.contextWamid ?? "";
+    message.media = (object.media !== undefined && object.media !== null) ? Media.fromPartial(object.media) : undefined;
+    message.reactions = object.reactions?.map((e) => Reaction.fromPartial(e)) || [];
+    message.editedAtMs = object.editedAtMs ?? undefined;
+    message.originalText = object.originalText ?? "";
+    message.revokedAtMs = object.revokedAtMs ?? undefined;
+    message.forwarded = object.forwarded ?? false;
+    message.frequentlyForwarded = object.frequentlyForwarded ?? false;
+    message.referralJson = object.referralJson ?? "";
+    message.referredProductJson = object.referredProductJson ?? "";
+    message.contentJson = object.contentJson ?? "";
+    message.targetWamid = object.targetWamid ?? "";
+    return message;
+  },
+};
+
+function createBaseMedia(): Media {
+  return { id: "", mimeType: "", sha256: "", caption: "", filename: "", voice: false, animated: false };
+}
+
+export const Media: MessageFns<Media> = {
+  encode(message: Media, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.mimeType !== "") {
+      writer.uint32(18).string(message.mimeType);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(26).string(message.sha256);
+    }
+    if (message.caption !== "") {
+      writer.uint32(34).string(message.caption);
+    }
+    if (message.filename !== "") {
+      writer.uint32(42).string(message.filename);
+    }
+    if (message.voice !== false) {
+      writer.uint32(48).bool(message.voice);
+    }
+    if (message.animated !== false) {
+      writer.uint32(56).bool(message.animated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Media {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMedia();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.mimeType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.caption = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filename = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.voice = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.animated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Media {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      mimeType: isSet(object.mimeType)
+        ? globalThis.String(object.mimeType)
+        : isSet(object.mime_type)
+        ? globalThis.String(object.mime_type)
+        : "",
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+      caption: isSet(object.caption) ? globalThis.String(object.caption) : "",
+      filename: isSet(object.filename) ? globalThis.String(object.filename) : "",
+      voice: isSet(object.voice) ? globalThis.Boolean(object.voice) : false,
+      animated: isSet(object.animated) ? globalThis.Boolean(object.animated) : false,
+    };
+  },
+
+  toJSON(message: Media): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.mimeType !== "") {
+      obj.mimeType = message.mimeType;
+    }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
+    if (message.caption !== "") {
+      obj.caption = message.caption;
+    }
+    if (message.filename !== "") {
+      obj.filename = message.filename;
+    }
+    if (message.voice !== false) {
+      obj.voice = message.voice;
+    }
+    if (message.animated !== false) {
+      obj.animated = message.animated;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Media>): Media {
+    return Media.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Media>): Media {
+    const message = createBaseMedia();
+    message.id = object.id ?? "";
+    message.mimeType = object.mimeType ?? "";
+    message.sha256 = object.sha256 ?? "";
+    message.caption = object.caption ?? "";
+    message.filename = object.filename ?? "";
+    message.voice = object.voice ?? false;
+    message.animated = object.animated ?? false;
+    return message;
+  },
+};
+
+function createBaseReaction(): Reaction {
+  return { emoji: "", atMs: 0 };
+}
+
+export const Reaction: MessageFns<Reaction> = {
+  encode(message: Reaction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.emoji !== "") {
+      writer.uint32(10).string(message.emoji);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(16).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reaction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReaction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.emoji = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Reaction {
+    return {
+      emoji: isSet(object.emoji) ? globalThis.String(object.emoji) : "",
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Reaction): unknown {
+    const obj: any = {};
+    if (message.emoji !== "") {
+      obj.emoji = message.emoji;
+    }
+    if (message.atMs !== 0) {
+      obj.atMs = Math.round(message.atMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Reaction>): Reaction {
+    return Reaction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reaction>): Reaction {
+    const message = createBaseReaction();
+    message.emoji = object.emoji ?? "";
+    message.atMs = object.atMs ?? 0;
     return message;
   },
 };

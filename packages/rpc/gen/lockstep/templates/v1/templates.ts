@@ -28,6 +28,11 @@ export interface Template {
   quality: string;
   rejectedReason: string;
   syncedAtMs: number;
+  /** Why it has its status, in Meta's words: what was rejected and how to mend it, which pause it is, when it will be disabled. */
+  statusWords: string;
+  /** The category that Meta has announced; empty when it has announced none. */
+  nextCategory: string;
+  nextCategoryAtMs?: number | undefined;
 }
 
 export interface SyncRun {
@@ -79,6 +84,9 @@ function createBaseTemplate(): Template {
     quality: "",
     rejectedReason: "",
     syncedAtMs: 0,
+    statusWords: "",
+    nextCategory: "",
+    nextCategoryAtMs: undefined,
   };
 }
 
@@ -116,6 +124,15 @@ export const Template: MessageFns<Template> = {
     }
     if (message.syncedAtMs !== 0) {
       writer.uint32(88).int64(message.syncedAtMs);
+    }
+    if (message.statusWords !== "") {
+      writer.uint32(98).string(message.statusWords);
+    }
+    if (message.nextCategory !== "") {
+      writer.uint32(106).string(message.nextCategory);
+    }
+    if (message.nextCategoryAtMs !== undefined) {
+      writer.uint32(112).int64(message.nextCategoryAtMs);
     }
     return writer;
   },
@@ -221,6 +238,30 @@ export const Template: MessageFns<Template> = {
             message.syncedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.statusWords = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.nextCategory = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.nextCategoryAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -266,6 +307,21 @@ export const Template: MessageFns<Template> = {
         : isSet(object.synced_at_ms)
         ? globalThis.Number(object.synced_at_ms)
         : 0,
+      statusWords: isSet(object.statusWords)
+        ? globalThis.String(object.statusWords)
+        : isSet(object.status_words)
+        ? globalThis.String(object.status_words)
+        : "",
+      nextCategory: isSet(object.nextCategory)
+        ? globalThis.String(object.nextCategory)
+        : isSet(object.next_category)
+        ? globalThis.String(object.next_category)
+        : "",
+      nextCategoryAtMs: isSet(object.nextCategoryAtMs)
+        ? globalThis.Number(object.nextCategoryAtMs)
+        : isSet(object.next_category_at_ms)
+        ? globalThis.Number(object.next_category_at_ms)
+        : undefined,
     };
   },
 
@@ -304,6 +360,15 @@ export const Template: MessageFns<Template> = {
     if (message.syncedAtMs !== 0) {
       obj.syncedAtMs = Math.round(message.syncedAtMs);
     }
+    if (message.statusWords !== "") {
+      obj.statusWords = message.statusWords;
+    }
+    if (message.nextCategory !== "") {
+      obj.nextCategory = message.nextCategory;
+    }
+    if (message.nextCategoryAtMs !== undefined) {
+      obj.nextCategoryAtMs = Math.round(message.nextCategoryAtMs);
+    }
     return obj;
   },
 
@@ -323,6 +388,9 @@ export const Template: MessageFns<Template> = {
     message.quality = object.quality ?? "";
     message.rejectedReason = object.rejectedReason ?? "";
     message.syncedAtMs = object.syncedAtMs ?? 0;
+    message.statusWords = object.statusWords ?? "";
+    message.nextCategory = object.nextCategory ?? "";
+    message.nextCategoryAtMs = object.nextCategoryAtMs ?? undefined;
     return message;
   },
 };

@@ -16,7 +16,7 @@ export interface CountPartsRequest {
 }
 
 export interface PartCount {
-  /** open, done, dead, foreign, unclaimed, unmatched, unknown_field or unreadable. */
+  /** open, done, dead, kept, foreign, unclaimed, unmatched, unknown_field or unreadable. */
   outcome: string;
   field: string;
   parts: number;
@@ -37,6 +37,7 @@ export interface Part {
   reason: string;
   receivedAtMs: number;
   content: Uint8Array;
+  bodyId: string;
 }
 
 export interface ListPartsRequest {
@@ -46,6 +47,37 @@ export interface ListPartsRequest {
 
 export interface ListPartsResponse {
   parts: Part[];
+}
+
+/** Which bodies: those with a part that fits all that is given. Something must be given. */
+export interface ReplayWebhooksRequest {
+  /** At most 500. */
+  bodyIds: string[];
+  partIds: string[];
+  /** Received from then on, and before then; no bound when 0. */
+  sinceMs: number;
+  untilMs: number;
+  /** Phone number, WABA or campaign id. */
+  key: string;
+  /** As in ListParts. */
+  outcome: string;
+  /** The next batch: what the last answer said. */
+  beforePartId: string;
+}
+
+export interface ReplayWebhooksResponse {
+  bodies: number;
+  parts: number;
+  /** Empty when nothing is left. */
+  beforePartId: string;
+}
+
+export interface ClaimPartsRequest {
+  connectionId: string;
+}
+
+export interface ClaimPartsResponse {
+  claimed: number;
 }
 
 function createBaseCountPartsRequest(): CountPartsRequest {
@@ -297,6 +329,7 @@ function createBasePart(): Part {
     reason: "",
     receivedAtMs: 0,
     content: new Uint8Array(0),
+    bodyId: "",
   };
 }
 
@@ -328,6 +361,9 @@ export const Part: MessageFns<Part> = {
     }
     if (message.content.length !== 0) {
       writer.uint32(74).bytes(message.content);
+    }
+    if (message.bodyId !== "") {
+      writer.uint32(82).string(message.bodyId);
     }
     return writer;
   },
@@ -417,6 +453,14 @@ export const Part: MessageFns<Part> = {
             message.content = reader.bytes();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.bodyId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -448,6 +492,11 @@ export const Part: MessageFns<Part> = {
         ? globalThis.Number(object.received_at_ms)
         : 0,
       content: isSet(object.content) ? bytesFromBase64(object.content) : new Uint8Array(0),
+      bodyId: isSet(object.bodyId)
+        ? globalThis.String(object.bodyId)
+        : isSet(object.body_id)
+        ? globalThis.String(object.body_id)
+        : "",
     };
   },
 
@@ -480,6 +529,9 @@ export const Part: MessageFns<Part> = {
     if (message.content.length !== 0) {
       obj.content = base64FromBytes(message.content);
     }
+    if (message.bodyId !== "") {
+      obj.bodyId = message.bodyId;
+    }
     return obj;
   },
 
@@ -497,6 +549,7 @@ export const Part: MessageFns<Part> = {
     message.reason = object.reason ?? "";
     message.receivedAtMs = object.receivedAtMs ?? 0;
     message.content = object.content ?? new Uint8Array(0);
+    message.bodyId = object.bodyId ?? "";
     return message;
   },
 };
@@ -653,6 +706,436 @@ export const ListPartsResponse: MessageFns<ListPartsResponse> = {
   },
 };
 
+function createBaseReplayWebhooksRequest(): ReplayWebhooksRequest {
+  return { bodyIds: [], partIds: [], sinceMs: 0, untilMs: 0, key: "", outcome: "", beforePartId: "" };
+}
+
+export const ReplayWebhooksRequest: MessageFns<ReplayWebhooksRequest> = {
+  encode(message: ReplayWebhooksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.bodyIds) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.partIds) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(24).int64(message.sinceMs);
+    }
+    if (message.untilMs !== 0) {
+      writer.uint32(32).int64(message.untilMs);
+    }
+    if (message.key !== "") {
+      writer.uint32(42).string(message.key);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(50).string(message.outcome);
+    }
+    if (message.beforePartId !== "") {
+      writer.uint32(58).string(message.beforePartId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayWebhooksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayWebhooksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bodyIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.partIds.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.untilMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.beforePartId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayWebhooksRequest {
+    return {
+      bodyIds: globalThis.Array.isArray(object?.bodyIds)
+        ? object.bodyIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.body_ids)
+        ? object.body_ids.map((e: any) => globalThis.String(e))
+        : [],
+      partIds: globalThis.Array.isArray(object?.partIds)
+        ? object.partIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.part_ids)
+        ? object.part_ids.map((e: any) => globalThis.String(e))
+        : [],
+      sinceMs: isSet(object.sinceMs)
+        ? globalThis.Number(object.sinceMs)
+        : isSet(object.since_ms)
+        ? globalThis.Number(object.since_ms)
+        : 0,
+      untilMs: isSet(object.untilMs)
+        ? globalThis.Number(object.untilMs)
+        : isSet(object.until_ms)
+        ? globalThis.Number(object.until_ms)
+        : 0,
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+      beforePartId: isSet(object.beforePartId)
+        ? globalThis.String(object.beforePartId)
+        : isSet(object.before_part_id)
+        ? globalThis.String(object.before_part_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ReplayWebhooksRequest): unknown {
+    const obj: any = {};
+    if (message.bodyIds?.length) {
+      obj.bodyIds = message.bodyIds;
+    }
+    if (message.partIds?.length) {
+      obj.partIds = message.partIds;
+    }
+    if (message.sinceMs !== 0) {
+      obj.sinceMs = Math.round(message.sinceMs);
+    }
+    if (message.untilMs !== 0) {
+      obj.untilMs = Math.round(message.untilMs);
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.outcome !== "") {
+      obj.outcome = message.outcome;
+    }
+    if (message.beforePartId !== "") {
+      obj.beforePartId = message.beforePartId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayWebhooksRequest>): ReplayWebhooksRequest {
+    return ReplayWebhooksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayWebhooksRequest>): ReplayWebhooksRequest {
+    const message = createBaseReplayWebhooksRequest();
+    message.bodyIds = object.bodyIds?.map((e) => e) || [];
+    message.partIds = object.partIds?.map((e) => e) || [];
+    message.sinceMs = object.sinceMs ?? 0;
+    message.untilMs = object.untilMs ?? 0;
+    message.key = object.key ?? "";
+    message.outcome = object.outcome ?? "";
+    message.beforePartId = object.beforePartId ?? "";
+    return message;
+  },
+};
+
+function createBaseReplayWebhooksResponse(): ReplayWebhooksResponse {
+  return { bodies: 0, parts: 0, beforePartId: "" };
+}
+
+export const ReplayWebhooksResponse: MessageFns<ReplayWebhooksResponse> = {
+  encode(message: ReplayWebhooksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bodies !== 0) {
+      writer.uint32(8).int32(message.bodies);
+    }
+    if (message.parts !== 0) {
+      writer.uint32(16).int32(message.parts);
+    }
+    if (message.beforePartId !== "") {
+      writer.uint32(26).string(message.beforePartId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayWebhooksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayWebhooksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bodies = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.parts = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.beforePartId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayWebhooksResponse {
+    return {
+      bodies: isSet(object.bodies) ? globalThis.Number(object.bodies) : 0,
+      parts: isSet(object.parts) ? globalThis.Number(object.parts) : 0,
+      beforePartId: isSet(object.beforePartId)
+        ? globalThis.String(object.beforePartId)
+        : isSet(object.before_part_id)
+        ? globalThis.String(object.before_part_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ReplayWebhooksResponse): unknown {
+    const obj: any = {};
+    if (message.bodies !== 0) {
+      obj.bodies = Math.round(message.bodies);
+    }
+    if (message.parts !== 0) {
+      obj.parts = Math.round(message.parts);
+    }
+    if (message.beforePartId !== "") {
+      obj.beforePartId = message.beforePartId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayWebhooksResponse>): ReplayWebhooksResponse {
+    return ReplayWebhooksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayWebhooksResponse>): ReplayWebhooksResponse {
+    const message = createBaseReplayWebhooksResponse();
+    message.bodies = object.bodies ?? 0;
+    message.parts = object.parts ?? 0;
+    message.beforePartId = object.beforePartId ?? "";
+    return message;
+  },
+};
+
+function createBaseClaimPartsRequest(): ClaimPartsRequest {
+  return { connectionId: "" };
+}
+
+export const ClaimPartsRequest: MessageFns<ClaimPartsRequest> = {
+  encode(message: ClaimPartsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.connectionId !== "") {
+      writer.uint32(10).string(message.connectionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimPartsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimPartsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.connectionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClaimPartsRequest {
+    return {
+      connectionId: isSet(object.connectionId)
+        ? globalThis.String(object.connectionId)
+        : isSet(object.connection_id)
+        ? globalThis.String(object.connection_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ClaimPartsRequest): unknown {
+    const obj: any = {};
+    if (message.connectionId !== "") {
+      obj.connectionId = message.connectionId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ClaimPartsRequest>): ClaimPartsRequest {
+    return ClaimPartsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClaimPartsRequest>): ClaimPartsRequest {
+    const message = createBaseClaimPartsRequest();
+    message.connectionId = object.connectionId ?? "";
+    return message;
+  },
+};
+
+function createBaseClaimPartsResponse(): ClaimPartsResponse {
+  return { claimed: 0 };
+}
+
+export const ClaimPartsResponse: MessageFns<ClaimPartsResponse> = {
+  encode(message: ClaimPartsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.claimed !== 0) {
+      writer.uint32(8).int32(message.claimed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimPartsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimPartsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.claimed = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClaimPartsResponse {
+    return { claimed: isSet(object.claimed) ? globalThis.Number(object.claimed) : 0 };
+  },
+
+  toJSON(message: ClaimPartsResponse): unknown {
+    const obj: any = {};
+    if (message.claimed !== 0) {
+      obj.claimed = Math.round(message.claimed);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ClaimPartsResponse>): ClaimPartsResponse {
+    return ClaimPartsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClaimPartsResponse>): ClaimPartsResponse {
+    const message = createBaseClaimPartsResponse();
+    message.claimed = object.claimed ?? 0;
+    return message;
+  },
+};
+
 /** What became of received webhooks; its feed is lockstep.feed.v1. */
 export type WebhookGatewayDefinition = typeof WebhookGatewayDefinition;
 export const WebhookGatewayDefinition = {
@@ -677,6 +1160,24 @@ export const WebhookGatewayDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Operator: splits stored bodies anew and opens their parts again, one batch a call. Each effect stays one: rows see to that. */
+    replayWebhooks: {
+      name: "ReplayWebhooks",
+      requestType: ReplayWebhooksRequest as typeof ReplayWebhooksRequest,
+      requestStream: false,
+      responseType: ReplayWebhooksResponse as typeof ReplayWebhooksResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them. */
+    claimParts: {
+      name: "ClaimParts",
+      requestType: ClaimPartsRequest as typeof ClaimPartsRequest,
+      requestStream: false,
+      responseType: ClaimPartsResponse as typeof ClaimPartsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -688,6 +1189,16 @@ export interface WebhookGatewayServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CountPartsResponse>>;
   /** Operator: parts that had no effect, newest first. */
   listParts(request: ListPartsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListPartsResponse>>;
+  /** Operator: splits stored bodies anew and opens their parts again, one batch a call. Each effect stays one: rows see to that. */
+  replayWebhooks(
+    request: ReplayWebhooksRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReplayWebhooksResponse>>;
+  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them. */
+  claimParts(
+    request: ClaimPartsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ClaimPartsResponse>>;
 }
 
 export interface WebhookGatewayClient<CallOptionsExt = {}> {
@@ -698,6 +1209,16 @@ export interface WebhookGatewayClient<CallOptionsExt = {}> {
   ): Promise<CountPartsResponse>;
   /** Operator: parts that had no effect, newest first. */
   listParts(request: DeepPartial<ListPartsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListPartsResponse>;
+  /** Operator: splits stored bodies anew and opens their parts again, one batch a call. Each effect stays one: rows see to that. */
+  replayWebhooks(
+    request: DeepPartial<ReplayWebhooksRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReplayWebhooksResponse>;
+  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them. */
+  claimParts(
+    request: DeepPartial<ClaimPartsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ClaimPartsResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

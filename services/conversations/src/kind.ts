@@ -18,6 +18,11 @@ const opening = new Set([
   'reaction',
 ])
 
+/** What nobody wrote: news of the system, and a chat that was opened without a word. */
+const news = new Set(['system', 'request_welcome'])
+/** What a person does to another message. */
+const deeds = new Set(['reaction', 'edit', 'revoke'])
+
 /** Meta's customer-service window. */
 const windowMs = 24 * 3_600_000
 
@@ -25,3 +30,9 @@ const windowMs = 24 * 3_600_000
 export function windowUntil(message: { type: string; at: Date }): Date | null {
   return opening.has(message.type) ? new Date(message.at.getTime() + windowMs) : null
 }
+
+/** Whether a message waits to be read; a type that is not known yet does. */
+export const isUnread = (type: string): boolean => !news.has(type) && !deeds.has(type)
+
+/** Whether a message shows that the person is writing to us: by all that waits to be read, and by a reaction. */
+export const isInbound = (type: string): boolean => isUnread(type) || type === 'reaction'

@@ -1,0 +1,46 @@
+import { query, sql, type Tx } from '@lockstep/database'
+
+/** Something that Meta said about an account's WABA, its numbers or its business. */
+export interface AccountEventRow {
+  id: string
+  wabaId: string
+  field: string
+  event: string
+  words: string
+  value: unknown
+  occurredAt: Date | null
+  receivedAt: Date
+}
+
+/** Keeps events; one that is there already, by its value and Meta's time, is kept once. */
+export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]): Promise<void> {
+  if (events.length === 0) return
+  await sql`insert into account_events (account_id, waba_id, field, event, words, value, value_hash, occurred_at, received_at)
+    select ${tx.accountId}, v."wabaId", v.field, v.event, v.words, v.value, v.hash, v."occurredAt", v."receivedAt"
+    from (select *, sha256(convert_to(value::text, 'UTF8')) as hash
+          from jsonb_to_recordset(${JSON.stringify(events)}::jsonb) r("wabaId" text, field text, event text, words text, value jsonb,
+            "occurredAt" timestamptz, "receivedAt" timestamptz)) v
+    order by v."wabaId", v.field, v.hash, v."occurredAt"
+    on conflict do nothing`.execute(tx.sql)
+}
+
+/** The account's events, newest received first; of one WABA, of one field, and before an id where they are named. */
+export function listEvents(
+  tx: Tx,
+  { wabaId, field, beforeId, limit }: { wabaId: string; field: string; beforeId: string; limit: number },
+): Promise<AccountEventRow[]> {
+  return query(
+    tx,
+    sql`select id::text, waba_id as "wabaId", field, event, words, value, occurred_at as "occurredAt", received_at as "receivedAt"
+        from account_events
+        where account_id = ${tx.accountId} and (${wabaId} = '' or waba_id = ${wabaId}) and (${field} = '' or field = ${field})
+          and (${beforeId} = '' or id < nullif(${beforeId}, '')::bigint)
+        order by id desc limit ${limit}`,
+  )
+}
+
+/** The account whose app it is, for news that name no WABA. */
+export async function accountOfApp(tx: Tx, appId: string): Promise<string | undefined> {
+  const [row] = await query<{ accountId: string }>(tx, sql`select account_id as "accountId" from account_of_app(${appId})`)
+  return row?.accountId
+}

@@ -1,0 +1,33 @@
+import { tenantTable } from '@lockstep/database'
+import { Migration } from '@mikro-orm/migrations'
+
+export class AccountsNews extends Migration {
+  override up(): void {
+    this.addSql(`alter table connections
+        add column messaging_limit text not null default '',
+        add column holds jsonb not null default '{}',
+        add column news_at jsonb not null default '{}';`)
+
+    this.addSql(`create table account_events (
+        id bigint generated always as identity primary key,
+        account_id uuid not null references accounts,
+        waba_id text not null,
+        field text not null,
+        event text not null,
+        words text not null,
+        value jsonb not null,
+        value_hash bytea not null,
+        -- By Meta's clock; null when Meta did not say.
+        occurred_at timestamptz,
+        received_at timestamptz not null
+      );
+      -- Meta sends everything at least once: the same value of the same second is the same event.
+      create unique index account_events_once
+        on account_events (account_id, waba_id, field, value_hash, coalesce(occurred_at, 'epoch'::timestamptz));
+      create index account_events_newest on account_events (account_id, id);${tenantTable('accounts', 'account_events')}`)
+
+    this.addSql(`create function account_of_app(app uuid) returns table (account_id uuid)
+        language sql stable security definer set search_path = accounts
+        as $$ select a.account_id from apps a where a.id = app $$;`)
+  }
+}

@@ -1,0 +1,142 @@
+import path from 'node:path'
+import { connect } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { createWorld, until } from '@lockstep/testing'
+import { start as startGateway } from '@lockstep/webhook-gateway'
+import { signBody } from '@lockstep/whatsapp'
+import { expect, test } from 'vitest'
+import { planPorts } from '../../../tools/dev/services.ts'
+import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
+import { start } from '../src/service.ts'
+
+const wabaId = '2002'
+const now = () => Math.floor(Date.now() / 1000)
+
+/** Accounts and the gateway, each the other's peer, with Meta simulated. */
+async function openStack() {
+  await using up = new AsyncDisposableStack()
+  const world = up.use(await createWorld())
+  const simulator = up.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
+  const { encryptionKey, platformKey } = world
+  const { accounts: ports, 'webhook-gateway': gatewayPorts } = await planPorts()
+  const addresses = { accounts: `127.0.0.1:${ports.grpc}`, gateway: `127.0.0.1:${gatewayPorts.grpc}` }
+  const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', gatewayAddress: addresses.gateway }
+  up.use(await start({ ...world.base('accounts'), grpcPort: ports.grpc, ...graph }, { scale: 0.05 }))
+  const secrets = { encryptionKey, platformKey, accountsAddress: addresses.accounts }
+  const base = { ...world.base('webhook-gateway'), grpcPort: gatewayPorts.grpc, httpPort: 0 }
+  const { httpPort } = up.use(await startGateway({ ...base, ...secrets }, { scale: 0.05 }))
+  const accounts = up.use(connect(AccountsDefinition, addresses.accounts))
+  const opened = up.move()
+
+  /** A tenant with an app, and with a number of the WABA. */
+  async function tenant(phoneNumberId?: string) {
+    const { id: accountId } = await accounts.createAccount({ name: 'Tenant' }, {})
+    const app = await accounts.createApp({ name: 'App', metaAppId: '1', secret: 'secret', verifyToken: 'v' }, { accountId })
+    const one = { accountId, appId: app.id, connectionId: '' }
+    return phoneNumberId ? { ...one, connectionId: await connectNumber(one, phoneNumberId) } : one
+  }
+
+  async function connectNumber({ accountId, appId }: { accountId: string; appId: string }, phoneNumberId: string) {
+    const token = `token-${phoneNumberId}`
+    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token }] })
+    const asked = { name: 'Number', phoneNumberId, wabaId, appId, accessToken: token }
+    return (await accounts.createConnection(asked, { accountId })).id
+  }
+
+  /** Delivers a change of the WABA as Meta does, dated in Unix seconds, and waits for what became of it. */
+  async function deliver(appId: string, field: string, value: object, time: number, waba = wabaId): Promise<string> {
+    const entry = [{ id: waba, time, changes: [{ field, value }] }]
+    const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
+    const headers = { 'x-hub-signature-256': signBody('secret', Buffer.from(body)) }
+    const url = `http://127.0.0.1:${httpPort}/webhooks/${appId}`
+    expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200)
+    const newest = 'select outcome from webhook_gateway.webhook_parts where app_id = $1 order by id desc limit 1'
+    return until(async () => (await world.sql<{ outcome: string | null }>(newest, [appId]))[0]?.outcome)
+  }
+
+  const health = async (of: { accountId: string; connectionId: string }) => {
+    const { health, healthWords } = await accounts.getConnection({ id: of.connectionId }, of)
+    return { health, healthWords }
+  }
+
+  return { world, accounts, tenant, connectNumber, deliver, health, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+const update = (event: string, more: object = {}) => ['account_update', { event, ...more }] as const
+const ban = (state: string) => update('DISABLED_UPDATE', { ban_info: { waba_ban_state: state, waba_ban_date: 'May 1' } })
+const ok = { health: 'ok', healthWords: '' }
+
+test('a ban says why nothing can be sent, outweighs a restriction, and ends with it when Meta reinstates the WABA', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  expect(await stack.health(tenant)).toEqual(ok)
+  await stack.deliver(tenant.appId, ...ban('DISABLE'), now())
+  const expiration = now() + 3_600
+  const restriction_info = [{ restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration }]
+  await stack.deliver(tenant.appId, ...update('ACCOUNT_RESTRICTION', { restriction_info }), now() + 1)
+  expect(await stack.health(tenant)).toEqual({ health: 'disabled', healthWords: expect.stringMatching(/^Meta has disabled .*May 1/) })
+  await stack.deliver(tenant.appId, ...ban('REINSTATE'), now() + 2)
+  expect(await stack.health(tenant)).toEqual(ok)
+})
+
+test('a restriction ends by itself at the time that Meta names', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const restriction_info = [{ restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration: String(now() + 3) }]
+  await stack.deliver(tenant.appId, ...update('ACCOUNT_RESTRICTION', { restriction_info }), now())
+  expect(await stack.health(tenant)).toEqual({ health: 'restricted', healthWords: expect.stringMatching(/can only answer people/) })
+  await until(async () => (await stack.health(tenant)).health === 'ok')
+})
+
+test('older news never overrides newer, fact by fact, and news from before a number was connected only is kept', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const start = now()
+  const number = { display_phone_number: '1555101' }
+  const limit = (tier: string) => ['business_capability_update', { max_daily_conversations_per_business: tier }] as const
+  await stack.deliver(tenant.appId, ...limit('TIER_100K'), start + 9)
+  await stack.deliver(tenant.appId, ...ban('REINSTATE'), start + 8)
+  await stack.deliver(tenant.appId, ...limit('TIER_250'), start + 3)
+  await stack.deliver(tenant.appId, ...ban('DISABLE'), start + 2)
+  await stack.deliver(tenant.appId, 'phone_number_quality_update', { ...number, event: 'FLAGGED' }, start + 1)
+  expect(await stack.accounts.getConnection({ id: tenant.connectionId }, tenant)).toMatchObject({
+    messagingLimit: 'TIER_100K',
+    health: 'ok',
+    quality: 'FLAGGED',
+  })
+  const late = await stack.connectNumber(tenant, '102')
+  expect(await stack.deliver(tenant.appId, ...update('ACCOUNT_DELETED'), start - 3_600)).toBe('done')
+  expect(await stack.health({ ...tenant, connectionId: late })).toEqual(ok)
+  expect(
+    (await stack.accounts.listAccountEvents({ wabaId, field: 'account_update', limit: 1, beforeId: '' }, tenant)).events,
+  ).toMatchObject([{ event: 'ACCOUNT_DELETED', occurredAtMs: (start - 3_600) * 1_000 }])
+})
+
+test('news reach the accounts whose app signed them: the rest is told apart as foreign or unclaimed', async () => {
+  await using stack = await openStack()
+  const [owner, stranger] = [await stack.tenant('101'), await stack.tenant()]
+  expect(await stack.deliver(stranger.appId, ...update('ACCOUNT_DELETED'), now())).toBe('foreign')
+  expect(await stack.deliver(owner.appId, ...update('ACCOUNT_DELETED'), now(), '999')).toBe('unclaimed')
+  // Of a business portfolio, which nobody connects: it concerns whom the app belongs to.
+  const solution = { event: 'SOLUTION_CREATED', solution_id: '1', solution_status: 'INITIATED' }
+  expect(await stack.deliver(stranger.appId, 'partner_solutions', solution, now(), '777')).toBe('done')
+  expect(await stack.health(owner)).toEqual(ok)
+  const all = { wabaId: '', field: '', limit: 0, beforeId: '' }
+  expect((await stack.accounts.listAccountEvents(all, owner)).events).toEqual([])
+  expect((await stack.accounts.listAccountEvents(all, stranger)).events).toMatchObject([{ wabaId: '777', field: 'partner_solutions' }])
+})
+
+test('events are listed page by page, the last received first, once each, with the value as Meta sent it', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const start = now()
+  for (const time of [1, 2, 3, 3])
+    await stack.deliver(tenant.appId, 'security', { event: 'PIN_CHANGED', requester: '9007199254740993' }, start + time)
+  const page = async (beforeId: string) =>
+    (await stack.accounts.listAccountEvents({ wabaId, field: 'security', limit: 2, beforeId }, tenant)).events
+  const first = await page('')
+  const second = await page(first.at(-1)!.id)
+  expect([...first, ...second].map((event) => event.occurredAtMs)).toEqual([3, 2, 1].map((time) => (start + time) * 1_000))
+  expect(JSON.parse(first[0]!.valueJson)).toEqual({ event: 'PIN_CHANGED', requester: '9007199254740993' })
+  expect((await stack.accounts.listAccountEvents({ wabaId: '1', field: '', limit: 0, beforeId: '' }, tenant)).events).toEqual([])
+})

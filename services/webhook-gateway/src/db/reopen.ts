@@ -1,0 +1,147 @@
+import type { LaneName } from '@lockstep/contracts'
+import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { insertParts, type NewBody } from './queries.ts'
+
+/** A lane's key with as many parts as were opened in it. */
+export interface OpenedParts {
+  lane: LaneName
+  key: string
+  parts: number
+}
+
+/** What names parts: all of it together, where it is given. */
+export interface PartFilter {
+  bodyIds: string[]
+  partIds: string[]
+  since: Date | null
+  until: Date | null
+  key: string
+  outcome: string
+  /** Parts before this one, by id. */
+  beforePartId: string
+}
+
+/** Where a part is found: its body, in the partition of its day. */
+export interface PartPlace {
+  id: string
+  bodyId: string
+  receivedAt: Date
+}
+
+/** One batch holds at most so many parts, and about as many bytes of bodies as one group of the intake. */
+export const maxReplayed = 500
+const maxReplayedBytes = 8 * 1024 * 1024
+
+/** The newest parts that fit, one batch of them. Parts that a replay makes are newer, so that going on downwards meets none twice. */
+export function partsToReplay(tx: Tx, filter: PartFilter): Promise<PartPlace[]> {
+  const { bodyIds, partIds, since, until, key, outcome, beforePartId } = filter
+  const fits = [
+    ...(bodyIds.length > 0 ? [sql`body_id = any(${bodyIds}::uuid[])`, receivedWith(bodyIds)] : []),
+    ...(partIds.length > 0 ? [sql`id = any(${partIds}::bigint[])`] : []),
+    ...(since ? [sql`received_at >= ${since}`] : []),
+    ...(until ? [sql`received_at < ${until}`] : []),
+    ...(key ? [sql`key = ${key}`] : []),
+    ...(outcome ? [outcome === 'open' ? sql`outcome is null` : sql`outcome = ${outcome}`] : []),
+    ...(beforePartId ? [sql`id < ${beforePartId}::bigint`] : []),
+  ]
+  return query(
+    tx,
+    sql`with fitting as (
+          select id, body_id, received_at from webhook_parts where ${sql.join(fits, sql` and `)} order by id desc limit ${maxReplayed}
+        ), sized as (
+          select p.*, sum(length(b.raw)) over (order by p.id desc) - length(b.raw) as before
+          from fitting p join webhook_bodies b on b.id = p.body_id and b.received_at = p.received_at
+        )
+        select id::text, body_id as "bodyId", received_at as "receivedAt" from sized where before < ${maxReplayedBytes} order by sized.id desc`,
+  )
+}
+
+/** Times of receipt of bodies: parts have an index by them, and none by body. */
+function receivedWith(bodyIds: string[]): RawBuilder<unknown> {
+  return sql`received_at = any(array(select received_at from webhook_bodies where id = any(${bodyIds}::uuid[])))`
+}
+
+/** Bodies as they were received, in the order of their ids; nobody else replays them until the transaction ends. */
+export async function lockBodies(tx: Tx, places: PartPlace[]): Promise<Omit<NewBody, 'parts'>[]> {
+  return query(
+    tx,
+    sql`select id, app_id as "appId", round(extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", raw
+        from webhook_bodies where ${ofBodies(places, sql`id`)} order by id for update`,
+  )
+}
+
+/**
+ * Puts these parts in the place of those that the bodies have: what was open or dead of them is no more, and a worker that has
+ * taken it settles nothing. Claims stay. Answers the lanes in which something is open now.
+ */
+export async function replaceParts(tx: Tx, places: PartPlace[], bodies: NewBody[]): Promise<OpenedParts[]> {
+  const mine = ofBodies(places, sql`p.body_id`, sql`p.received_at`)
+  await query(
+    tx,
+    sql`with entries as (
+          select f.id from feed_open f join webhook_parts p on f.row_id = p.id::text and f.subscriber = p.lane and f.key = p.key
+          where ${mine} and (p.outcome is null or p.outcome = 'dead') order by f.id for update of f
+        )
+        delete from feed_open f using entries e where f.id = e.id`,
+  )
+  const gone = await query<{ bodyId: string; key: string; claimedAt: Date | null }>(
+    tx,
+    sql`delete from webhook_parts p where ${mine} returning p.body_id as "bodyId", p.key, p.claimed_at as "claimedAt"`,
+  )
+  await query(tx, insertParts(bodies))
+  const claims = gone.filter((part) => part.claimedAt !== null)
+  if (claims.length > 0)
+    await query(
+      tx,
+      sql`update webhook_parts p set claimed_at = c.at
+          from (select body_id, key, max(at) as at from unnest(${claims.map((c) => c.bodyId)}::uuid[], ${claims.map((c) => c.key)}::text[],
+                       ${claims.map((c) => c.claimedAt)}::timestamptz[]) c(body_id, key, at) group by 1, 2) c
+          where p.body_id = c.body_id and p.key = c.key and ${mine}`,
+    )
+  return query(
+    tx,
+    sql`select lane, key, count(*)::int as parts from webhook_parts p where ${mine} and lane is not null group by lane, key order by lane, key`,
+  )
+}
+
+function ofBodies(places: PartPlace[], bodyId: RawBuilder<unknown>, receivedAt = sql`received_at`): RawBuilder<unknown> {
+  const times = places.map((place) => place.receivedAt.getTime())
+  const ids = [...new Set(places.map((place) => place.bodyId))]
+  return sql`${bodyId} = any(${ids}::uuid[])
+    and ${receivedAt} between ${new Date(Math.min(...times))} and ${new Date(Math.max(...times))}`
+}
+
+/** Whose parts are claimed, and as of when. */
+export interface Claim {
+  appId: string
+  phoneNumberId: string
+  wabaId: string
+  at: Date
+}
+
+/** One batch holds at most so many parts. */
+export const maxClaimed = 500
+
+/** Opens unclaimed parts of a number and a WABA that their app signed; none that was claimed at this time or later already. */
+export function claimParts(tx: Tx, { appId, phoneNumberId, wabaId, at }: Claim): Promise<OpenedParts[]> {
+  return query(
+    tx,
+    sql`with mine as (
+          select id, received_at from webhook_parts
+          where outcome = 'unclaimed' and app_id = ${appId} and (claimed_at is null or claimed_at < ${at})
+            and ((lane = 'webhooks.message' and key = ${phoneNumberId})
+              or (lane in ('webhooks.template', 'webhooks.account') and key = ${wabaId}))
+          order by id limit ${maxClaimed} for update
+        ), claimed as (
+          update webhook_parts p set outcome = null, reason = null, outcome_at = null, claimed_at = ${at}
+          from mine m where p.id = m.id and p.received_at = m.received_at
+          returning p.id, p.lane, p.key, p.received_at, coalesce(length(p.content),
+            (select length(b.raw) from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as bytes
+        ), opened as (
+          insert into feed_open (subscriber, key, row_id, bytes, created_at)
+          select lane, key, id::text, bytes, received_at from claimed order by id
+          returning subscriber, key
+        )
+        select subscriber as lane, key, count(*)::int as parts from opened group by 1, 2 order by 1, 2`,
+  )
+}

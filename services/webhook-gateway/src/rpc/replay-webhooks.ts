@@ -1,0 +1,45 @@
+import { AppError } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { ReplayWebhooksRequest, ReplayWebhooksResponse } from '@lockstep/rpc/gen/webhook_gateway'
+import { requireId } from '@lockstep/service'
+import type { Context } from '../context.ts'
+import { lockBodies, maxReplayed, type PartFilter, partsToReplay, replaceParts } from '../db/reopen.ts'
+import { countReplayed } from '../metrics.ts'
+import { partsOf } from '../parts.ts'
+
+/**
+ * Splits bodies with today's splitter and opens their parts again in place of the old ones, one batch a call: `beforePartId` of
+ * the answer asks for the next. What had its effect has it still, and once: effects are rows. Throws `invalid` for a request
+ * that names nothing.
+ */
+export const replayWebhooks: Method<Context, ReplayWebhooksRequest, ReplayWebhooksResponse> = async (ctx, request) => {
+  const filter = filterOf(request)
+  const { bodies, opened, last } = await ctx.db.system(async (tx) => {
+    const places = await partsToReplay(tx, filter)
+    if (places.length === 0) return { bodies: [], opened: [] }
+    const bodies = (await lockBodies(tx, places)).map((body) => ({ ...body, parts: partsOf(body.raw, ctx.tokens) }))
+    return { bodies, opened: await replaceParts(tx, places, bodies), last: places.at(-1) }
+  })
+  for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
+  countReplayed(bodies.length)
+  ctx.log.info({ bodies: bodies.length, opened }, 'webhooks are replayed')
+  return { bodies: bodies.length, parts: opened.reduce((sum, { parts }) => sum + parts, 0), beforePartId: last?.id ?? '' }
+}
+
+function filterOf({ bodyIds, partIds, sinceMs, untilMs, key, outcome, beforePartId }: ReplayWebhooksRequest): PartFilter {
+  if (bodyIds.length + partIds.length + sinceMs + untilMs === 0 && !key && !outcome)
+    throw new AppError('invalid', 'Say which webhooks: by body or part ids, since or until when, by a key or an outcome')
+  if (Math.max(bodyIds.length, partIds.length) > maxReplayed)
+    throw new AppError('invalid', `At most ${maxReplayed} bodies or parts can be named at a time`)
+  for (const id of [...partIds, beforePartId])
+    if (!/^\d{0,18}$/.test(id)) throw new AppError('invalid', `"${id.slice(0, 64)}" is no part's id`)
+  return {
+    bodyIds: bodyIds.map((id) => requireId(id, 'webhook body')),
+    partIds,
+    since: sinceMs > 0 ? new Date(sinceMs) : null,
+    until: untilMs > 0 ? new Date(untilMs) : null,
+    key,
+    outcome,
+    beforePartId,
+  }
+}

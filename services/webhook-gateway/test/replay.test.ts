@@ -1,0 +1,171 @@
+import { connect } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import type { Entry } from '@lockstep/rpc/gen/feed'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { bodyOf, message, openWorld, post, startGateway, storedBodies, storedParts } from './gateway.ts'
+
+let here: Awaited<ReturnType<typeof openWorld>>
+let gateway: Awaited<ReturnType<typeof startGateway>>
+beforeAll(async () => {
+  here = await openWorld()
+  gateway = await startGateway(here.config)
+})
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await here[Symbol.asyncDispose]()
+})
+beforeEach(async () => {
+  await here.world.sql('truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open')
+})
+
+const lane = 'webhooks.message'
+const send = async (...changes: Parameters<typeof bodyOf>) => expect(await post(gateway.origin, here.app, bodyOf(...changes))).toBe(200)
+
+async function take(key: string): Promise<Entry[]> {
+  return (await gateway.feed.take({ subscriber: lane, key, maxEntries: 500, maxBytes: 2_000_000 }, {})).entries
+}
+async function finish(key: string, outcome: string, entries?: Entry[]): Promise<void> {
+  const verdicts = (entries ?? (await take(key))).map(({ id }) => ({ id, verdict: { $case: 'outcome' as const, outcome } }))
+  await gateway.feed.finish({ subscriber: lane, key, verdicts }, {})
+}
+const states = async () => (await storedParts(here.world)).map(({ key, outcome, open }) => [key, outcome, open])
+
+test('a body is split anew: its parts wait again, once each, whatever became of the old ones', async () => {
+  await send(message('one', '1001'), message('two', '1002'))
+  await finish('1001', 'done')
+  const [before] = await take('1002')
+  const bodyId = (await gateway.operator.listParts({ outcome: 'open' }, {})).parts[0]!.bodyId
+  const stored = await storedBodies(here.world)
+  expect(await gateway.operator.replayWebhooks({ bodyIds: [bodyId] }, {})).toMatchObject({ bodies: 1, parts: 2 })
+  expect(await states()).toEqual([
+    ['1001', null, true],
+    ['1002', null, true],
+  ])
+  expect(await storedBodies(here.world)).toEqual(stored)
+  const [after] = await take('1002')
+  expect({ ...after, id: '', rowId: '' }).toEqual({ ...before, id: '', rowId: '' })
+})
+
+test('a worker that had taken an entry before the replay settles nothing by it', async () => {
+  await send(message('one'))
+  const taken = await take('1001')
+  await gateway.operator.replayWebhooks({ key: '1001' }, {})
+  await finish('1001', 'done', taken)
+  expect(await states()).toEqual([['1001', null, true]])
+  await finish('1001', 'done')
+  expect(await states()).toEqual([['1001', 'done', false]])
+})
+
+test('what an older splitter could not place is placed by that of today', async () => {
+  await send(message('one'))
+  await here.world.sql('delete from webhook_gateway.feed_open')
+  await here.world.sql(`update webhook_gateway.webhook_parts set lane = null, key = null, outcome = 'unknown_field', outcome_at = now()`)
+  await gateway.operator.replayWebhooks({ outcome: 'unknown_field' }, {})
+  expect(await states()).toEqual([['1001', null, true]])
+})
+
+test('a time, a key and an outcome narrow a replay down; one that names nothing is refused', async () => {
+  await send(message('one', '1001'))
+  await send(message('two', '1002'))
+  await finish('1001', 'done')
+  await finish('1002', 'done')
+  await here.world.sql(`update webhook_gateway.webhook_parts set outcome = 'kept' where key = '1002'`)
+  const now = Date.now()
+  const replay = async (what: object) => (await gateway.operator.replayWebhooks(what, {})).bodies
+  expect(await replay({ sinceMs: now + 60_000 })).toBe(0)
+  expect(await replay({ untilMs: now - 60_000 })).toBe(0)
+  expect(await replay({ key: '1001', outcome: 'kept' })).toBe(0)
+  expect(await states()).toEqual([
+    ['1001', 'done', false],
+    ['1002', 'kept', false],
+  ])
+  expect(await replay({ sinceMs: now - 60_000, untilMs: now + 60_000, outcome: 'kept' })).toBe(1)
+  expect(await states()).toEqual([
+    ['1001', 'done', false],
+    ['1002', null, true],
+  ])
+  await expect(gateway.operator.replayWebhooks({}, {})).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(gateway.operator.replayWebhooks({ partIds: ['1; drop'] }, {})).rejects.toMatchObject({ failure: 'invalid' })
+})
+
+test('a long replay goes on batch by batch and meets every body once', async () => {
+  const text = 'x'.repeat(2_900_000) // three of them are a batch
+  for (let i = 0; i < 7; i++) await send(message(`${i} ${text}`))
+  const answers = []
+  for (let beforePartId = ''; ; ) {
+    const answer = await gateway.operator.replayWebhooks({ key: '1001', beforePartId }, {})
+    if (answer.bodies === 0) break
+    answers.push(answer.bodies)
+    beforePartId = answer.beforePartId
+  }
+  expect(answers.length).toBeGreaterThan(1)
+  expect(answers.reduce((a, b) => a + b)).toBe(7)
+  expect(await states()).toEqual(Array(7).fill(['1001', null, true]))
+}, 60_000)
+
+test('two replays of the same bodies at the same time leave each part once', async () => {
+  for (let i = 0; i < 20; i++) await send(message(`${i}`, String(1001 + (i % 3))))
+  await finish('1001', 'done')
+  const sinceMs = Date.now() - 60_000
+  await Promise.all(Array.from({ length: 4 }, () => gateway.operator.replayWebhooks({ sinceMs }, {})))
+  const all = await storedParts(here.world)
+  expect(all).toHaveLength(20)
+  expect(all.every((part) => part.open && part.outcome === null)).toBe(true)
+  const [row] = await here.world.sql<{ n: number }>('select count(*)::int as n from webhook_gateway.feed_open')
+  expect(row!.n).toBe(20)
+})
+
+/** The connection's row as `accounts` would have made it, for the account of the app. */
+async function createConnection(app: { id: string; accountId: string }, phoneNumberId: string): Promise<string> {
+  const [column] = await here.world.sql<{ id: string }>('select gen_random_uuid() as id')
+  const id = column!.id
+  await here.world.sql(
+    `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
+       sealed_token, per_minute, per_second, max_per_second, quality, connected_at)
+     values ($1, $2, 'n', $3, 'waba1', $4, '+1', 'n', '', 100, 80, 80, 'GREEN', now())`,
+    [id, app.accountId, phoneNumberId, app.id],
+  )
+  return id
+}
+
+test("parts that came before their connection wait for it once it claims them; another app's, and another number's, stay", async () => {
+  const other = await here.createApp()
+  await send(message('ours', '2001'))
+  expect(await post(gateway.origin, other, bodyOf(message("another app's", '2001')))).toBe(200)
+  await send(message('of another number', '2002'))
+  const receivedAtMs = (await take('2001'))[0]!.createdAtMs
+  await finish('2001', 'unclaimed')
+  await finish('2002', 'unclaimed')
+  const connectionId = await createConnection(here.app, '2001')
+  const claim = (accountId: string) => gateway.operator.claimParts({ connectionId }, { accountId })
+
+  await expect(claim(other.accountId)).rejects.toMatchObject({ failure: 'notFound' })
+  expect(await states()).toEqual([
+    ['2001', 'unclaimed', false],
+    ['2001', 'unclaimed', false],
+    ['2002', 'unclaimed', false],
+  ])
+  expect(await claim(here.app.accountId)).toEqual({ claimed: 1 })
+  expect(await states()).toEqual([
+    ['2001', null, true],
+    ['2001', 'unclaimed', false],
+    ['2002', 'unclaimed', false],
+  ])
+  // Whose they are is asked as of the claim, also after a replay.
+  const [entry] = await take('2001')
+  expect(entry).toMatchObject({ appId: here.app.id })
+  expect(entry!.createdAtMs).toBeGreaterThan(receivedAtMs)
+  await gateway.operator.replayWebhooks({ key: '2001' }, {})
+  const again = (await take('2001')).find(({ appId }) => appId === here.app.id)
+  expect(again!.createdAtMs).toBe(entry!.createdAtMs)
+})
+
+test('a connection that has ended claims nothing', async () => {
+  await send(message('late', '2003'))
+  await finish('2003', 'unclaimed')
+  const connectionId = await createConnection(here.app, '2003')
+  using accounts = connect(AccountsDefinition, here.config.accountsAddress)
+  await accounts.disconnect({ id: connectionId }, here.app)
+  await expect(gateway.operator.claimParts({ connectionId }, here.app)).rejects.toMatchObject({ failure: 'precondition' })
+  expect(await states()).toEqual([['2003', 'unclaimed', false]])
+})
