@@ -2,6 +2,8 @@ import type { Tenant, TestStack } from '../stack.ts'
 import { accountKinds } from './kinds-account.ts'
 import { keptKinds } from './kinds-kept.ts'
 import { messageKinds } from './kinds-messages.ts'
+import { peopleKinds } from './kinds-people.ts'
+import { statusKinds } from './kinds-statuses.ts'
 import { templateKinds } from './kinds-template.ts'
 
 /** One kind of webhook that Meta sends, and the rows that it leads to. */
@@ -25,4 +27,4 @@ export interface Kind {
 }
 
 /** Every kind has its place: what is acted upon leads to rows, the rest is kept with its outcome. */
-export const kinds: readonly Kind[] = [...messageKinds, ...templateKinds, ...accountKinds, ...keptKinds]
+export const kinds: readonly Kind[] = [...messageKinds, ...peopleKinds, ...statusKinds, ...templateKinds, ...accountKinds, ...keptKinds]

@@ -158,7 +158,7 @@ test('disposing lets a running job finish and keeps its answer', async () => {
   await ring('s1') // rung while it drains: not begun here
   release.resolve()
   await disposed
-  expect(await unanswered('s1')).toBe(1)
+  await eventually(() => unanswered('s1')).toBe(1)
 })
 
 test('a job that outlives the drain loses its lease, and another worker gets the message', async () => {

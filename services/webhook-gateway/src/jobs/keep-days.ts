@@ -1,8 +1,8 @@
 import { queryOne, sql } from '@lockstep/database'
 import type { Context } from '../context.ts'
 
-/** Far more often than once a day: a run that fails must not cost a day, and one that finds nothing to do costs nothing. */
-export const keepDaysEveryMs = 600_000
+/** Far more often than once a day: without its day's partition a body is refused, and a run that finds nothing to do costs nothing. */
+export const keepDaysEveryMs = 10_000
 
 /** Bodies are received into these days without another run of the job. */
 const daysAhead = 7
