@@ -17,6 +17,7 @@ const commands = {
   audit: { script: 'tools/audit/main.ts' },
   dead: { script: 'tools/dev/dead.ts' },
   faults: { script: 'tools/dev/faults.ts', servers: true },
+  webhooks: { script: 'tools/dev/webhooks.ts' },
   race: { script: 'tools/dev/race.ts', servers: true },
   bench: { script: 'tools/bench/main.ts', servers: true },
   catalogue: { script: 'tools/catalogue/main.ts' },

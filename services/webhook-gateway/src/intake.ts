@@ -1,7 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
 import { gauge } from '@lockstep/telemetry'
-import { v7 as uuid } from 'uuid'
+import { openBodyIds } from './body-ids.ts'
 import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
 import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
@@ -33,6 +33,7 @@ const storeTimeoutMs = 10_000
  * has one member and waits for nobody. (Two statements at a time were slower than one: design/performance.md.)
  */
 export function openIntake(ctx: Context): Intake {
+  const nextId = openBodyIds()
   const queue: Waiting[] = []
   let queuedBytes = 0
   let running: Promise<void> | undefined
@@ -53,7 +54,7 @@ export function openIntake(ctx: Context): Intake {
       }
       queuedBytes += bytes
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      queue.push({ body: { id: uuid(), appId, receivedAtMs, raw, parts }, bytes, done: resolve, failed: reject })
+      queue.push({ body: { id: nextId(), appId, receivedAtMs, raw, parts }, bytes, done: resolve, failed: reject })
       running ??= run()
       return promise.finally(() => {
         queuedBytes -= bytes
