@@ -17,7 +17,7 @@ export interface Tally {
   restarts: number
   losses: number
   orders: number
-  duplicatesFed: number
+  webhooksRetried: number
   unknownsResolved: number
   unknownsOrdered: number
 }
@@ -109,7 +109,7 @@ export async function startFaultRun({ seed, processes, simulator, servers }: Fau
     restarts: 0,
     losses: 0,
     orders: 0,
-    duplicatesFed: 0,
+    webhooksRetried: 0,
     unknownsResolved: 0,
     unknownsOrdered: 0,
   }
@@ -206,7 +206,7 @@ export async function startFaultRun({ seed, processes, simulator, servers }: Fau
       const summary = await stack.simulator.client.summary()
       tally.posts = summary.posts
       tally.webhooks = summary.webhooks.delivered
-      tally.duplicatesFed = summary.webhooks.retries
+      tally.webhooksRetried = summary.webhooks.retries
       const report = await audit({ adminUrl: stack.world.adminUrl, simulatorLog: stack.simulatorLog, settled: true, redisWasFlushed })
       assertClean(report)
     },

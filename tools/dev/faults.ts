@@ -91,7 +91,7 @@ const columns: [keyof Tally, string][] = [
   ['restarts', 'restarts'],
   ['losses', 'losses'],
   ['orders', 'orders'],
-  ['duplicatesFed', 'fed twice'],
+  ['webhooksRetried', 'webhooks retried'],
   ['unknownsResolved', 'unknown, resolved'],
   ['unknownsOrdered', 'unknown, ordered'],
 ]
