@@ -92,7 +92,7 @@ async function roll(ctx: Context, slice: Slice, held: FencedLock, signal: AbortS
     }
     end = step
     if (performance.now() + step > endAt) break
-    await Promise.race([delay(step), Promise.race(underWay.size > 0 ? [Promise.all(underWay)] : [new Promise(() => {})])])
+    await Promise.race([delay(step), ...(underWay.size > 0 ? [Promise.all(underWay)] : [])])
     end = 0
   }
   await linger(ctx, underWay)

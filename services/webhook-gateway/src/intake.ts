@@ -30,7 +30,7 @@ const storeTimeoutMs = 10_000
 
 /**
  * Group commit with one statement under way: it takes all that arrived while the one before it ran. Without load a group
- * has one member and waits for nobody. (Two statements at a time were slower than one: design/performance.md.)
+ * has one member and waits for nobody. (Two statements at a time were slower than one: docs/decisions/0008.)
  */
 export function openIntake(ctx: Context): Intake {
   const nextId = openBodyIds()
