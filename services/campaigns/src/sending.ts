@@ -69,12 +69,20 @@ async function openSlice(ctx: Context, campaign: Campaign): Promise<Slice | { re
 /** `over`: everybody has a final state; `stopped`: a person or Meta stopped the campaign; else more to do in so many ms. */
 type End = 'over' | 'stopped' | number
 
-/** Claims and sends while there are recipients, slots and time; at most `sendConcurrency` messages are under way. */
+/** Claims and sends while there are recipients, slots and time; what is under way at the end is waited for a little. */
 async function roll(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal): Promise<End> {
+  const underWay = new Set<Promise<void>>()
+  try {
+    return await claimAndSend(ctx, slice, held, signal, underWay)
+  } finally {
+    await linger(ctx, underWay)
+  }
+}
+
+/** At most `sendConcurrency` messages are under way. */
+async function claimAndSend(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal, underWay: Set<Promise<void>>): Promise<End> {
   const { sendConcurrency } = ctx.config
   const endAt = performance.now() + sliceMs * ctx.scale
-  const underWay = new Set<Promise<void>>()
-  let end: End = 0
   while (performance.now() < endAt && !signal.aborted) {
     const free = sendConcurrency - underWay.size
     if (free < sendConcurrency / 4) {
@@ -82,21 +90,15 @@ async function roll(ctx: Context, slice: Slice, held: FencedLock, signal: AbortS
       continue
     }
     const step = await nextStep(ctx, slice, held, Math.min(free, maxClaim), signal)
-    if (step === 'over' || step === 'stopped') {
-      end = step
-      break
-    }
+    if (step === 'over' || step === 'stopped') return step
     if (Array.isArray(step)) {
       for (const send of step) track(underWay, send)
       continue
     }
-    end = step
-    if (performance.now() + step > endAt) break
+    if (performance.now() + step > endAt) return step
     await Promise.race([delay(step), ...(underWay.size > 0 ? [Promise.all(underWay)] : [])])
-    end = 0
   }
-  await linger(ctx, underWay)
-  return end
+  return 0
 }
 
 /** Messages that are under way now, or after how many ms to look again. */
