@@ -21,7 +21,17 @@ function npmStart(...args: string[]) {
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += chunk))
   child.stderr.on('data', (chunk) => (stderr += chunk))
-  return { child, ended: once(child, 'close').then(([code]) => code as number | null), output: () => ({ stdout, stderr }) }
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  return {
+    child,
+    ended,
+    output: () => ({ stdout, stderr }),
+    /** A test that fails leaves nothing running. */
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null) child.kill('SIGTERM')
+      await ended
+    },
+  }
 }
 
 /** Processes that were started with this folder in their command line and still run. */
@@ -31,7 +41,7 @@ function processesOf(folder: string): number {
 }
 
 test('the main job ends with one JSON line whose figures add up, and leaves no process behind', async () => {
-  const run = npmStart('--once', '--json', '--contacts', '60')
+  await using run = npmStart('--once', '--json', '--contacts', '60')
   expect(await run.ended, run.output().stderr).toBe(0)
   const lines = run.output().stdout.trim().split('\n')
   expect(lines).toHaveLength(1)
@@ -44,7 +54,7 @@ test('the main job ends with one JSON line whose figures add up, and leaves no p
 }, 60_000)
 
 test('a second start reuses the data, says where everything is, and Ctrl-C stops every process', async () => {
-  const run = npmStart('--no-demo', '--processes')
+  await using run = npmStart('--no-demo', '--processes')
   const ready = path.join(dir, 'ready.json')
   await until(() => existsSync(ready), 30_000)
   const { api, api_key, simulator, health } = JSON.parse(readFileSync(ready, 'utf8'))
@@ -58,7 +68,7 @@ test('a second start reuses the data, says where everything is, and Ctrl-C stops
 }, 60_000)
 
 test('a wrong option is refused with the list of options', async () => {
-  const run = npmStart('--contacts', 'many')
+  await using run = npmStart('--contacts', 'many')
   expect(await run.ended).toBe(2)
   expect(run.output().stderr).toContain('--contacts takes a whole number')
   expect(run.output().stderr).toContain('--processes')

@@ -63,6 +63,14 @@ export const benches: Record<string, Row> = {
     about: 'doorbell to handler with 10,000 numbers known, against one plain consumer; memory of an idle lane',
     load: async () => (await import('./lanes.ts')).run,
   },
+  intake: {
+    about: 'signed webhooks answered 200 and durable, against the same HTTP server and HMAC with nothing stored',
+    load: async () => (await import('./intake.ts')).run,
+  },
+  pipeline: {
+    about: 'webhooks from POST to committed effect, against the same rows by the same SQL in groups as large, alone',
+    load: async () => (await import('./pipeline.ts')).run,
+  },
 }
 
 /** The benches by these names, all of them for none; throws with the list when one is unknown. */

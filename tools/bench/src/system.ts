@@ -1,0 +1,51 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { type ServiceName, services } from '@lockstep/contracts'
+import { databaseUrl, migrate, ownerRole, provision } from '@lockstep/database'
+import { type TestServers, testPassword } from '@lockstep/testing'
+import { startStack, type TestStack } from '../../../test/stack.ts'
+import { locateServers, startServers } from '../../bootstrap/servers.js'
+import { loadMigrations, spawnService } from '../../dev/services.ts'
+import type { BenchContext } from './bench.ts'
+
+const root = path.resolve(import.meta.dirname, '../../..')
+
+/** PostgreSQL as in production, fsync and all, with every service's tables; that of the tests is faster and unsafe. */
+async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDisposable> {
+  await using up = new AsyncDisposableStack()
+  const located = await locateServers({ root, log: ctx.say })
+  const { postgres, stop } = await startServers({ dir: ctx.dir, root, which: ['postgres'], located, env: {}, durable: true })
+  up.defer(async () => {
+    ctx.watch('postmaster', postgres.pid)
+    await stop()
+  })
+  const template = 'template_bench'
+  const passwords = Object.fromEntries(services.map((service) => [service, testPassword]))
+  await provision({ adminUrl: postgres.url, database: template, ownerPassword: testPassword, passwords })
+  const owner = new URL(databaseUrl(postgres.url, template))
+  owner.username = ownerRole
+  owner.password = testPassword
+  for (const [service, list] of Object.entries(await loadMigrations())) await migrate(owner.toString(), service as ServiceName, list)
+  const stack = up.move()
+  const { natsServer, redisServer, env } = located
+  const dispose = { [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { dir: ctx.dir, adminUrl: postgres.url, template, natsServer, redisServer, env, ...dispose }
+}
+
+/** These services, each in a process of its own, on servers of their own. `accounts` and `templates` are needed to add a tenant. */
+export async function openSystem(ctx: BenchContext, names: readonly ServiceName[]): Promise<TestStack> {
+  await using up = new AsyncDisposableStack()
+  ctx.say(`starting PostgreSQL, NATS, Redis and ${names.join(', ')}`)
+  const servers = up.use(await durableServers(ctx))
+  const stack = up.use(await startStack({ services: [], servers, simulator: { webhooks: { paused: true, batchMs: 10 } } }))
+  const logs = path.join(ctx.dir, 'logs')
+  await mkdir(logs, { recursive: true })
+  const starting = names.map((name) => spawnService(name, stack.ports, stack.surroundings, logs))
+  const processes = await Promise.all(starting)
+  for (const each of processes) {
+    up.use(each)
+    up.defer(() => ctx.watch(each.service, each.pid))
+  }
+  const opened = up.move()
+  return { ...stack, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
