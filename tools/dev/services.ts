@@ -47,15 +47,30 @@ export const documentedPorts = Object.fromEntries(
 
 const hasHttp: readonly ServiceName[] = ['webhook-gateway', 'api']
 
+/**
+ * Ports that nobody else plans with at the moment: each process draws from a block of its own, below those that servers are
+ * given, and no port twice in a plan. Between planning and listening a port is protected by nothing else.
+ */
+function* ownPorts(): Generator<number> {
+  const block = 12_000 + (process.pid % 40) * 200
+  const first = Math.floor(Math.random() * 200)
+  for (let i = 0; i < 200; i++) yield block + ((first + i) % 200)
+}
+
 /** A free port for each door: the wanted ones where they are free, any others otherwise. */
 export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
+  const own = ownPorts()
+  const choose = async (port: number | undefined): Promise<number> => {
+    for (let candidate = port ?? own.next().value; candidate; candidate = own.next().value)
+      if ((await freePort(candidate)) === candidate) return candidate
+    throw new Error('All ports of this process are taken')
+  }
   const plan: Partial<PortPlan> = {}
   for (const service of services) {
     const last = wanted?.[service]
-    const grpc = await freePort(last?.grpc)
-    const health = await freePort(last?.health)
-    const http = hasHttp.includes(service) ? await freePort(last?.http) : 0
-    plan[service] = { grpc, health, http }
+    const grpc = await choose(last?.grpc)
+    const health = await choose(last?.health)
+    plan[service] = { grpc, health, http: hasHttp.includes(service) ? await choose(last?.http) : 0 }
   }
   return plan as PortPlan
 }
