@@ -11,7 +11,15 @@ import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { createWorld, type TestServers, until, type World } from '@lockstep/testing'
-import { type PortPlan, planPorts, type ServiceProcess, type Surroundings, spawnService, startInProcess } from '../tools/dev/services.ts'
+import {
+  openEntries,
+  type PortPlan,
+  planPorts,
+  type ServiceProcess,
+  type Surroundings,
+  spawnService,
+  startInProcess,
+} from '../tools/dev/services.ts'
 
 export interface Clients {
   accounts: RpcClient<typeof AccountsDefinition>
@@ -193,9 +201,7 @@ async function startCampaign(clients: Clients, tenant: Tenant, tag: string): Pro
 async function settled({ world, simulator }: Tools, timeoutMs: number): Promise<void> {
   const { drained } = await simulator.client.drain({ deadlineMs: timeoutMs })
   if (!drained) throw new Error('The simulator could not deliver all webhooks')
-  const feeds = ['webhook_gateway', 'accounts', 'contacts', 'templates', 'campaigns', 'conversations']
-  const open = feeds.map((schema) => `select count(*)::int as open from ${schema}.feed_open where dead_reason is null`).join(' union all ')
-  await until(async () => (await world.sql<{ open: number }>(`select sum(open)::int as open from (${open}) f`))[0]!.open === 0, timeoutMs)
+  await until(async () => (await world.sql<{ open: number }>(openEntries))[0]!.open === 0, timeoutMs)
 }
 
 /** Valid German mobile numbers, all different. */

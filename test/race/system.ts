@@ -1,6 +1,7 @@
 import type { LaneName } from '@lockstep/contracts'
 import { type TestServers, until } from '@lockstep/testing'
 import { createTokens, signBody, type Tokens } from '@lockstep/whatsapp'
+import { openEntries } from '../../tools/dev/services.ts'
 import { startStack, type Tenant, type TestStack } from '../stack.ts'
 import { startProcesses } from './processes.ts'
 import { nothingTaken, type Taken } from './without.ts'
@@ -33,9 +34,7 @@ export class NotSettled extends Error {
   }
 }
 
-const feeds = ['webhook_gateway', 'accounts', 'contacts', 'templates', 'campaigns', 'conversations']
-const open = `select ${feeds.map((schema) => `(select count(*) from ${schema}.feed_open where dead_reason is null)`).join(' + ')}
-  + (select count(*) from campaigns.recipients where state = 'sending') as open`
+const open = `select entries.open + (select count(*) from campaigns.recipients where state = 'sending') as open from (${openEntries}) entries`
 
 /** A statement trigger that notes when a statement began and ended to write, and makes it take up to so many seconds. */
 const slowTrigger = `

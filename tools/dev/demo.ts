@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AuditReport, audit } from '@lockstep/audit'
-import { services } from '@lockstep/contracts'
-import { schemaOf, withClient } from '@lockstep/database'
+import { withClient } from '@lockstep/database'
 import type { SettingsPatch } from '@lockstep/meta-simulator'
 import type { ApiClient } from './api-client.ts'
 import { demoCsv } from './demo-contacts.ts'
 import type { Screen } from './screen.ts'
+import { openEntries } from './services.ts'
 import type { Ready } from './setup.ts'
 import type { Stack } from './stack.ts'
 
@@ -150,7 +150,7 @@ async function untilQuiet(stack: Stack, ready: Ready, api: ApiClient, screen: Sc
     const summary = await stack.simulator.client.drain({ deadlineMs: 60_000 })
     if (!summary.drained) throw new Error('The simulator still has webhooks to deliver after a minute')
     await poll(
-      () => openEntries(ready.postgres),
+      () => countOpen(ready.postgres),
       (open) => open === 0,
     )
     const query = `connection_id=${ready.connection_id}&since_ms=${sinceMs}`
@@ -160,13 +160,8 @@ async function untilQuiet(stack: Stack, ready: Ready, api: ApiClient, screen: Sc
   })
 }
 
-function openEntries(adminUrl: string): Promise<number> {
-  const feeds = services
-    .filter((service) => service !== 'api')
-    .map((service) => `select count(*) from ${schemaOf(service)}.feed_open where dead_reason is null`)
-  return withClient(adminUrl, async (client) =>
-    Number((await client.query(`select sum(count) as open from (${feeds.join(' union all ')}) f`)).rows[0].open),
-  )
+function countOpen(adminUrl: string): Promise<number> {
+  return withClient(adminUrl, async (client) => (await client.query<{ open: number }>(openEntries)).rows[0]!.open)
 }
 
 async function countDuplicates(stack: Stack, campaignId: string): Promise<number> {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
-import type { MigrationList } from '@lockstep/database'
+import { type MigrationList, schemaOf } from '@lockstep/database'
 import type { BaseOverrides, Started } from '@lockstep/service'
 import { freePort } from '../bootstrap/servers.js'
 
@@ -30,6 +30,12 @@ export interface Surroundings {
   platformKey: string
   logLevel: string
 }
+
+/** As superuser: how many entries of all feeds are still open (the column `open`). */
+export const openEntries = `select (${services
+  .filter((service) => service !== 'api')
+  .map((service) => `(select count(*) from ${schemaOf(service)}.feed_open where dead_reason is null)`)
+  .join(' + ')})::int as open`
 
 /** Every service's migrations. */
 export async function loadMigrations(): Promise<Record<ServiceName, MigrationList>> {

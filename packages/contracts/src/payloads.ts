@@ -10,8 +10,3 @@ export interface Learned {
   /** Set when Meta said that the person stopped marketing (error 131050): the time of the status, in ms. */
   stoppedAtMs?: number
 }
-
-/** `campaigns.run`: nothing but the doorbell's reason; the campaign row says what is to be done. */
-export interface CampaignRun {
-  reason: 'started' | 'resumed' | 'scheduled'
-}
