@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
-import { databaseUrl, type MigrationList, migrate, ownerRole, provision } from '@lockstep/database'
+import { databaseUrl, type MigrationList, migrate, ownerRole, provision, withClient } from '@lockstep/database'
 import { locateServers, startServers } from '../../../tools/bootstrap/servers.js'
 
 /** What a test file needs to make its own world; provided by the global setup. */
@@ -47,6 +47,8 @@ export async function startTestServers(
   ownerUrl.username = ownerRole
   ownerUrl.password = testPassword
   for (const [service, list] of Object.entries(migrations)) await migrate(ownerUrl.toString(), service as ServiceName, list)
+  // Autovacuum would do it at some moment of a long run; so every test has the plans of a database that has been in use.
+  await withClient(databaseUrl(adminUrl, template), (client) => client.query('analyze'))
   return {
     dir,
     adminUrl,
