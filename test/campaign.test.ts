@@ -1,4 +1,3 @@
-import { audit } from '@lockstep/audit'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
@@ -153,6 +152,21 @@ test('a person may order an unknown one to be sent again, as a further attempt',
   expect(await system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: [unknown!.id] }, tenant)).toEqual({ queued: 1 })
   await until(async () => (await system.campaign(tenant, id)).statistics!.accepted === 5)
   expect(await accepted(id)).toHaveLength(5)
+  const [again] = (await recipients(id, '')).filter((recipient) => recipient.id === unknown!.id)
+  expect(again).toMatchObject({ state: expect.not.stringMatching('unknown'), reason: "Sent again on a person's order" })
+})
+
+test('an unknown one says what is waited for, and after 15 minutes that it was possibly sent and what a person can do', async () => {
+  await system.importContacts(tenant, freshPhones(1), 'possibly')
+  await system.simulator.client.setSettings({ faults: { next: [{ kind: 'lost', count: 1 }] } })
+  const { id } = await system.startCampaign(tenant, 'possibly')
+  await system.untilCampaign(tenant, id, 'completed')
+  expect((await recipients(id, 'unknown'))[0]!.reason).toMatch(/Its status webhook will tell/)
+  await system.world.sql("update campaigns.attempts set claimed_at = claimed_at - interval '16 minutes' where campaign_id = $1", [id])
+  expect((await recipients(id, 'unknown'))[0]!.reason).toMatch(/Possibly sent: no status has come in 15 minutes. Order it again/)
+  expect(await system.clients.campaigns.resendUnknown({ campaignId: id }, tenant)).toEqual({ queued: 1 })
+  await system.untilCampaign(tenant, id, 'completed')
+  expect(await accepted(id)).toHaveLength(1)
 })
 
 test('paused means that nobody else is written to, and resumed that everybody is, once', async () => {
@@ -201,7 +215,7 @@ test('a campaign that is cancelled while it is prepared writes to nobody and cou
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  const report = await audit({ adminUrl: system.world.adminUrl, simulatorLog: system.simulatorLog })
+  const report = await system.audit()
   expect(report.invariants.filter((invariant) => invariant.violations > 0 && invariant.id !== 'I8')).toEqual([])
   expect(report.invariants.length).toBeGreaterThan(5)
 })

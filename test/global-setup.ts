@@ -8,9 +8,10 @@ import { loadMigrations } from '../tools/dev/services.ts'
 /** Starts PostgreSQL once for the whole run; each test file clones its own database and starts its own NATS and Redis. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const migrations: Partial<Record<ServiceName, MigrationList>> = await loadMigrations()
-  const { [Symbol.asyncDispose]: stop, ...servers } = await startTestServers(path.resolve(import.meta.dirname, '..'), migrations)
-  project.provide('servers', servers)
+  const own = await startTestServers(path.resolve(import.meta.dirname, '..'), migrations)
+  const { dir, adminUrl, template, natsServer, redisServer, env } = own
+  project.provide('servers', { dir, adminUrl, template, natsServer, redisServer, env })
   return async () => {
-    await stop()
+    await own[Symbol.asyncDispose]()
   }
 }

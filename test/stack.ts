@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { type AuditOptions, type AuditReport, audit } from '@lockstep/audit'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { demoTemplates, type SettingsPatch, type Simulator, startSimulator } from '@lockstep/meta-simulator'
 import { connect, type RpcClient } from '@lockstep/rpc'
@@ -60,6 +61,8 @@ export interface TestStack extends AsyncDisposable {
   untilCampaign(tenant: Tenant, id: string, state: string, timeoutMs?: number): Promise<Campaign>
   /** Waits until Meta has delivered everything and it has had its effect. */
   settled(timeoutMs?: number): Promise<void>
+  /** Checks the invariants on everything that this system keeps. */
+  audit(options?: Pick<AuditOptions, 'settled' | 'redisWasFlushed' | 'only'>): Promise<AuditReport>
   /** Starts a further process of a service, with ports of its own. */
   spawn(service: ServiceName): Promise<ServiceProcess>
 }
@@ -112,6 +115,7 @@ export async function startStack(options: StackOptions = {}): Promise<TestStack>
         return campaign
       }, timeoutMs),
     settled: (timeoutMs = 30_000) => settled(tools, timeoutMs),
+    audit: (options) => audit({ adminUrl: world.adminUrl, simulatorLog, redisUrl: world.redis.url, natsUrl: world.nats.url, ...options }),
     async spawn(service) {
       const own = { ...ports, [service]: (await planPorts())[service] }
       return spawnService(service, own, surroundings, logDir)

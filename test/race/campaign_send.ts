@@ -1,5 +1,27 @@
 import { draft, holdAfterPreparing, people, type Subject, wrongStatistics } from './campaign.ts'
-import { noFence, scenario } from './scenario.ts'
+import { type Guard, noFence, scenario } from './scenario.ts'
+import type { Race } from './system.ts'
+
+/** Of the claim: without it several processes read the same queued rows, and each believes that it has taken them. */
+export const claimLock = {
+  is: 'a claim takes rows only while they are queued: it locks them, and passes over those that another one has locked',
+  statements: [{ in: 'insert into attempts', replace: ' for update of r skip locked', by: '' }],
+} satisfies Guard
+
+export const attemptUniqueness = {
+  is: 'unique (recipient, attempt number)',
+  drop: ['alter table campaigns.attempts drop constraint attempts_recipient_id_number_key'],
+  restore: ['truncate campaigns.attempts', 'alter table campaigns.attempts add unique (recipient_id, number)'],
+} satisfies Guard
+
+/** A campaign whose list is frozen, and which is paused before the first message. */
+export async function prepared(race: Race): Promise<Subject> {
+  const subject = await draft(race)
+  await using _paused = await holdAfterPreparing(race)
+  await race.stack.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
+  await race.stack.untilCampaign(subject.tenant, subject.campaignId, 'paused')
+  return subject
+}
 
 /** Several processes send one campaign. */
 export const campaignSend = scenario<Subject>({
@@ -9,22 +31,11 @@ export const campaignSend = scenario<Subject>({
     lock: { is: 'campaign_send:{id}', locks: ['campaign_send'] },
     lane: { is: 'campaigns.run, one a campaign', lanes: ['campaigns.run'] },
     fence: { is: 'fence at each claim', statements: noFence },
-    rows: {
-      is: 'claim locks the rows that it takes, unique (recipient, attempt number)',
-      statements: [{ in: 'insert into attempts', replace: ' for update of r skip locked', by: '' }],
-      drop: ['alter table campaigns.attempts drop constraint attempts_recipient_id_number_key'],
-      restore: ['truncate campaigns.attempts', 'alter table campaigns.attempts add unique (recipient_id, number)'],
-    },
+    rows: { ...claimLock, ...attemptUniqueness, is: 'claim locks the rows that it takes, unique (recipient, attempt number)' },
     'pair limit': { is: 'one message to a person in 6 s', pairLimit: true },
   },
   slow: [{ table: 'campaigns.attempts', on: 'insert', seconds: 0.2 }],
-  async prepare(race) {
-    const subject = await draft(race)
-    await using _paused = await holdAfterPreparing(race)
-    await race.stack.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
-    await race.stack.untilCampaign(subject.tenant, subject.campaignId, 'paused')
-    return subject
-  },
+  prepare: prepared,
   async collide(race, { tenant, campaignId }) {
     await race.stack.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
     await race.go('campaigns.run', campaignId)

@@ -29,6 +29,8 @@ export interface Look {
   idle: boolean
   /** How often each mutation has changed a statement. */
   bites: number[]
+  /** How many transactions PostgreSQL has ended as deadlocked. */
+  deadlocks: number
 }
 
 /** Several processes of the real services that work side by side, each of which can lose guards. */

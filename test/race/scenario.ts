@@ -15,19 +15,25 @@ export interface Guard extends Partial<Taken> {
   restore?: string[]
 }
 
-/** An operation under a lock, raced by several processes. */
-export interface Scenario<Subject = unknown> {
-  lock: LockName
-  operation: string
-  guards: Partial<Record<Layer, Guard>>
+/** Work that several processes do at the same time, and how to see that something went wrong. */
+export interface Work<Subject = unknown> {
   /** Tables whose writes are made slow, so that two that may meet do meet: what is done to them, and for how many seconds. */
   slow: { table: string; on: 'insert' | 'update'; seconds: number }[]
+  /** Statements that are made slow in themselves, e.g. between one row lock and the next; with guards and without. */
+  slowStatements?: Mutation[]
   /** Makes what the processes race for, with all guards in place. */
   prepare(race: Race): Promise<Subject>
   /** Has all processes do the operation at the same time. */
   collide(race: Race, subject: Subject): Promise<void>
   /** Each thing that is wrong afterwards, in words. */
   conflicts(race: Race, subject: Subject): Promise<string[]>
+}
+
+/** An operation under a lock, raced by several processes. */
+export interface Scenario<Subject = unknown> extends Work<Subject> {
+  lock: LockName
+  operation: string
+  guards: Partial<Record<Layer, Guard>>
 }
 
 /** Keeps a scenario's own subject type where it is written, and lets all stand in one list. */
@@ -40,29 +46,31 @@ export interface Measured {
   what: string[]
 }
 
-/** Races a scenario without some of its guards, until there is a conflict or so many rounds have passed. */
-export async function measure(race: Race, scenario: Scenario, off: ReadonlySet<Layer>, maxRounds: number): Promise<Measured> {
+/** The guards of some layers of a scenario, as far as it has them. */
+export const guardsOf = ({ guards }: Scenario, chosen: readonly Layer[] = layers): Guard[] => chosen.flatMap((layer) => guards[layer] ?? [])
+
+/** Races work without some guards, until there is a conflict or so many rounds have passed. */
+export async function measure(race: Race, work: Work, off: Guard[], maxRounds: number): Promise<Measured> {
   for (let rounds = 1; ; rounds++) {
-    const what = await round(race, scenario, off)
+    const what = await round(race, work, off)
     if (what.length > 0 || rounds >= maxRounds) return { conflicts: what.length, rounds, what: what.slice(0, 3) }
   }
 }
 
-async function round(race: Race, scenario: Scenario, off: ReadonlySet<Layer>): Promise<string[]> {
-  const guards = layers.flatMap((layer) => (off.has(layer) && scenario.guards[layer] ? [scenario.guards[layer]] : []))
-  const taken = union(guards)
-  const subject = await scenario.prepare(race)
+async function round(race: Race, work: Work, off: Guard[]): Promise<string[]> {
+  const taken = union(work, off)
+  const subject = await work.prepare(race)
   await race.settled()
   try {
-    await run(race, [...slowly(scenario), ...guards.flatMap((guard) => guard.drop ?? [])])
+    await run(race, [...slowly(work), ...off.flatMap((guard) => guard.drop ?? [])])
     await race.take(taken)
-    const endless = await endlessWork(race, () => scenario.collide(race, subject))
-    await assertTaken(race, scenario, taken)
-    return [...endless, ...(await scenario.conflicts(race, subject)), ...(await deadEntries(race))]
+    const endless = await endlessWork(race, () => work.collide(race, subject))
+    await assertTaken(race, taken)
+    return [...endless, ...(await work.conflicts(race, subject)), ...(await deadEntries(race))]
   } finally {
     await race.take(nothingTaken)
     await race.settled()
-    await run(race, [...quickly(scenario), ...guards.flatMap((guard) => guard.restore ?? [])])
+    await run(race, [...quickly(work), ...off.flatMap((guard) => guard.restore ?? [])])
   }
 }
 
@@ -78,34 +86,35 @@ async function endlessWork(race: Race, collide: () => Promise<void>): Promise<st
   }
 }
 
-function union(guards: Guard[]): Taken {
+function union({ slowStatements = [] }: Work, guards: Guard[]): Taken {
   return {
     locks: guards.flatMap((guard) => guard.locks ?? []),
     lanes: guards.flatMap((guard) => guard.lanes ?? []),
-    statements: guards.flatMap((guard) => guard.statements ?? []),
+    statements: [...slowStatements, ...guards.flatMap((guard) => guard.statements ?? [])],
     pairLimit: guards.some((guard) => guard.pairLimit),
+    tokenTag: guards.some((guard) => guard.tokenTag),
   }
 }
 
 /** A mutation that matches no statement has taken nothing away, and the figure would be a lie. */
-async function assertTaken(race: Race, { lock }: Scenario, { statements }: Taken): Promise<void> {
+async function assertTaken(race: Race, { statements }: Taken): Promise<void> {
   const bites = await race.bites()
   for (const [i, { in: part, replace }] of statements.entries())
-    if (!bites[i]) throw new Error(`${lock}: no statement with "${part}" lost /${replace}/; has its text changed?`)
+    if (!bites[i]) throw new Error(`No statement with "${part}" lost /${replace}/; has its text changed?`)
 }
 
 async function run(race: Race, statements: string[]): Promise<void> {
   for (const statement of statements) await race.sql(statement)
 }
 
-function slowly({ slow }: Scenario): string[] {
+function slowly({ slow }: Work): string[] {
   return slow.flatMap(({ table, on, seconds }) => [
     `create trigger race_begin before ${on} on ${table} for each statement execute function race.begin('${seconds}')`,
     `create trigger race_finish after ${on} on ${table} for each statement execute function race.finish()`,
   ])
 }
 
-function quickly({ slow }: Scenario): string[] {
+function quickly({ slow }: Work): string[] {
   const drops = slow.flatMap(({ table }) => [`drop trigger race_begin on ${table}`, `drop trigger race_finish on ${table}`])
   return [...drops, 'truncate race.writes']
 }

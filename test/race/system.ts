@@ -1,10 +1,10 @@
 import type { LaneName } from '@lockstep/contracts'
 import { type TestServers, until } from '@lockstep/testing'
 import { createTokens, signBody, type Tokens } from '@lockstep/whatsapp'
-import { openEntries } from '../../tools/dev/services.ts'
+import { openEntries, startInProcess } from '../../tools/dev/services.ts'
 import { startStack, type Tenant, type TestStack } from '../stack.ts'
 import { startProcesses } from './processes.ts'
-import { nothingTaken, type Taken } from './without.ts'
+import { nothingTaken, removableGuards, type Taken } from './without.ts'
 
 /** What a scenario races in: one system, and several processes that want to do the same work at the same time. */
 export interface Race extends AsyncDisposable {
@@ -17,6 +17,8 @@ export interface Race extends AsyncDisposable {
   go(lane: LaneName, key: string): Promise<void>
   /** How often each mutation has changed a statement, in all processes. */
   bites(): Promise<number[]>
+  /** How many transactions PostgreSQL has ended as deadlocked since guards were taken, in all processes. */
+  deadlocks(): Promise<number>
   /** Waits until nothing is under way: no open work, no busy process, no message whose outcome isn't known. Throws NotSettled. */
   settled(): Promise<void>
   /** Delivers a signed webhook with one change of a number, as Meta does. */
@@ -56,7 +58,9 @@ const slowTrigger = `
 export async function startRace(options: { servers?: TestServers; processes?: number } = {}): Promise<Race> {
   await using up = new AsyncDisposableStack()
   const simulator = { webhooks: { paused: true, batchMs: 10 } }
-  const stack = up.use(await startStack({ services: ['accounts', 'webhook-gateway'], scale, simulator, servers: options.servers }))
+  const stack = up.use(await startStack({ services: ['accounts'], scale, simulator, servers: options.servers }))
+  const gateway = removableGuards(stack.world.platformKey)
+  up.use(await startInProcess(stack.ports, stack.surroundings, ['webhook-gateway'], { scale, ...gateway.overrides }))
   const processes = up.use(await startProcesses(stack, options.processes ?? 3, scale))
   const { sql } = stack.world
   await sql(slowTrigger)
@@ -65,12 +69,16 @@ export async function startRace(options: { servers?: TestServers; processes?: nu
     stack,
     tokens: createTokens(stack.world.platformKey),
     sql,
-    take: processes.take,
+    async take(taken) {
+      gateway.take(taken)
+      await processes.take(taken)
+    },
     go: processes.go,
     async bites() {
-      const looks = await processes.look()
+      const looks = [...(await processes.look()), { bites: gateway.bites() }]
       return looks[0]!.bites.map((_, i) => looks.reduce((sum, { bites }) => sum + bites[i]!, 0))
     },
+    deadlocks: async () => (await processes.look()).reduce((sum, look) => sum + look.deadlocks, 0),
     settled: async () =>
       void (await until(async () => {
         const busy = (await processes.look()).filter(({ idle }) => !idle).length

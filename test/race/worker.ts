@@ -1,8 +1,8 @@
 import { type Surroundings, startInProcess } from '../../tools/dev/services.ts'
 import type { Look, Order } from './processes.ts'
-import { removableGuards } from './without.ts'
+import { type Removable, removableGuards } from './without.ts'
 
-const guards = removableGuards()
+let guards: Removable
 const up = new AsyncDisposableStack()
 const anyPort = { grpc: 0, health: 0, http: 0 }
 
@@ -10,11 +10,12 @@ async function obey(order: Order): Promise<Look | undefined> {
   switch (order.do) {
     case 'start': {
       const { services, ports, isFirst, urls, scale } = order
+      guards = removableGuards(Buffer.from(order.around.platformKey, 'hex'))
       const around: Surroundings = { ...order.around, postgresUrl: (service) => urls[service]! }
       // The first process has the doors that the others, and the clients, know.
       for (const service of services) {
         const own = isFirst ? ports : { ...ports, [service]: anyPort }
-        up.use(await startInProcess(own, around, [service], { scale, around: guards.around }))
+        up.use(await startInProcess(own, around, [service], { scale, ...guards.overrides }))
       }
       return
     }
@@ -23,7 +24,7 @@ async function obey(order: Order): Promise<Look | undefined> {
     case 'go':
       return guards.go(order.lane, order.key) as undefined
     case 'look':
-      return { idle: guards.isIdle(), bites: guards.bites() }
+      return { idle: guards.isIdle(), bites: guards.bites(), deadlocks: guards.deadlocks() }
     case 'stop':
       await up.disposeAsync()
   }

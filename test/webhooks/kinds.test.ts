@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { audit } from '@lockstep/audit'
 import { until } from '@lockstep/testing'
 import { signBody } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -33,7 +32,7 @@ test.each(kinds.filter((kind) => kind.after))('$name leads to the same rows when
 })
 
 test('whatever came in, no identity is two contacts, and no row leads to another account or to nobody', async () => {
-  const { invariants } = await audit({ adminUrl: stack.world.adminUrl, only: ['I10', 'I11'] })
+  const { invariants } = await stack.audit({ only: ['I10', 'I11'] })
   expect(invariants.map(({ id, violations, rows }) => ({ id, violations, rows }))).toEqual([
     { id: 'I10', violations: 0, rows: [] },
     { id: 'I11', violations: 0, rows: [] },

@@ -1,17 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { audit, isViolated } from './src/index.ts'
+import { type AuditOptions, audit, isViolated } from './src/index.ts'
 import { printReport } from './src/print.ts'
 
 const help = `npm run audit -- [options]
 
-  Checks the promises of the running system on its rows and on the simulator's log; changes nothing.
+  Checks the promises of the running system on its rows, on the simulator's log, and on what Redis and NATS hold; changes nothing.
 
-  --settled         also checks that no work is left: for a system that has nothing to do
+  --settled         also checks that no work is left: for a system that has nothing to do. What is left then is looked at
+                    again for up to half a minute before it counts
   --only I1,I7      checks these only
   --redis-flushed   Redis lost its data meanwhile: allows twice the rate limits
-  --ready FILE      the system that this file names (default .lockstep/ready.json, which npm start writes)
+  --ready FILE      the system that this file names (default .lockstep/ready.json, which npm start writes) by "postgres",
+                    "redis", "nats" and "simulator_log"; what needs one that it doesn't name is not checked
   --json            one JSON line on stdout
 
   Exit code: 0 all is well, 1 something is violated, 2 it could not be checked.`
@@ -31,12 +33,12 @@ function readOptions(args: string[]) {
   return parseArgs({ args, options }).values
 }
 
-/** Where the running system keeps its rows and its log; throws when nothing runs. */
-function readReady(readyFile: string): { adminUrl: string; simulatorLog: string } {
+/** Where the running system keeps its rows, locks, lanes and its log; throws when nothing runs. */
+function readReady(readyFile: string): AuditOptions {
   if (!existsSync(readyFile))
     throw new Error('Nothing runs here. Start the system with `npm start`, then run the audit in another terminal.')
-  const { postgres, simulator_log } = JSON.parse(readFileSync(readyFile, 'utf8'))
-  return { adminUrl: postgres, simulatorLog: simulator_log }
+  const { postgres, redis, nats, simulator_log } = JSON.parse(readFileSync(readyFile, 'utf8'))
+  return { adminUrl: postgres, redisUrl: redis, natsUrl: nats, simulatorLog: simulator_log }
 }
 
 async function main(args: string[]): Promise<number> {

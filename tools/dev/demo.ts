@@ -73,7 +73,13 @@ export async function runDemo(stack: Stack, ready: Ready, api: ApiClient, screen
   const { statistics } = await api.get<Campaign>(`/v1/campaigns/${campaign.id}`)
   const duplicates = await countDuplicates(stack, campaign.id)
   const report = await screen.step('Audit', async (say) => {
-    const result = await audit({ adminUrl: ready.postgres, simulatorLog: ready.simulator_log, settled: true })
+    const result = await audit({
+      adminUrl: ready.postgres,
+      simulatorLog: ready.simulator_log,
+      redisUrl: ready.redis,
+      natsUrl: ready.nats,
+      settled: true,
+    })
     say(`${result.invariants.length} invariants, ${violationsOf(result)} violations`)
     return result
   })

@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { startTestServers } from '@lockstep/testing'
+import { type OwnServers, startTestServers } from '@lockstep/testing'
 import { startFaultRun, type Tally } from '../../test/faults/run.ts'
-import { type FaultScenario, faultScenarios } from '../../test/faults/scenarios.ts'
+import type { FaultScenario } from '../../test/faults/scenario.ts'
+import { faultScenarios } from '../../test/faults/scenarios/index.ts'
 import { createScreen } from './screen.ts'
 import { loadMigrations } from './services.ts'
 
@@ -50,7 +51,7 @@ const screen = createScreen(values.json)
 async function main(): Promise<number> {
   const chosen = values.scenario ? faultScenarios.filter((s) => values.scenario!.includes(s.name)) : faultScenarios
   if (chosen.length < (values.scenario?.length ?? 1)) throw new Error(`There is no such scenario.\n\n${help}`)
-  await using servers = await startTestServers(root, await loadMigrations())
+  await using servers = await startTestServers(root, await loadMigrations(), { durable: true })
   const outcomes: Outcome[] = []
   for (const seed of seedsOf(values.seed)) {
     screen.title(`Seed ${seed}`)
@@ -61,9 +62,9 @@ async function main(): Promise<number> {
   return outcomes.some((outcome) => outcome.violation) ? 1 : 0
 }
 
-async function runOne(scenario: FaultScenario, seed: number, servers: Parameters<typeof startFaultRun>[0]['servers']): Promise<Outcome> {
+async function runOne(scenario: FaultScenario, seed: number, servers: OwnServers): Promise<Outcome> {
   const startedAt = performance.now()
-  await using run = await startFaultRun({ seed, processes: scenario.processes, simulator: scenario.simulator, servers })
+  await using run = await startFaultRun({ ...scenario, seed, servers })
   const outcome = (violation: string | null) => ({
     scenario,
     seed,

@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startTestServers } from '@lockstep/testing'
-import { type Layer, layers, type Measured, measure, type Scenario } from '../../test/race/scenario.ts'
+import { pathGuards } from '../../test/race/guards/guards.ts'
+import type { PathGuard } from '../../test/race/guards/path-guard.ts'
+import { guardsOf, type Layer, layers, type Measured, measure, type Scenario } from '../../test/race/scenario.ts'
 import { missing, scenarios } from '../../test/race/scenarios.ts'
 import { type Race, startRace } from '../../test/race/system.ts'
 import { createScreen } from './screen.ts'
@@ -16,7 +18,8 @@ const maxRoundsUnguarded = 20
 const help = `npm run race -- [options]
 
   --rounds N     how often each operation is raced before it counts as free of conflicts (default 3)
-  --lock NAME    only this lock; docs/race-table.md is left as it is. May be repeated`
+  --lock NAME    only this lock; docs/race-table.md is left as it is. May be repeated
+  --guard NAME   only this guard of the main path; docs/race-table.md is left as it is. May be repeated`
 
 /** One guard of an operation: what happens without it, and what happens with nothing but it. */
 interface GuardResult {
@@ -33,13 +36,19 @@ interface Result {
   guards: GuardResult[]
 }
 
-async function race(system: Race, scenario: Scenario, rounds: number, say: (line: string) => void): Promise<Result> {
+/** A guard of the main path, with those that would catch the same taken away beside it. */
+interface PathResult {
+  guard: PathGuard
+  guarded: Measured
+  unguarded: Measured
+}
+
+type Say = (line: string) => void
+
+async function race(system: Race, scenario: Scenario, rounds: number, say: Say): Promise<Result> {
   const own = layers.filter((layer) => scenario.guards[layer])
-  const run = async (words: string, off: Layer[], maxRounds = rounds) => {
-    const measured = await measure(system, scenario, new Set(off), maxRounds)
-    say(`  ${words.padEnd(24)} ${inWords(measured)}${measured.what[0] ? `, e.g. ${measured.what[0]}` : ''}`)
-    return measured
-  }
+  const run = async (words: string, off: Layer[], maxRounds = rounds) =>
+    said(say, words, await measure(system, scenario, guardsOf(scenario, off), maxRounds))
   const guarded = await run('all guards', [])
   const unguarded = await run('no guard', own, maxRoundsUnguarded)
   const guards: GuardResult[] = []
@@ -54,13 +63,25 @@ async function race(system: Race, scenario: Scenario, rounds: number, say: (line
   return { scenario, guarded, unguarded, guards }
 }
 
+async function racePath(system: Race, guard: PathGuard, rounds: number, say: Say): Promise<PathResult> {
+  const others = Object.values(guard.beside)
+  const guarded = said(say, 'with it', await measure(system, guard.work, others, rounds))
+  const unguarded = said(say, 'without it', await measure(system, guard.work, [...others, guard.taken], maxRoundsUnguarded))
+  return { guard, guarded, unguarded }
+}
+
+function said(say: Say, words: string, measured: Measured): Measured {
+  say(`  ${words.padEnd(24)} ${inWords(measured)}${measured.what[0] ? `, e.g. ${measured.what[0]}` : ''}`)
+  return measured
+}
+
 const inWords = ({ conflicts, rounds }: Measured) => `${conflicts} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
 
-/** What is wrong with a scenario as a whole, if anything. */
-function faultOf({ scenario: { lock }, guarded, unguarded }: Result): string[] {
+/** What is wrong with a measurement as a whole, if anything. */
+function faultOf(name: string, { guarded, unguarded }: Pick<Result, 'guarded' | 'unguarded'>): string[] {
   const faults: string[] = []
-  if (guarded.conflicts > 0) faults.push(`${lock}: ${guarded.conflicts} conflicts with all guards: ${guarded.what.join('; ')}`)
-  if (unguarded.conflicts === 0) faults.push(`${lock}: no conflict without guards in ${unguarded.rounds} rounds: this scenario can't fail`)
+  if (guarded.conflicts > 0) faults.push(`${name}: ${guarded.conflicts} conflicts with guards: ${guarded.what.join('; ')}`)
+  if (unguarded.conflicts === 0) faults.push(`${name}: no conflict without guards in ${unguarded.rounds} rounds: this race can't fail`)
   return faults
 }
 
@@ -68,7 +89,7 @@ function faultOf({ scenario: { lock }, guarded, unguarded }: Result): string[] {
 const sufficient = ({ guards }: Result, but?: Layer) =>
   guards.filter(({ layer, alone }) => layer !== but && alone.conflicts === 0).map(({ layer }) => layer)
 
-function table(results: Result[], rounds: number): string {
+function table(results: Result[], paths: PathResult[], rounds: number): string {
   const overview = results.map((result) => {
     const { scenario, guarded, unguarded } = result
     return `| \`${scenario.lock}\` | ${scenario.operation} | ${guarded.conflicts} | ${inWords(unguarded)} | ${sufficient(result).join(', ')} |`
@@ -101,24 +122,44 @@ function table(results: Result[], rounds: number): string {
     '| --- | --- | --- | --- | --- |',
     ...overview,
     ...absent,
+    ...pathTable(paths),
     '\n## Guard by guard\n',
     '"Caught by" names the guards that keep the operation right by themselves.',
     ...details,
   ].join('\n')}\n`
 }
 
+function pathTable(paths: PathResult[]): string[] {
+  return [
+    '\n## Guards of the main path\n',
+    'From the frozen list of a campaign to the status of a message: what each guard is good for by itself. Where several would catch',
+    'the same, the others are taken away beside it, in both columns of figures; where there is none, it alone protects. What is raced,',
+    'and what counts as a conflict, is in `test/race/guards`.\n',
+    '| guard | what it is | taken away beside it | conflicts with it | conflicts without it | what goes wrong without it |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...paths.map(({ guard: { name, taken, beside, wrong }, guarded, unguarded }) => {
+      const others = Object.keys(beside).join(', ') || 'nothing: it alone protects'
+      return `| ${name} | ${taken.is} | ${others} | ${inWords(guarded)} | ${inWords(unguarded)} | ${wrong} |`
+    }),
+  ]
+}
+
 async function main(): Promise<void> {
   const options = {
     rounds: { type: 'string', default: '3' },
     lock: { type: 'string', multiple: true },
+    guard: { type: 'string', multiple: true },
     help: { type: 'boolean', short: 'h', default: false },
   } as const
   const { values } = parseArgs({ options })
   if (values.help) return console.log(help)
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds takes a whole number from 1, not "${values.rounds}"`)
-  const chosen = scenarios.filter(({ lock }) => values.lock?.includes(lock) ?? true)
-  if (chosen.length === 0) throw new Error(`There is no scenario for ${values.lock}; there are ${scenarios.map((s) => s.lock).join(', ')}`)
+  const isWhole = !values.lock && !values.guard
+  const chosen = scenarios.filter(({ lock }) => isWhole || values.lock?.includes(lock))
+  const chosenGuards = pathGuards.filter(({ name }) => isWhole || values.guard?.includes(name))
+  if (chosen.length + chosenGuards.length === 0)
+    throw new Error(`There is no such race; there are ${[...scenarios.map((s) => s.lock), ...pathGuards.map((g) => g.name)].join(', ')}`)
 
   const screen = createScreen(false)
   await using up = new AsyncDisposableStack()
@@ -127,22 +168,27 @@ async function main(): Promise<void> {
   const results: Result[] = []
   for (const scenario of chosen) {
     screen.title(`${scenario.lock}: ${scenario.operation}`)
-    results.push(await race(system, scenario, rounds, (line) => screen.line(line)))
+    results.push(await race(system, scenario, rounds, screen.line))
   }
-  if (!values.lock) {
-    writeFileSync(tableFile, table(results, rounds))
+  const paths: PathResult[] = []
+  for (const guard of chosenGuards) {
+    screen.title(`${guard.name}: ${guard.taken.is}`)
+    paths.push(await racePath(system, guard, rounds, screen.line))
+  }
+  if (isWhole) {
+    writeFileSync(tableFile, table(results, paths, rounds))
     screen.line(`\nWrote ${path.relative(root, tableFile)}`)
   }
-  const faults = results.flatMap(faultOf)
+  const faults = [
+    ...results.flatMap((result) => faultOf(result.scenario.lock, result)),
+    ...paths.flatMap((result) => faultOf(result.guard.name, result)),
+  ]
   for (const fault of faults) screen.line(screen.bad(fault))
-  screen.line(
-    faults.length === 0
-      ? screen.good(
-          `${results.length === 1 ? '1 operation' : `${results.length} operations`}: no conflict with guards, conflicts without them`,
-        )
-      : '',
-  )
+  const counted = `${plural(results.length, 'operation')} and ${plural(paths.length, 'guard')} of the main path`
+  screen.line(faults.length === 0 ? screen.good(`${counted}: no conflict with guards, conflicts without them`) : '')
   process.exitCode = faults.length > 0 ? 1 : 0
 }
+
+const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
 
 await main()

@@ -3,6 +3,8 @@ import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import { createLimiter, createLocks, type Limiter, type Locks, openRedis } from '@lockstep/locks'
 import { type Messaging, openMessagingSoon } from '@lockstep/messaging'
 import { createLogger, type Logger, startTelemetry, type Telemetry } from '@lockstep/telemetry'
+import type { Tokens } from '@lockstep/whatsapp'
+import { followDatabaseClock } from './clock.ts'
 import type { BaseConfig } from './config.ts'
 import type { SweptKey } from './sweep.ts'
 
@@ -17,7 +19,7 @@ export interface BaseContext extends AsyncDisposable {
   telemetry: Telemetry
   /** Whether Redis answers; locks and limits are refused while it doesn't. */
   isRedisUp: () => boolean
-  /** Wall clock, ms. */
+  /** PostgreSQL's clock, ms: the same in all processes, whatever their own say. */
   now: () => number
   /** Keys that the sweeper of this process's feed has rung, by lane and key. */
   swept: Map<string, SweptKey>
@@ -32,6 +34,8 @@ export type Guards = Pick<BaseContext, 'db' | 'locks' | 'limiter' | 'messaging'>
 export type BaseOverrides = Partial<Pick<BaseContext, 'now' | 'scale' | 'locks' | 'limiter' | 'log'>> & {
   /** Puts something around what was opened, as a test does that takes a guard away to see what it was good for. */
   around?: (opened: Guards) => Guards
+  /** The tokens of a service that has some. */
+  tokens?: Tokens
 }
 
 /** A start waits this long for NATS; then it goes on, for rows are the law. */
@@ -47,6 +51,7 @@ export async function createBaseContext(config: BaseConfig, entities: Entities, 
   const instanceId = `${config.service}-${randomBytes(6).toString('hex')}`
   const telemetry = up.use(startTelemetry({ service: config.service }))
   const db = up.use(await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: config.poolSize }, entities))
+  const now = overrides.now ?? up.use(await followDatabaseClock({ db, log, scale })).now
   const redis = openRedis(config.redisUrl, { scale })
   up.defer(() => redis.disconnect())
   const locks = overrides.locks ?? up.use(await createLocks({ redis, instanceId, scale, onWarn: (message) => log.warn(message) }))
@@ -62,7 +67,7 @@ export async function createBaseContext(config: BaseConfig, entities: Entities, 
     ...(overrides.around?.(guards) ?? guards),
     telemetry,
     isRedisUp: () => redis.status === 'ready',
-    now: overrides.now ?? Date.now,
+    now,
     swept: new Map(),
     scale,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, type MigrationList, migrate, ownerRole, provision, withClient } from '@lockstep/database'
-import { locateServers, startServers } from '../../../tools/bootstrap/servers.js'
+import { locateServers, startPostgres, startServers } from '../../../tools/bootstrap/servers.js'
 
 /** What a test file needs to make its own world; provided by the global setup. */
 export interface TestServers {
@@ -22,21 +22,32 @@ declare module 'vitest' {
   }
 }
 
+/** Servers of a caller's own, which it may crash. */
+export interface OwnServers extends TestServers, AsyncDisposable {
+  /** Stops PostgreSQL in immediate mode, which is a crash to it, and starts it again on the same port. */
+  crashPostgres(): Promise<void>
+}
+
 /** Password of every role in test databases, which listen on loopback only. */
 export const testPassword = 'test'
 
-/** Starts the one PostgreSQL of a test run and makes the template; each call has a folder of its own, so that runs don't meet. */
+/**
+ * Starts the one PostgreSQL of a test run and makes the template; each process has a folder of its own, so that runs don't meet.
+ * Only a `durable` one may be crashed: the others trade their last commits for speed.
+ */
 export async function startTestServers(
   root: string,
   migrations: Partial<Record<ServiceName, MigrationList>>,
-): Promise<TestServers & AsyncDisposable> {
+  { durable = false } = {},
+): Promise<OwnServers> {
   const runs = path.join(root, '.lockstep', 'test')
   await removeLeftovers(runs)
   const dir = path.join(runs, `run-${process.pid}`)
   const located = await locateServers({ root })
-  const servers = await startServers({ dir, root, which: ['postgres'], located, durable: false })
+  const servers = await startServers({ dir, root, which: ['postgres'], located, durable })
+  let { postgres } = servers
   const template = 'template_lockstep'
-  const adminUrl = servers.postgres.url
+  const adminUrl = postgres.url
   await provision({
     adminUrl,
     database: template,
@@ -56,7 +67,15 @@ export async function startTestServers(
     natsServer: located.natsServer,
     redisServer: located.redisServer,
     env: located.env,
+    async crashPostgres() {
+      if (!durable) throw new Error('This PostgreSQL would lose commits in a crash; start it with durable: true')
+      const { port } = postgres
+      await postgres.stop('SIGQUIT')
+      postgres = await startPostgres({ dir, ...located, port, durable })
+      if (postgres.port !== port) throw new Error(`PostgreSQL came back on port ${postgres.port}: another process took ${port}`)
+    },
     async [Symbol.asyncDispose]() {
+      await postgres.stop()
       await servers.stop()
       await rm(dir, { recursive: true, force: true })
     },

@@ -50,7 +50,7 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
       ...base,
       config,
       secrets: createSecrets(config.encryptionKey),
-      tokens: createTokens(config.platformKey),
+      tokens: overrides.tokens ?? createTokens(config.platformKey),
       graph: up.use(createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion, timeoutMs, connections })),
       graphTimeoutMs: timeoutMs,
       accounts: up.use(connect(AccountsDefinition, addresses.accounts, tls ?? undefined)),

@@ -18,5 +18,5 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
   const base = up.use(await createBaseContext(config, [], overrides))
   const accounts = up.use(connect(AccountsDefinition, config.accountsAddress, config.tls ?? undefined))
   const apps = up.use(watchApps({ ...base, accounts, secrets: createSecrets(config.encryptionKey) }))
-  return started({ ...base, config, tokens: createTokens(config.platformKey), apps, accounts }, up)
+  return started({ ...base, config, tokens: overrides.tokens ?? createTokens(config.platformKey), apps, accounts }, up)
 }

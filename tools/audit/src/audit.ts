@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Client } from 'pg'
 import { loadLog } from './ground-truth.ts'
-import type { Invariant, Run, Settings } from './invariant.ts'
+import type { Invariant, Run, Settings, Source } from './invariant.ts'
 import { invariants } from './invariants/index.ts'
 
 export interface AuditOptions {
@@ -9,7 +9,14 @@ export interface AuditOptions {
   adminUrl: string
   /** The simulator's log, the ground truth. Without it, what needs it is reported as not checked. */
   simulatorLog?: string
-  /** Also asserts that nothing is left to do; a number is the seconds that work may be overdue (30 unless given). */
+  /** `redis://` of the system's locks; without it they are reported as not checked. */
+  redisUrl?: string
+  /** `nats://` of the system's lanes; without it they are reported as not checked. */
+  natsUrl?: string
+  /**
+   * Also asserts that nothing is left to do; a number is the seconds that work may be overdue, a doorbell or a lock may be kept
+   * and a campaign may stand still (30, for a lock 20, for a campaign 120 unless given).
+   */
   settled?: boolean | number
   /** Ids of the invariants to check, e.g. `['I2', 'I6']`; all unless given. */
   only?: readonly string[]
@@ -38,18 +45,26 @@ export interface AuditReport {
   invariants: AuditResult[]
 }
 
-const settledSeconds = 30
+/** The 120 s are those of the promise (reliability: Invariants). */
+const usual = { settledSeconds: 30, finalSeconds: 120 }
 const rowsShown = 20
 
-/** Checks the invariants on the system's rows and the simulator's log, also while both are being written. Changes nothing. */
+/**
+ * Checks the invariants on the system's rows, the simulator's log, Redis and NATS, also while all of them are being written.
+ * Changes nothing. Throws when one of them does not answer.
+ */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
-  const { simulatorLog } = options
+  const { simulatorLog, redisUrl, natsUrl } = options
   if (simulatorLog && !existsSync(simulatorLog)) throw new Error(`There is no simulator log at ${simulatorLog}`)
   const chosen = choose(options)
   const settings: Settings = {
-    settledSeconds: typeof options.settled === 'number' ? options.settled : settledSeconds,
+    isSettled: Boolean(options.settled),
+    ...(typeof options.settled === 'number' ? { settledSeconds: options.settled, finalSeconds: options.settled } : usual),
     limitFactor: options.redisWasFlushed ? 2 : 1,
+    redisUrl,
+    natsUrl,
   }
+  const sources: Record<Source, boolean> = { rows: true, log: Boolean(simulatorLog), redis: Boolean(redisUrl), nats: Boolean(natsUrl) }
   const client = new Client({ connectionString: options.adminUrl, application_name: 'lockstep-audit' })
   await client.connect()
   try {
@@ -57,10 +72,10 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
     const results = new Map<string, AuditResult>()
     const check = async (rows: Invariant['rows']) => {
       for (const invariant of chosen.filter((i) => i.rows === rows))
-        results.set(invariant.id, await checkOne(run, invariant, settings, simulatorLog !== undefined))
+        results.set(invariant.id, await checkOne(run, invariant, settings, sources))
     }
     await openSnapshot(run)
-    if (simulatorLog && chosen.some((invariant) => invariant.needsLog)) await loadLog(run, simulatorLog)
+    if (simulatorLog && chosen.some(({ needs }) => needs === 'log')) await loadLog(run, simulatorLog)
     await check('beforeLog')
     await run('commit')
     await openSnapshot(run)
@@ -80,7 +95,7 @@ export function isViolated(report: AuditReport): boolean {
 function choose({ only, settled }: AuditOptions): Invariant[] {
   const unknown = only?.find((id) => !invariants.some((invariant) => invariant.id === id))
   if (unknown) throw new Error(`There is no invariant "${unknown}"; there are ${invariants.map((i) => i.id).join(', ')}`)
-  return invariants.filter(({ id }) => (only ? only.includes(id) : id !== 'L2' || settled))
+  return invariants.filter(({ id, onlySettled }) => (only ? only.includes(id) : !onlySettled || settled))
 }
 
 /** The snapshot is taken by the first statement, not by `begin`. */
@@ -97,7 +112,14 @@ interface Found {
   gap: string | null
 }
 
-async function checkOne(run: Run, invariant: Invariant, settings: Settings, hasLog: boolean): Promise<AuditResult> {
+const missing: Record<Source, string> = {
+  rows: 'it needs the rows',
+  log: "it needs the simulator's log",
+  redis: 'it needs the address of Redis',
+  nats: 'it needs the address of NATS',
+}
+
+async function checkOne(run: Run, invariant: Invariant, settings: Settings, sources: Record<Source, boolean>): Promise<AuditResult> {
   const startedAt = performance.now()
   const { id, statement, means } = invariant
   const result = (found: Pick<AuditResult, 'checked' | 'violations' | 'rows'>, notChecked: string | null): AuditResult => ({
@@ -109,10 +131,10 @@ async function checkOne(run: Run, invariant: Invariant, settings: Settings, hasL
     ms: Math.round(performance.now() - startedAt),
   })
   const nothing = { checked: 0, violations: 0, rows: [] }
-  if (invariant.needsLog && !hasLog) return result(nothing, "it needs the simulator's log")
+  if (!sources[invariant.needs]) return result(nothing, missing[invariant.needs])
   const [blocked] = invariant.blocked ? await run<{ reason: string | null }>(`select (${invariant.blocked}) as reason`) : []
   if (blocked?.reason) return result(nothing, blocked.reason)
-  await invariant.prepare?.(run)
+  await invariant.prepare?.(run, settings)
   const violations = typeof invariant.violations === 'string' ? invariant.violations : invariant.violations(settings)
   const [found] = await run<Found>(
     `with v as materialized (${violations})

@@ -3,7 +3,8 @@ import type { Run } from './invariant.ts'
 
 /**
  * The simulator's log as tables. `g_posts`: every POST of a message, with what its token names. `g_elements`: what was in
- * webhooks that were answered 200, each time; `key` is the same for the same element (see `elementKey`).
+ * webhooks that were answered 200, each time; `key` is the same for the same element (see `elementKey`). `g_template_lists`: every
+ * GET of a page of a WABA's templates.
  */
 const tables = `
   create temp table g_posts (
@@ -11,23 +12,28 @@ const tables = `
     token text, campaign_id uuid, attempt_id bigint
   ) on commit preserve rows;
   create temp table g_elements (seq bigint, at_ms bigint, delivery_id text, key text, wamid text, status text, message_id text)
-    on commit preserve rows`
+    on commit preserve rows;
+  create temp table g_template_lists (seq bigint, at_ms bigint, waba_id text) on commit preserve rows`
 
 const postColumns =
   'seq bigint, at_ms bigint, phone_number_id text, recipient text, category text, outcome text, wamid text, token text, campaign_id uuid, attempt_id bigint'
 const elementColumns = 'seq bigint, at_ms bigint, delivery_id text, key text, wamid text, status text, message_id text'
+const templateListColumns = 'seq bigint, at_ms bigint, waba_id text'
 
 /** Reads a log into temporary tables, some thousand lines at a time. */
 export async function loadLog(run: Run, path: string): Promise<void> {
   await run(tables)
   const posts = batches(run, 'g_posts', postColumns)
   const elements = batches(run, 'g_elements', elementColumns)
+  const templateLists = batches(run, 'g_template_lists', templateListColumns)
   for await (const line of readLog(path)) {
     if (line.kind === 'post') await posts.add(postRow(line))
     if (line.kind === 'delivery' && line.httpStatus === 200) for (const row of elementRows(line)) await elements.add(row)
+    if (line.kind === 'template-list') await templateLists.add({ seq: line.seq, at_ms: Math.floor(line.atMs), waba_id: line.wabaId })
   }
   await posts.flush()
   await elements.flush()
+  await templateLists.flush()
   await run('create index on g_posts (attempt_id); create index on g_posts (wamid); create index on g_elements (key)')
   await run('analyze g_posts; analyze g_elements')
 }

@@ -1,8 +1,12 @@
 import { randomUUID as uuid } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import path from 'node:path'
+import { locks } from '@lockstep/contracts'
+import { openRedis, type Redis, untilReady } from '@lockstep/locks'
+import { type Messaging, openMessaging } from '@lockstep/messaging'
 import type { LogLine } from '@lockstep/meta-simulator'
-import { createWorld, type World } from '@lockstep/testing'
+import { createLogger } from '@lockstep/telemetry'
+import { createWorld, until, type World } from '@lockstep/testing'
 
 import { type AuditOptions, type AuditReport, audit } from '../src/index.ts'
 
@@ -12,6 +16,8 @@ type Line = LogLine extends infer L ? (L extends LogLine ? Omit<L, 'seq' | 'atMs
 /** A world in which one campaign has been sent to three people, one of whom answered, and nothing is wrong. */
 export interface ConsistentWorld extends AsyncDisposable {
   sql: World['sql']
+  redis: Redis
+  messaging: Messaging
   ids: typeof ids
   /** Appends lines to the simulator's log. */
   log(...lines: Line[]): Promise<void>
@@ -21,7 +27,7 @@ export interface ConsistentWorld extends AsyncDisposable {
   webhook(elements: object[], part?: { outcome?: string | null; reason?: string; lane?: string }): Promise<void>
   audit(options?: Partial<AuditOptions>): Promise<AuditReport>
   /** The same as what the audit's program is told by .lockstep/ready.json. */
-  ready: { postgres: string; simulator_log: string }
+  ready: { postgres: string; redis: string; nats: string; simulator_log: string }
 }
 
 const ids = {
@@ -73,8 +79,10 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
       elements: refs,
     })
   }
+  const redis = await openLocks(world, up)
+  const messaging = await openLanes(world, up)
   await insertRows(world)
-  await log({ kind: 'start', seed: 1 }, post(1), post(2), post(3))
+  await log({ kind: 'start', seed: 1 }, post(1), post(2), post(3), { kind: 'template-list', wabaId: 'waba' })
   await webhook([status(1, 'sent'), status(2, 'sent')])
   await webhook([status(1, 'delivered')])
   await webhook([{ id: reply, from: people[0], timestamp: '1764000000', type: 'text', text: { body: 'Hello' } }], {
@@ -83,14 +91,54 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   const opened = up.move()
   return {
     sql: world.sql,
+    redis,
+    messaging,
     ids,
     log,
     post,
     webhook,
-    ready: { postgres: world.adminUrl, simulator_log: logFile },
-    audit: (options) => audit({ adminUrl: world.adminUrl, simulatorLog: logFile, settled: true, ...options }),
+    ready: { postgres: world.adminUrl, redis: world.redis.url, nats: world.nats.url, simulator_log: logFile },
+    audit: (options) =>
+      audit({
+        adminUrl: world.adminUrl,
+        simulatorLog: logFile,
+        redisUrl: world.redis.url,
+        natsUrl: world.nats.url,
+        settled: true,
+        ...options,
+      }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
+}
+
+/** A lock that a dead process has left and nobody has asked for since: free for everyone. */
+async function openLocks(world: World, up: AsyncDisposableStack): Promise<Redis> {
+  const redis = openRedis(world.redis.url)
+  up.defer(() => redis.disconnect())
+  await untilReady(redis, 5_000)
+  up.defer(() => redis.flushall().then(() => undefined)) // the world takes what is left for a leak
+  await redis.set(
+    locks.contact_import.key(ids.account),
+    `contacts-1.0123abcd:0123456789abcdef@${Date.now()}`,
+    'PX',
+    locks.contact_import.ttlMs,
+  )
+  return redis
+}
+
+/** A lane whose only doorbell was answered; its worker is gone. */
+async function openLanes(world: World, up: AsyncDisposableStack): Promise<Messaging> {
+  const log = createLogger({ service: 'audit', level: 'silent' })
+  const messaging = up.use(await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }))
+  let jobs = 0
+  const job = async () => {
+    jobs++
+    return 'ack' as const
+  }
+  await using _worker = await messaging.workLane('campaigns.run', job)
+  messaging.ring('campaigns.run', ids.campaign)
+  await until(() => jobs > 0)
+  return messaging
 }
 
 type Element = { id: string; status?: string }
@@ -135,6 +183,8 @@ async function insertRows(world: World): Promise<void> {
     begin;
     insert into contacts.contacts (id, account_id, phone, source)
       select * from unnest('{${contacts}}'::uuid[], array_fill('${account}'::uuid, '{3}'), '{${people}}'::text[], '{import,import,import}'::text[]);
+    insert into contacts.imports (id, account_id, file_name, state, total_bytes, created_at, finished_at)
+      values (gen_random_uuid(), '${account}', 'people.csv', 'done', 10, now(), now());
     insert into contacts.identities select account_id, 'number', 'phone', phone, id from contacts.contacts;
     commit;
     insert into campaigns.campaigns values ('${campaign}', '${account}', 'Spring', '${connection}', '${template}', '{}', '{}', 'completed', '', now(), now(), now());

@@ -69,6 +69,8 @@ const eventLine = z.object({
   field: z.string(),
   value: z.record(z.string(), z.unknown()),
 })
+/** A GET of a page of a WABA's templates, whatever is answered. `atMs` is its arrival; written before the answer. */
+const templateListLine = z.object({ ...head, kind: z.literal('template-list'), wabaId: z.string() })
 const receiptLine = z.object({ ...head, kind: z.literal('receipt'), phoneNumberId: z.string(), messageId: z.string() })
 const stateLine = z.object({ ...head, kind: z.literal('state'), patch: z.record(z.string(), z.unknown()) })
 const settingsLine = z.object({ ...head, kind: z.literal('settings'), patch: z.record(z.string(), z.unknown()) })
@@ -83,6 +85,7 @@ export const logLine = z.discriminatedUnion('kind', [
   inboundLine,
   eventLine,
   receiptLine,
+  templateListLine,
   stateLine,
   settingsLine,
   startLine,

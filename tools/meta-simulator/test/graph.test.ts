@@ -170,6 +170,16 @@ test('paging through the templates brings each exactly once and ends without nex
   expect(seen).toEqual(demoTemplates().map((each) => `${each.name} ${each.language}`))
 })
 
+test('each call for a page of templates is in the log before it is answered, a refused one too', async () => {
+  await using sim = await simulation()
+  const asked = async () =>
+    (await Array.fromAsync(sim.client.log({ kind: 'template-list' }))).map((line) => 'wabaId' in line && line.wabaId)
+  await graph(sim, `${WABA}/message_templates`)
+  expect(await asked()).toEqual([WABA])
+  expect((await graph(sim, `${WABA}/message_templates`, undefined, 'a wrong token')).status).not.toBe(200)
+  expect(await asked()).toEqual([WABA, WABA])
+})
+
 test('a number tells its quality, throughput and limit when asked', async () => {
   await using sim = await simulation({ callbackUrl: 'http://127.0.0.1:9/hook' })
   const fields =

@@ -33,13 +33,16 @@ function changesOf(ctx: Context, campaignId: string, phoneNumberId: string, entr
   })
 }
 
+const noLock: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} }
+
 /** The locks of the batch, or none while Redis is away: rows keep the facts right without them. */
 async function politely(ctx: Context, changes: AttemptChange[]): Promise<AsyncDisposable> {
   const wamids = new Set(changes.flatMap(({ change }) => ('wamid' in change && change.wamid ? [change.wamid] : [])))
+  if (wamids.size === 0) return noLock // a batch of strangers' statuses, or of words that say nothing about delivery
   try {
     return await ctx.locks.holdAll([...wamids].map((id) => ({ name: 'campaign_status_update', id })))
   } catch (error) {
-    if (isLockUnavailable(error)) return { [Symbol.asyncDispose]: async () => {} }
+    if (isLockUnavailable(error)) return noLock
     throw error
   }
 }

@@ -5,9 +5,7 @@ import { feed, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { addStatistics, findCampaign, moveCampaign } from '../db/queries.ts'
 import { noStatistics } from '../statistics.ts'
-
-/** How long a status webhook is waited for before "possibly sent" may be ordered again without naming the recipient. */
-const patienceMs = 15 * 60_000
+import { patienceMs } from '../unknown.ts'
 
 /** Puts recipients whose message may or may not have gone out back into the queue, because a person says so. */
 export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownResponse> = (ctx, request, call) =>
@@ -21,7 +19,7 @@ export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownR
                           where r.campaign_id = ${id} and r.state = 'unknown'
                             and case when ${named.length > 0} then r.id = any(${named}::bigint[]) else a.claimed_at < ${before} end
                           order by r.id for update of r)
-          update recipients r set state = 'queued', reason = 'sent again on a person''s order', not_before = null, ordered_at = now()
+          update recipients r set state = 'queued', reason = 'to be sent again on a person''s order', not_before = null, ordered_at = now()
           from chosen where r.id = chosen.id returning r.id::text`,
     )
     if (queued.length === 0) return { queued: 0 }

@@ -7,7 +7,7 @@ export const onePostPerAttempt: Invariant = {
     'Meta accepted at most one POST per attempt, and a further attempt exists only after one that was not sent, rejected or failed, or by order.',
   means: 'Somebody was written to twice.',
   rows: 'afterLog',
-  needsLog: true,
+  needs: 'log',
   checked: `select (select count(*) from g_posts where outcome = 'accepted') + (select count(*) from campaigns.attempts where number > 1)`,
   violations: `
     select 'accepted ' || count(*) || ' times' as problem, campaign_id, attempt_id, null::bigint as recipient_id,

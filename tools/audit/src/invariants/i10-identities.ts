@@ -21,7 +21,7 @@ export const identities: Invariant = {
   statement: 'No two live contacts of an account have the same identity, and every reference to a contact leads to a live one.',
   means: 'One person is two contacts, who may be written to twice and whose "stop" counts for one of them only; or rows point at nobody.',
   rows: 'afterLog',
-  needsLog: false,
+  needs: 'rows',
   checked: `select (select count(*) from contacts.contacts) + (select count(*) from contacts.identities)
     ${references.map(({ table }) => `+ (select count(*) from ${table})`).join(' ')}`,
   violations: `

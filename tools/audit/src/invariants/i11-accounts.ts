@@ -34,7 +34,7 @@ export const accounts: Invariant = {
   statement: "Rows that refer to one another belong to one account, and each POST went out by a number of its attempt's account.",
   means: "One customer's data has reached another's: stop and find out how before anything else.",
   rows: 'afterLog',
-  needsLog: true,
+  needs: 'log',
   checked: `select (select count(*) from g_posts where attempt_id is not null)
     ${references.map(([table]) => `+ (select count(*) from ${table})`).join(' ')}`,
   violations: `${references.map(reference).join(' union all ')}

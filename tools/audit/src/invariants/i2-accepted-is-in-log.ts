@@ -5,7 +5,7 @@ export const acceptedIsInLog: Invariant = {
   statement: 'Every attempt that is accepted, sent, delivered, read or failed after that has its POST in the log, with the same wamid.',
   means: 'The platform claims that a message went out which Meta never accepted, or credits it to the wrong attempt.',
   rows: 'beforeLog',
-  needsLog: true,
+  needs: 'log',
   checked: `select count(*) from campaigns.attempts where outcome = 'accepted'`,
   violations: `
     select case when a.outcome <> 'accepted' then 'has facts or a wamid, but its outcome is ' || a.outcome

@@ -9,7 +9,7 @@ export const logIsInRows: Invariant = {
     'Every accepted POST in the log has an attempt that is accepted … read, failed or unknown, or has been sending for less than 30 s.',
   means: 'A message went out that the platform does not know of: it is not counted, and may be sent again.',
   rows: 'afterLog',
-  needsLog: true,
+  needs: 'log',
   checked: `select count(*) from g_posts where outcome = 'accepted'`,
   violations: `
     select case when p.attempt_id is null then 'its token names no attempt'

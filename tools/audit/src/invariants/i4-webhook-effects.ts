@@ -18,7 +18,7 @@ export const webhookEffects: Invariant = {
     'Every webhook element answered 200 is stored and has exactly one effect in the end, or its part waits in its lane, or is dead, foreign or unclaimed.',
   means: 'A status or a message was lost after Meta had been told that it arrived, or counted twice.',
   rows: 'afterLog',
-  needsLog: true,
+  needs: 'log',
   prepare: loadStoredElements,
   checked: `select (select count(*) from g_elements) + (select count(*) from webhook_gateway.webhook_parts)`,
   violations: `

@@ -32,7 +32,7 @@ export const statistics: Invariant = {
   statement: "Each campaign's statistics equal a recount of its recipients and their newest attempts.",
   means: 'A count that people see is wrong: a transaction changed rows and not the counters, or changed them twice.',
   rows: 'afterLog',
-  needsLog: false,
+  needs: 'rows',
   checked: `select count(*) from campaigns.campaigns where state <> 'preparing'`,
   // While a campaign is prepared its list grows batch by batch; it is counted when the list is complete.
   violations: `

@@ -22,7 +22,7 @@ export const consent: Invariant = {
     'No marketing POST whose claim was committed after the opt-out or block of its contact (by more than 1 s, and not taken back).',
   means: 'Somebody who had said stop was written to: the consent check was skipped, cached or answered wrongly.',
   rows: 'afterLog',
-  needsLog: true,
+  needs: 'log',
   blocked: `select case when current_setting('track_commit_timestamp') = 'off'
                    then 'PostgreSQL runs with track_commit_timestamp = off: when a transaction was committed is not known' end`,
   checked: `select count(*) from g_posts where category = 'MARKETING' and attempt_id is not null`,

@@ -8,7 +8,11 @@ import { consent } from './i7-consent.ts'
 import { rateLimit } from './i8-rate-limit.ts'
 import { identities } from './i10-identities.ts'
 import { accounts } from './i11-accounts.ts'
+import { imports } from './i12-imports.ts'
+import { campaignsEnd } from './l1-campaigns.ts'
 import { settled } from './l2-settled.ts'
+import { locksGetFree } from './l3-locks.ts'
+import { lanesAreEmpty } from './l4-lanes.ts'
 
 /** In the order of the report. I5 and I9 are tests: neither rows nor the log can show them afterwards. */
 export const invariants: readonly Invariant[] = [
@@ -21,5 +25,9 @@ export const invariants: readonly Invariant[] = [
   rateLimit,
   identities,
   accounts,
+  imports,
+  campaignsEnd,
   settled,
+  locksGetFree,
+  lanesAreEmpty,
 ]

@@ -18,7 +18,8 @@ export const settled: Invariant = {
   statement: 'Once all is done, no feed entry is overdue and no attempt has been sending for more than 20 s.',
   means: 'Work was left lying: a lane that nobody works on, an entry that fails again and again, or a worker that died.',
   rows: 'afterLog',
-  needsLog: false,
+  needs: 'rows',
+  onlySettled: true,
   checked: `select (select count(*) from campaigns.attempts) ${schemas.map((s) => `+ (select count(*) from ${s}.feed_open)`).join(' ')}`,
   violations: ({ settledSeconds }) => `${schemas.map(overdue(settledSeconds)).join(' union all ')}
     union all

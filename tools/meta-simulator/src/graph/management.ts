@@ -91,9 +91,9 @@ export function phoneNumbers(ctx: Context) {
 const templateDefaults = ['name', 'parameter_format', 'components', 'language', 'status', 'category', 'sub_category', 'id']
 const templateFilters = ['status', 'category', 'language', 'name'] as const
 
-/** `GET /{version}/{waba-id}/message_templates` (meta-cloud-api.md §5). */
+/** `GET /{version}/{waba-id}/message_templates` (meta-cloud-api.md §5); written to the log, then answered: Meta counts refused calls too. */
 export function messageTemplates(ctx: Context) {
-  return aboutWaba(ctx, 'get', (waba, req) => {
+  const answer = aboutWaba(ctx, 'get', (waba, req) => {
     const all = [...(ctx.world.templates.get(waba.id)?.values() ?? [])]
       .map(({ template }) => template)
       .filter((template) => template.status !== 'DELETED')
@@ -103,6 +103,10 @@ export function messageTemplates(ctx: Context) {
       all.map((template) => pick(template, req.query.fields, templateDefaults)),
     )
   })
+  return async (req: GraphRequest, reply: FastifyReply) => {
+    await ctx.log.append({ atMs: Date.now(), kind: 'template-list', wabaId: req.params.id })
+    return answer(req, reply)
+  }
 }
 
 /** `GET /{version}/{waba-id}/subscribed_apps`. */

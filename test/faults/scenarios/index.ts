@@ -1,0 +1,26 @@
+import type { FaultScenario } from '../scenario.ts'
+import { clocks } from './clocks.ts'
+import { freeze } from './freeze.ts'
+import { joins } from './joins.ts'
+import { killCampaigns } from './kill-campaigns.ts'
+import { killOthers } from './kill-others.ts'
+import { losses } from './losses.ts'
+import { optOuts } from './opt-outs.ts'
+import { orders } from './orders.ts'
+import { outcomes } from './outcomes.ts'
+import { rolling } from './rolling.ts'
+import { statusStorm } from './status-storm.ts'
+
+export const faultScenarios: readonly FaultScenario[] = [
+  killCampaigns,
+  killOthers,
+  freeze,
+  rolling,
+  losses,
+  orders,
+  optOuts,
+  joins,
+  statusStorm,
+  outcomes,
+  clocks,
+]

@@ -1,0 +1,20 @@
+import { campaignPrepareRecipients } from '../campaign_prepare_recipients.ts'
+import { templateSync } from '../template_sync.ts'
+import { layersOf, pathGuard } from './path-guard.ts'
+
+/** Processes that all believe that they hold the lock, as one does that has stalled past its lock and its lease. */
+export const fenceOfPreparing = pathGuard({
+  name: 'fence (preparing)',
+  work: campaignPrepareRecipients,
+  taken: campaignPrepareRecipients.guards.fence!,
+  beside: layersOf(campaignPrepareRecipients, 'lock', 'lane'),
+  wrong: 'the run that ends takes people off the list whom another run has just put there, and nobody puts them back',
+})
+
+export const fenceOfSync = pathGuard({
+  name: 'fence (template sync)',
+  work: templateSync,
+  taken: templateSync.guards.fence!,
+  beside: layersOf(templateSync, 'lock', 'lane'),
+  wrong: 'a run counts what the others have read, too',
+})

@@ -1,0 +1,19 @@
+import { attemptUnique, claimCas, claimSeesPause } from './claim.ts'
+import { consentCheck } from './consent.ts'
+import { fenceOfPreparing, fenceOfSync } from './fence.ts'
+import { appBinding, tokenTag } from './forged-status.ts'
+import type { PathGuard } from './path-guard.ts'
+import { rowLockOrder } from './row-lock-order.ts'
+
+/** The guards of the main path, in the order in which a message meets them. */
+export const pathGuards: readonly PathGuard[] = [
+  fenceOfPreparing,
+  fenceOfSync,
+  claimCas,
+  attemptUnique,
+  claimSeesPause,
+  consentCheck,
+  tokenTag,
+  appBinding,
+  rowLockOrder,
+]
