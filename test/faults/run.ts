@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import type { AuditReport } from '@lockstep/audit'
+import { type AuditReport, elementKey } from '@lockstep/audit'
 import type { ServiceName } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
-import type { SettingsPatch } from '@lockstep/meta-simulator'
+import { readLog, type SettingsPatch } from '@lockstep/meta-simulator'
 import { type OwnServers, until } from '@lockstep/testing'
 import { planPorts, type ServiceProcess, spawnService } from '../../tools/dev/services.ts'
 import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
@@ -12,6 +12,8 @@ import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
 export interface Tally {
   posts: number
   webhooks: number
+  /** Statuses and messages that were delivered once more than once. */
+  duplicates: number
   kills: number
   stops: number
   restarts: number
@@ -21,6 +23,21 @@ export interface Tally {
   unknownsResolved: number
   unknownsOrdered: number
 }
+
+/** Before anything happened. */
+export const noTally = (): Tally => ({
+  posts: 0,
+  webhooks: 0,
+  duplicates: 0,
+  kills: 0,
+  stops: 0,
+  restarts: 0,
+  losses: 0,
+  orders: 0,
+  webhooksRetried: 0,
+  unknownsResolved: 0,
+  unknownsOrdered: 0,
+})
 
 /** One run of a scenario: a system whose services are processes that can be killed, and dice that a seed repeats. */
 export interface FaultRun extends AsyncDisposable {
@@ -109,18 +126,7 @@ export async function startFaultRun({ seed, processes, simulator, perSecond = 1_
 
   const random = randomFrom(seed)
   const dice = (min: number, max: number) => min + Math.floor(random() * (max - min + 1))
-  const tally: Tally = {
-    posts: 0,
-    webhooks: 0,
-    kills: 0,
-    stops: 0,
-    restarts: 0,
-    losses: 0,
-    orders: 0,
-    webhooksRetried: 0,
-    unknownsResolved: 0,
-    unknownsOrdered: 0,
-  }
+  const tally = noTally()
   const history: string[] = []
   let campaigns = 0
   const startedAt = performance.now()
@@ -218,6 +224,7 @@ export async function startFaultRun({ seed, processes, simulator, perSecond = 1_
       tally.posts = summary.posts
       tally.webhooks = summary.webhooks.delivered
       tally.webhooksRetried = summary.webhooks.retries
+      tally.duplicates = await deliveredAgain(stack.simulatorLog)
       assertClean(await stack.audit({ settled: true, redisWasFlushed }))
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -232,6 +239,17 @@ async function flush({ world }: TestStack): Promise<void> {
   } finally {
     redis.disconnect()
   }
+}
+
+async function deliveredAgain(simulatorLog: string): Promise<number> {
+  const seen = new Set<string>()
+  let elements = 0
+  for await (const line of readLog(simulatorLog)) {
+    if (line.kind !== 'delivery' || line.httpStatus !== 200) continue
+    elements += line.elements.length
+    for (const element of line.elements) seen.add(elementKey(element))
+  }
+  return elements - seen.size
 }
 
 /** Waits until our own client reaches a new process: after its predecessor's end it tries again in its own time. */

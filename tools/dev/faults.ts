@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type OwnServers, startTestServers } from '@lockstep/testing'
-import { startFaultRun, type Tally } from '../../test/faults/run.ts'
+import { type FaultRun, noTally, startFaultRun, type Tally } from '../../test/faults/run.ts'
 import type { FaultScenario } from '../../test/faults/scenario.ts'
 import { faultScenarios } from '../../test/faults/scenarios/index.ts'
 import { createScreen } from './screen.ts'
@@ -64,33 +64,33 @@ async function main(): Promise<number> {
 
 async function runOne(scenario: FaultScenario, seed: number, servers: OwnServers): Promise<Outcome> {
   const startedAt = performance.now()
-  await using run = await startFaultRun({ ...scenario, seed, servers })
-  const outcome = (violation: string | null) => ({
-    scenario,
-    seed,
-    tally: run.tally,
-    violation,
-    seconds: Math.round((performance.now() - startedAt) / 1000),
-  })
+  let run: FaultRun | undefined
+  let violation: string | null = null
   try {
+    await using started = await startFaultRun({ ...scenario, seed, servers })
+    run = started
     await scenario.run(run, values.short ? 'short' : 'full')
-    const done = outcome(null)
-    screen.line(`  ${screen.good('✓')} ${scenario.name.padEnd(16)} ${scenario.guarantee} ${screen.dim(`${done.seconds} s`)}`)
-    return done
   } catch (error) {
-    screen.line(`  ${screen.bad('✗')} ${scenario.name}, seed ${seed}: ${(error as Error).message}`)
-    for (const line of run.history) screen.line(screen.dim(`      ${line}`))
-    return outcome((error as Error).message)
+    violation = (error as Error).message
   }
+  const seconds = Math.round((performance.now() - startedAt) / 1000)
+  if (violation === null)
+    screen.line(`  ${screen.good('✓')} ${scenario.name.padEnd(16)} ${scenario.guarantee} ${screen.dim(`${seconds} s`)}`)
+  else {
+    screen.line(`  ${screen.bad('✗')} ${scenario.name}, seed ${seed}: ${violation}`)
+    for (const line of run?.history ?? []) screen.line(screen.dim(`      ${line}`))
+  }
+  return { scenario, seed, seconds, tally: run?.tally ?? noTally(), violation }
 }
 
 const columns: [keyof Tally, string][] = [
   ['posts', 'POSTs'],
   ['webhooks', 'webhooks'],
+  ['duplicates', 'duplicates fed'],
   ['kills', 'kills'],
   ['stops', 'stops'],
   ['restarts', 'restarts'],
-  ['losses', 'losses'],
+  ['losses', 'stores lost'],
   ['orders', 'orders'],
   ['webhooksRetried', 'webhooks retried'],
   ['unknownsResolved', 'unknown, resolved'],

@@ -9,8 +9,13 @@
  */
 export type WhenBusy = 'refuse' | 'queue' | 'skip' | 'coalesce' | 'later' | 'wait'
 
+/** Several locks are acquired in this order, ids ascending: the same for all, so that two holders never wait crosswise. */
+export const lockOrder = ['account', 'connection', 'campaign', 'segment', 'contact', 'message'] as const
+
 export interface LockRow {
   key: (id: string) => string
+  /** What the id names. */
+  of: (typeof lockOrder)[number]
   ttlMs: number
   whenBusy: WhenBusy
   /** True when a transaction under this lock is checked against `lock_fences` (see packages/database). */
@@ -22,13 +27,11 @@ export interface LockRow {
 const seconds = (n: number): number => n * 1000
 const minutes = (n: number): number => n * 60_000
 
-/**
- * The 12 locks of docs/reference/conflict-analysis.md, with its exact keys and times. When several are held they are
- * acquired in the order account, connection, campaign, segment, contact, message, ids ascending.
- */
+/** The 12 locks of docs/reference/conflict-analysis.md, with its exact keys and times. */
 export const locks = {
   template_sync: {
     key: (connectionId: string) => `template_sync:connection:${connectionId}`,
+    of: 'connection',
     ttlMs: minutes(5),
     whenBusy: 'refuse',
     fence: true,
@@ -36,6 +39,7 @@ export const locks = {
   },
   contact_import: {
     key: (accountId: string) => `contact_import:account:${accountId}`,
+    of: 'account',
     ttlMs: minutes(10),
     whenBusy: 'queue',
     fence: true,
@@ -43,6 +47,7 @@ export const locks = {
   },
   contact_export: {
     key: (accountId: string) => `contact_export:account:${accountId}`,
+    of: 'account',
     ttlMs: minutes(5),
     whenBusy: 'refuse',
     fence: false,
@@ -50,6 +55,7 @@ export const locks = {
   },
   campaign_prepare_recipients: {
     key: (campaignId: string) => `campaign_prepare_recipients:${campaignId}`,
+    of: 'campaign',
     ttlMs: minutes(5),
     whenBusy: 'skip',
     fence: true,
@@ -57,6 +63,7 @@ export const locks = {
   },
   segment_recalculate: {
     key: (accountId: string) => `segment_recalculate:account:${accountId}`,
+    of: 'account',
     ttlMs: minutes(10),
     whenBusy: 'coalesce',
     fence: true,
@@ -64,6 +71,7 @@ export const locks = {
   },
   webhook_process: {
     key: (connectionId: string) => `webhook_process:connection:${connectionId}`,
+    of: 'connection',
     ttlMs: minutes(1),
     whenBusy: 'wait',
     fence: false,
@@ -71,6 +79,7 @@ export const locks = {
   },
   webhook_message: {
     key: (messageId: string) => `webhook_message:${messageId}`,
+    of: 'message',
     ttlMs: seconds(30),
     whenBusy: 'wait',
     fence: false,
@@ -78,6 +87,7 @@ export const locks = {
   },
   webhook_status: {
     key: (messageId: string) => `webhook_status:${messageId}`,
+    of: 'message',
     ttlMs: seconds(30),
     whenBusy: 'wait',
     fence: false,
@@ -85,6 +95,7 @@ export const locks = {
   },
   campaign_send: {
     key: (campaignId: string) => `campaign_send:${campaignId}`,
+    of: 'campaign',
     ttlMs: minutes(1),
     whenBusy: 'later',
     fence: true,
@@ -92,6 +103,7 @@ export const locks = {
   },
   campaign_status_update: {
     key: (wamid: string) => `campaign_status_update:${wamid}`,
+    of: 'message',
     ttlMs: seconds(30),
     whenBusy: 'wait',
     fence: false,
@@ -99,6 +111,7 @@ export const locks = {
   },
   contact_merge: {
     key: (contactId: string) => `contact_merge:${contactId}`,
+    of: 'contact',
     ttlMs: minutes(5),
     whenBusy: 'refuse',
     fence: false,
@@ -106,6 +119,7 @@ export const locks = {
   },
   segment_calculate: {
     key: (segmentId: string) => `segment_calculate:${segmentId}`,
+    of: 'segment',
     ttlMs: minutes(1),
     whenBusy: 'coalesce',
     fence: true,

@@ -97,6 +97,7 @@ export function databaseUrl(url: string, database: string): string {
 /** One connection of its own, closed at the end; for administration and tests. */
 export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url })
+  client.on('error', () => undefined) // a connection that is cut between two statements: the next one says so
   await client.connect()
   try {
     return await work(client)

@@ -1,3 +1,4 @@
+export { clockOffset } from './clock-offset.ts'
 export { isLockBusy, isLockUnavailable, type LockKey } from './errors.ts'
 export { createLimiter, isLimiterUnavailable, type Limiter, type LimiterOptions, type SendSlots, type Taken } from './limiter.ts'
 export type { Lock } from './lock.ts'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
+import { clockOffset } from './clock-offset.ts'
 import { type Redis, script } from './redis.ts'
 import { type SendRequest, slowDown, takeSlots } from './send-limit.ts'
 
@@ -110,21 +111,6 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
 /** True when the limiter itself could not be asked: nothing may be sent until Redis is back. */
 export function isLimiterUnavailable(error: unknown): error is AppError {
   return error instanceof AppError && 'limiter' in error.details
-}
-
-/**
- * How far the local clock is ahead of that of Redis, in ms. Redis read its clock at some time between question and answer, so each
- * call bounds the difference; the quickest so far bound it best, and a slow answer moves no slot. Bounds that contradict each other
- * are of a clock that was set, or that drifted: then the newest are right.
- */
-function clockOffset(): (askedAt: number, redisMs: number, answeredAt: number) => number {
-  let [least, most] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-  return (askedAt, redisMs, answeredAt) => {
-    least = Math.max(least, askedAt - redisMs)
-    most = Math.min(most, answeredAt - redisMs)
-    if (least > most) [least, most] = [askedAt - redisMs, answeredAt - redisMs]
-    return (least + most) / 2
-  }
 }
 
 async function reach<T>(answer: Promise<T>): Promise<T> {

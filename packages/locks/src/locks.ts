@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, type LockName, locks as table } from '@lockstep/contracts'
+import { AppError, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
 import { isLockBusy, type LockKey, lockBusy, lockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
 import { HeldLock, type Lock, type LockHome } from './lock.ts'
@@ -48,21 +48,7 @@ interface Hold {
 
 const defaultWaitMs = 2_000
 
-/** The order account, connection, campaign, segment, contact, message: the same for all, so that two never wait crosswise. */
-const rank: Record<LockName, number> = {
-  contact_import: 0,
-  contact_export: 0,
-  segment_recalculate: 0,
-  template_sync: 1,
-  webhook_process: 1,
-  campaign_prepare_recipients: 2,
-  campaign_send: 2,
-  segment_calculate: 3,
-  contact_merge: 4,
-  webhook_message: 5,
-  webhook_status: 5,
-  campaign_status_update: 5,
-}
+const rank = (name: LockName): number => lockOrder.indexOf(table[name].of)
 
 /** Starts the locks of a process, whether Redis is there yet or not; disposing releases what is still held. */
 export async function createLocks({ redis: given, instanceId, scale = 1, onWarn = () => {} }: LocksOptions): Promise<Locks> {
@@ -183,7 +169,7 @@ function inOrder(keys: readonly LockKey[]): readonly LockKey[] {
   if (keys.length === 1) return keys
   if (keys.length === 0) throw new AppError('internal', 'holdAll was given no keys; give at least one')
   const unique = new Map(keys.map((key) => [keyText(key), key]))
-  return [...unique].sort(([a, { name: x }], [b, { name: y }]) => rank[x] - rank[y] || (a < b ? -1 : 1)).map(([, key]) => key)
+  return [...unique].sort(([a, { name: x }], [b, { name: y }]) => rank(x) - rank(y) || (a < b ? -1 : 1)).map(([, key]) => key)
 }
 
 function keyText({ name, id }: LockKey): string {

@@ -78,7 +78,7 @@ function scaled(scale: number): Link['settings'] {
   return Object.fromEntries(entries) as Link['settings']
 }
 
-function connectionOptions(url: string, name: string): NodeConnectionOptions {
+export function connectionOptions(url: string, name: string): NodeConnectionOptions {
   const urls = url.split(',').map((part) => new URL(part.trim()))
   const { username, password, protocol } = urls[0]!
   return {

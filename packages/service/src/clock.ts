@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Database, sql } from '@lockstep/database'
+import { clockOffset } from '@lockstep/locks'
 import type { Logger } from '@lockstep/telemetry'
 import { every } from './every.ts'
 
@@ -16,10 +17,10 @@ interface Needs {
 }
 
 const measureEveryMs = 5_000
+/** The first question may have to open a connection; the quickest answer counts most. */
+const samples = 3
 /** How long a start waits to hear the time. */
 const patienceMs = 2_000
-/** A slower answer says too little about the moment at which it was given. */
-const slowMs = 500
 
 /**
  * All processes go by one clock, for the times that they write are compared with each other's and with `now()` in SQL: a
@@ -27,18 +28,17 @@ const slowMs = 500
  * and followed on the monotonic clock in between. Until PostgreSQL has answered once, the process's own clock counts.
  */
 export async function followDatabaseClock({ db, log, scale }: Needs): Promise<Clock> {
-  let offsetMs = Date.now() - performance.now()
-  let isKnown = false
+  const estimate = clockOffset()
+  let aheadMs = performance.now() - Date.now()
   const measure = async () => {
-    const askedAt = performance.now()
-    const [row] = await db.statement<{ ms: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`)
-    const tookMs = performance.now() - askedAt
-    if (isKnown && tookMs > slowMs) return
-    offsetMs = row!.ms - (askedAt + tookMs / 2)
-    isKnown = true
+    for (let i = 0; i < samples; i++) {
+      const askedAt = performance.now()
+      const [row] = await db.statement<{ ms: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`)
+      aheadMs = estimate(askedAt, row!.ms, performance.now())
+    }
   }
   const first = Promise.withResolvers<void>()
   const measuring = every({ log }, 'measure-clock', measureEveryMs * scale, () => measure().finally(first.resolve))
   await Promise.race([first.promise, delay(patienceMs, undefined, { ref: false })])
-  return { now: () => Math.round(performance.now() + offsetMs), [Symbol.asyncDispose]: () => measuring[Symbol.asyncDispose]() }
+  return { now: () => Math.round(performance.now() - aheadMs), [Symbol.asyncDispose]: () => measuring[Symbol.asyncDispose]() }
 }

@@ -1,6 +1,7 @@
 export * from './config.ts'
 export * from './context.ts'
 export * from './doors.ts'
+export * from './drain-http.ts'
 export * from './every.ts'
 export * from './feed.ts'
 export * from './health.ts'

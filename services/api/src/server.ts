@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { AppError } from '@lockstep/contracts'
+import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { v7 as uuid } from 'uuid'
@@ -54,12 +55,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
       status: String(reply.statusCode),
     }),
   )
-  let stopping = false
-  server.addHook('preClose', async () => {
-    stopping = true
-  })
-  // A kept-alive connection that was busy when the stop began would hold it up once it is idle.
-  server.addHook('onSend', async (_request, reply) => void (stopping && reply.header('connection', 'close')))
+  const close = drainHttp(server, ctx.config.drainMs)
   server.setErrorHandler((error, request, reply) => fail(ctx, error, request, reply))
   server.setNotFoundHandler((request) => {
     throw new AppError('notFound', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)
@@ -70,7 +66,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
   await server.listen({ host: ctx.config.host, port: ctx.config.httpPort })
   const { port } = server.server.address() as { port: number }
   ctx.log.info({ httpPort: port }, 'the public API is served')
-  return { port, [Symbol.asyncDispose]: () => close(server, ctx.config.drainMs) }
+  return { port, [Symbol.asyncDispose]: close }
 }
 
 /** One route in a scope of its own: what its body may be is no other's business. */
@@ -138,11 +134,4 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
   else if (status >= 500) ctx.log.warn({ ...facts, failure: error.failure, reason: error.message }, 'A request could not be served')
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   reply.header('x-request-id', request.id).code(status).type('application/json; charset=utf-8').send(body)
-}
-
-/** Stops listening and lets running requests be answered; a connection that isn't done by then is cut off. */
-async function close(server: FastifyInstance, drainMs: number): Promise<void> {
-  const force = setTimeout(() => server.server.closeAllConnections(), drainMs)
-  await server.close()
-  clearTimeout(force)
 }

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { drainHttp } from '@lockstep/service'
 import { verifySignature } from '@lockstep/whatsapp'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { App } from './apps.ts'
@@ -29,7 +30,7 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   answerFailures(ctx, server)
-  endConnectionsOnClose(server)
+  const close = drainHttp(server, ctx.config.drainMs)
 
   server.decorateRequest('app')
   server.addHook('onRequest', async (request: FastifyRequest) => {
@@ -49,7 +50,7 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
   await server.listen({ host: ctx.config.host, port: ctx.config.httpPort })
   const { port } = server.server.address() as { port: number }
   ctx.log.info({ httpPort: port }, 'webhooks are received')
-  return { port, [Symbol.asyncDispose]: () => close(server, ctx.config.drainMs) }
+  return { port, [Symbol.asyncDispose]: close }
 }
 
 const appIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -101,24 +102,4 @@ function answerFailures(ctx: Context, server: FastifyInstance): void {
     ctx.log.error({ err: error }, 'a webhook request failed')
     return reply.code(500).send({ error: "Internal error; the service's log has the cause" })
   })
-}
-
-/** Once the server closes, a connection ends with its answer; kept alive it would hold the stop up. */
-function endConnectionsOnClose(server: FastifyInstance): void {
-  let closing = false
-  server.addHook('preClose', (done) => {
-    closing = true
-    done()
-  })
-  server.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing) reply.header('connection', 'close')
-    done(null, payload)
-  })
-}
-
-/** Stops listening and lets running requests be answered; a connection that isn't done by then is cut off. */
-async function close(server: FastifyInstance, drainMs: number): Promise<void> {
-  const force = setTimeout(() => server.server.closeAllConnections(), drainMs)
-  await server.close()
-  clearTimeout(force)
 }
