@@ -45,6 +45,10 @@ function streamConfig(name: StreamName, row: StreamRow, replicas: number): Strea
     storage: StorageType.File,
     max_age: nanos(row.maxAgeMs),
     max_consumers: row.maxConsumers,
+    // Said although it is the default: an update leaves alone what it doesn't name, and a full queue refuses doorbells.
+    max_msgs: -1,
+    max_bytes: -1,
+    max_msgs_per_subject: -1,
     num_replicas: replicas,
   } as StreamConfig
 }
