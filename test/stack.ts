@@ -40,6 +40,7 @@ export interface Tenant {
   connectionId: string
   phoneNumberId: string
   wabaId: string
+  accessToken: string
 }
 
 /** A whole system in a world of its own, with Meta simulated. */
@@ -167,7 +168,7 @@ async function addTenant({ simulator, ports, clients }: Tools, limits = { perMin
   })
   const connection = await clients.accounts.createConnection({ name, phoneNumberId, wabaId, appId, accessToken: token }, call)
   await clients.accounts.setConnectionLimits({ id: connection.id, ...limits }, call)
-  const tenant = { accountId, apiKey, appId, appSecret, connectionId: connection.id, phoneNumberId, wabaId }
+  const tenant = { accountId, apiKey, appId, appSecret, connectionId: connection.id, phoneNumberId, wabaId, accessToken: token }
   const run = await clients.templates.startSync({ connectionId: connection.id }, call)
   await until(async () => (await clients.templates.getSync({ id: run.id }, call)).state === 'done')
   return tenant

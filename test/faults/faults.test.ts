@@ -18,7 +18,7 @@ afterAll(() => servers[Symbol.asyncDispose]())
 test.each(faultScenarios)(
   '$name: $guarantee',
   async (scenario) => {
-    await using run = await startFaultRun({ ...scenario, seed, servers })
+    await using run = await startFaultRun(scenario, { seed, servers })
     try {
       await scenario.run(run, 'short')
     } catch (error) {

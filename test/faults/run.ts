@@ -3,10 +3,11 @@ import path from 'node:path'
 import { type AuditReport, elementKey } from '@lockstep/audit'
 import type { ServiceName } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
-import { readLog, type SettingsPatch } from '@lockstep/meta-simulator'
+import { readLog } from '@lockstep/meta-simulator'
 import { type OwnServers, until } from '@lockstep/testing'
 import { planPorts, type ServiceProcess, spawnService } from '../../tools/dev/services.ts'
 import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
+import type { FaultScenario } from './scenario.ts'
 
 /** What was done to the system, and what it did meanwhile; the numbers of the report. */
 export interface Tally {
@@ -75,12 +76,6 @@ export interface FaultRun extends AsyncDisposable {
 
 export interface FaultOptions {
   seed: number
-  /** Services that run as processes of their own; the others run in this one. */
-  processes: readonly ServiceName[]
-  simulator?: SettingsPatch
-  perSecond?: number
-  /** How far the clocks of processes are off, ms. */
-  clocksMs?: Partial<Record<ServiceName, number>>
   servers: OwnServers
 }
 
@@ -100,7 +95,9 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-export async function startFaultRun({ seed, processes, simulator, perSecond = 1_000, clocksMs, servers }: FaultOptions): Promise<FaultRun> {
+/** Starts what a scenario needs. */
+export async function startFaultRun(scenario: FaultScenario, { seed, servers }: FaultOptions): Promise<FaultRun> {
+  const { processes, simulator, perSecond = 1_000, clocksMs } = scenario
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
   const stack = up.use(

@@ -67,7 +67,7 @@ async function runOne(scenario: FaultScenario, seed: number, servers: OwnServers
   let run: FaultRun | undefined
   let violation: string | null = null
   try {
-    await using started = await startFaultRun({ ...scenario, seed, servers })
+    await using started = await startFaultRun(scenario, { seed, servers })
     run = started
     await scenario.run(run, values.short ? 'short' : 'full')
   } catch (error) {

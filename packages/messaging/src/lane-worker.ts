@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { consumerName, type LaneName, laneKeyPattern, wakeSubject } from '@lockstep/contracts'
+import { consumerName, type LaneName, laneKeyPattern, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
 import { type Gate, openGate } from './gate.ts'
 import { type LaneKey, serveKey } from './lane-key.ts'
@@ -64,13 +64,16 @@ export async function workLane(link: Link, lane: LaneName, onJob: LaneJob, optio
     },
   })
   const gauges = openGauges(worker)
+  const reconnects = link.onReconnect(() => void wakeLeftovers(worker))
   await link.nc.flush().catch(() => undefined) // from here on wake-ups arrive
+  void wakeLeftovers(worker)
 
   return {
     async [Symbol.asyncDispose]() {
       if (stop.signal.aborted) return
       stop.abort()
       wakes.unsubscribe()
+      reconnects[Symbol.dispose]()
       await drain(worker, drainMs)
       gauges.dispose()
     },
@@ -89,6 +92,24 @@ function wake(worker: LaneWorker, key: string): void {
   const state: LaneKey = { key, activeAt: performance.now(), hasConsumer: false, served: Promise.resolve() }
   keys.set(key, state)
   state.served = serveKey(worker, state)
+}
+
+/**
+ * Looks after keys whose wake-up nobody heard: a worker that was killed leaves doorbells behind. Whether anything is due for
+ * them, the job will see.
+ */
+async function wakeLeftovers(worker: LaneWorker): Promise<void> {
+  const { link, lane, stopping } = worker
+  const { stream, subject } = lanes[lane]
+  try {
+    for await (const { config, num_pending, num_ack_pending } of link.jsm.consumers.list(stream)) {
+      if (stopping.aborted) return
+      const at = config.filter_subject ?? ''
+      if (num_pending + num_ack_pending > 0 && at.startsWith(subject(''))) wake(worker, at.slice(subject('').length))
+    }
+  } catch (err) {
+    if (!stopping.aborted) link.log.debug({ err, lane }, 'doorbells that are left could not be looked for; the sweeper rings what is due')
+  }
 }
 
 /** Begins nothing more, waits for what runs, then takes the leases of what still does. Unanswered messages are given out again. */

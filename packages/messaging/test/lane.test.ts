@@ -181,7 +181,7 @@ test('a job that outlives the drain loses its lease, and another worker gets the
 
   const taken: string[] = []
   await using _worker = await messaging.workLane('campaigns.run', async (key) => {
-    taken.push(key)
+    if (key === 't1') taken.push(key)
     return 'ack'
   })
   await ring('t1')

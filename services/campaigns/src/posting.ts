@@ -25,8 +25,8 @@ export async function dispatch(ctx: Context, slice: Slice, claimed: Claimed[], s
   let refusals: Map<string, string>
   let waits: (number | null)[]
   try {
-    refusals = await refused(ctx, slice, claimed)
-    waits = await ctx.limiter.takePair(slice.connection.id, claimed.map(addressOf))
+    const pairs = ctx.limiter.takePair(slice.connection.id, claimed.map(addressOf))
+    ;[refusals, waits] = await Promise.all([refused(ctx, slice, claimed), pairs])
   } catch (error) {
     // Nothing was written to anybody: back into the queue with all of them, and the lane waits for what is away.
     await Promise.all(

@@ -15,6 +15,8 @@ import { noStatistics } from './statistics.ts'
 const sliceMs = 3_000
 /** Recipients claimed in one statement, at most. */
 const maxClaim = 200
+/** Recipients that one look at the queue counts, at most: it is looked at again when they are claimed. */
+const maxReady = 1_000
 /** How long a slice waits at its end for messages under way; slower ones finish on their own, for outcomes need no lock. */
 const lingerMs = 500
 /** How soon to look again while nothing is queued and messages are still under way somewhere. */
@@ -83,13 +85,14 @@ async function roll(ctx: Context, slice: Slice, held: FencedLock, signal: AbortS
 async function claimAndSend(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal, underWay: Set<Promise<void>>): Promise<End> {
   const { sendConcurrency } = ctx.config
   const endAt = performance.now() + sliceMs * ctx.scale
+  const queue = { ready: 0 }
   while (performance.now() < endAt && !signal.aborted) {
     const free = sendConcurrency - underWay.size
     if (free < sendConcurrency / 4) {
       await Promise.race(underWay)
       continue
     }
-    const step = await nextStep(ctx, slice, held, Math.min(free, maxClaim), signal)
+    const step = await nextStep(ctx, slice, held, queue, Math.min(free, maxClaim), signal)
     if (step === 'over' || step === 'stopped') return step
     if (Array.isArray(step)) {
       for (const send of step) track(underWay, send)
@@ -101,21 +104,33 @@ async function claimAndSend(ctx: Context, slice: Slice, held: FencedLock, signal
   return 0
 }
 
-/** Messages that are under way now, or after how many ms to look again. */
-async function nextStep(ctx: Context, slice: Slice, held: FencedLock, free: number, signal: AbortSignal): Promise<Promise<void>[] | End> {
+/** Messages that are under way now, or after how many ms to look again. `queue.ready` is how many wait by the last look at them. */
+async function nextStep(
+  ctx: Context,
+  slice: Slice,
+  held: FencedLock,
+  queue: { ready: number },
+  free: number,
+  signal: AbortSignal,
+): Promise<Promise<void>[] | End> {
   const { campaign, connection } = slice
   const { accountId } = campaign
-  const now = await ctx.db.transaction(accountId, (tx) => waiting(tx, campaign.id, free))
-  if (now.state !== 'sending') return 'stopped'
-  if (now.ready === 0) {
-    if (now.nextMs !== null) return Math.max(now.nextMs, 10)
-    return now.sending ? lookAgainMs * ctx.scale : 'over'
+  if (queue.ready === 0) {
+    const now = await ctx.db.transaction(accountId, (tx) => waiting(tx, campaign.id, maxReady))
+    if (now.state !== 'sending') return 'stopped'
+    if (now.ready === 0) {
+      if (now.nextMs !== null) return Math.max(now.nextMs, 10)
+      return now.sending ? lookAgainMs * ctx.scale : 'over'
+    }
+    queue.ready = now.ready
   }
   const { perMinute, perSecond } = connection
-  const want = { connectionId: connection.id, perMinute, perSecond, class: 'bulk', count: now.ready } as const
+  const want = { connectionId: connection.id, perMinute, perSecond, class: 'bulk', count: Math.min(queue.ready, free) } as const
   const { slots, retryAfterMs } = await ctx.limiter.takeSend(want)
   if (slots.length === 0) return Math.max(retryAfterMs ?? 0, 10)
   const claimed = await ctx.db.transaction(accountId, (tx) => claim(tx, campaign.id, slots.length, held), { signal })
+  // Fewer than there are slots: somebody else has taken them, or the campaign was stopped.
+  queue.ready = claimed.length < slots.length ? 0 : queue.ready - claimed.length
   return dispatch(ctx, slice, claimed, slots)
 }
 

@@ -71,6 +71,10 @@ export const benches: Record<string, Row> = {
     about: 'webhooks from POST to committed effect, against the same rows by the same SQL in groups as large, alone',
     load: async () => (await import('./pipeline.ts')).run,
   },
+  send: {
+    about: 'messages of a campaign from claim to committed outcome, against a bare loop of the same POSTs',
+    load: async () => (await import('./send.ts')).run,
+  },
 }
 
 /** The benches by these names, all of them for none; throws with the list when one is unknown. */

@@ -1,9 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
-import { signBody } from '@lockstep/whatsapp'
 import type { Bench, Check } from './bench.ts'
 import { connections, post, startProcess } from './load.ts'
+import type { Load } from './load-process.ts'
 import { type Comparison, type Contender, compare } from './measure.ts'
 import { openSystem } from './system.ts'
+import { signed } from './webhook-stream.ts'
 
 const numbers = 50
 
@@ -20,7 +21,7 @@ export const run: Bench = async (ctx) => {
     ctx.say(`${elements} elements a body`)
     const bodies = Array.from({ length: numbers }, (_, number) => {
       const raw = bodyOf(number, elements)
-      return { raw, signature: signBody(tenant.appSecret, raw) }
+      return { raw, headers: signed(tenant.appSecret, raw) }
     })
     const at = (name: string, url: string, counted = { posts: 0, answered: 0 }) => contender(name, child, url, bodies, counted)
     return compare({
@@ -56,7 +57,7 @@ function contender(
   name: string,
   child: ChildProcess,
   url: string,
-  bodies: { raw: Buffer; signature: string }[],
+  bodies: Load['bodies'],
   counted: { posts: number; answered: number },
 ): Contender {
   return {

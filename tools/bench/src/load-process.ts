@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { type Round, repeat } from './measure.ts'
 
-/** Webhooks to be posted, signed before so that signing costs the measured program nothing. */
+/** Bodies to be posted, made and signed before so that this costs the measured program nothing. */
 export interface Load {
   url: string
-  bodies: { raw: Buffer; signature: string }[]
+  bodies: { raw: Buffer; headers: Record<string, string> }[]
   /** How many POSTs; the bodies are sent in turn. */
   posts: number
   connections: number
@@ -29,9 +29,8 @@ async function send(pool: Pool, { url, bodies, posts, connections, perSecond }: 
     const dueMs = perSecond ? from + (i * 1000) / perSecond : Date.now()
     if (dueMs > Date.now()) await delay(dueMs - Date.now())
     startedAtMs[i] = dueMs
-    const { raw, signature } = bodies[i % bodies.length]!
-    const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signature }
-    const answer = await pool.request({ path, method: 'POST', headers, body: raw })
+    const { raw, headers } = bodies[i % bodies.length]!
+    const answer = await pool.request({ path, method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: raw })
     await answer.body.dump()
     if (answer.statusCode === 200) answered += 1
   })

@@ -89,7 +89,7 @@ async function throughSystem(
   const { system, tenant, load } = tools
   const webhooks = webhooksOf(system, tenant, streams, elements)
   const pace = perSecond === undefined ? {} : { perSecond }
-  const bodies = webhooks.map(({ raw, signature }) => ({ raw, signature }))
+  const bodies = webhooks.map(({ raw, headers }) => ({ raw, headers }))
   const { answered, startedAtMs } = await post(load, { url: system.webhookUrl(tenant), bodies, posts: bodies.length, connections, ...pace })
   if (answered < bodies.length) throw new Error(`Only ${answered} of ${bodies.length} webhooks were answered 200`)
   const messages = await committed(

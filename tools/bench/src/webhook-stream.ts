@@ -85,9 +85,12 @@ export async function makeStreams({ world }: TestStack, numbers: readonly BenchN
 /** A signed webhook and the messages that it is about. */
 export interface SignedWebhook {
   raw: Buffer
-  signature: string
+  headers: Record<string, string>
   wamids: string[]
 }
+
+/** The headers of a body that Meta has signed. */
+export const signed = (appSecret: string, raw: Buffer) => ({ 'x-hub-signature-256': signBody(appSecret, raw) })
 
 /** The streams as webhooks of so many elements, the numbers in turn. */
 export function webhooksOf({ world }: TestStack, { appSecret }: Tenant, all: readonly Stream[], elements: number): SignedWebhook[] {
@@ -97,7 +100,7 @@ export function webhooksOf({ world }: TestStack, { appSecret }: Tenant, all: rea
     const said = elementsOf(stream)
     return Array.from({ length: said.length / elements }, (_, i) => said.slice(i * elements, (i + 1) * elements)).map((part) => {
       const raw = bodyOf(part, stream.number)
-      return { raw, signature: signBody(appSecret, raw), wamids: part.map(({ wamid }) => wamid) }
+      return { raw, headers: signed(appSecret, raw), wamids: part.map(({ wamid }) => wamid) }
     })
   })
   return Array.from({ length: each[0]!.length }, (_, i) => each.map((webhooks) => webhooks[i]!)).flat()
