@@ -97,7 +97,7 @@ function randomFrom(seed: number): () => number {
 
 /** Starts what a scenario needs. */
 export async function startFaultRun(scenario: FaultScenario, { seed, servers }: FaultOptions): Promise<FaultRun> {
-  const { processes, simulator, perSecond = 1_000, clocksMs } = scenario
+  const { processes, simulator, perSecond = 100, clocksMs } = scenario
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
   const stack = up.use(

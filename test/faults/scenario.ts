@@ -13,7 +13,7 @@ export interface FaultScenario {
   /** Services that run as processes of their own. */
   processes: readonly ServiceName[]
   simulator?: SettingsPatch
-  /** Messages a second that the number may send, counted in scaled seconds: 5 of them pass in a real one. */
+  /** Messages a second that the number may send (100 unless given), in scaled seconds: 5 of them pass in a real one. */
   perSecond?: number
   /** How far the clocks of processes are off, ms. */
   clocksMs?: Partial<Record<ServiceName, number>>
@@ -21,7 +21,7 @@ export interface FaultScenario {
 }
 
 /** Messages of one campaign that may be under way at once (LOCKSTEP_SEND_CONCURRENCY). */
-export const concurrency = 64
+export const concurrency = 256
 
 /** Marks of progress, ascending: one in each of so many equal parts of the first three quarters. */
 export function marks(run: FaultRun, count: number, total: number): number[] {

@@ -12,7 +12,7 @@ import { z } from 'zod'
 const environment = z.object({
   LOCKSTEP_ENCRYPTION_KEY: keySchema,
   LOCKSTEP_PLATFORM_KEY: keySchema,
-  LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(64),
+  LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(256),
   ...graphEnvironment,
 })
 

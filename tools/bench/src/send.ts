@@ -9,7 +9,7 @@ import { openSystem } from './system.ts'
 
 const names = ['accounts', 'templates', 'contacts', 'campaigns', 'webhook-gateway'] as const
 /** Messages of a campaign that may be under way at once (LOCKSTEP_SEND_CONCURRENCY), and connections of the floor. */
-const concurrency = 64
+const concurrency = 256
 
 /** Messages of a campaign from their claim to the commit of what Meta answered, beside a bare loop of the same POSTs. */
 export const run: Bench = async (ctx) => {
