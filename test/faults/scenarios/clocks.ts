@@ -10,6 +10,7 @@ export const clocks: FaultScenario = {
   processes: ['webhook-gateway', 'contacts', 'campaigns', 'conversations'],
   clocksMs: { 'webhook-gateway': -hourMs, contacts: -hourMs, campaigns: hourMs, conversations: hourMs },
   simulator: { errors: { shares: { '130429': 0.02, '131056': 0.01 }, next: [] }, shares: { reply: 0.1 } },
+  perSecond: 1_000, // each throttle halves it, and it recovers in its own time
   async run(run, size) {
     const total = size === 'full' ? 1_500 : 400
     await run.addWorker('campaigns', -hourMs)

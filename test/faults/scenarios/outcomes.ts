@@ -8,6 +8,7 @@ export const outcomes: FaultScenario = {
     faults: { shares: { hang: 0.005, reset: 0.02, 'bad-gateway': 0.02, 'unknown-error': 0.01, unreadable: 0.02, lost: 0.01 }, next: [] },
     errors: { shares: { '130429': 0.01, '131056': 0.005, '131009': 0.01 }, next: [] },
   },
+  perSecond: 1_000, // each throttle halves it, and it recovers in its own time
   async run(run, size) {
     const total = size === 'full' ? 2_000 : 400
     const { id } = await run.startCampaign(total)
