@@ -1,6 +1,7 @@
 export type { EventSubject } from './events.ts'
 export type { LaneJob, Verdict, WorkLaneOptions } from './lane-worker.ts'
 export type { Lease } from './lease.ts'
-export { type LaneConsumer, type LaneView, openLaneView } from './look.ts'
+export { type LaneView, openLaneView } from './look.ts'
 export { type Messaging, type MessagingOptions, openMessaging } from './messaging.ts'
 export { openMessagingSoon } from './soon.ts'
+export type { LaneConsumer } from './streams.ts'

@@ -6,6 +6,7 @@ import { type LaneKey, serveKey } from './lane-key.ts'
 import type { Lease, OwnLease } from './lease.ts'
 import type { Link } from './link.ts'
 import { openPulls, type Pulls } from './pulls.ts'
+import { consumersOf } from './streams.ts'
 
 /** `ack`: done, or nothing was there. `nakMs`: the lane waits this long, then the same doorbell rings again. */
 export type Verdict = 'ack' | { nakMs: number }
@@ -101,12 +102,10 @@ function wake(worker: LaneWorker, key: string): void {
 async function wakeLeftovers(worker: LaneWorker): Promise<void> {
   const { link, lane, stopping } = worker
   const { stream, subject } = lanes[lane]
+  const prefix = subject('')
   try {
-    for await (const { config, num_pending, num_ack_pending } of link.jsm.consumers.list(stream)) {
-      if (stopping.aborted) return
-      const at = config.filter_subject ?? ''
-      if (num_pending + num_ack_pending > 0 && at.startsWith(subject(''))) wake(worker, at.slice(subject('').length))
-    }
+    const ours = (await consumersOf(link.jsm, stream)).filter((consumer) => consumer.subject.startsWith(prefix))
+    for (const { subject, pending, unacknowledged } of ours) if (pending + unacknowledged > 0) wake(worker, subject.slice(prefix.length))
   } catch (err) {
     if (!stopping.aborted) link.log.debug({ err, lane }, 'doorbells that are left could not be looked for; the sweeper rings what is due')
   }

@@ -74,6 +74,27 @@ export async function createConsumer({ jsm, settings, repairStreams }: Link, lan
   })
 }
 
+/** The consumer of one lane's key, and how many doorbells it has not handed out, and how many it waits for the answer to. */
+export interface LaneConsumer {
+  stream: StreamName
+  consumer: string
+  subject: string
+  pending: number
+  unacknowledged: number
+}
+
+/** The consumers of a stream; none when there is no such stream. */
+export async function consumersOf(jsm: JetStreamManager, stream: StreamName): Promise<LaneConsumer[]> {
+  const found: LaneConsumer[] = []
+  try {
+    for await (const { name: consumer, config, num_pending: pending, num_ack_pending: unacknowledged } of jsm.consumers.list(stream))
+      found.push({ stream, consumer, subject: config.filter_subject ?? '', pending, unacknowledged })
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  return found
+}
+
 /** True when a stream holds as many consumers as it may. */
 export const isFull = (error: unknown): boolean => codeOf(error) === serverCodes.maximumConsumers
 
