@@ -1,6 +1,7 @@
 import { AppError, type LockName, type locks } from '@lockstep/contracts'
 import { type Fence, raiseFence } from '@lockstep/database'
-import type { Lock } from '@lockstep/locks'
+import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
+import { counter } from '@lockstep/telemetry'
 import type { BaseContext } from './context.ts'
 
 /** A held lock whose transactions are checked against PostgreSQL: start each with `fence(tx, held.fence)`. */
@@ -33,5 +34,22 @@ export async function holdFenced(
   } catch (error) {
     await lock[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+const unlocked = counter('lockstep_webhook_batches_unlocked_total', 'Webhook batches handled without locks, because Redis was away')
+
+/**
+ * Keeps other workers off what a batch of webhook parts is about; holds nothing when there are no keys, and while Redis is
+ * away: the rows allow each effect once all the same. Throws `busy`.
+ */
+export async function holdBatch(ctx: Pick<BaseContext, 'locks'>, keys: readonly LockKey[]): Promise<Lock | null> {
+  if (keys.length === 0) return null
+  try {
+    return await ctx.locks.holdAll(keys)
+  } catch (error) {
+    if (!isLockUnavailable(error)) throw error
+    unlocked(1)
+    return null
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { AppError, locks } from '@lockstep/contracts'
+import { startTelemetry } from '@lockstep/telemetry'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -9,6 +10,7 @@ import {
   createBaseContext,
   createSecrets,
   every,
+  holdBatch,
   holdFenced,
   isLockGone,
   keySchema,
@@ -76,6 +78,24 @@ test('a lock whose fence can not be raised is given back at once', async () => {
   expect(held.fence).toEqual({ key: locks.campaign_send.key('c1'), token: '1' })
   await expect(holdFenced(ctx, 'campaign_send', 'c1')).rejects.toMatchObject({ failure: 'busy' })
   expect(held.signal.aborted).toBe(false)
+})
+
+test('a webhook batch is held, goes on unlocked while Redis is away, which is counted, and needs no lock without keys', async () => {
+  await using telemetry = startTelemetry({ service: 'test' })
+  const keys = [{ name: 'webhook_message' as const, id: 'wamid.1' }]
+  {
+    await using held = await holdBatch(ctx, keys)
+    expect(held).not.toBeNull()
+    await expect(holdBatch(ctx, keys)).rejects.toMatchObject({ failure: 'busy' })
+  }
+  expect(await holdBatch(ctx, [])).toBeNull()
+  await world.redis.kill()
+  try {
+    expect(await holdBatch(ctx, keys)).toBeNull()
+  } finally {
+    await world.redis.restart()
+  }
+  expect(await telemetry.metricsText()).toContain('lockstep_webhook_batches_unlocked_total 1\n')
 })
 
 test('a lock that was lost is told from a conflict of the business', () => {

@@ -9,10 +9,13 @@ import {
 } from '@lockstep/service'
 import { z } from 'zod'
 
+/** Messages of one campaign that may be under way at once, unless LOCKSTEP_SEND_CONCURRENCY says otherwise. */
+export const defaultSendConcurrency = 256
+
 const environment = z.object({
   LOCKSTEP_ENCRYPTION_KEY: keySchema,
   LOCKSTEP_PLATFORM_KEY: keySchema,
-  LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(256),
+  LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(defaultSendConcurrency),
   ...graphEnvironment,
 })
 

@@ -1,6 +1,6 @@
 import type { FeedEntry } from '@lockstep/database'
-import { isLockUnavailable } from '@lockstep/locks'
-import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import type { LockKey } from '@lockstep/locks'
+import { type EntryVerdict, holdBatch, type LaneHandler } from '@lockstep/service'
 import { parseWebhook, statuses } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import { campaignOwner } from '../db/queries.ts'
@@ -16,7 +16,7 @@ export const messageStatus: LaneHandler<Context> = async (ctx, campaignId, entri
   const ours = entries.filter((entry) => entry.appId === appId)
   const found = ours.map((entry) => ({ entry, changes: changesOf(ctx, campaignId, phoneNumberId, entry) }))
   const changes = found.flatMap(({ changes }) => changes)
-  await using _locks = await politely(ctx, changes)
+  await using _locks = await holdBatch(ctx, keysOf(changes))
   const matched = await ctx.db.transaction(owner.accountId, (tx) => recordChanges(ctx, tx, campaignId, changes))
   const verdicts: EntryVerdict[] = entries.filter((entry) => entry.appId !== appId).map(({ id }) => ({ id, outcome: 'foreign' }))
   for (const { entry, changes } of found)
@@ -33,16 +33,7 @@ function changesOf(ctx: Context, campaignId: string, phoneNumberId: string, entr
   })
 }
 
-const noLock: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} }
-
-/** The locks of the batch, or none while Redis is away: rows keep the facts right without them. */
-async function politely(ctx: Context, changes: AttemptChange[]): Promise<AsyncDisposable> {
-  const wamids = new Set(changes.flatMap(({ change }) => ('wamid' in change && change.wamid ? [change.wamid] : [])))
-  if (wamids.size === 0) return noLock // a batch of strangers' statuses, or of words that say nothing about delivery
-  try {
-    return await ctx.locks.holdAll([...wamids].map((id) => ({ name: 'campaign_status_update', id })))
-  } catch (error) {
-    if (isLockUnavailable(error)) return noLock
-    throw error
-  }
+/** One key a message that Meta has named; other changes need none. */
+function keysOf(changes: AttemptChange[]): LockKey[] {
+  return changes.flatMap(({ change }) => ('wamid' in change && change.wamid ? { name: 'campaign_status_update', id: change.wamid } : []))
 }

@@ -1,7 +1,7 @@
-import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
+import type { LockKey } from '@lockstep/locks'
 import type { Connection } from '@lockstep/rpc/gen/accounts'
 import type { RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
-import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import { type EntryVerdict, holdBatch, type LaneHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
@@ -33,7 +33,7 @@ export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, e
 
 /** The effects of all parts of one connection, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
 async function record(ctx: Context, connection: Connection, parts: Part[]): Promise<EntryVerdict[]> {
-  await using _held = await holdBatch(ctx, connection.id, parts)
+  await using _held = await holdBatch(ctx, keysOf(connection.id, parts))
   const messages = uniqueMessages(parts)
   const people = await recordPeople(ctx, connection, messages, parts)
   const matched = await recordStatuses(ctx, connection, parts)
@@ -42,22 +42,12 @@ async function record(ctx: Context, connection: Connection, parts: Part[]): Prom
   return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched) }))
 }
 
-const unlocked = counter('lockstep_webhook_batches_unlocked_total', 'Webhook batches handled without locks, because Redis was away')
-
-/** Keeps other workers off the batch, or null while Redis is away: the rows allow each effect once all the same. Throws `busy`. */
-async function holdBatch(ctx: Context, connectionId: string, parts: Part[]): Promise<Lock | null> {
-  const keys: LockKey[] = [
+function keysOf(connectionId: string, parts: Part[]): LockKey[] {
+  return [
     { name: 'webhook_process', id: connectionId },
     ...parts.flatMap((part) => part.messages.map(({ wamid }) => ({ name: 'webhook_message' as const, id: wamid }))),
     ...parts.flatMap((part) => part.statuses.map(({ wamid }) => ({ name: 'webhook_status' as const, id: wamid }))),
   ]
-  try {
-    return await ctx.locks.holdAll(keys)
-  } catch (error) {
-    if (!isLockUnavailable(error)) throw error
-    unlocked(1)
-    return null
-  }
 }
 
 /** A batch may hold a message more than once. */
