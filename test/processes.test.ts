@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
+import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -85,4 +89,15 @@ test.each(services)('%s starts with PostgreSQL, NATS and Redis away, waits for t
     const { status, checks } = await readiness(plan, service)
     return status === 200 && checks.nats && checks.redis
   }, 30_000)
+})
+
+test('a service ends when the process that started it is killed', async () => {
+  const plan = await planPorts()
+  const main = path.join(import.meta.dirname, 'fixtures', 'supervisor.ts')
+  const args = [JSON.stringify(plan), JSON.stringify(surroundings()), world.roleUrl('accounts'), logDir]
+  const supervisor = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [pid] = await once(supervisor.stdout.setEncoding('utf8'), 'data')
+  expect(existsSync(`/proc/${Number(pid)}`)).toBe(true)
+  supervisor.kill('SIGKILL')
+  await until(async () => !existsSync(`/proc/${Number(pid)}`), 15_000)
 })

@@ -20,9 +20,6 @@ export interface FaultScenario {
   run(run: FaultRun, size: Size): Promise<void>
 }
 
-/** Messages of one campaign that may be under way at once (LOCKSTEP_SEND_CONCURRENCY). */
-export const concurrency = 256
-
 /** Marks of progress, ascending: one in each of so many equal parts of the first three quarters. */
 export function marks(run: FaultRun, count: number, total: number): number[] {
   const part = (total * 0.75) / count

@@ -74,3 +74,6 @@ export function startRedis(options: {
 
 /** The wanted port when it is free on loopback, otherwise another one that is. */
 export function freePort(wanted?: number): Promise<number>
+
+/** A command to which the kernel sends `signal` when the thread that started it dies, however that happens. It may get it more than once. */
+export function tied(signal: NodeJS.Signals, command: string[]): string[]

@@ -4,9 +4,9 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { locateServers } from './locate.js'
 import { greets, startPostgres } from './postgres.js'
-import { freePort, launch, lockFile, readJson, startTime, stopProcess, writeJson } from './process.js'
+import { freePort, launch, lockFile, readJson, startTime, stopProcess, tied, writeJson } from './process.js'
 
-export { freePort, locateServers, startPostgres }
+export { freePort, locateServers, startPostgres, tied }
 
 /** @typedef {import('./servers.js').RunningServer} RunningServer */
 

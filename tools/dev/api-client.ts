@@ -1,4 +1,4 @@
-/** Lockstep's public API, as any customer would call it. Rejects with the API's own words. */
+/** Lockstep's public API, as a customer calls it. Rejects with the API's own words. */
 export interface ApiClient {
   get<T>(path: string): Promise<T>
   post<T>(path: string, body?: unknown): Promise<T>

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import type { BaseOverrides, Started } from '@lockstep/service'
-import { freePort } from '../bootstrap/servers.js'
+import { freePort, tied } from '../bootstrap/servers.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const source = (service: ServiceName, name: string) => path.join(root, 'services', service, 'src', name)
@@ -126,7 +126,10 @@ export interface ServiceProcess extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts one service as its own process, logging to a file, and waits until its health door answers. `main` is what the process runs. */
+/**
+ * Starts one service as its own process, logging to a file, and waits until its health door answers. `main` is what the process
+ * runs. It ends when the process that started it does, however that happens.
+ */
 export async function spawnService(
   service: ServiceName,
   plan: PortPlan,
@@ -134,7 +137,8 @@ export async function spawnService(
   logDir: string,
   main: readonly string[] = [source(service, 'main.ts')],
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [...main], {
+  const [command = process.execPath, ...rest] = tied('SIGTERM', [process.execPath, ...main])
+  const child = spawn(command, rest, {
     env: { PATH: process.env.PATH ?? '', ...environmentOf(service, plan, around) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,6 +1,7 @@
 import { until } from '@lockstep/testing'
+import { defaultSendConcurrency } from '../../../services/campaigns/src/config.ts'
 import type { FaultRun } from '../run.ts'
-import { concurrency, type FaultScenario, marks, untilAccepted, untilAtLeast, untilHanging } from '../scenario.ts'
+import { type FaultScenario, marks, untilAccepted, untilAtLeast, untilHanging } from '../scenario.ts'
 
 /** Where in the way of a message the process is killed. */
 const moments: ((run: FaultRun, campaignId: string) => Promise<void>)[] = [
@@ -50,7 +51,7 @@ export const killCampaigns: FaultScenario = {
 async function orderUnknown(run: FaultRun, id: string, total: number): Promise<void> {
   const { stack, tenant } = run
   const { recipients } = await stack.clients.campaigns.listRecipients({ campaignId: id, state: 'unknown', limit: 1_000 }, tenant)
-  if (recipients.length > concurrency * run.tally.kills)
+  if (recipients.length > defaultSendConcurrency * run.tally.kills)
     throw new Error(`${recipients.length} recipients are unknown after ${run.tally.kills} kills`)
   const posted = new Set((await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map((post) => post.recipient))
   const known = recipients.filter((recipient) => posted.has(recipient.phone))

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { until } from '@lockstep/testing'
 import { buildTemplateMessage, type SendableTemplate } from '@lockstep/whatsapp'
+import { defaultSendConcurrency } from '../../../services/campaigns/src/config.ts'
 import { phones, type Tenant, type TestStack } from '../../../test/stack.ts'
 import type { Bench, BenchContext, Check } from './bench.ts'
 import { post, startProcess } from './load.ts'
@@ -8,8 +9,6 @@ import { type Comparison, compare, type Round } from './measure.ts'
 import { openSystem } from './system.ts'
 
 const names = ['accounts', 'templates', 'contacts', 'campaigns', 'webhook-gateway'] as const
-/** Messages of a campaign that may be under way at once (LOCKSTEP_SEND_CONCURRENCY), and connections of the floor. */
-const concurrency = 256
 
 /** Messages of a campaign from their claim to the commit of what Meta answered, beside a bare loop of the same POSTs. */
 export const run: Bench = async (ctx) => {
@@ -19,7 +18,7 @@ export const run: Bench = async (ctx) => {
   await system.world.sql('update accounts.connections set per_second = 1000000, per_minute = 60000000') // no door allows that
   const { child } = up.use(await startProcess(ctx, './load-process.ts'))
   const comparison = await compare({
-    what: `campaign messages, ${concurrency} under way`,
+    what: `campaign messages, ${defaultSendConcurrency} under way`,
     work: { name: 'campaign', run: campaigns(ctx, system, tenant) },
     floor: { name: 'bare loop of the same POSTs', run: await bareLoop(system, tenant, child) },
     reach: 0.5,
@@ -72,7 +71,7 @@ async function bareLoop(system: TestStack, tenant: Tenant, child: ChildProcess):
       return { raw: Buffer.from(JSON.stringify(message)), headers }
     })
     people += operations
-    const report = await post(child, { url, bodies, posts: operations, connections: concurrency })
+    const report = await post(child, { url, bodies, posts: operations, connections: defaultSendConcurrency })
     if (report.answered < operations) throw new Error(`Only ${report.answered} of ${operations} POSTs of the floor were accepted`)
     return report
   }

@@ -106,7 +106,7 @@ export interface Answer {
   body: Any
 }
 
-/** One call of the Graph side, as any client would make it. */
+/** One call of the Graph side, as a client makes it. */
 export async function graph({ url }: Pick<Simulator, 'url'>, path: string, body?: unknown, token: string | null = TOKEN): Promise<Answer> {
   const response = await fetch(path.startsWith('http') ? path : `${url}/v24.0/${path}`, {
     method: body === undefined ? 'GET' : 'POST',
