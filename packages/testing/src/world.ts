@@ -135,8 +135,8 @@ async function assertNoLockHeld(redisUrl: string): Promise<void> {
 const deadline = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref())
 
 /**
- * Waits until `check` answers something true, and returns it. Tries often; when time is up it throws what `check` threw
- * last, or says that it never became true.
+ * Waits until `check` answers something true, and returns it. Tries often; when time is up it says what `check` threw last,
+ * which is the cause, or that it never became true.
  */
 export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
   const end = performance.now() + timeoutMs
@@ -148,7 +148,8 @@ export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000):
     } catch (error) {
       failure = error
     }
-    if (performance.now() > end) throw failure ?? new Error(`Not true after ${timeoutMs} ms: ${check}`)
+    if (performance.now() > end)
+      throw new Error(`Not true after ${timeoutMs} ms: ${failure instanceof Error ? failure.message : check}`, { cause: failure })
     await deadline(waitMs)
   }
 }
