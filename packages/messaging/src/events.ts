@@ -1,8 +1,9 @@
+import type { events } from '@lockstep/contracts'
 import type { Link } from './link.ts'
 import { counted } from './metrics.ts'
 
-/** `events.<service>.<entity>.<verb>` */
-export type EventSubject = `events.${string}`
+/** `events.<service>.<entity>.<verb>`, from the table of events. */
+export type EventSubject = (typeof events)[keyof typeof events]
 
 /** Tells live views that something happened; nothing may depend on it, so a lost one is only counted. */
 export function publishEvent({ nc, isConnected }: Link, subject: EventSubject, payload: unknown = null): void {
@@ -10,20 +11,16 @@ export function publishEvent({ nc, isConnected }: Link, subject: EventSubject, p
   else counted.eventsDropped()
 }
 
-/** Calls `fn` for each event below a prefix such as `events.campaigns`, from now on. */
-export function subscribeEvents(
-  { nc, log }: Link,
-  prefix: EventSubject | 'events',
-  fn: (subject: string, payload: unknown) => void,
-): Disposable {
-  const subscription = nc.subscribe(`${prefix}.>`, {
+/** Calls `fn` with the payload of each such event, from now on. */
+export function subscribeEvent({ nc, log }: Link, subject: EventSubject, fn: (payload: unknown) => void): Disposable {
+  const subscription = nc.subscribe(subject, {
     callback: (err, msg) => {
-      if (err) return log.error({ err, prefix }, 'the subscription for events failed')
+      if (err) return log.error({ err, subject }, 'the subscription for events failed')
       try {
-        fn(msg.subject, msg.json())
+        fn(msg.json())
       } catch (cause) {
         counted.eventsDropped()
-        log.warn({ err: cause, subject: msg.subject }, 'event could not be handled')
+        log.warn({ err: cause, subject }, 'event could not be handled')
       }
     },
   })

@@ -1,6 +1,6 @@
 import type { LaneName } from '@lockstep/contracts'
 import { openDoorbells } from './doorbell.ts'
-import { type EventSubject, publishEvent, subscribeEvents } from './events.ts'
+import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
 import { type LaneJob, type WorkLaneOptions, workLane } from './lane-worker.ts'
 import { type LinkOptions, openLink } from './link.ts'
 
@@ -16,8 +16,8 @@ export interface Messaging extends AsyncDisposable {
   workLane(lane: LaneName, onJob: LaneJob, options?: WorkLaneOptions): Promise<AsyncDisposable>
   /** Tells live views that something happened, best effort. */
   publishEvent(subject: EventSubject, payload?: unknown): void
-  /** Calls `fn` for each event below a prefix such as `events.campaigns`, from now on. */
-  subscribeEvents(prefix: EventSubject | 'events', fn: (subject: string, payload: unknown) => void): Disposable
+  /** Calls `fn` with the payload of each such event, from now on. */
+  subscribeEvent(subject: EventSubject, fn: (payload: unknown) => void): Disposable
   /** Calls `fn` after each reconnect, when the streams exist again. */
   onReconnect(fn: () => void): Disposable
   isConnected(): boolean
@@ -37,7 +37,7 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
     flush: doorbells.flush,
     workLane: (lane, onJob, laneOptions) => workLane(link, lane, onJob, laneOptions),
     publishEvent: (subject, payload) => publishEvent(link, subject, payload),
-    subscribeEvents: (prefix, fn) => subscribeEvents(link, prefix, fn),
+    subscribeEvent: (subject, fn) => subscribeEvent(link, subject, fn),
     onReconnect: link.onReconnect,
     isConnected: link.isConnected,
     [Symbol.asyncDispose]: () => open.disposeAsync(),

@@ -63,8 +63,8 @@ function stillOpening(opening: Promise<Messaging>, stop: AbortController, { log 
       if (open) open.publishEvent(subject, payload)
       else counted.eventsDropped()
     },
-    subscribeEvents(prefix, fn) {
-      const subscription = begin((messaging) => messaging.subscribeEvents(prefix, fn))
+    subscribeEvent(subject, fn) {
+      const subscription = begin((messaging) => messaging.subscribeEvent(subject, fn))
       return { [Symbol.dispose]: () => subscription.ended()?.[Symbol.dispose]() }
     },
     onReconnect(fn) {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { consumerName, laneSettings, lanes } from '@lockstep/contracts'
+import { consumerName, events, laneSettings, lanes } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Messaging, Verdict } from '../src/index.ts'
@@ -190,8 +190,8 @@ test('a job that outlives the drain loses its lease, and another worker gets the
 
 test('an event reaches who listens, and nobody else', async () => {
   const seen: unknown[] = []
-  using _all = messaging.subscribeEvents('events.campaigns', (subject, payload) => seen.push([subject, payload]))
-  messaging.publishEvent('events.contacts.contact.merged', { id: '1' })
-  messaging.publishEvent('events.campaigns.campaign.paused', { id: '2' })
-  await eventually(() => seen).toEqual([['events.campaigns.campaign.paused', { id: '2' }]])
+  using _all = messaging.subscribeEvent(events.campaignChanged, (payload) => seen.push(payload))
+  messaging.publishEvent(events.appsChanged, { id: '1' })
+  messaging.publishEvent(events.campaignChanged, { id: '2' })
+  await eventually(() => seen).toEqual([{ id: '2' }])
 })

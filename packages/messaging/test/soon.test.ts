@@ -1,3 +1,4 @@
+import { events } from '@lockstep/contracts'
 import { expect, test } from 'vitest'
 import { openMessagingSoon } from '../src/index.ts'
 import { collectLog, eventually, messagingOn, ownNats, scale } from './servers.ts'
@@ -13,19 +14,19 @@ test('a start does not wait for a NATS that is away; lanes and subscriptions beg
     heard.push(key)
     return 'ack'
   })
-  using _events = early.subscribeEvents('events.campaigns', (subject) => heard.push(subject))
+  using _events = early.subscribeEvent(events.campaignChanged, () => heard.push('changed'))
   using _back = early.onReconnect(() => heard.push('connected'))
   early.ring('campaigns.run', 'lost')
-  early.publishEvent('events.campaigns.campaign.changed')
+  early.publishEvent(events.campaignChanged)
 
   await nats.start()
   await eventually(() => early.isConnected()).toBe(true)
   await using other = await messagingOn(nats.url)
   await eventually(() => {
     other.ring('campaigns.run', 'k1')
-    other.publishEvent('events.campaigns.campaign.changed')
+    other.publishEvent(events.campaignChanged)
     return new Set(heard)
-  }).toEqual(new Set(['connected', 'k1', 'events.campaigns.campaign.changed']))
+  }).toEqual(new Set(['connected', 'k1', 'changed']))
 })
 
 test('what waits for a NATS that never comes can be stopped', async () => {

@@ -56,9 +56,8 @@ export function watchApps(needs: Needs): Apps {
   }
 
   const timer = every(needs, 'read-app-secrets', refreshEveryMs * scale, () => readAnew())
-  const heard = messaging.subscribeEvents('events.accounts', (subject) => {
-    if (subject === events.appsChanged)
-      readAnew().catch((err) => log.warn({ err }, 'app secrets could not be read; the last ones are kept'))
+  const heard = messaging.subscribeEvent(events.appsChanged, () => {
+    readAnew().catch((err) => log.warn({ err }, 'app secrets could not be read; the last ones are kept'))
   })
 
   return {
