@@ -50,14 +50,23 @@ export interface BaseConfig {
 
 export type Environment = Record<string, string | undefined>
 
-/**
- * Reads what all services share; throws `invalid` naming each wrong variable and what it must be. Given the service's `own`
- * schema too, it names what is wrong there in the same breath; the service then parses it by `parseEnvironment`.
- */
-export function readBaseConfig(env: Environment, service: ServiceName, own: z.ZodObject = z.object({})): BaseConfig {
+/** Reads what all services share; throws `invalid` naming each wrong variable and what it must be. */
+export function readBaseConfig(env: Environment, service: ServiceName): BaseConfig {
+  return readEnvironment(env, service, z.object({})).base
+}
+
+/** Reads what all services share and a service's own variables; throws `invalid` naming each wrong one of both and what it must be. */
+export function readEnvironment<Own extends z.ZodObject>(
+  env: Environment,
+  service: ServiceName,
+  own: Own,
+): { base: BaseConfig; own: z.infer<Own> } {
   const problems = [...problemsOf(baseEnvironment, env), ...tlsProblems(env), ...problemsOf(own, env)]
   if (problems.length > 0) throw wrongEnvironment(service, problems)
-  const e = baseEnvironment.parse(given(env))
+  return { base: baseConfig(service, baseEnvironment.parse(given(env))), own: own.parse(given(env)) }
+}
+
+function baseConfig(service: ServiceName, e: z.infer<typeof baseEnvironment>): BaseConfig {
   const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = e
   return {
     service,
@@ -73,13 +82,6 @@ export function readBaseConfig(env: Environment, service: ServiceName, own: z.Zo
     poolSize: e.LOCKSTEP_POOL_SIZE,
     drainMs: e.LOCKSTEP_DRAIN_MS,
   }
-}
-
-/** Parses a service's environment with zod; throws `invalid` naming each wrong variable and what it must be. */
-export function parseEnvironment<Schema extends z.ZodType>(schema: Schema, env: Environment, service: string): z.infer<Schema> {
-  const problems = problemsOf(schema, env)
-  if (problems.length > 0) throw wrongEnvironment(service, problems)
-  return schema.parse(given(env))
 }
 
 /** One line for each wrong variable; never its value, which may be a secret. */

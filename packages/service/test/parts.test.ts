@@ -15,8 +15,8 @@ import {
   isLockGone,
   keySchema,
   measureFeed,
-  parseEnvironment,
   readBaseConfig,
+  readEnvironment,
   requireId,
   requireText,
   serveHealth,
@@ -149,11 +149,12 @@ const environment = {
 test('what a service reads besides is checked in the same breath, and a secret’s value is never repeated', () => {
   const own = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema })
   const wrong = { ...environment, LOCKSTEP_POOL_SIZE: '1', LOCKSTEP_ENCRYPTION_KEY: 'hunter2' }
-  const read = () => readBaseConfig(wrong, 'accounts', own)
+  const read = () => readEnvironment(wrong, 'accounts', own)
   expect(read).toThrow(/LOCKSTEP_POOL_SIZE must be a whole number from 2 to 100\n {2}LOCKSTEP_ENCRYPTION_KEY must be 32 bytes/)
-  expect(() => parseEnvironment(own, wrong, 'accounts')).toThrow(/^accounts can't start(?!.*hunter2)/s)
-  expect(() => parseEnvironment(own, {}, 'accounts')).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
-  expect(parseEnvironment(own, { LOCKSTEP_ENCRYPTION_KEY: 'ab'.repeat(32) }, 'accounts').LOCKSTEP_ENCRYPTION_KEY).toHaveLength(32)
+  expect(read).toThrow(/^accounts can't start(?!.*hunter2)/s)
+  expect(() => readEnvironment(environment, 'accounts', own)).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
+  const right = { ...environment, LOCKSTEP_ENCRYPTION_KEY: 'ab'.repeat(32) }
+  expect(readEnvironment(right, 'accounts', own).own.LOCKSTEP_ENCRYPTION_KEY).toHaveLength(32)
 })
 
 test('calls in plain text must be asked for; a variable set to nothing is not set', () => {

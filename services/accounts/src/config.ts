@@ -1,12 +1,4 @@
-import {
-  addressOf,
-  type BaseConfig,
-  type Environment,
-  graphEnvironment,
-  keySchema,
-  parseEnvironment,
-  readBaseConfig,
-} from '@lockstep/service'
+import { addressOf, type BaseConfig, type Environment, graphEnvironment, keySchema, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 const environment = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema, ...graphEnvironment })
@@ -20,13 +12,12 @@ export interface Config extends BaseConfig {
 
 /** Reads the environment once; throws `invalid` naming what is wrong. */
 export function readConfig(env: Environment): Config {
-  const base = readBaseConfig(env, 'accounts')
-  const e = parseEnvironment(environment, env, 'accounts')
+  const { base, own } = readEnvironment(env, 'accounts', environment)
   return {
     ...base,
-    encryptionKey: e.LOCKSTEP_ENCRYPTION_KEY,
-    graphUrl: e.LOCKSTEP_GRAPH_URL,
-    graphVersion: e.LOCKSTEP_GRAPH_VERSION,
+    encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
+    graphUrl: own.LOCKSTEP_GRAPH_URL,
+    graphVersion: own.LOCKSTEP_GRAPH_VERSION,
     gatewayAddress: addressOf(env, 'webhook-gateway'),
   }
 }

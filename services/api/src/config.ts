@@ -1,4 +1,4 @@
-import { addressOf, type BaseConfig, type Environment, parseEnvironment, readBaseConfig } from '@lockstep/service'
+import { addressOf, type BaseConfig, type Environment, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 const environment = z.object({ LOCKSTEP_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(8000) })
@@ -11,9 +11,10 @@ export interface Config extends BaseConfig {
 
 /** Reads the environment once; throws `invalid` naming what is wrong. */
 export function readConfig(env: Environment): Config {
+  const { base, own } = readEnvironment(env, 'api', environment)
   return {
-    ...readBaseConfig(env, 'api'),
-    httpPort: parseEnvironment(environment, env, 'api').LOCKSTEP_HTTP_PORT,
+    ...base,
+    httpPort: own.LOCKSTEP_HTTP_PORT,
     addresses: {
       accounts: addressOf(env, 'accounts'),
       contacts: addressOf(env, 'contacts'),

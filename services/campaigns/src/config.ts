@@ -1,12 +1,4 @@
-import {
-  addressOf,
-  type BaseConfig,
-  type Environment,
-  graphEnvironment,
-  keySchema,
-  parseEnvironment,
-  readBaseConfig,
-} from '@lockstep/service'
+import { addressOf, type BaseConfig, type Environment, graphEnvironment, keySchema, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 /** Messages of one campaign that may be under way at once, unless LOCKSTEP_SEND_CONCURRENCY says otherwise. */
@@ -33,15 +25,14 @@ export interface Config extends BaseConfig {
 
 /** Reads the environment once; throws `invalid` naming what is wrong. */
 export function readConfig(env: Environment): Config {
-  const base = readBaseConfig(env, 'campaigns')
-  const e = parseEnvironment(environment, env, 'campaigns')
+  const { base, own } = readEnvironment(env, 'campaigns', environment)
   return {
     ...base,
-    encryptionKey: e.LOCKSTEP_ENCRYPTION_KEY,
-    platformKey: e.LOCKSTEP_PLATFORM_KEY,
-    sendConcurrency: e.LOCKSTEP_SEND_CONCURRENCY,
-    graphUrl: e.LOCKSTEP_GRAPH_URL,
-    graphVersion: e.LOCKSTEP_GRAPH_VERSION,
+    encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
+    platformKey: own.LOCKSTEP_PLATFORM_KEY,
+    sendConcurrency: own.LOCKSTEP_SEND_CONCURRENCY,
+    graphUrl: own.LOCKSTEP_GRAPH_URL,
+    graphVersion: own.LOCKSTEP_GRAPH_VERSION,
     addresses: {
       accounts: addressOf(env, 'accounts'),
       contacts: addressOf(env, 'contacts'),

@@ -1,12 +1,4 @@
-import {
-  addressOf,
-  type BaseConfig,
-  type Environment,
-  graphEnvironment,
-  keySchema,
-  parseEnvironment,
-  readBaseConfig,
-} from '@lockstep/service'
+import { addressOf, type BaseConfig, type Environment, graphEnvironment, keySchema, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 const environment = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema, ...graphEnvironment })
@@ -21,13 +13,12 @@ export interface Config extends BaseConfig {
 
 /** Reads the environment once; throws `invalid` naming what is wrong. */
 export function readConfig(env: Environment): Config {
-  const base = readBaseConfig(env, 'templates')
-  const e = parseEnvironment(environment, env, 'templates')
+  const { base, own } = readEnvironment(env, 'templates', environment)
   return {
     ...base,
-    encryptionKey: e.LOCKSTEP_ENCRYPTION_KEY,
-    graphUrl: e.LOCKSTEP_GRAPH_URL,
-    graphVersion: e.LOCKSTEP_GRAPH_VERSION,
+    encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
+    graphUrl: own.LOCKSTEP_GRAPH_URL,
+    graphVersion: own.LOCKSTEP_GRAPH_VERSION,
     accountsAddress: addressOf(env, 'accounts'),
     gatewayAddress: addressOf(env, 'webhook-gateway'),
   }

@@ -1,4 +1,4 @@
-import { addressOf, type BaseConfig, type Environment, keySchema, parseEnvironment, readBaseConfig } from '@lockstep/service'
+import { addressOf, type BaseConfig, type Environment, keySchema, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 const environment = z.object({
@@ -19,13 +19,12 @@ export interface Config extends BaseConfig {
 
 /** Reads the environment once; throws `invalid` naming what is wrong. */
 export function readConfig(env: Environment): Config {
-  const base = readBaseConfig(env, 'webhook-gateway')
-  const e = parseEnvironment(environment, env, 'webhook-gateway')
+  const { base, own } = readEnvironment(env, 'webhook-gateway', environment)
   return {
     ...base,
-    encryptionKey: e.LOCKSTEP_ENCRYPTION_KEY,
-    platformKey: e.LOCKSTEP_PLATFORM_KEY,
-    httpPort: e.LOCKSTEP_HTTP_PORT,
+    encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
+    platformKey: own.LOCKSTEP_PLATFORM_KEY,
+    httpPort: own.LOCKSTEP_HTTP_PORT,
     accountsAddress: addressOf(env, 'accounts'),
   }
 }
