@@ -80,7 +80,7 @@ export interface FaultOptions {
 }
 
 const scale = 0.2
-/** A deploy gives a service so long to end (reliability.md §7, F17). */
+/** A service has ended this long after SIGTERM: a few seconds longer than it drains (LOCKSTEP_DRAIN_MS, 15 s). */
 const rollMs = 20_000
 const allServices = ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations'] as const
 

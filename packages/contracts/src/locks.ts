@@ -1,11 +1,13 @@
 /**
- * What an operation does when another holds its lock. Nothing is ever dropped:
- * - `refuse`: the caller is told what is running;
- * - `queue`: the entry stays open and is taken after the holder is done;
- * - `skip`: the holder is doing this very work;
- * - `coalesce`: marked dirty, the holder runs once more;
- * - `later`: the lane takes it again in 1–5 s;
- * - `wait`: waits briefly, then later.
+ * What an operation does when another holds its lock. Nothing is ever dropped. packages/locks knows `wait` only and refuses all
+ * others with `busy`; the rest is done by who asked, or by the lane's worker, which takes a key again 1–3 s after a `busy`:
+ * - `refuse`: the door tells the caller what is running, by a row (templates' StartSync); the lane puts an entry that still
+ *   meets the lock off by 5 s (lanes/sync.ts);
+ * - `queue`: the lane leaves the entries open, due again in 2 s (contacts' lanes/import.ts);
+ * - `skip`: the holder is doing this very work; the worker comes again and finds the campaign's row moved on;
+ * - `coalesce`: marked dirty, the holder runs once more: for segments, which no operation calculates yet;
+ * - `later`: the worker takes it again;
+ * - `wait`: packages/locks waits up to 2 s, if all locks of the hold say so; then `busy`, and the worker takes it again.
  */
 export type WhenBusy = 'refuse' | 'queue' | 'skip' | 'coalesce' | 'later' | 'wait'
 

@@ -40,12 +40,12 @@ export interface AuditResult {
   ms: number
 }
 
-/** In the order of the document that states them. */
+/** In the order of `src/invariants/index.ts`. */
 export interface AuditReport {
   invariants: AuditResult[]
 }
 
-/** The 120 s are those of the promise (reliability: Invariants). */
+/** The 120 s are those of L1: a campaign stands still no longer. */
 const usual = { settledSeconds: 30, finalSeconds: 120 }
 const rowsShown = 20
 

@@ -49,5 +49,5 @@ export interface Settings {
   natsUrl?: string | undefined
 }
 
-/** The time-out of a call to Meta: 10 s. An attempt without an answer is given up after twice that (reliability: Sending). */
+/** The time-out of a call to Meta: 10 s. An attempt without an answer is given up after twice that (campaigns, `expireSending`). */
 export const sendTimeoutSeconds = 10

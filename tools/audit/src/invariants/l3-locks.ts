@@ -4,7 +4,7 @@ import { openRedis, type Redis, untilReady } from '@lockstep/locks'
 import { batches } from '../ground-truth.ts'
 import type { Invariant, Run, Settings } from '../invariant.ts'
 
-/** A holder's death may block others this long (reliability: Invariants); a hold that outlives all work counts after as long. */
+/** A holder's death may block others this long: its life sign runs out after 15 s. A hold that outlives all work counts after as long. */
 const freeSeconds = 20
 const reachMs = 5_000
 const lookAgainMs = 100
