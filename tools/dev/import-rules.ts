@@ -28,7 +28,8 @@ export function checkImports(files: readonly SourceFile[]): Breach[] {
   })
 }
 
-interface Import {
+/** An import of a source file: static, of types, or `import()` of a path that is written out. */
+export interface Import {
   file: string
   line: number
   /** A path from the root for a relative import, else the package's name as written. */
@@ -39,7 +40,8 @@ interface Import {
 
 const statement = /^(?:import|export)\s+(type\s)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
 
-function importsOf({ file, text }: SourceFile): Import[] {
+/** The imports of one file, in their order. */
+export function importsOf({ file, text }: SourceFile): Import[] {
   return [...text.matchAll(statement)].map((match) => {
     const name = match[2] ?? match[3]!
     const isRelative = name.startsWith('.')
