@@ -1,8 +1,9 @@
 import type { LaneName } from '@lockstep/contracts'
 import { type TestServers, until } from '@lockstep/testing'
-import { createTokens, signBody, type Tokens } from '@lockstep/whatsapp'
+import { createTokens, type Tokens } from '@lockstep/whatsapp'
 import { openEntries, startInProcess } from '../../tools/dev/services.ts'
 import { startStack, type Tenant, type TestStack } from '../stack.ts'
+import { postWebhook } from '../webhook.ts'
 import { startProcesses } from './processes.ts'
 import { nothingTaken, removableGuards, type Taken } from './without.ts'
 
@@ -98,7 +99,6 @@ async function deliver(stack: TestStack, tenant: Tenant, value: object): Promise
   const metadata = { display_phone_number: '1555', phone_number_id: tenant.phoneNumberId }
   const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, ...value } }
   const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: tenant.wabaId, changes: [change] }] })
-  const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signBody(tenant.appSecret, Buffer.from(body)) }
-  const answer = await fetch(stack.webhookUrl(tenant), { method: 'POST', headers, body })
-  if (!answer.ok) throw new Error(`The gateway answered ${answer.status}`)
+  const status = await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)
+  if (status !== 200) throw new Error(`The gateway answered ${status}`)
 }

@@ -1,6 +1,6 @@
-import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
 import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
+import { postWebhook } from '../webhook.ts'
 
 test('a campaign of a disabled account pauses with the words of Meta, and goes on once the account is reinstated', async () => {
   await using stack = await startStack()
@@ -21,7 +21,6 @@ async function deliver(stack: TestStack, tenant: Tenant, state: string): Promise
   const value = { event: 'DISABLED_UPDATE', ban_info: { waba_ban_state: state, waba_ban_date: 'May 1' } }
   const entry = [{ id: tenant.wabaId, time: Math.floor(Date.now() / 1000), changes: [{ field: 'account_update', value }] }]
   const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
-  const headers = { 'x-hub-signature-256': signBody(tenant.appSecret, Buffer.from(body)) }
-  expect((await fetch(stack.webhookUrl(tenant), { method: 'POST', headers, body })).status).toBe(200)
+  expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
   await stack.settled()
 }

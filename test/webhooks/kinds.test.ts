@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { until } from '@lockstep/testing'
-import { signBody } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startStack, type Tenant, type TestStack } from '../stack.ts'
+import { postWebhook } from '../webhook.ts'
 import { type Kind, kinds } from './kinds.ts'
 
 let stack: TestStack
@@ -49,9 +49,7 @@ const folder = path.join(import.meta.dirname, 'fixtures')
 /** Posts a fixture as Meta does, signed by the tenant's app. */
 async function post(tenant: Tenant, name: string): Promise<void> {
   const body = await bodyOf(tenant, name)
-  const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signBody(tenant.appSecret, Buffer.from(body)) }
-  const response = await fetch(stack.webhookUrl(tenant), { method: 'POST', headers, body })
-  expect(response.status).toBe(200)
+  expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
 }
 
 async function bodyOf(tenant: Tenant, name: string): Promise<string> {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { until } from '@lockstep/testing'
-import { signBody } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
+import { postWebhook } from '../webhook.ts'
 
 let stack: TestStack
 beforeAll(async () => {
@@ -17,8 +17,7 @@ async function deliver(tenant: Tenant, phoneNumberId: string): Promise<string> {
   const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, messages }
   const entry = [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }]
   const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
-  const headers = { 'x-hub-signature-256': signBody(tenant.appSecret, Buffer.from(body)) }
-  expect((await fetch(stack.webhookUrl(tenant), { method: 'POST', headers, body })).status).toBe(200)
+  expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
   return wamid
 }
 

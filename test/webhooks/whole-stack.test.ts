@@ -1,7 +1,8 @@
-import { createTokens, signBody } from '@lockstep/whatsapp'
+import { createTokens } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { startStack } from '../stack.ts'
+import { postWebhook } from '../webhook.ts'
 import { bodyOf, deliveries, newSubject, type Place, rowsOf, type Said, type Subject } from './histories.ts'
 
 /** `npm test` runs some; LOCKSTEP_HISTORIES=50 npm test -- test/webhooks/whole-stack runs more. */
@@ -16,9 +17,7 @@ test(`${histories} histories leave the same rows after the whole way, with two w
 
   async function post(subject: Subject, said: readonly Said[]): Promise<void> {
     const body = bodyOf(place, subject, said)
-    const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signBody(tenant.appSecret, body) }
-    const answer = await fetch(system.webhookUrl(tenant), { method: 'POST', headers, body })
-    expect(answer.status).toBe(200)
+    expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
   }
 
   const sampled = fc.sample(deliveries, { numRuns: histories, seed: 20261124 })

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { AppError, instances, type LockName, locks as table } from '@lockstep/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLocks, isLockBusy, isLockUnavailable, type Lock, type Locks, openRedis, type Redis, untilReady } from '../src/index.ts'
-import { acquire } from '../src/scripts.ts'
+import { acquire, renew } from '../src/scripts.ts'
 import { type OwnRedis, ownRedis } from './redis-server.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const manager = (scale = 1) => createLocks({ redis: server.url, instanceId: 'test', scale })
 
-/** Keys and TTLs of the seed's "Complete Lock Registry", with the id `7`. */
+/** Keys and TTLs of the "Complete Lock Registry" in docs/reference/conflict-analysis.md, with the id `7`. */
 async function registry(): Promise<{ key: string; ttlMs: number }[]> {
   const text = await readFile(new URL('../../../docs/reference/conflict-analysis.md', import.meta.url), 'utf8')
   const rows = text.matchAll(/^- `([a-z_:]+):\{\w+\}` - (\d+) (minutes?|seconds)$/gm)
@@ -116,11 +116,12 @@ describe('exclusion', () => {
 
   test('a holder of a foreign format is left alone until its TTL is over', async () => {
     await using locks = await manager(0.1)
-    await redis.set('campaign_send:7', 'Zk3xQ0pWm1n2b3v4', 'PX', 300)
+    await redis.set('campaign_send:7', 'Zk3xQ0pWm1n2b3v4', 'PX', 60_000)
     expect(await locks.tryHold('campaign_send', '7')).toBeNull()
     const from = performance.now()
-    await using _lock = await locks.hold('campaign_send', '7', { waitMs: 5_000 })
-    expect(performance.now() - from).toBeGreaterThan(150)
+    await redis.pexpire('campaign_send:7', 300)
+    await using _lock = await locks.hold('campaign_send', '7', { waitMs: 10_000 })
+    expect(performance.now() - from).toBeGreaterThan(298) // Redis counts in whole ms
   })
 })
 
@@ -138,6 +139,21 @@ describe('several keys', () => {
     expect(await redis.keys('webhook_*')).toHaveLength(60)
     await all.release()
     expect(await redis.keys('webhook_*')).toEqual([])
+  })
+
+  test('as many as the short statuses of a full webhook are held, renewed and released together', async () => {
+    await using locks = await manager()
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ name: 'webhook_message' as const, id: `w${i}` }))
+    const all = await locks.holdAll(many)
+    expect(await redis.keys('webhook_message:*')).toHaveLength(many.length)
+    const lastKey = all.keys.at(-1)!
+    const request = { owner: all.owner, keys: all.keys, ttlsMs: all.keys.map(() => 60_000) }
+    expect(await renew(redis, request)).toBe(true)
+    await redis.set(lastKey, 'another')
+    expect(await renew(redis, request)).toBe(false)
+    expect(await locks.tryHold('webhook_message', 'w9000')).toBeNull()
+    await all.release()
+    expect(await redis.keys('webhook_message:*')).toEqual([lastKey])
   })
 
   test('two that name the same keys in opposite order both get through', async () => {

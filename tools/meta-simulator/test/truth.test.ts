@@ -61,25 +61,26 @@ test('what was answered is in the log after kill -9, and a restart goes on from 
   expect(lines.map((line) => line.seq)).toEqual(lines.map((_, index) => index + 1))
 })
 
-test('a stop by SIGTERM takes less than a second and exits well, whatever is under way', async () => {
+test('a stop by SIGTERM waits for nothing that is under way, and exits well', async () => {
   await using dir = await folder()
   await using child = await launch(dir.logFile)
   await using client = createSimulatorClient(child.url)
+  // The answer, the webhook and the drain would each take ten minutes.
+  const long = 600_000
   await using silent = createServer(() => {}).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   await client.setState(state(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`))
-  await client.setSettings({ ...swift, faults: { next: [{ kind: 'hang', count: 1 }] } })
+  const webhooks = { ...swift.webhooks, timeoutMs: long }
+  await client.setSettings({ ...swift, webhooks, faults: { next: [{ kind: 'hang', count: 1 }] } })
   const send = (to: string) => graph(child, `${NUMBER}/messages`, text(to, 'hi')).catch(() => 'cut off')
   const hanging = send('16505551234')
   await expect.poll(async () => (await client.summary()).faults).toEqual({ hang: 1 })
-  await client.setSettings({ latencyMs: 30_000 })
+  await client.setSettings({ latencyMs: long })
   const late = send('16505551235')
-  const draining = client.drain().catch(() => 'cut off')
+  const draining = client.drain({ deadlineMs: long }).catch(() => 'cut off')
   await expect.poll(async () => (await client.summary()).accepted).toBe(2)
   await expect.poll(async () => (await client.summary()).pending.deliveries).toBeGreaterThan(0)
-  const sinceMs = performance.now()
   expect(await child.end('SIGTERM')).toBe(0)
-  expect(performance.now() - sinceMs).toBeLessThan(1_000)
   silent.closeAllConnections()
   expect(await Promise.all([hanging, late, draining])).toEqual(['cut off', 'cut off', 'cut off'])
 })

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { consistentWorld, number, people, status, wamid } from './consistent-world.ts'
+import { complaints, testPlanted } from './planted.ts'
+
+// What the services keep: each webhook has its effect once, counters equal their rows, references hold.
+testPlanted([
+  {
+    invariant: 'I4',
+    what: 'an element that was answered 200 and not stored',
+    plant: ({ log }) =>
+      log({
+        kind: 'delivery',
+        id: 'd9',
+        appId: '1',
+        attempt: 1,
+        startedAtMs: Date.now(),
+        httpStatus: 200,
+        elements: [{ wamid: wamid(1), status: 'sent', phoneNumberId: number }],
+      }),
+    row: () => ({ problem: 'answered 200 2 times, stored 1 times', element: `status sent ${wamid(1)}` }),
+  },
+  {
+    invariant: 'I4',
+    what: 'a status that was handled without an effect',
+    plant: (world) => world.webhook([status(2, 'read')], { outcome: 'unmatched' }),
+    row: () => ({ problem: 'has no effect', element: `status read ${wamid(2)}` }),
+  },
+  {
+    invariant: 'I4',
+    what: 'an inbound message that two conversations hold',
+    plant: ({ sql, ids }) =>
+      sql(`insert into conversations.messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, payload, received_at)
+           select account_id, conversation_id, '${ids.otherConnection}', wamid, direction, type, text, at, payload, received_at from conversations.messages`),
+    row: () => ({ problem: 'has 2 effects', element: 'message wamid.in-1' }),
+  },
+  {
+    invariant: 'I4',
+    what: 'a part that waits in no lane',
+    plant: (world) => world.webhook([status(2, 'read')], { outcome: null }),
+    row: () => ({ problem: 'waits in no lane', part_id: 4 }),
+  },
+  {
+    invariant: 'I6',
+    what: 'a counter that is one too high',
+    plant: ({ sql }) => sql('update campaigns.campaign_statistics set delivered = 2'),
+    row: ({ ids }) => ({ campaign_id: ids.campaign, counter: 'delivered', counted: 2, recount: 1 }),
+  },
+  {
+    invariant: 'I10',
+    what: 'two live contacts with one number',
+    plant: ({ sql, ids }) =>
+      sql(`update contacts.contacts set wa_id = '${people[0]}' where id in ('${ids.contacts[0]}', '${ids.contacts[1]}')`),
+    row: () => ({ problem: 'two live contacts with the same number', identity: people[0] }),
+  },
+  {
+    invariant: 'I10',
+    what: 'a recipient whose contact is gone',
+    async plant({ sql }) {
+      await sql(`update campaigns.recipients set contact_id = '00000000-0000-4000-8000-000000000000' where id = 3`)
+    },
+    row: ({ ids }) => ({ problem: 'campaigns.recipients 3 names a contact that does not exist', account_id: ids.account }),
+  },
+  {
+    invariant: 'I11',
+    what: "a conversation with another account's contact",
+    async plant({ sql, ids }) {
+      await sql(`update conversations.conversations set account_id = '${ids.other}'`)
+      await sql(`update conversations.messages set account_id = '${ids.other}'`)
+    },
+    row: ({ ids }) => ({ column: 'conversations.conversations.connection_id', account_id: ids.other, its_account_id: ids.account }),
+  },
+  {
+    invariant: 'I11',
+    what: "a POST by a number that is not its campaign's",
+    async plant({ sql, ids }) {
+      await sql(`update campaigns.campaigns set connection_id = '${ids.otherConnection}'`)
+    },
+    row: () => ({ column: 'POST 2', row: '1', names: number }),
+  },
+  {
+    invariant: 'I12',
+    what: 'two imports of one account that run at a time',
+    async plant({ sql, ids }) {
+      await sql('drop index contacts.imports_running')
+      await sql(`insert into contacts.imports (id, account_id, file_name, state, total_bytes, created_at)
+                 select gen_random_uuid(), '${ids.account}', 'people.csv', 'running', 10, now() from generate_series(1, 2)`)
+    },
+    row: ({ ids }) => ({ account_id: ids.account, running: 2 }),
+  },
+])
+
+test('what is still under way is no violation', async () => {
+  await using world = await consistentWorld()
+  await world.sql(`update campaigns.attempts set outcome = 'sending', claimed_at = now() where id = 3`)
+  await world.sql(`update campaigns.recipients set state = 'sending' where id = 3`)
+  await world.sql('update campaigns.campaign_statistics set sending = 1, unknown = 0')
+  await world.webhook([status(2, 'read')], { outcome: null })
+  await world.sql(`insert into webhook_gateway.feed_open (subscriber, key, row_id) values ('webhooks.campaign', 'key', '4')`)
+  expect(complaints(await world.audit())).toEqual({})
+})

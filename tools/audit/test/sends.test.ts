@@ -1,0 +1,113 @@
+import { until } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { type ConsistentWorld, consistentWorld, people, wamid } from './consistent-world.ts'
+import { complaints, testPlanted } from './planted.ts'
+
+// What Meta was asked to send against what the platform knows of it: the attempts, the stops and the limits.
+testPlanted([
+  {
+    invariant: 'I1',
+    what: 'an attempt that Meta accepted twice',
+    plant: (world) => world.log(world.post(3, { wamid: 'wamid.again' })),
+    row: () => ({ problem: 'accepted 2 times', attempt_id: 3, wamids: [wamid(3), 'wamid.again'] }),
+  },
+  {
+    invariant: 'I1',
+    what: 'a further attempt after one that was accepted',
+    async plant({ sql }) {
+      await sql(`update campaigns.attempts set recipient_id = 1, number = 2 where id = 2`)
+    },
+    row: () => ({ problem: 'further attempt after one that was accepted and did not fail', attempt_id: 2, recipient_id: 1 }),
+  },
+  {
+    invariant: 'I2',
+    what: 'an accepted attempt whose POST Meta never saw',
+    async plant({ sql }) {
+      await sql(`update campaigns.attempts set outcome = 'accepted', wamid = 'wamid.invented' where id = 3`)
+      await sql(`update campaigns.recipients set state = 'accepted' where id = 3`)
+      await sql(`update campaigns.campaign_statistics set accepted = 3, unknown = 0`)
+    },
+    row: () => ({ problem: 'its wamid is no accepted POST', attempt_id: 3, wamid: 'wamid.invented' }),
+  },
+  {
+    invariant: 'I3',
+    what: 'an accepted POST whose attempt is not sent',
+    async plant({ sql }) {
+      await sql(`update campaigns.attempts set outcome = 'not_sent' where id = 3`)
+      await sql(`update campaigns.recipients set state = 'queued' where id = 3`)
+      await sql(`update campaigns.campaign_statistics set queued = 1, unknown = 0`)
+    },
+    row: () => ({ problem: 'its attempt is not_sent', wamid: wamid(3) }),
+  },
+  {
+    invariant: 'I3',
+    what: 'an accepted POST without a token',
+    plant: (world) => world.log(world.post(3, { wamid: 'wamid.stray', callback: 'order-17' })),
+    row: () => ({ problem: 'its token names no attempt', wamid: 'wamid.stray', token: 'order-17' }),
+  },
+  {
+    invariant: 'I7',
+    what: 'a marketing message that was claimed after the stop of its recipient',
+    async plant(world) {
+      await optOut(world)
+      await claimAnew(world)
+    },
+    row: ({ ids }) => ({ attempt_id: 2, contact_id: ids.contacts[1], kind: 'opt_out', via: 'word' }),
+  },
+  {
+    invariant: 'I8',
+    what: 'more POSTs in a second than the number may send',
+    async plant(world) {
+      await world.sql('update accounts.connections set per_second = 2')
+    },
+    row: ({ ids }) => ({ connection_id: ids.connection, limit: 'per second', allowed: 2, requests: 3 }),
+  },
+  {
+    invariant: 'I8',
+    what: 'more template lists in a minute than the connections of a WABA may ask for',
+    // Two connections, and one list was there before.
+    plant: ({ log }) => log(...Array.from({ length: 20 }, () => ({ kind: 'template-list', wabaId: 'waba' }) as const)),
+    row: () => ({ waba_id: 'waba', limit: 'template lists per minute', allowed: 20, requests: 21 }),
+  },
+])
+
+test('a stop that came after the claim, or was taken back before it, is no violation', async () => {
+  await using world = await consistentWorld()
+  await optOut(world)
+  expect(complaints(await world.audit({ only: ['I7'] }))).toEqual({})
+  await world.sql(`insert into contacts.consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at)
+    select account_id, namespace, match_key, contact_id, 'opt_in', 'word', 'wamid.start', said_at + interval '1 second' from contacts.consents`)
+  await claimAnew(world)
+  expect(complaints(await world.audit({ only: ['I7'] }))).toEqual({})
+})
+
+/** The second recipient says stop, by a word. */
+function optOut({ sql, ids }: ConsistentWorld): Promise<unknown> {
+  return sql(`insert into contacts.consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at)
+    values ('${ids.account}', 'number', '${people[1]}', '${ids.contacts[1]}', 'opt_out', 'word', 'wamid.stop', now())`)
+}
+
+/** Makes the second recipient's claim one of now, longer after all consents than commits are told apart. */
+async function claimAnew({ sql }: ConsistentWorld): Promise<void> {
+  const isLate = "select bool_and(clock_timestamp() > recorded_at + interval '1.1 s') as late from contacts.consents"
+  await until(async () => (await sql<{ late: boolean }>(isLate))[0]!.late)
+  await sql('update campaigns.attempts set claim_xid = pg_current_xact_id() where id = 2')
+}
+
+test('a system at work is never accused: rows that are newer than the log, and a log that is newer than the rows', async () => {
+  await using world = await consistentWorld()
+  const { sql, ids } = world
+  let sending = true
+  const sends = (async () => {
+    for (let n = 4; sending; n++) {
+      // The order in which the platform works: claim, POST, outcome; each committed before the next begins.
+      await sql(`insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, fence)
+                 values ('${ids.account}', '${ids.campaign}', ${n}, 1, 1)`)
+      await world.log(world.post(n))
+      await sql(`update campaigns.attempts set outcome = 'accepted', wamid = '${wamid(n)}' where id = ${n}`)
+    }
+  })()
+  for (let round = 0; round < 15; round++) expect(complaints(await world.audit({ only: ['I1', 'I2', 'I3'] }))).toEqual({})
+  sending = false
+  await sends
+})
