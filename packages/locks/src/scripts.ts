@@ -18,14 +18,25 @@ export type AcquireReply =
   | { held: true; instanceKnown: boolean; takenOver: readonly number[] }
   | { held: false; index: number; sinceMs: number | null }
 
+/** `get(n)`: the values of the first n keys. Lua's stack holds 8,000 values, and a hold may have more keys. */
+const getScript = `
+local function get(n)
+  local values = {}
+  for from = 1, n, 5000 do
+    for _, value in ipairs(redis.call('MGET', unpack(KEYS, from, math.min(from + 4999, n)))) do values[#values + 1] = value end
+  end
+  return values
+end
+`
+
 /*
  * The value of a lock is `{instance}:{random}@{acquired at, ms, Redis time}`; the part before the @ is its owner. A value of
  * another form belongs to a stranger and is left alone until it expires. All keys or none. Acquiring also sets the
  * instance key: right after a FLUSHALL our fresh locks would look like those of a dead process.
  */
-const acquireScript = script(`
+const acquireScript = script(`${getScript}
 local n, owner = #KEYS - 1, ARGV[1]
-local values = redis.call('MGET', unpack(KEYS, 1, n))
+local values = get(n)
 local takenOver = {}
 for i = 1, n do
   local value = values[i]
@@ -51,22 +62,21 @@ local known = redis.call('SET', KEYS[n + 1], '1', 'PX', ARGV[2], 'GET')
 return { 1, known and 1 or 0, takenOver }
 `)
 
-const renewScript = script(`
+const renewScript = script(`${getScript}
 local owner = ARGV[1] .. '@'
-for _, value in ipairs(redis.call('MGET', unpack(KEYS))) do
+for _, value in ipairs(get(#KEYS)) do
   if not value or string.sub(value, 1, #owner) ~= owner then return 0 end
 end
 for i, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[i + 1]) end
 return 1
 `)
 
-const releaseScript = script(`
-local owner, mine = ARGV[1] .. '@', {}
-for i, value in ipairs(redis.call('MGET', unpack(KEYS))) do
-  if value and string.sub(value, 1, #owner) == owner then mine[#mine + 1] = KEYS[i] end
+const releaseScript = script(`${getScript}
+local owner, released = ARGV[1] .. '@', 0
+for i, value in ipairs(get(#KEYS)) do
+  if value and string.sub(value, 1, #owner) == owner then released = released + redis.call('DEL', KEYS[i]) end
 end
-if #mine > 0 then redis.call('DEL', unpack(mine)) end
-return #mine
+return released
 `)
 
 /** Takes all keys or none in one round trip. The same owner may ask again: it then holds them for a full TTL from now. */

@@ -2,8 +2,11 @@
 export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 
+/** What came from Meta, and at Meta's time. */
+export const metaVias = ['word', 'button', 'preference', 'error_131050'] as const
+
 /** How it was said. */
-export type ConsentVia = 'word' | 'button' | 'preference' | 'error_131050' | 'api' | 'import'
+export type ConsentVia = (typeof metaVias)[number] | 'api' | 'import'
 
 /** One entry of the ledger before it is keyed to the contact's identities. */
 export interface Statement {

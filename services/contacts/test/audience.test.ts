@@ -35,6 +35,13 @@ test('each contact comes with the reason why it would be skipped', async () => {
   expect([...(await reasons(true)).values()].filter((reason) => reason === '')).toHaveLength(1)
 })
 
+test('an audience whose contacts carry more than a message can hold comes in smaller batches', async () => {
+  const rows = Array.from({ length: 500 }, (_, i) => `+4915100${200_000 + i},wide`)
+  await importCsv(setting, `phone,tags\n${rows.join('\n')}\n`)
+  await setting.world.sql(`update contacts.contacts set attributes = jsonb_build_object('note', repeat('x', 40000)) where tags && '{wide}'`)
+  expect(await audience(['wide'])).toHaveLength(500)
+})
+
 test('an empty filter is refused and never means everybody', async () => {
   await expect(audience([])).rejects.toMatchObject({ failure: 'invalid' })
   await expect(audience(['  '])).rejects.toMatchObject({ failure: 'invalid' })

@@ -24,19 +24,58 @@ test('an opted-out contact is refused marketing only, a blocked one everything, 
   expect((await check(true, id!))[0]!.refusal).toBe('')
 })
 
+/** Merges contacts as several elements do one after the other, chains included. */
+const merge = (from: string, into: string) => setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [from, into])
+
 test('answers come in the order asked, a merged contact by its survivor, an unknown one as deleted', async () => {
   const [a, b, c] = await inbound(setting, { waId: '4915100000011' }, { waId: '4915100000012' }, { waId: '4915100000013' })
-  await setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [b, a])
-  await setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [c, b])
+  await merge(b!, a!)
+  await merge(c!, b!)
   await say(a!, 'opt_out')
   const nobody = randomUUID()
-  expect(await check(true, nobody, c!, 'nonsense', a!)).toEqual([
-    { contactId: nobody, canonicalId: nobody, refusal: 'deleted' },
+  expect(await check(true, nobody, c!, 'nonsense', a!)).toMatchObject([
+    { contactId: nobody, canonicalId: nobody, refusal: 'deleted', also: [] },
     { contactId: c, canonicalId: a, refusal: 'opted_out' },
-    { contactId: 'nonsense', canonicalId: 'nonsense', refusal: 'deleted' },
+    { contactId: 'nonsense', canonicalId: 'nonsense', refusal: 'deleted', also: [] },
     { contactId: a, canonicalId: a, refusal: 'opted_out' },
   ])
   expect((await setting.contacts.getContact({ id: c! }, setting.call)).id).toBe(a)
+})
+
+test('each contact comes with all others of its person, however they were merged, and never with itself or a stranger', async () => {
+  const numbers = Array.from({ length: 8 }, (_, i) => ({ waId: `49151000002${10 + i}` }))
+  const ids = await inbound(setting, ...numbers)
+  const [a, b, c, hub, left, right, below, alone] = ids as [string, string, string, string, string, string, string, string]
+  for (const [from, into] of [
+    [a, b],
+    [b, c],
+    [left, hub],
+    [right, hub],
+    [below, left],
+  ] as const)
+    await merge(from, into)
+  const people = [[a, b, c], [hub, left, right, below], [alone]]
+  for (const asked of [ids, ids.toReversed(), ...ids.map((id) => [id])])
+    for (const { contactId, also } of await check(false, ...asked)) {
+      const person = people.find((one) => one.includes(contactId))!
+      expect(also.toSorted()).toEqual(person.filter((id) => id !== contactId).toSorted())
+    }
+})
+
+test.each([
+  ['a STOP of the same second as an opt-in of a caller counts', 0, true],
+  ['a STOP that seems older than an opt-in of a caller by less than a minute counts: our clock may be ahead of Meta', 58_000, true],
+  ['a STOP that is more than a minute older than an opt-in of a caller was taken back by it', 62_000, false],
+])('%s', async (_name, olderMs, optedOut) => {
+  const waId = `491510000003${olderMs / 1_000}`
+  const [id] = await inbound(setting, { waId })
+  await say(id!, 'opt_in')
+  const [said] = await setting.world.sql<{ at: Date }>('select said_at as at from contacts.consents where contact_id = $1', [id])
+  const atMs = Math.floor((said!.at.getTime() - olderMs) / 1_000) * 1_000
+  await inbound(setting, { waId, text: 'STOP', wamid: `w-${waId}`, atMs })
+  expect((await check(true, id!))[0]!.refusal).toBe(optedOut ? 'opted_out' : '')
+  await inbound(setting, { waId, text: 'START', wamid: `u-${waId}`, atMs: atMs + 1_000 })
+  expect((await check(true, id!))[0]!.refusal).toBe('')
 })
 
 test('an import can add an opt-out and never removes one', async () => {

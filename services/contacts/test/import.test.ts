@@ -81,6 +81,19 @@ test('a row that is not UTF-8 is rejected by its line, its neighbours are import
   expect(await errors(done.id)).toEqual([{ line: 2, reason: expect.stringContaining('not UTF-8') }])
 })
 
+test('a row that would give its contact more than 32,000 characters of attributes is rejected, and leaves the contact as it was', async () => {
+  tenant()
+  const columns = (name: string) => Array.from({ length: 15 }, (_, i) => `${name}${i}`)
+  const wide = (name: string, row: string) =>
+    `phone,tags,${columns(name)}\n+4915100000001,${row},${columns('x').map(() => 'y'.repeat(1_000))}\n`
+  for (const name of ['a', 'b']) expect(await importCsv(setting, wide(name, name))).toMatchObject({ rejected: 0 })
+  const third = await importCsv(setting, `${wide('c', 'c')}+4915100000002,c${',z'.repeat(15)}\n+4915100000001,d${',z'.repeat(15)}\n`)
+  expect(counts(third)).toEqual({ state: 'done', rows: 3, created: 1, updated: 1, duplicates: 0, rejected: 1 })
+  expect(await errors(third.id)).toEqual([{ line: 2, reason: expect.stringContaining('more than 32,000 characters of attributes') }])
+  expect(await byPhone('4915100000001')).toMatchObject({ tags: ['a', 'b', 'd'] })
+  expect(await importCsv(setting, wide('a', 'e'))).toMatchObject({ updated: 1, rejected: 0 })
+})
+
 test('of very many rejected rows the first 10,000 are kept and all are counted', async () => {
   tenant()
   const done = await importCsv(setting, `phone\n${'x\n'.repeat(10_500)}`)

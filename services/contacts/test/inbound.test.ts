@@ -49,6 +49,21 @@ test('two contacts who turn out to be one person are joined: the older stays, no
   expect(await inbound(setting, { userId }, { waId })).toEqual([older, older])
 })
 
+test('contacts that are joined keep the attributes of the older one, and of the younger what fits in 32,000 characters', async () => {
+  const waId = number()
+  const userId = `DE.${waId}`
+  const [older] = await inbound(setting, { waId })
+  const [younger] = await inbound(setting, { userId })
+  const carry = (id: string, attributes: Record<string, string>) =>
+    setting.world.sql('update contacts.contacts set attributes = $2 where id = $1', [id, JSON.stringify(attributes)])
+  await carry(older!, { both: 'older', old: 'x'.repeat(20_000) })
+  await carry(younger!, { both: 'younger', a: 'x'.repeat(10_000), b: 'x'.repeat(10_000) })
+  await inbound(setting, { waId, userId })
+  const attributes = JSON.parse((await contact(older!)).attributesJson)
+  expect(attributes).toMatchObject({ both: 'older' })
+  expect(Object.keys(attributes).sort()).toEqual(['a', 'both', 'old'])
+})
+
 test('a start of one contact does not take back the stop of another that it is joined with, but a later one does', async () => {
   const waId = number()
   const userId = `DE.${waId}`

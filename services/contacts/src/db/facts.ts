@@ -1,4 +1,5 @@
-import { sql, type Tx } from '@lockstep/database'
+import { query, sql, type Tx } from '@lockstep/database'
+import { maxAttributesLength } from '../text.ts'
 
 /** What is known about a contact; what is left out stays as it is. */
 export interface Facts {
@@ -50,6 +51,37 @@ export async function writeFacts(tx: Tx, source: string, facts: Facts[]): Promis
       last_import_id = coalesce(excluded.last_import_id, c.last_import_id),
       updated_at = now()`.execute(tx.sql)
 }
+
+/**
+ * Which of these facts, in their order, would give their contact more attributes than it may carry; the caller has locked the
+ * contacts and leaves those facts out. A contact that is past the limit may be written to as long as it does not grow.
+ */
+export async function overfull(tx: Tx, facts: Facts[]): Promise<Set<Facts>> {
+  const refused = new Set<Facts>()
+  const carried = await attributesOf(
+    tx,
+    facts.map((fact) => fact.contactId),
+  )
+  for (const fact of facts) {
+    const before = carried.get(fact.contactId)
+    const after = { ...before, ...fact.attributes }
+    const length = lengthOf(after)
+    if (length > maxAttributesLength && length > lengthOf(before)) refused.add(fact)
+    else carried.set(fact.contactId, after)
+  }
+  return refused
+}
+
+async function attributesOf(tx: Tx, ids: string[]): Promise<Map<string, Record<string, string>>> {
+  const rows = await query<{ id: string; attributes: Record<string, string> }>(
+    tx,
+    sql`select id, attributes from contacts where id = any(${ids}::uuid[]) and account_id = ${tx.accountId}::uuid and attributes <> '{}'`,
+  )
+  return new Map(rows.map((row) => [row.id, row.attributes]))
+}
+
+const lengthOf = (attributes: Record<string, string> = {}): number =>
+  Object.entries(attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 
 interface FactsRow {
   id: string

@@ -1,5 +1,6 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
+import { maxAttributesLength } from '../text.ts'
 
 /** Contacts that turned out to be one person with an older one. */
 export interface Join {
@@ -49,7 +50,10 @@ export async function joinContacts(tx: Tx, joins: Join[]): Promise<void> {
   tx.afterCommit(() => joined(pairs.length))
 }
 
-/** What the older ones lack comes from the others, the oldest of these first; the id that was named last stays. */
+/**
+ * What the older ones lack comes from the others, the oldest of these first, attributes as many as a contact may carry; the id that was
+ * named last stays.
+ */
 async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
   const first = (column: string) => sql`(array_agg(o.${sql.ref(column)} order by o.id) filter (where o.${sql.ref(column)} <> ''))[1]`
   const last = (column: string) => {
@@ -63,8 +67,11 @@ async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
       select v.into_id as id, ${first('name')} as name, ${last('phone')} as phone, max(o.phone_at) as phone_at,
         ${last('wa_id')} as wa_id, max(o.wa_id_at) as wa_id_at, ${last('user_id')} as user_id, max(o.user_id_at) as user_id_at,
         array(select distinct t from contacts x cross join unnest(x.tags) t where x.id = any(array_agg(o.id)) order by t) as tags,
-        coalesce((select jsonb_object_agg(a.key, a.value order by x.id desc) from contacts x cross join jsonb_each(x.attributes) a
-                  where x.id = any(array_agg(o.id))), '{}') as attributes,
+        coalesce((select jsonb_object_agg(f.key, f.value) from (
+                    select a.key, a.value, sum(length(a.key) + length(a.value)) over (order by a.id, a.key) as filled
+                    from (select distinct on (a.key) a.key, a.value, x.id from contacts x cross join jsonb_each_text(x.attributes) a
+                          where x.id = any(array_agg(o.id)) order by a.key, x.id) a) f
+                  where f.filled <= ${maxAttributesLength}), '{}') as attributes,
         max(o.last_inbound_at) as last_inbound_at
       from (select id, into_id from ${v} union select into_id, into_id from ${v}) v join contacts o on o.id = v.id
       group by v.into_id) m

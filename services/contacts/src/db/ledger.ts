@@ -1,6 +1,6 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
-import type { Statement } from '../consent.ts'
+import { metaVias, type Statement } from '../consent.ts'
 
 const recorded = counter('lockstep_contacts_consents_total', 'Entries added to the consent ledger')
 
@@ -29,8 +29,15 @@ export async function recordStatements(tx: Tx, statements: Statement[]): Promise
 }
 
 /**
+ * How far our clock may be ahead of Meta's, whose times are whole seconds besides: an opt-in by our clock takes back no stop by
+ * Meta's that is newer than this before it. Without the margin a stop in answer to an opt-in could be lost.
+ */
+const clockMargin = sql`interval '60 seconds'`
+const byMeta = sql`k.via = any(${metaVias}::text[])`
+
+/**
  * Derives `opted_out` and `blocked` of contacts, which the caller has locked, from what was said under any of their identities:
- * the latest word wins, a tie means stop.
+ * the latest word wins, a tie means stop, and between an opt-in by our clock and a stop by Meta's a minute is a tie.
  */
 export async function deriveFlags(tx: Tx, contactIds: Iterable<string>): Promise<void> {
   const ids = [...new Set(contactIds)]
@@ -38,7 +45,10 @@ export async function deriveFlags(tx: Tx, contactIds: Iterable<string>): Promise
   await sql`update contacts c set opted_out = f.opted_out, blocked = f.blocked, updated_at = now()
     from (select i.contact_id as id,
             coalesce(max(k.said_at) filter (where k.kind = 'opt_out')
-              >= coalesce(max(k.said_at) filter (where k.kind = 'opt_in'), '-infinity'), false) as opted_out,
+              >= coalesce(max(k.said_at) filter (where k.kind = 'opt_in'), '-infinity')
+            or max(k.said_at) filter (where k.kind = 'opt_out' and ${byMeta})
+              >= coalesce(max(case when ${byMeta} then k.said_at else k.said_at - ${clockMargin} end) filter (where k.kind = 'opt_in'),
+                          '-infinity'), false) as opted_out,
             coalesce(max(k.said_at) filter (where k.kind = 'block')
               >= coalesce(max(k.said_at) filter (where k.kind = 'unblock'), '-infinity'), false) as blocked
           from identities i left join consents k using (account_id, namespace, match_key)

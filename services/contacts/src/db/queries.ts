@@ -37,7 +37,14 @@ async function contacts(tx: Tx, condition: ReturnType<typeof sql>): Promise<Cont
   return rows.map((row) => ({ ...row, lastInboundAtMs: row.lastInboundAtMs ?? undefined }))
 }
 
-export type LiveContact = Reach & { id: string }
+/**
+ * Contacts behind a row of a recursive query. The planner takes the steps of a recursion for many rows and would read the whole table;
+ * "offset 0" keeps it to an index.
+ */
+const lookUp = (condition: ReturnType<typeof sql>) => sql`lateral (select * from contacts n where ${condition} offset 0) n`
+
+/** `also` are the other contacts of the person, seen from the id that was asked for. */
+export type LiveContact = Reach & { id: string; also: string[] }
 
 /** The live contact behind each id, through any merges; ids without one are left out. */
 export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, LiveContact>> {
@@ -45,9 +52,14 @@ export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, L
     tx,
     sql`with recursive chain as (
           select id as asked, id, merged_into from contacts where id = any(${ids}::uuid[]) and account_id = ${tx.accountId}::uuid
-          union select chain.asked, n.id, n.merged_into from chain join contacts n on n.id = chain.merged_into)
-        select chain.asked, c.id, c.opted_out as "optedOut", c.blocked, ${reachable}
-        from chain join contacts c on c.id = chain.id where c.merged_into is null`,
+          union select chain.asked, n.id, n.merged_into from chain, ${lookUp(sql`n.id = chain.merged_into`)}),
+        person as (
+          select id as live, id from chain where merged_into is null
+          union select person.live, n.id from person, ${lookUp(sql`n.merged_into = person.id`)})
+        select chain.asked, c.id, c.opted_out as "optedOut", c.blocked, ${reachable}, array_remove(p.ids, chain.asked) as also
+        from chain join contacts c on c.id = chain.id
+          join (select live, array_agg(id order by id) as ids from person group by live) p on p.live = c.id
+        where chain.merged_into is null`,
   )
   return new Map(rows.map((row) => [row.asked, row]))
 }
@@ -58,7 +70,7 @@ export function mergedInto(tx: Tx, ids: string[]): Promise<Merged[]> {
     tx,
     sql`with recursive chain as (
           select id, merged_into as into_id from contacts where merged_into = any(${[...new Set(ids)]}::uuid[]) and account_id = ${tx.accountId}::uuid
-          union select n.id, chain.into_id from chain join contacts n on n.merged_into = chain.id)
+          union select n.id, chain.into_id from chain, ${lookUp(sql`n.merged_into = chain.id`)})
         select id as "contactId", into_id as into from chain order by id`,
   )
 }

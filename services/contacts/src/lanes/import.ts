@@ -5,15 +5,17 @@ import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { type CsvRow, readCsv } from '../csv.ts'
 import type { Import } from '../db/entities.ts'
-import { writeFacts } from '../db/facts.ts'
+import { overfull, writeFacts } from '../db/facts.ts'
 import { countBatch, deleteChunks, findImport, insertErrors, type RowError, readChunk, type Tally } from '../db/imports.ts'
 import { deriveFlags, recordStatements } from '../db/ledger.ts'
 import { identify } from '../db/people.ts'
 import { phoneIdentity } from '../identity.ts'
 import { type Columns, type ImportedContact, readHeader, readRow } from '../import-row.ts'
+import { maxAttributesLength } from '../text.ts'
 
 const batchRows = 1_000
 const queueMs = 2_000
+const tooMuch = `The contact would carry more than ${maxAttributesLength.toLocaleString('en')} characters of attributes with those it has: leave columns out`
 const imports = counter('lockstep_contacts_imports_total', 'Imports that ended, by state')
 const importedRows = counter('lockstep_contacts_import_rows_total', 'Rows of imports, by what became of them')
 
@@ -140,45 +142,53 @@ interface Batch {
 
 /** Applies a batch, with its counts, errors and progress, all or nothing; answers how many rows it refused. */
 async function commitBatch(run: Run, { columns, rows, from, rejected, startedAt }: Batch): Promise<number> {
-  const contacts: ImportedContact[] = []
-  const errors: RowError[] = []
+  const contacts: Numbered[] = []
+  const unreadable: RowError[] = []
   for (const { line, fields } of rows) {
     const contact = readRow(columns, fields)
-    if ('reason' in contact) errors.push({ line, reason: contact.reason })
-    else contacts.push(contact)
+    if ('reason' in contact) unreadable.push({ line, reason: contact.reason })
+    else contacts.push({ ...contact, line })
   }
   const tally = await guarded(run, async (tx) => {
-    const counts = { ...(await applyContacts(tx, run.id, startedAt, contacts)), rejected: errors.length }
+    const { refused, ...applied } = await applyContacts(tx, run.id, startedAt, contacts)
+    const errors = [...unreadable, ...refused].sort((a, b) => a.line - b.line)
+    const counts = { ...applied, rejected: errors.length }
     await insertErrors(tx, run.id, rejected, errors)
     await countBatch(tx, run.id, from, rows.at(-1)!.endByte, counts)
     return counts
   })
   for (const [outcome, n] of Object.entries(tally)) importedRows(n, { outcome })
-  return errors.length
+  return tally.rejected
 }
 
+type Numbered = ImportedContact & Pick<RowError, 'line'>
+type Applied = Omit<Tally, 'rejected'> & { refused: RowError[] }
+
 /** Creates or completes the contacts of a batch. A contact that was in the file before is completed too, and counts as a duplicate. */
-async function applyContacts(tx: Tx, importId: string, at: Date, contacts: ImportedContact[]): Promise<Omit<Tally, 'rejected'>> {
-  const tally = { created: 0, updated: 0, duplicates: 0 }
+async function applyContacts(tx: Tx, importId: string, at: Date, rows: Numbered[]): Promise<Applied> {
   const found = await identify(
     tx,
-    contacts.map(({ phone }) => ({ identities: [phoneIdentity(phone)] })),
+    rows.map(({ phone }) => ({ identities: [phoneIdentity(phone)] })),
   )
+  const contacts = rows.map((row, i) => ({ ...row, contactId: found.contactIds[i]!, importId }))
+  const full = await overfull(tx, contacts)
+  const kept = contacts.filter((contact) => !full.has(contact))
+  const tally = { created: 0, updated: 0, duplicates: 0 }
   const seen = new Set<string>()
-  for (const id of found.contactIds) {
+  for (const { contactId: id } of kept) {
     if (seen.has(id) || found.lastImports.get(id) === importId) tally.duplicates++
     else if (found.created.has(id)) tally.created++
     else tally.updated++
     seen.add(id)
   }
-  const facts = contacts.map(({ optedOut: _, ...fields }, i) => ({ contactId: found.contactIds[i]!, ...fields, importId }))
-  await writeFacts(tx, 'import', facts)
-  const optedOut = found.contactIds.filter((_, i) => contacts[i]!.optedOut)
+  await writeFacts(tx, 'import', kept)
+  // A stop counts, whatever else the row asks for.
+  const optedOut = contacts.filter((contact) => contact.optedOut).map((contact) => contact.contactId)
   const said = { kind: 'opt_out', via: 'import', evidence: importId, saidAt: at } as const
   await recordStatements(
     tx,
     optedOut.map((contactId) => ({ contactId, ...said })),
   )
   await deriveFlags(tx, [...found.gained, ...optedOut])
-  return tally
+  return { ...tally, refused: contacts.filter((contact) => full.has(contact)).map(({ line }) => ({ line, reason: tooMuch })) }
 }

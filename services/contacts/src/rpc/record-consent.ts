@@ -9,14 +9,15 @@ import { lockContacts } from '../db/people.ts'
 import { findContact } from '../db/queries.ts'
 import { clean } from '../text.ts'
 
-/** Records a consent as said now, and answers the contact as it is then. */
+/** Records a consent as said at a time, now if none is named, and answers the contact as it is then. */
 export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (ctx, request, call) => {
   const kind = requireKind(request.kind)
   return ctx.db.transaction(call.accountId, async (tx) => {
     const { id } = await findContact(tx, requireId(request.contactId, 'contact'))
     await lockContacts(tx, [id])
     const evidence = clean(request.evidence, 512)
-    await recordStatements(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt: new Date(ctx.now()) }])
+    const saidAt = new Date(Math.min(request.saidAtMs ?? Infinity, ctx.now()))
+    await recordStatements(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
     await deriveFlags(tx, [id])
     return findContact(tx, id)
   })

@@ -82,6 +82,8 @@ export interface Sendable {
   canonicalId: string;
   /** Empty when it may be written to: opted_out, blocked, unreachable or deleted otherwise. */
   refusal: string;
+  /** Other contacts that are the same person now: the one it was merged into and all that were merged into that. Empty for most. */
+  also: string[];
 }
 
 export interface CheckSendableResponse {
@@ -176,6 +178,8 @@ export interface RecordConsentRequest {
   /** opt_out, opt_in, block or unblock. */
   kind: string;
   evidence: string;
+  /** When it was said: a repeat of the same statement adds nothing. Now when absent or later than that. */
+  saidAtMs?: number | undefined;
 }
 
 function createBaseContact(): Contact {
@@ -1082,7 +1086,7 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
 };
 
 function createBaseSendable(): Sendable {
-  return { contactId: "", canonicalId: "", refusal: "" };
+  return { contactId: "", canonicalId: "", refusal: "", also: [] };
 }
 
 export const Sendable: MessageFns<Sendable> = {
@@ -1095,6 +1099,9 @@ export const Sendable: MessageFns<Sendable> = {
     }
     if (message.refusal !== "") {
       writer.uint32(26).string(message.refusal);
+    }
+    for (const v of message.also) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1136,6 +1143,14 @@ export const Sendable: MessageFns<Sendable> = {
             message.refusal = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.also.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1161,6 +1176,7 @@ export const Sendable: MessageFns<Sendable> = {
         ? globalThis.String(object.canonical_id)
         : "",
       refusal: isSet(object.refusal) ? globalThis.String(object.refusal) : "",
+      also: globalThis.Array.isArray(object?.also) ? object.also.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -1175,6 +1191,9 @@ export const Sendable: MessageFns<Sendable> = {
     if (message.refusal !== "") {
       obj.refusal = message.refusal;
     }
+    if (message.also?.length) {
+      obj.also = message.also;
+    }
     return obj;
   },
 
@@ -1186,6 +1205,7 @@ export const Sendable: MessageFns<Sendable> = {
     message.contactId = object.contactId ?? "";
     message.canonicalId = object.canonicalId ?? "";
     message.refusal = object.refusal ?? "";
+    message.also = object.also?.map((e) => e) || [];
     return message;
   },
 };
@@ -2613,7 +2633,7 @@ export const GetContactRequest: MessageFns<GetContactRequest> = {
 };
 
 function createBaseRecordConsentRequest(): RecordConsentRequest {
-  return { contactId: "", kind: "", evidence: "" };
+  return { contactId: "", kind: "", evidence: "", saidAtMs: undefined };
 }
 
 export const RecordConsentRequest: MessageFns<RecordConsentRequest> = {
@@ -2626,6 +2646,9 @@ export const RecordConsentRequest: MessageFns<RecordConsentRequest> = {
     }
     if (message.evidence !== "") {
       writer.uint32(26).string(message.evidence);
+    }
+    if (message.saidAtMs !== undefined) {
+      writer.uint32(32).int64(message.saidAtMs);
     }
     return writer;
   },
@@ -2667,6 +2690,14 @@ export const RecordConsentRequest: MessageFns<RecordConsentRequest> = {
             message.evidence = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.saidAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2688,6 +2719,11 @@ export const RecordConsentRequest: MessageFns<RecordConsentRequest> = {
         : "",
       kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
       evidence: isSet(object.evidence) ? globalThis.String(object.evidence) : "",
+      saidAtMs: isSet(object.saidAtMs)
+        ? globalThis.Number(object.saidAtMs)
+        : isSet(object.said_at_ms)
+        ? globalThis.Number(object.said_at_ms)
+        : undefined,
     };
   },
 
@@ -2702,6 +2738,9 @@ export const RecordConsentRequest: MessageFns<RecordConsentRequest> = {
     if (message.evidence !== "") {
       obj.evidence = message.evidence;
     }
+    if (message.saidAtMs !== undefined) {
+      obj.saidAtMs = Math.round(message.saidAtMs);
+    }
     return obj;
   },
 
@@ -2713,6 +2752,7 @@ export const RecordConsentRequest: MessageFns<RecordConsentRequest> = {
     message.contactId = object.contactId ?? "";
     message.kind = object.kind ?? "";
     message.evidence = object.evidence ?? "";
+    message.saidAtMs = object.saidAtMs ?? undefined;
     return message;
   },
 };
