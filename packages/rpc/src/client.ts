@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ChannelCredentials } from '@grpc/grpc-js'
+import { type Channel, ChannelCredentials, connectivityState } from '@grpc/grpc-js'
 import { AppError } from '@lockstep/contracts'
 import { type CallOptions, type Client, ClientError, createChannel, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
@@ -31,7 +31,7 @@ export function connect<Definition extends CompatServiceDefinition>(
   const { fullName, methods } = definition as unknown as GeneratedDefinition
   for (const [name, method] of Object.entries(methods)) {
     const path = `${fullName}/${method.name}`
-    client[name] = method.responseStream ? streaming(raw[name]!, path) : unary(raw[name]!, path)
+    client[name] = method.responseStream ? streaming(raw[name]!, path) : unary(raw[name]!, path, channel)
   }
   return client as RpcClient<Definition>
 }
@@ -45,14 +45,32 @@ type RawMethod = (request: unknown, options: CallOptions) => unknown
 
 const read = (tls: TlsFiles) => [readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert)] as const
 
-function unary(method: RawMethod, path: string) {
+function unary(method: RawMethod, path: string, channel: Channel) {
   return async (request: unknown, call: CallWith) => {
     using bounds = open(call)
     try {
+      await reach(channel, path, bounds.end)
       return await method(request, bounds.options)
     } catch (error) {
       throw failureOf(error, call, path)
     }
+  }
+}
+
+/** How often a connection that is being made is looked at: a caller who gives up isn't kept longer. */
+const lookAgainMs = 100
+
+/**
+ * Waits for the connection. Throws `busy` with the detail `neverLeft` when there is none: gRPC itself reports that like a connection
+ * that broke in mid-call, but here it is sure that the call has had no effect.
+ */
+async function reach(channel: Channel, path: string, end: AbortSignal): Promise<void> {
+  for (;;) {
+    const state = channel.getConnectivityState(true)
+    if (state === connectivityState.READY || end.aborted) return
+    if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
+      throw new AppError('busy', 'A service that this needs is away; try again', { details: { path, neverLeft: true } })
+    await new Promise<void>((changed) => channel.watchConnectivityState(state, Date.now() + lookAgainMs, () => changed()))
   }
 }
 
@@ -69,7 +87,7 @@ function streaming(method: RawMethod, path: string) {
 }
 
 /** A call's metadata and its end: the caller's signal or the deadline. Nothing of it outlives the call. */
-function open(call: CallWith): Disposable & { options: CallOptions } {
+function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSignal } {
   const metadata = new Metadata()
   if (call.accountId) metadata.set(accountHeader, call.accountId)
   const end = new AbortController()
@@ -79,6 +97,7 @@ function open(call: CallWith): Disposable & { options: CallOptions } {
   call.signal?.addEventListener('abort', giveUp)
   return {
     options: { metadata, signal: end.signal },
+    end: end.signal,
     [Symbol.dispose]() {
       clearTimeout(deadline)
       call.signal?.removeEventListener('abort', giveUp)

@@ -65,11 +65,13 @@ test('what nobody named leaves as internal without its words; very long words ar
   })
 })
 
-test('a call to a service that is away is busy, and works as soon as it is there', async () => {
+test('a call to a service that is away is busy and never left, and works as soon as it is there', async () => {
   const { server, client } = await takeClient(async () => answer)
   await client.take(nothing, {})
   await server[Symbol.asyncDispose]()
   await expect(client.take(nothing, {})).rejects.toMatchObject({ failure: 'busy' })
+  using other = connect(FeedDefinition, `${host}:${server.port}`)
+  await expect(other.take(nothing, {})).rejects.toMatchObject({ failure: 'busy', details: { neverLeft: true } })
   const served = [serveSome(FeedDefinition, { take: async () => answer }, ['take'])]
   stack.use(await serve({ host, port: server.port, served, log }))
   expect(await until(() => client.take(nothing, {}))).toMatchObject(answer)

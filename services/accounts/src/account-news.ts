@@ -22,8 +22,8 @@ type Facts = Pick<Connection, 'quality' | 'messagingLimit' | 'maxPerSecond' | 'v
 /** One fact as an event changes it. */
 export interface Change {
   fact: Fact
-  /** Digits of the number that it is about; undefined when it is about every number of the WABA. */
-  digits?: string
+  /** The number that it is about, as `numberKey` writes it; undefined when it is about every number of the WABA. */
+  number?: string
   set?: Partial<Facts>
   hold?: Hold | null
 }
@@ -35,8 +35,8 @@ const clockMarginMs = 60_000
  * Applies one change that is about this connection. Webhooks come in any order and up to days late: a fact takes only news that
  * isn't older than its last, nor older than the connection, whose facts Meta was asked for when it was made.
  */
-export function applyChange(connection: Connection, { fact, digits, set, hold }: Change, at: Date): void {
-  if (digits !== undefined && digitsOf(connection.displayPhoneNumber) !== digits) return
+export function applyChange(connection: Connection, { fact, number, set, hold }: Change, at: Date): void {
+  if (number !== undefined && numberKey(connection.displayPhoneNumber) !== number) return
   if (at.getTime() < (connection.newsAt[fact] ?? connection.connectedAt.getTime() - clockMarginMs)) return
   connection.newsAt = { ...connection.newsAt, [fact]: at.getTime() }
   Object.assign(connection, set)
@@ -100,21 +100,21 @@ function lastExpiration(restrictions: unknown[]): number | null {
 }
 
 function numberChanges(event: AccountEvent): Change[] {
-  const number = textOf(event.value.display_phone_number)
+  const displayed = textOf(event.value.display_phone_number)
   const word = textOf(event.value.event)
   const changes = limitChanges(event)
-  if (!number) return changes
-  const digits = digitsOf(number)
-  if (word === 'THROUGHPUT_UPGRADE') changes.push({ fact: 'throughput', digits, set: { maxPerSecond: maxPerSecond('HIGH') } })
-  if (word === 'FLAGGED' || word === 'UNFLAGGED') changes.push({ fact: 'quality', digits, set: { quality: word } })
+  if (!displayed) return changes
+  const number = numberKey(displayed)
+  if (word === 'THROUGHPUT_UPGRADE') changes.push({ fact: 'throughput', number, set: { maxPerSecond: maxPerSecond('HIGH') } })
+  if (word === 'FLAGGED' || word === 'UNFLAGGED') changes.push({ fact: 'quality', number, set: { quality: word } })
   return changes
 }
 
 function nameChanges({ value }: AccountEvent): Change[] {
-  const number = textOf(value.display_phone_number)
+  const displayed = textOf(value.display_phone_number)
   const name = textOf(value.requested_verified_name)
-  if (!number || !name || textOf(value.decision) !== 'APPROVED') return []
-  return [{ fact: 'verifiedName', digits: digitsOf(number), set: { verifiedName: name } }]
+  if (!displayed || !name || textOf(value.decision) !== 'APPROVED') return []
+  return [{ fact: 'verifiedName', number: numberKey(displayed), set: { verifiedName: name } }]
 }
 
 /** The business's limit concerns all its numbers; one number's own (until February 2026) only that number. */
@@ -123,9 +123,9 @@ function limitChanges({ value }: AccountEvent): Change[] {
   const ofNumber = tierOf(value.current_limit ?? value.max_daily_conversation_per_phone)
   const messagingLimit = ofBusiness ?? ofNumber
   if (messagingLimit === undefined) return []
-  const number = textOf(value.display_phone_number)
-  const digits = ofBusiness === undefined && number ? digitsOf(number) : undefined
-  return [{ fact: 'messagingLimit', digits, set: { messagingLimit } }]
+  const displayed = textOf(value.display_phone_number)
+  const number = ofBusiness === undefined && displayed ? numberKey(displayed) : undefined
+  return [{ fact: 'messagingLimit', number, set: { messagingLimit } }]
 }
 
 /** A limit as Meta names it, also where it is written as a number (-1: unlimited; both forms are seen). */
@@ -138,4 +138,14 @@ function tierOf(limit: unknown): string | undefined {
   return people > 0 && people % 1_000 === 0 ? `TIER_${people / 1_000}K` : `TIER_${people}`
 }
 
-const digitsOf = (number: string) => number.replaceAll(/\D/g, '')
+/**
+ * The digits of a number without the one that Brazil, Mexico and Argentina put before mobile numbers: Meta writes a business's own
+ * number with it in one place and without it in another (meta-cloud-api.md §6). Brazil's 9 goes before 6–9 only, else it is a landline.
+ */
+function numberKey(number: string): string {
+  return number
+    .replaceAll(/\D/g, '')
+    .replace(/^55(\d{2})9([6-9]\d{7})$/, '55$1$2')
+    .replace(/^521(\d{10})$/, '52$1')
+    .replace(/^549(\d{10})$/, '54$1')
+}

@@ -13,7 +13,7 @@ export function wordsOf(event: AccountEvent): string {
   const { field, value } = event
   const say = Object.hasOwn(byField, field) ? byField[field] : undefined
   const words = say?.(value) || [`Meta sent ${field}`, eventOf(event)].filter(Boolean).join(': ')
-  return words.slice(0, 1_000)
+  return words.slice(0, 1_000).toWellFormed()
 }
 
 const number = (value: Value) => textOf(value.display_phone_number) ?? 'a number'

@@ -3,8 +3,8 @@ import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createWorld, until } from '@lockstep/testing'
 import { start as startGateway } from '@lockstep/webhook-gateway'
-import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
+import { postWebhook } from '../../../test/webhook.ts'
 import { planPorts } from '../../../tools/dev/services.ts'
 import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
 import { start } from '../src/service.ts'
@@ -36,9 +36,13 @@ async function openStack() {
     return phoneNumberId ? { ...one, connectionId: await connectNumber(one, phoneNumberId) } : one
   }
 
-  async function connectNumber({ accountId, appId }: { accountId: string; appId: string }, phoneNumberId: string) {
+  async function connectNumber(
+    { accountId, appId }: { accountId: string; appId: string },
+    phoneNumberId: string,
+    displayPhoneNumber = `+1 555 ${phoneNumberId}`,
+  ) {
     const token = `token-${phoneNumberId}`
-    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token }] })
+    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber, token }] })
     const asked = { name: 'Number', phoneNumberId, wabaId, appId, accessToken: token }
     return (await accounts.createConnection(asked, { accountId })).id
   }
@@ -47,9 +51,7 @@ async function openStack() {
   async function deliver(appId: string, field: string, value: object, time: number, waba = wabaId): Promise<string> {
     const entry = [{ id: waba, time, changes: [{ field, value }] }]
     const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
-    const headers = { 'x-hub-signature-256': signBody('secret', Buffer.from(body)) }
-    const url = `http://127.0.0.1:${httpPort}/webhooks/${appId}`
-    expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200)
+    expect(await postWebhook(`http://127.0.0.1:${httpPort}/webhooks/${appId}`, 'secret', body)).toBe(200)
     const newest = 'select outcome from webhook_gateway.webhook_parts where app_id = $1 order by id desc limit 1'
     return until(async () => (await world.sql<{ outcome: string | null }>(newest, [appId]))[0]?.outcome)
   }
@@ -112,6 +114,19 @@ test('older news never overrides newer, fact by fact, and news from before a num
   ).toMatchObject([{ event: 'ACCOUNT_DELETED', occurredAtMs: (start - 3_600) * 1_000 }])
 })
 
+test.each([
+  ['+55 31 98765-4321', '553187654321'],
+  ['+55 31 8765-4321', '5531987654321'],
+  ['+52 55 1234 5678', '5215512345678'],
+])('news about %s reach it under the form %s too', async (displayPhoneNumber, display_phone_number) => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant()
+  const [id, other] = [await stack.connectNumber(tenant, '101', displayPhoneNumber), await stack.connectNumber(tenant, '102')]
+  await stack.deliver(tenant.appId, 'phone_number_quality_update', { display_phone_number, event: 'FLAGGED' }, now())
+  expect(await stack.accounts.getConnection({ id }, tenant)).toMatchObject({ quality: 'FLAGGED' })
+  expect(await stack.accounts.getConnection({ id: other }, tenant)).toMatchObject({ quality: 'GREEN' })
+})
+
 test('news reach the accounts whose app signed them: the rest is told apart as foreign or unclaimed', async () => {
   await using stack = await openStack()
   const [owner, stranger] = [await stack.tenant('101'), await stack.tenant()]
@@ -139,4 +154,17 @@ test('events are listed page by page, the last received first, once each, with t
   expect([...first, ...second].map((event) => event.occurredAtMs)).toEqual([3, 2, 1].map((time) => (start + time) * 1_000))
   expect(JSON.parse(first[0]!.valueJson)).toEqual({ event: 'PIN_CHANGED', requester: '9007199254740993' })
   expect((await stack.accounts.listAccountEvents({ wabaId: '1', field: '', limit: 0, beforeId: '' }, tenant)).events).toEqual([])
+})
+
+test('words, events and fields that are cut inside an emoji are kept', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const alert = { alert_type: `${'x'.repeat(127)}😀`, alert_description: `${'x'.repeat(999)}😀` }
+  expect(await stack.deliver(tenant.appId, 'account_alerts', alert, now())).toBe('done')
+  expect(await stack.deliver(tenant.appId, `account_${'x'.repeat(119)}😀`, { event: 'NEW' }, now())).toBe('done')
+  const { events } = await stack.accounts.listAccountEvents({ wabaId, field: '', limit: 0, beforeId: '' }, tenant)
+  expect(events.map(({ field, event, words }) => [field, event, words].map((text) => text.at(-1)))).toEqual([
+    ['\ufffd', 'W', 'W'],
+    ['s', '\ufffd', '\ufffd'],
+  ])
 })

@@ -1,36 +1,24 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import path from 'node:path'
 import { secretPlaces } from '@lockstep/contracts'
+import { withClient } from '@lockstep/database'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createSecrets } from '@lockstep/service'
-import { createWorld, type World } from '@lockstep/testing'
+import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
 import { start } from '../src/service.ts'
 
-/** Answers as Graph does for a phone number, for the one token that is good. */
-async function serveGraph(goodToken: string) {
-  const server = createServer((request, response) => {
-    const good = request.headers.authorization === `Bearer ${goodToken}`
-    const id = request.url!.split('/')[2]!.split('?')[0]
-    const number = {
-      id,
-      display_phone_number: '+1 555 0100',
-      verified_name: 'Acme',
-      quality_rating: 'GREEN',
-      throughput: { level: 'STANDARD' },
-    }
-    const error = { error: { message: 'Invalid OAuth access token', type: 'OAuthException', code: 190, fbtrace_id: 'x' } }
-    response.writeHead(good ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(good ? number : error))
-  })
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      await new Promise((down) => server.close(down))
-    },
-  }
-}
+/** Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last have one token. */
+const numbers = (count: number, wabaId: string, from: number, token = 'good-token') =>
+  Array.from({ length: count }, (_, n) => ({
+    id: String(from + n),
+    wabaId,
+    token,
+    displayPhoneNumber: '+1 555 0100',
+    verifiedName: 'Acme',
+  }))
+const atMeta = { numbers: [...numbers(5, '2000', 1_001), ...numbers(1, '2001', 2_001), ...numbers(101, '2002', 3_001)] }
 
 const stack = new AsyncDisposableStack()
 let world: World
@@ -39,7 +27,7 @@ let tenants: { id: string; appId: string }[]
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  const graph = stack.use(await serveGraph('good-token'))
+  const graph = stack.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson'), state: atMeta }))
   const service = stack.use(
     await start(
       {
@@ -62,9 +50,9 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 
-const connectNumber = (tenant: number, phoneNumberId: string, accessToken = 'good-token') =>
+const connectNumber = (tenant: number, phoneNumberId: string, accessToken = 'good-token', wabaId = '2000') =>
   accounts.createConnection(
-    { name: '', phoneNumberId, wabaId: '2000', appId: tenants[tenant]!.appId, accessToken },
+    { name: '', phoneNumberId, wabaId, appId: tenants[tenant]!.appId, accessToken },
     { accountId: tenants[tenant]!.id },
   )
 
@@ -83,6 +71,16 @@ test('a connection is made only with a token that Meta accepts, takes the name t
   })
   const connection = await connectNumber(0, '1001')
   expect(connection).toMatchObject({ verifiedName: 'Acme', perMinute: 100, perSecond: 80, displayPhoneNumber: '+1 555 0100' })
+})
+
+test('a number is connected only with the WABA that Meta lists it in, on whatever page', async () => {
+  await expect(connectNumber(0, '2001')).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringMatching(/2001 .*WhatsApp Business Account 2000/),
+  })
+  await expect(connectNumber(0, '2001', 'good-token', '999')).rejects.toMatchObject({ failure: 'precondition' })
+  expect(await connectNumber(0, '2001', 'good-token', '2001')).toMatchObject({ wabaId: '2001' })
+  expect(await connectNumber(0, '3101', 'good-token', '2002')).toMatchObject({ phoneNumberId: '3101' })
 })
 
 test('a token is sealed to its row: it opens there, and nowhere else', async () => {
@@ -125,12 +123,41 @@ test("another account's rows are not found, not listed, and without a tenant the
   await expect(accounts.listConnections({}, {})).rejects.toMatchObject({ failure: 'unauthenticated' })
 })
 
-test('after a rotation the gateway gets both secrets, sealed', async () => {
-  await accounts.rotateAppSecret({ id: tenants[1]!.appId, secret: 'new-secret' }, { accountId: tenants[1]!.id })
+/** The secrets of the second tenant's app, as the gateway opens them. */
+async function openedSecrets() {
   const { apps } = await accounts.listAppSecrets({}, {})
   const app = apps.find((candidate) => candidate.id === tenants[1]!.appId)!
   const secrets = createSecrets(world.encryptionKey)
-  const place = secretPlaces.app(app.id, app.accountId)
-  expect(secrets.open(app.sealedSecret, place)).toBe('new-secret')
-  expect(secrets.open(app.sealedPreviousSecret, place)).toBe('Globex-secret')
+  return [app.sealedSecret, app.sealedPreviousSecret].map((sealed) => secrets.open(sealed, secretPlaces.app(app.id, app.accountId)))
+}
+const rotate = (secret: string) => accounts.rotateAppSecret({ id: tenants[1]!.appId, secret }, { accountId: tenants[1]!.id })
+
+test('after a rotation the gateway gets both secrets, sealed; a repeat of it changes nothing', async () => {
+  await rotate('new-secret')
+  expect(await openedSecrets()).toEqual(['new-secret', 'Globex-secret'])
+  await rotate('new-secret')
+  expect(await openedSecrets()).toEqual(['new-secret', 'Globex-secret'])
+})
+
+test('of two rotations at once the later keeps the secret of the earlier as the previous one', async () => {
+  const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
+  const rotations = await withClient(world.adminUrl, async (client) => {
+    await client.query('begin')
+    await client.query('select 1 from accounts.apps where id = $1 for update', [tenants[1]!.appId])
+    const both = [rotate('one'), rotate('other')]
+    await until(async () => (await world.sql(waiting)).length === 2)
+    await client.query('rollback')
+    return both
+  })
+  await Promise.all(rotations)
+  expect((await openedSecrets()).sort()).toEqual(['one', 'other'])
+})
+
+test("a number's connections are found by an index, however many there are", async () => {
+  const plan = await withClient(world.adminUrl, async (client) => {
+    await client.query('set enable_seqscan = off')
+    const { rows } = await client.query("explain select * from accounts.connections where phone_number_id = '1' or waba_id = '1'")
+    return rows.map((row) => row['QUERY PLAN']).join('\n')
+  })
+  expect(plan).not.toContain('Seq Scan')
 })

@@ -8,7 +8,7 @@ export interface KeyRing {
   accountOf(authorization: string | undefined): Promise<string>
 }
 
-/** A key that was withdrawn is refused this much later at the latest; until then a busy client costs no call. */
+/** A key that was found is not asked for again for so long, so that a busy client costs no call. */
 const rememberMs = 10_000
 /** Bound on memory, not on clients: the oldest answer gives way. */
 const maxRemembered = 10_000

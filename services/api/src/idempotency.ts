@@ -1,4 +1,4 @@
-import { AppError, failures } from '@lockstep/contracts'
+import { AppError, type Failure } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import { type Answer, failureAnswer, toAppError } from './answer.ts'
 import type { Context } from './context.ts'
@@ -12,26 +12,35 @@ export interface Repeatable {
   /** SHA-256 of what the request asks for; the same key with another is refused. */
   hash: Buffer
   requestId: string
-  /** Where a person sees what became of a request whose answer is lost. */
-  ifUnknown: string
+  /** Where a person sees what became of a request whose answer is lost; null for one that may run again, as of its first try. */
+  ifUnknown: string | null
 }
 
 /** A request that has no answer after this long has lost its process, and whether it took effect can't be known. */
 const patienceMs = 60_000
 
+/** Failures that leave open what was done: a connection that broke in mid-call, a COMMIT without an answer, a deadline. */
+const leavesOpen: ReadonlySet<Failure> = new Set(['busy', 'timeout', 'internal'])
+
 /**
- * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A failure that says "mend it" or
- * "try again" frees the key; one that leaves the outcome open keeps it taken, so that nothing is done twice without a person's decision.
+ * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A failure before anything was done
+ * frees the key. One that leaves the outcome open keeps it taken: carried out again, an order would undo what a person has ordered
+ * since. Only what is dated runs again: `run` gets the time of the first try, and with it says the same thing as then.
  */
-export async function once(ctx: Context, asked: Repeatable, run: () => Promise<Answer>): Promise<Answer & { replayed: boolean }> {
-  const stored = await ctx.db.transaction(asked.accountId, async (tx) => {
-    if (await insertKey(tx, asked.key, asked.hash, new Date(ctx.now()))) return undefined
-    return storedAnswer(await findKey(tx, asked.key), asked, ctx.now() - patienceMs * ctx.scale)
+export async function once(
+  ctx: Context,
+  asked: Repeatable,
+  run: (askedAt: Date) => Promise<Answer>,
+): Promise<Answer & { replayed: boolean }> {
+  const now = new Date(ctx.now())
+  const begun = await ctx.db.transaction(asked.accountId, async (tx) => {
+    if (await insertKey(tx, asked.key, asked.hash, now)) return { askedAt: now }
+    return repeated(await findKey(tx, asked.key), asked, now.getTime() - patienceMs * ctx.scale)
   })
-  if (stored) return { ...stored, replayed: true }
+  if ('body' in begun) return { ...begun, replayed: true }
   let answer: Answer
   try {
-    answer = await run()
+    answer = await run(begun.askedAt)
   } catch (error) {
     await settle(ctx, asked, (tx) => afterFailure(tx, asked, toAppError(error)))
     throw error
@@ -40,23 +49,25 @@ export async function once(ctx: Context, asked: Repeatable, run: () => Promise<A
   return { ...answer, replayed: false }
 }
 
-/** What a key that is taken answers. Throws `conflict` with words where that is no answer. */
-function storedAnswer(row: KeyRow | undefined, asked: Repeatable, lostBefore: number): Answer {
+/** What a key that is taken answers, or when its request was first sent if it may run again. Throws `conflict` with words otherwise. */
+function repeated(row: KeyRow | undefined, { hash, ifUnknown }: Repeatable, lostBefore: number): Answer | { askedAt: Date } {
   if (!row) throw new AppError('busy', 'A request with this Idempotency-Key has just failed; send yours again')
-  if (!row.requestHash.equals(asked.hash))
+  if (!row.requestHash.equals(hash))
     throw new AppError('conflict', 'This Idempotency-Key was used for another request; take a new key for each new request')
   if (row.state === 'done') return { status: row.status!, body: row.response!.toString() }
   if (row.state === 'running' && row.createdAt.getTime() >= lostBefore)
     throw new AppError('conflict', 'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer')
-  throw new AppError('conflict', `Outcome unknown: the first request with this Idempotency-Key got no answer. ${asked.ifUnknown}`)
+  if (ifUnknown === null) return { askedAt: row.createdAt }
+  throw new AppError('conflict', `Outcome unknown: the first request with this Idempotency-Key got no answer. ${ifUnknown}`)
 }
 
-function afterFailure(tx: Tx, { key, requestId }: Repeatable, error: AppError): Promise<void> {
-  // The deadline of a call passed: the peer may have done it or may do it yet.
-  if (error.failure === 'timeout') return markUnknown(tx, key)
+function afterFailure(tx: Tx, { key, requestId, ifUnknown }: Repeatable, error: AppError): Promise<void> {
+  if (error.failure === 'invalid') return freeKey(tx, key)
+  const didNothing = error.failure === 'throttled' || error.details.neverLeft === true
+  // What is dated keeps its key even then, and with it the time of its first try.
+  if (didNothing && ifUnknown !== null) return freeKey(tx, key)
+  if (didNothing || leavesOpen.has(error.failure)) return markUnknown(tx, key)
   const answer = failureAnswer(error, requestId)
-  const canSucceed = error.failure === 'invalid' || failures[error.failure].retry || answer.status >= 500
-  if (canSucceed) return freeKey(tx, key)
   return keepAnswer(tx, key, answer.status, Buffer.from(answer.body))
 }
 

@@ -12,12 +12,23 @@ interface Common<Query extends z.ZodType, Body extends z.ZodType> {
   query?: Query
   body?: Body
   /** Carries the request out; what it returns is the JSON of the answer. */
-  run(ctx: Context, input: { id: string; query: z.infer<Query>; body: z.infer<Body> }, call: Call): Promise<object>
+  run(ctx: Context, input: Input<z.infer<Query>, z.infer<Body>>, call: Call): Promise<object>
+}
+
+/** What a request asks for, and when it was first sent: by that time a repetition is known as one and the same. */
+interface Input<Query, Body> {
+  id: string
+  query: Query
+  body: Body
+  askedAt: Date
 }
 
 type Reads = { method: 'GET'; ifUnknown?: undefined }
-/** A writing route says where its effect can be seen, for requests whose answer is lost. */
-type Writes = { method: 'POST' | 'PUT'; ifUnknown: string }
+/**
+ * A writing route makes one call, so that nothing was done if that never left. It says where its effect can be seen, for requests whose
+ * answer is lost. Null only where the effect is dated by `askedAt`: a repetition changes nothing that came since, so it runs.
+ */
+type Writes = { method: 'POST' | 'PUT'; ifUnknown: string | null }
 
 /** One request of the public API; `id` is the one in its path, if any. */
 export type RouteOf<Query extends z.ZodType, Body extends z.ZodType> = Common<Query, Body> & (Reads | Writes)
@@ -29,7 +40,7 @@ export type Route = (Reads | Writes) & {
   status: number
   query: z.ZodType
   body: z.ZodType
-  run(ctx: Context, input: { id: string; query: unknown; body: unknown }, call: Call): Promise<object>
+  run(ctx: Context, input: Input<unknown, unknown>, call: Call): Promise<object>
 }
 
 /** Declares a route; its `run` is typed by its schemas, and without a schema no field is accepted. */

@@ -105,9 +105,12 @@ async function answer(ctx: Context, route: Route, request: FastifyRequest): Prom
     body: parse(route.body, request.body ?? {}, 'body'),
   }
   const { accountId, id: requestId } = request
-  const run = async () => ({ status: route.status, body: JSON.stringify(await route.run(ctx, input, { accountId })) })
+  const run = async (askedAt: Date) => ({
+    status: route.status,
+    body: JSON.stringify(await route.run(ctx, { ...input, askedAt }, { accountId })),
+  })
   const key = request.headers['idempotency-key']
-  if (key === undefined || route.method === 'GET') return { ...(await run()), replayed: false }
+  if (key === undefined || route.method === 'GET') return { ...(await run(new Date(ctx.now()))), replayed: false }
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
     throw new AppError('invalid', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters without spaces')
   return once(ctx, { accountId, key, hash: hashOf(request), requestId, ifUnknown: route.ifUnknown }, run)

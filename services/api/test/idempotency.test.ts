@@ -1,12 +1,16 @@
 import { createServer } from 'node:net'
-import { AppError } from '@lockstep/contracts'
+import { AppError, type Failure } from '@lockstep/contracts'
+import { connect } from '@lockstep/rpc'
+import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { start as startCampaigns } from '../../campaigns/src/service.ts'
+import { start as startContacts } from '../../contacts/src/service.ts'
+import { openProxy } from '../../webhook-gateway/test/proxy.ts'
 import { type Context, createContext } from '../src/context.ts'
 import { once, type Repeatable } from '../src/idempotency.ts'
 import { dropOldKeys } from '../src/jobs/drop-old-keys.ts'
-import { type Api, draft, openApi, openStack, type Stack, scale, tenant, untilBlocked, whileLocked } from './setup.ts'
+import { type Api, draft, importCsv, openApi, openStack, type Stack, scale, tenant, untilBlocked, whileLocked } from './setup.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack
@@ -101,6 +105,103 @@ test('a request that found its peer away may be sent again with its key', async 
   expect(await campaignsNamed('Later')).toHaveLength(1)
 })
 
+/** An API that reaches one of its peers through a proxy. */
+async function openCutApi(peer: 'contacts' | 'campaigns', address: string, now?: () => number) {
+  await using up = new AsyncDisposableStack()
+  const proxy = up.use(await openProxy(`tcp://${address}`))
+  const addresses = { ...stack.config.addresses, [peer]: new URL(proxy.url).host }
+  const cut = up.use(await openApi({ ...stack.config, addresses }, { scale, now }))
+  const opened = up.move()
+  return { api: cut, proxy, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** A request whose connection breaks after it took effect and before its answer. */
+async function loseAnswer(
+  proxy: Awaited<ReturnType<typeof openProxy>>,
+  table: string,
+  request: () => Promise<unknown>,
+  tookEffect: () => Promise<unknown>,
+) {
+  const [lost] = await whileLocked(stack.world, table, async () => {
+    const asking = request()
+    await untilBlocked(stack.world, table)
+    proxy.freeze()
+    return [asking]
+  })
+  await until(tookEffect)
+  await proxy.down()
+  expect(await lost).toMatchObject({ status: 503, json: { error: { code: 'busy' } } })
+  proxy.thaw()
+  await proxy.up()
+}
+
+test('an order whose answer was lost is not carried out again: it never undoes what a person ordered since', async () => {
+  const { key, connectionId } = await tenant(stack, api, '9203')
+  await importCsv(api, key, `name,phone,tags\n${Array.from({ length: 30 }, (_, n) => `P${n},+49 1512 00010${10 + n},spring\n`).join('')}`)
+  await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 1, per_second: 1 })
+  const { id } = (await api.ask(key, 'POST', '/v1/campaigns', draft(connectionId, 'Lost'))).json
+  const state = async () => (await api.ask(key, 'GET', `/v1/campaigns/${id}`)).json.state
+  const becomes = (wanted: string) => until(async () => (await state()) === wanted)
+  const order = (what: string, via: Api, header = {}) => via.ask(key, 'POST', `/v1/campaigns/${id}/${what}`, undefined, header)
+  await order('start', api)
+  await becomes('sending')
+  await order('pause', api)
+  await using cut = await openCutApi('campaigns', stack.config.addresses.campaigns)
+  const resume = () => order('resume', cut.api, { 'idempotency-key': 'resume' })
+  await loseAnswer(cut.proxy, 'campaigns.campaigns', resume, () => becomes('sending'))
+  expect(await order('pause', api)).toMatchObject({ status: 200, json: { state: 'paused' } })
+  expect(await resume()).toMatchObject({ status: 409, json: { error: { message: expect.stringMatching(/^Outcome unknown/) } } })
+  expect(await state()).toBe('paused')
+  await order('cancel', api)
+})
+
+test('a consent whose answer was lost counts from its first try: it never outranks a stop that came since', async () => {
+  const at = { ms: Date.now() }
+  const now = () => at.ms
+  await using contacts = await startContacts({ ...stack.contactsConfig, grpcPort: 0 }, { scale, now })
+  const address = `127.0.0.1:${contacts.grpcPort}`
+  using client = connect(ContactsDefinition, address)
+  const writes = async (text: string) => {
+    const person = { waId: '4915120002001', atMs: at.ms, text, wamid: `wamid.${text}` }
+    return (await client.recordInbound({ connectionId: owner.connectionId, people: [person] }, owner)).contactIds[0]!
+  }
+  const id = await writes('Hello')
+  await using cut = await openCutApi('contacts', address, now)
+  const optIn = { kind: 'opt_in', evidence: 'ticked in the shop' }
+  const consent = () => cut.api.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, { 'idempotency-key': 'consent' })
+  const ledger = () => stack.world.sql("select distinct kind from contacts.consents where contact_id = $1 and kind = 'opt_in'", [id])
+  await loseAnswer(cut.proxy, 'contacts.consents', consent, async () => (await ledger()).length > 0)
+  at.ms += 300_000
+  await writes('STOP')
+  at.ms += 300_000
+  expect(await until(async () => [await consent()].find(({ status }) => status !== 503))).toMatchObject({
+    status: 200,
+    json: { id, opted_out: true },
+  })
+  const again = await consent()
+  expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([200, 'true'])
+  expect(await stack.world.sql("select 1 from contacts.consents where contact_id = $1 and kind = 'opt_in'", [id])).toHaveLength(1)
+})
+
+test('a consent that never left counts from its first try, too', async () => {
+  const at = { ms: Date.now() }
+  const now = () => at.ms
+  const grpcPort = await freePort()
+  const addresses = { ...stack.config.addresses, contacts: `127.0.0.1:${grpcPort}` }
+  await using own = await openApi({ ...stack.config, addresses }, { scale, now })
+  using client = connect(ContactsDefinition, stack.config.addresses.contacts)
+  const person = { waId: '4915120002002', atMs: at.ms, text: 'Hello', wamid: 'wamid.1' }
+  const [id] = (await client.recordInbound({ connectionId: owner.connectionId, people: [person] }, owner)).contactIds
+  const optIn = { kind: 'opt_in', evidence: 'ticked in the shop' }
+  const consent = () => own.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, { 'idempotency-key': 'early' })
+  expect((await consent()).status).toBe(503)
+  const stop = { ...person, atMs: at.ms + 300_000, text: 'STOP', wamid: 'wamid.2' }
+  await client.recordInbound({ connectionId: owner.connectionId, people: [stop] }, owner)
+  at.ms += 600_000
+  await using _contacts = await startContacts({ ...stack.contactsConfig, grpcPort }, { scale, now })
+  expect(await until(async () => [await consent()].find(({ status }) => status !== 503))).toMatchObject({ json: { opted_out: true } })
+})
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((ready) => server.once('listening', ready))
@@ -141,14 +242,23 @@ test('a request whose process died is "outcome unknown" after 60 s, says where t
   await expect(died).rejects.toThrow('over')
 })
 
-test('a call that ran into its deadline may have taken effect: its key stays taken', async () => {
+test.each(['timeout', 'busy', 'internal'] as Failure[])(
+  'a call that ended as "%s" may have taken effect: its key stays taken, and says where to look',
+  async (failure) => {
+    await using ctx = await openContext()
+    const error = new AppError(failure, 'The answer never came')
+    await expect(once(ctx, asked(failure), () => Promise.reject(error))).rejects.toBe(error)
+    await expect(once(ctx, asked(failure), async () => ({ status: 201, body: 'twice' }))).rejects.toMatchObject({
+      failure: 'conflict',
+      message: expect.stringMatching(/^Outcome unknown.*Look at GET/),
+    })
+  },
+)
+
+test('a request that was throttled did nothing: it runs when it is sent again', async () => {
   await using ctx = await openContext()
-  const timeout = new AppError('timeout', 'The call took longer than its deadline')
-  await expect(once(ctx, asked('slow'), () => Promise.reject(timeout))).rejects.toBe(timeout)
-  await expect(once(ctx, asked('slow'), async () => ({ status: 201, body: 'twice' }))).rejects.toMatchObject({
-    failure: 'conflict',
-    message: expect.stringContaining('Outcome unknown'),
-  })
+  await expect(once(ctx, asked('fast'), () => Promise.reject(new AppError('throttled', 'Wait')))).rejects.toThrow('Wait')
+  expect(await once(ctx, asked('fast'), async () => ({ status: 201, body: '{}' }))).toMatchObject({ status: 201, replayed: false })
 })
 
 test('keys of all accounts are dropped after a day, and not before', async () => {

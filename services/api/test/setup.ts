@@ -43,7 +43,8 @@ export async function openStack() {
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
   const accounts = at(up.use(await startAccounts({ ...world.base('accounts'), ...common }, { scale })))
   const templates = at(up.use(await startTemplates({ ...world.base('templates'), ...common, accountsAddress: accounts }, { scale })))
-  const contacts = at(up.use(await startContacts({ ...world.base('contacts'), campaignsAddress: nowhere }, { scale })))
+  const contactsConfig = { ...world.base('contacts'), campaignsAddress: nowhere }
+  const contacts = at(up.use(await startContacts(contactsConfig, { scale })))
   const campaignsConfig = {
     ...world.base('campaigns'),
     ...common,
@@ -72,7 +73,7 @@ export async function openStack() {
     return { phone_number_id: phoneNumberId, waba_id: wabaId, access_token: token }
   }
 
-  return { world, simulator, config, campaignsConfig, account, number, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return { world, simulator, config, contactsConfig, campaignsConfig, account, number, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 export type Stack = Awaited<ReturnType<typeof openStack>>

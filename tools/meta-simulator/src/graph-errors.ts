@@ -10,8 +10,8 @@ interface ErrorRow {
 }
 
 /**
- * Meta's errors by code. Codes and HTTP statuses: meta-cloud-api.md §4 and reference/graph/error-*.json. Titles that stand in no file
- * there are Meta's as generally known [U]; a client is to key on the code (§4).
+ * Meta's errors by code. Codes and HTTP statuses: meta-cloud-api.md §4. Titles and details are Meta's as seen in public captures and
+ * tests, or as generally known [U]; a client is to key on the code (§4).
  */
 const rows: Record<number, ErrorRow> = {
   0: { http: 401, title: 'AuthException', details: 'We were unable to authenticate the app user.' },
@@ -126,7 +126,7 @@ export interface GraphAnswer {
   headers?: Record<string, string>
 }
 
-/** The refusal for an object that does not exist or is not this token's (reference/graph/error-100-33-object-missing.json). */
+/** The refusal for an object that does not exist or is not this token's (meta-cloud-api.md §4, 100 sub 33). */
 export function missingObject(method: 'get' | 'post', id: string): GraphFault {
   const message = `Unsupported ${method} request. Object with ID '${id}' does not exist, cannot be loaded due to missing permissions, or does not support this operation. Please read the Graph API documentation at https://developers.facebook.com/docs/graph-api`
   return { code: 100, subcode: 33, message, type: 'GraphMethodException' }
@@ -148,7 +148,7 @@ export function errorAnswer(fault: GraphFault, trace: string | number, wabaId: s
   return { status: fault.http ?? row?.http ?? 400, body: { error }, headers: limitHeaders(fault.code, wabaId) }
 }
 
-/** The headers beside call limits (reference/graph/error-4-app-limit.json): seconds in the first, percent and minutes in the others. */
+/** The headers beside call limits (meta-cloud-api.md §4 "Management API"): seconds in the first, percent and minutes in the others. */
 function limitHeaders(code: number, wabaId: string): Record<string, string> | undefined {
   if (code !== 4 && code !== 613 && code !== 80007) return undefined
   const usage = { call_count: 100, total_cputime: 25, total_time: 25 }
@@ -159,7 +159,7 @@ function limitHeaders(code: number, wabaId: string): Record<string, string> | un
   }
 }
 
-/** An entry of `statuses[].errors` (shape: reference/payloads/status-failed-131049.json). */
+/** An entry of `statuses[].errors` (shape: meta-cloud-api.md §3). */
 export function statusError(code: number): Record<string, unknown> {
   const title = rows[code]?.title ?? 'Message failed to send'
   return {

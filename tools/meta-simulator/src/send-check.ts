@@ -27,7 +27,7 @@ export function tokenFault(
   missing: GraphFault,
 ): GraphFault | undefined {
   const token = authorization?.match(/^Bearer +(\S+)$/i)?.[1]
-  // Shapes: reference/graph/error-200-no-token.json, error-190-cannot-parse.json.
+  // Codes: meta-cloud-api.md §4.
   if (token === undefined) return { code: 200 }
   if (!world.tokens.has(token)) return { code: 190 }
   return allowed(token) ? undefined : missing

@@ -18,6 +18,9 @@ const span = z.union([
 export const faultKinds = ['hang', 'reset', 'bad-gateway', 'unknown-error', 'unreadable', 'lost'] as const
 export type FaultKind = (typeof faultKinds)[number]
 
+/** As the truth names a person: digits of the number, or a user id. */
+const recipientId = z.string()
+
 const groups = {
   /** After acceptance (`sent`, `failed`), or after the step before (`delivered`, `read`, `reply`). */
   delaysMs: z.strictObject({ sent: span, failed: span, delivered: span, read: span, reply: span }),
@@ -45,12 +48,20 @@ const groups = {
         count: positive,
         on: z.enum(['messages', 'management']).default('messages'),
         phoneNumberId: z.string().optional(),
+        recipient: recipientId.optional(),
       }),
     ),
   }),
   faults: z.strictObject({
     shares: z.partialRecord(z.enum(faultKinds), share),
-    next: z.array(z.strictObject({ kind: z.enum(faultKinds), count: positive, phoneNumberId: z.string().optional() })),
+    next: z.array(
+      z.strictObject({
+        kind: z.enum(faultKinds),
+        count: positive,
+        phoneNumberId: z.string().optional(),
+        recipient: recipientId.optional(),
+      }),
+    ),
   }),
   /** null means no limit. Per phone number; `pair` is per number and recipient. */
   limits: z.strictObject({

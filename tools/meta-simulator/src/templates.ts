@@ -52,7 +52,7 @@ export function compileTemplate(wabaId: string, parsed: z.output<typeof template
   return {
     template: { ...parsed, id: parsed.id ?? templateId(wabaId, parsed.name, parsed.language) },
     ...(header && { header: { format: header.format ?? 'TEXT', variables: variablesOf(header.text) } }),
-    // Meta writes the text of authentication bodies itself; it holds the code (reference/graph/template-create-requests-authentication.json).
+    // Meta writes the text of authentication bodies itself; it holds the code.
     body: variables.length === 0 && parsed.category === 'AUTHENTICATION' ? ['1'] : variables,
     buttons,
   }
@@ -76,7 +76,7 @@ export function statusFault(template: Template): GraphFault | undefined {
   return templateMissing(template.name, template.language)
 }
 
-/** The fault for a template that this language does not have (reference/graph/error-132001-template-missing.json). */
+/** The fault for a template that this language does not have (meta-cloud-api.md §4, 132001). */
 export function templateMissing(name: string, language: string): GraphFault {
   return { code: 132001, details: `template name (${name}) does not exist in ${language}` }
 }
@@ -107,7 +107,7 @@ function headerFault(compiled: CompiledTemplate, part: Json | undefined, named: 
 function textFault(place: string, variables: string[], part: Json | undefined, named: boolean): GraphFault | undefined {
   const given = parametersOf(part)
   if (given.length !== variables.length) {
-    // Words as captured: reference/graph/error-132000-param-count.json.
+    // Words as captured in production (dgadelha/whaloc, docs/SPEC.md).
     const details = `${place}: number of localizable_params (${given.length}) does not match the expected number of params (${variables.length})`
     return { code: 132000, details }
   }

@@ -3,9 +3,10 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import { LockMode } from '@mikro-orm/core'
 import { type App, AppSchema, type Connection, ConnectionSchema } from './entities.ts'
 
-/** The account's app; `notFound` also for another account's. */
-export async function findApp(tx: Tx, id: string): Promise<App> {
-  const app = await tx.em.findOne(AppSchema, { id, accountId: tx.accountId! })
+/** The account's app, locked if it is to be changed; `notFound` also for another account's. */
+export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promise<App> {
+  const lockMode = lock ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE
+  const app = await tx.em.findOne(AppSchema, { id, accountId: tx.accountId! }, { lockMode })
   if (!app) throw new AppError('notFound', `There is no app ${id}`)
   return app
 }

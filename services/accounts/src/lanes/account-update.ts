@@ -80,7 +80,7 @@ async function record(ctx: Context, accountId: string, news: News[]): Promise<vo
 const toRow = ({ event, receivedAt }: News) => ({
   wabaId: event.wabaId,
   field: event.field,
-  event: eventOf(event).slice(0, 128),
+  event: eventOf(event).slice(0, 128).toWellFormed(),
   words: wordsOf(event),
   value: event.value,
   occurredAt: event.timestampMs === null ? null : new Date(event.timestampMs),

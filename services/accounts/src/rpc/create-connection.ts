@@ -10,13 +10,24 @@ import { ConnectionSchema } from '../db/entities.ts'
 import { findApp } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
 
-/** Connects a number: asks Meta for it with the token, so that a wrong token or id is seen here and not at the first send. */
+/**
+ * Connects a number: asks Meta for it with the token, so that a wrong token or id is seen here and not at the first send. News of
+ * templates and of the account come by the WABA's id alone: a wrong one would lose ours and keep another tenant's from it.
+ */
 export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (ctx, request, call) => {
   const { accountId } = call
   const token = requireText(request.accessToken, 'access_token', 4_096)
   const phoneNumberId = requireText(request.phoneNumberId, 'phone_number_id')
   const wabaId = requireText(request.wabaId, 'waba_id')
-  const number = await ctx.graph.getPhoneNumber({ phoneNumberId, token, signal: call.signal })
+  const [number, isOfWaba] = await Promise.all([
+    ctx.graph.getPhoneNumber({ phoneNumberId, token, signal: call.signal }),
+    ctx.graph.hasPhoneNumber({ wabaId, phoneNumberId, token, signal: call.signal }),
+  ])
+  if (!isOfWaba)
+    throw new AppError(
+      'precondition',
+      `Number ${phoneNumberId} is not in WhatsApp Business Account ${wabaId} at Meta; take the "waba_id" that Meta shows beside the number`,
+    )
   const id = uuid()
   try {
     return await ctx.db.transaction(accountId, async (tx) => {

@@ -30,7 +30,7 @@ export function findKey(tx: Tx, key: string): Promise<KeyRow | undefined> {
 
 export async function keepAnswer(tx: Tx, key: string, status: number, response: Buffer): Promise<void> {
   await sql`update idempotency_keys set state = 'done', status = ${status}, response = ${response}
-            where account_id = ${tx.accountId} and key = ${key} and state = 'running'`.execute(tx.sql)
+            where account_id = ${tx.accountId} and key = ${key} and state <> 'done'`.execute(tx.sql)
 }
 
 export async function markUnknown(tx: Tx, key: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
 import { csvFile, text } from '../input.ts'
 import { route } from '../route.ts'
@@ -23,7 +24,16 @@ export const createContactImport = route({
 
 async function* messages(fileName: string, file: Readable) {
   yield { fileName }
-  // An upload that is refused midway must still be answered, so its socket stays open.
-  for await (const bytes of file.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
+  for await (const bytes of whole(file))
     for (let at = 0; at < bytes.length; at += chunkBytes) yield { chunk: bytes.subarray(at, at + chunkBytes) }
+}
+
+/** The file's bytes. An upload that breaks off was never told to be at its end, so that nothing of it is imported. */
+async function* whole(file: Readable): AsyncGenerator<Buffer> {
+  try {
+    // An upload that is refused midway must still be answered, so its socket stays open.
+    yield* file.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+  } catch (cause) {
+    throw new AppError('invalid', 'The upload broke off before its end; nothing of it was imported', { cause })
+  }
 }

@@ -145,8 +145,8 @@ function pick(node: Record<string, unknown>, fields: string | undefined, default
 }
 
 /**
- * One page of a list: cursors are always there, `next` only when a page follows (meta-cloud-api.md §5; reference/graph/
- * templates-list-last-page.json). 25 a page unless `limit` says otherwise [U].
+ * One page of a list: cursors are always there, `next` only when a page follows (meta-cloud-api.md §5). 25 a page unless
+ * `limit` says otherwise [U].
  */
 function page(req: GraphRequest, all: unknown[]): GraphAnswer {
   const limit = Math.min(Math.max(1, Number(req.query.limit ?? 25) || 25), 1_000)

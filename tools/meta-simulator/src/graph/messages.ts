@@ -58,12 +58,12 @@ function decide(ctx: Context, id: string, number: PhoneNumber | GraphFault, body
   const [fails, spoils, waits] = [draw(), draw(), draw()]
   const latencyMs = within(ctx.settings.latencyMs, waits)
   const refused =
-    orderedError(ctx.settings, 'messages', id) ??
+    orderedError(ctx.settings, 'messages', { phoneNumberId: id, recipient }) ??
     sharedError(ctx.settings.errors.shares, fails) ??
     ctx.limits.take(ctx.settings.limits, id, recipient, atMs)
   if (refused) return refuse(refused, number.wabaId, latencyMs)
 
-  const fault = orderedFault(ctx.settings, id) ?? pickShare(ctx.settings.faults.shares, spoils)
+  const fault = orderedFault(ctx.settings, { phoneNumberId: id, recipient }) ?? pickShare(ctx.settings.faults.shares, spoils)
   if (fault === 'lost') return { line: { ...line, outcome: 'lost', answer: fault }, answer: { status: 0, body: null }, fault, latencyMs }
   line.nth = ++tally.messages
   line.wamid = wamid(recipient, 'out', ctx.settings.seed, id, recipient, tally.messages)
@@ -76,7 +76,7 @@ function sharedError(shares: Record<string, number>, draw: number): GraphFault |
   return code === undefined ? undefined : { code: Number(code) }
 }
 
-/** Shape: reference/graph/send-ok-template-accepted.json; without wa_id for a send by user id (meta-cloud-api.md §3). */
+/** Shape: meta-cloud-api.md §4, "200 response"; without wa_id for a send by user id (§3). */
 function acceptance(number: PhoneNumber, request: SendRequest, id: string): GraphAnswer {
   const { waId, userId } = personOf(number.wabaId, request.recipient!)
   const contact = { input: request.input, ...(waId !== undefined && { wa_id: waId }), user_id: userId }

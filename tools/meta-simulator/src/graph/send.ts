@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { GraphAnswer } from '../graph-errors.ts'
 
-/** Writes a Graph answer; slashes are escaped as on the wire (reference/graph/error-100-33-object-missing.json, note). */
+/** Writes a Graph answer; slashes are escaped as on the wire (meta-cloud-api.md §1 "Unicode"). */
 export function send(reply: FastifyReply, { status, body, headers }: GraphAnswer): FastifyReply {
   const text = JSON.stringify(body).replaceAll('/', '\\/')
   return reply

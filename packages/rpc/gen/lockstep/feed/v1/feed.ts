@@ -51,6 +51,8 @@ export interface Verdict {
     /** Failed: a try is counted; after the last one the entry is dead with this reason. */
     { $case: "failure"; failure: string }
     | undefined;
+  /** Beside an outcome: what of the entry had no effect, in words. Empty when nothing is to be said. */
+  note: string;
 }
 
 export interface FinishRequest {
@@ -518,7 +520,7 @@ export const TakeResponse: MessageFns<TakeResponse> = {
 };
 
 function createBaseVerdict(): Verdict {
-  return { id: "", verdict: undefined };
+  return { id: "", verdict: undefined, note: "" };
 }
 
 export const Verdict: MessageFns<Verdict> = {
@@ -536,6 +538,9 @@ export const Verdict: MessageFns<Verdict> = {
       case "failure":
         writer.uint32(34).string(message.verdict.failure);
         break;
+    }
+    if (message.note !== "") {
+      writer.uint32(42).string(message.note);
     }
     return writer;
   },
@@ -585,6 +590,14 @@ export const Verdict: MessageFns<Verdict> = {
             message.verdict = { $case: "failure", failure: reader.string() };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -609,6 +622,7 @@ export const Verdict: MessageFns<Verdict> = {
         : isSet(object.failure)
         ? { $case: "failure", failure: globalThis.String(object.failure) }
         : undefined,
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
     };
   },
 
@@ -623,6 +637,9 @@ export const Verdict: MessageFns<Verdict> = {
       obj.laterMs = Math.round(message.verdict.laterMs);
     } else if (message.verdict?.$case === "failure") {
       obj.failure = message.verdict.failure;
+    }
+    if (message.note !== "") {
+      obj.note = message.note;
     }
     return obj;
   },
@@ -653,6 +670,7 @@ export const Verdict: MessageFns<Verdict> = {
         break;
       }
     }
+    message.note = object.note ?? "";
     return message;
   },
 };

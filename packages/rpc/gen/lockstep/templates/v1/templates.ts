@@ -56,8 +56,13 @@ export interface GetSyncRequest {
 }
 
 export interface ListTemplatesRequest {
+  /** Optional, both. */
   wabaId: string;
   status: string;
+  /** Id of the last template of the page before. */
+  after: string;
+  /** 50 when 0, at most 200. */
+  limit: number;
 }
 
 export interface ListTemplatesResponse {
@@ -738,7 +743,7 @@ export const GetSyncRequest: MessageFns<GetSyncRequest> = {
 };
 
 function createBaseListTemplatesRequest(): ListTemplatesRequest {
-  return { wabaId: "", status: "" };
+  return { wabaId: "", status: "", after: "", limit: 0 };
 }
 
 export const ListTemplatesRequest: MessageFns<ListTemplatesRequest> = {
@@ -748,6 +753,12 @@ export const ListTemplatesRequest: MessageFns<ListTemplatesRequest> = {
     }
     if (message.status !== "") {
       writer.uint32(18).string(message.status);
+    }
+    if (message.after !== "") {
+      writer.uint32(26).string(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(32).int32(message.limit);
     }
     return writer;
   },
@@ -781,6 +792,22 @@ export const ListTemplatesRequest: MessageFns<ListTemplatesRequest> = {
             message.status = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -801,6 +828,8 @@ export const ListTemplatesRequest: MessageFns<ListTemplatesRequest> = {
         ? globalThis.String(object.waba_id)
         : "",
       status: isSet(object.status) ? globalThis.String(object.status) : "",
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
     };
   },
 
@@ -812,6 +841,12 @@ export const ListTemplatesRequest: MessageFns<ListTemplatesRequest> = {
     if (message.status !== "") {
       obj.status = message.status;
     }
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
     return obj;
   },
 
@@ -822,6 +857,8 @@ export const ListTemplatesRequest: MessageFns<ListTemplatesRequest> = {
     const message = createBaseListTemplatesRequest();
     message.wabaId = object.wabaId ?? "";
     message.status = object.status ?? "";
+    message.after = object.after ?? "";
+    message.limit = object.limit ?? 0;
     return message;
   },
 };
@@ -1041,6 +1078,7 @@ export const TemplatesDefinition = {
       responseStream: false,
       options: {},
     },
+    /** A page, in id order. */
     listTemplates: {
       name: "ListTemplates",
       requestType: ListTemplatesRequest as typeof ListTemplatesRequest,
@@ -1065,6 +1103,7 @@ export interface TemplatesServiceImplementation<CallContextExt = {}> {
   /** Queues a sync of the connection's WABA. conflict while one is running: the words say since when. */
   startSync(request: StartSyncRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SyncRun>>;
   getSync(request: GetSyncRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SyncRun>>;
+  /** A page, in id order. */
   listTemplates(
     request: ListTemplatesRequest,
     context: CallContext & CallContextExt,
@@ -1077,6 +1116,7 @@ export interface TemplatesClient<CallOptionsExt = {}> {
   /** Queues a sync of the connection's WABA. conflict while one is running: the words say since when. */
   startSync(request: DeepPartial<StartSyncRequest>, options?: CallOptions & CallOptionsExt): Promise<SyncRun>;
   getSync(request: DeepPartial<GetSyncRequest>, options?: CallOptions & CallOptionsExt): Promise<SyncRun>;
+  /** A page, in id order. */
   listTemplates(
     request: DeepPartial<ListTemplatesRequest>,
     options?: CallOptions & CallOptionsExt,
