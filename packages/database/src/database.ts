@@ -52,8 +52,8 @@ const maxAttempts = 3
 const transactions = histogram('lockstep_db_transaction_seconds', 'Duration of a database transaction', 's')
 const deadlocks = counter('lockstep_db_deadlocks_total', 'Transactions that PostgreSQL rolled back as deadlocked or not serializable')
 
-/** A server that is stuck is worse than one that is gone: every wait inside PostgreSQL has a bound. */
-const serverSettings = '-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s'
+/** A server that is stuck is worse than one that is gone: every wait inside PostgreSQL has a bound. Short statements gain nothing by JIT. */
+const serverSettings = '-c jit=off -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s'
 /** A health probe that waits longer has its answer. */
 const pingTimeoutMs = 2_000
 

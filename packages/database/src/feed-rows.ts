@@ -24,8 +24,8 @@ export interface FeedAppend {
   body?: unknown
 }
 
-/** What became of an entry: finished with an outcome, due again later, or failed (a try is counted). */
-export type FeedVerdict = { id: string } & ({ outcome: string } | { laterMs: number } | { failure: string })
+/** What became of an entry: finished with an outcome (and in words, what of it had no effect), due again later, or failed (a try is counted). */
+export type FeedVerdict = { id: string } & ({ outcome: string; note?: string } | { laterMs: number } | { failure: string })
 
 /**
  * Where an entry's content stands when it isn't in `feed_open.body`: a lateral query over `f` that answers at most one row
@@ -79,7 +79,8 @@ const toEntry = (row: TakenRow): FeedEntry => ({ ...row, body: row.body ?? Buffe
 
 /**
  * Writes down what became of taken entries; entries that are gone already are passed over. Repeating it changes nothing: a
- * failure counts only while the entry is due, and the first count puts it off by `retryMs` for each try so far.
+ * failure counts only while the entry is due, and the first count puts it off by `retryMs` for each try so far. Only failures
+ * in a row count: an entry that lives for days and goes on is not killed by its third bad moment.
  */
 export async function settleFeed(
   tx: Tx,
@@ -99,7 +100,7 @@ export async function settleFeed(
   )
   if (done.length > 0) await sql`delete from feed_open f where id = any(${done}::bigint[]) and ${mine}`.execute(tx.sql)
   if (later.length > 0)
-    await sql`update feed_open f set not_before = now() + v.ms * interval '1 millisecond'
+    await sql`update feed_open f set attempts = 0, not_before = now() + v.ms * interval '1 millisecond'
       from unnest(${later.map((v) => v.id)}::bigint[], ${later.map((v) => v.laterMs)}::float8[]) v(id, ms)
       where f.id = v.id and f.dead_reason is null and ${mine}`.execute(tx.sql)
   if (failed.length > 0)

@@ -97,6 +97,20 @@ test('a failed entry waits longer after each try and is dead after three; its ne
   expect(await db.system(feedCounts)).toMatchObject([{ lane, open: 1, dead: 1 }])
 })
 
+test('only failures in a row count: an entry that goes on in between lives', async () => {
+  await append('a', 1)
+  const due = () => world.sql("update templates.feed_open set not_before = now() - interval '1 ms'")
+  for (let round = 0; round < 3; round++) {
+    for (let failure = 1; failure < laneSettings.maxTries; failure++) {
+      await settle('a', [{ id: '1', failure: 'a bad moment' }])
+      await due()
+    }
+    await settle('a', [{ id: '1', laterMs: 1 }])
+    await due()
+  }
+  expect((await take('a')).entries).toMatchObject([{ id: '1', attempts: 0 }])
+})
+
 test('settling again changes nothing: one failure is counted once, whoever repeats it', async () => {
   await append('a', 3)
   const verdicts: FeedVerdict[] = [

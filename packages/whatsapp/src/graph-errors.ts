@@ -192,9 +192,9 @@ export interface ClassifiedError extends GraphErrorRow {
   code: number | null
 }
 
-/** Meta's codes come as numbers, and as strings in some pages (template-pacing): a number, or null for anything else. */
+/** Meta's codes come as numbers, and as strings in some pages (template-pacing): a number of 32 bits, or null for anything else. */
 export function codeOf(value: unknown): number | null {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : null
+  if (typeof value === 'number') return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? value : null
   return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : null
 }
 

@@ -60,12 +60,14 @@ export function applyChange(attempt: Attempt, change: Change): Attempt {
 }
 
 /**
- * An outcome is written while the attempt waits for it. "Accepted" is also true later: a status may have been faster than
- * the answer to the call that it belongs to.
+ * An outcome is written while the attempt waits for it, or over `unknown`: that others write who have heard nothing for long of
+ * the process that sends, which knows better when it comes back. "Accepted" is also true later: a status may have been faster
+ * than the answer to the call that it belongs to.
  */
 function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
   if (change.kind === 'accepted') return accepted(attempt, change.at, change.wamid)
-  if (attempt.outcome !== 'sending') return attempt
+  const knowsBetter = attempt.outcome === 'sending' || (attempt.outcome === 'unknown' && change.kind !== 'unknown')
+  if (!knowsBetter) return attempt
   return { ...attempt, outcome: change.kind, code: change.code ?? null, words: change.words ?? '' }
 }
 

@@ -1,13 +1,13 @@
 import { AppError } from '@lockstep/contracts'
 
-export type CampaignState = 'draft' | 'scheduled' | 'preparing' | 'sending' | 'paused' | 'completed' | 'cancelled' | 'failed'
+export type CampaignState = 'draft' | 'preparing' | 'sending' | 'paused' | 'completed' | 'cancelled' | 'failed'
 
 /** What a person may order, the states in which it makes sense, and where it leads. */
 const orders = {
-  start: { from: ['draft'], to: 'preparing' },
+  start: { from: ['draft', 'failed'], to: 'preparing' },
   pause: { from: ['sending'], to: 'paused' },
   resume: { from: ['paused'], to: 'sending' },
-  cancel: { from: ['draft', 'scheduled', 'preparing', 'sending', 'paused'], to: 'cancelled' },
+  cancel: { from: ['draft', 'preparing', 'sending', 'paused', 'failed'], to: 'cancelled' },
 } as const satisfies Record<string, { from: readonly CampaignState[]; to: CampaignState }>
 
 export type Order = keyof typeof orders

@@ -35,8 +35,8 @@ export interface Context extends BaseContext {
   webhooks: FeedSource
   /** Campaigns with something to do wait in our own. */
   feed: FeedSource
-  /** Messages that are under way after their slice has ended; a stop waits for them. */
-  stragglers: Set<Promise<unknown>>
+  /** Messages of each campaign that are under way, also after their slice has ended; a stop waits for them. */
+  underWay: Map<string, Set<Promise<void>>>
 }
 
 export async function createContext(config: Config, overrides: BaseOverrides = {}): Promise<Context> {
@@ -58,7 +58,7 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
       templates: up.use(connect(TemplatesDefinition, addresses.templates, tls ?? undefined)),
       webhooks: up.use(remoteFeed(addresses.gateway, tls)),
       feed: localFeed(base),
-      stragglers: new Set<Promise<unknown>>(),
+      underWay: new Map<string, Set<Promise<void>>>(),
     },
     up,
   )

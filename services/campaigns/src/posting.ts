@@ -3,15 +3,16 @@ import { AppError, slotGraceMs } from '@lockstep/contracts'
 import { buildTemplateMessage, type SendOutcome } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
 import type { Context } from './context.ts'
-import type { Claimed } from './db/queries.ts'
-import { recipientsOfContacts } from './db/queries.ts'
+import { type Claimed, recipientsOfContacts, type Written } from './db/queries.ts'
 import type { Slice } from './sending.ts'
 
 /** A refused connection is tried again soon, then ever more rarely. */
-const notSentDelayMs = (attempts: number): number => Math.min(1_000 * 2 ** (attempts - 1), 60_000)
+const notSentDelayMs = (failures: number): number => Math.min(1_000 * 2 ** (failures - 1), 60_000)
 const throttledDelayMs = 5_000
 /** Claimed rows go back into the queue for so long when they could not even be checked. */
 const uncheckedDelayMs = 2_000
+/** The outcome of another message to the same person is waited for so long at a time. */
+const samePersonDelayMs = 1_000
 
 /**
  * Sends to claimed recipients, each in its slot. Asks contacts first whether they may be written to: the answer is newer than
@@ -22,11 +23,11 @@ export async function dispatch(ctx: Context, slice: Slice, claimed: Claimed[], s
   const later = (ms: number) => new Date(ctx.now() + ms)
   const record = (row: Claimed, change: Omit<OutcomeChange, 'at'>) =>
     slice.recorder.record({ attemptId: row.attemptId, change: { ...change, at: new Date(ctx.now()) } })
-  let refusals: Map<string, string>
+  let decided: Map<string, Decision>
   let waits: (number | null)[]
   try {
     const pairs = ctx.limiter.takePair(slice.connection.id, claimed.map(addressOf))
-    ;[refusals, waits] = await Promise.all([refused(ctx, slice, claimed), pairs])
+    ;[decided, waits] = await Promise.all([decide(ctx, slice, claimed), pairs])
   } catch (error) {
     // Nothing was written to anybody: back into the queue with all of them, and the lane waits for what is away.
     await Promise.all(
@@ -35,8 +36,8 @@ export async function dispatch(ctx: Context, slice: Slice, claimed: Claimed[], s
     throw error
   }
   return claimed.map((row, i) => {
-    const refusal = refusals.get(row.contactId)
-    if (refusal) return record(row, { kind: 'skipped', words: refusal })
+    const decision = decided.get(row.contactId)
+    if (decision) return record(row, decision)
     const waitMs = waits[i]
     if (waitMs) return record(row, { kind: 'not_sent', words: 'written to within the last 6 seconds', notBefore: later(waitMs) })
     return send(ctx, slice, row, slots[i]!)
@@ -45,25 +46,37 @@ export async function dispatch(ctx: Context, slice: Slice, claimed: Claimed[], s
 
 const addressOf = (row: Claimed): string => row.phone || row.userId
 
-/** Which of them must not be written to, and why; a second recipient of one person is a duplicate. */
-async function refused(ctx: Context, { campaign, marketing }: Slice, claimed: Claimed[]): Promise<Map<string, string>> {
+/** Why somebody is not written to now. */
+type Decision = Pick<OutcomeChange, 'kind' | 'words' | 'notBefore'>
+
+/** Who must not be written to, or not yet, by their contacts' ids: for what they said, or for what the same person gets otherwise. */
+async function decide(ctx: Context, { campaign, marketing }: Slice, claimed: Claimed[]): Promise<Map<string, Decision>> {
   const { accountId } = campaign
   const contactIds = claimed.map((row) => row.contactId)
   const { results } = await ctx.contacts.checkSendable({ contactIds, marketing }, { accountId })
-  const refusals = new Map(results.filter((r) => r.refusal).map((r) => [r.contactId, r.refusal]))
-  const joined = results.filter((r) => r.canonicalId !== r.contactId)
-  if (joined.length > 0) {
-    const present = await ctx.db.transaction(accountId, (tx) =>
-      recipientsOfContacts(
-        tx,
-        campaign.id,
-        joined.map((r) => r.canonicalId),
-      ),
-    )
-    for (const { contactId, canonicalId } of joined) if (present.has(canonicalId)) refusals.set(contactId, 'duplicate')
-  }
   if (results.length < contactIds.length) throw new AppError('internal', 'contacts did not answer for every recipient')
-  return refusals
+  const also = results.flatMap((result) => result.also)
+  const found = also.length === 0 ? [] : await ctx.db.transaction(accountId, (tx) => recipientsOfContacts(tx, campaign.id, also))
+  const recipients = new Map(found.map((recipient) => [recipient.contactId, recipient]))
+  const decided = new Map<string, Decision>()
+  results.forEach(({ contactId, refusal, also }, i) => {
+    const others = also.flatMap((id) => recipients.get(id) ?? [])
+    const decision = refusal ? ({ kind: 'skipped', words: refusal } as const) : afterOthers(claimed[i]!.attemptId, others, ctx.now())
+    if (decision) decided.set(contactId, decision)
+  })
+  return decided
+}
+
+/**
+ * What other recipients of a campaign that turned out to be the same person leave to do. Of those under way the one that was
+ * claimed first goes on: claims are serial, so that each sees those before it.
+ */
+function afterOthers(attemptId: string, others: Written[], nowMs: number): Decision | null {
+  if (others.some((other) => other.written)) return { kind: 'skipped', words: 'duplicate' }
+  const isSecond = others.some(({ sendingId }) => sendingId !== null && BigInt(sendingId) < BigInt(attemptId))
+  if (!isSecond) return null
+  const notBefore = new Date(nowMs + samePersonDelayMs)
+  return { kind: 'not_sent', words: 'another message to the same person is under way', notBefore }
 }
 
 async function send(ctx: Context, slice: Slice, row: Claimed, slot: number): Promise<void> {
@@ -71,30 +84,34 @@ async function send(ctx: Context, slice: Slice, row: Claimed, slot: number): Pro
   const { phoneNumberId } = connection
   const token = ctx.tokens.issue({ kind: 'c', ownerId: campaign.id, attemptId: row.attemptId, phoneNumberId })
   const to = row.phone ? { phone: row.phone } : { userId: row.userId }
+  const notAfterMs = slot + slotGraceMs
   let outcome: SendOutcome
   try {
     const body = buildTemplateMessage({ template, to, values: row.values, token })
     const waitMs = slot - performance.now()
     if (waitMs > 1) await delay(waitMs)
-    outcome = await ctx.graph.sendMessage({ phoneNumberId, token: accessToken, body, notAfterMs: slot + slotGraceMs })
+    outcome = await ctx.graph.sendMessage({ phoneNumberId, token: accessToken, body, notAfterMs })
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    outcome = { kind: 'rejected', code: null, words: error.message, details: '' }
+    // Before a byte was written: the call itself answers with an outcome whatever happens to it.
+    if (!(error instanceof AppError)) ctx.log.error({ err: error, campaignId: campaign.id }, 'A message could not be built')
+    outcome = { kind: 'rejected', code: null, words: error instanceof AppError ? error.message : 'it could not be built', details: '' }
   }
   if (outcome.kind === 'throttled' && outcome.scope !== 'recipient')
     await ctx.limiter.reportThrottled(connection.id, outcome.retryAfterMs).catch(() => {}) // Redis is away: the next slot is refused anyway
   const learned = learnedFrom(outcome, row)
-  await recorder.record({ attemptId: row.attemptId, change: changeOf(outcome, row, ctx.now()), ...(learned && { learned }) })
+  // A slot that passed meanwhile is nobody's fault: the next one may be soon.
+  const failures = performance.now() >= notAfterMs ? 1 : row.number
+  await recorder.record({ attemptId: row.attemptId, change: changeOf(outcome, failures, ctx.now()), ...(learned && { learned }) })
 }
 
-/** What an outcome of the call means for the attempt (reliability: "outcome of the call"). */
-export function changeOf(outcome: SendOutcome, row: Pick<Claimed, 'number'>, nowMs: number): OutcomeChange {
+/** What an outcome of the call means for the attempt. */
+function changeOf(outcome: SendOutcome, failures: number, nowMs: number): OutcomeChange {
   const at = new Date(nowMs)
   switch (outcome.kind) {
     case 'accepted':
       return { kind: 'accepted', at, wamid: outcome.wamid }
     case 'notSent':
-      return { kind: 'not_sent', at, words: outcome.reason, notBefore: new Date(nowMs + notSentDelayMs(row.number)) }
+      return { kind: 'not_sent', at, words: outcome.reason, notBefore: new Date(nowMs + notSentDelayMs(failures)) }
     case 'throttled':
       return {
         kind: 'not_sent',

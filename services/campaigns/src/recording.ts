@@ -8,7 +8,7 @@ import {
   addStatistics,
   type LockedRecipient,
   lockRecipientsOf,
-  moveCampaign,
+  pauseBecauseOf,
   type RecipientChange,
   readAttempts,
   writeAttempts,
@@ -34,10 +34,14 @@ export async function recordChanges(ctx: Context, tx: Tx, campaignId: string, ch
   const before = new Map((await readAttempts(tx, campaignId, ids)).map((a) => [a.id, a]))
   const after = new Map(before)
   const notBefore = new Map<string, Date>()
-  for (const { attemptId, change } of changes) {
+  const news: AttemptChange[] = []
+  for (const item of changes) {
+    const { attemptId, change, learned } = item
     const attempt = after.get(attemptId)
     if (!attempt) continue
-    after.set(attemptId, applyChange(attempt, change))
+    const next = applyChange(attempt, change)
+    if (learned || !same(next, attempt)) news.push(item)
+    after.set(attemptId, next)
     if ('notBefore' in change && change.notBefore) notBefore.set(attemptId, change.notBefore)
   }
   const changed = [...after.values()].filter((attempt) => !same(attempt, before.get(attempt.id)!))
@@ -48,7 +52,7 @@ export async function recordChanges(ctx: Context, tx: Tx, campaignId: string, ch
     newest.map((attempt) => recipientChange(attempt, notBefore.get(attempt.id) ?? null)),
   )
   const contactOf = (attemptId: string) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId
-  await follow(ctx, tx, campaignId, changes, contactOf)
+  await follow(ctx, tx, campaignId, news, contactOf)
   await addStatistics(tx, campaignId, delta(newest, before, recipients))
   return new Set(before.keys())
 }
@@ -70,23 +74,25 @@ function delta(newest: Attempt[], before: Map<string, Attempt>, recipients: Map<
   return sum
 }
 
-/** What follows from outcomes and statuses beyond the attempt: contacts learn, the campaign stops where going on would hurt. */
+/** What follows from news of attempts beyond them: contacts learn, the campaign stops where going on would hurt. */
 async function follow(
   ctx: Context,
   tx: Tx,
   campaignId: string,
-  changes: AttemptChange[],
+  news: AttemptChange[],
   contactOf: (attemptId: string) => string | undefined,
 ): Promise<void> {
-  for (const { attemptId, change, learned } of changes) {
+  for (const { attemptId, change, learned } of news) {
     const contactId = contactOf(attemptId)
-    const news = learned ?? optedOut(change)
-    if (contactId && news)
-      await feed(ctx, tx, { lane: 'contacts.learn', key: tx.accountId!, kind: 'learned', body: { ...news, contactId } satisfies Learned })
+    const body = learned ?? optedOut(change)
+    if (contactId && body)
+      await feed(ctx, tx, { lane: 'contacts.learn', key: tx.accountId!, kind: 'learned', body: { ...body, contactId } satisfies Learned })
   }
-  const reason = changes.map(({ change }) => stopWords(change)).find((words) => words !== null)
-  if (reason && (await moveCampaign(tx, campaignId, ['sending'], 'paused', { reason })))
-    ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
+  const stops = news.filter(({ change }) => stopWords(change) !== null)
+  if (stops.length === 0) return
+  const reason = stopWords(stops[0]!.change)!
+  const attemptIds = stops.map(({ attemptId }) => attemptId)
+  if (await pauseBecauseOf(tx, campaignId, attemptIds, reason)) ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
 }
 
 /** The person told WhatsApp to stop marketing: Meta says so with the failure (error 131050, meta-cloud-api.md §6). */

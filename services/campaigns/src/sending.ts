@@ -10,6 +10,7 @@ import { addStatistics, type Claimed, claimRecipients, findCampaign, moveCampaig
 import { dispatch } from './posting.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { noStatistics } from './statistics.ts'
+import { misfitOf } from './values.ts'
 
 /** How long a campaign sends before its lane is given back, so that pause, deploys and other campaigns need not wait longer. */
 const sliceMs = 3_000
@@ -58,11 +59,14 @@ async function openSlice(ctx: Context, campaign: Campaign): Promise<Slice | { re
   if (connection.health === 'disabled') return { reason: connection.healthWords }
   if (template.status !== 'APPROVED')
     return { reason: `Template "${template.name}" is ${template.status} at Meta. Resume the campaign when it is approved again.` }
+  const components = JSON.parse(template.componentsJson)
+  const misfit = misfitOf({ name: template.name, components }, campaign.values)
+  if (misfit) return { reason: `${misfit}. Change the template back and resume, or start a new campaign.` }
   return {
     campaign,
     connection,
     accessToken: ctx.secrets.open(connection.sealedToken, secretPlaces.connection(connection.id, connection.accountId)),
-    template: { name: template.name, language: template.language, components: JSON.parse(template.componentsJson) },
+    template: { name: template.name, language: template.language, components },
     marketing: template.category === 'MARKETING',
     recorder: createRecorder(ctx, campaign.accountId, campaign.id),
   }
@@ -73,33 +77,34 @@ type End = 'over' | 'stopped' | number
 
 /** Claims and sends while there are recipients, slots and time; what is under way at the end is waited for a little. */
 async function roll(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal): Promise<End> {
-  const underWay = new Set<Promise<void>>()
   try {
-    return await claimAndSend(ctx, slice, held, signal, underWay)
+    return await claimAndSend(ctx, slice, held, signal)
   } finally {
-    await linger(ctx, underWay)
+    await Promise.race([Promise.all(underWay(ctx, slice)), delay(lingerMs * ctx.scale)])
   }
 }
 
-/** At most `sendConcurrency` messages are under way. */
-async function claimAndSend(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal, underWay: Set<Promise<void>>): Promise<End> {
+/** At most `sendConcurrency` messages of a campaign are under way, those of earlier slices among them. */
+async function claimAndSend(ctx: Context, slice: Slice, held: FencedLock, signal: AbortSignal): Promise<End> {
   const { sendConcurrency } = ctx.config
   const endAt = performance.now() + sliceMs * ctx.scale
+  const over = delay(sliceMs * ctx.scale)
   const queue = { ready: 0 }
   while (performance.now() < endAt && !signal.aborted) {
-    const free = sendConcurrency - underWay.size
+    const free = sendConcurrency - underWay(ctx, slice).length
     if (free < sendConcurrency / 4) {
-      await Promise.race(underWay)
+      await Promise.race([...underWay(ctx, slice), over])
       continue
     }
     const step = await nextStep(ctx, slice, held, queue, Math.min(free, maxClaim), signal)
     if (step === 'over' || step === 'stopped') return step
     if (Array.isArray(step)) {
-      for (const send of step) track(underWay, send)
+      for (const send of step) track(ctx, slice, send)
       continue
     }
     if (performance.now() + step > endAt) return step
-    await Promise.race([delay(step), ...(underWay.size > 0 ? [Promise.all(underWay)] : [])])
+    const sends = underWay(ctx, slice)
+    await Promise.race([delay(step), ...(sends.length > 0 ? [Promise.all(sends)] : [])])
   }
   return 0
 }
@@ -141,16 +146,16 @@ async function claim(tx: Parameters<typeof claimRecipients>[0], campaignId: stri
   return claimed
 }
 
-function track(underWay: Set<Promise<void>>, send: Promise<void>): void {
-  const tracked = send.finally(() => underWay.delete(tracked))
-  underWay.add(tracked)
-}
+const underWay = (ctx: Context, { campaign }: Slice): Promise<void>[] => [...(ctx.underWay.get(campaign.id) ?? [])]
 
-async function linger(ctx: Context, underWay: Set<Promise<void>>): Promise<void> {
-  if (underWay.size === 0) return
-  const rest = Promise.all(underWay).finally(() => ctx.stragglers.delete(rest))
-  ctx.stragglers.add(rest)
-  await Promise.race([rest, delay(lingerMs * ctx.scale)])
+function track(ctx: Context, { campaign: { id } }: Slice, send: Promise<void>): void {
+  const sends = ctx.underWay.get(id) ?? new Set()
+  ctx.underWay.set(id, sends)
+  const tracked = send.finally(() => {
+    sends.delete(tracked)
+    if (sends.size === 0) ctx.underWay.delete(id)
+  })
+  sends.add(tracked)
 }
 
 /** sending → completed, unless somebody was put back into the queue meanwhile. */

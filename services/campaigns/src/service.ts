@@ -1,8 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { bind } from '@lockstep/rpc'
 import { CampaignsDefinition } from '@lockstep/rpc/gen/campaigns'
 import { type BaseOverrides, every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work } from '@lockstep/service'
 import type { Config } from './config.ts'
-import { createContext } from './context.ts'
+import { type Context, createContext } from './context.ts'
 import { expireSending } from './jobs/expire-sending.ts'
 import { messageStatus } from './lanes/message-status.ts'
 import { runCampaign } from './lanes/run-campaign.ts'
@@ -12,7 +13,7 @@ import { methods } from './rpc/index.ts'
 export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
-  up.defer(async () => void (await Promise.allSettled(ctx.stragglers)))
+  up.defer(() => finish(ctx))
   up.use(await work(ctx, 'campaigns.run', ctx.feed, runCampaign))
   up.use(await work(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus))
   up.use(sweepFeed(ctx))
@@ -20,4 +21,10 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
   up.use(measureFeed(ctx))
   const doors = up.use(await openDoors(ctx, [bind(CampaignsDefinition, ctx, methods), feedService(ctx, ctx.feed)]))
   return started(doors, up)
+}
+
+/** Waits for messages that are under way, but not for ever for a database that is away. */
+async function finish({ underWay, config }: Context): Promise<void> {
+  const sends = [...underWay.values()].flatMap((campaign) => [...campaign])
+  await Promise.race([Promise.all(sends), delay(config.drainMs, undefined, { ref: false })])
 }

@@ -3,7 +3,7 @@ import type { Campaign } from './db/entities.ts'
 import { noStatistics, type Statistics } from './statistics.ts'
 
 export function campaignToProto(campaign: Campaign, statistics: Statistics = noStatistics()): proto.Campaign {
-  const { createdAt, startedAt, finishedAt, accountId: _, ...rest } = campaign
+  const { createdAt, startedAt, resumedAt: _, finishedAt, accountId: __, ...rest } = campaign
   return {
     ...rest,
     statistics,

@@ -26,6 +26,17 @@ export function checkValues(template: { name: string; components: readonly unkno
   if (unknown) throw new AppError('invalid', `Template "${template.name}" has no variable "${unknown}"`)
 }
 
+/** Why the values don't fit the template any more, in words; null while they do. */
+export function misfitOf(template: { name: string; components: readonly unknown[] }, values: Record<string, string>): string | null {
+  try {
+    checkValues(template, values)
+    return null
+  } catch (error) {
+    if (error instanceof AppError) return error.message
+    throw error
+  }
+}
+
 const placeholder = /\{\{\s*(name|phone|attributes\.([^{}\s]+))\s*\}\}/g
 
 /** The values for one person, or which of them came out empty: then the message can't be sent to them. */
@@ -35,7 +46,7 @@ export function fillValues(values: Record<string, string>, person: Person): { va
     const value = text.replace(placeholder, (_all, field: string, attribute?: string) => {
       if (field === 'name') return person.name
       if (field === 'phone') return person.phone
-      return person.attributes[attribute!] ?? ''
+      return Object.hasOwn(person.attributes, attribute!) ? person.attributes[attribute!]! : ''
     })
     if (!value.trim()) return { empty: key }
     filled[key] = value

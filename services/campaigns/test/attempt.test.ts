@@ -57,12 +57,22 @@ test('a state never falls back, whatever comes later', () => {
   )
 })
 
-test('an unknown outcome is resolved by a status, and by nothing else', () => {
-  const unknown = applyChange(claimed, { kind: 'unknown', at: new Date(), words: 'time-out' })
+test('an unknown outcome is resolved by a status, or by the process that made the call, which was only slow to tell', () => {
+  const at = new Date()
+  const given: Change = { kind: 'unknown', at, words: 'its process seems to have ended' }
+  const unknown = applyChange(claimed, given)
   expect(recipientState(unknown)).toBe('unknown')
-  expect(recipientState(applyChange(unknown, { kind: 'not_sent', at: new Date() }))).toBe('unknown')
-  expect(recipientState(applyChange(unknown, { kind: 'rejected', at: new Date() }))).toBe('unknown')
-  expect(recipientState(applyChange(unknown, { kind: 'sent', at: new Date(), wamid: 'w' }))).toBe('sent')
+  expect(recipientState(applyChange(unknown, { kind: 'sent', at, wamid: 'w' }))).toBe('sent')
+  const outcomes: [Change, string][] = [
+    [{ kind: 'not_sent', at }, 'queued'],
+    [{ kind: 'rejected', at }, 'rejected'],
+    [{ kind: 'skipped', at }, 'skipped'],
+    [{ kind: 'accepted', at, wamid: 'w' }, 'accepted'],
+  ]
+  for (const [outcome, state] of outcomes) {
+    expect(recipientState(applyChange(unknown, outcome))).toBe(state)
+    expect(recipientState(applyChange(applyChange(claimed, outcome), given))).toBe(state)
+  }
 })
 
 test('read implies delivered and sent in the statistics; failed shows only while nothing better is known', () => {

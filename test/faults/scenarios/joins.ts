@@ -23,18 +23,20 @@ export const joins: FaultScenario = {
   },
 }
 
-/** All pairs are joined, and nobody was claimed as a second recipient of one person a second or more after that. */
+/** All pairs are joined; nobody got a second message that was claimed a second or more after that, and everybody got one. */
 async function assertOnePersonEach(run: FaultRun, campaignId: string, pairs: number): Promise<void> {
   const { sql } = run.stack.world
-  const joined = await sql<{ late: number }>(
-    `select count(a.id)::int as late
-     from contacts.contacts c
-     left join campaigns.recipients r on r.contact_id = c.id and r.campaign_id = $1
-     left join campaigns.attempts a on a.recipient_id = r.id and a.outcome = 'accepted' and a.claimed_at > c.updated_at + interval '1 second'
-     where c.merged_into is not null group by c.id`,
+  const people = await sql<{ messages: number; late: boolean }>(
+    `select count(a.id)::int as messages,
+            count(a.id) > 1 and max(a.claimed_at) > max(c.updated_at) filter (where c.merged_into is not null) + interval '1 second' as late
+     from contacts.contacts c join campaigns.recipients r on r.contact_id = c.id and r.campaign_id = $1
+     left join campaigns.attempts a on a.recipient_id = r.id and a.outcome = 'accepted'
+     group by coalesce(c.merged_into, c.id) having count(c.merged_into) > 0`,
     [campaignId],
   )
-  if (joined.length !== pairs) throw new Error(`${joined.length} contacts of ${pairs} are joined to another`)
-  const late = joined.filter((contact) => contact.late > 0).length
-  if (late > 0) throw new Error(`${late} people were written to as a second recipient after their contacts had been joined`)
+  if (people.length !== pairs) throw new Error(`${people.length} contacts of ${pairs} are joined to another`)
+  const twice = people.filter(({ late }) => late).length
+  if (twice > 0) throw new Error(`${twice} people were written to a second time after their contacts had been joined`)
+  const never = people.filter(({ messages }) => messages === 0).length
+  if (never > 0) throw new Error(`${never} people got nothing because each of their contacts was taken for the other's duplicate`)
 }

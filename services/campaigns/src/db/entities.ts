@@ -17,6 +17,8 @@ export const CampaignSchema = defineEntity({
     reason: p.text(),
     createdAt: p.datetime(),
     startedAt: p.datetime().nullable(),
+    /** When a person last ordered it to go on; what attempts before that tell does not stop it again. */
+    resumedAt: p.datetime().nullable(),
     finishedAt: p.datetime().nullable(),
   },
 })

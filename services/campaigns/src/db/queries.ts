@@ -117,7 +117,7 @@ export interface Waiting {
   state: Campaign['state']
   /** How many recipients could be claimed now, up to the limit that was asked for. */
   ready: number
-  /** When the next one may be claimed, ms from now; null when none is queued. */
+  /** When the next of those that must wait may be claimed, ms from now; null when none must. */
   nextMs: number | null
   /** Whether any is under way. */
   sending: boolean
@@ -130,8 +130,8 @@ export async function waiting(tx: Tx, campaignId: string, limit: number): Promis
     sql`select c.state,
                (select count(*)::int from (select 1 from recipients where campaign_id = c.id and state = 'queued'
                   and (not_before is null or not_before <= now()) limit ${limit}) r) as ready,
-               (select (extract(epoch from coalesce(min(not_before), now()) - now()) * 1000)::float8 from recipients
-                where campaign_id = c.id and state = 'queued' having count(*) > 0) as "nextMs",
+               (select (extract(epoch from min(not_before) - now()) * 1000)::float8 from recipients
+                where campaign_id = c.id and state = 'queued' and not_before > now()) as "nextMs",
                exists (select 1 from recipients where campaign_id = c.id and state = 'sending') as sending
         from campaigns c where c.id = ${campaignId}`,
   )
@@ -209,6 +209,22 @@ export async function moveCampaign(
   return row !== undefined
 }
 
+/** Pauses a sending campaign for what became known of attempts; false when a person has ordered it to go on since they were claimed. */
+export async function pauseBecauseOf(tx: Tx, id: string, attemptIds: string[], reason: string): Promise<boolean> {
+  const row = await queryOne(
+    tx,
+    sql`update campaigns set state = 'paused', reason = ${reason}, finished_at = null
+        where id = ${id} and account_id = ${tx.accountId} and state = 'sending'
+          and coalesce(resumed_at < (select max(claimed_at) from attempts where id = any(${attemptIds}::bigint[])), true) returning id`,
+  )
+  return row !== undefined
+}
+
+/** Notes that a person orders a campaign to go on: by the clock that dates claims, which wait for this transaction. */
+export async function noteResumed(tx: Tx, id: string): Promise<void> {
+  await sql`update campaigns set resumed_at = clock_timestamp() where id = ${id}`.execute(tx.sql)
+}
+
 /** Attempts of a campaign that wait for an outcome since before a moment: their process died between claim and answer. */
 export async function staleAttempts(tx: Tx, campaignId: string, before: Date, limit: number): Promise<string[]> {
   const rows = await query<{ id: string }>(
@@ -228,11 +244,22 @@ export function attemptsByWamid(tx: Tx, wamids: string[]): Promise<{ attemptId: 
   )
 }
 
-/** Which of these contacts are recipients of a campaign. */
-export async function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: string[]): Promise<Set<string>> {
-  const rows = await query<{ contactId: string }>(
+/** What another recipient of a campaign has or may have got. */
+export interface Written {
+  contactId: string
+  /** A message that arrived, may have arrived or may yet arrive. */
+  written: boolean
+  /** The attempt that is under way. */
+  sendingId: string | null
+}
+
+/** Which of these contacts are recipients of a campaign too, and what became of their messages. */
+export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: string[]): Promise<Written[]> {
+  return query(
     tx,
-    sql`select contact_id as "contactId" from recipients where campaign_id = ${campaignId} and contact_id = any(${contactIds}::uuid[])`,
+    sql`select r.contact_id as "contactId", case when r.state = 'sending' then r.attempt_id::text end as "sendingId",
+               exists (select from attempts a where a.recipient_id = r.id and a.outcome in ('accepted', 'unknown')
+                 and (a.failed_at is null or a.delivered_at is not null or a.read_at is not null)) as written
+        from recipients r where r.campaign_id = ${campaignId} and r.contact_id = any(${contactIds}::uuid[])`,
   )
-  return new Set(rows.map((row) => row.contactId))
 }

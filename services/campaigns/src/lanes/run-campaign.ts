@@ -1,6 +1,9 @@
-import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import { AppError, laneSettings } from '@lockstep/contracts'
+import type { FeedEntry } from '@lockstep/database'
+import { type EntryVerdict, isInfrastructure, type LaneHandler } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findCampaign } from '../db/queries.ts'
+import type { Campaign } from '../db/entities.ts'
+import { clearRecipients, findCampaign, moveCampaign } from '../db/queries.ts'
 import { prepare } from '../preparing.ts'
 import { sendSlice } from '../sending.ts'
 
@@ -8,16 +11,42 @@ import { sendSlice } from '../sending.ts'
 export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries, lease) => {
   const accountId = entries[0]!.accountId
   const campaign = await ctx.db.transaction(accountId, (tx) => findCampaign(tx, campaignId))
-  const again = (laterMs: number): EntryVerdict[] => entries.map(({ id }) => ({ id, laterMs }))
+  let laterMs: number | null
+  try {
+    laterMs = await step(ctx, campaign, lease.signal)
+  } catch (error) {
+    if (isInfrastructure(error) || !isLastTry(entries)) throw error
+    await giveUp(ctx, campaign, error)
+    return []
+  }
+  return laterMs === null ? [] : entries.map(({ id }): EntryVerdict => ({ id, laterMs }))
+}
+
+/** Answers after how many ms there is more to do, or null when there is nothing. */
+async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Promise<number | null> {
   switch (campaign.state) {
     case 'preparing':
-      await prepare(ctx, campaign, lease.signal)
-      return again(0)
-    case 'sending': {
-      const laterMs = await sendSlice(ctx, campaign, lease.signal)
-      return laterMs === null ? [] : again(laterMs)
-    }
+      await prepare(ctx, campaign, signal)
+      return 0
+    case 'sending':
+      return sendSlice(ctx, campaign, signal)
     default:
-      return [] // paused, cancelled or done: whoever resumes it opens a new entry
+      return null // paused, cancelled or done: whoever resumes it opens a new entry
   }
+}
+
+/** An entry that fails once more would be dead, and nobody would know why the campaign stands still. */
+const isLastTry = (entries: FeedEntry[]): boolean => entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
+
+/** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. */
+async function giveUp(ctx: Context, { id, accountId, state }: Campaign, error: unknown): Promise<void> {
+  const words =
+    error instanceof AppError && error.failure !== 'internal' ? error.message : "Internal error; the service's log has the cause"
+  ctx.log.error({ err: error, campaignId: id, state }, 'A campaign was stopped because it fails again and again')
+  await ctx.db.transaction(accountId, async (tx) => {
+    if (state === 'sending') await moveCampaign(tx, id, ['sending'], 'paused', { reason: `${words}. Resume it when that is mended.` })
+    const reason = `It could not be prepared: ${words}. Start it again when that is mended.`
+    const failed = { reason, finishedAt: new Date(ctx.now()) }
+    if (state === 'preparing' && (await moveCampaign(tx, id, ['preparing'], 'failed', failed))) await clearRecipients(tx, id)
+  })
 }

@@ -1,3 +1,4 @@
+import { AppError } from '@lockstep/contracts'
 import { query, sql } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { ResendUnknownRequest, ResendUnknownResponse } from '@lockstep/rpc/gen/campaigns'
@@ -10,7 +11,8 @@ import { patienceMs } from '../unknown.ts'
 /** Puts recipients whose message may or may not have gone out back into the queue, because a person says so. */
 export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownResponse> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, async (tx) => {
-    const { id } = await findCampaign(tx, requireId(request.campaignId, 'campaign'), { lock: true })
+    const { id, name, state } = await findCampaign(tx, requireId(request.campaignId, 'campaign'), { lock: true })
+    if (state === 'cancelled') throw new AppError('conflict', `Campaign "${name}" is cancelled; nobody is written to any more`)
     const named = request.recipientIds
     const before = new Date(ctx.now() - patienceMs)
     const queued = await query<{ id: string }>(

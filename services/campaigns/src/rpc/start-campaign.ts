@@ -8,7 +8,7 @@ import { findCampaign } from '../db/queries.ts'
 import { campaignToProto } from '../to-proto.ts'
 import { checkValues } from '../values.ts'
 
-/** Starts a draft. Refused unless its template is approved and still fits the values. */
+/** Starts a draft, or one that could not be prepared. Refused unless its template is approved and still fits the values. */
 export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, request, call) => {
   const id = requireId(request.id, 'campaign')
   const draft = await ctx.db.transaction(call.accountId, (tx) => findCampaign(tx, id))
@@ -22,7 +22,9 @@ export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, 
   return ctx.db.transaction(call.accountId, async (tx) => {
     const campaign = await findCampaign(tx, id, { lock: true })
     campaign.state = afterOrder('start', campaign)
+    campaign.reason = ''
     campaign.startedAt = new Date(ctx.now())
+    campaign.finishedAt = null
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'started' })
     return campaignToProto(campaign)
   })

@@ -43,7 +43,7 @@ export interface Campaign {
     | undefined;
   /** "body.1" → text; {{name}} or {{attributes.city}} in it are the contact's. */
   values: { [key: string]: string };
-  /** draft, scheduled, preparing, sending, paused, completed, cancelled or failed. */
+  /** draft, preparing, sending, paused, completed, cancelled or failed. */
   state: string;
   /** In words: why it is paused or failed, and what to do. */
   reason: string;
