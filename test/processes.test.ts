@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { type ServiceName, services } from '@lockstep/contracts'
+import { connect } from '@lockstep/rpc'
+import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from '../tools/bootstrap/servers.js'
@@ -90,6 +94,37 @@ test.each(services)('%s starts with PostgreSQL, NATS and Redis away, waits for t
     return status === 200 && checks.nats && checks.redis
   }, 30_000)
 })
+
+test('with a collector, a service sends it the spans of a call and of the statements below it', async () => {
+  const bodies: string[] = []
+  const collector = createHttpServer(async (request, response) => {
+    bodies.push(await text(request))
+    response.setHeader('content-type', 'application/json').end('{}')
+  }).listen(0, '127.0.0.1')
+  await once(collector, 'listening')
+  const plan = await planPorts()
+  const otlpUrl = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`
+  const child = await spawnService('accounts', plan, surroundings({ otlpUrl }), logDir)
+  using accounts = connect(AccountsDefinition, `127.0.0.1:${plan.accounts.grpc}`)
+  await accounts.createAccount({ name: 'Traced' }, {})
+  await child.stop()
+  collector.close()
+  const spans = bodies
+    .flatMap((body) => JSON.parse(body).resourceSpans)
+    .flatMap((resource) => resource.scopeSpans.flatMap((s: Scope) => s.spans))
+  const call = spans.find((span: Span) => span.name.includes('CreateAccount'))
+  const below = spans.filter((span: Span) => span.traceId === call?.traceId && span.name.startsWith('pg.query'))
+  expect(below.length).toBeGreaterThan(0)
+  expect(bodies.join()).toContain('{"key":"service.name","value":{"stringValue":"accounts"}}')
+})
+
+interface Span {
+  name: string
+  traceId: string
+}
+interface Scope {
+  spans: Span[]
+}
 
 test('a service ends when the process that started it is killed', async () => {
   const plan = await planPorts()

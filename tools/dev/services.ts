@@ -8,6 +8,7 @@ import type { BaseOverrides, Started } from '@lockstep/service'
 import { freePort, tied } from '../bootstrap/servers.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
+const preload = path.join(root, 'packages/telemetry/src/preload.ts')
 const source = (service: ServiceName, name: string) => path.join(root, 'services', service, 'src', name)
 
 /** Ports of one service: gRPC, health and metrics, and the public HTTP of those that have one. */
@@ -29,6 +30,8 @@ export interface Surroundings {
   encryptionKey: string
   platformKey: string
   logLevel: string
+  /** Base URL of an OpenTelemetry collector that services in processes of their own send their spans to. */
+  otlpUrl?: string | undefined
 }
 
 /** As superuser: how many entries of all feeds are still open (the column `open`). */
@@ -137,9 +140,13 @@ export async function spawnService(
   logDir: string,
   main: readonly string[] = [source(service, 'main.ts')],
 ): Promise<ServiceProcess> {
-  const [command = process.execPath, ...rest] = tied('SIGTERM', [process.execPath, ...main])
+  const { otlpUrl } = around
+  const traced = otlpUrl
+    ? { args: ['--import', preload], env: { LOCKSTEP_OTLP_URL: otlpUrl, OTEL_SERVICE_NAME: service } }
+    : { args: [], env: {} }
+  const [command = process.execPath, ...rest] = tied('SIGTERM', [process.execPath, ...traced.args, ...main])
   const child = spawn(command, rest, {
-    env: { PATH: process.env.PATH ?? '', ...environmentOf(service, plan, around) },
+    env: { PATH: process.env.PATH ?? '', ...environmentOf(service, plan, around), ...traced.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const log = createWriteStream(path.join(logDir, `${service}.log`), { flags: 'a' })

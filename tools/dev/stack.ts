@@ -57,6 +57,7 @@ export async function startStack(options: Options, screen: Screen): Promise<Stac
     encryptionKey: kept.encryptionKey,
     platformKey: kept.platformKey,
     logLevel: process.env.LOCKSTEP_LOG_LEVEL ?? 'warn',
+    otlpUrl: process.env.LOCKSTEP_OTLP_URL,
   }
   const how = options.processes ? `${services.length} processes` : 'in one process'
   await screen.step(`${services.length} services`, async (say) => {

@@ -1,18 +1,17 @@
 /**
  * Tracing for a process that is started with `--import @lockstep/telemetry/preload`: it has to come before the modules it
- * instruments, so it runs at import, the only file here that does. Without a collector's URL it loads nothing.
+ * instruments, so it runs at import, the only file here that does. Without a collector's base URL it loads nothing.
  */
 const otlpUrl = process.env.LOCKSTEP_OTLP_URL ?? process.env.OTEL_EXPORTER_OTLP_ENDPOINT
 if (otlpUrl) {
-  const [{ NodeSDK }, { OTLPTraceExporter }, { getNodeAutoInstrumentations }, { tracesUrl }] = await Promise.all([
+  const [{ NodeSDK }, { OTLPTraceExporter }, { getNodeAutoInstrumentations }] = await Promise.all([
     import('@opentelemetry/sdk-node'),
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/auto-instrumentations-node'),
-    import('./trace.ts'),
   ])
   const sdk = new NodeSDK({
     serviceName: process.env.OTEL_SERVICE_NAME ?? 'lockstep',
-    traceExporter: new OTLPTraceExporter({ url: tracesUrl(otlpUrl) }),
+    traceExporter: new OTLPTraceExporter({ url: `${otlpUrl.replace(/\/+$/, '')}/v1/traces` }),
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: getNodeAutoInstrumentations({

@@ -1,10 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { metrics, ProxyTracerProvider, trace } from '@opentelemetry/api'
+import { metrics } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { attachGauges, gauge } from './metrics.ts'
-import { tracesUrl } from './trace.ts'
 
 export interface Telemetry extends AsyncDisposable {
   /** Everything counted in this process, in Prometheus' text format (`text/plain; version=0.0.4`). */
@@ -15,11 +13,11 @@ export interface Telemetry extends AsyncDisposable {
 let shared: (Telemetry & { users: number }) | undefined
 
 /**
- * Starts metrics for this process, or joins those that another service in it started (they share the first one's name).
- * `otlpUrl` also exports spans there, unless the preload does so already.
+ * Starts metrics for this process, or joins those that another service in it started (they share the first one's name). Spans
+ * are the preload's business: it has to come before the modules that it instruments.
  */
-export function startTelemetry({ service, otlpUrl }: { service: string; otlpUrl?: string }): Telemetry {
-  shared ??= { users: 0, ...startProvider(service, otlpUrl) }
+export function startTelemetry({ service }: { service: string }): Telemetry {
+  shared ??= { users: 0, ...startProvider(service) }
   const provider = shared
   provider.users += 1
   let open = true
@@ -36,16 +34,16 @@ export function startTelemetry({ service, otlpUrl }: { service: string; otlpUrl?
   }
 }
 
-function startProvider(service: string, otlpUrl: string | undefined): Telemetry {
+function startProvider(service: string): Telemetry {
   const reader = new PrometheusExporter({ preventServerStart: true })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
-  const exportsSpans = otlpUrl !== undefined && !isTracing()
   const sdk = new NodeSDK({
     serviceName: service,
     autoDetectResources: false,
     metricReaders: [reader],
-    logRecordProcessors: [], // left out, it would send logs to a collector on localhost; so would spanProcessors
-    ...(exportsSpans ? { traceExporter: new OTLPTraceExporter({ url: tracesUrl(otlpUrl) }) } : { spanProcessors: [] }),
+    // Left out, they would send to a collector on localhost.
+    logRecordProcessors: [],
+    spanProcessors: [],
   })
   sdk.start()
   const runtime = runtimeGauges()
@@ -59,7 +57,6 @@ function startProvider(service: string, otlpUrl: string | undefined): Telemetry 
       runtime.dispose()
       await sdk.shutdown()
       metrics.disable()
-      if (exportsSpans) trace.disable()
     },
   }
 }
@@ -87,9 +84,4 @@ function runtimeGauges(): DisposableStack {
     }),
   )
   return stack
-}
-
-function isTracing(): boolean {
-  const provider = trace.getTracerProvider()
-  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer('lockstep') !== undefined
 }

@@ -20,8 +20,3 @@ export function withTrace<T>(get: (name: string) => string | undefined, name: st
     }
   })
 }
-
-/** Where a collector at a base URL takes spans as OTLP over HTTP. */
-export function tracesUrl(otlpUrl: string): string {
-  return `${otlpUrl.replace(/\/+$/, '')}/v1/traces`
-}
