@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type OwnServers, startTestServers } from '@lockstep/testing'
@@ -53,12 +54,13 @@ async function main(): Promise<number> {
   if (chosen.length < (values.scenario?.length ?? 1)) throw new Error(`There is no such scenario.\n\n${help}`)
   await using servers = await startTestServers(root, await loadMigrations(), { durable: true })
   const outcomes: Outcome[] = []
+  const startedAt = performance.now()
   for (const seed of seedsOf(values.seed)) {
     screen.title(`Seed ${seed}`)
     for (const scenario of chosen) outcomes.push(await runOne(scenario, seed, servers))
   }
   show(outcomes)
-  if (values.write) writeReport(outcomes)
+  if (values.write) writeReport(outcomes, performance.now() - startedAt)
   return outcomes.some((outcome) => outcome.violation) ? 1 : 0
 }
 
@@ -115,13 +117,28 @@ function show(outcomes: Outcome[]): void {
   screen.table(head, rowsOf(outcomes))
 }
 
-function writeReport(outcomes: Outcome[]): void {
+function writeReport(outcomes: Outcome[], tookMs: number): void {
   const table = [head, head.map(() => '---'), ...rowsOf(outcomes)].map((row) => `| ${row.join(' | ')} |`).join('\n')
   const guarantees = faultScenarios.map(({ name, guarantee }) => `- **${name}**: ${guarantee}.`).join('\n')
+  const command = `npm run faults -- --seed ${values.seed}${values.short ? ' --short' : ''} --write`
+  const took = `${outcomes.length} runs in ${Math.round(tookMs / 60_000)} minutes on ${availableParallelism()} cores, ${new Date().toISOString().slice(0, 10)}`
+  const broken = outcomes.flatMap(({ scenario, seed, violation }) => (violation ? [`- ${scenario.name}, seed ${seed}: ${violation}`] : []))
+  const violations = broken.length > 0 ? `\n## Violations\n\n${broken.join('\n')}\n` : ''
   mkdirSync(path.dirname(reportFile), { recursive: true })
   writeFileSync(
     reportFile,
-    `# The fault suite\n\nWritten by \`npm run faults -- --seed ${values.seed}${values.short ? ' --short' : ''} --write\`. Each run starts the system with real PostgreSQL, NATS and Redis and\nthe Meta simulator, takes processes, servers or outcomes away in the middle of a send, and ends with the audit: a violation is\nany invariant that is broken.\n\n${table}\n\n${guarantees}\n`,
+    `# The fault suite
+
+Written by \`${command}\`: ${took}.
+
+Each run starts the system with real PostgreSQL, NATS and Redis and the Meta simulator, takes processes, servers or outcomes away in the
+middle of a send, and ends with the audit: a violation is any broken invariant. All times are scaled by a fifth, so that I8 (rates) is left
+to \`test/limits.test.ts\`, which judges it in full time.
+
+${table}
+
+${guarantees}
+${violations}`,
   )
   screen.line(`  Written to ${path.relative(root, reportFile)}`)
 }

@@ -2,7 +2,7 @@ import { type FaultScenario, order, untilAccepted } from '../scenario.ts'
 
 export const outcomes: FaultScenario = {
   name: 'outcomes',
-  guarantee: 'answers that hang, reset, lie or refuse: what cannot be known is never sent again, what was not sent is',
+  guarantee: 'answers that hang, reset, lie or refuse: what cannot be known is never sent again, what was not sent goes out once',
   processes: ['campaigns'],
   simulator: {
     faults: { shares: { hang: 0.005, reset: 0.02, 'bad-gateway': 0.02, 'unknown-error': 0.01, unreadable: 0.02, lost: 0.01 }, next: [] },

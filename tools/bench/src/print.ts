@@ -70,7 +70,8 @@ export function printResult(result: Result, isTerminal: boolean): string {
 /** A result as a section of `docs/benchmarks.md`. */
 export function toMarkdown(result: Result): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.trim()).join(' | ')} |`
-  const tableOf = (titles: string[], rows: string[][]) => [line(titles), line(titles.map(() => '---')), ...rows.map(line), '']
+  const tableOf = (titles: string[], rows: string[][]) =>
+    rows.length === 0 ? [] : [line(titles), line(titles.map(() => '---')), ...rows.map(line), '']
   return [
     `## ${result.bench}`,
     '',
