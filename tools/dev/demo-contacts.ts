@@ -22,5 +22,3 @@ export function* demoCsv(count: number, tag: string): Iterable<string> {
     if (i < badRows.length) yield `${badRows[i]}\n`
   }
 }
-
-export const demoBadRows = badRows.length

@@ -85,7 +85,7 @@ export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
 }
 
 /** A service's environment on this machine: loopback only, plain text between services, one replica. */
-export function environmentOf(service: ServiceName, plan: PortPlan, around: Surroundings): Record<string, string> {
+function environmentOf(service: ServiceName, plan: PortPlan, around: Surroundings): Record<string, string> {
   const addresses = services.map((peer) => [`LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`, `127.0.0.1:${plan[peer].grpc}`])
   return {
     LOCKSTEP_POSTGRES_URL: around.postgresUrl(service),

@@ -159,13 +159,13 @@ const fromProto = (entry: Entry): FeedEntry => ({
 })
 
 function verdictToProto(verdict: FeedVerdict): Verdict {
-  if ('outcome' in verdict) return { id: verdict.id, verdict: { $case: 'outcome', outcome: verdict.outcome } }
-  if ('laterMs' in verdict) return { id: verdict.id, verdict: { $case: 'laterMs', laterMs: Math.round(verdict.laterMs) } }
-  return { id: verdict.id, verdict: { $case: 'failure', failure: verdict.failure } }
+  if ('outcome' in verdict) return { id: verdict.id, verdict: { $case: 'outcome', outcome: verdict.outcome }, note: verdict.note ?? '' }
+  if ('laterMs' in verdict) return { id: verdict.id, verdict: { $case: 'laterMs', laterMs: Math.round(verdict.laterMs) }, note: '' }
+  return { id: verdict.id, verdict: { $case: 'failure', failure: verdict.failure }, note: '' }
 }
 
-function verdictFromProto({ id, verdict }: Verdict): FeedVerdict[] {
-  if (verdict?.$case === 'outcome') return [{ id, outcome: verdict.outcome }]
+function verdictFromProto({ id, verdict, note }: Verdict): FeedVerdict[] {
+  if (verdict?.$case === 'outcome') return [{ id, outcome: verdict.outcome, ...(note && { note }) }]
   if (verdict?.$case === 'laterMs') return [{ id, laterMs: verdict.laterMs }]
   if (verdict?.$case === 'failure') return [{ id, failure: verdict.failure }]
   return []

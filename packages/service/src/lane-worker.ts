@@ -7,8 +7,8 @@ import type { FeedSource } from './feed.ts'
 import { isLockGone } from './hold.ts'
 import { catchUp, type LaterBells, openLaterBells } from './lane-bells.ts'
 
-/** What became of an entry; entries that a handler does not mention are done (an empty list: all). */
-export type EntryVerdict = { id: string } & ({ outcome: string } | { laterMs: number })
+/** What became of an entry; entries that a handler does not mention are done (an empty list: all). A note says what of an entry had no effect. */
+export type EntryVerdict = { id: string } & ({ outcome: string; note?: string } | { laterMs: number })
 
 /**
  * Works on taken entries of one key as a set, and returns or throws; it never acks, finishes or buries. Its effects are

@@ -3,7 +3,14 @@ import { counter } from '@lockstep/telemetry'
 import { type Dispatcher, Pool } from 'undici'
 import { type Exchange, type ExchangeOptions, exchange } from './exchange.ts'
 import type { GraphErrorClass } from './graph-errors.ts'
-import { type GraphPhoneNumber, type GraphTemplate, readPhoneNumber, readTemplatePage, templateFields } from './graph-objects.ts'
+import {
+  type GraphPhoneNumber,
+  type GraphTemplate,
+  readIdPage,
+  readPhoneNumber,
+  readTemplatePage,
+  templateFields,
+} from './graph-objects.ts'
 import { graphErrorOf, readBody, type SendOutcome, sendOutcome } from './send-outcome.ts'
 
 export interface GraphClientOptions {
@@ -37,6 +44,8 @@ export interface GraphClient {
   listTemplates(request: { wabaId: string; token: string; signal?: AbortSignal }): AsyncIterable<GraphTemplate[]>
   /** A number as Meta knows it: also the check that a token may use it. Throws AppError with words for a person. */
   getPhoneNumber(request: { phoneNumberId: string; token: string; signal?: AbortSignal }): Promise<GraphPhoneNumber>
+  /** True when a number is one of the WABA's, which its own node doesn't say. Throws AppError with words for a person. */
+  hasPhoneNumber(request: { wabaId: string; phoneNumberId: string; token: string; signal?: AbortSignal }): Promise<boolean>
 }
 
 /** Meta's error codes are a closed list, so that they may be labels. */
@@ -46,7 +55,7 @@ const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by
 const maxAnswerBytes = 256 * 1024
 /** A page of 100 templates with carousels is a few hundred kB; this is a bound, not a size to expect. */
 const maxPageBytes = 8 * 1024 * 1024
-const templatesPerPage = 100
+const perPage = 100
 /** A WABA holds at most 6,000 templates, each language counted (Meta, templates/overview). */
 const maxPages = 100
 
@@ -88,17 +97,21 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
     throw new AppError(failureOfClass[error.class], words, { details: { code, details, httpStatus: result.status, retryAfterMs } })
   }
 
-  async function* listTemplates({ wabaId, token, signal }: Parameters<GraphClient['listTemplates']>[0]): AsyncGenerator<GraphTemplate[]> {
+  /** The pages of a list, e.g. the templates of a WABA, each as `read` reads it. */
+  async function* pages<Page extends { after: string | undefined }>(
+    list: { of: string; what: string; fields: string; read: (body: unknown) => Page },
+    { token, signal }: { token: string; signal?: AbortSignal },
+  ): AsyncGenerator<Page> {
     let after: string | undefined
     for (let page = 0; page < maxPages; page++) {
-      const query = new URLSearchParams({ fields: templateFields, limit: String(templatesPerPage), ...(after ? { after } : {}) })
-      const path = `/${encodeURIComponent(wabaId)}/message_templates?${query}`
-      const read = readTemplatePage(await get(path, token, { signal, maxResponseBytes: maxPageBytes }))
-      yield read.templates
+      const query = new URLSearchParams({ fields: list.fields, limit: String(perPage), ...(after ? { after } : {}) })
+      const path = `/${encodeURIComponent(list.of)}/${list.what}?${query}`
+      const read = list.read(await get(path, token, { signal, maxResponseBytes: maxPageBytes }))
+      yield read
       if (read.after === undefined) return
       after = read.after
     }
-    throw new AppError('tooLarge', `Meta listed more than ${maxPages * templatesPerPage} templates; the sync stopped there`)
+    throw new AppError('tooLarge', `Meta listed more than ${maxPages * perPage} ${list.what}; the reading stopped there`)
   }
 
   return {
@@ -110,9 +123,17 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       if ('code' in outcome) errors(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })
       return outcome
     },
-    listTemplates,
+    async *listTemplates({ wabaId, ...how }) {
+      const list = { of: wabaId, what: 'message_templates', fields: templateFields, read: readTemplatePage }
+      for await (const { templates } of pages(list, how)) yield templates
+    },
     async getPhoneNumber({ phoneNumberId, token, signal }) {
       return readPhoneNumber(await get(`/${encodeURIComponent(phoneNumberId)}?fields=${phoneNumberFields}`, token, { signal }))
+    },
+    async hasPhoneNumber({ wabaId, phoneNumberId, ...how }) {
+      const list = { of: wabaId, what: 'phone_numbers', fields: 'id', read: readIdPage }
+      for await (const { ids } of pages(list, how)) if (ids.includes(phoneNumberId)) return true
+      return false
     },
     async [Symbol.asyncDispose]() {
       await pool.close()

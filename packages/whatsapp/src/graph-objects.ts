@@ -58,18 +58,29 @@ const templateShape = z
     }),
   )
 
-/**
- * One page of templates and the cursor of the next one. The cursor is followed only while `paging.next` is there (the last page has
- * cursors too: whaloc SPEC 1.5), and never the address in it: that one carries the access token. A template that can't be read is left
- * out.
- */
+/** One page of templates and the cursor of the next one. A template that can't be read is left out. */
 export function readTemplatePage(body: unknown): { templates: GraphTemplate[]; after: string | undefined } {
-  const { data, paging } = objectOf(cleanJson(body))
-  if (!Array.isArray(data)) throw new AppError('busy', 'Meta answered without a list of templates. Try again later.')
+  const { data, after } = readPage(body, 'templates')
   const read = data.map((item) => templateShape.safeParse(item)).filter((item) => item.success)
+  return { templates: read.map((item) => item.data), after }
+}
+
+/** One page of the ids of a WABA's numbers (meta-cloud-api.md §4 "Other endpoints") and the cursor of the next one. */
+export function readIdPage(body: unknown): { ids: string[]; after: string | undefined } {
+  const { data, after } = readPage(body, 'phone numbers')
+  return { ids: data.map((item) => String(objectOf(item).id)), after }
+}
+
+/**
+ * The cursor is followed only while `paging.next` is there (the last page has cursors too: whaloc SPEC 1.5), and never the address in
+ * it: that one carries the access token.
+ */
+function readPage(body: unknown, what: string): { data: unknown[]; after: string | undefined } {
+  const { data, paging } = objectOf(cleanJson(body))
+  if (!Array.isArray(data)) throw new AppError('busy', `Meta answered without a list of ${what}. Try again later.`)
   const { next, cursors } = objectOf(paging)
   const { after } = objectOf(cursors)
-  return { templates: read.map((item) => item.data), after: typeof next === 'string' && typeof after === 'string' ? after : undefined }
+  return { data, after: typeof next === 'string' && typeof after === 'string' ? after : undefined }
 }
 
 const phoneNumberShape = z

@@ -177,7 +177,8 @@ export function pricingOf(status: JsonObject): Pricing | undefined {
   }
 }
 
-/** Words that a button carried are evidence of another kind than words that a person wrote. */
+/** Words that a person tapped, on a button or in a list, are evidence of another kind than words that they wrote. */
 export function isButton(type: string, message: JsonObject): boolean {
-  return type === 'button' || (type === 'interactive' && isObject(objectOf(message.interactive).button_reply))
+  const { button_reply, list_reply } = objectOf(message.interactive)
+  return type === 'button' || (type === 'interactive' && isObject(button_reply ?? list_reply))
 }

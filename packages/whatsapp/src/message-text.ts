@@ -7,18 +7,21 @@ const maxText = 4096
 /** What a person reads of an inbound message, for every type of Meta's messages reference and for those that do not exist yet. */
 export function displayText(type: string, message: JsonObject): string {
   const read = Object.hasOwn(readers, type) ? readers[type]!(objectOf(message[type]), message) : undefined
-  return (read || `[${type}]`).slice(0, maxText)
+  // The cut may fall into an emoji: half of a pair is no text to PostgreSQL.
+  return (read || `[${type}]`).slice(0, maxText).toWellFormed()
 }
 
 /**
- * The words in which a person may have said stop, or undefined for a type that has none: the text, or payload and text of a button,
- * one a line. Template quick replies come as `button`, interactive ones as `interactive` (Meta, webhooks/reference/messages).
+ * The words in which a person may have said stop, or undefined for a type that has none: the text, also one that was edited to it, or
+ * id and title of what was tapped, one a line. Template quick replies come as `button`, interactive ones and rows of a list as
+ * `interactive` (Meta, webhooks/reference/messages).
  */
 export function stopText(type: string, message: JsonObject): string | undefined {
   const node = objectOf(message[type])
   if (type === 'text') return textOf(node.body)
   if (type === 'button') return lines(textOf(node.payload), textOf(node.text))
-  const reply = objectOf(node.button_reply)
+  if (type === 'edit') return editedOf(message, stopText)
+  const reply = objectOf(node.button_reply ?? node.list_reply)
   return type === 'interactive' ? lines(textOf(reply.id), textOf(reply.title)) : undefined
 }
 

@@ -34,9 +34,9 @@ export interface InboundMessage extends Origin {
   profileName: string | undefined
   /** What a person reads in a list of messages, for every type. */
   text: string
-  /** The words in which the person may have said stop: text body, or button payload and text. */
+  /** The words in which the person may have said stop, see `stopText`. */
   stopText: string | undefined
-  /** They stood on a button. */
+  /** They stood on a button or in a list. */
   button: boolean
   /** The message that this one answers. */
   contextWamid: string | undefined
@@ -184,8 +184,7 @@ export interface UserPreference {
 export function userPreferences(parsed: ParsedWebhook): UserPreference[] {
   return elements(parsed, 'user_preferences', 'user_preferences').flatMap(({ item, phoneNumberId }) => {
     const preference = textOf(item.value)
-    const waId = textOf(item.wa_id)
-    const userId = textOf(item.user_id)
+    const { waId, userId } = idsOf(textOf(item.wa_id), textOf(item.user_id))
     if (!preference || !(waId ?? userId)) return []
     return { phoneNumberId, waId, userId, preference, category: textOf(item.category), timestampMs: timestampMsOf(item.timestamp) }
   })
@@ -207,7 +206,8 @@ export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
     const ids = { previous: textOf(previous), current: textOf(current) }
     if (!ids.previous || !ids.current) return []
     const { timestamp, wa_id } = item
-    return { phoneNumberId, waId: textOf(wa_id), previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
+    const { waId } = idsOf(textOf(wa_id), ids.current)
+    return { phoneNumberId, waId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
   })
 }
 

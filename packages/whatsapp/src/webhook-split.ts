@@ -1,5 +1,5 @@
 import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
-import { isObject, type JsonObject, listOf, objectOf } from './json.ts'
+import { isObject, type JsonObject, listOf, objectOf, textOf } from './json.ts'
 import { type Change, changesOf, fieldRule, parseWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
 
 export interface LanePick {
@@ -26,10 +26,13 @@ export interface Part {
 
 const maxElements = 500
 const maxBytes = 256 * 1024
+/** Bytes of contacts and the like that the parts of one body repeat: Meta's largest batch, 1,000 updates (meta-cloud-api.md §1), needs about 1 MB. */
+const maxCopied = 8 * 1024 * 1024
 
 /**
  * Splits a body by lane: each element lands in exactly one part, in its order. A part holds at most 500 elements and 256 kB; more only
- * where a single element, or the contacts that each part keeps, alone are larger than that or half of it. Never throws.
+ * where a single element, or the contacts that each part keeps, alone are larger than that or half of it. All parts together hold
+ * at most the body's bytes, 8 MB of copied contacts, and some hundred bytes each. Never throws.
  */
 export function splitWebhook(raw: Buffer, options: SplitOptions): Part[] {
   const parsed = parseWebhook(raw)
@@ -40,7 +43,8 @@ export function splitWebhook(raw: Buffer, options: SplitOptions): Part[] {
   const [first] = groups.values()
   const small = first!.placed.length <= maxElements && raw.length <= maxBytes
   if (groups.size === 1 && small) return [partOf(first!, first!.placed.length, null)]
-  const parts = [...groups.values()].flatMap((group) => writeParts(group, parsed.object))
+  const frames = openFrames()
+  const parts = [...groups.values()].flatMap((group) => writeParts(group, parsed.object, frames))
   return parts.length === 1 ? [{ ...parts[0]!, content: null }] : parts
 }
 
@@ -115,66 +119,117 @@ const partOf = ({ lane, key, field, reason }: Group, elements: number, content: 
 
 interface Written extends Placed {
   text: string
+  frame: Frame
 }
 
-function writeParts(group: Group, object: string | undefined): Part[] {
+function writeParts(group: Group, object: string | undefined, frames: Frames): Part[] {
   const parts: Part[] = []
-  const frames = new Map<Change, string>()
   let pending: Written[] = []
   let bytes = 0
   const flush = (): void => {
-    if (pending.length > 0) parts.push(partOf(group, pending.length, Buffer.from(writeBody(object, pending, frames))))
+    if (pending.length > 0) parts.push(partOf(group, pending.length, Buffer.from(writeBody(object, pending))))
     pending = []
     bytes = 0
   }
   for (const placed of group.placed) {
     const text = JSON.stringify(placed.item) ?? 'null'
     const size = Buffer.byteLength(text) + 1
-    const frame = placed.list === null ? 0 : Buffer.byteLength(frameOf(placed.change, frames))
-    // With contacts larger than half a part, parts of that size would be mostly contacts, and a body could grow without end.
-    const limit = Math.max(maxBytes, frame + maxBytes / 2)
-    const needed = (): number => bytes + size + (pending.at(-1)?.change === placed.change ? 0 : frame + frameOverhead)
-    if (pending.length >= maxElements || (pending.length > 0 && needed() > limit)) flush()
-    bytes = needed()
-    pending.push({ ...placed, text })
+    const before = pending.at(-1)
+    let shared = before?.change === placed.change ? before.frame : undefined
+    const { bytes: frameBytes } = shared ?? frames.look(placed)
+    // With contacts larger than half a part, parts of that size would be mostly contacts.
+    const limit = Math.max(maxBytes, frameBytes + maxBytes / 2)
+    if (pending.length >= maxElements || (before && bytes + size + (shared ? 0 : frameBytes + frameOverhead) > limit)) {
+      flush()
+      shared = undefined
+    }
+    const frame = shared ?? frames.copy(placed)
+    bytes += size + (shared ? 0 : frame.bytes + frameOverhead)
+    pending.push({ ...placed, text, frame })
   }
   flush()
   return parts
 }
 
-/** Braces, names and ids around a change; entries have an id and a time. */
-const frameOverhead = 256
+/** Braces and names around a change, with its field, and its entry's id and time. */
+const frameOverhead = 512
 
-/** The value of a change without its elements: metadata, all contacts, and whatever else stands there, as JSON text. */
-function frameOf(change: Change, frames: Map<Change, string>): string {
-  const known = frames.get(change)
-  if (known !== undefined) return known
-  const rest: JsonObject = { ...change.value }
-  for (const list of fieldRule(change.field ?? '').lists) delete rest[list]
-  const text = JSON.stringify(rest)
-  frames.set(change, text)
-  return text
+/** What the elements of a change share: its value without them, as JSON text. */
+interface Frame {
+  text: string
+  bytes: number
 }
+
+interface Frames {
+  /** What the next copy would be. */
+  look(of: Placed): Frame
+  copy(of: Placed): Frame
+}
+
+/**
+ * The frames of one body. Each part repeats those of its elements: metadata, all contacts, and whatever else stands there. Once the
+ * copies have used up their bytes the further ones hold the number alone, without which no part can be read: a body can be made
+ * of one large frame and a million empty elements, or of elements for a thousand lanes.
+ */
+function openFrames(): Frames {
+  const whole = new Map<Change, Frame>()
+  let left = maxCopied
+  function look({ change, list }: Placed): Frame {
+    if (list === null) return noFrame
+    let frame = whole.get(change)
+    if (!frame) {
+      const rest: JsonObject = { ...change.value }
+      for (const name of fieldRule(change.field ?? '').lists) delete rest[name]
+      frame = frameOf(rest)
+      whole.set(change, frame)
+    }
+    return frame.bytes <= left ? frame : frameOf({ metadata: small({ phone_number_id: objectOf(change.value.metadata).phone_number_id }) })
+  }
+  return {
+    look,
+    copy(of) {
+      const frame = look(of)
+      left -= frame.bytes
+      return frame
+    },
+  }
+}
+
+const noFrame: Frame = { text: '', bytes: 0 }
+
+function frameOf(value: JsonObject): Frame {
+  const text = JSON.stringify(value)
+  return { text, bytes: Buffer.byteLength(text) }
+}
+
+/** Ids and times of these members: what else may stand there is in the body, and would be in every part. */
+function small(members: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => (textOf(value)?.length ?? maxIdLength + 1) <= maxIdLength))
+}
+
+/** Meta's are about 16 digits long. */
+const maxIdLength = 128
 
 /** An entry without a list of changes is an element by itself. */
 const isBareEntry = (change: Change): boolean => change.change === undefined
 
 /** Consecutive elements of one change share its frame, consecutive changes of one entry share the entry. */
-function writeBody(object: string | undefined, elements: Written[], frames: Map<Change, string>): string {
+function writeBody(object: string | undefined, elements: Written[]): string {
   const entries = runs(elements, ({ change }) => (isBareEntry(change) ? change : change.entry)).map(([, inEntry]) => {
     const { change: first } = inEntry[0]!
     if (isBareEntry(first)) return inEntry[0]!.text
-    const changes = runs(inEntry, (element) => element.change).map(([change, inChange]) => writeChange(change, inChange, frames))
-    const { changes: _, ...rest } = objectOf(first.entry)
-    return insert(JSON.stringify(rest), `"changes":[${changes.join(',')}]`)
+    const changes = runs(inEntry, (element) => element.change).map(([change, inChange]) => writeChange(change, inChange))
+    const { id, time } = objectOf(first.entry)
+    return insert(JSON.stringify(small({ id, time })), `"changes":[${changes.join(',')}]`)
   })
   return `{"object":${JSON.stringify(object ?? 'whatsapp_business_account')},"entry":[${entries.join(',')}]}`
 }
 
-function writeChange(change: Change, elements: Written[], frames: Map<Change, string>): string {
-  if (elements[0]!.list === null) return elements[0]!.text
+function writeChange(change: Change, elements: Written[]): string {
+  const { list, text, frame } = elements[0]!
+  if (list === null) return text
   const lists = runs(elements, (element) => element.list).map(([list, inList]) => `"${list}":[${inList.map(({ text }) => text).join(',')}]`)
-  return `{"field":${JSON.stringify(change.field)},"value":${insert(frameOf(change, frames), lists.join(','))}}`
+  return `{"field":${JSON.stringify(change.field)},"value":${insert(frame.text, lists.join(','))}}`
 }
 
 /** Adds members to the text of a JSON object. */

@@ -1,5 +1,5 @@
 import type { LaneName } from '@lockstep/contracts'
-import { isObject, type JsonObject, objectOf, parseLossless, textOf, timestampMsOf } from './json.ts'
+import { isObject, type JsonObject, listOf, objectOf, parseLossless, textOf, timestampMsOf } from './json.ts'
 
 /**
  * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
@@ -60,7 +60,7 @@ export function* changesOf(parsed: ParsedWebhook): Generator<Change> {
 function contentOf(change: unknown): Pick<Change, 'field' | 'value'> {
   const { field, value } = objectOf(change)
   const name = isObject(value) ? textOf(field) : undefined
-  return name === undefined ? { field: null, value: {} } : { field: name.slice(0, 128), value: value as JsonObject }
+  return name === undefined ? { field: null, value: {} } : { field: name.slice(0, 128).toWellFormed(), value: value as JsonObject }
 }
 
 /** Lists in a value whose items are elements of their own, by field. */
@@ -91,6 +91,16 @@ export function fieldRule(field: string): { lane: LaneName | null; lists: readon
 /** The number that a value is about. */
 export function phoneNumberIdOf(value: JsonObject): string | undefined {
   return textOf(objectOf(value.metadata).phone_number_id)
+}
+
+/** How many elements of a number stand in a body, readable or not: what the readers skip is the difference. */
+export function countElements(parsed: ParsedWebhook, phoneNumberId: string): number {
+  let count = 0
+  for (const { field, value } of changesOf(parsed)) {
+    if (field === null || phoneNumberIdOf(value) !== phoneNumberId) continue
+    for (const list of fieldRule(field).lists) count += listOf(value[list]).filter(isObject).length
+  }
+  return count
 }
 
 /**

@@ -70,6 +70,52 @@ test('contacts larger than a part do not multiply a body without end', () => {
   expect(parts.map(({ elements }) => elements)).toEqual([500, 400])
 })
 
+const junk = [{ profile: { name: 'x'.repeat(1_000_000) }, wa_id: '1' }]
+test.each<[string, number, () => object]>([
+  [
+    'one large frame and many empty elements',
+    100_000,
+    () => body(messages({ contacts: junk, messages: Array.from({ length: 100_000 }, () => ({})) })),
+  ],
+  [
+    'one large frame and elements for many lanes',
+    200,
+    () =>
+      body(
+        messages({ contacts: junk, statuses: Array.from({ length: 200 }, (_, i) => ({ biz_opaque_callback_data: `to-campaign-${i}` })) }),
+      ),
+  ],
+  [
+    'one large entry and changes for many lanes',
+    200,
+    () => {
+      const change = (_: unknown, i: number) => ({
+        field: 'messages',
+        value: { metadata: { phone_number_id: `8${i}` }, messages: [{ id: 'a' }] },
+      })
+      return { entry: [{ id: '701', time: 1, junk, changes: Array.from({ length: 200 }, change) }] }
+    },
+  ],
+])('the parts of a body stay within 8 MB of copies and lose no element: %s', (_name, elements, make) => {
+  const raw = Buffer.from(JSON.stringify(make()))
+  const parts = splitWebhook(raw, options)
+  const bytes = parts.reduce((sum, { content }) => sum + content!.length, 0)
+  expect(bytes).toBeLessThan(raw.length + 8 * 1024 * 1024 + parts.length * 512)
+  expect(parts.reduce((sum, part) => sum + part.elements, 0)).toBe(elements)
+  for (const { lane, key, content } of parts) {
+    const again = splitWebhook(content!, options)
+    expect(again.map((part) => [part.lane, part.key])).toEqual([[lane, key]])
+  }
+})
+
+test('what a part shares is in each of 80 parts of a large batch', () => {
+  const contacts = Array.from({ length: 1_000 }, (_, i) => ({ wa_id: `${i}`, profile: { name: 'A person with a name' } }))
+  const statuses = contacts.map(({ wa_id }, i) => ({ recipient_id: wa_id, biz_opaque_callback_data: `to-campaign-${i % 80}` }))
+  const parts = split(body(messages({ contacts, statuses })))
+  expect(parts).toHaveLength(80)
+  for (const { content } of parts) expect(JSON.parse(content!.toString()).entry[0].changes[0].value.contacts).toHaveLength(1_000)
+})
+
 test.each<[string, string, string]>([
   ['nothing', '', 'not JSON'],
   ['no JSON', '{"entry":[', 'not JSON'],

@@ -109,6 +109,29 @@ test.each<[string, object, string]>([
   expect(displayText(type, message as Record<string, unknown>)).toBe(text)
 })
 
+test('a text that is cut inside an emoji is still well-formed, as is the name of a field', () => {
+  const text = displayText('text', { text: { body: `${'x'.repeat(4_095)}😀` } })
+  expect(text).toBe(`${'x'.repeat(4_095)}\ufffd`)
+  const field = `account_${'x'.repeat(119)}😀`
+  const [event] = accountEvents({ entry: [{ id: '7', changes: [{ field, value: {} }] }] })
+  expect(event!.field.isWellFormed()).toBe(true)
+})
+
+test('stop is also heard in a text that was edited to it, and in a row of a list, which is tapped like a button', () => {
+  const edited = { original_message_id: 'wamid.0', message: { type: 'text', text: { body: 'STOP' } } }
+  expect(one({ type: 'edit', edit: edited })).toMatchObject({ stopText: 'STOP', button: false })
+  const row = { list_reply: { id: 'unsubscribe', title: 'No more news', description: 'Ends all of them' } }
+  expect(one({ type: 'interactive', interactive: row })).toMatchObject({ stopText: 'unsubscribe\nNo more news', button: true })
+})
+
+test('a user id where a number should stand is a user id, also in a preference and a changed user id', () => {
+  const metadata = { phone_number_id: '801' }
+  const read = (field: string, item: object) => ({ entry: [{ id: '7', changes: [{ field, value: { metadata, [field]: [item] } }] }] })
+  expect(userPreferences(read('user_preferences', { wa_id: 'DE.1', value: 'stop' }))).toMatchObject([{ waId: undefined, userId: 'DE.1' }])
+  const change = { wa_id: 'DE.2', user_id: { previous: 'DE.1', current: 'DE.2' } }
+  expect(userIdUpdates(read('user_id_update', change))).toMatchObject([{ waId: undefined, previous: 'DE.1', current: 'DE.2' }])
+})
+
 const reply = (interactive: object) => one({ type: 'interactive', interactive })!.content
 /** The message that a body with this one alone is read as. */
 function one(message: object) {

@@ -1,6 +1,7 @@
 import type { FeedEntry } from '@lockstep/database'
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
 import {
+  countElements,
   type InboundMessage,
   inboundMessages,
   isKnownStatus,
@@ -47,11 +48,20 @@ export interface Part {
   news: InboundPerson[]
   /** Those whose words are known. */
   statuses: (MessageStatus & { timestampMs: number })[]
-  /** Messages whose sender can't be read: nobody's conversation can hold them. */
-  senderless: number
+  /** Elements that can have no effect, by why. */
+  lost: Losses
   /** What is wrong with the number or its account, as Meta says without a message. */
   errors: StatusError[]
 }
+
+/** Why an element has no effect, in words that follow a number. */
+const losses = {
+  senderless: 'without a sender that can be read',
+  unreadable: 'without an id or in another shape',
+  unknown: 'that nobody acts on: statuses with an unknown word, sign-ups',
+  unmatched: 'about messages that were not sent from here',
+}
+type Losses = Record<keyof typeof losses, number>
 
 /** A WhatsApp id is a phone number's digits. Another text would be refused by `contacts`, and its neighbours with it. */
 const waIdPattern = /^\d{5,20}$/
@@ -65,20 +75,27 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
       .map((element) => ({ ...element, timestampMs: element.timestampMs ?? entry.createdAtMs }))
   const inbound = ofNumber(inboundMessages(parsed))
   const messages = inbound.map((message) => toMessage(message, new Date(entry.createdAtMs))).filter(({ person }) => isKnown(person))
-  const choices = ofNumber(userPreferences(parsed))
-    .filter(isConsent)
-    .map(({ waId, userId, preference, timestampMs }) => person({ waId, userId, atMs: timestampMs, preference, silent: true }))
-  const changes = ofNumber(userIdUpdates(parsed)).map(({ waId, previous, current, timestampMs }) =>
+  const preferences = ofNumber(userPreferences(parsed))
+  const consents = preferences.filter(isConsent)
+  const choices = consents.map(({ waId, userId, preference, timestampMs }) =>
+    person({ waId, userId, atMs: timestampMs, preference, silent: true }),
+  )
+  const updates = ofNumber(userIdUpdates(parsed))
+  const changes = updates.map(({ waId, previous, current, timestampMs }) =>
     person({ waId, userId: current, movedFromUserId: previous, atMs: timestampMs, silent: true }),
   )
-  return {
-    id: entry.id,
-    messages,
-    news: [...choices, ...changes].filter(isKnown),
-    statuses: ofNumber(statuses(parsed)).filter(({ status }) => isKnownStatus(status)),
-    senderless: inbound.length - messages.length,
-    errors: valueErrors(parsed).filter((error) => error.phoneNumberId === phoneNumberId),
+  const news = [...choices, ...changes].filter(isKnown)
+  const said = ofNumber(statuses(parsed))
+  const known = said.filter(({ status }) => isKnownStatus(status))
+  const errors = valueErrors(parsed).filter((error) => error.phoneNumberId === phoneNumberId)
+  const read = inbound.length + preferences.length + updates.length + said.length + errors.length
+  const lost = {
+    senderless: inbound.length - messages.length + choices.length + changes.length - news.length,
+    unreadable: countElements(parsed, phoneNumberId) - read,
+    unknown: said.length - known.length + preferences.length - consents.length,
+    unmatched: 0,
   }
+  return { id: entry.id, messages, news, statuses: known, lost, errors }
 }
 
 /** A stop counts whatever it is about, a resume only for what it can be about. A sign-up says nothing about an earlier stop. */
@@ -104,11 +121,13 @@ function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt
 
 /** An element's person as `contacts` takes it, where what is not known is empty. */
 function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
-  const { waId = '', userId = '', profileName = '', text = '', wamid = '', preference = '', button = false, silent = false } = known
-  const { movedFromWaId = '', movedFromUserId = '' } = known
-  const digits = (id: string) => (waIdPattern.test(id) ? id : '')
-  const ids = { waId: digits(waId), userId, movedFromWaId: digits(movedFromWaId), movedFromUserId }
-  return { ...ids, profileName, text, wamid, preference, button, silent, atMs }
+  const { profileName = '', text = '', wamid = '', preference = '', button = false, silent = false } = known
+  // Blanks name nobody: `contacts` refuses them, and the neighbours with them.
+  const plain = (id = '') => id.trim()
+  const digits = (id?: string) => (waIdPattern.test(plain(id)) ? plain(id) : '')
+  const now = { waId: digits(known.waId), userId: plain(known.userId) }
+  const before = { movedFromWaId: digits(known.movedFromWaId), movedFromUserId: plain(known.movedFromUserId) }
+  return { ...now, ...before, profileName, text, wamid, preference, button, silent, atMs }
 }
 
 /**
@@ -118,5 +137,16 @@ function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPe
 export function outcomeOf(part: Part, matchedWamids: ReadonlySet<string>): 'done' | 'unmatched' | 'kept' {
   if (part.messages.length + part.news.length > 0) return 'done'
   if (part.statuses.some(({ wamid }) => matchedWamids.has(wamid))) return 'done'
-  return part.statuses.length + part.senderless > 0 ? 'unmatched' : 'kept'
+  return part.statuses.length + part.lost.senderless > 0 ? 'unmatched' : 'kept'
+}
+
+/** The elements of a part that had no effect, by why. */
+export function lossesOf({ lost, statuses }: Part, matchedWamids: ReadonlySet<string>): Losses {
+  return { ...lost, unmatched: statuses.filter(({ wamid }) => !matchedWamids.has(wamid)).length }
+}
+
+/** The same in words, for the part's reason; undefined when every element had its effect. */
+export function noteOf(lost: Losses): string | undefined {
+  const words = Object.entries(lost).flatMap(([why, count]) => (count > 0 ? `${count} ${losses[why as keyof Losses]}` : []))
+  return words.length > 0 ? `Elements without effect: ${words.join('; ')}` : undefined
 }

@@ -176,6 +176,70 @@ test('a stop word and a choice made inside WhatsApp reach the contact with the m
   expect((await service.client.listConversations({ after: '', limit: 0 }, tenant)).conversations).toHaveLength(1)
 })
 
+test('a long text that ends inside an emoji, and people whose ids are blanks, cost their neighbours nothing', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const blank = { type: 'text', from_user_id: ' ', text: { body: 'x' } }
+  const messages: Sent[] = [
+    { from: '15550001000', wamid: 'wamid.1', at: now, text: `${'x'.repeat(4_095)}😀` },
+    { from: '', wamid: 'wamid.2', at: now, node: blank },
+    { from: ' 15550001001 ', wamid: 'wamid.3', at: now, node: { ...blank, from_user_id: 'DE.ada ' } },
+  ]
+  await stack.deliver(tenant, body('101', { messages }))
+  const moved = { wa_id: '15550001002', user_id: { previous: ' ', current: 'DE.bob' }, timestamp: String(now) }
+  await stack.deliver(tenant, body('101', { user_id_update: [moved] }))
+  expect(await stack.outcomes(2)).toEqual({ done: 2 })
+  const { conversations } = await service.client.listConversations({ after: '', limit: 0 }, tenant)
+  expect(conversations.map(({ lastText }) => lastText).sort()).toEqual(['x', `${'x'.repeat(4_095)}\ufffd`])
+})
+
+test('stop is heard in an edit and in a row of a list, and from a person who is named by a user id alone', async () => {
+  await using stack = await openStack()
+  await using _service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const edit = { original_message_id: 'wamid.0', message: { type: 'text', text: { body: 'STOP' } } }
+  const messages: Sent[] = [
+    { from: '15550001000', wamid: 'wamid.1', at: now, node: { type: 'edit', edit } },
+    {
+      from: '15550001001',
+      wamid: 'wamid.2',
+      at: now,
+      node: { type: 'interactive', interactive: { list_reply: { id: '1', title: 'Stop' } } },
+    },
+  ]
+  await stack.deliver(tenant, body('101', { messages }))
+  const chosen = { wa_id: 'DE.ada', value: 'stop', category: 'marketing_messages', detail: 'x', timestamp: now }
+  await stack.deliver(tenant, body('101', { user_preferences: [chosen] }))
+  expect(await stack.outcomes(2)).toEqual({ done: 2 })
+  const { contacts } = await stack.contacts.listContacts({ tag: '', after: '', limit: 0 }, tenant)
+  expect(contacts.map(({ phone, optedOut }) => [phone, optedOut]).sort()).toEqual([
+    ['', true],
+    ['15550001000', true],
+    ['15550001001', true],
+  ])
+})
+
+test('elements without effect are counted and noted on their part, also on one that is done', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const text = { type: 'text', text: { body: 'x' } }
+  const messages = [
+    { from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' },
+    { from: 'nobody', wamid: 'wamid.2', at: now, text: 'x' },
+    { from: '15550001000', wamid: '', at: now, node: text },
+  ]
+  const statuses = ['delivered', 'read', 'warped'].map((status) => ({ id: 'wamid.theirs', status, timestamp: String(now) }))
+  await stack.deliver(tenant, body('101', { messages, statuses }))
+  expect(await stack.outcomes(1)).toEqual({ done: 1 })
+  const { parts } = await stack.gateway.listParts({ outcome: 'done', limit: 1 }, {})
+  expect(parts[0]!.reason).toMatch(/1 without a sender.*; 1 without an id.*; 1 that nobody acts on.*; 2 about messages that were not sent/)
+  const metrics = await service.metrics()
+  for (const [why, count] of Object.entries({ senderless: 1, unreadable: 1, unknown: 1, unmatched: 2 }))
+    expect(metrics).toMatch(new RegExp(`lockstep_webhook_elements_without_effect_total{[^}]*why="${why}"[^}]*} ${count}\\b`))
+})
+
 test('a message with U+0000 is stored without it, and one without a readable sender costs its neighbours nothing', async () => {
   await using stack = await openStack()
   await using service = await openService(stack.config)

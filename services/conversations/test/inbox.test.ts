@@ -1,5 +1,9 @@
+import { query, sql } from '@lockstep/database'
+import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { body, openService, openStack, type Sent } from './setup.ts'
+import { createContext } from '../src/context.ts'
+import { countInbound } from '../src/db/queries.ts'
+import { body, openService, openStack, type Sent, scale } from './setup.ts'
 
 const now = Math.floor(Date.now() / 1000)
 
@@ -106,6 +110,54 @@ test('the conversations of one person become one, and the former id leads to it'
     expect(page.messages.map(({ wamid }) => wamid)).toEqual(['wamid.4', 'wamid.3', 'wamid.2', 'wamid.1'])
   }
   expect(await stack.world.sql('select conversation_id from conversations.reactions')).toEqual([{ conversation_id: after[0]!.id }])
+})
+
+test('a list goes on after a conversation whose messages went into another in the meantime', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  const [number, userId] = ['15550001000', 'DE.ada']
+  const page = async (after: string, limit: number) => (await service.client.listConversations({ after, limit }, tenant)).conversations
+  const messages: Sent[] = [
+    { from: '15550001009', wamid: 'wamid.1', at: now - 40, text: 'Oldest' },
+    { from: number, wamid: 'wamid.2', at: now - 30, text: 'Two' },
+    { from: userId, wamid: 'wamid.3', at: now - 20, text: 'Three' },
+  ]
+  await stack.deliver(tenant, body('101', { messages }))
+  await stack.outcomes(1)
+  const [first] = await page('', 2)
+  const second = (await page('', 2))[1]!
+  const both = { type: 'text', from_user_id: userId, text: { body: 'Both' } }
+  await stack.deliver(tenant, body('101', { messages: [{ from: number, wamid: 'wamid.4', at: now - 5, node: both }] }))
+  await stack.outcomes(2)
+  const lists = await Promise.all([first!, second].map(({ id }) => page(id, 0)))
+  for (const list of lists) expect(list.at(-1)).toMatchObject({ lastText: 'Oldest' })
+})
+
+test('to count all messages of a number reads none of them', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  await stack.world.sql(
+    `with c as (insert into conversations.conversations (id, account_id, connection_id, contact_id)
+        values (gen_random_uuid(), $1, $2, gen_random_uuid()) returning *)
+      insert into conversations.messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, payload, received_at)
+      select account_id, id, connection_id, 'wamid.' || n, 'in', 'text', 'Hello', now(), jsonb_build_object('text', repeat('x', 1000)), now() from c, generate_series(1, 5000) n`,
+    [tenant.accountId, tenant.connectionId],
+  )
+  // Pages count as seen by all once no transaction is left that is older than they are.
+  const allVisible = `select relallvisible >= relpages as yes from pg_class where oid = 'conversations.messages'::regclass`
+  await until(async () => {
+    await stack.world.sql('vacuum analyze conversations.messages')
+    return (await stack.world.sql<{ yes: boolean }>(allVisible))[0]!.yes
+  })
+  await using ctx = await createContext(stack.config, { scale })
+  const read = sql`select pg_stat_get_xact_tuples_fetched('messages'::regclass) + pg_stat_get_xact_tuples_returned('messages'::regclass) as rows`
+  const [counted, rows] = await ctx.db.transaction(tenant.accountId, async (tx) => [
+    await countInbound(tx, tenant.connectionId, new Date(0)),
+    await query<{ rows: string }>(tx, read),
+  ])
+  expect(counted).toBe(5_000)
+  expect(rows).toEqual([{ rows: '0' }])
 })
 
 test('an account sees nothing of another one', async () => {

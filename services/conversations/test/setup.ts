@@ -8,9 +8,9 @@ import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import { createWorld, until } from '@lockstep/testing'
+import { createWorld } from '@lockstep/testing'
 import { start as startGateway } from '@lockstep/webhook-gateway'
-import { signBody } from '@lockstep/whatsapp'
+import { outcomesOf, postWebhook } from '../../../test/webhook.ts'
 import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
 import type { Config } from '../src/config.ts'
 import { start } from '../src/service.ts'
@@ -76,22 +76,8 @@ export async function openStack() {
 
   /** Delivers a webhook as Meta does. */
   async function deliver({ appId }: { appId: string }, body: string): Promise<void> {
-    const url = `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`
-    const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signBody(secret, Buffer.from(body)) }
-    const response = await fetch(url, { method: 'POST', headers, body })
-    if (response.status !== 200) throw new Error(`The gateway answered ${response.status}`)
-  }
-
-  /** How many parts ended with which outcome, once so many have ended. */
-  function outcomes(parts: number): Promise<Record<string, number>> {
-    return until(async () => {
-      const { counts } = await clients.gateway.countParts({}, {})
-      const byOutcome: Record<string, number> = {}
-      for (const count of counts.filter((each) => each.outcome !== 'open'))
-        byOutcome[count.outcome] = (byOutcome[count.outcome] ?? 0) + count.parts
-      const ended = Object.values(byOutcome).reduce((sum, n) => sum + n, 0)
-      return ended === parts ? byOutcome : undefined
-    })
+    const status = await postWebhook(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, secret, body)
+    if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
   return {
@@ -102,7 +88,7 @@ export async function openStack() {
     connectNumber,
     tenant: async (phoneNumberId: string) => connectNumber(await account(), phoneNumberId),
     deliver,
-    outcomes,
+    outcomes: (parts: number) => outcomesOf(clients.gateway, parts),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
@@ -128,9 +114,12 @@ export interface Sent {
 }
 
 /** A webhook body with elements of one number. */
-export function body(phoneNumberId: string, elements: { messages?: Sent[]; statuses?: object[]; user_preferences?: object[] }): string {
+export function body(
+  phoneNumberId: string,
+  elements: { messages?: Sent[]; statuses?: object[]; user_preferences?: object[]; user_id_update?: object[] },
+): string {
   const { messages, ...rest } = elements
-  const field = elements.user_preferences ? 'user_preferences' : 'messages'
+  const field = (['user_preferences', 'user_id_update'] as const).find((name) => elements[name]) ?? 'messages'
   const metadata = { display_phone_number: '15550001', phone_number_id: phoneNumberId }
   const contacts = messages?.map(({ from }) => ({ wa_id: from, profile: { name: `Person ${from}` } }))
   const value = { messaging_product: 'whatsapp', metadata, contacts, messages: messages?.map(element), ...rest }

@@ -7,6 +7,7 @@ import type { App } from './apps.ts'
 import type { Context } from './context.ts'
 import type { Intake } from './intake.ts'
 import { countRequest } from './metrics.ts'
+import { boundUnverified } from './unverified.ts'
 
 export interface WebhookServer extends AsyncDisposable {
   port: number
@@ -20,6 +21,8 @@ const requestTimeout = 30_000
 declare module 'fastify' {
   interface FastifyRequest {
     app: App
+    /** Its signature is good: what it holds is the intake's. */
+    verified(): void
   }
 }
 
@@ -32,17 +35,27 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
   answerFailures(ctx, server)
   const close = drainHttp(server, ctx.config.drainMs)
 
+  const unverified = boundUnverified()
+
   server.decorateRequest('app')
+  server.decorateRequest('verified')
   server.addHook('onRequest', async (request: FastifyRequest) => {
     if (request.is404) return
     request.app = await findApp(ctx, (request.params as { appId: string }).appId)
     if (request.method === 'POST') checkSignatureForm(request.headers['x-hub-signature-256'])
+  })
+  // Before the body is read, and without waiting: what is counted must be heard from its first byte.
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    request.verified = unverified.watch(request.raw)
+    reply.raw.once('close', request.verified)
+    done()
   })
   server.get('/webhooks/:appId', (request, reply) => reply.type('text/plain').send(handshake(request)))
   server.post('/webhooks/:appId', async (request, reply) => {
     const raw = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
     const { appId } = request.params as { appId: string }
     if (!verifySignature(raw, request.headers['x-hub-signature-256'] as string, request.app.secrets)) throw unsigned('wrong')
+    request.verified()
     await intake.store({ appId, receivedAtMs: ctx.now(), raw })
     return reply.send()
   })
@@ -50,7 +63,13 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
   await server.listen({ host: ctx.config.host, port: ctx.config.httpPort })
   const { port } = server.server.address() as { port: number }
   ctx.log.info({ httpPort: port }, 'webhooks are received')
-  return { port, [Symbol.asyncDispose]: close }
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      await close()
+      unverified[Symbol.dispose]()
+    },
+  }
 }
 
 const appIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

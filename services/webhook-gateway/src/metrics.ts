@@ -10,6 +10,7 @@ export type RequestResult =
   | 'unknown_app'
   | 'apps_unknown'
   | 'too_large'
+  | 'cut_off'
   | 'queue_full'
   | 'database_away'
   | 'refused'

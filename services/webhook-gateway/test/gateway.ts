@@ -5,7 +5,7 @@ import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import type { BaseOverrides } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
-import { signBody } from '@lockstep/whatsapp'
+import { postWebhook } from '../../../test/webhook.ts'
 import { start as startAccounts } from '../../accounts/src/service.ts'
 import type { Config } from '../src/config.ts'
 import { start } from '../src/service.ts'
@@ -76,21 +76,8 @@ export async function startGateway(config: Config, overrides: BaseOverrides = {}
 }
 
 /** Sends a webhook as Meta does; answers the status, or 0 when the connection broke. */
-export async function post(origin: string, app: TestApp, raw: Buffer | string, headers: Record<string, string> = {}): Promise<number> {
-  const body = Buffer.from(raw)
-  const signature = { 'x-hub-signature-256': signBody(app.secret, body) }
-  try {
-    const response = await fetch(`${origin}/webhooks/${app.id}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...signature, ...headers },
-      body,
-    })
-    await response.arrayBuffer()
-    return response.status
-  } catch {
-    return 0
-  }
-}
+export const post = (origin: string, app: TestApp, raw: Buffer | string, headers?: Record<string, string>): Promise<number> =>
+  postWebhook(`${origin}/webhooks/${app.id}`, app.secret, raw, headers).catch(() => 0)
 
 export interface Change {
   field: string

@@ -133,7 +133,7 @@ export function figure(name: string, rounds: readonly Round[]): Figure {
 }
 
 /** The median over the rounds of how many times as fast `a` was as `b` in the same round. */
-export function medianRatio(a: readonly Round[], b: readonly Round[]): number {
+function medianRatio(a: readonly Round[], b: readonly Round[]): number {
   return median(a.map((round, i) => perSecond(round) / perSecond(b[i] as Round)))
 }
 

@@ -40,10 +40,10 @@ export const webhookInput = z.strictObject({
 })
 
 export const drainInput = z.strictObject({ deadlineMs: z.int().min(0).max(600_000).default(30_000) })
-export const resetInput = z.strictObject({ forgetState: z.boolean().default(false) })
+const resetInput = z.strictObject({ forgetState: z.boolean().default(false) })
 
 /** What `GET /_sim/log` selects. `since` is a sequence number: only later lines. */
-export const logQuery = z.strictObject({
+const logQuery = z.strictObject({
   since: z.coerce.number().default(0),
   kind: z.string().optional(),
   phoneNumberId: z.string().optional(),

@@ -68,7 +68,7 @@ export function readSend(body: Json): SendRequest {
  * Digits of a dialled number as WhatsApp knows it: Brazilian mobiles with an area code from 31 on lose the ninth digit
  * (meta-cloud-api.md §6). Meta would put the business's country code before a number without `+`; the simulator takes it as it is.
  */
-export function waIdOf(input: string): string {
+function waIdOf(input: string): string {
   const digits = input.replace(/[+\-() ]/g, '')
   const brazil = digits.match(/^55(\d\d)9(\d{8})$/)
   return brazil && Number(brazil[1]) >= 31 ? `55${brazil[1]}${brazil[2]}` : digits

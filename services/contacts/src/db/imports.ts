@@ -3,7 +3,7 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import { type Import, ImportSchema } from './entities.ts'
 
 /** More refused rows than this are counted but not kept. */
-export const maxKeptErrors = 10_000
+const maxKeptErrors = 10_000
 
 /** The account's import; `notFound` also for another account's. */
 export async function findImport(tx: Tx, id: string): Promise<Import> {

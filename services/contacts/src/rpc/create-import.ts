@@ -10,7 +10,7 @@ import { clean } from '../text.ts'
 import { importToProto } from '../to-proto.ts'
 
 const chunkBytes = 256_000
-export const maxFileBytes = 100_000_000
+const maxFileBytes = 100_000_000
 
 /** Keeps a CSV as it arrives and queues its import; an upload that breaks off leaves nothing. */
 export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, Import> = async (ctx, requests, call) => {

@@ -18,14 +18,14 @@ export interface ConversationRow {
   windowUntil: Date | null
 }
 
-/** The account's conversations with a message, newest first. */
+/** The account's conversations with a message, newest first; after one whose messages went into another, those after its former place. */
 export function listConversations(tx: Tx, { after, limit }: Page): Promise<ConversationRow[]> {
   return query(
     tx,
     sql`select id, connection_id as "connectionId", contact_id as "contactId", unread, last_text as "lastText",
                last_message_at as "lastMessageAt", window_until as "windowUntil"
         from conversations where account_id = ${tx.accountId} and last_message_at is not null
-          ${after ? sql`and (last_message_at, id) < (select last_message_at, id from conversations where id = ${after})` : sql``}
+          ${after ? sql`and (last_message_at, id) < (select coalesce(last_message_at, stood_at), id from conversations where id = ${after})` : sql``}
         order by last_message_at desc, id desc limit ${limit}`,
   )
 }
@@ -78,7 +78,10 @@ export function listMessages(tx: Tx, conversationId: string, { after, limit }: P
   )
 }
 
-/** How many messages people sent to a connection that were received at or after a time; not what they did to others, nor news. */
+/**
+ * How many messages people sent to a connection that were received at or after a time; not what they did to others, nor news. The
+ * conditions are those of the index messages_counted.
+ */
 export async function countInbound(tx: Tx, connectionId: string, since: Date): Promise<number> {
   const row = await queryOne<{ messages: number }>(
     tx,

@@ -69,7 +69,8 @@ export async function joinConversations(
     from (select v."to", sum(f.unread)::int as unread, max(f.window_until) as window_until
           from ${v} join conversations f on f.id = v."from" group by v."to") o
     where c.account_id = ${tx.accountId} and c.id = o."to"`.execute(tx.sql)
-  await sql`update conversations c set unread = 0, window_until = null, last_message_at = null, last_text = '', merged_into = v."to"
+  await sql`update conversations c set unread = 0, window_until = null, stood_at = coalesce(c.last_message_at, c.stood_at), last_message_at = null,
+      last_text = '', merged_into = v."to"
     from ${v} where c.account_id = ${tx.accountId} and c.id = v."from"`.execute(tx.sql)
   return { wamids: moved.map((row) => row.wamid), conversationIds: [...new Set(pairs.map((pair) => pair.to))] }
 }

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
 import { insertMessages, joinConversations, lockConversations, updateConversations } from '../db/store.ts'
 import { isUnread, windowUntil } from '../kind.ts'
-import { type Message, outcomeOf, type Part, readPart } from '../part.ts'
+import { lossesOf, type Message, noteOf, outcomeOf, type Part, readPart } from '../part.ts'
 import { recordPeople, recordStatuses } from '../peers.ts'
 import { resolver } from '../resolve.ts'
 
@@ -39,7 +39,7 @@ async function record(ctx: Context, connection: Connection, parts: Part[]): Prom
   const matched = await recordStatuses(ctx, connection, parts)
   if (messages.length > 0 || people.merged.length > 0) await store(ctx, connection, messages, people)
   noteErrors(ctx, connection, parts)
-  return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched) }))
+  return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched), ...noteLosses(part, matched) }))
 }
 
 function keysOf(connectionId: string, parts: Part[]): LockKey[] {
@@ -65,6 +65,19 @@ function noteErrors(ctx: Context, { id, accountId }: Connection, parts: Part[]):
     numberErrors(1, { code: String(code ?? 'none') })
     ctx.log.warn({ accountId, connectionId: id, code, title, details }, 'Meta reports an error of a number')
   }
+}
+
+const withoutEffect = counter(
+  'lockstep_webhook_elements_without_effect_total',
+  'Elements of processed webhook parts that had no effect, by why',
+)
+
+/** A part that is done may hold elements that have no row: they are counted, and noted as its reason. */
+function noteLosses(part: Part, matched: ReadonlySet<string>): { note?: string } {
+  const lost = lossesOf(part, matched)
+  for (const [why, count] of Object.entries(lost)) if (count > 0) withoutEffect(count, { why })
+  const note = noteOf(lost)
+  return note === undefined ? {} : { note }
 }
 
 async function store(ctx: Context, { id, accountId }: Connection, messages: Message[], people: RecordInboundResponse): Promise<void> {

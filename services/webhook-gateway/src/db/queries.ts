@@ -82,7 +82,7 @@ export interface SettledParts {
  */
 export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVerdict[]): Promise<SettledParts[]> {
   const outcomes = verdicts.map((v) => ('outcome' in v ? v.outcome : null))
-  const failures = verdicts.map((v) => ('failure' in v ? v.failure : null))
+  const reasons = verdicts.map((v) => ('failure' in v ? v.failure : 'outcome' in v ? (v.note ?? null) : null))
   return query(
     tx,
     sql`with entries as (
@@ -92,10 +92,10 @@ export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVer
           where id = any(${verdicts.map((v) => v.id)}::bigint[]) and subscriber = ${lane} and key = ${key}
           order by id for update
         ), ended as (
-          select e.part_id, e.created_at, coalesce(v.outcome, 'dead') as outcome, v.failure as reason
+          select e.part_id, e.created_at, coalesce(v.outcome, 'dead') as outcome, v.reason
           from entries e
-          join unnest(${verdicts.map((v) => v.id)}::bigint[], ${outcomes}::text[], ${failures}::text[]) v(id, outcome, failure) using (id)
-          where v.outcome is not null or (v.failure is not null and e.due and e.attempts + 1 >= ${laneSettings.maxTries})
+          join unnest(${verdicts.map((v) => v.id)}::bigint[], ${outcomes}::text[], ${reasons}::text[]) v(id, outcome, reason) using (id)
+          where v.outcome is not null or (v.reason is not null and e.due and e.attempts + 1 >= ${laneSettings.maxTries})
         ), changed as (
           update webhook_parts p set outcome = e.outcome, reason = e.reason, outcome_at = now()
           from ended e where p.id = e.part_id and p.received_at = e.created_at

@@ -139,7 +139,7 @@ export function claimParts(tx: Tx, { appId, phoneNumberId, wabaId, at }: Claim):
             (select length(b.raw) from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as bytes
         ), opened as (
           insert into feed_open (subscriber, key, row_id, bytes, created_at)
-          select lane, key, id::text, bytes, received_at from claimed order by id
+          select lane, key, claimed.id::text, bytes, received_at from claimed order by claimed.id
           returning subscriber, key
         )
         select subscriber as lane, key, count(*)::int as parts from opened group by 1, 2 order by 1, 2`,

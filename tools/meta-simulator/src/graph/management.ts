@@ -10,7 +10,7 @@ export type GraphRequest = FastifyRequest<{ Params: { version?: string; id: stri
 type Ask = (object: never, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>
 
 /** A door for a request about a WABA: checks the token, ordered errors first refuse it. */
-export function aboutWaba(
+function aboutWaba(
   ctx: Context,
   method: 'get' | 'post',
   ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>,
