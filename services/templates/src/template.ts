@@ -25,8 +25,11 @@ export const isAboutComponents = ({ field }: TemplateEvent) => field === 'messag
 /** Events that leave a template approved, or make it so again: a list names none of them (meta-cloud-api.md §5, "Status values"). */
 const approving = new Set(['REINSTATED', 'UNPAUSED', 'UNARCHIVED', 'FLAGGED'])
 
-/** Our clock and Meta's may differ: an event counts as older than a list only when it is this much older. */
-const clockMarginMs = 60_000
+/**
+ * Our clock and Meta's may differ, and Meta dates webhooks in whole seconds: an event counts as older than a list only when it
+ * is this much older.
+ */
+export const clockMarginMs = 60_000
 
 /**
  * Applies news about a template. Webhooks come in any order and hours late, and carry a time but no version: each of status,

@@ -2,11 +2,11 @@ import path from 'node:path'
 import { start as startAccounts } from '@lockstep/accounts'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
+import { type Template, TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { createWorld, until } from '@lockstep/testing'
 import { start as startGateway } from '@lockstep/webhook-gateway'
-import { signBody } from '@lockstep/whatsapp'
+import { outcomesOf, postWebhook } from '../../../test/webhook.ts'
 import { startSimulator, type TemplateInput } from '../../../tools/meta-simulator/src/index.ts'
 import type { Config } from '../src/config.ts'
 import { start } from '../src/service.ts'
@@ -18,6 +18,11 @@ const secret = 'app-secret'
 
 export function template(name: string, more: Partial<TemplateInput> = {}): TemplateInput {
   return { name, language: 'en_US', category: 'MARKETING', components: [{ type: 'BODY', text: `Hello from ${name}` }], ...more }
+}
+
+interface Change {
+  field: string
+  value: object
 }
 
 /** A world with Meta, accounts and templates running, and clients of both. */
@@ -38,42 +43,46 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
   const opened = up.move()
 
   /** A tenant with a number of the WABA. */
-  async function tenant(phoneNumberId: string, token = `token-${phoneNumberId}`) {
-    const state = { id: phoneNumberId, wabaId, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token }
-    await simulator.client.setState({ numbers: [state] })
+  async function tenant(phoneNumberId: string) {
     const { id: accountId } = await accounts.createAccount({ name: `Tenant of ${phoneNumberId}` }, {})
     const app = await accounts.createApp({ name: 'App', metaAppId: '1', secret, verifyToken: 'verify' }, { accountId })
-    const connection = await accounts.createConnection(
-      { name: 'Number', phoneNumberId, wabaId, appId: app.id, accessToken: token },
+    return connectNumber({ accountId, appId: app.id }, phoneNumberId)
+  }
+
+  /** Connects a number of the WABA for a tenant. */
+  async function connectNumber({ accountId, appId }: { accountId: string; appId: string }, phoneNumberId: string) {
+    const state = { id: phoneNumberId, wabaId, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token: `token-${phoneNumberId}` }
+    await simulator.client.setState({ numbers: [state] })
+    const { id: connectionId } = await accounts.createConnection(
+      { name: 'Number', phoneNumberId, wabaId, appId, accessToken: state.token },
       { accountId },
     )
-    return { accountId, appId: app.id, connectionId: connection.id, state }
+    return { accountId, appId, connectionId, state }
   }
 
-  /** Delivers a change of a WABA as Meta does, dated in Unix seconds. */
-  async function deliver({ appId }: { appId: string }, change: { field: string; value: object; time: number; waba?: string }) {
-    const { field, value, time, waba = wabaId } = change
+  /** Delivers a change of a WABA as Meta does, dated in Unix seconds; further ones come in the same entry. */
+  async function deliver({ appId }: { appId: string }, change: Change & { time: number; waba?: string }, ...more: Change[]) {
+    const { time, waba = wabaId } = change
+    const changes = [change, ...more].map(({ field, value }) => ({ field, value }))
     // An id of Meta is a number in the body, and may be one that a double can't hold.
-    const text = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: waba, time, changes: [{ field, value }] }] })
-    const body = text.replace(/"message_template_id":"(\d+)"/, '"message_template_id":$1')
-    const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signBody(secret, Buffer.from(body)) }
-    const response = await fetch(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, { method: 'POST', headers, body })
-    if (response.status !== 200) throw new Error(`The gateway answered ${response.status}`)
+    const text = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: waba, time, changes }] })
+    const body = text.replaceAll(/"message_template_id":"(\d+)"/g, '"message_template_id":$1')
+    const status = await postWebhook(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, secret, body)
+    if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
-  /** How many parts ended with which outcome, once so many have ended. */
-  function outcomes(parts: number): Promise<Record<string, number>> {
-    return until(async () => {
-      const { counts } = await gateway.countParts({}, {})
-      const byOutcome: Record<string, number> = {}
-      for (const count of counts.filter((each) => each.outcome !== 'open'))
-        byOutcome[count.outcome] = (byOutcome[count.outcome] ?? 0) + count.parts
-      const ended = Object.values(byOutcome).reduce((sum, n) => sum + n, 0)
-      return ended === parts ? byOutcome : undefined
-    })
+  const outcomes = (parts: number) => outcomesOf(gateway, parts)
+  return {
+    world,
+    simulator,
+    accounts,
+    config,
+    tenant,
+    connectNumber,
+    deliver,
+    outcomes,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
-
-  return { world, simulator, accounts, config, tenant, deliver, outcomes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 /** A running templates service and its client. */
@@ -92,5 +101,13 @@ export async function openService(config: Config) {
     }, 20_000)
   }
 
-  return { client, sync, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  /** All templates, through every page. */
+  async function listAll(tenant: { accountId: string }) {
+    const all: Template[] = []
+    for (let page: Template[] | undefined; page?.length !== 0; all.push(...page))
+      page = (await client.listTemplates({ after: all.at(-1)?.id ?? '', limit: 200 }, tenant)).templates
+    return all
+  }
+
+  return { client, sync, listAll, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }

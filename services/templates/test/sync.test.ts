@@ -10,7 +10,7 @@ import { openService, openStack, scale, template, wabaId } from './setup.ts'
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `template_${String(i).padStart(4, '0')}`)
 
-test('a sync reads every page, and templates are found by id and by name in either spelling of the language', async () => {
+test('a sync reads every page, and templates are listed page by page and found by id and by name in either spelling of the language', async () => {
   const components = [
     { type: 'BODY' as const, text: 'Hi {{1}}', example: { body_text: [['Ana']] } },
     { type: 'BUTTONS' as const, buttons: [{ type: 'QUICK_REPLY', text: 'Stop' }] },
@@ -21,8 +21,14 @@ test('a sync reads every page, and templates are found by id and by name in eith
   const tenant = await stack.tenant('101')
   expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 231, removed: 0, failure: '' })
 
-  const listed = (await templates.client.listTemplates({ wabaId, status: '' }, tenant)).templates
-  expect(listed.map((t) => t.name)).toEqual([...names(230), 'zz_last'])
+  const page = async (after: string, limit: number) =>
+    (await templates.client.listTemplates({ wabaId, status: '', after, limit }, tenant)).templates
+  const first = await page('', 200)
+  const second = await page(first.at(-1)!.id, 200)
+  expect([first.length, second.length]).toEqual([200, 31])
+  expect([...first, ...second].map((t) => t.name)).toEqual([...names(230), 'zz_last'])
+  expect(await page('', 0)).toHaveLength(50)
+  await expect(page('', 201)).rejects.toMatchObject({ failure: 'invalid', message: expect.stringContaining('from 1 to 200') })
   const byName = await templates.client.getTemplate({ id: '', wabaId, name: 'zz_last', language: 'pt-BR' }, tenant)
   expect(byName).toMatchObject({ language: 'pt_BR', category: 'UTILITY', status: 'APPROVED', parameterFormat: 'POSITIONAL' })
   expect(JSON.parse(byName.componentsJson)).toEqual(components)
@@ -68,7 +74,7 @@ test('a template that Meta no longer lists is marked deleted, and only that one'
   await templates.sync(tenant)
   await stack.simulator.client.templateEvent({ wabaId, name: 'dropped', language: 'en_US', event: 'DELETED' })
   expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1, removed: 1 })
-  const statuses = (await templates.client.listTemplates({ wabaId, status: '' }, tenant)).templates.map((t) => [t.name, t.status])
+  const statuses = (await templates.listAll(tenant)).map((t) => [t.name, t.status]).sort()
   expect(statuses).toEqual([
     ['dropped', 'DELETED'],
     ['kept', 'APPROVED'],
@@ -151,6 +157,6 @@ test('a sync whose process is killed between two pages is completed by another, 
   await using templates = await openService(stack.config)
   await until(async () => (await run())?.state === 'done', 25_000)
   expect(await run()).toMatchObject({ seen: 1_050 })
-  const listed = (await templates.client.listTemplates({ wabaId, status: '' }, tenant)).templates
+  const listed = await templates.listAll(tenant)
   expect(listed.map((t) => [t.name, t.status])).toEqual(names(1_050).map((name) => [name, 'APPROVED']))
 })

@@ -31,7 +31,11 @@ async function openSynced() {
   await templates.sync(tenant)
   const opened = up.move()
   const welcome = (of = tenant) => templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of)
-  return { ...stack, templates, first: tenant, welcome, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  /** All that the rows date becomes an hour older, so that what comes now comes an hour later. */
+  const anHourPasses = () =>
+    stack.world.sql(`update templates.templates set
+      synced_at = synced_at - interval '1 hour', status_event_at = status_event_at - interval '1 hour'`)
+  return { ...stack, templates, first: tenant, welcome, anHourPasses, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 test('news of status, quality and category reach the rows of the account whose app signed it, and no other', async () => {
@@ -63,6 +67,7 @@ test('a sync overrides older news, keeps news that Meta dates later, and is not 
   await stack.deliver(tenant, status('PAUSED', now()))
   await stack.outcomes(1)
   expect(await stack.welcome()).toMatchObject({ status: 'PAUSED' })
+  await stack.anHourPasses()
   await templates.sync(tenant)
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
   await stack.deliver(tenant, status('DISABLED', now() - 7_200))
@@ -89,6 +94,20 @@ test('news that applies to nothing is told apart: unmatched, unclaimed, foreign,
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
 })
 
+test('a template that Meta lists again is deleted no longer, however fresh its last news is', async () => {
+  await using stack = await openSynced()
+  const { first: tenant, templates } = stack
+  await stack.deliver(tenant, status('PAUSED', now()))
+  await stack.outcomes(1)
+  const atMeta = (event: string) => stack.simulator.client.templateEvent({ wabaId, name: 'welcome', language: 'en_US', event })
+  await atMeta('DELETED')
+  await templates.sync(tenant)
+  expect(await stack.welcome()).toMatchObject({ status: 'DELETED' })
+  await atMeta('APPROVED')
+  await templates.sync(tenant)
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+})
+
 test('an event that puts a template back to work leaves it approved', async () => {
   await using stack = await openSynced()
   for (const event of ['DISABLED', 'REINSTATED']) await stack.deliver(stack.first, status(event, now()))
@@ -107,6 +126,7 @@ test('a status says why in the words of Meta, and a list that names another stat
     statusWords: 'SECOND_PAUSE · Paused for 6 hours',
     rejectedReason: 'NONE',
   })
+  await stack.anHourPasses()
   await stack.templates.sync(stack.first)
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED', statusWords: '' })
 })

@@ -8,6 +8,16 @@ export function findActiveRun(tx: Tx, connectionId: string): Promise<SyncRun | n
   return tx.em.findOne(SyncRunSchema, { accountId: tx.accountId!, connectionId, state: ['queued', 'running'] })
 }
 
+/** True while a connection of the account has a run of the WABA that is queued or running. */
+export async function isBeingRead(tx: Tx, wabaId: string): Promise<boolean> {
+  const run = await queryOne(
+    tx,
+    sql`select id from sync_runs
+        where account_id = ${tx.accountId} and waba_id = ${wabaId} and state in ('queued', 'running') limit 1`,
+  )
+  return run !== undefined
+}
+
 /** Queues a run; false while the connection has one that is queued or running. */
 export async function insertRun(tx: Tx, run: { id: string; connectionId: string; wabaId: string; now: Date }): Promise<boolean> {
   const { id, connectionId, wabaId, now } = run
@@ -47,21 +57,23 @@ export interface Page {
   wabaId: string
   /** Each name and language once, with the id of the row in case it is new. */
   templates: (Omit<GraphTemplate, 'id'> & { id: string; metaId: string })[]
-  /** When it was asked for: news that Meta dates later is kept. */
+  /** When it was asked for. */
   askedAt: Date
+  /** News that Meta dates from here on is kept. */
+  keptFrom: Date
 }
 
-/** Writes one page of a list. */
-export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt }: Page): Promise<void> {
+/** Writes one page of a list. Rows that another connection's run has read from a later list stay as they are. */
+export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt, keptFrom }: Page): Promise<void> {
   const rows = JSON.stringify(templates)
   await sql`select t.id from templates t
     join jsonb_to_recordset(${rows}::jsonb) v(name text, language text) on t.name = v.name and t.language = v.language
     where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} order by t.id for update of t`.execute(tx.sql)
   const same = sql`t.meta_id = excluded.meta_id`
-  const announced = sql`${same} and t.next_category <> excluded.category`
   const kept = (column: string, eventAt: string) =>
-    sql`case when ${same} and t.${sql.ref(eventAt)} >= ${askedAt}::timestamptz
+    sql`case when ${same} and t.${sql.ref(eventAt)} >= ${keptFrom}::timestamptz
              then t.${sql.ref(column)} else excluded.${sql.ref(column)} end`
+  const announced = sql`${same} and t.next_category <> ${kept('category', 'category_event_at')}`
   await sql`insert into templates as t (id, account_id, waba_id, meta_id, name, language, category, status, components,
       parameter_format, quality, rejected_reason, last_seen_at, synced_at)
     select v.id, ${tx.accountId}, ${wabaId}, v."metaId", v.name, v.language, v.category, v.status, v.components,
@@ -81,19 +93,21 @@ export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt }: P
       status_event_at = ${kept('status_event_at', 'status_event_at')},
       quality_event_at = ${kept('quality_event_at', 'quality_event_at')},
       category_event_at = ${kept('category_event_at', 'category_event_at')},
-      last_seen_at = excluded.last_seen_at, synced_at = excluded.synced_at`.execute(tx.sql)
+      last_seen_at = excluded.last_seen_at, synced_at = excluded.synced_at
+    where t.synced_at <= excluded.synced_at`.execute(tx.sql)
   await sql`update sync_runs set seen = seen + ${templates.length} where account_id = ${tx.accountId} and id = ${runId}`.execute(tx.sql)
 }
 
-/** Marks the WABA's templates that the run did not see as deleted; answers how many they are. */
+/** Marks the WABA's templates that the run did not see as deleted, until a later list has them; answers how many they are. */
 export async function markRemoved(tx: Tx, runId: string, wabaId: string): Promise<number> {
   const removed = await query(
     tx,
-    sql`with gone as (select t.id from templates t join sync_runs r on r.id = ${runId}
+    sql`with gone as (select t.id, r.started_at from templates t join sync_runs r on r.id = ${runId}
                       where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.status <> 'DELETED'
                         and t.last_seen_at < r.started_at
                       order by t.id for update of t)
-        update templates t set status = 'DELETED', synced_at = now() from gone where t.id = gone.id returning t.id`,
+        update templates t set status = 'DELETED', status_event_at = null, synced_at = gone.started_at
+        from gone where t.id = gone.id returning t.id`,
   )
   return removed.length
 }

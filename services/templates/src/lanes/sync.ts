@@ -6,7 +6,7 @@ import { type EntryVerdict, holdFenced, type LaneHandler } from '@lockstep/servi
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { beginRun, endRun, markRemoved, writePage } from '../db/queries.ts'
-import { uniqueTemplates } from '../template.ts'
+import { clockMarginMs, uniqueTemplates } from '../template.ts'
 
 /** A try of one run, and what it needs to be the only one. */
 interface Try {
@@ -73,10 +73,11 @@ async function readPages(ctx: Context, run: Try): Promise<void> {
   for (let isFirst = true; ; isFirst = false) {
     await takeTurn(ctx, run, isFirst)
     const askedAt = new Date(ctx.now())
+    const keptFrom = new Date(askedAt.getTime() - clockMarginMs)
     const { done, value } = await pages.next()
     if (done) break
     const templates = uniqueTemplates(value).map((template) => ({ ...template, metaId: template.id, id: uuid() }))
-    await guarded(ctx, run, (tx) => writePage(tx, { runId, wabaId, templates, askedAt }))
+    await guarded(ctx, run, (tx) => writePage(tx, { runId, wabaId, templates, askedAt, keptFrom }))
   }
   const removed = await guarded(ctx, run, async (tx) => {
     const count = await markRemoved(tx, runId, wabaId)

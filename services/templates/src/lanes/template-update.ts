@@ -3,7 +3,7 @@ import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import type { Template } from '../db/entities.ts'
-import { findActiveRun, lockTemplates } from '../db/queries.ts'
+import { findActiveRun, isBeingRead, lockTemplates } from '../db/queries.ts'
 import { orderSync } from '../order-sync.ts'
 import { applyEvent, isAboutComponents, isOfUse, isOutdated } from '../template.ts'
 
@@ -17,7 +17,7 @@ interface News {
 /** By account, a connection of it through which the WABA's templates can be read; null when all have ended. */
 type Owners = Map<string, string | null>
 
-/** A sync that runs may have read the changed template already: how long until it is asked whether it has ended. */
+/** A sync under way may have read a template before the news of it: how long until it is asked whether it has ended. */
 const syncRunsMs = 5_000
 
 /** Applies what Meta says about templates, for every account that has the WABA by the app that signed. */
@@ -69,20 +69,25 @@ async function apply(ctx: Context, accountId: string, wabaId: string, news: News
   const mine = news.filter(({ owners }) => owners.has(accountId))
   const metaIds = [...new Set(mine.flatMap((n) => n.events.map(({ event }) => event.templateId)))]
   return ctx.db.transaction(accountId, async (tx) => {
+    // Asked before the rows are read: the pages of a run that is not found here are either committed, and so among those rows, or
+    // were asked for after this news.
+    const mayAppear = await isBeingRead(tx, wabaId)
     const templates = await lockTemplates(tx, wabaId, metaIds)
     const byMetaId = new Map(templates.map((template) => [template.metaId, template]))
     const matched: string[] = []
+    const waiting: string[] = []
     const outdated: Outdated[] = []
     for (const { entryId, owners, events } of mine)
       for (const { event, at } of events) {
         const template = byMetaId.get(event.templateId)
+        if (!template && mayAppear) waiting.push(entryId)
         if (!template) continue
         applyEvent(template, event, at)
         matched.push(entryId)
         const connectionId = owners.get(accountId)
         if (connectionId && isAboutComponents(event) && isOutdated(template, at)) outdated.push({ entryId, template, at, connectionId })
       }
-    return { matched, waiting: await readAnew(ctx, tx, wabaId, outdated) }
+    return { matched, waiting: [...waiting, ...(await readAnew(ctx, tx, wabaId, outdated))] }
   })
 }
 
