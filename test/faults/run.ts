@@ -97,7 +97,7 @@ function randomFrom(seed: number): () => number {
 
 /** Starts what a scenario needs. */
 export async function startFaultRun(scenario: FaultScenario, { seed, servers }: FaultOptions): Promise<FaultRun> {
-  const { processes, simulator, perSecond = 100, clocksMs } = scenario
+  const { processes, simulator, perSecond = 100 } = scenario
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
   const stack = up.use(
@@ -105,50 +105,63 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
   )
   // A process that was killed leaves its locks behind, free for whoever asks: L3 has seen to that. The world would call them leaks.
   up.defer(() => flush(stack))
+  const startedAt = performance.now()
+  const history: string[] = []
+  const diary: Diary = {
+    tally: noTally(),
+    note: (what) => void history.push(`${((performance.now() - startedAt) / 1000).toFixed(1)} s  ${what}`),
+  }
+  const processFaults = up.use(await startProcesses(stack, scenario, diary))
+  const tenant = await stack.addTenant({ perMinute: 60_000, perSecond })
+  const random = randomFrom(seed)
+  const dice = (min: number, max: number) => min + Math.floor(random() * (max - min + 1))
+  const opened = up.move()
+  return {
+    stack,
+    tenant,
+    history,
+    dice,
+    pick: (from) => from[dice(0, from.length - 1)]!,
+    ...diary,
+    ...processFaults,
+    ...serverFaults(stack, servers, diary),
+    ...campaignSteps(stack, tenant, dice, diary),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+/** What is written down of a run. */
+type Diary = Pick<FaultRun, 'tally' | 'note'>
+
+type ProcessFaults = Pick<FaultRun, 'kill' | 'restart' | 'killAndRestart' | 'roll' | 'freeze' | 'addWorker'> & AsyncDisposable
+
+/** Starts a scenario's processes; what can be done to them. */
+async function startProcesses(stack: TestStack, { processes, clocksMs }: FaultScenario, { tally, note }: Diary): Promise<ProcessFaults> {
   const running = new Map<ServiceName, ServiceProcess>()
   const further: ServiceProcess[] = []
   const logDir = path.join(stack.world.nats.dir, '..', 'logs')
-  const start = async (service: ServiceName) => {
-    const child = await spawn(service, clocksMs?.[service])
-    await answers(stack, service)
-    return child
-  }
   const spawn = (service: ServiceName, clockMs = 0, ports = stack.ports) => {
     const main = [path.join(import.meta.dirname, 'service-process.ts'), service, String(scale), String(clockMs)]
     return spawnService(service, ports, stack.surroundings, logDir, main)
   }
-  up.defer(async () => void (await Promise.all([...running.values(), ...further].map((child) => child.stop()))))
-  await Promise.all(processes.map(async (service) => running.set(service, await start(service))))
-  const tenant = await stack.addTenant({ perMinute: 60_000, perSecond })
-
-  const random = randomFrom(seed)
-  const dice = (min: number, max: number) => min + Math.floor(random() * (max - min + 1))
-  const tally = noTally()
-  const history: string[] = []
-  let campaigns = 0
-  const startedAt = performance.now()
-  const note = (what: string) => void history.push(`${((performance.now() - startedAt) / 1000).toFixed(1)} s  ${what}`)
+  const start = async (service: ServiceName) => {
+    running.set(service, await spawn(service, clocksMs?.[service]))
+    await answers(stack, service)
+  }
   const kill = async (service: ServiceName) => {
     note(`SIGKILL to ${service}`)
     await running.get(service)!.stop('SIGKILL')
     tally.kills++
   }
   const restart = async (service: ServiceName) => {
-    running.set(service, await start(service))
+    await start(service)
     tally.restarts++
   }
-  const accepted = async (campaignId: string) => (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${campaignId}.` })).length
+  await using up = new AsyncDisposableStack()
+  up.defer(async () => void (await Promise.all([...running.values(), ...further].map((child) => child.stop()))))
+  await Promise.all(processes.map(start))
   const opened = up.move()
-
   return {
-    stack,
-    tenant,
-    tally,
-    history,
-    dice,
-    pick: (from) => from[dice(0, from.length - 1)]!,
-    note,
-    accepted,
     kill,
     restart,
     async killAndRestart(service) {
@@ -178,30 +191,44 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
     async addWorker(service, clockMs) {
       further.push(await spawn(service, clockMs, { ...stack.ports, [service]: (await planPorts())[service] }))
     },
-    async deleteNatsStore() {
-      note('NATS: killed, its store deleted, started again')
-      const { nats } = stack.world
-      await nats.kill()
-      await rm(path.join(nats.dir, 'nats'), { recursive: true, force: true })
-      await nats.restart()
-      tally.losses++
-    },
-    async flushRedis() {
-      note('Redis: FLUSHALL')
-      await flush(stack)
-      tally.losses++
-    },
-    async restartRedis() {
-      note('Redis: killed and started again')
-      await stack.world.redis.kill()
-      await stack.world.redis.restart()
-      tally.losses++
-    },
-    async crashPostgres() {
-      note('PostgreSQL: stopped in immediate mode and started again')
-      await servers.crashPostgres()
-      tally.losses++
-    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+type ServerFaults = Pick<FaultRun, 'deleteNatsStore' | 'flushRedis' | 'restartRedis' | 'crashPostgres'>
+
+/** What can be done to the servers. */
+function serverFaults(stack: TestStack, servers: OwnServers, { tally, note }: Diary): ServerFaults {
+  const { nats, redis } = stack.world
+  const lose = async (words: string, work: () => Promise<unknown>) => {
+    note(words)
+    await work()
+    tally.losses++
+  }
+  return {
+    deleteNatsStore: () =>
+      lose('NATS: killed, its store deleted, started again', async () => {
+        await nats.kill()
+        await rm(path.join(nats.dir, 'nats'), { recursive: true, force: true })
+        await nats.restart()
+      }),
+    flushRedis: () => lose('Redis: FLUSHALL', () => flush(stack)),
+    restartRedis: () =>
+      lose('Redis: killed and started again', async () => {
+        await redis.kill()
+        await redis.restart()
+      }),
+    crashPostgres: () => lose('PostgreSQL: stopped in immediate mode and started again', () => servers.crashPostgres()),
+  }
+}
+
+type CampaignSteps = Pick<FaultRun, 'startCampaign' | 'accepted' | 'finish'>
+
+/** A campaign from its start to the verdict on it. */
+function campaignSteps(stack: TestStack, tenant: Tenant, dice: FaultRun['dice'], { tally, note }: Diary): CampaignSteps {
+  let campaigns = 0
+  return {
+    accepted: async (id) => (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length,
     async startCampaign(recipients) {
       const tag = `audience-${++campaigns}`
       await stack.importContacts(tenant, phones(recipients, dice(0, 900_000) + campaigns * 1_000_000), tag)
@@ -224,7 +251,6 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
       tally.duplicates = await deliveredAgain(stack.simulatorLog)
       assertClean(await stack.audit({ settled: true, redisWasFlushed }))
     },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 

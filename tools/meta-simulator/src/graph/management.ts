@@ -10,11 +10,7 @@ export type GraphRequest = FastifyRequest<{ Params: { version?: string; id: stri
 type Ask = (object: never, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>
 
 /** A door for a request about a WABA: checks the token, ordered errors first refuse it. */
-function aboutWaba(
-  ctx: Context,
-  method: 'get' | 'post',
-  ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>,
-) {
+function aboutWaba(ctx: Context, method: 'get' | 'post', ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>) {
   return door(ctx, ask, (id, authorization) => {
     const waba = ctx.world.wabas.get(id)
     const allowed = (token: string) => ctx.world.numbers.values().some((number) => number.wabaId === id && number.token === token)
