@@ -21,6 +21,7 @@ export type AcquireReply =
 /** `get(n)`: the values of the first n keys. Lua's stack holds 8,000 values, and a hold may have more keys. */
 const getScript = `
 local function get(n)
+  if n <= 5000 then return redis.call('MGET', unpack(KEYS, 1, n)) end
   local values = {}
   for from = 1, n, 5000 do
     for _, value in ipairs(redis.call('MGET', unpack(KEYS, from, math.min(from + 4999, n)))) do values[#values + 1] = value end
@@ -72,11 +73,12 @@ return 1
 `)
 
 const releaseScript = script(`${getScript}
-local owner, released = ARGV[1] .. '@', 0
+local owner, mine = ARGV[1] .. '@', {}
 for i, value in ipairs(get(#KEYS)) do
-  if value and string.sub(value, 1, #owner) == owner then released = released + redis.call('DEL', KEYS[i]) end
+  if value and string.sub(value, 1, #owner) == owner then mine[#mine + 1] = KEYS[i] end
 end
-return released
+for from = 1, #mine, 5000 do redis.call('DEL', unpack(mine, from, math.min(from + 4999, #mine))) end
+return #mine
 `)
 
 /** Takes all keys or none in one round trip. The same owner may ask again: it then holds them for a full TTL from now. */
