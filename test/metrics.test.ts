@@ -2,7 +2,7 @@ import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { phones, startStack } from './stack.ts'
 
-test("the seed's figures, and those of lanes and feeds, stand at /metrics once there is something to count", async () => {
+test('what docs/reference/conflict-analysis.md wants monitored, and figures of lanes and feeds, stand at /metrics once there is something to count', async () => {
   await using system = await startStack()
   const tenant = await system.addTenant({ perMinute: 60, perSecond: 80 })
   await system.importContacts(tenant, phones(60))

@@ -89,6 +89,20 @@ test('who got nothing under the other number, because Meta rejected it, is writt
   expect(await resumed(id)).toEqual({ written: [digits(younger)], skipped: [] })
 })
 
+test('of two whose messages may have been lost, and who are ordered once more, one is written to', async () => {
+  const [older, younger] = (await audience(2, 'both-unknown')) as [string, string]
+  const lost = (phone: string) => ({ kind: 'lost' as const, count: 1, recipient: digits(phone) })
+  await system.simulator.client.setSettings({ faults: { next: [lost(older), lost(younger)] } })
+  const { id } = await system.startCampaign(tenant, 'both-unknown')
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ unknown: 2 })
+  await join(younger, older)
+  const { recipients } = await system.clients.campaigns.listRecipients({ campaignId: id, limit: 10 }, tenant)
+  await system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: recipients.map((recipient) => recipient.id) }, tenant)
+  await until(async () => (await system.campaign(tenant, id)).statistics!.queued === 0)
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 1, skipped: 1, unknown: 0 })
+  expect(await accepted(id)).toHaveLength(1)
+})
+
 test('in the end no invariant is violated', async () => {
   await system.settled()
   assertClean(await system.audit({ settled: true }))

@@ -240,7 +240,7 @@ function campaignSteps(stack: TestStack, tenant: Tenant, dice: FaultRun['dice'],
       const { statistics } = await stack.untilCampaign(tenant, campaignId, state, 120_000)
       const unknownAtFirst = statistics!.unknown
       await stack.settled(60_000)
-      const after = (await stack.campaign(tenant, campaignId)).statistics!
+      const after = (await stack.untilCampaign(tenant, campaignId, state)).statistics!
       note(`${state}: ${JSON.stringify(after)}`)
       // The simulator counts since its start.
       tally.unknownsResolved += Math.max(0, unknownAtFirst - after.unknown)

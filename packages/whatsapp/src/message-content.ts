@@ -182,3 +182,8 @@ export function isButton(type: string, message: JsonObject): boolean {
   const { button_reply, list_reply } = objectOf(message.interactive)
   return type === 'button' || (type === 'interactive' && isObject(button_reply ?? list_reply))
 }
+
+/** A row of a list stands in a menu of the business, beside others; what it says is less of a person's own word than a button's. */
+export function isRow(type: string, message: JsonObject): boolean {
+  return type === 'interactive' && isObject(objectOf(message.interactive).list_reply)
+}

@@ -6,6 +6,7 @@ import {
   type IdentityMove,
   idsOf,
   isButton,
+  isRow,
   type Media,
   type MetaIds,
   mediaOf,
@@ -38,6 +39,8 @@ export interface InboundMessage extends Origin {
   stopText: string | undefined
   /** They stood on a button or in a list. */
   button: boolean
+  /** They stood on a row of a list. */
+  row: boolean
   /** The message that this one answers. */
   contextWamid: string | undefined
   /** The message that a reaction, edit or deletion is about. */
@@ -76,6 +79,7 @@ export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
       text: displayText(type, message),
       stopText: stopText(type, message),
       button: isButton(type, message),
+      row: isRow(type, message),
       contextWamid: textOf(objectOf(message.context).id),
       targetWamid: targetOf(type, message),
       emoji: emojiOf(type, message),

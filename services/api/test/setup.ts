@@ -142,4 +142,10 @@ export function whileLocked<T>(world: World, table: string, work: () => Promise<
 
 /** Waits until somebody waits for a table. */
 export const untilBlocked = (world: World, table: string) =>
-  until(async () => (await world.sql(`select 1 from pg_locks where relation = '${table}'::regclass and not granted`)).length > 0)
+  until(
+    async () =>
+      (
+        await world.sql(`select 1 from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+      where relation = '${table}'::regclass and not granted`)
+      ).length > 0,
+  )

@@ -85,11 +85,13 @@ async function send(ctx: Context, slice: Slice, row: Claimed, slot: number): Pro
   const token = ctx.tokens.issue({ kind: 'c', ownerId: campaign.id, attemptId: row.attemptId, phoneNumberId })
   const to = row.phone ? { phone: row.phone } : { userId: row.userId }
   const notAfterMs = slot + slotGraceMs
+  let isLate = false
   let outcome: SendOutcome
   try {
     const body = buildTemplateMessage({ template, to, values: row.values, token })
     const waitMs = slot - performance.now()
     if (waitMs > 1) await delay(waitMs)
+    isLate = performance.now() >= notAfterMs
     outcome = await ctx.graph.sendMessage({ phoneNumberId, token: accessToken, body, notAfterMs })
   } catch (error) {
     // Before a byte was written: the call itself answers with an outcome whatever happens to it.
@@ -99,8 +101,8 @@ async function send(ctx: Context, slice: Slice, row: Claimed, slot: number): Pro
   if (outcome.kind === 'throttled' && outcome.scope !== 'recipient')
     await ctx.limiter.reportThrottled(connection.id, outcome.retryAfterMs).catch(() => {}) // Redis is away: the next slot is refused anyway
   const learned = learnedFrom(outcome, row)
-  // A slot that passed meanwhile is nobody's fault: the next one may be soon.
-  const failures = performance.now() >= notAfterMs ? 1 : row.number
+  // A slot that passed before the call is not Meta's fault: the next one may be soon.
+  const failures = isLate ? 1 : row.number
   await recorder.record({ attemptId: row.attemptId, change: changeOf(outcome, failures, ctx.now()), ...(learned && { learned }) })
 }
 

@@ -8,6 +8,7 @@ import {
   addStatistics,
   type LockedRecipient,
   lockRecipientsOf,
+  moveCampaign,
   pauseBecauseOf,
   type RecipientChange,
   readAttempts,
@@ -53,6 +54,8 @@ export async function recordChanges(ctx: Context, tx: Tx, campaignId: string, ch
   )
   const contactOf = (attemptId: string) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId
   await follow(ctx, tx, campaignId, news, contactOf)
+  if (newest.some((attempt) => attempt.outcome === 'not_sent' && before.get(attempt.id)!.outcome === 'unknown'))
+    await goOn(ctx, tx, campaignId)
   await addStatistics(tx, campaignId, delta(newest, before, recipients))
   return new Set(before.keys())
 }
@@ -72,6 +75,12 @@ function delta(newest: Attempt[], before: Map<string, Attempt>, recipients: Map<
     count(sum, recipientState(attempt), attempt, 1)
   }
   return sum
+}
+
+/** Somebody who was `unknown` is queued again: the campaign may have been completed without them. */
+async function goOn(ctx: Context, tx: Tx, campaignId: string): Promise<void> {
+  await moveCampaign(tx, campaignId, ['completed'], 'sending')
+  await feed(ctx, tx, { lane: 'campaigns.run', key: campaignId, kind: 'queued again' })
 }
 
 /** What follows from news of attempts beyond them: contacts learn, the campaign stops where going on would hurt. */

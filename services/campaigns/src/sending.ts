@@ -43,8 +43,8 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
   }
   const end = await roll(ctx, slice, held, AbortSignal.any([lease, held.signal]))
   ctx.messaging.publishEvent(events.campaignChanged, { campaignId: campaign.id })
-  if (end === 'over') await complete(ctx, campaign)
-  return typeof end === 'number' ? end : null
+  if (end === 'over') return (await complete(ctx, campaign)) ? null : 0
+  return end === 'stopped' ? null : end
 }
 
 /** What the slice sends with, or in words why the campaign must not go on. */
@@ -158,8 +158,8 @@ function track(ctx: Context, { campaign: { id } }: Slice, send: Promise<void>): 
   sends.add(tracked)
 }
 
-/** sending → completed, unless somebody was put back into the queue meanwhile. */
-async function complete(ctx: Context, campaign: Campaign): Promise<void> {
+/** sending → completed, unless somebody was put back into the queue meanwhile, or the campaign was stopped. */
+async function complete(ctx: Context, campaign: Campaign): Promise<boolean> {
   const done = await ctx.db.transaction(campaign.accountId, async (tx) => {
     await findCampaign(tx, campaign.id, { lock: true })
     const { ready, nextMs, sending } = await waiting(tx, campaign.id, 1)
@@ -167,4 +167,5 @@ async function complete(ctx: Context, campaign: Campaign): Promise<void> {
     return moveCampaign(tx, campaign.id, ['sending'], 'completed', { finishedAt: new Date(ctx.now()) })
   })
   if (done) ctx.log.info({ campaignId: campaign.id }, 'A campaign is complete')
+  return done
 }

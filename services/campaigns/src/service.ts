@@ -23,8 +23,9 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
   return started(doors, up)
 }
 
-/** Waits for messages that are under way, but not for ever for a database that is away. */
-async function finish({ underWay, config }: Context): Promise<void> {
+/** Waits for the answers to messages that are under way and for their outcomes, but not for ever for a database that is away. */
+async function finish({ underWay, graphTimeoutMs, closing }: Context): Promise<void> {
   const sends = [...underWay.values()].flatMap((campaign) => [...campaign])
-  await Promise.race([Promise.all(sends), delay(config.drainMs, undefined, { ref: false })])
+  await Promise.race([Promise.all(sends), delay(graphTimeoutMs + 2_000, undefined, { ref: false })])
+  closing.abort()
 }

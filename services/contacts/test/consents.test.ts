@@ -34,10 +34,10 @@ test('answers come in the order asked, a merged contact by its survivor, an unkn
   await say(a!, 'opt_out')
   const nobody = randomUUID()
   expect(await check(true, nobody, c!, 'nonsense', a!)).toMatchObject([
-    { contactId: nobody, canonicalId: nobody, refusal: 'deleted', also: [] },
-    { contactId: c, canonicalId: a, refusal: 'opted_out' },
-    { contactId: 'nonsense', canonicalId: 'nonsense', refusal: 'deleted', also: [] },
-    { contactId: a, canonicalId: a, refusal: 'opted_out' },
+    { contactId: nobody, refusal: 'deleted', also: [] },
+    { contactId: c, refusal: 'opted_out' },
+    { contactId: 'nonsense', refusal: 'deleted', also: [] },
+    { contactId: a, refusal: 'opted_out' },
   ])
   expect((await setting.contacts.getContact({ id: c! }, setting.call)).id).toBe(a)
 })

@@ -119,6 +119,16 @@ test('a new user id takes the place of the old one, and news of it is no message
   expect(await contact(id!)).toMatchObject({ userId: 'DE.is' })
 })
 
+test('a row of a list can say stop, and takes no stop back: a menu has rows such as "Start"', async () => {
+  const waId = number()
+  const [id] = await inbound(setting, { waId, text: 'STOP', wamid: 'w-stop', button: true, row: true, atMs: 1_000 })
+  expect(await contact(id!)).toMatchObject({ optedOut: true })
+  await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-row', button: true, row: true, atMs: 2_000 })
+  expect(await contact(id!)).toMatchObject({ optedOut: true })
+  await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-button', button: true, atMs: 3_000 })
+  expect(await contact(id!)).toMatchObject({ optedOut: false })
+})
+
 test('a button stops by its payload or its text, and the ledger tells it from a word', async () => {
   const [byText, byPayload, neither] = await inbound(
     setting,

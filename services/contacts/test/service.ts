@@ -56,6 +56,7 @@ export const person = (fields: Partial<InboundPerson>): InboundPerson => ({
   wamid: '',
   preference: '',
   button: false,
+  row: false,
   silent: false,
   movedFromWaId: '',
   movedFromUserId: '',

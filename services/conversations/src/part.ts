@@ -106,12 +106,12 @@ function isConsent({ preference, category }: UserPreference): boolean {
 const isKnown = ({ waId, userId }: InboundPerson): boolean => waId !== '' || userId !== ''
 
 function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt: Date): Message {
-  const { wamid, type, timestampMs, profileName, stopText, button, move, message: payload } = message
+  const { wamid, type, timestampMs, profileName, stopText, button, row, move, message: payload } = message
   const { text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral } = message
   const sender = { waId: message.from, userId: message.userId }
   const ids = move ? { ...move.to, movedFromWaId: move.from.waId, movedFromUserId: move.from.userId } : sender
   return {
-    person: person({ ...ids, profileName, atMs: timestampMs, text: stopText, button, wamid, silent: !isInbound(type) }),
+    person: person({ ...ids, profileName, atMs: timestampMs, text: stopText, button, row, wamid, silent: !isInbound(type) }),
     ...{ wamid, type, text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral },
     at: new Date(timestampMs),
     payload,
@@ -121,13 +121,13 @@ function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt
 
 /** An element's person as `contacts` takes it, where what is not known is empty. */
 function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
-  const { profileName = '', text = '', wamid = '', preference = '', button = false, silent = false } = known
+  const { profileName = '', text = '', wamid = '', preference = '', button = false, row = false, silent = false } = known
   // Blanks name nobody: `contacts` refuses them, and the neighbours with them.
   const plain = (id = '') => id.trim()
   const digits = (id?: string) => (waIdPattern.test(plain(id)) ? plain(id) : '')
   const now = { waId: digits(known.waId), userId: plain(known.userId) }
   const before = { movedFromWaId: digits(known.movedFromWaId), movedFromUserId: plain(known.movedFromUserId) }
-  return { ...now, ...before, profileName, text, wamid, preference, button, silent, atMs }
+  return { ...now, ...before, profileName, text, wamid, preference, button, row, silent, atMs }
 }
 
 /**

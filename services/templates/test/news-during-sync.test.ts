@@ -76,7 +76,9 @@ test('news is kept also when the sync that writes its template ends while the ne
     await holder.query(`begin; select from templates.templates where name = 'gone' for update`)
     await stack.deliver(tenant, status('APPROVED', welcome), status('DELETED', gone))
     await until(async () => {
-      const waiting = await holder.query(`select from pg_stat_activity where usename = 'templates' and wait_event_type = 'Lock'`)
+      const waiting = await holder.query(
+        `select from pg_stat_activity where usename = 'templates' and wait_event_type = 'Lock' and datname = current_database()`,
+      )
       return waiting.rowCount === 1
     })
     await release()

@@ -43,6 +43,15 @@ testPlanted([
   },
   {
     invariant: 'L1',
+    what: 'a completed campaign in which somebody still waits',
+    async plant(world) {
+      await queueAgain(world, 'null')
+    },
+    settled: 1,
+    row: ({ ids }) => ({ problem: 'is completed although somebody waits', campaign_id: ids.campaign, due: 1 }),
+  },
+  {
+    invariant: 'L1',
     what: 'a campaign that never says that it is done',
     async plant(world) {
       await stillSending(world)

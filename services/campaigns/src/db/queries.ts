@@ -63,7 +63,7 @@ export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> 
   return row !== undefined
 }
 
-/** Takes everybody off the list of a campaign that was cancelled before anything was sent. */
+/** Takes everybody off the list of a campaign that ends before anything was sent. */
 export async function clearRecipients(tx: Tx, campaignId: string): Promise<void> {
   await sql`delete from recipients where campaign_id = ${campaignId} and attempts = 0`.execute(tx.sql)
 }
@@ -258,7 +258,7 @@ export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: str
   return query(
     tx,
     sql`select r.contact_id as "contactId", case when r.state = 'sending' then r.attempt_id::text end as "sendingId",
-               exists (select from attempts a where a.recipient_id = r.id and a.outcome in ('accepted', 'unknown')
+               r.state = 'unknown' or exists (select from attempts a where a.recipient_id = r.id and a.outcome = 'accepted'
                  and (a.failed_at is null or a.delivered_at is not null or a.read_at is not null)) as written
         from recipients r where r.campaign_id = ${campaignId} and r.contact_id = any(${contactIds}::uuid[])`,
   )

@@ -16,8 +16,7 @@ export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries
     laterMs = await step(ctx, campaign, lease.signal)
   } catch (error) {
     if (isInfrastructure(error) || !isLastTry(entries)) throw error
-    await giveUp(ctx, campaign, error)
-    return []
+    laterMs = (await giveUp(ctx, campaign, error)) ? null : 0
   }
   return laterMs === null ? [] : entries.map(({ id }): EntryVerdict => ({ id, laterMs }))
 }
@@ -38,15 +37,16 @@ async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Prom
 /** An entry that fails once more would be dead, and nobody would know why the campaign stands still. */
 const isLastTry = (entries: FeedEntry[]): boolean => entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
 
-/** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. */
-async function giveUp(ctx: Context, { id, accountId, state }: Campaign, error: unknown): Promise<void> {
+/** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. False when it has moved on. */
+async function giveUp(ctx: Context, { id, accountId, state }: Campaign, error: unknown): Promise<boolean> {
   const words =
     error instanceof AppError && error.failure !== 'internal' ? error.message : "Internal error; the service's log has the cause"
   ctx.log.error({ err: error, campaignId: id, state }, 'A campaign was stopped because it fails again and again')
-  await ctx.db.transaction(accountId, async (tx) => {
-    if (state === 'sending') await moveCampaign(tx, id, ['sending'], 'paused', { reason: `${words}. Resume it when that is mended.` })
+  return ctx.db.transaction(accountId, async (tx) => {
+    if (state === 'sending') return moveCampaign(tx, id, ['sending'], 'paused', { reason: `${words}. Resume it when that is mended.` })
     const reason = `It could not be prepared: ${words}. Start it again when that is mended.`
-    const failed = { reason, finishedAt: new Date(ctx.now()) }
-    if (state === 'preparing' && (await moveCampaign(tx, id, ['preparing'], 'failed', failed))) await clearRecipients(tx, id)
+    const failed = await moveCampaign(tx, id, ['preparing'], 'failed', { reason, finishedAt: new Date(ctx.now()) })
+    if (failed) await clearRecipients(tx, id)
+    return failed
   })
 }

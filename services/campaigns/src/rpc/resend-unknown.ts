@@ -4,7 +4,7 @@ import type { Method } from '@lockstep/rpc'
 import type { ResendUnknownRequest, ResendUnknownResponse } from '@lockstep/rpc/gen/campaigns'
 import { feed, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { addStatistics, findCampaign, moveCampaign } from '../db/queries.ts'
+import { addStatistics, findCampaign, moveCampaign, noteResumed } from '../db/queries.ts'
 import { noStatistics } from '../statistics.ts'
 import { patienceMs } from '../unknown.ts'
 
@@ -25,7 +25,7 @@ export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownR
           from chosen where r.id = chosen.id returning r.id::text`,
     )
     if (queued.length === 0) return { queued: 0 }
-    await moveCampaign(tx, id, ['completed'], 'sending')
+    if (await moveCampaign(tx, id, ['completed'], 'sending')) await noteResumed(tx, id)
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'resumed' })
     await addStatistics(tx, id, { ...noStatistics(), unknown: -queued.length, queued: queued.length })
     return { queued: queued.length }

@@ -51,7 +51,7 @@ export async function joinContacts(tx: Tx, joins: Join[]): Promise<void> {
 }
 
 /**
- * What the older ones lack comes from the others, the oldest of these first, attributes as many as a contact may carry; the id that was
+ * What the older ones lack comes from the others, the oldest of these first, attributes until a contact may carry no more; the id that was
  * named last stays.
  */
 async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
@@ -68,10 +68,10 @@ async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
         ${last('wa_id')} as wa_id, max(o.wa_id_at) as wa_id_at, ${last('user_id')} as user_id, max(o.user_id_at) as user_id_at,
         array(select distinct t from contacts x cross join unnest(x.tags) t where x.id = any(array_agg(o.id)) order by t) as tags,
         coalesce((select jsonb_object_agg(f.key, f.value) from (
-                    select a.key, a.value, sum(length(a.key) + length(a.value)) over (order by a.id, a.key) as filled
+                    select a.id, a.key, a.value, sum(length(a.key) + length(a.value)) over (order by a.id, a.key) as filled
                     from (select distinct on (a.key) a.key, a.value, x.id from contacts x cross join jsonb_each_text(x.attributes) a
                           where x.id = any(array_agg(o.id)) order by a.key, x.id) a) f
-                  where f.filled <= ${maxAttributesLength}), '{}') as attributes,
+                  where f.filled <= ${maxAttributesLength} or f.id = v.into_id), '{}') as attributes,
         max(o.last_inbound_at) as last_inbound_at
       from (select id, into_id from ${v} union select into_id, into_id from ${v}) v join contacts o on o.id = v.id
       group by v.into_id) m

@@ -16,7 +16,7 @@ export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableR
   return {
     results: asked.map((contactId) => {
       const contact = live.get(contactId)
-      return { contactId, canonicalId: contact?.id ?? contactId, refusal: refusalOf(contact, request.marketing), also: contact?.also ?? [] }
+      return { contactId, refusal: refusalOf(contact, request.marketing), also: contact?.also ?? [] }
     }),
   }
 }

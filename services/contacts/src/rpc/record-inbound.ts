@@ -51,7 +51,7 @@ function factsOf(person: InboundPerson, contactId: string): Facts {
 function statementsOf(person: InboundPerson, contactId: string): Statement[] {
   // Payload and text of a button stand one a line.
   const words = (person.button ? person.text.split('\n') : [person.text]).map(readWord)
-  const word = words.includes('opt_out') ? 'opt_out' : words.find(Boolean)
+  const word = words.includes('opt_out') ? 'opt_out' : person.row ? undefined : words.find(Boolean)
   const preference = readPreference(person.preference)
   const said = { contactId, evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
   return [

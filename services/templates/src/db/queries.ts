@@ -95,6 +95,12 @@ export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt, kep
       category_event_at = ${kept('category_event_at', 'category_event_at')},
       last_seen_at = excluded.last_seen_at, synced_at = excluded.synced_at
     where t.synced_at <= excluded.synced_at`.execute(tx.sql)
+  // Seen also in a list that is too old to write what it says.
+  await sql`update templates t set last_seen_at = now()
+    from jsonb_to_recordset(${rows}::jsonb) v(name text, language text)
+    where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.name = v.name and t.language = v.language and t.last_seen_at < now()`.execute(
+    tx.sql,
+  )
   await sql`update sync_runs set seen = seen + ${templates.length} where account_id = ${tx.accountId} and id = ${runId}`.execute(tx.sql)
 }
 

@@ -15,7 +15,7 @@ const committed = (xmin: string) =>
 export const campaignsEnd: Invariant = {
   id: 'L1',
   statement:
-    'Once all is done, a campaign that is preparing or sending has an open entry in its lane and does not stand still: within 120 s its list grows or somebody is claimed for its number, unless all who are left wait for a later time.',
+    'Once all is done, a campaign that is preparing or sending has an open entry in its lane and does not stand still: within 120 s its list grows or somebody is claimed for its number, unless all who are left wait for a later time. Nobody is queued or under way in one that is completed.',
   means: 'A campaign will not end by itself: nobody works on it, or whoever does gets nothing done. Paused is no such state.',
   rows: 'afterLog',
   needs: 'rows',
@@ -51,13 +51,18 @@ export const campaignsEnd: Invariant = {
       left join people p on p.id = c.id
       left join claims n on n.connection_id = c.connection_id and c.state = 'sending'
     )
+    select 'is completed although somebody waits' as problem, c.id as campaign_id, c.state as campaign_state,
+           count(*) filter (where r.state = 'queued') as due, 0 as under_way, 0 as later, max(c.finished_at) as last_sign
+    from campaigns.campaigns c join campaigns.recipients r on r.campaign_id = c.id and r.state in ('queued', 'sending')
+    where c.state = 'completed' group by c.id
+    union all
     select case when open > 0 then 'gets nothing done' when dead_reason is null then 'has no entry in its lane'
                 else 'its entry is dead: ' || dead_reason end as problem,
            id as campaign_id, state as campaign_state, due, under_way, later, last_sign
     from judged
     where open = 0
        or (last_sign < now() - interval '${finalSeconds} seconds' and (due > 0 or under_way > 0 or later = 0))
-    order by id`,
+    order by campaign_id`,
   gap: `
     select 'campaigns that get nothing done: PostgreSQL runs with track_commit_timestamp = off, so that their last order is not known'
     where current_setting('track_commit_timestamp') = 'off'`,

@@ -50,6 +50,8 @@ export interface InboundPerson {
   /** What the person was known by until then. It stays an alias of the contact; wa_id and user_id take its place. */
   movedFromWaId: string;
   movedFromUserId: string;
+  /** The text stood on a row of a list: it can say stop, and takes none back, for a menu has rows such as "Start". */
+  row: boolean;
 }
 
 export interface RecordInboundRequest {
@@ -78,8 +80,6 @@ export interface CheckSendableRequest {
 
 export interface Sendable {
   contactId: string;
-  /** The contact that this one was merged into, or itself. */
-  canonicalId: string;
   /** Empty when it may be written to: opted_out, blocked, unreachable or deleted otherwise. */
   refusal: string;
   /** Other contacts that are the same person now: the one it was merged into and all that were merged into that. Empty for most. */
@@ -477,6 +477,7 @@ function createBaseInboundPerson(): InboundPerson {
     silent: false,
     movedFromWaId: "",
     movedFromUserId: "",
+    row: false,
   };
 }
 
@@ -514,6 +515,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     }
     if (message.movedFromUserId !== "") {
       writer.uint32(90).string(message.movedFromUserId);
+    }
+    if (message.row !== false) {
+      writer.uint32(96).bool(message.row);
     }
     return writer;
   },
@@ -619,6 +623,14 @@ export const InboundPerson: MessageFns<InboundPerson> = {
             message.movedFromUserId = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.row = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -668,6 +680,7 @@ export const InboundPerson: MessageFns<InboundPerson> = {
         : isSet(object.moved_from_user_id)
         ? globalThis.String(object.moved_from_user_id)
         : "",
+      row: isSet(object.row) ? globalThis.Boolean(object.row) : false,
     };
   },
 
@@ -706,6 +719,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.movedFromUserId !== "") {
       obj.movedFromUserId = message.movedFromUserId;
     }
+    if (message.row !== false) {
+      obj.row = message.row;
+    }
     return obj;
   },
 
@@ -725,6 +741,7 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     message.silent = object.silent ?? false;
     message.movedFromWaId = object.movedFromWaId ?? "";
     message.movedFromUserId = object.movedFromUserId ?? "";
+    message.row = object.row ?? false;
     return message;
   },
 };
@@ -1086,16 +1103,13 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
 };
 
 function createBaseSendable(): Sendable {
-  return { contactId: "", canonicalId: "", refusal: "", also: [] };
+  return { contactId: "", refusal: "", also: [] };
 }
 
 export const Sendable: MessageFns<Sendable> = {
   encode(message: Sendable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.contactId !== "") {
       writer.uint32(10).string(message.contactId);
-    }
-    if (message.canonicalId !== "") {
-      writer.uint32(18).string(message.canonicalId);
     }
     if (message.refusal !== "") {
       writer.uint32(26).string(message.refusal);
@@ -1125,14 +1139,6 @@ export const Sendable: MessageFns<Sendable> = {
             }
 
             message.contactId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.canonicalId = reader.string();
             continue;
           }
           case 3: {
@@ -1170,11 +1176,6 @@ export const Sendable: MessageFns<Sendable> = {
         : isSet(object.contact_id)
         ? globalThis.String(object.contact_id)
         : "",
-      canonicalId: isSet(object.canonicalId)
-        ? globalThis.String(object.canonicalId)
-        : isSet(object.canonical_id)
-        ? globalThis.String(object.canonical_id)
-        : "",
       refusal: isSet(object.refusal) ? globalThis.String(object.refusal) : "",
       also: globalThis.Array.isArray(object?.also) ? object.also.map((e: any) => globalThis.String(e)) : [],
     };
@@ -1184,9 +1185,6 @@ export const Sendable: MessageFns<Sendable> = {
     const obj: any = {};
     if (message.contactId !== "") {
       obj.contactId = message.contactId;
-    }
-    if (message.canonicalId !== "") {
-      obj.canonicalId = message.canonicalId;
     }
     if (message.refusal !== "") {
       obj.refusal = message.refusal;
@@ -1203,7 +1201,6 @@ export const Sendable: MessageFns<Sendable> = {
   fromPartial(object: DeepPartial<Sendable>): Sendable {
     const message = createBaseSendable();
     message.contactId = object.contactId ?? "";
-    message.canonicalId = object.canonicalId ?? "";
     message.refusal = object.refusal ?? "";
     message.also = object.also?.map((e) => e) || [];
     return message;
