@@ -85,8 +85,15 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     plain ??= (orm.em.fork() as EntityManager).getKysely<unknown>() as Kysely<unknown>
     return plain
   }
+  const running = new Set<Promise<unknown>>()
+  /** Notes what runs: Kysely loses a connection that is being opened while it is closed, and the pool then waits for it for ever. */
+  const noted = <T>(work: Promise<T>): Promise<T> => {
+    const tracked = work.finally(() => running.delete(tracked))
+    running.add(tracked)
+    return tracked
+  }
   const run = <T>(accountId: string | null, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> =>
-    retried(() => once(orm.em as EntityManager, config.schema, accountId, work, options))
+    noted(retried(() => once(orm.em as EntityManager, config.schema, accountId, work, options)))
   const answers = () =>
     run(null, (tx) => query(tx, sql`select 1`)).then(
       () => true,
@@ -100,14 +107,19 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     },
     system: (work, options) => run(null, work, options),
     statement: <Row>(statement: RawBuilder<unknown>) =>
-      retried(async () => {
-        const startedAt = performance.now()
-        const { rows } = await statement.execute(outsideOfTransactions())
-        transactions((performance.now() - startedAt) / 1000, { schema: config.schema })
-        return rows as Row[]
-      }),
+      noted(
+        retried(async () => {
+          const startedAt = performance.now()
+          const { rows } = await statement.execute(outsideOfTransactions())
+          transactions((performance.now() - startedAt) / 1000, { schema: config.schema })
+          return rows as Row[]
+        }),
+      ),
     ping: () => Promise.race([answers(), delay(pingTimeoutMs, false, { ref: false })]),
-    [Symbol.asyncDispose]: () => orm.close(true),
+    async [Symbol.asyncDispose]() {
+      while (running.size > 0) await Promise.allSettled(running)
+      await orm.close(true)
+    },
   }
 }
 

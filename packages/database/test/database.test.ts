@@ -1,6 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openProxy } from '../../../test/proxy.ts'
 import {
   type Database,
   databaseUrl,
@@ -231,3 +232,15 @@ test('another database of the same server and role', () =>
   withClient(databaseUrl(world.adminUrl, 'postgres'), async (client) => {
     expect((await client.query('select current_database() as name')).rows).toEqual([{ name: 'postgres' }])
   }))
+
+test('closing waits for a connection that is just being opened, and then for nothing', async () => {
+  await using proxy = await openProxy(world.roleUrl('accounts'))
+  const slow = await openDatabase({ url: proxy.url, schema: 'accounts', poolSize })
+  await slow.ping()
+  proxy.freeze()
+  const asked = [1, 2].map((id) => slow.system((tx) => query(tx, sql`select n from scratch where id = ${id}`)))
+  const closed = slow[Symbol.asyncDispose]()
+  proxy.thaw()
+  expect(await Promise.all(asked)).toHaveLength(2)
+  await closed
+})

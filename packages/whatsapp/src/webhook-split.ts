@@ -202,13 +202,18 @@ function frameOf(value: JsonObject): Frame {
   return { text, bytes: Buffer.byteLength(text) }
 }
 
-/** Ids and times of these members: what else may stand there is in the body, and would be in every part. */
+/** Those of these members that are an id or a time: what else may stand there is in the body, and would be in every part. */
 function small(members: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => (textOf(value)?.length ?? maxIdLength + 1) <= maxIdLength))
+  const kept = Object.entries(members).flatMap(([name, value]) => {
+    const text = textOf(value) ?? ''
+    const fits = name === 'time' ? timePattern.test(text) : laneKeyPattern.test(text)
+    // A text may hold any number of U+0000 that its readers pass over.
+    return fits ? [[name, typeof value === 'string' ? text : value]] : []
+  })
+  return Object.fromEntries(kept)
 }
 
-/** Meta's are about 16 digits long. */
-const maxIdLength = 128
+const timePattern = /^\d{1,128}$/
 
 /** An entry without a list of changes is an element by itself. */
 const isBareEntry = (change: Change): boolean => change.change === undefined

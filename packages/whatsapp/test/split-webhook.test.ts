@@ -96,6 +96,14 @@ test.each<[string, number, () => object]>([
       return { entry: [{ id: '701', time: 1, junk, changes: Array.from({ length: 200 }, change) }] }
     },
   ],
+  ...(['\u0001'.repeat(128), `7${'\u0000'.repeat(1_000)}`] as const).map((long): [string, number, () => object] => [
+    `one large frame, and an entry's id and time of ${long.length} characters that JSON escapes`,
+    2_000,
+    () => {
+      const statuses = Array.from({ length: 2_000 }, (_, i) => ({ biz_opaque_callback_data: `to-campaign-${i}` }))
+      return { entry: [{ id: long, time: long, changes: [messages({ contacts: junk, statuses })] }] }
+    },
+  ]),
 ])('the parts of a body stay within 8 MB of copies and lose no element: %s', (_name, elements, make) => {
   const raw = Buffer.from(JSON.stringify(make()))
   const parts = splitWebhook(raw, options)
@@ -203,20 +211,23 @@ const entry = fc.oneof(
 
 const listNames: Record<string, string[]> = { messages: ['messages', 'statuses', 'errors'], user_preferences: ['user_preferences'] }
 
-/** The elements of a body, told independently of the code: list items with their frame, whole changes, bare entries. */
+/** The elements of a body, told independently of the code: list items with their frame, whole changes, bare entries. Only usable ids count. */
 function elementsOf(parsed: { entry: unknown[] }): string[] {
   const isRecord = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null && !Array.isArray(x)
   return parsed.entry.flatMap((e) => {
     if (!isRecord(e) || !Array.isArray(e.changes)) return [`entry ${JSON.stringify(e)}`]
+    const entryId = /^[\w-]+$/.test(String(e.id)) ? e.id : null
     return e.changes.flatMap((c: unknown) => {
-      const whole = [`change ${JSON.stringify([e.id, e.time, c])}`]
+      const whole = [`change ${JSON.stringify([entryId, e.time, c])}`]
       if (!isRecord(c) || !isRecord(c.value) || typeof c.field !== 'string') return whole
       const { value: v } = c
       const lists = (Object.hasOwn(listNames, c.field) ? listNames[c.field]! : []).filter((name) => v[name] != null)
       const items = lists.every((name) => Array.isArray(v[name]))
         ? lists.flatMap((name) => (v[name] as unknown[]).map((item) => [name, item]))
         : []
-      return items.length > 0 ? items.map((item) => `item ${JSON.stringify([e.id, e.time, c.field, v.metadata, v.contacts, item])}`) : whole
+      return items.length > 0
+        ? items.map((item) => `item ${JSON.stringify([entryId, e.time, c.field, v.metadata, v.contacts, item])}`)
+        : whole
     })
   })
 }

@@ -1,7 +1,8 @@
+import { query, sql } from '@lockstep/database'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { createContext } from '../src/context.ts'
-import { claimParts } from '../src/db/reopen.ts'
+import { claimParts, lockBodies, type PartPlace } from '../src/db/reopen.ts'
 import { keepDays } from '../src/jobs/keep-days.ts'
 import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, untilKnown } from './gateway.ts'
 
@@ -51,11 +52,11 @@ test('bodies older than 7 days go, unless a part of their day still waits or is 
   ])
 })
 
-test('a day whose part is being claimed while old days are dropped is kept', async () => {
-  await using here = await openWorld()
+/** A world with one settled part of a day that is to go next, and a context in which the job waits for locks as long as the test takes. */
+async function openOldDay() {
+  await using up = new AsyncDisposableStack()
+  const here = up.use(await openWorld())
   const { world, app, config } = here
-  await using ctx = await createContext(config, { scale })
-  const parts = () => world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
   {
     await using gateway = await startGateway(config, { now: () => Date.now() - 10 * day })
     await untilKnown(gateway.origin, app)
@@ -65,12 +66,24 @@ test('a day whose part is being claimed while old days are dropped is kept', asy
     const verdict = { $case: 'outcome' as const, outcome: 'unclaimed' }
     await gateway.feed.finish({ ...where, verdicts: [{ id: entries[0]!.id, verdict }] }, {})
   }
-  expect(await parts()).toEqual([{ outcome: 'unclaimed' }])
-  // The days before it go first: to wait for them is to wait for the claim, too.
+  const ctx = up.use(await createContext(config, { scale }))
+  // The days before it go first: to wait for them is to wait for this one's readers, too.
   await keepDays({ ...ctx, now: () => Date.now() - 3 * day })
-  // The job gives up half a second later; here it waits for as long as the test takes.
   await world.sql(`alter function webhook_gateway.keep_days set lock_timeout = '30s'`)
+  const parts = () => world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
+  const waits = async () =>
+    (
+      await world.sql(`select from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and l.mode = 'AccessExclusiveLock' and not l.granted`)
+    ).length > 0
+  const opened = up.move()
+  return { world, app, ctx, parts, waits, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
 
+test('a day whose part is being claimed while old days are dropped is kept', async () => {
+  await using here = await openOldDay()
+  const { app, ctx, parts } = here
+  expect(await parts()).toEqual([{ outcome: 'unclaimed' }])
   const claimed = Promise.withResolvers<void>()
   const commit = Promise.withResolvers<void>()
   const claim = ctx.db.system(async (tx) => {
@@ -80,8 +93,31 @@ test('a day whose part is being claimed while old days are dropped is kept', asy
   })
   await claimed.promise
   const kept = keepDays(ctx)
-  await until(async () => (await world.sql('select from pg_locks where not granted')).length > 0)
+  await until(here.waits)
   commit.resolve()
   await Promise.all([claim, kept])
   expect(await parts()).toEqual([{ outcome: null }])
+})
+
+test('who goes on from a part to its body while old days are dropped gets it, and the day goes afterwards', async () => {
+  await using here = await openOldDay()
+  const { world, ctx, parts } = here
+  const found = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  let tries = 0
+  const read = ctx.db.system(async (tx) => {
+    tries += 1
+    const places = await query<PartPlace>(tx, sql`select id::text, body_id as "bodyId", received_at as "receivedAt" from webhook_parts`)
+    found.resolve()
+    await goOn.promise
+    return lockBodies(tx, places)
+  })
+  await found.promise
+  const kept = world.sql('select webhook_gateway.keep_days(now(), 7, 7)')
+  await until(here.waits)
+  goOn.resolve()
+  const [bodies] = await Promise.all([read, kept])
+  // A deadlock would end the job, or begin the reader's transaction again.
+  expect([tries, bodies.length]).toEqual([1, 1])
+  expect(await parts()).toEqual([])
 })

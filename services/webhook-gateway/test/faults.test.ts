@@ -1,10 +1,11 @@
 import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
 import { openMessaging } from '@lockstep/messaging'
 import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
+import { openProxy } from '../../../test/proxy.ts'
 import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, storedParts, untilKnown } from './gateway.ts'
-import { openProxy } from './proxy.ts'
 
 /** A gateway whose PostgreSQL is behind a proxy. */
 async function behindProxy(overrides: { scale?: number } = {}) {
@@ -142,6 +143,28 @@ test('bodies that never end and that nobody has signed hold at most 64 MB, and w
   expect(await post(gateway.origin, app, bodyOf(message('hello')))).toBe(200)
   agent.destroy()
   await until(async () => (await gateway.metric('lockstep_webhook_unverified_bytes', {})) === 0)
+})
+
+test('a webhook whose connection breaks before its turn to be answered holds nothing any more', async () => {
+  await using here = await openWorld()
+  const { app } = here
+  await using accounts = await openProxy(`tcp://${here.config.accountsAddress}`)
+  await using gateway = await startGateway({ ...here.config, accountsAddress: new URL(accounts.url).host })
+  await untilKnown(gateway.origin, app)
+  const held = () => gateway.metric('lockstep_webhook_unverified_bytes', {})
+  // The first request waits for accounts, and the second behind it.
+  accounts.freeze()
+  const { hostname, port } = new URL(gateway.origin)
+  const socket = connect(Number(port), hostname)
+  const signature = `x-hub-signature-256: sha256=${'0'.repeat(64)}`
+  socket.write(
+    `GET /webhooks/01890000-0000-7000-8000-000000000000 HTTP/1.1\r\nhost: gateway\r\n\r\n` +
+      `POST /webhooks/${app.id} HTTP/1.1\r\nhost: gateway\r\n${signature}\r\ncontent-length: 100000\r\n\r\n${'x'.repeat(8_000)}`,
+  )
+  await until(async () => (await held()) > 0)
+  socket.destroy()
+  await until(async () => (await held()) === 0)
+  accounts.thaw()
 })
 
 test('without NATS and Redis the gateway starts and answers 200; the doorbell is rung when NATS is back', async () => {

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { until } from '@lockstep/testing'
 import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
+import { openProxy } from '../../../test/proxy.ts'
 import type { Config } from '../src/config.ts'
 import { bodyOf, message, openWorld, post, startGateway, storedBodies, storedParts, type TestApp, untilKnown } from './gateway.ts'
-import { openProxy } from './proxy.ts'
 
 /** The gateway in a process of its own, configured by its environment as in production. */
 async function spawnGateway(config: Config) {

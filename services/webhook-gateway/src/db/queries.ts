@@ -11,16 +11,19 @@ export interface NewBody extends SignedBody {
 /** Stores bodies with their parts, and opens a feed entry for each part that has a lane, in the order given: all or nothing, by one statement. */
 export async function insertBodies(db: Database, bodies: NewBody[]): Promise<void> {
   const raw = joined(bodies.map((body) => body.raw))
-  const insertRaw = sql`bodies as (
+  const insertRaw = sql`, bodies as (
       insert into webhook_bodies (id, app_id, received_at, raw)
       select id, app_id, to_timestamp(ms / 1000), substring(${raw.bytes}::bytea from start for bytes)
       from unnest(${raw.starts}::integer[]) with ordinality r(start, n) join given using (n)
-    ),`
+    )`
   await db.statement(insertParts(bodies, insertRaw))
 }
 
-/** Inserts the parts of bodies, and a feed entry for each part that has a lane; `before` is what goes first in the same statement. */
-export function insertParts(bodies: NewBody[], before: RawBuilder<unknown> = sql``): RawBuilder<unknown> {
+/**
+ * Inserts the parts of bodies, and a feed entry for each part that has a lane. `also` is what else the same statement does: it stands
+ * after the parts, for everybody locks parts before bodies.
+ */
+export function insertParts(bodies: NewBody[], also: RawBuilder<unknown> = sql``): RawBuilder<unknown> {
   const parts = bodies.flatMap((body, i) => body.parts.map((part) => ({ ...part, body: i + 1 })))
   const content = joined(parts.map((part) => part.content))
   return sql`
@@ -28,7 +31,7 @@ export function insertParts(bodies: NewBody[], before: RawBuilder<unknown> = sql
       select * from unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.appId)}::uuid[],
                            ${bodies.map((b) => b.receivedAtMs)}::float8[], ${bodies.map((b) => b.raw.length)}::integer[])
                     with ordinality b(id, app_id, ms, bytes, n)
-    ), ${before} parts as (
+    ), parts as (
       insert into webhook_parts (body_id, app_id, received_at, lane, key, field, elements, content, outcome, reason, outcome_at)
       select b.id, b.app_id, to_timestamp(b.ms / 1000), p.lane, p.key, p.field, p.elements,
              substring(${content.bytes}::bytea from p.start for p.bytes), p.outcome, p.reason, case when p.outcome is not null then now() end
@@ -40,7 +43,7 @@ export function insertParts(bodies: NewBody[], before: RawBuilder<unknown> = sql
       join given b on b.n = p.body
       order by p.n
       returning id, body_id, received_at, lane, key, length(content) as bytes
-    )
+    )${also}
     insert into feed_open (subscriber, key, row_id, bytes, created_at)
     select p.lane, p.key, p.id::text, coalesce(p.bytes, b.bytes), p.received_at
     from parts p join given b on b.id = p.body_id where p.lane is not null order by p.id`
