@@ -36,6 +36,7 @@ testPlanted([
       await sql(`update campaigns.attempts set outcome = 'not_sent' where id = 3`)
       await sql(`update campaigns.recipients set state = 'queued' where id = 3`)
       await sql(`update campaigns.campaign_statistics set queued = 1, unknown = 0`)
+      await sql(`update campaigns.campaigns set state = 'paused', finished_at = null`)
     },
     row: () => ({ problem: 'its attempt is not_sent', wamid: wamid(3) }),
   },
