@@ -125,6 +125,24 @@ test('a stop code in a status pauses once: repeated, or told of a message from b
   await system.simulator.client.setSettings({ webhooks: { paused: false } })
 }, 60_000)
 
+test('nobody of a cancelled campaign is ordered to be written to again', async () => {
+  const [lost, stopped] = phones(2, used)
+  const tag = await audience(2, tenant)
+  const once = (phone: string) => ({ count: 1, recipient: phone.slice(1) })
+  await system.simulator.client.setSettings({
+    faults: { next: [{ kind: 'lost', ...once(lost!) }] },
+    errors: { next: [{ code: 131048, ...once(stopped!) }] },
+  })
+  const { id } = await system.startCampaign(tenant, tag)
+  await system.untilCampaign(tenant, id, 'paused')
+  await until(async () => (await system.campaign(tenant, id)).statistics!.unknown === 1)
+  await system.clients.campaigns.cancelCampaign({ id }, tenant)
+  const [unknown] = (await system.clients.campaigns.listRecipients({ campaignId: id, state: 'unknown', limit: 10 }, tenant)).recipients
+  const again = system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: [unknown!.id] }, tenant)
+  await expect(again).rejects.toMatchObject({ failure: 'conflict', message: expect.stringContaining('is cancelled') })
+  expect((await system.campaign(tenant, id)).statistics).toMatchObject({ unknown: 1, queued: 1 })
+})
+
 test('an outcome that PostgreSQL refuses to store as Meta told it is kept without its words, and its neighbours are not held up', async () => {
   await system.world.sql(`create function campaigns.refuse() returns trigger language plpgsql as $$
       begin if new.code = 131009 then raise numeric_value_out_of_range; end if; return new; end $$;

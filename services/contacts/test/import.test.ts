@@ -94,6 +94,17 @@ test('a row that would give its contact more than 32,000 characters of attribute
   expect(await importCsv(setting, wide('a', 'e'))).toMatchObject({ updated: 1, rejected: 0 })
 })
 
+test('a stop counts also in a row that is rejected for its attributes', async () => {
+  tenant()
+  const columns = (name: string) => Array.from({ length: 15 }, (_, i) => `${name}${i}`)
+  const wide = (name: string, optedOut: string) =>
+    `phone,opted_out,${columns(name)}\n+4915100000001,${optedOut},${columns('x').map(() => 'y'.repeat(1_000))}\n`
+  for (const name of ['a', 'b']) await importCsv(setting, wide(name, ''))
+  expect(await byPhone('4915100000001')).toMatchObject({ optedOut: false })
+  expect(await importCsv(setting, wide('c', 'yes'))).toMatchObject({ rejected: 1 })
+  expect(await byPhone('4915100000001')).toMatchObject({ optedOut: true })
+})
+
 test('of very many rejected rows the first 10,000 are kept and all are counted', async () => {
   tenant()
   const done = await importCsv(setting, `phone\n${'x\n'.repeat(10_500)}`)
