@@ -46,17 +46,7 @@ test('a campaign whose connection can not be used stops with the reason after th
 
 test('a campaign that can not be prepared has failed with the reason, and can be started again', async () => {
   const tag = await audience(5, tenant)
-  const draft = await system.clients.campaigns.createCampaign(
-    {
-      name: 'Unprepared',
-      connectionId: tenant.connectionId,
-      templateName: 'spring_offer',
-      templateLanguage: 'en_US',
-      filter: { tags: [tag] },
-      values: { 'header.1': 'a', 'body.1': 'b', 'body.2': 'c' },
-    },
-    tenant,
-  )
+  const draft = await system.createCampaign(tenant, tag)
   const filter = (tags: string[]) =>
     system.world.sql('update campaigns.campaigns set filter = $2 where id = $1', [draft.id, JSON.stringify({ tags })])
   await filter([])

@@ -56,6 +56,8 @@ export interface TestStack extends AsyncDisposable {
   addTenant(limits?: { perMinute: number; perSecond: number }): Promise<Tenant>
   /** Imports contacts with the tag `all`, and waits until they are in. */
   importContacts(tenant: Tenant, phones: string[], tag?: string): Promise<Import>
+  /** Creates a campaign to a tag. */
+  createCampaign(tenant: Tenant, tag?: string): Promise<Campaign>
   /** Creates and starts a campaign to a tag. */
   startCampaign(tenant: Tenant, tag?: string): Promise<Campaign>
   campaign(tenant: Tenant, id: string): Promise<Campaign>
@@ -106,7 +108,11 @@ export async function startStack(options: StackOptions = {}): Promise<TestStack>
     webhookUrl: (tenant) => `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${tenant.appId}`,
     addTenant: (limits) => addTenant(tools, limits),
     importContacts: (tenant, phones, tag = 'all') => importContacts(clients, tenant, phones, tag),
-    startCampaign: (tenant, tag = 'all') => startCampaign(clients, tenant, tag),
+    createCampaign: (tenant, tag = 'all') => createCampaign(clients, tenant, tag),
+    startCampaign: async (tenant, tag = 'all') => {
+      const { id } = await createCampaign(clients, tenant, tag)
+      return clients.campaigns.startCampaign({ id }, tenant)
+    },
     campaign: (tenant, id) => clients.campaigns.getCampaign({ id }, tenant),
     untilCampaign: (tenant, id, state, timeoutMs = 30_000) =>
       until(async () => {
@@ -188,8 +194,8 @@ async function importContacts(clients: Clients, tenant: Tenant, phones: string[]
   }, 60_000)
 }
 
-async function startCampaign(clients: Clients, tenant: Tenant, tag: string): Promise<Campaign> {
-  const draft = await clients.campaigns.createCampaign(
+function createCampaign(clients: Clients, tenant: Tenant, tag: string): Promise<Campaign> {
+  return clients.campaigns.createCampaign(
     {
       name: 'Spring',
       connectionId: tenant.connectionId,
@@ -200,7 +206,6 @@ async function startCampaign(clients: Clients, tenant: Tenant, tag: string): Pro
     },
     tenant,
   )
-  return clients.campaigns.startCampaign({ id: draft.id }, tenant)
 }
 
 async function settled({ world, simulator }: Tools, timeoutMs: number): Promise<void> {

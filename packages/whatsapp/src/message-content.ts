@@ -179,8 +179,7 @@ export function pricingOf(status: JsonObject): Pricing | undefined {
 
 /** Words that a person tapped, on a button or in a list, are evidence of another kind than words that they wrote. */
 export function isButton(type: string, message: JsonObject): boolean {
-  const { button_reply, list_reply } = objectOf(message.interactive)
-  return type === 'button' || (type === 'interactive' && isObject(button_reply ?? list_reply))
+  return type === 'button' || isRow(type, message) || (type === 'interactive' && isObject(objectOf(message.interactive).button_reply))
 }
 
 /** A row of a list stands in a menu of the business, beside others; what it says is less of a person's own word than a button's. */

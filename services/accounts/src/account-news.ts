@@ -1,4 +1,4 @@
-import { type AccountEvent, listOf, objectOf, textOf, timestampMsOf } from '@lockstep/whatsapp'
+import { type AccountEvent, listOf, matchKey, objectOf, textOf, timestampMsOf } from '@lockstep/whatsapp'
 import { wordsOf } from './account-words.ts'
 import { maxPerSecond } from './connection.ts'
 import type { Connection } from './db/entities.ts'
@@ -138,14 +138,4 @@ function tierOf(limit: unknown): string | undefined {
   return people > 0 && people % 1_000 === 0 ? `TIER_${people / 1_000}K` : `TIER_${people}`
 }
 
-/**
- * The digits of a number without the one that Brazil, Mexico and Argentina put before mobile numbers: Meta writes a business's own
- * number with it in one place and without it in another (meta-cloud-api.md §6). Brazil's 9 goes before 6–9 only, else it is a landline.
- */
-function numberKey(number: string): string {
-  return number
-    .replaceAll(/\D/g, '')
-    .replace(/^55(\d{2})9([6-9]\d{7})$/, '55$1$2')
-    .replace(/^521(\d{10})$/, '52$1')
-    .replace(/^549(\d{10})$/, '54$1')
-}
+const numberKey = (number: string): string => matchKey(number.replaceAll(/\D/g, ''))

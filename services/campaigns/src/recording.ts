@@ -97,9 +97,12 @@ async function follow(
     if (contactId && body)
       await feed(ctx, tx, { lane: 'contacts.learn', key: tx.accountId!, kind: 'learned', body: { ...body, contactId } satisfies Learned })
   }
-  const stops = news.filter(({ change }) => stopWords(change) !== null)
+  const stops = news.flatMap(({ attemptId, change }) => {
+    const reason = stopWords(change)
+    return reason === null ? [] : [{ attemptId, reason }]
+  })
   if (stops.length === 0) return
-  const reason = stopWords(stops[0]!.change)!
+  const { reason } = stops[0]!
   const attemptIds = stops.map(({ attemptId }) => attemptId)
   if (await pauseBecauseOf(tx, campaignId, attemptIds, reason)) ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
 }

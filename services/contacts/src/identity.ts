@@ -1,4 +1,5 @@
 import { AppError } from '@lockstep/contracts'
+import { matchKey } from '@lockstep/whatsapp'
 import { parsePhoneNumberFromString } from 'libphonenumber-js'
 
 /** Phone numbers and WhatsApp ids are one namespace, so that an imported number and a message from it are one person. */
@@ -15,18 +16,6 @@ export interface Identity {
 /** Business-scoped user id, which stands for a person whose number Meta doesn't show (meta-cloud-api.md §3). */
 const userIdPattern = /^[A-Z]{2}\.[A-Za-z0-9]{1,128}$/
 const waIdPattern = /^\d{5,20}$/
-
-/**
- * The number by which a person is found: one who appears with and without the digit that Brazil, Mexico and Argentina put
- * before mobile numbers is one person (meta-cloud-api.md §6). Brazil's 9 is dropped before 6–9 only: before 2–5 the rest
- * would be a landline's number, and that is somebody else's.
- */
-export function matchKey(digits: string): string {
-  return digits
-    .replace(/^55(\d{2})9([6-9]\d{7})$/, '55$1$2')
-    .replace(/^521(\d{10})$/, '52$1')
-    .replace(/^549(\d{10})$/, '54$1')
-}
 
 /** The identity of a phone number in E.164 digits. */
 export function phoneIdentity(digits: string): Identity {

@@ -1,5 +1,6 @@
+import { matchKey } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
-import { matchKey, metaIdentities, parsePhone } from '../src/identity.ts'
+import { metaIdentities, parsePhone } from '../src/identity.ts'
 
 test.each([
   ['+49 (151) 123-456 78', '4915112345678'],

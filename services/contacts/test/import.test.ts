@@ -81,11 +81,15 @@ test('a row that is not UTF-8 is rejected by its line, its neighbours are import
   expect(await errors(done.id)).toEqual([{ line: 2, reason: expect.stringContaining('not UTF-8') }])
 })
 
+/** A row for one person with another column and 15 attributes of a name that are 1,000 characters long each. */
+function wideCsv(column: string, name: string, value: string): string {
+  const names = Array.from({ length: 15 }, (_, i) => `${name}${i}`)
+  return `phone,${column},${names}\n+4915100000001,${value},${names.map(() => 'y'.repeat(1_000))}\n`
+}
+
 test('a row that would give its contact more than 32,000 characters of attributes is rejected, and leaves the contact as it was', async () => {
   tenant()
-  const columns = (name: string) => Array.from({ length: 15 }, (_, i) => `${name}${i}`)
-  const wide = (name: string, row: string) =>
-    `phone,tags,${columns(name)}\n+4915100000001,${row},${columns('x').map(() => 'y'.repeat(1_000))}\n`
+  const wide = (name: string, tags: string) => wideCsv('tags', name, tags)
   for (const name of ['a', 'b']) expect(await importCsv(setting, wide(name, name))).toMatchObject({ rejected: 0 })
   const third = await importCsv(setting, `${wide('c', 'c')}+4915100000002,c${',z'.repeat(15)}\n+4915100000001,d${',z'.repeat(15)}\n`)
   expect(counts(third)).toEqual({ state: 'done', rows: 3, created: 1, updated: 1, duplicates: 0, rejected: 1 })
@@ -96,9 +100,7 @@ test('a row that would give its contact more than 32,000 characters of attribute
 
 test('a stop counts also in a row that is rejected for its attributes', async () => {
   tenant()
-  const columns = (name: string) => Array.from({ length: 15 }, (_, i) => `${name}${i}`)
-  const wide = (name: string, optedOut: string) =>
-    `phone,opted_out,${columns(name)}\n+4915100000001,${optedOut},${columns('x').map(() => 'y'.repeat(1_000))}\n`
+  const wide = (name: string, optedOut: string) => wideCsv('opted_out', name, optedOut)
   for (const name of ['a', 'b']) await importCsv(setting, wide(name, ''))
   expect(await byPhone('4915100000001')).toMatchObject({ optedOut: false })
   expect(await importCsv(setting, wide('c', 'yes'))).toMatchObject({ rejected: 1 })
