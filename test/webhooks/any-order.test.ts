@@ -58,6 +58,7 @@ async function deliver(subject: Subject, said: readonly Said[]): Promise<void> {
     const lease = { signal: new AbortController().signal, isHeld: () => true }
     const entry: FeedEntry = {
       id: String(++entries),
+      key: part.key ?? '',
       kind: '',
       accountId: '',
       rowId: '',
@@ -66,8 +67,8 @@ async function deliver(subject: Subject, said: readonly Said[]): Promise<void> {
       createdAtMs: Date.now(),
       appId: place.tenant.appId,
     }
-    if (part.lane === 'webhooks.message') await webhookMessage(conversations, part.key!, [entry], lease)
-    else if (part.lane === 'webhooks.campaign') await messageStatus(campaigns, part.key!, [entry], lease)
+    if (part.lane === 'webhooks.message') await webhookMessage(conversations, [entry], lease)
+    else if (part.lane === 'webhooks.campaign') await messageStatus(campaigns, [entry], lease)
     else throw new Error(`A part went to ${part.lane}`)
   }
 }

@@ -11,8 +11,10 @@ import { isDatabaseUnavailable, isSerializationFailure } from './errors.ts'
 export interface Tx {
   em: EntityManager
   sql: Kysely<unknown>
-  /** The tenant that row-level security lets this transaction see; null in `system`, which sees no tenant's rows. */
+  /** The tenant that row-level security lets this transaction see; null in `system`, which sees no tenant's rows, and where there are several. */
   accountId: string | null
+  /** Every tenant whose rows this transaction sees. */
+  accountIds: readonly string[]
   /** Runs after the commit, never after a rollback. For doorbells and events. */
   afterCommit(run: () => void): void
   /** The signal that the transaction was opened with: no further statement begins once it has fired. */
@@ -28,8 +30,8 @@ export interface TransactionOptions {
 }
 
 export interface Database extends AsyncDisposable {
-  /** One tenant's transaction. Deadlocks and serialization failures are tried three times. */
-  transaction<T>(accountId: string, work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** A transaction of one tenant, or of a list of them. Deadlocks and serialization failures are tried three times. */
+  transaction<T>(accountIds: string | readonly string[], work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** A transaction without a tenant: for tables that have none and for functions that list (account, key). */
   system<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** One statement as a transaction of its own, without a tenant: one round trip where `system` takes three. */
@@ -92,20 +94,21 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     running.add(tracked)
     return tracked
   }
-  const run = <T>(accountId: string | null, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> =>
-    noted(retried(() => once(orm.em as EntityManager, config.schema, accountId, work, options)))
+  const run = <T>(accountIds: readonly string[], work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> =>
+    noted(retried(() => once(orm.em as EntityManager, config.schema, accountIds, work, options)))
   const answers = () =>
-    run(null, (tx) => query(tx, sql`select 1`)).then(
+    run([], (tx) => query(tx, sql`select 1`)).then(
       () => true,
       () => false,
     )
 
   return {
-    transaction: async (accountId, work, options) => {
-      if (!accountId) throw new AppError('internal', 'A tenant transaction was opened without an account id')
-      return run(accountId, work, options)
+    transaction: async (accountIds, work, options) => {
+      const ids = typeof accountIds === 'string' ? [accountIds] : accountIds
+      if (ids.length === 0 || ids.includes('')) throw new AppError('internal', 'A tenant transaction was opened without an account id')
+      return run(ids, work, options)
     },
-    system: (work, options) => run(null, work, options),
+    system: (work, options) => run([], work, options),
     statement: <Row>(statement: RawBuilder<unknown>) =>
       noted(
         retried(async () => {
@@ -133,7 +136,7 @@ function timestampsAsDates(pool: Pool): void {
 async function once<T>(
   root: EntityManager,
   schema: string,
-  accountId: string | null,
+  accountIds: readonly string[],
   work: (tx: Tx) => Promise<T>,
   { signal, isolation, statementTimeoutMs }: TransactionOptions,
 ): Promise<T> {
@@ -145,8 +148,9 @@ async function once<T>(
     if (isolation === 'repeatable read') await sql`set transaction isolation level repeatable read`.execute(kysely)
     if (statementTimeoutMs)
       await sql`select set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`.execute(kysely)
-    if (accountId) await sql`select set_config('lockstep.account_id', ${accountId}, true)`.execute(kysely)
-    const value = await work({ em, sql: kysely, accountId, signal, afterCommit: (run) => after.push(run) })
+    if (accountIds.length > 0) await sql`select set_config('lockstep.account_ids', (${accountIds}::uuid[])::text, true)`.execute(kysely)
+    const accountId = accountIds.length === 1 ? accountIds[0]! : null
+    const value = await work({ em, sql: kysely, accountId, accountIds, signal, afterCommit: (run) => after.push(run) })
     await em.flush()
     signal?.throwIfAborted()
     return value

@@ -5,6 +5,7 @@ import { query, queryOne, type Tx } from './database.ts'
 /** An open piece of work, as its worker sees it. */
 export interface FeedEntry {
   id: string
+  key: string
   kind: string
   accountId: string
   rowId: string
@@ -56,7 +57,7 @@ export async function takeFeed(
 ): Promise<{ entries: FeedEntry[]; nextDueMs: number | null }> {
   const rows = await query<TakenRow>(
     tx,
-    sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
+    sql`select f.id::text, f.key, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
                (extract(epoch from coalesce(c.as_of, f.created_at)) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId"
         from (select *, sum(bytes) over (order by id) - bytes as before
               from (select * from feed_open
@@ -175,7 +176,7 @@ export interface DeadEntry {
 
 /** Dead entries, newest first, at most `limit` and one take's bytes; of every lane when none is named. */
 export async function listDead(tx: Tx, lane: string, limit: number, content: FeedContent = ownContent): Promise<DeadEntry[]> {
-  const rows = await query<TakenRow & { lane: string; key: string; reason: string }>(
+  const rows = await query<TakenRow & { lane: string; reason: string }>(
     tx,
     sql`select f.id::text, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId", c.content as body, f.attempts,
                (extract(epoch from coalesce(c.as_of, f.created_at)) * 1000)::float8 as "createdAtMs", coalesce(c.app_id, '') as "appId",
@@ -186,7 +187,7 @@ export async function listDead(tx: Tx, lane: string, limit: number, content: Fee
         left join lateral (${content}) c on true
         where f.before < ${laneSettings.takeBytes} order by f.id desc`,
   )
-  return rows.map(({ lane, key, reason, ...row }) => ({ entry: toEntry(row), lane, key, reason }))
+  return rows.map(({ lane, reason, ...row }) => ({ entry: toEntry(row), lane, key: row.key, reason }))
 }
 
 /** Opens dead entries again with their tries reset, all of the lane when no id is named; answers the keys to ring. */

@@ -50,6 +50,21 @@ test("a tenant can neither write a row for another, nor change or delete another
   expect(await world.sql('select id from accounts.notes order by id')).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
 })
 
+test('a transaction of several accounts touches their rows, and none of an account outside its list', async () => {
+  const initech = '0198c000-0000-7000-8000-00000000000c'
+  await db.transaction(initech, (tx) => query(tx, sql`insert into notes (id, account_id) values (4, ${initech})`))
+  const both = [acme, globex]
+  expect(await db.transaction(both, (tx) => query(tx, ids))).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+  await db.transaction(both, (tx) => query(tx, sql`update notes set due = false`))
+  await db.transaction(both, (tx) => query(tx, sql`delete from notes where id = 4`))
+  expect(await world.sql('select id from accounts.notes where due')).toEqual([{ id: 4 }])
+  const planted = db.transaction(both, (tx) => query(tx, sql`insert into notes (id, account_id) values (9, ${initech})`))
+  expect(await planted.then(() => 'allowed', sqlState)).toBe('42501')
+  const listed = db.transaction([`${acme},${initech}`], (tx) => query(tx, ids))
+  expect(await listed.then(() => 'allowed', sqlState)).toBe('22P02')
+  await world.sql('update accounts.notes set due = true where id < 4; delete from accounts.notes where id = 4')
+})
+
 test('a sweeper finds the work of every account through the function that lists it, then works per tenant', async () => {
   const due = await db.system((tx) => query<{ account_id: string; id: number }>(tx, sql`select * from due_notes()`))
   expect(due.map((row) => row.account_id)).toEqual([acme, acme, globex])

@@ -16,6 +16,9 @@ export type EntryVerdict = { id: string } & ({ outcome: string; note?: string } 
  */
 export type LaneHandler<Context> = (ctx: Context, key: string, entries: FeedEntry[], lease: Lease) => Promise<EntryVerdict[]>
 
+/** Works on taken entries of many keys as one set; of each key they are in order. Otherwise like a lane's handler of one key. */
+export type SetHandler<Context> = (ctx: Context, entries: FeedEntry[], lease: Lease) => Promise<EntryVerdict[]>
+
 const failedEntries = counter('lockstep_job_failures_total', 'Entries whose handler failed; after three tries an entry is dead')
 const heldBack = counter('lockstep_lane_held_back_total', 'Batches put off because something they need is away or busy')
 
@@ -56,6 +59,17 @@ export async function work<Context extends BaseContext>(
   up.use(catchUp(ctx, lane, source))
   up.defer(() => stop.abort())
   return up.move()
+}
+
+/** Like `work`, for a handler that takes many keys at once. */
+export function workSets<Context extends BaseContext>(
+  ctx: Context,
+  lane: LaneName,
+  source: FeedSource,
+  handler: SetHandler<Context>,
+  options: { maxActive?: number } = {},
+): Promise<AsyncDisposable> {
+  return work(ctx, lane, source, (context, _key, entries, lease) => handler(context, entries, lease), options)
 }
 
 async function onJob<Context extends BaseContext>(worker: Worker<Context>, key: string, lease: Lease): Promise<'ack' | { nakMs: number }> {

@@ -97,7 +97,9 @@ test('a number belongs to one account at a time, and webhooks resolve to whose i
   const ended = await accounts.disconnect({ id: first.id }, { accountId: tenants[0]!.id })
   const second = await connectNumber(1, '1003')
   const at = async (atMs: number) =>
-    (await accounts.resolveConnections({ phoneNumberId: '1003', atMs }, {})).connections.map((connection) => connection.accountId)
+    (await accounts.resolveConnections({ phoneNumberIds: ['1003'], fromMs: atMs, untilMs: atMs }, {})).intervals.map(
+      (interval) => interval.accountId,
+    )
   expect(await at(first.connectedAtMs)).toEqual([tenants[0]!.id])
   expect(await at(second.connectedAtMs)).toEqual([tenants[1]!.id])
   expect(await at(ended.disconnectedAtMs!)).not.toContain(tenants[0]!.id)

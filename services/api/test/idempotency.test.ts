@@ -163,7 +163,7 @@ test('a consent whose answer was lost counts from its first try: it never outran
   using client = connect(ContactsDefinition, address)
   const writes = async (text: string) => {
     const person = { waId: '4915120002001', atMs: at.ms, text, wamid: `wamid.${text}` }
-    return (await client.recordInbound({ connectionId: owner.connectionId, people: [person] }, owner)).contactIds[0]!
+    return (await client.recordInbound({ people: [{ ...person, accountId: owner.accountId }] }, {})).contactIds[0]!
   }
   const id = await writes('Hello')
   await using cut = await openCutApi('contacts', address, now)
@@ -191,12 +191,12 @@ test('a consent that never left counts from its first try, too', async () => {
   await using own = await openApi({ ...stack.config, addresses }, { scale, now })
   using client = connect(ContactsDefinition, stack.config.addresses.contacts)
   const person = { waId: '4915120002002', atMs: at.ms, text: 'Hello', wamid: 'wamid.1' }
-  const [id] = (await client.recordInbound({ connectionId: owner.connectionId, people: [person] }, owner)).contactIds
+  const [id] = (await client.recordInbound({ people: [{ ...person, accountId: owner.accountId }] }, {})).contactIds
   const optIn = { kind: 'opt_in', evidence: 'ticked in the shop' }
   const consent = () => own.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, { 'idempotency-key': 'early' })
   expect((await consent()).status).toBe(503)
   const stop = { ...person, atMs: at.ms + 300_000, text: 'STOP', wamid: 'wamid.2' }
-  await client.recordInbound({ connectionId: owner.connectionId, people: [stop] }, owner)
+  await client.recordInbound({ people: [{ ...stop, accountId: owner.accountId }] }, {})
   at.ms += 600_000
   await using _contacts = await startContacts({ ...stack.contactsConfig, grpcPort }, { scale, now })
   expect(await until(async () => [await consent()].find(({ status }) => status !== 503))).toMatchObject({ json: { opted_out: true } })

@@ -1,7 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { bind } from '@lockstep/rpc'
 import { CampaignsDefinition } from '@lockstep/rpc/gen/campaigns'
-import { type BaseOverrides, every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work } from '@lockstep/service'
+import {
+  type BaseOverrides,
+  every,
+  feedService,
+  measureFeed,
+  openDoors,
+  type Started,
+  started,
+  sweepFeed,
+  work,
+  workSets,
+} from '@lockstep/service'
 import type { Config } from './config.ts'
 import { type Context, createContext } from './context.ts'
 import { expireSending } from './jobs/expire-sending.ts'
@@ -15,11 +26,13 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
   const ctx = up.use(await createContext(config, overrides))
   up.defer(() => finish(ctx))
   up.use(await work(ctx, 'campaigns.run', ctx.feed, runCampaign))
-  up.use(await work(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus))
+  up.use(await workSets(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus))
   up.use(sweepFeed(ctx))
   up.use(every(ctx, 'expire-sending', 5_000 * ctx.scale, expireSending))
   up.use(measureFeed(ctx))
-  const doors = up.use(await openDoors(ctx, [bind(CampaignsDefinition, ctx, methods), feedService(ctx, ctx.feed)]))
+  const doors = up.use(
+    await openDoors(ctx, [bind(CampaignsDefinition, ctx, methods, { operator: ['recordStatuses'] }), feedService(ctx, ctx.feed)]),
+  )
   return started(doors, up)
 }
 

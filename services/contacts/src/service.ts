@@ -1,6 +1,17 @@
 import { bind } from '@lockstep/rpc'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
-import { type BaseOverrides, every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work } from '@lockstep/service'
+import {
+  type BaseOverrides,
+  every,
+  feedService,
+  measureFeed,
+  openDoors,
+  type Started,
+  started,
+  sweepFeed,
+  work,
+  workSets,
+} from '@lockstep/service'
 import type { Config } from './config.ts'
 import { createContext } from './context.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
@@ -16,10 +27,12 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
   up.use(await work(ctx, 'contacts.import', ctx.ownFeed, importContacts, { maxActive: maxImports }))
-  up.use(await work(ctx, 'contacts.learn', ctx.campaigns, learn))
+  up.use(await workSets(ctx, 'contacts.learn', ctx.campaigns, learn))
   up.use(sweepFeed(ctx))
   up.use(measureFeed(ctx))
   up.use(every(ctx, 'drop-abandoned-uploads', dropEveryMs * ctx.scale, dropAbandonedUploads))
-  const doors = up.use(await openDoors(ctx, [bind(ContactsDefinition, ctx, methods), feedService(ctx, ctx.ownFeed)]))
+  const doors = up.use(
+    await openDoors(ctx, [bind(ContactsDefinition, ctx, methods, { operator: ['recordInbound'] }), feedService(ctx, ctx.ownFeed)]),
+  )
   return started(doors, up)
 }

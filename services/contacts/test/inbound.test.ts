@@ -39,8 +39,8 @@ test('two contacts who turn out to be one person are joined: the older stays, no
   const [younger] = await inbound(setting, { userId, profileName: 'A.', atMs: 3_000 })
   await setting.world.sql(`update contacts.contacts set tags = '{vip}', attributes = '{"city":"Ulm"}' where id = $1`, [younger])
   const answer = await setting.contacts.recordInbound(
-    { connectionId: '', people: [person({ waId, userId, text: 'stop', wamid: `w-${waId}`, atMs: 2_000 })] },
-    setting.call,
+    { people: [person({ accountId: setting.call.accountId, waId, userId, text: 'stop', wamid: `w-${waId}`, atMs: 2_000 })] },
+    {},
   )
   expect(answer).toEqual({ contactIds: [older], merged: [{ contactId: younger, into: older }] })
   const all = { id: older, name: 'Ada', phone: waId, waId, userId, optedOut: true, tags: ['vip'], attributesJson: '{"city": "Ulm"}' }

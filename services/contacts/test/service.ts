@@ -48,6 +48,7 @@ export async function freePort(): Promise<number> {
 }
 
 export const person = (fields: Partial<InboundPerson>): InboundPerson => ({
+  accountId: '',
   waId: '',
   userId: '',
   profileName: '',
@@ -68,7 +69,7 @@ export async function inbound(
   { contacts, call }: Pick<Setting, 'contacts' | 'call'>,
   ...people: Partial<InboundPerson>[]
 ): Promise<string[]> {
-  const answer = await contacts.recordInbound({ connectionId: '', people: people.map(person) }, call)
+  const answer = await contacts.recordInbound({ people: people.map((fields) => person({ accountId: call.accountId, ...fields })) }, {})
   return answer.contactIds
 }
 

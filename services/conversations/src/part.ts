@@ -125,7 +125,7 @@ function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPe
   // Blanks name nobody: `contacts` refuses them, and the neighbours with them.
   const plain = (id = '') => id.trim()
   const digits = (id?: string) => (waIdPattern.test(plain(id)) ? plain(id) : '')
-  const now = { waId: digits(known.waId), userId: plain(known.userId) }
+  const now = { accountId: '', waId: digits(known.waId), userId: plain(known.userId) }
   const before = { movedFromWaId: digits(known.movedFromWaId), movedFromUserId: plain(known.movedFromUserId) }
   return { ...now, ...before, profileName, text, wamid, preference, button, row, silent, atMs }
 }

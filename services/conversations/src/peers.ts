@@ -1,4 +1,4 @@
-import type { Connection } from '@lockstep/rpc/gen/accounts'
+import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { Merged, RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
 import type { Context } from './context.ts'
 import type { Message, Part } from './part.ts'
@@ -12,7 +12,7 @@ const peopleAtOnce = 2_000
  */
 export async function recordPeople(
   ctx: Context,
-  { id, accountId }: Connection,
+  { accountId }: ConnectionInterval,
   messages: Message[],
   parts: Part[],
 ): Promise<RecordInboundResponse> {
@@ -20,8 +20,8 @@ export async function recordPeople(
   const contactIds: string[] = []
   const merged = new Map<string, Merged>()
   for (let from = 0; from < people.length; from += peopleAtOnce) {
-    const some = people.slice(from, from + peopleAtOnce)
-    const answer = await ctx.contacts.recordInbound({ connectionId: id, people: some }, { accountId })
+    const some = people.slice(from, from + peopleAtOnce).map((person) => ({ ...person, accountId }))
+    const answer = await ctx.contacts.recordInbound({ people: some }, {})
     contactIds.push(...answer.contactIds)
     for (const one of answer.merged) merged.set(one.contactId, one)
   }
@@ -30,10 +30,11 @@ export async function recordPeople(
 }
 
 /** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
-export async function recordStatuses(ctx: Context, { id, accountId }: Connection, parts: Part[]): Promise<Set<string>> {
+export async function recordStatuses(ctx: Context, { accountId }: ConnectionInterval, parts: Part[]): Promise<Set<string>> {
   const statuses = parts
     .flatMap((part) => part.statuses)
     .map(({ wamid, status, timestampMs, errors: [error] }) => ({
+      accountId,
       wamid,
       status,
       atMs: timestampMs,
@@ -41,6 +42,6 @@ export async function recordStatuses(ctx: Context, { id, accountId }: Connection
       errorWords: error?.details || error?.title || '',
     }))
   if (statuses.length === 0) return new Set()
-  const { matchedWamids } = await ctx.campaigns.recordStatuses({ connectionId: id, statuses }, { accountId })
+  const { matchedWamids } = await ctx.campaigns.recordStatuses({ statuses }, {})
   return new Set(matchedWamids)
 }

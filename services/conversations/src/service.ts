@@ -1,6 +1,6 @@
 import { bind } from '@lockstep/rpc'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
-import { type BaseOverrides, openDoors, type Started, started, work } from '@lockstep/service'
+import { type BaseOverrides, openDoors, type Started, started, workSets } from '@lockstep/service'
 import type { Config } from './config.ts'
 import { createContext } from './context.ts'
 import { webhookMessage } from './lanes/webhook-message.ts'
@@ -10,7 +10,7 @@ import { methods } from './rpc/index.ts'
 export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
-  up.use(await work(ctx, 'webhooks.message', ctx.webhooks, webhookMessage))
+  up.use(await workSets(ctx, 'webhooks.message', ctx.webhooks, webhookMessage))
   const doors = up.use(await openDoors(ctx, [bind(ConversationsDefinition, ctx, methods)]))
   return started(doors, up)
 }

@@ -60,9 +60,9 @@ test('without lanes and locks the rows alone give the same result for every orde
     const { connectionId, appId } = await stack.connectNumber(owner, phoneNumberId)
     const batch = () =>
       inGroups(shuffled(crowd), 1 + Math.floor(Math.random() * 9)).map((messages) =>
-        entry(body(phoneNumberId, { messages }), appId, Date.now()),
+        entry(body(phoneNumberId, { messages }), appId, Date.now(), phoneNumberId),
       )
-    await Promise.all([batch(), batch(), batch(), batch()].map((entries) => webhookMessage(ctx, phoneNumberId, entries, held)))
+    await Promise.all([batch(), batch(), batch(), batch()].map((entries) => webhookMessage(ctx, entries, held)))
     const columns = 'c.contact_id, c.unread, c.last_text, c.last_message_at, c.window_until, m.wamid, m.text, m.at'
     const from = 'conversations.messages m join conversations.conversations c on c.id = m.conversation_id'
     results.push(await stack.world.sql(`select ${columns} from ${from} where m.connection_id = $1 order by m.wamid`, [connectionId]))
@@ -124,7 +124,7 @@ test('parts of one batch go to the account that had the number when each was rec
     entry(raw('wamid.late'), first.appId, after),
     entry(raw('wamid.second'), second.appId, after),
   ]
-  const verdicts = new Map((await webhookMessage(ctx, '101', entries, held)).map((v) => [v.id, 'outcome' in v && v.outcome]))
+  const verdicts = new Map((await webhookMessage(ctx, entries, held)).map((v) => [v.id, 'outcome' in v && v.outcome]))
   expect(entries.map(({ id }) => verdicts.get(id))).toEqual(['done', 'unclaimed', 'foreign', 'done'])
   const stored = await stack.world.sql('select wamid, account_id from conversations.messages order by wamid')
   expect(stored).toEqual([

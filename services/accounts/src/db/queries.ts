@@ -1,5 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import { LockMode } from '@mikro-orm/core'
 import { type App, AppSchema, type Connection, ConnectionSchema } from './entities.ts'
 
@@ -35,10 +36,36 @@ export function allAppSecrets(tx: Tx): Promise<AppSecretsRow[]> {
   )
 }
 
-/** Every tenant's connections that a number or WABA belonged to at a moment. */
-export async function connectionsAt(tx: Tx, phoneNumberId: string, wabaId: string, at: Date): Promise<Connection[]> {
-  const rows = await query<Record<string, unknown>>(tx, sql`select * from connections_at(${phoneNumberId}, ${wabaId}, ${at})`)
-  return rows.map((row) => tx.em.map(ConnectionSchema, row))
+export type WebhookAppRow = AppSecretsRow & { phoneNumberIds: string[]; wabaIds: string[] }
+
+/** One app of any tenant, with the numbers and WABAs of the connections that are bound to it now. */
+export function webhookApp(tx: Tx, id: string): Promise<WebhookAppRow | undefined> {
+  return queryOne(
+    tx,
+    sql`select id, account_id as "accountId", sealed_secret as "sealedSecret", sealed_previous_secret as "sealedPreviousSecret",
+               sealed_verify_token as "sealedVerifyToken", phone_number_ids as "phoneNumberIds", waba_ids as "wabaIds"
+        from webhook_app(${id})`,
+  )
+}
+
+export interface IntervalsAsked {
+  phoneNumberIds?: string[]
+  wabaIds?: string[]
+  from: Date
+  until: Date
+}
+
+/** When numbers and WABAs belonged to connections, of every tenant: the intervals that overlap the time asked for. */
+export async function connectionIntervals(tx: Tx, asked: IntervalsAsked): Promise<ConnectionInterval[]> {
+  const { phoneNumberIds = [], wabaIds = [], from, until } = asked
+  const rows = await query<Omit<ConnectionInterval, 'disconnectedAtMs'> & { disconnectedAtMs: number | null }>(
+    tx,
+    sql`select id, account_id as "accountId", phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
+               (extract(epoch from connected_at) * 1000)::float8 as "connectedAtMs",
+               (extract(epoch from disconnected_at) * 1000)::float8 as "disconnectedAtMs"
+        from connections_between(${phoneNumberIds}, ${wabaIds}, ${from}, ${until})`,
+  )
+  return rows.map((row) => ({ ...row, disconnectedAtMs: row.disconnectedAtMs ?? undefined }))
 }
 
 /** The account's connections with these ids, locked in their order. */

@@ -1,12 +1,12 @@
 import type { FeedEntry } from '@lockstep/database'
+import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { type AccountEvent, accountEvents, parseWebhook } from '@lockstep/whatsapp'
 import { applyChange, changesOf, healthOf } from '../account-news.ts'
 import { eventOf, wordsOf } from '../account-words.ts'
 import type { Context } from '../context.ts'
 import { accountOfApp, insertEvents } from '../db/account-events.ts'
-import type { Connection } from '../db/entities.ts'
-import { connectionsAt, lockConnections } from '../db/queries.ts'
+import { connectionIntervals, lockConnections } from '../db/queries.ts'
 
 /** One event for one account, and the connections that it may change. */
 interface News {
@@ -41,14 +41,15 @@ type Owners = Map<string, string[]> | 'unclaimed' | 'foreign'
 
 /** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
 function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry, events: AccountEvent[]) => Promise<Owners> {
-  const known = new Map<number, Connection[]>()
+  const known = new Map<number, ConnectionInterval[]>()
   return async ({ createdAtMs, appId }, events) => {
     // These name a business portfolio, no WABA (Meta, partner_solutions): the app's account is whom they concern.
     if (events.some(({ field }) => field === 'partner_solutions')) {
       const accountId = await ctx.db.system((tx) => accountOfApp(tx, appId))
       return accountId ? new Map([[accountId, []]]) : 'unclaimed'
     }
-    const all = known.get(createdAtMs) ?? (await ctx.db.system((tx) => connectionsAt(tx, '', wabaId, new Date(createdAtMs))))
+    const at = new Date(createdAtMs)
+    const all = known.get(createdAtMs) ?? (await ctx.db.system((tx) => connectionIntervals(tx, { wabaIds: [wabaId], from: at, until: at })))
     known.set(createdAtMs, all)
     if (all.length === 0) return 'unclaimed'
     const owners = new Map<string, string[]>()

@@ -5,6 +5,7 @@ import { createApp } from './create-app.ts'
 import { createConnection } from './create-connection.ts'
 import { disconnect } from './disconnect.ts'
 import { getConnection } from './get-connection.ts'
+import { getWebhookApp } from './get-webhook-app.ts'
 import { listAccountEvents } from './list-account-events.ts'
 import { listAppSecrets } from './list-app-secrets.ts'
 import { listConnections } from './list-connections.ts'
@@ -20,6 +21,7 @@ export const methods = {
   createConnection,
   disconnect,
   getConnection,
+  getWebhookApp,
   listAccountEvents,
   listAppSecrets,
   listConnections,
@@ -29,4 +31,4 @@ export const methods = {
 }
 
 /** Called by the platform itself, before or across tenants. */
-export const operatorMethods = ['authenticateKey', 'createAccount', 'listAppSecrets', 'resolveConnections'] as const
+export const operatorMethods = ['authenticateKey', 'createAccount', 'getWebhookApp', 'listAppSecrets', 'resolveConnections'] as const

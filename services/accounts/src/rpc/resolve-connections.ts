@@ -1,12 +1,17 @@
+import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
-import type { ListConnectionsResponse, ResolveConnectionsRequest } from '@lockstep/rpc/gen/accounts'
+import type { ResolveConnectionsRequest, ResolveConnectionsResponse } from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
-import { connectionsAt } from '../db/queries.ts'
-import { connectionToProto } from '../to-proto.ts'
+import { connectionIntervals } from '../db/queries.ts'
 
-/** The connections that a number or WABA belonged to at a time. Webhooks are read with it, before their tenant is known. */
-export const resolveConnections: Method<Context, ResolveConnectionsRequest, ListConnectionsResponse> = (ctx, request) =>
-  ctx.db.system(async (tx) => {
-    const connections = await connectionsAt(tx, request.phoneNumberId, request.wabaId, new Date(request.atMs))
-    return { connections: connections.map((connection) => connectionToProto(connection, ctx.now())) }
-  })
+/** As many numbers as a set of webhook parts can name. */
+const maxNamed = 1_000
+
+/** Whose numbers and WABAs were, and when. Webhooks are read with it, before their tenant is known. */
+export const resolveConnections: Method<Context, ResolveConnectionsRequest, ResolveConnectionsResponse> = async (ctx, request) => {
+  const { phoneNumberIds, wabaIds, fromMs, untilMs } = request
+  const named = phoneNumberIds.length + wabaIds.length
+  if (named > maxNamed) throw new AppError('invalid', `${named} numbers and WABAs at once; at most ${maxNamed} are allowed`)
+  const asked = { phoneNumberIds, wabaIds, from: new Date(fromMs), until: new Date(untilMs) }
+  return { intervals: await ctx.db.system((tx) => connectionIntervals(tx, asked)) }
+}

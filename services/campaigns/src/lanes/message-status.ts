@@ -1,6 +1,6 @@
 import type { FeedEntry } from '@lockstep/database'
 import type { LockKey } from '@lockstep/locks'
-import { type EntryVerdict, holdBatch, type LaneHandler } from '@lockstep/service'
+import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
 import { parseWebhook, statuses } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import { campaignOwner } from '../db/queries.ts'
@@ -8,7 +8,13 @@ import { type AttemptChange, recordChanges } from '../recording.ts'
 import { statusChange } from '../status-change.ts'
 
 /** Adds status facts to the attempts of one campaign; late, repeated and out-of-order statuses change nothing. */
-export const messageStatus: LaneHandler<Context> = async (ctx, campaignId, entries) => {
+export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
+  const verdicts: EntryVerdict[] = []
+  for (const [campaignId, its] of Map.groupBy(entries, (entry) => entry.key)) verdicts.push(...(await ofCampaign(ctx, campaignId, its)))
+  return verdicts
+}
+
+async function ofCampaign(ctx: Context, campaignId: string, entries: FeedEntry[]): Promise<EntryVerdict[]> {
   const owner = await ctx.db.system((tx) => campaignOwner(tx, campaignId))
   if (!owner) return entries.map(({ id }) => ({ id, outcome: 'unmatched' }))
   const connection = await ctx.accounts.getConnection({ id: owner.connectionId }, { accountId: owner.accountId })

@@ -1,6 +1,6 @@
 import { AppError, type Learned } from '@lockstep/contracts'
 import type { FeedEntry, Tx } from '@lockstep/database'
-import type { LaneHandler } from '@lockstep/service'
+import type { SetHandler } from '@lockstep/service'
 import { z } from 'zod'
 import type { Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
@@ -19,9 +19,9 @@ const learnedSchema = z.object({
 }) satisfies z.ZodType<Learned>
 
 /** Adds to contacts what sending taught about them: ids, and that they stopped marketing. Contacts that are gone teach nothing. */
-export const learn: LaneHandler<Context> = async (ctx, accountId, entries) => {
-  const learned = entries.map(readLearned)
-  await ctx.db.transaction(accountId, (tx) => apply(tx, learned))
+export const learn: SetHandler<Context> = async (ctx, entries) => {
+  for (const [accountId, its] of Map.groupBy(entries, (entry) => entry.accountId))
+    await ctx.db.transaction(accountId, (tx) => apply(tx, its.map(readLearned)))
   return []
 }
 

@@ -1,6 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { InboundPerson, RecordInboundRequest, RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
+import { requireId } from '@lockstep/service'
 import { readPreference, readWord, type Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
 import { type Facts, writeFacts } from '../db/facts.ts'
@@ -13,11 +14,22 @@ import { clean } from '../text.ts'
 const maxPeople = 5_000
 
 /** Finds or creates the senders of inbound messages and applies what they said; repeating it changes nothing. */
-export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (ctx, { people }, call) => {
+export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (ctx, { people }) => {
   if (people.length === 0) return { contactIds: [], merged: [] }
   if (people.length > maxPeople) throw new AppError('invalid', `${people.length} people at once; at most ${maxPeople} are allowed`)
+  const answers = new Map<InboundPerson, string>()
+  const merged: RecordInboundResponse['merged'] = []
+  for (const [accountId, theirs] of Map.groupBy(people, (person) => person.accountId)) {
+    const answer = await recordOfAccount(ctx, accountId, theirs)
+    for (const [i, person] of theirs.entries()) answers.set(person, answer.contactIds[i]!)
+    merged.push(...answer.merged)
+  }
+  return { contactIds: people.map((person) => answers.get(person)!), merged }
+}
+
+async function recordOfAccount(ctx: Context, accountId: string, people: InboundPerson[]): Promise<RecordInboundResponse> {
   const named = people.map((person) => ({ identities: [...metaIdentities(person), ...formerIdentities(person)] }))
-  return ctx.db.transaction(call.accountId, async (tx) => {
+  return ctx.db.transaction(requireId(accountId, 'account'), async (tx) => {
     const { contactIds, gained } = await identify(tx, named)
     await writeFacts(
       tx,

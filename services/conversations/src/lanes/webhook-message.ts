@@ -1,7 +1,8 @@
+import type { FeedEntry } from '@lockstep/database'
 import type { LockKey } from '@lockstep/locks'
-import type { Connection } from '@lockstep/rpc/gen/accounts'
+import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
-import { type EntryVerdict, holdBatch, type LaneHandler } from '@lockstep/service'
+import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
@@ -12,10 +13,16 @@ import { recordPeople, recordStatuses } from '../peers.ts'
 import { resolver } from '../resolve.ts'
 
 /** Stores what people wrote to a number, once each, and hands on statuses whose campaign the gateway could not see. */
-export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, entries) => {
+export const webhookMessage: SetHandler<Context> = async (ctx, entries) => {
+  const verdicts: EntryVerdict[] = []
+  for (const [phoneNumberId, its] of Map.groupBy(entries, (entry) => entry.key)) verdicts.push(...(await ofNumber(ctx, phoneNumberId, its)))
+  return verdicts
+}
+
+async function ofNumber(ctx: Context, phoneNumberId: string, entries: FeedEntry[]): Promise<EntryVerdict[]> {
   const connectionsAt = resolver(ctx, phoneNumberId)
   const verdicts: EntryVerdict[] = []
-  const accepted = new Map<string, { connection: Connection; parts: Part[] }>()
+  const accepted = new Map<string, { connection: ConnectionInterval; parts: Part[] }>()
   for (const entry of entries) {
     const connections = await connectionsAt(entry.createdAtMs)
     const connection = connections.find((c) => c.appId === entry.appId)
@@ -32,7 +39,7 @@ export const webhookMessage: LaneHandler<Context> = async (ctx, phoneNumberId, e
 }
 
 /** The effects of all parts of one connection, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
-async function record(ctx: Context, connection: Connection, parts: Part[]): Promise<EntryVerdict[]> {
+async function record(ctx: Context, connection: ConnectionInterval, parts: Part[]): Promise<EntryVerdict[]> {
   await using _held = await holdBatch(ctx, keysOf(connection.id, parts))
   const messages = uniqueMessages(parts)
   const people = await recordPeople(ctx, connection, messages, parts)
@@ -60,7 +67,7 @@ function uniqueMessages(parts: Part[]): Message[] {
 const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
 
 /** Nobody's message is lost by them, but an operator should know. */
-function noteErrors(ctx: Context, { id, accountId }: Connection, parts: Part[]): void {
+function noteErrors(ctx: Context, { id, accountId }: ConnectionInterval, parts: Part[]): void {
   for (const { code, title, details } of parts.flatMap((part) => part.errors)) {
     numberErrors(1, { code: String(code ?? 'none') })
     ctx.log.warn({ accountId, connectionId: id, code, title, details }, 'Meta reports an error of a number')
@@ -80,7 +87,12 @@ function noteLosses(part: Part, matched: ReadonlySet<string>): { note?: string }
   return note === undefined ? {} : { note }
 }
 
-async function store(ctx: Context, { id, accountId }: Connection, messages: Message[], people: RecordInboundResponse): Promise<void> {
+async function store(
+  ctx: Context,
+  { id, accountId }: ConnectionInterval,
+  messages: Message[],
+  people: RecordInboundResponse,
+): Promise<void> {
   await ctx.db.transaction(accountId, async (tx) => {
     const contactIds = people.contactIds.slice(0, messages.length)
     const conversations = await lockConversations(tx, id, contactIds, people.merged)

@@ -48,11 +48,11 @@ function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<O
   const known = new Map<number, ReturnType<Context['accounts']['resolveConnections']>>()
   return async ({ createdAtMs, appId }) => {
     if (!known.has(createdAtMs))
-      known.set(createdAtMs, ctx.accounts.resolveConnections({ phoneNumberId: '', wabaId, atMs: createdAtMs }, {}))
-    const { connections } = await known.get(createdAtMs)!
-    if (connections.length === 0) return 'unclaimed'
+      known.set(createdAtMs, ctx.accounts.resolveConnections({ wabaIds: [wabaId], fromMs: createdAtMs, untilMs: createdAtMs }, {}))
+    const { intervals } = await known.get(createdAtMs)!
+    if (intervals.length === 0) return 'unclaimed'
     const owners: Owners = new Map()
-    for (const { id, accountId, disconnectedAtMs } of connections.filter((connection) => connection.appId === appId))
+    for (const { id, accountId, disconnectedAtMs } of intervals.filter((interval) => interval.appId === appId))
       owners.set(accountId, owners.get(accountId) ?? (disconnectedAtMs === undefined ? id : null))
     return owners.size > 0 ? owners : 'foreign'
   }

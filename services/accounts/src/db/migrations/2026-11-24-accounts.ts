@@ -4,12 +4,7 @@ import { Migration } from '@mikro-orm/migrations'
 export class Accounts extends Migration {
   override up(): void {
     this.addSql(`create table accounts (id uuid primary key, name text not null, created_at timestamptz not null);
-      alter table accounts enable row level security;
-      alter table accounts force row level security;
-      create policy tenant on accounts to accounts
-        using (id = nullif(current_setting('lockstep.account_id', true), '')::uuid)
-        with check (id = nullif(current_setting('lockstep.account_id', true), '')::uuid);
-      create policy owner on accounts to lockstep_owner using (true) with check (true);`)
+      ${tenantTable('accounts', 'accounts', { column: 'id' })}`)
 
     this.addSql(`create table api_keys (
         id uuid primary key,
@@ -49,7 +44,8 @@ export class Accounts extends Migration {
       );
       -- A number belongs to one account at a time, whoever asks.
       create unique index connections_live_number on connections (phone_number_id) where disconnected_at is null;
-      create index connections_waba on connections (waba_id);${tenantTable('accounts', 'connections')}`)
+      create index connections_waba on connections (waba_id);
+      create index connections_app on connections (app_id);${tenantTable('accounts', 'connections')}`)
 
     // What the platform itself must know before it knows the tenant. Owned by the owner, who sees every tenant's rows.
     this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
@@ -58,12 +54,21 @@ export class Accounts extends Migration {
       create function all_app_secrets() returns setof apps
         language sql stable security definer set search_path = accounts
         as $$ select * from apps order by id $$;
-      create function connections_at(number_id text, waba text, moment timestamptz) returns setof connections
-        language sql stable security definer set search_path = accounts
-        as $$ select * from connections c
-              where (c.phone_number_id = number_id or c.waba_id = waba)
-                and c.connected_at <= moment and (c.disconnected_at is null or c.disconnected_at > moment)
-              order by c.id $$;`)
+      create function webhook_app(app uuid)
+        returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, sealed_verify_token bytea,
+                       phone_number_ids text[], waba_ids text[])
+        language sql stable security definer set search_path = accounts, pg_temp
+        as $$ select a.id, a.account_id, a.sealed_secret, a.sealed_previous_secret, a.sealed_verify_token,
+                     array(select c.phone_number_id from connections c where c.app_id = a.id and c.disconnected_at is null order by 1),
+                     array(select distinct c.waba_id from connections c where c.app_id = a.id and c.disconnected_at is null order by 1)
+              from apps a where a.id = app $$;
+      create function connections_between(number_ids text[], waba_ids text[], since timestamptz, until timestamptz)
+        returns setof connections
+        language sql stable security definer set search_path = accounts, pg_temp
+        as $$ select c.* from connections c
+              where (c.phone_number_id = any(number_ids) or c.waba_id = any(waba_ids))
+                and c.connected_at <= until and (c.disconnected_at is null or c.disconnected_at > since)
+              order by c.phone_number_id, c.connected_at, c.id $$;`)
     this.addSql(feedTable)
     this.addSql(fenceTable)
   }

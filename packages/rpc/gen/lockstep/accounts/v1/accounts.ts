@@ -69,6 +69,20 @@ export interface AppSecrets {
   sealedVerifyToken: Uint8Array;
 }
 
+export interface GetWebhookAppRequest {
+  id: string;
+}
+
+export interface GetWebhookAppResponse {
+  /** Absent when there is no such app. */
+  app:
+    | AppSecrets
+    | undefined;
+  /** Of the connections that are bound to the app now. */
+  phoneNumberIds: string[];
+  wabaIds: string[];
+}
+
 export interface ListAppSecretsRequest {
 }
 
@@ -135,10 +149,27 @@ export interface DisconnectRequest {
 }
 
 export interface ResolveConnectionsRequest {
-  /** One of the two. */
+  /** Connections that have any of these. */
+  phoneNumberIds: string[];
+  wabaIds: string[];
+  /** The time asked for, both ends included. */
+  fromMs: number;
+  untilMs: number;
+}
+
+/** A number belonged to an account from `connected_at_ms` until before `disconnected_at_ms`. */
+export interface ConnectionInterval {
+  id: string;
+  accountId: string;
   phoneNumberId: string;
   wabaId: string;
-  atMs: number;
+  appId: string;
+  connectedAtMs: number;
+  disconnectedAtMs?: number | undefined;
+}
+
+export interface ResolveConnectionsResponse {
+  intervals: ConnectionInterval[];
 }
 
 export interface AccountEvent {
@@ -1142,6 +1173,182 @@ export const AppSecrets: MessageFns<AppSecrets> = {
     message.sealedSecret = object.sealedSecret ?? new Uint8Array(0);
     message.sealedPreviousSecret = object.sealedPreviousSecret ?? new Uint8Array(0);
     message.sealedVerifyToken = object.sealedVerifyToken ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseGetWebhookAppRequest(): GetWebhookAppRequest {
+  return { id: "" };
+}
+
+export const GetWebhookAppRequest: MessageFns<GetWebhookAppRequest> = {
+  encode(message: GetWebhookAppRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetWebhookAppRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetWebhookAppRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetWebhookAppRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: GetWebhookAppRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetWebhookAppRequest>): GetWebhookAppRequest {
+    return GetWebhookAppRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetWebhookAppRequest>): GetWebhookAppRequest {
+    const message = createBaseGetWebhookAppRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseGetWebhookAppResponse(): GetWebhookAppResponse {
+  return { app: undefined, phoneNumberIds: [], wabaIds: [] };
+}
+
+export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
+  encode(message: GetWebhookAppResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.app !== undefined) {
+      AppSecrets.encode(message.app, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.phoneNumberIds) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.wabaIds) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetWebhookAppResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetWebhookAppResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.app = AppSecrets.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phoneNumberIds.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.wabaIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetWebhookAppResponse {
+    return {
+      app: isSet(object.app) ? AppSecrets.fromJSON(object.app) : undefined,
+      phoneNumberIds: globalThis.Array.isArray(object?.phoneNumberIds)
+        ? object.phoneNumberIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.phone_number_ids)
+        ? object.phone_number_ids.map((e: any) => globalThis.String(e))
+        : [],
+      wabaIds: globalThis.Array.isArray(object?.wabaIds)
+        ? object.wabaIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.waba_ids)
+        ? object.waba_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetWebhookAppResponse): unknown {
+    const obj: any = {};
+    if (message.app !== undefined) {
+      obj.app = AppSecrets.toJSON(message.app);
+    }
+    if (message.phoneNumberIds?.length) {
+      obj.phoneNumberIds = message.phoneNumberIds;
+    }
+    if (message.wabaIds?.length) {
+      obj.wabaIds = message.wabaIds;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetWebhookAppResponse>): GetWebhookAppResponse {
+    return GetWebhookAppResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetWebhookAppResponse>): GetWebhookAppResponse {
+    const message = createBaseGetWebhookAppResponse();
+    message.app = (object.app !== undefined && object.app !== null) ? AppSecrets.fromPartial(object.app) : undefined;
+    message.phoneNumberIds = object.phoneNumberIds?.map((e) => e) || [];
+    message.wabaIds = object.wabaIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -2176,19 +2383,22 @@ export const DisconnectRequest: MessageFns<DisconnectRequest> = {
 };
 
 function createBaseResolveConnectionsRequest(): ResolveConnectionsRequest {
-  return { phoneNumberId: "", wabaId: "", atMs: 0 };
+  return { phoneNumberIds: [], wabaIds: [], fromMs: 0, untilMs: 0 };
 }
 
 export const ResolveConnectionsRequest: MessageFns<ResolveConnectionsRequest> = {
   encode(message: ResolveConnectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.phoneNumberId !== "") {
-      writer.uint32(10).string(message.phoneNumberId);
+    for (const v of message.phoneNumberIds) {
+      writer.uint32(34).string(v!);
     }
-    if (message.wabaId !== "") {
-      writer.uint32(18).string(message.wabaId);
+    for (const v of message.wabaIds) {
+      writer.uint32(42).string(v!);
     }
-    if (message.atMs !== 0) {
-      writer.uint32(24).int64(message.atMs);
+    if (message.fromMs !== 0) {
+      writer.uint32(48).int64(message.fromMs);
+    }
+    if (message.untilMs !== 0) {
+      writer.uint32(56).int64(message.untilMs);
     }
     return writer;
   },
@@ -2206,28 +2416,36 @@ export const ResolveConnectionsRequest: MessageFns<ResolveConnectionsRequest> = 
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
+          case 4: {
+            if (tag !== 34) {
               break;
             }
 
-            message.phoneNumberId = reader.string();
+            message.phoneNumberIds.push(reader.string());
             continue;
           }
-          case 2: {
-            if (tag !== 18) {
+          case 5: {
+            if (tag !== 42) {
               break;
             }
 
-            message.wabaId = reader.string();
+            message.wabaIds.push(reader.string());
             continue;
           }
-          case 3: {
-            if (tag !== 24) {
+          case 6: {
+            if (tag !== 48) {
               break;
             }
 
-            message.atMs = longToNumber(reader.int64());
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.untilMs = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2244,6 +2462,186 @@ export const ResolveConnectionsRequest: MessageFns<ResolveConnectionsRequest> = 
 
   fromJSON(object: any): ResolveConnectionsRequest {
     return {
+      phoneNumberIds: globalThis.Array.isArray(object?.phoneNumberIds)
+        ? object.phoneNumberIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.phone_number_ids)
+        ? object.phone_number_ids.map((e: any) => globalThis.String(e))
+        : [],
+      wabaIds: globalThis.Array.isArray(object?.wabaIds)
+        ? object.wabaIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.waba_ids)
+        ? object.waba_ids.map((e: any) => globalThis.String(e))
+        : [],
+      fromMs: isSet(object.fromMs)
+        ? globalThis.Number(object.fromMs)
+        : isSet(object.from_ms)
+        ? globalThis.Number(object.from_ms)
+        : 0,
+      untilMs: isSet(object.untilMs)
+        ? globalThis.Number(object.untilMs)
+        : isSet(object.until_ms)
+        ? globalThis.Number(object.until_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: ResolveConnectionsRequest): unknown {
+    const obj: any = {};
+    if (message.phoneNumberIds?.length) {
+      obj.phoneNumberIds = message.phoneNumberIds;
+    }
+    if (message.wabaIds?.length) {
+      obj.wabaIds = message.wabaIds;
+    }
+    if (message.fromMs !== 0) {
+      obj.fromMs = Math.round(message.fromMs);
+    }
+    if (message.untilMs !== 0) {
+      obj.untilMs = Math.round(message.untilMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResolveConnectionsRequest>): ResolveConnectionsRequest {
+    return ResolveConnectionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveConnectionsRequest>): ResolveConnectionsRequest {
+    const message = createBaseResolveConnectionsRequest();
+    message.phoneNumberIds = object.phoneNumberIds?.map((e) => e) || [];
+    message.wabaIds = object.wabaIds?.map((e) => e) || [];
+    message.fromMs = object.fromMs ?? 0;
+    message.untilMs = object.untilMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseConnectionInterval(): ConnectionInterval {
+  return {
+    id: "",
+    accountId: "",
+    phoneNumberId: "",
+    wabaId: "",
+    appId: "",
+    connectedAtMs: 0,
+    disconnectedAtMs: undefined,
+  };
+}
+
+export const ConnectionInterval: MessageFns<ConnectionInterval> = {
+  encode(message: ConnectionInterval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.accountId !== "") {
+      writer.uint32(18).string(message.accountId);
+    }
+    if (message.phoneNumberId !== "") {
+      writer.uint32(26).string(message.phoneNumberId);
+    }
+    if (message.wabaId !== "") {
+      writer.uint32(34).string(message.wabaId);
+    }
+    if (message.appId !== "") {
+      writer.uint32(42).string(message.appId);
+    }
+    if (message.connectedAtMs !== 0) {
+      writer.uint32(48).int64(message.connectedAtMs);
+    }
+    if (message.disconnectedAtMs !== undefined) {
+      writer.uint32(56).int64(message.disconnectedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConnectionInterval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConnectionInterval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.phoneNumberId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.wabaId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.appId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.connectedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.disconnectedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConnectionInterval {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
       phoneNumberId: isSet(object.phoneNumberId)
         ? globalThis.String(object.phoneNumberId)
         : isSet(object.phone_number_id)
@@ -2254,36 +2652,133 @@ export const ResolveConnectionsRequest: MessageFns<ResolveConnectionsRequest> = 
         : isSet(object.waba_id)
         ? globalThis.String(object.waba_id)
         : "",
-      atMs: isSet(object.atMs)
-        ? globalThis.Number(object.atMs)
-        : isSet(object.at_ms)
-        ? globalThis.Number(object.at_ms)
+      appId: isSet(object.appId)
+        ? globalThis.String(object.appId)
+        : isSet(object.app_id)
+        ? globalThis.String(object.app_id)
+        : "",
+      connectedAtMs: isSet(object.connectedAtMs)
+        ? globalThis.Number(object.connectedAtMs)
+        : isSet(object.connected_at_ms)
+        ? globalThis.Number(object.connected_at_ms)
         : 0,
+      disconnectedAtMs: isSet(object.disconnectedAtMs)
+        ? globalThis.Number(object.disconnectedAtMs)
+        : isSet(object.disconnected_at_ms)
+        ? globalThis.Number(object.disconnected_at_ms)
+        : undefined,
     };
   },
 
-  toJSON(message: ResolveConnectionsRequest): unknown {
+  toJSON(message: ConnectionInterval): unknown {
     const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
     if (message.phoneNumberId !== "") {
       obj.phoneNumberId = message.phoneNumberId;
     }
     if (message.wabaId !== "") {
       obj.wabaId = message.wabaId;
     }
-    if (message.atMs !== 0) {
-      obj.atMs = Math.round(message.atMs);
+    if (message.appId !== "") {
+      obj.appId = message.appId;
+    }
+    if (message.connectedAtMs !== 0) {
+      obj.connectedAtMs = Math.round(message.connectedAtMs);
+    }
+    if (message.disconnectedAtMs !== undefined) {
+      obj.disconnectedAtMs = Math.round(message.disconnectedAtMs);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<ResolveConnectionsRequest>): ResolveConnectionsRequest {
-    return ResolveConnectionsRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<ConnectionInterval>): ConnectionInterval {
+    return ConnectionInterval.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ResolveConnectionsRequest>): ResolveConnectionsRequest {
-    const message = createBaseResolveConnectionsRequest();
+  fromPartial(object: DeepPartial<ConnectionInterval>): ConnectionInterval {
+    const message = createBaseConnectionInterval();
+    message.id = object.id ?? "";
+    message.accountId = object.accountId ?? "";
     message.phoneNumberId = object.phoneNumberId ?? "";
     message.wabaId = object.wabaId ?? "";
-    message.atMs = object.atMs ?? 0;
+    message.appId = object.appId ?? "";
+    message.connectedAtMs = object.connectedAtMs ?? 0;
+    message.disconnectedAtMs = object.disconnectedAtMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseResolveConnectionsResponse(): ResolveConnectionsResponse {
+  return { intervals: [] };
+}
+
+export const ResolveConnectionsResponse: MessageFns<ResolveConnectionsResponse> = {
+  encode(message: ResolveConnectionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.intervals) {
+      ConnectionInterval.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveConnectionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveConnectionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.intervals.push(ConnectionInterval.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResolveConnectionsResponse {
+    return {
+      intervals: globalThis.Array.isArray(object?.intervals)
+        ? object.intervals.map((e: any) => ConnectionInterval.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ResolveConnectionsResponse): unknown {
+    const obj: any = {};
+    if (message.intervals?.length) {
+      obj.intervals = message.intervals.map((e) => ConnectionInterval.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResolveConnectionsResponse>): ResolveConnectionsResponse {
+    return ResolveConnectionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveConnectionsResponse>): ResolveConnectionsResponse {
+    const message = createBaseResolveConnectionsResponse();
+    message.intervals = object.intervals?.map((e) => ConnectionInterval.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2748,6 +3243,15 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
+    getWebhookApp: {
+      name: "GetWebhookApp",
+      requestType: GetWebhookAppRequest as typeof GetWebhookAppRequest,
+      requestStream: false,
+      responseType: GetWebhookAppResponse as typeof GetWebhookAppResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. */
     createConnection: {
       name: "CreateConnection",
@@ -2791,12 +3295,12 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Operator: the connections that a number or WABA belonged to at a time, and the app that each is bound to. */
+    /** Operator: whose numbers and WABAs were, and when: every interval that overlaps the time asked for, by number and start. */
     resolveConnections: {
       name: "ResolveConnections",
       requestType: ResolveConnectionsRequest as typeof ResolveConnectionsRequest,
       requestStream: false,
-      responseType: ListConnectionsResponse as typeof ListConnectionsResponse,
+      responseType: ResolveConnectionsResponse as typeof ResolveConnectionsResponse,
       responseStream: false,
       options: {},
     },
@@ -2834,6 +3338,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: ListAppSecretsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListAppSecretsResponse>>;
+  /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
+  getWebhookApp(
+    request: GetWebhookAppRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetWebhookAppResponse>>;
   /** Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. */
   createConnection(
     request: CreateConnectionRequest,
@@ -2851,11 +3360,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<Connection>>;
   /** Ends a connection: its interval is closed, history stays. */
   disconnect(request: DisconnectRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Connection>>;
-  /** Operator: the connections that a number or WABA belonged to at a time, and the app that each is bound to. */
+  /** Operator: whose numbers and WABAs were, and when: every interval that overlaps the time asked for, by number and start. */
   resolveConnections(
     request: ResolveConnectionsRequest,
     context: CallContext & CallContextExt,
-  ): Promise<DeepPartial<ListConnectionsResponse>>;
+  ): Promise<DeepPartial<ResolveConnectionsResponse>>;
   /** What Meta said about the account's WABAs and numbers, what was received last first. */
   listAccountEvents(
     request: ListAccountEventsRequest,
@@ -2885,6 +3394,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListAppSecretsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListAppSecretsResponse>;
+  /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
+  getWebhookApp(
+    request: DeepPartial<GetWebhookAppRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetWebhookAppResponse>;
   /** Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. */
   createConnection(
     request: DeepPartial<CreateConnectionRequest>,
@@ -2905,11 +3419,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
   ): Promise<Connection>;
   /** Ends a connection: its interval is closed, history stays. */
   disconnect(request: DeepPartial<DisconnectRequest>, options?: CallOptions & CallOptionsExt): Promise<Connection>;
-  /** Operator: the connections that a number or WABA belonged to at a time, and the app that each is bound to. */
+  /** Operator: whose numbers and WABAs were, and when: every interval that overlaps the time asked for, by number and start. */
   resolveConnections(
     request: DeepPartial<ResolveConnectionsRequest>,
     options?: CallOptions & CallOptionsExt,
-  ): Promise<ListConnectionsResponse>;
+  ): Promise<ResolveConnectionsResponse>;
   /** What Meta said about the account's WABAs and numbers, what was received last first. */
   listAccountEvents(
     request: DeepPartial<ListAccountEventsRequest>,

@@ -117,10 +117,11 @@ export interface StatusFact {
   atMs: number;
   errorCode?: number | undefined;
   errorWords: string;
+  /** The account whose number sent the message. */
+  accountId: string;
 }
 
 export interface RecordStatusesRequest {
-  connectionId: string;
   statuses: StatusFact[];
 }
 
@@ -1756,7 +1757,7 @@ export const ResendUnknownResponse: MessageFns<ResendUnknownResponse> = {
 };
 
 function createBaseStatusFact(): StatusFact {
-  return { wamid: "", status: "", atMs: 0, errorCode: undefined, errorWords: "" };
+  return { wamid: "", status: "", atMs: 0, errorCode: undefined, errorWords: "", accountId: "" };
 }
 
 export const StatusFact: MessageFns<StatusFact> = {
@@ -1775,6 +1776,9 @@ export const StatusFact: MessageFns<StatusFact> = {
     }
     if (message.errorWords !== "") {
       writer.uint32(42).string(message.errorWords);
+    }
+    if (message.accountId !== "") {
+      writer.uint32(50).string(message.accountId);
     }
     return writer;
   },
@@ -1832,6 +1836,14 @@ export const StatusFact: MessageFns<StatusFact> = {
             message.errorWords = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1863,6 +1875,11 @@ export const StatusFact: MessageFns<StatusFact> = {
         : isSet(object.error_words)
         ? globalThis.String(object.error_words)
         : "",
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
     };
   },
 
@@ -1883,6 +1900,9 @@ export const StatusFact: MessageFns<StatusFact> = {
     if (message.errorWords !== "") {
       obj.errorWords = message.errorWords;
     }
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
     return obj;
   },
 
@@ -1896,19 +1916,17 @@ export const StatusFact: MessageFns<StatusFact> = {
     message.atMs = object.atMs ?? 0;
     message.errorCode = object.errorCode ?? undefined;
     message.errorWords = object.errorWords ?? "";
+    message.accountId = object.accountId ?? "";
     return message;
   },
 };
 
 function createBaseRecordStatusesRequest(): RecordStatusesRequest {
-  return { connectionId: "", statuses: [] };
+  return { statuses: [] };
 }
 
 export const RecordStatusesRequest: MessageFns<RecordStatusesRequest> = {
   encode(message: RecordStatusesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.connectionId !== "") {
-      writer.uint32(10).string(message.connectionId);
-    }
     for (const v of message.statuses) {
       StatusFact.encode(v!, writer.uint32(18).fork()).join();
     }
@@ -1928,14 +1946,6 @@ export const RecordStatusesRequest: MessageFns<RecordStatusesRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.connectionId = reader.string();
-            continue;
-          }
           case 2: {
             if (tag !== 18) {
               break;
@@ -1958,11 +1968,6 @@ export const RecordStatusesRequest: MessageFns<RecordStatusesRequest> = {
 
   fromJSON(object: any): RecordStatusesRequest {
     return {
-      connectionId: isSet(object.connectionId)
-        ? globalThis.String(object.connectionId)
-        : isSet(object.connection_id)
-        ? globalThis.String(object.connection_id)
-        : "",
       statuses: globalThis.Array.isArray(object?.statuses)
         ? object.statuses.map((e: any) => StatusFact.fromJSON(e))
         : [],
@@ -1971,9 +1976,6 @@ export const RecordStatusesRequest: MessageFns<RecordStatusesRequest> = {
 
   toJSON(message: RecordStatusesRequest): unknown {
     const obj: any = {};
-    if (message.connectionId !== "") {
-      obj.connectionId = message.connectionId;
-    }
     if (message.statuses?.length) {
       obj.statuses = message.statuses.map((e) => StatusFact.toJSON(e));
     }
@@ -1985,7 +1987,6 @@ export const RecordStatusesRequest: MessageFns<RecordStatusesRequest> = {
   },
   fromPartial(object: DeepPartial<RecordStatusesRequest>): RecordStatusesRequest {
     const message = createBaseRecordStatusesRequest();
-    message.connectionId = object.connectionId ?? "";
     message.statuses = object.statuses?.map((e) => StatusFact.fromPartial(e)) || [];
     return message;
   },

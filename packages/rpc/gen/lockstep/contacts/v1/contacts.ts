@@ -52,10 +52,11 @@ export interface InboundPerson {
   movedFromUserId: string;
   /** The text stood on a row of a list: it can say stop, and takes none back, for a menu has rows such as "Start". */
   row: boolean;
+  /** The account that the message belongs to. */
+  accountId: string;
 }
 
 export interface RecordInboundRequest {
-  connectionId: string;
   people: InboundPerson[];
 }
 
@@ -478,6 +479,7 @@ function createBaseInboundPerson(): InboundPerson {
     movedFromWaId: "",
     movedFromUserId: "",
     row: false,
+    accountId: "",
   };
 }
 
@@ -518,6 +520,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     }
     if (message.row !== false) {
       writer.uint32(96).bool(message.row);
+    }
+    if (message.accountId !== "") {
+      writer.uint32(106).string(message.accountId);
     }
     return writer;
   },
@@ -631,6 +636,14 @@ export const InboundPerson: MessageFns<InboundPerson> = {
             message.row = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -681,6 +694,11 @@ export const InboundPerson: MessageFns<InboundPerson> = {
         ? globalThis.String(object.moved_from_user_id)
         : "",
       row: isSet(object.row) ? globalThis.Boolean(object.row) : false,
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
     };
   },
 
@@ -722,6 +740,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.row !== false) {
       obj.row = message.row;
     }
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
     return obj;
   },
 
@@ -742,19 +763,17 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     message.movedFromWaId = object.movedFromWaId ?? "";
     message.movedFromUserId = object.movedFromUserId ?? "";
     message.row = object.row ?? false;
+    message.accountId = object.accountId ?? "";
     return message;
   },
 };
 
 function createBaseRecordInboundRequest(): RecordInboundRequest {
-  return { connectionId: "", people: [] };
+  return { people: [] };
 }
 
 export const RecordInboundRequest: MessageFns<RecordInboundRequest> = {
   encode(message: RecordInboundRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.connectionId !== "") {
-      writer.uint32(10).string(message.connectionId);
-    }
     for (const v of message.people) {
       InboundPerson.encode(v!, writer.uint32(18).fork()).join();
     }
@@ -774,14 +793,6 @@ export const RecordInboundRequest: MessageFns<RecordInboundRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.connectionId = reader.string();
-            continue;
-          }
           case 2: {
             if (tag !== 18) {
               break;
@@ -804,20 +815,12 @@ export const RecordInboundRequest: MessageFns<RecordInboundRequest> = {
 
   fromJSON(object: any): RecordInboundRequest {
     return {
-      connectionId: isSet(object.connectionId)
-        ? globalThis.String(object.connectionId)
-        : isSet(object.connection_id)
-        ? globalThis.String(object.connection_id)
-        : "",
       people: globalThis.Array.isArray(object?.people) ? object.people.map((e: any) => InboundPerson.fromJSON(e)) : [],
     };
   },
 
   toJSON(message: RecordInboundRequest): unknown {
     const obj: any = {};
-    if (message.connectionId !== "") {
-      obj.connectionId = message.connectionId;
-    }
     if (message.people?.length) {
       obj.people = message.people.map((e) => InboundPerson.toJSON(e));
     }
@@ -829,7 +832,6 @@ export const RecordInboundRequest: MessageFns<RecordInboundRequest> = {
   },
   fromPartial(object: DeepPartial<RecordInboundRequest>): RecordInboundRequest {
     const message = createBaseRecordInboundRequest();
-    message.connectionId = object.connectionId ?? "";
     message.people = object.people?.map((e) => InboundPerson.fromPartial(e)) || [];
     return message;
   },
@@ -2760,7 +2762,7 @@ export const ContactsDefinition = {
   name: "Contacts",
   fullName: "lockstep.contacts.v1.Contacts",
   methods: {
-    /** Contacts of the senders of inbound messages: found or created, last inbound noted, opt-out words and preferences applied. */
+    /** Operator: contacts of the senders of inbound messages of many accounts: found or created, last inbound noted, opt-out words and preferences applied. */
     recordInbound: {
       name: "RecordInbound",
       requestType: RecordInboundRequest as typeof RecordInboundRequest,
@@ -2842,7 +2844,7 @@ export const ContactsDefinition = {
 } as const;
 
 export interface ContactsServiceImplementation<CallContextExt = {}> {
-  /** Contacts of the senders of inbound messages: found or created, last inbound noted, opt-out words and preferences applied. */
+  /** Operator: contacts of the senders of inbound messages of many accounts: found or created, last inbound noted, opt-out words and preferences applied. */
   recordInbound(
     request: RecordInboundRequest,
     context: CallContext & CallContextExt,
@@ -2878,7 +2880,7 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
 }
 
 export interface ContactsClient<CallOptionsExt = {}> {
-  /** Contacts of the senders of inbound messages: found or created, last inbound noted, opt-out words and preferences applied. */
+  /** Operator: contacts of the senders of inbound messages of many accounts: found or created, last inbound noted, opt-out words and preferences applied. */
   recordInbound(
     request: DeepPartial<RecordInboundRequest>,
     options?: CallOptions & CallOptionsExt,

@@ -23,6 +23,7 @@ export interface Entry {
   createdAtMs: number;
   /** The app whose signature the webhook part carried; empty otherwise. */
   appId: string;
+  key: string;
 }
 
 export interface TakeRequest {
@@ -109,6 +110,7 @@ function createBaseEntry(): Entry {
     attempts: 0,
     createdAtMs: 0,
     appId: "",
+    key: "",
   };
 }
 
@@ -137,6 +139,9 @@ export const Entry: MessageFns<Entry> = {
     }
     if (message.appId !== "") {
       writer.uint32(66).string(message.appId);
+    }
+    if (message.key !== "") {
+      writer.uint32(74).string(message.key);
     }
     return writer;
   },
@@ -218,6 +223,14 @@ export const Entry: MessageFns<Entry> = {
             message.appId = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -256,6 +269,7 @@ export const Entry: MessageFns<Entry> = {
         : isSet(object.app_id)
         ? globalThis.String(object.app_id)
         : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
     };
   },
 
@@ -285,6 +299,9 @@ export const Entry: MessageFns<Entry> = {
     if (message.appId !== "") {
       obj.appId = message.appId;
     }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
     return obj;
   },
 
@@ -301,6 +318,7 @@ export const Entry: MessageFns<Entry> = {
     message.attempts = object.attempts ?? 0;
     message.createdAtMs = object.createdAtMs ?? 0;
     message.appId = object.appId ?? "";
+    message.key = object.key ?? "";
     return message;
   },
 };
