@@ -1,0 +1,17 @@
+/** What one tenant may use of a thing that all tenants share. */
+export interface ShareRow {
+  /** Whose use is counted. */
+  of: 'account' | 'app' | 'address' | 'body'
+  /** The most that each may use in one process, in `unit`. */
+  limit: number
+  unit: string
+  /** What becomes of what is over. */
+  over: string
+}
+
+/** Every share. Whoever hands out a shared thing reads its bound here; nobody else bounds tenants. */
+export const shares = {
+  body_keys: { of: 'body', limit: 256, unit: 'distinct lane keys', over: 'the parts of further keys are kept without a lane' },
+} as const satisfies Record<string, ShareRow>
+
+export type ShareName = keyof typeof shares
