@@ -181,6 +181,6 @@ async function fail(campaignId: string, { id, wamid }: Sent): Promise<void> {
 
 /** Waits until all statuses that came have had their effect. */
 async function untilTaken(campaignId: string): Promise<void> {
-  const open = "select from webhook_gateway.feed_open where subscriber = 'webhooks.campaign' and key = $1"
+  const open = "select from webhook_gateway.feed_open where lane = 'webhooks.campaign' and key = $1"
   await until(async () => (await system.world.sql(open, [campaignId])).length === 0)
 }

@@ -123,9 +123,7 @@ function quickly({ slow }: Work): string[] {
 async function deadEntries({ sql }: Race): Promise<string[]> {
   const conflicts: string[] = []
   for (const schema of ['contacts', 'templates', 'campaigns', 'conversations', 'webhook_gateway']) {
-    const dead = await sql<{ reason: string }>(
-      `delete from ${schema}.feed_open where dead_reason is not null returning dead_reason as reason`,
-    )
+    const dead = await sql<{ reason: string }>(`delete from ${schema}.feed_dead returning reason`)
     conflicts.push(...dead.map(({ reason }) => `an entry of ${schema} was given up: ${reason}`))
   }
   return conflicts

@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { type LaneName, type LockName, locks as lockTable } from '@lockstep/contracts'
+import { type LaneName, type LockName, locks as lockTable, partitionOf } from '@lockstep/contracts'
 import { type Database, sqlState, type Tx } from '@lockstep/database'
 import type { Limiter, Lock, Locks } from '@lockstep/locks'
-import type { Messaging } from '@lockstep/messaging'
+import type { LaneListener, Messaging } from '@lockstep/messaging'
 import type { BaseOverrides, Guards } from '@lockstep/service'
 import { createTokens, type TokenKind, type Tokens } from '@lockstep/whatsapp'
 
@@ -44,8 +43,6 @@ export interface Removable {
   /** How many transactions PostgreSQL has ended as deadlocked since guards were taken. */
   deadlocks(): number
 }
-
-type LaneJob = Parameters<Messaging['workLane']>[1]
 
 export function removableGuards(platformKey: Buffer): Removable {
   const state = { taken: nothingTaken, bites: [] as number[], deadlocks: 0 }
@@ -107,58 +104,50 @@ function granted(keys: string[]): Lock {
 }
 
 /**
- * Lanes that deliver nothing while they are taken away: then a process works by itself on each key that it hears of, from the
- * moment when it was told to go, so that all begin at once.
+ * Lanes that deliver nothing while they are taken away: then a process holds the partition of each key that it hears of, from
+ * the moment when it was told to go, so that all begin at once.
  */
 function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
-  const jobs = new Map<LaneName, LaneJob>()
-  const underWay = new Map<string, { again: boolean }>()
+  const listeners = new Map<LaneName, LaneListener>()
+  const underWay = new Set<string>()
   const released = new Set<string>()
   const lease = { signal: new AbortController().signal, isHeld: () => true }
   let messaging: Messaging | undefined
 
-  async function work(job: LaneJob, key: string, state: { again: boolean }): Promise<void> {
-    while (state.again) {
-      state.again = false
-      const verdict = await job(key, lease).catch(() => ({ nakMs: 200 }))
-      if (verdict === 'ack') continue
-      await delay(verdict.nakMs)
-      state.again = true
-    }
-  }
-
-  /** At most once at a time in this process, and once more when it is rung meanwhile: as its lane would have it, but alone. */
-  function workNow(lane: LaneName, key: string): void {
-    const id = `${lane} ${key}`
+  /** As its lane would have it, but every process for itself. */
+  function holdNow(lane: LaneName, partition: number): void {
+    const id = `${lane} ${partition}`
     if (!released.has(id)) return
-    const running = underWay.get(id)
-    if (running) {
-      running.again = true
-      return
-    }
-    const state = { again: true }
-    underWay.set(id, state)
-    void work(jobs.get(lane)!, key, state).finally(() => underWay.delete(id))
+    const listener = listeners.get(lane)!
+    if (underWay.has(id)) return listener.onRung(partition)
+    underWay.add(id)
+    listener.onHeld({ partition, lease, header: () => undefined, release: () => underWay.delete(id) })
   }
 
-  const ring = (real: Messaging, lane: LaneName, key: string) => {
-    if (isTaken(lane) && jobs.has(lane)) workNow(lane, key)
-    else real.ring(lane, key)
+  const ring = (real: Messaging, lane: LaneName, partition: number) => {
+    if (isTaken(lane) && listeners.has(lane)) holdNow(lane, partition)
+    else real.ringPartition(lane, partition)
   }
   return {
     go(lane: LaneName, key: string) {
-      released.add(`${lane} ${key}`)
-      ring(messaging!, lane, key)
+      const partition = partitionOf(lane, key)
+      released.add(`${lane} ${partition}`)
+      ring(messaging!, lane, partition)
     },
     isIdle: () => underWay.size === 0,
     around(real: Messaging): Messaging {
       messaging ??= real
       return {
         ...real,
-        ring: (lane, key) => ring(real, lane, key),
-        workLane(lane, job, options) {
-          jobs.set(lane, job)
-          return real.workLane(lane, async (key, own) => (isTaken(lane) ? 'ack' : job(key, own)), options)
+        ring: (lane, key) => ring(real, lane, partitionOf(lane, key)),
+        ringPartition: (lane, partition) => ring(real, lane, partition),
+        consumeLane(lane, listener, options) {
+          listeners.set(lane, listener)
+          const governed: LaneListener = {
+            onHeld: (held) => void (isTaken(lane) ? held.release() : listener.onHeld(held)),
+            onRung: (partition) => isTaken(lane) || listener.onRung(partition),
+          }
+          return real.consumeLane(lane, governed, options)
         },
       }
     },

@@ -1,4 +1,4 @@
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import { createTokens, splitWebhook } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'

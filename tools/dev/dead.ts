@@ -34,13 +34,13 @@ async function list(ready: Ready): Promise<void> {
   const dead: DeadEntry[] = []
   for (const lane of wanted) {
     using feed = feedOf(ready, lane)
-    dead.push(...(await feed.listDead({ subscriber: lane, limit: 100 }, {})).entries)
+    dead.push(...(await feed.listDead({ lane, limit: 100 }, {})).entries)
   }
   if (values.json) return console.log(JSON.stringify(dead.map(({ entry, ...rest }) => ({ id: entry!.id, kind: entry!.kind, ...rest }))))
   if (dead.length === 0) return screen.line(screen.good('No entry is dead.'))
   screen.table(
     ['lane', 'key', 'id', 'since', 'reason'],
-    dead.map((d) => [d.subscriber, d.key, d.entry!.id, new Date(d.entry!.createdAtMs).toISOString(), d.reason.slice(0, 100)]),
+    dead.map((d) => [d.lane, d.entry!.key, d.entry!.id, new Date(d.entry!.createdAtMs).toISOString(), d.reason.slice(0, 100)]),
   )
   screen.line('  Open them again with: npm run dead -- replay --lane NAME [--id N]')
 }
@@ -49,7 +49,7 @@ async function replay(ready: Ready): Promise<void> {
   let replayed = 0
   for (const lane of wanted) {
     using feed = feedOf(ready, lane)
-    replayed += (await feed.replay({ subscriber: lane, ids: values.id }, {})).replayed
+    replayed += (await feed.replay({ lane, ids: values.id }, {})).replayed
   }
   if (values.json) console.log(JSON.stringify({ replayed }))
   else screen.line(`${replayed} entries are open again.`)

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+
 export interface StreamRow {
   subjects: string[]
   /** `workqueue`: kept until acked, new messages refused when full. `limits`: kept for `maxAgeMs`, nothing depends on it. */
@@ -8,7 +10,7 @@ export interface StreamRow {
 }
 
 /** A job message is a doorbell: the row it points at is the truth, so an old one is worth nothing after a day. */
-const jobs = { retention: 'workqueue', maxAgeMs: 86_400_000, maxConsumers: 10_000 } as const
+const jobs = { retention: 'workqueue', maxAgeMs: 86_400_000, maxConsumers: 4_096 } as const
 
 /** Every JetStream stream. They are created from this table, and again whenever one is found missing. */
 export const streams = {
@@ -23,9 +25,11 @@ export type StreamName = keyof typeof streams
 
 export interface LaneRow {
   stream: StreamName
-  /** Subject of one lane; its consumer is the only one on it. */
-  subject: (key: string) => string
-  /** The service whose rows wait (it serves Take and Finish), and the one that works on them. */
+  /** Subjects of its partitions begin with it. */
+  prefix: string
+  /** A power of two; each partition is one subject with one durable consumer. */
+  partitions: number
+  /** The service whose rows wait (it serves Take and Settle), and the one that works on them. */
   producer: ServiceName
   consumer: ServiceName
   /** What the key names. */
@@ -38,13 +42,14 @@ export const services = ['accounts', 'webhook-gateway', 'contacts', 'templates',
 export type ServiceName = (typeof services)[number]
 
 /**
- * Every lane. A lane serializes the work of one key: one subject, one durable pull consumer with max_ack_pending = 1.
- * The name of a lane is also the subscriber of its feed entries.
+ * Every lane. A lane serializes the work of each of its keys: a key belongs to one partition, and a partition to one durable
+ * pull consumer with max_ack_pending = 1, so that one worker at a time is told of it (docs/decisions/0015).
  */
 export const lanes = {
   'webhooks.message': {
     stream: 'WEBHOOKS',
-    subject: (phoneNumberId: string) => `webhooks.message.${phoneNumberId}`,
+    prefix: 'webhooks.message.',
+    partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'conversations',
     key: 'phone number id',
@@ -52,7 +57,8 @@ export const lanes = {
   },
   'webhooks.campaign': {
     stream: 'WEBHOOKS',
-    subject: (campaignId: string) => `webhooks.campaign.${campaignId}`,
+    prefix: 'webhooks.campaign.',
+    partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'campaigns',
     key: 'campaign id',
@@ -60,7 +66,8 @@ export const lanes = {
   },
   'webhooks.template': {
     stream: 'WEBHOOKS',
-    subject: (wabaId: string) => `webhooks.template.${wabaId}`,
+    prefix: 'webhooks.template.',
+    partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'templates',
     key: 'WABA id',
@@ -68,7 +75,8 @@ export const lanes = {
   },
   'webhooks.account': {
     stream: 'WEBHOOKS',
-    subject: (wabaId: string) => `webhooks.account.${wabaId}`,
+    prefix: 'webhooks.account.',
+    partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'accounts',
     key: 'WABA id',
@@ -76,7 +84,8 @@ export const lanes = {
   },
   'campaigns.run': {
     stream: 'CAMPAIGNS',
-    subject: (campaignId: string) => `campaigns.${campaignId}`,
+    prefix: 'campaigns.run.',
+    partitions: 256,
     producer: 'campaigns',
     consumer: 'campaigns',
     key: 'campaign id',
@@ -84,7 +93,8 @@ export const lanes = {
   },
   'contacts.import': {
     stream: 'DEFAULT',
-    subject: (accountId: string) => `default.contacts.import.${accountId}`,
+    prefix: 'default.contacts.import.',
+    partitions: 256,
     producer: 'contacts',
     consumer: 'contacts',
     key: 'account id',
@@ -92,7 +102,8 @@ export const lanes = {
   },
   'contacts.learn': {
     stream: 'DEFAULT',
-    subject: (accountId: string) => `default.contacts.learn.${accountId}`,
+    prefix: 'default.contacts.learn.',
+    partitions: 256,
     producer: 'campaigns',
     consumer: 'contacts',
     key: 'account id',
@@ -100,7 +111,8 @@ export const lanes = {
   },
   'templates.sync': {
     stream: 'DEFAULT',
-    subject: (connectionId: string) => `default.templates.sync.${connectionId}`,
+    prefix: 'default.templates.sync.',
+    partitions: 256,
     producer: 'templates',
     consumer: 'templates',
     key: 'connection id',
@@ -110,7 +122,7 @@ export const lanes = {
 
 export type LaneName = keyof typeof lanes
 
-/** A key is one NATS subject token: no dots, spaces or wildcards, so a hostile id can't reach another lane. */
+/** What may be the key of an entry: ids of Meta's and ours, and nothing that a hostile id could hide in. */
 export const laneKeyPattern = /^[A-Za-z0-9_-]{1,128}$/
 
 /** How a lane's consumer is set up and worked on. The relations between these figures are asserted by a test. */
@@ -120,16 +132,22 @@ export const laneSettings = {
   heartbeatMs: 10_000,
   /** A handler that was silent this long has lost its lease and must send nothing. */
   leaseMarginMs: 3_000,
-  /** The server deletes an idle lane's consumer after this; never shorter than a job's silence, never done by us. */
-  inactiveThresholdMs: 300_000,
-  /** A worker keeps a pull open on keys that were active this recently. */
+  /** A worker keeps a pull open on partitions that were rung this recently. */
   idlePullMs: 5_000,
-  /** Doorbells of one key within this time become one. */
+  /** Rings within this time are sent together. */
   debounceMs: 10,
-  /** Where that were several, the next ones within this time: a tenth of the second in which Meta wants an effect. */
-  busyDebounceMs: 100,
+  /** After a doorbell was stored, further rings of its partition are told to its worker only, and stored once more after this. */
+  restMs: 500,
+  /** A worker keeps a partition for so long after its last work: longer than a doorbell rests, so that it hears what is told. */
+  lingerMs: 750,
   takeEntries: 500,
   takeBytes: 2_000_000,
+  /** Keys that one take looks at. */
+  takeKeys: 1_000,
+  /** A set begins at most so soon after the one before it, so that little work costs little. */
+  paceMs: 10,
+  /** A further set begins beside one that takes longer than this. */
+  besideMs: 50,
   /** Tries of one entry before it is dead. */
   maxTries: 3,
   /** A failed entry is due again after this, times its tries so far. */
@@ -137,11 +155,34 @@ export const laneSettings = {
   /** A worker gives a lane back after this, so that others have their turn and a stop needs no force. */
   sliceMs: 5_000,
   sweepEveryMs: 5_000,
-  sweepBackoffMs: 60_000,
 } as const
 
-/** Subject of the core NATS message that tells workers which key of a lane has work. */
+/** Subject of the core NATS message that tells workers which partitions of a lane have work: their numbers, with commas. */
 export const wakeSubject = (lane: LaneName): string => `wake.${lane}`
 
-/** Name of a lane's durable consumer. */
-export const consumerName = (lane: LaneName, key: string): string => `${lane.replace('.', '-')}-${key}`
+/** Subject of one partition's doorbells. */
+export const partitionSubject = (lane: LaneName, partition: number): string => `${lanes[lane].prefix}${partition}`
+
+/** Name of a partition's durable consumer. */
+export const consumerName = (lane: LaneName, partition: number): string => `${lane.replace('.', '-')}-${partition}`
+
+const slotBits = 16
+
+/**
+ * A key's slot, from 0 to 65,535: the first two bytes of its SHA-256, as the column `slot` of a feed has it. It never changes;
+ * a partition is a range of slots, so that a lane may get more or fewer partitions without a row being written.
+ */
+export function slotOf(key: string): number {
+  return hash('sha256', key, 'buffer').readUInt16BE(0)
+}
+
+/** The partition that a key belongs to. */
+export function partitionOf(lane: LaneName, key: string): number {
+  return slotOf(key) >>> (slotBits - Math.log2(lanes[lane].partitions))
+}
+
+/** The first and the last slot of a partition. */
+export function slotsOf(lane: LaneName, partition: number): { first: number; last: number } {
+  const size = 2 ** slotBits / lanes[lane].partitions
+  return { first: partition * size, last: (partition + 1) * size - 1 }
+}

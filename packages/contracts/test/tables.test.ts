@@ -7,17 +7,23 @@ import {
   failureOf,
   failures,
   instances,
+  type LaneName,
   laneKeyPattern,
   laneSettings,
   lanes,
   locks,
+  partitionOf,
+  partitionSubject,
   rateLimits,
   renewEveryMs,
   services,
+  slotOf,
+  slotsOf,
   streams,
 } from '../src/index.ts'
 
 const registry = readFileSync(path.resolve(import.meta.dirname, '../../../docs/reference/conflict-analysis.md'), 'utf8')
+const laneNames = Object.keys(lanes) as LaneName[]
 const unitMs: Record<string, number> = { second: 1_000, seconds: 1_000, minute: 60_000, minutes: 60_000 }
 
 test('the locks are those of the conflict analysis: its 12 keys with their times, and no other', () => {
@@ -53,29 +59,64 @@ test('a dead holder is known by its life sign sooner than by any of its locks, s
   for (const [name, { ttlMs }] of Object.entries(locks)) expect(ttlMs, name).toBeGreaterThan(instances.ttlMs)
 })
 
-test('a lane consumer outlives any silence of its job, and a slice of work ends before the server doubts it', () => {
-  expect(laneSettings.inactiveThresholdMs).toBeGreaterThan(3 * laneSettings.ackWaitMs)
-  expect(laneSettings.idlePullMs).toBeLessThan(laneSettings.inactiveThresholdMs)
+test('a slice of work ends before the server doubts its worker, and a doorbell rests no longer than its worker listens', () => {
+  expect(laneSettings.lingerMs).toBeGreaterThan(laneSettings.restMs + 2 * laneSettings.debounceMs)
   expect(laneSettings.sliceMs).toBeLessThan(laneSettings.ackWaitMs)
-  expect(laneSettings.sweepEveryMs).toBeLessThanOrEqual(laneSettings.sweepBackoffMs)
 })
 
 test('each lane runs between two services of the table, on a stream that takes its subject', () => {
   for (const [name, lane] of Object.entries(lanes)) {
     expect(services, name).toContain(lane.producer)
     expect(services, name).toContain(lane.consumer)
-    expect(lane.subject('KEY')).toMatch(/\.KEY$/)
-    const takers = Object.entries(streams).filter(([, stream]) => stream.subjects.some((subject) => covers(subject, lane.subject('KEY'))))
+    const subject = partitionSubject(name as LaneName, 7)
+    expect(subject).toMatch(/\.7$/)
+    const takers = Object.entries(streams).filter(([, stream]) => stream.subjects.some((pattern) => covers(pattern, subject)))
     expect(takers.map(([stream]) => stream)).toEqual([lane.stream])
     expect(streams[lane.stream].retention).toBe('workqueue')
   }
 })
 
-test('no two lanes share a subject or a consumer, whatever their keys', () => {
-  const of = (key: string) => Object.values(lanes).map((lane) => lane.subject(key))
-  expect(new Set([...of('1'), ...of('2')]).size).toBe(2 * of('1').length)
-  const names = Object.keys(lanes).map((lane) => consumerName(lane as keyof typeof lanes, '1'))
-  expect(new Set(names).size).toBe(names.length)
+test('no two partitions of any lanes share a subject or a consumer, and a stream has room for all of them', () => {
+  const all = laneNames.flatMap((lane) => Array.from({ length: lanes[lane].partitions }, (_, partition) => ({ lane, partition })))
+  expect(new Set(all.map(({ lane, partition }) => partitionSubject(lane, partition))).size).toBe(all.length)
+  expect(new Set(all.map(({ lane, partition }) => consumerName(lane, partition))).size).toBe(all.length)
+  for (const [name, stream] of Object.entries(streams)) {
+    const needed = all.filter(({ lane }) => lanes[lane].stream === name).length
+    expect(needed, name).toBeLessThanOrEqual(stream.maxConsumers)
+  }
+})
+
+test('the partitions of a lane are a power of two and share all slots among them, each slot once', () => {
+  for (const lane of laneNames) {
+    const { partitions } = lanes[lane]
+    expect(Math.log2(partitions) % 1, lane).toBe(0)
+    const ranges = Array.from({ length: partitions }, (_, partition) => slotsOf(lane, partition))
+    expect([ranges[0]!.first, ranges.at(-1)!.last]).toEqual([0, 65_535])
+    ranges.reduce((before, range) => {
+      expect(range.first).toBe(before.last + 1)
+      return range
+    })
+  }
+})
+
+test('a key keeps its slot for ever, and its partition is the one that has the slot', () => {
+  const known = { '106540352242922': 20_912, '0198c000-0000-7000-8000-000000000001': 48_551, a: 51_863 }
+  expect(Object.fromEntries(Object.keys(known).map((key) => [key, slotOf(key)]))).toEqual(known)
+  for (const key of Object.keys(known)) {
+    const { first, last } = slotsOf('webhooks.message', partitionOf('webhooks.message', key))
+    expect(slotOf(key)).toBeGreaterThanOrEqual(first)
+    expect(slotOf(key)).toBeLessThanOrEqual(last)
+  }
+})
+
+test('a thousand numbers are spread over the partitions: no partition has many times its share', () => {
+  const counts = new Map<number, number>()
+  for (let i = 0; i < 10_000; i++) {
+    const partition = partitionOf('webhooks.message', String(100_000_000_000 + i))
+    counts.set(partition, (counts.get(partition) ?? 0) + 1)
+  }
+  expect(counts.size).toBe(256)
+  expect(Math.max(...counts.values())).toBeLessThan((3 * 10_000) / 256)
 })
 
 test.each(['', 'a.b', 'a b', '*', '>', 'a\n', 'é', 'x'.repeat(129)])('%j is no key: it could name another lane', (key) => {

@@ -1,7 +1,6 @@
 export { type RawBuilder, sql } from 'kysely'
 export * from './database.ts'
 export * from './errors.ts'
-export * from './feed-rows.ts'
 export * from './fence.ts'
 export * from './migrate.ts'
 export * from './tables.ts'

@@ -12,26 +12,6 @@ export function tenantTable(schema: string, table: string, { column = 'account_i
     create policy owner on ${table} to ${ownerRole} using (true) with check (true);`
 }
 
-/** SQL of a service's open feed: what waits for a lane's worker. It has no tenant, for it is plumbing. */
-export const feedTable = `
-  create table feed_open (
-    id bigint generated always as identity primary key,
-    subscriber text not null,
-    key text not null,
-    kind text not null default '',
-    account_id uuid,
-    row_id text not null default '',
-    body bytea,
-    bytes integer not null default 0,
-    attempts integer not null default 0,
-    not_before timestamptz,
-    dead_reason text,
-    dead_at timestamptz,
-    created_at timestamptz not null default now()
-  );
-  create index feed_open_due on feed_open (subscriber, key, id) where dead_reason is null;
-  create index feed_open_dead on feed_open (subscriber, id) where dead_reason is not null;`
-
 /** SQL of a service's lock fences. */
 export const fenceTable = `
   create table lock_fences (

@@ -10,7 +10,7 @@ export interface Link extends AsyncDisposable {
   nc: NatsConnection
   jsm: JetStreamManager
   log: Logger
-  /** {@link laneSettings} with every duration but the debounces scaled. */
+  /** {@link laneSettings} with every duration but the debounce scaled. */
   settings: Record<keyof typeof laneSettings, number>
   scale: number
   isConnected(): boolean
@@ -71,9 +71,9 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, signal
   }
 }
 
-/** The debounces are no time-outs: they stay as they are. */
+/** The debounce is no time-out: it stays as it is. */
 function scaled(scale: number): Link['settings'] {
-  const scales = (name: string) => name.endsWith('Ms') && name !== 'debounceMs' && name !== 'busyDebounceMs'
+  const scales = (name: string) => name.endsWith('Ms') && name !== 'debounceMs'
   const entries = Object.entries(laneSettings).map(([name, value]) => [name, scales(name) ? value * scale : value])
   return Object.fromEntries(entries) as Link['settings']
 }

@@ -2,11 +2,11 @@ import { lanes } from '@lockstep/contracts'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { connectionOptions } from './link.ts'
-import { consumersOf, type LaneConsumer } from './streams.ts'
+import { consumersOf, type PartitionConsumer } from './streams.ts'
 
 /** Looks at the lanes of a system from outside: works on none of them and creates nothing. */
 export interface LaneView extends AsyncDisposable {
-  consumers(): Promise<LaneConsumer[]>
+  consumers(): Promise<PartitionConsumer[]>
 }
 
 /** Throws when NATS does not answer within 5 s. */

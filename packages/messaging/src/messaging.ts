@@ -1,7 +1,7 @@
-import type { LaneName } from '@lockstep/contracts'
+import { type LaneName, partitionOf } from '@lockstep/contracts'
 import { openDoorbells } from './doorbell.ts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
-import { type LaneJob, type WorkLaneOptions, workLane } from './lane-worker.ts'
+import { consumeLane, type LaneConsumerOptions, type LaneListener } from './lane-consumer.ts'
 import { type LinkOptions, openLink } from './link.ts'
 
 export type MessagingOptions = LinkOptions
@@ -10,10 +10,12 @@ export type MessagingOptions = LinkOptions
 export interface Messaging extends AsyncDisposable {
   /** Says that a key has work. Never throws and never waits; what could not be delivered is counted, and rung again by the sweeper. */
   ring(lane: LaneName, key: string): void
+  /** Says that a partition has work; otherwise like `ring`. */
+  ringPartition(lane: LaneName, partition: number): void
   /** Sends the rings that are being debounced and waits until each is stored or has failed. */
   flush(): Promise<void>
-  /** Works on a lane until disposed; disposing drains. */
-  workLane(lane: LaneName, onJob: LaneJob, options?: WorkLaneOptions): Promise<AsyncDisposable>
+  /** Takes the partitions of a lane that have work, until disposed; disposing drains. */
+  consumeLane(lane: LaneName, listener: LaneListener, options?: LaneConsumerOptions): Promise<AsyncDisposable>
   /** Tells live views that something happened, best effort. */
   publishEvent(subject: EventSubject, payload?: unknown): void
   /** Calls `fn` with the payload of each such event, from now on. */
@@ -33,9 +35,10 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
   const doorbells = up.use(openDoorbells(link))
   const open = up.move()
   return {
-    ring: doorbells.ring,
+    ring: (lane, key) => doorbells.ring(lane, partitionOf(lane, key)),
+    ringPartition: doorbells.ring,
     flush: doorbells.flush,
-    workLane: (lane, onJob, laneOptions) => workLane(link, lane, onJob, laneOptions),
+    consumeLane: (lane, listener, laneOptions) => consumeLane(link, lane, listener, laneOptions),
     publishEvent: (subject, payload) => publishEvent(link, subject, payload),
     subscribeEvent: (subject, fn) => subscribeEvent(link, subject, fn),
     onReconnect: link.onReconnect,

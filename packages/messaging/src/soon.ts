@@ -54,9 +54,13 @@ function stillOpening(opening: Promise<Messaging>, stop: AbortController, { log 
       if (open) open.ring(lane, key)
       else counted.ringFailures(1, { lane })
     },
+    ringPartition(lane: LaneName, partition: number) {
+      if (open) open.ringPartition(lane, partition)
+      else counted.ringFailures(1, { lane })
+    },
     flush: async () => open?.flush(),
-    async workLane(...args) {
-      const work = begin((messaging) => messaging.workLane(...args))
+    async consumeLane(...args) {
+      const work = begin((messaging) => messaging.consumeLane(...args))
       return { [Symbol.asyncDispose]: async () => (await work.ended())?.[Symbol.asyncDispose]() }
     },
     publishEvent(subject, payload) {

@@ -1,4 +1,13 @@
-import { AppError, consumerName, type LaneName, lanes, type StreamName, type StreamRow, streams } from '@lockstep/contracts'
+import {
+  AppError,
+  consumerName,
+  type LaneName,
+  lanes,
+  partitionSubject,
+  type StreamName,
+  type StreamRow,
+  streams,
+} from '@lockstep/contracts'
 import {
   AckPolicy,
   DeliverPolicy,
@@ -14,7 +23,10 @@ import { nanos } from '@nats-io/nats-core'
 import type { Link } from './link.ts'
 
 /** Codes of nats-server (server/errors.json) that the client has no name for. */
-const serverCodes = { streamNameExists: 10058, maximumConsumers: 10026 }
+const serverCodes = { streamNameExists: 10058, maximumConsumers: 10026, storeFailed: 10077 }
+
+/** Of one partition: the doorbell that its worker holds, and one that waits. */
+const maxBells = 2
 
 /** Creates or updates every stream of the table; `precondition` when the server refuses one for good. */
 export async function ensureStreams(jsm: JetStreamManager, replicas: number): Promise<void> {
@@ -48,24 +60,26 @@ function streamConfig(name: StreamName, row: StreamRow, replicas: number): Strea
     // Said although it is the default: an update leaves alone what it doesn't name, and a full queue refuses doorbells.
     max_msgs: -1,
     max_bytes: -1,
-    max_msgs_per_subject: -1,
+    // A doorbell that is refused because one waits already says nothing new. (Discarding the old one would take the doorbell
+    // that a worker holds, and the server would give the partition to a second worker at once.)
+    max_msgs_per_subject: isQueue ? maxBells : -1,
+    ...(isQueue && { discard_new_per_subject: true }),
     num_replicas: replicas,
   } as StreamConfig
 }
 
-/** Creates the durable consumer of one key's lane, and its stream when that is missing too. The same again changes nothing. */
-export async function createConsumer({ jsm, settings, repairStreams }: Link, lane: LaneName, key: string): Promise<void> {
-  const { stream, subject } = lanes[lane]
+/** Creates the durable consumer of one partition, and its stream when that is missing too. The same again changes nothing. */
+export async function createConsumer({ jsm, settings, repairStreams }: Link, lane: LaneName, partition: number): Promise<void> {
+  const { stream } = lanes[lane]
   const create = () =>
     jsm.consumers.add(stream, {
-      durable_name: consumerName(lane, key),
-      filter_subject: subject(key),
+      durable_name: consumerName(lane, partition),
+      filter_subject: partitionSubject(lane, partition),
       deliver_policy: DeliverPolicy.All,
       ack_policy: AckPolicy.Explicit,
       ack_wait: nanos(settings.ackWaitMs),
       max_ack_pending: 1,
       max_deliver: -1,
-      inactive_threshold: nanos(settings.inactiveThresholdMs),
     })
   await create().catch(async (err) => {
     if (codeOf(err) !== JetStreamApiCodes.StreamNotFound) throw err
@@ -74,8 +88,18 @@ export async function createConsumer({ jsm, settings, repairStreams }: Link, lan
   })
 }
 
-/** The consumer of one lane's key, and how many doorbells it has not handed out, and how many it waits for the answer to. */
-export interface LaneConsumer {
+/**
+ * Deletes doorbells of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
+ * take the room of new ones. Rings the partition if there were any, for a new one may have been refused.
+ */
+export async function purgeLeaked({ jsm, nc }: Link, lane: LaneName, partition: number, hadUpTo: number): Promise<void> {
+  const subject = partitionSubject(lane, partition)
+  const { purged } = await jsm.streams.purge(lanes[lane].stream, { filter: subject, seq: hadUpTo + 1 })
+  if (purged > 0) nc.publish(subject)
+}
+
+/** The consumer of one partition, and how many doorbells it has not handed out, and how many it waits for the answer to. */
+export interface PartitionConsumer {
   stream: StreamName
   consumer: string
   subject: string
@@ -84,15 +108,26 @@ export interface LaneConsumer {
 }
 
 /** The consumers of a stream; none when there is no such stream. */
-export async function consumersOf(jsm: JetStreamManager, stream: StreamName): Promise<LaneConsumer[]> {
-  const found: LaneConsumer[] = []
+export async function consumersOf(jsm: JetStreamManager, stream: StreamName): Promise<PartitionConsumer[]> {
+  const found: PartitionConsumer[] = []
   try {
-    for await (const { name: consumer, config, num_pending: pending, num_ack_pending: unacknowledged } of jsm.consumers.list(stream))
+    for await (const info of jsm.consumers.list(stream)) {
+      if (!info) continue // the server lists consumers that vanish meanwhile as null
+      const { name: consumer, config, num_pending: pending, num_ack_pending: unacknowledged } = info
       found.push({ stream, consumer, subject: config.filter_subject ?? '', pending, unacknowledged })
+    }
   } catch (error) {
     if (!isMissing(error)) throw error
   }
   return found
+}
+
+/** What the server's answer to a doorbell says: it is stored, or one waits already, or it could not be stored and why. */
+export function bellAnswer(payload: string): 'stored' | 'waiting' | { error: string } {
+  const { error } = JSON.parse(payload) as { error?: { err_code?: number; description?: string } }
+  if (!error) return 'stored'
+  if (error.err_code === serverCodes.storeFailed && /per subject/.test(error.description ?? '')) return 'waiting'
+  return { error: error.description ?? 'refused' }
 }
 
 /** True when a stream holds as many consumers as it may. */

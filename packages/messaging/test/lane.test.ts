@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { consumerName, events, laneSettings, lanes } from '@lockstep/contracts'
+import { consumerName, events, laneSettings, partitionOf, partitionSubject } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Messaging, Verdict } from '../src/index.ts'
-import { eventually, messagingOn, type OwnNats, openManager, ownNats, spawnWorker } from './servers.ts'
+import type { Messaging } from '../src/index.ts'
+import { eventually, messagingOn, type OwnNats, openManager, ownNats, scale, spawnWorker, workOn } from './servers.ts'
 
+const lane = 'campaigns.run'
 let nats: OwnNats
 let messaging: Messaging
 let manager: Awaited<ReturnType<typeof openManager>>
@@ -22,170 +23,163 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]()
 })
 
-/** Rings so that each ring is a message of its own. */
-async function ring(key: string, times = 1): Promise<void> {
-  for (let i = 0; i < times; i++) {
-    messaging.ring('campaigns.run', key)
-    await messaging.flush()
-  }
-}
-const stored = async (key: string) => {
-  const { state } = await manager.jsm.streams.info('CAMPAIGNS', { subjects_filter: lanes['campaigns.run'].subject(key) })
+const stored = async (partition: number) => {
+  const { state } = await manager.jsm.streams.info('CAMPAIGNS', { subjects_filter: partitionSubject(lane, partition) })
   return Object.values(state.subjects ?? {})[0] ?? 0
 }
-const unanswered = async (key: string) => {
-  const info = await manager.jsm.consumers.info('CAMPAIGNS', consumerName('campaigns.run', key))
+const lastSequence = async () => (await manager.jsm.streams.info('CAMPAIGNS')).state.last_seq
+const unanswered = async (partition: number) => {
+  const info = await manager.jsm.consumers.info('CAMPAIGNS', consumerName(lane, partition))
   return info.num_pending + info.num_ack_pending
 }
+/** Rings as often as doorbells are stored, whatever rests. */
+async function ringApart(partition: number, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    messaging.ringPartition(lane, partition)
+    await messaging.flush()
+    await delay(laneSettings.restMs * scale + 2)
+  }
+}
 
-test('jobs of one key never overlap, with workers in two processes', async () => {
+test('no two workers hold a partition at a time, in two processes', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'lockstep-lane-'))
   await using up = new AsyncDisposableStack()
   up.defer(() => rm(dir, { recursive: true }))
-  const options = { url: nats.url, lane: 'campaigns.run', job: 'exclusive', lockFile: join(dir, 'lock') }
+  const options = { url: nats.url, lane, job: 'exclusive', lockFile: join(dir, 'lock') }
   await using a = await spawnWorker(options)
   await using b = await spawnWorker(options)
-  await ring('c1', 60)
-  await eventually(() => a.count('finished') + b.count('finished')).toBe(60)
+  await ringApart(1, 60)
+  await eventually(() => a.count('finished') + b.count('finished')).toBeGreaterThan(30)
   expect(a.count('overlap') + b.count('overlap')).toBe(0)
-  await eventually(() => unanswered('c1')).toBe(0)
+  await eventually(() => unanswered(1)).toBe(0)
 })
 
-test('different keys run side by side', async () => {
-  const started = new Set<string>()
+test('different partitions are held side by side', async () => {
+  const started = new Set<number>()
   const all = Promise.withResolvers<void>()
-  await using _worker = await messaging.workLane('campaigns.run', async (key) => {
-    started.add(key)
+  await using _worker = await workOn(messaging, lane, async (partition) => {
+    started.add(partition)
     if (started.size === 5) all.resolve()
     await all.promise // only side by side can all of them come this far
-    return 'ack'
   })
-  for (const key of ['p1', 'p2', 'p3', 'p4', 'p5']) messaging.ring('campaigns.run', key)
+  for (const partition of [11, 12, 13, 14, 15]) messaging.ringPartition(lane, partition)
   await all.promise
 })
 
-test('a worker runs at most maxActive jobs, and a busy key does not starve a quiet one', async () => {
-  let running = 0
-  let most = 0
-  const order: string[] = []
-  await using _worker = await messaging.workLane(
-    'campaigns.run',
-    async (key) => {
-      running += 1
-      most = Math.max(most, running)
-      await new Promise(setImmediate)
-      running -= 1
-      order.push(key)
-      return 'ack'
-    },
-    { maxActive: 2 },
-  )
-  const busy = ['m1', 'm2', 'm3', 'm4']
-  for (let i = 0; i < 20; i++) {
-    for (const key of busy) messaging.ring('campaigns.run', key)
-    await messaging.flush()
-  }
-  await ring('quiet')
-  await eventually(() => order).toContain('quiet')
-  await eventually(() => order.length).toBe(81)
-  expect(most).toBe(2)
-})
-
-test('a hundred rings of a key at once are one message', async () => {
-  for (let i = 0; i < 100; i++) messaging.ring('campaigns.run', 'd1')
+test('a hundred rings of a partition at once, by any of its keys, are one message', async () => {
+  for (let i = 0; i < 100; i++) messaging.ring(lane, 'd1')
   await messaging.flush()
-  expect(await stored('d1')).toBe(1)
+  expect(await stored(partitionOf(lane, 'd1'))).toBe(1)
 })
 
-test('a key that is rung on and on gets a message every tenth of a second, and its last ring is among them', async () => {
+test('a partition that is rung on and on gets one doorbell in a rest, each ring is told at once, and the last is stored', async () => {
+  const heard: number[] = []
+  const rests = 6
+  const before = await lastSequence()
+  const held = Promise.withResolvers<void>()
+  const end = Promise.withResolvers<void>()
+  const onHeld = ({ release }: { release(): boolean }) => {
+    held.resolve()
+    void end.promise.then(release)
+  }
+  await using _worker = await messaging.consumeLane(lane, { onHeld, onRung: (partition) => heard.push(partition) })
+  messaging.ringPartition(lane, 21)
+  await held.promise
   const startedAt = performance.now()
-  while (performance.now() - startedAt < 700) {
-    for (let i = 0; i < 5; i++) messaging.ring('campaigns.run', 'd2')
+  while (performance.now() - startedAt < rests * laneSettings.restMs * scale) {
+    messaging.ringPartition(lane, 21)
     await delay(5)
   }
+  await eventually(() => heard.length).toBeGreaterThan(rests)
+  await eventually(() => stored(21)).toBe(2) // the one that is held, and one that waits
+  expect((await lastSequence()) - before).toBeLessThanOrEqual(rests + 2)
+  end.resolve()
+  await eventually(() => stored(21)).toBe(0)
+})
+
+test('of a partition whose worker is busy one doorbell waits, however many producers ring it', async () => {
+  const end = Promise.withResolvers<void>()
+  await using _worker = await workOn(messaging, lane, () => end.promise)
+  messaging.ringPartition(lane, 31)
+  await eventually(() => unanswered(31)).toBe(1)
+  for (let i = 0; i < 5; i++) {
+    await using other = await messagingOn(nats.url)
+    other.ringPartition(lane, 31)
+    await other.flush()
+  }
+  expect(await stored(31)).toBe(2)
+  end.resolve()
+  await eventually(() => stored(31)).toBe(0)
+})
+
+test('a thousand keys leave no more subjects and consumers than there are partitions', async () => {
+  const seen = new Set<number>()
+  await using _worker = await workOn(messaging, 'webhooks.message', async (partition) => seen.add(partition))
+  for (let i = 0; i < 3_000; i++) messaging.ring('webhooks.message', `number-${i}`)
   await messaging.flush()
-  const before = await stored('d2')
-  expect(before).toBeGreaterThan(2)
-  expect(before).toBeLessThanOrEqual((performance.now() - startedAt) / laneSettings.busyDebounceMs + 2)
-  messaging.ring('campaigns.run', 'd2')
-  await eventually(() => stored('d2')).toBe(before + 1)
+  await eventually(() => seen.size).toBe(256)
+  const { state } = await manager.jsm.streams.info('WEBHOOKS')
+  expect(state.consumer_count).toBe(256)
 })
 
-test('a key that could reach another lane is never published', async () => {
-  const before = (await manager.jsm.streams.info('CAMPAIGNS')).state.last_seq
-  for (const key of ['a.b', 'a b', '*', '>', '']) messaging.ring('campaigns.run', key)
-  await messaging.flush()
-  expect((await manager.jsm.streams.info('CAMPAIGNS')).state.last_seq).toBe(before)
+test('a partition that is given back to be done again comes again', async () => {
+  let tries = 0
+  await using _worker = await workOn(messaging, lane, async () => {
+    tries += 1
+    if (tries < 3) throw new Error('not yet')
+  })
+  messaging.ringPartition(lane, 41)
+  await eventually(() => tries).toBe(3)
+  await eventually(() => unanswered(41)).toBe(0)
 })
 
-test('a job that throws or is told to wait comes again', async () => {
-  const verdicts: (() => Verdict)[] = [
-    () => {
-      throw new Error('database is away')
-    },
-    () => ({ nakMs: 20 }),
-    () => 'ack',
-  ]
-  await using _worker = await messaging.workLane('campaigns.run', async () => verdicts.shift()!())
-  await ring('r1')
-  await eventually(() => verdicts.length).toBe(0)
-  await eventually(() => unanswered('r1')).toBe(0)
-})
-
-test('a quiet key costs no pull: both gauges return to zero', async () => {
+test('a quiet partition costs no pull: the gauges return to zero', async () => {
   await using telemetry = startTelemetry({ service: 'test' })
   let handled = 0
-  await using _worker = await messaging.workLane('templates.sync', async () => {
+  await using _worker = await workOn(messaging, 'templates.sync', async () => {
     handled += 1
-    return 'ack'
   })
-  messaging.ring('templates.sync', 'i1')
+  messaging.ringPartition('templates.sync', 51)
   await eventually(() => handled).toBe(1)
   await eventually(telemetry.metricsText).toContain('lockstep_lane_open_pulls{lane="templates.sync"} 0\n')
-  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_keys{lane="templates.sync"} 0\n')
+  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_partitions{lane="templates.sync"} 0\n')
+  await eventually(telemetry.metricsText).toContain('lockstep_lane_held_partitions{lane="templates.sync"} 0\n')
 })
 
-test('disposing lets a running job finish and keeps its answer', async () => {
+test('disposing waits for what is held, and its answer counts', async () => {
   const started = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()
-  const worker = await messaging.workLane('campaigns.run', async () => {
+  const worker = await workOn(messaging, lane, () => {
     started.resolve()
-    await release.promise
-    return 'ack'
+    return release.promise
   })
-  await ring('s1')
+  await ringApart(61, 1)
   await started.promise
   const disposed = worker[Symbol.asyncDispose]()
-  await ring('s1') // rung while it drains: not begun here
+  await ringApart(61, 1) // rung while it drains: not begun here
   release.resolve()
   await disposed
-  await eventually(() => unanswered('s1')).toBe(1)
+  await eventually(() => unanswered(61)).toBe(1)
 })
 
-test('a job that outlives the drain loses its lease, and another worker gets the message', async () => {
+test('what is held longer than the drain loses its lease, and another worker gets it', async () => {
   const leaving = Promise.withResolvers<string>()
-  const worker = await messaging.workLane(
-    'campaigns.run',
-    async (_key, lease) => {
-      await new Promise((resolve) => lease.signal.addEventListener('abort', resolve))
-      leaving.resolve(lease.signal.reason.message)
-      return 'ack'
-    },
-    { drainMs: 50 },
-  )
-  await ring('t1')
-  await eventually(() => unanswered('t1')).toBe(1)
+  const job = async (_partition: number, lease: { signal: AbortSignal }) => {
+    await new Promise((resolve) => lease.signal.addEventListener('abort', resolve))
+    leaving.resolve(lease.signal.reason.message)
+  }
+  const worker = await workOn(messaging, lane, job, { drainMs: 50 })
+  messaging.ringPartition(lane, 71)
+  await eventually(() => unanswered(71).catch(() => 0)).toBe(1)
   await worker[Symbol.asyncDispose]()
   expect(await leaving.promise).toContain('shutting down')
-  expect(await unanswered('t1')).toBe(1)
+  expect(await unanswered(71)).toBe(1)
 
-  const taken: string[] = []
-  await using _worker = await messaging.workLane('campaigns.run', async (key) => {
-    if (key === 't1') taken.push(key)
-    return 'ack'
+  const taken: number[] = []
+  await using _worker = await workOn(messaging, lane, async (partition) => {
+    if (partition === 71) taken.push(partition)
   })
-  await ring('t1')
-  await eventually(() => taken).toEqual(['t1', 't1'])
+  await eventually(() => taken).toEqual([71])
 })
 
 test('an event reaches who listens, and nobody else', async () => {

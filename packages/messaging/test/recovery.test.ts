@@ -2,7 +2,7 @@ import { consumerName, streams } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { type JetStreamManager, RetentionPolicy } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { collectLog, eventually, messagingOn, type OwnNats, openManager, ownNats } from './servers.ts'
+import { collectLog, eventually, messagingOn, type OwnNats, openManager, ownNats, workOn } from './servers.ts'
 
 let nats: OwnNats
 beforeAll(async () => {
@@ -10,22 +10,21 @@ beforeAll(async () => {
 })
 afterAll(() => nats[Symbol.asyncDispose]())
 
-/** A producer and a worker that counts what it did by key. */
+/** A producer and a worker that counts what it was given by partition. */
 async function openLane() {
   await using up = new AsyncDisposableStack()
   const messaging = up.use(await messagingOn(nats.url))
-  const done = new Map<string, number>()
+  const done = new Map<number, number>()
   up.use(
-    await messaging.workLane('contacts.import', async (key) => {
-      done.set(key, (done.get(key) ?? 0) + 1)
-      return 'ack'
+    await workOn(messaging, 'contacts.import', async (partition) => {
+      done.set(partition, (done.get(partition) ?? 0) + 1)
     }),
   )
   const open = up.move()
   return {
     messaging,
-    done: (key: string) => done.get(key) ?? 0,
-    ring: (key: string) => messaging.ring('contacts.import', key),
+    done: (partition: number) => done.get(partition) ?? 0,
+    ring: (partition: number) => messaging.ringPartition('contacts.import', partition),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
 }
@@ -34,8 +33,8 @@ async function openLane() {
  * nats-server 2.9 answers with an error when it was writing the consumer's state just then, and has deleted it all the same; its
  * worker may have made it anew by now.
  */
-async function deleteConsumer(jsm: JetStreamManager, key: string): Promise<void> {
-  const name = consumerName('contacts.import', key)
+async function deleteConsumer(jsm: JetStreamManager, partition: number): Promise<void> {
+  const name = consumerName('contacts.import', partition)
   const { created } = await jsm.consumers.info('DEFAULT', name)
   await jsm.consumers.delete('DEFAULT', name).catch(async () => {
     const now = await jsm.consumers.info('DEFAULT', name).catch(() => undefined)
@@ -50,7 +49,7 @@ test('a service that starts before the server waits, says so once, and then work
   await eventually(() => said('waiting for NATS')).toBe(1)
   await nats.start()
   await using messaging = await opening
-  messaging.ring('contacts.import', 'first')
+  messaging.ringPartition('contacts.import', 1)
   await messaging.flush()
   await using manager = await openManager(nats.url)
   expect((await manager.jsm.streams.info('DEFAULT')).state.messages).toBe(1)
@@ -63,34 +62,34 @@ test('waiting for the server ends when it is aborted', async () => {
 
 test('after the server was killed and restarted, work goes on, also for a ring while it was away', async () => {
   await using lane = await openLane()
-  lane.ring('k1')
-  await eventually(() => lane.done('k1')).toBe(1)
+  lane.ring(2)
+  await eventually(() => lane.done(2)).toBe(1)
   await nats.kill()
   await eventually(() => lane.messaging.isConnected()).toBe(false)
-  lane.ring('k1')
-  lane.ring('k2')
+  lane.ring(2)
+  lane.ring(3)
   await nats.start()
-  await eventually(() => lane.done('k1')).toBeGreaterThanOrEqual(2) // more: a killed server forgets acks
-  await eventually(() => lane.done('k2')).toBeGreaterThanOrEqual(1)
+  await eventually(() => lane.done(2)).toBeGreaterThanOrEqual(2) // more: a killed server forgets acks
+  await eventually(() => lane.done(3)).toBeGreaterThanOrEqual(1)
 })
 
 test('a doorbell that a killed worker has left is answered by the next one, though nobody rings again', async () => {
   await using manager = await openManager(nats.url)
   {
     await using lane = await openLane()
-    lane.ring('l1')
-    await eventually(() => lane.done('l1')).toBe(1)
+    lane.ring(4)
+    await eventually(() => lane.done(4)).toBe(1)
   }
-  await manager.jsm.jetstream().publish('default.contacts.import.l1') // without the wake-up, as a worker that is gone has it
+  await manager.jsm.jetstream().publish('default.contacts.import.4') // without the wake-up, as a worker that is gone has it
   await using lane = await openLane()
-  await eventually(() => lane.done('l1')).toBe(1)
-  await eventually(async () => (await manager.jsm.consumers.info('DEFAULT', consumerName('contacts.import', 'l1'))).num_pending).toBe(0)
+  await eventually(() => lane.done(4)).toBe(1)
+  await eventually(async () => (await manager.jsm.consumers.info('DEFAULT', consumerName('contacts.import', 4))).num_pending).toBe(0)
 })
 
 test('after the whole store was deleted, streams and consumers come back by themselves', async () => {
   await using lane = await openLane()
-  lane.ring('w1')
-  await eventually(() => lane.done('w1')).toBe(1)
+  lane.ring(5)
+  await eventually(() => lane.done(5)).toBe(1)
   await nats.kill()
   await nats.deleteStore()
   const back = Promise.withResolvers<void>()
@@ -100,16 +99,16 @@ test('after the whole store was deleted, streams and consumers come back by them
   await using manager = await openManager(nats.url)
   const names = await manager.jsm.streams.names().next()
   expect(names.sort()).toEqual(Object.keys(streams).sort())
-  lane.ring('w1')
-  await eventually(() => lane.done('w1')).toBe(2)
+  lane.ring(5)
+  await eventually(() => lane.done(5)).toBe(2)
 })
 
 test('a ring for a stream that somebody deleted makes it again', async () => {
   await using lane = await openLane()
   await using manager = await openManager(nats.url)
   await manager.jsm.streams.delete('DEFAULT')
-  lane.ring('x1')
-  await eventually(() => lane.done('x1')).toBe(1)
+  lane.ring(6)
+  await eventually(() => lane.done(6)).toBe(1)
 })
 
 test('a ring that is refused because somebody limited the stream and it is full gives the stream its room back', async () => {
@@ -119,18 +118,18 @@ test('a ring that is refused because somebody limited the stream and it is full 
   const filler = () => manager.jsm.jetstream().publish('default.nobody')
   await filler()
   await expect(filler()).rejects.toThrow('maximum messages exceeded')
-  lane.ring('full1')
-  await eventually(() => lane.done('full1')).toBe(1)
+  lane.ring(7)
+  await eventually(() => lane.done(7)).toBe(1)
 })
 
 test('a consumer that is deleted while a pull is open on it comes back', async () => {
   await using lane = await openLane()
   await using manager = await openManager(nats.url)
-  lane.ring('y1')
-  await eventually(() => lane.done('y1')).toBe(1)
-  await deleteConsumer(manager.jsm, 'y1')
-  lane.ring('y1')
-  await eventually(() => lane.done('y1')).toBe(2)
+  lane.ring(8)
+  await eventually(() => lane.done(8)).toBe(1)
+  await deleteConsumer(manager.jsm, 8)
+  lane.ring(8)
+  await eventually(() => lane.done(8)).toBe(2)
 })
 
 test('a lane beyond max_consumers waits, is counted, and opens when there is room', async () => {
@@ -140,14 +139,14 @@ test('a lane beyond max_consumers waits, is counted, and opens when there is roo
   await manager.jsm.streams.delete('DEFAULT')
   const { subjects } = streams.DEFAULT
   await manager.jsm.streams.add({ name: 'DEFAULT', subjects, retention: RetentionPolicy.Workqueue, max_consumers: 1 })
-  lane.ring('z1')
-  await eventually(() => lane.done('z1')).toBe(1)
-  lane.ring('z2')
+  lane.ring(9)
+  await eventually(() => lane.done(9)).toBe(1)
+  lane.ring(10)
   await eventually(telemetry.metricsText).toMatch(/lockstep_lane_open_failures_total\{lane="contacts.import",reason="full"\} \d/)
-  expect(lane.done('z2')).toBe(0)
-  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_keys{lane="contacts.import"} 1\n') // z2 alone
-  await deleteConsumer(manager.jsm, 'z1')
-  await eventually(() => lane.done('z2')).toBe(1)
+  expect(lane.done(10)).toBe(0)
+  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_partitions{lane="contacts.import"} 1\n') // 10 alone
+  await deleteConsumer(manager.jsm, 9)
+  await eventually(() => lane.done(10)).toBe(1)
   await manager.jsm.streams.delete('DEFAULT') // the next service makes it from the table
 })
 

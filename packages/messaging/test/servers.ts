@@ -4,12 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { LaneName } from '@lockstep/contracts'
 import { createLogger } from '@lockstep/telemetry'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { expect, vi } from 'vitest'
 import { locateServers, startNats } from '../../../tools/bootstrap/servers.js'
-import { type MessagingOptions, openMessaging } from '../src/index.ts'
+import { type HeldPartition, type Messaging, type MessagingOptions, openMessaging } from '../src/index.ts'
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 }) // several tests wait for ack_wait to pass
 
@@ -53,6 +54,21 @@ export function collectLog() {
 
 export function messagingOn(url: string, options: Partial<MessagingOptions> = {}) {
   return openMessaging({ url, name: 'test', scale, log: collectLog().log, ...options })
+}
+
+/** Does a job for each partition that is given out, and gives it back when the job ends; one that throws gives it back to be done again. */
+export function workOn(
+  messaging: Messaging,
+  lane: LaneName,
+  job: (partition: number, lease: HeldPartition['lease']) => Promise<unknown>,
+  options?: { drainMs?: number },
+): Promise<AsyncDisposable> {
+  const onHeld = (held: HeldPartition) =>
+    void job(held.partition, held.lease).then(
+      () => held.release(),
+      () => held.release({ again: true }),
+    )
+  return messaging.consumeLane(lane, { onHeld, onRung: () => undefined }, options)
 }
 
 /** JetStream's own view, over a connection of its own. */

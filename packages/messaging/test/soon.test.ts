@@ -1,7 +1,7 @@
 import { events } from '@lockstep/contracts'
 import { expect, test } from 'vitest'
 import { openMessagingSoon } from '../src/index.ts'
-import { collectLog, eventually, messagingOn, ownNats, scale } from './servers.ts'
+import { collectLog, eventually, messagingOn, ownNats, scale, workOn } from './servers.ts'
 
 test('a start does not wait for a NATS that is away; lanes and subscriptions begun before it is there work once it is', async () => {
   await using nats = await ownNats()
@@ -10,10 +10,7 @@ test('a start does not wait for a NATS that is away; lanes and subscriptions beg
   await using early = await openMessagingSoon({ url: nats.url, name: 'early', scale, log }, 100)
   expect(early.isConnected()).toBe(false)
   const heard: string[] = []
-  await using _lane = await early.workLane('campaigns.run', async (key) => {
-    heard.push(key)
-    return 'ack'
-  })
+  await using _lane = await workOn(early, 'campaigns.run', async (partition) => heard.push(`partition ${partition}`))
   using _events = early.subscribeEvent(events.campaignChanged, () => heard.push('changed'))
   using _back = early.onReconnect(() => heard.push('connected'))
   early.ring('campaigns.run', 'lost')
@@ -23,10 +20,10 @@ test('a start does not wait for a NATS that is away; lanes and subscriptions beg
   await eventually(() => early.isConnected()).toBe(true)
   await using other = await messagingOn(nats.url)
   await eventually(() => {
-    other.ring('campaigns.run', 'k1')
+    other.ringPartition('campaigns.run', 7)
     other.publishEvent(events.campaignChanged)
     return new Set(heard)
-  }).toEqual(new Set(['connected', 'k1', 'changed']))
+  }).toEqual(new Set(['connected', 'partition 7', 'changed']))
 })
 
 test('what waits for a NATS that never comes can be stopped', async () => {
@@ -34,7 +31,7 @@ test('what waits for a NATS that never comes can be stopped', async () => {
   await nats.kill()
   const { log, said } = collectLog()
   const early = await openMessagingSoon({ url: nats.url, name: 'early', scale, log }, 50)
-  const lane = await early.workLane('campaigns.run', async () => 'ack')
+  const lane = await workOn(early, 'campaigns.run', async () => undefined)
   await lane[Symbol.asyncDispose]()
   await early.flush()
   await early[Symbol.asyncDispose]()

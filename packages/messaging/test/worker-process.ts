@@ -2,7 +2,7 @@ import { open, unlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LaneName } from '@lockstep/contracts'
 import { createLogger } from '@lockstep/telemetry'
-import { type Lease, openMessaging } from '../src/index.ts'
+import { type HeldPartition, type Lease, openMessaging } from '../src/index.ts'
 
 const { url, lane, scale, job, lockFile } = JSON.parse(process.argv[2]!) as {
   url: string
@@ -35,10 +35,11 @@ const jobs = {
 }
 
 const messaging = await openMessaging({ url, name: 'worker', scale, log: createLogger({ service: 'worker', level: 'silent' }) })
-await messaging.workLane(lane, async (_key, lease) => {
+const onHeld = async ({ lease, release }: HeldPartition) => {
   tell('started')
   await jobs[job](lease)
   setImmediate(() => tell('finished'))
-  return 'ack'
-})
+  release()
+}
+await messaging.consumeLane(lane, { onHeld, onRung: () => undefined })
 tell('ready')

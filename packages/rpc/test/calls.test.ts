@@ -10,7 +10,7 @@ import { accountOf, type Call, connect, failureOfStatus, type Served, serve } fr
 import { serveSome } from './served.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
-const nothing = { subscriber: '', key: '', maxEntries: 0, maxBytes: 0 }
+const nothing = { lane: '', maxEntries: 0, maxBytes: 0 }
 const log = createLogger({ service: 'test', level: 'silent' })
 let stack = new AsyncDisposableStack()
 afterEach(async () => {
@@ -25,7 +25,7 @@ async function listen(...served: Served[]) {
 }
 
 type Take = (ctx: unknown, request: TakeRequest, call: Call) => Promise<{ entries: []; nextDueMs: undefined }>
-const answer = { entries: [] as [], nextDueMs: undefined }
+const answer = { entries: [] as [], more: false, nextDueMs: undefined }
 
 /** A feed whose Take is given; a method that the test doesn't give is never called. */
 async function takeClient(take: Take, operator = ['take']) {
@@ -53,13 +53,13 @@ test.each(Object.keys(failures) as Failure[])('a failure "%s" crosses a call wit
 })
 
 test('what nobody named leaves as internal without its words; very long words are cut, not lost', async () => {
-  const { client } = await takeClient(async (_ctx, { key }) => {
-    throw key ? new AppError('invalid', '€'.repeat(10_000)) : new Error('password is hunter2')
+  const { client } = await takeClient(async (_ctx, { maxKeys }) => {
+    throw maxKeys ? new AppError('invalid', '€'.repeat(10_000)) : new Error('password is hunter2')
   })
   const error = await client.take(nothing, {}).catch((e: AppError) => e)
   expect(error).toMatchObject({ failure: 'internal' })
   expect(JSON.stringify(error) + (error as AppError).message).not.toContain('hunter2')
-  await expect(client.take({ ...nothing, key: 'x' }, {})).rejects.toMatchObject({
+  await expect(client.take({ ...nothing, maxKeys: 1 }, {})).rejects.toMatchObject({
     failure: 'invalid',
     message: expect.stringMatching(/^€{100}/),
   })

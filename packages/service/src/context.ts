@@ -6,7 +6,6 @@ import { createLogger, type Logger, startTelemetry, type Telemetry } from '@lock
 import type { Tokens } from '@lockstep/whatsapp'
 import { followDatabaseClock } from './clock.ts'
 import type { BaseConfig } from './config.ts'
-import type { SweptKey } from './sweep.ts'
 
 /** What every door may use. A service's own context adds its clients and rules' inputs. */
 export interface BaseContext extends AsyncDisposable {
@@ -21,8 +20,6 @@ export interface BaseContext extends AsyncDisposable {
   isRedisUp: () => boolean
   /** PostgreSQL's clock, ms: the same in all processes, whatever their own say. */
   now: () => number
-  /** Keys that the sweeper of this process's feed has rung, by lane and key. */
-  swept: Map<string, SweptKey>
   /** All times (TTLs, ack waits, sweeps) are multiplied by it; 1 but in tests. */
   scale: number
 }
@@ -68,7 +65,6 @@ export async function createBaseContext(config: BaseConfig, entities: Entities, 
     telemetry,
     isRedisUp: () => redis.status === 'ready',
     now,
-    swept: new Map(),
     scale,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

@@ -1,4 +1,4 @@
-import { AppError, type LockName, type locks } from '@lockstep/contracts'
+import type { LockName, locks } from '@lockstep/contracts'
 import { type Fence, raiseFence } from '@lockstep/database'
 import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
 import { counter } from '@lockstep/telemetry'
@@ -14,11 +14,6 @@ export interface FencedLock extends AsyncDisposable {
 
 /** The locks whose row in the table says that they have a fence. */
 export type FencedLockName = { [Name in LockName]: (typeof locks)[Name]['fence'] extends true ? Name : never }[LockName]
-
-/** True when work lost its lock: the lock says so, or its fence, which a newer holder has raised. The work may be done again. */
-export function isLockGone(error: unknown): boolean {
-  return error instanceof AppError && error.failure === 'conflict' && 'keys' in error.details
-}
 
 /** Acquires a lock and raises its fence. Throws `busy` when another holds it. */
 export async function holdFenced(

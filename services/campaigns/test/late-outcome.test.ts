@@ -45,7 +45,7 @@ const state = async (id: string) =>
   (
     await world.sql(
       `select c.state, r.state as recipient, s.queued, s.unknown, s.rejected,
-              (select count(*)::int from campaigns.feed_open f where f.subscriber = 'campaigns.run' and f.key = c.id::text) as entries
+              (select count(*)::int from campaigns.feed_open f where f.lane = 'campaigns.run' and f.key = c.id::text) as entries
        from campaigns.campaigns c join campaigns.recipients r on r.campaign_id = c.id join campaigns.campaign_statistics s on s.campaign_id = c.id
        where c.id = $1`,
       [id],

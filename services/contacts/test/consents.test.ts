@@ -105,7 +105,7 @@ test('what sending taught joins a contact: its ids are found, and error 131050 s
   const [id] = await inbound(setting, { waId: '553187654321' })
   const learned = { contactId: id, input: '5531987654321', waId: '553187654321', userId: 'BR.learned', stoppedAtMs: 1_800_000_000_000 }
   await setting.world.sql(
-    `insert into contacts.feed_open (subscriber, key, account_id, body) select 'contacts.learn', $1, ($1::text)::uuid, $2::bytea from generate_series(1, 2)`,
+    `insert into contacts.feed_open (lane, key, account_id, body) select 'contacts.learn', $1, ($1::text)::uuid, $2::bytea from generate_series(1, 2)`,
     [setting.call.accountId, Buffer.from(JSON.stringify(learned))],
   )
   await expect.poll(async () => (await check(true, id!))[0]!.refusal, { timeout: 15_000 }).toBe('opted_out')

@@ -1,4 +1,4 @@
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
 import {
   countElements,

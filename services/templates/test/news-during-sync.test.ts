@@ -34,9 +34,7 @@ async function openHeld(statusAtMeta: string) {
   /** Waits until all news that came was tried: it has ended or is put off. */
   const tried = () =>
     until(async () => {
-      const open = await stack.world.sql(
-        `select from webhook_gateway.feed_open where subscriber = 'webhooks.template' and not_before is null`,
-      )
+      const open = await stack.world.sql(`select from webhook_gateway.feed_open where lane = 'webhooks.template' and not_before is null`)
       return open.length === 0
     })
 

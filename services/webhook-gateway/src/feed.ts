@@ -5,8 +5,8 @@ import { countParts } from './metrics.ts'
 /** The feed of webhook parts: content stands in the part or its body, and what becomes of an entry is noted on its part. */
 export const partsFeed: FeedOptions = {
   content: partContent,
-  async onSettle(tx, verdicts, lane, key) {
-    const settled = await settleParts(tx, lane, key, verdicts)
+  async onSettle(tx, verdicts, lane) {
+    const settled = await settleParts(tx, lane, verdicts)
     tx.afterCommit(() => {
       for (const { outcome, field, parts } of settled) countParts(outcome, field, parts)
     })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createContext } from '../src/context.ts'
 import { claimParts, lockBodies, type PartPlace } from '../src/db/reopen.ts'
 import { keepDays } from '../src/jobs/keep-days.ts'
-import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, untilKnown } from './gateway.ts'
+import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, takeOf, untilKnown } from './gateway.ts'
 
 const day = 86_400_000
 
@@ -25,12 +25,11 @@ test('bodies older than 7 days go, unless a part of their day still waits or is 
       expect(await post(gateway.origin, app, bodyOf(message(text)))).toBe(200)
       return true
     })
-    const where = { subscriber: 'webhooks.message', key: '1001' }
     for (let tries = 0; verdict && tries < 3; tries++) {
       await world.sql('update webhook_gateway.feed_open set not_before = null')
-      const { entries } = await gateway.feed.take({ ...where, maxEntries: 500, maxBytes: 2_000_000 }, {})
-      const verdicts = entries.filter((e) => Buffer.from(e.body).includes(text)).map(({ id }) => ({ id, verdict }))
-      await gateway.feed.finish({ ...where, verdicts }, {})
+      const entries = await takeOf(gateway.feed, 'webhooks.message', '1001')
+      const verdicts = entries.filter((e) => Buffer.from(e.body).includes(text)).map(({ id, key }) => ({ id, key, verdict }))
+      await gateway.feed.settle({ lane: 'webhooks.message', verdicts }, {})
     }
   }
   const kept = async () => (await storedBodies(world)).map((body) => /finished|open|dead|recent/.exec(body)![0]).toSorted()
@@ -61,10 +60,9 @@ async function openOldDay() {
     await using gateway = await startGateway(config, { now: () => Date.now() - 10 * day })
     await untilKnown(gateway.origin, app)
     await until(async () => (await post(gateway.origin, app, bodyOf(message('early')))) === 200)
-    const where = { subscriber: 'webhooks.message', key: '1001' }
-    const { entries } = await gateway.feed.take({ ...where, maxEntries: 1, maxBytes: 1 }, {})
+    const [entry] = await takeOf(gateway.feed, 'webhooks.message', '1001')
     const verdict = { $case: 'outcome' as const, outcome: 'unclaimed' }
-    await gateway.feed.finish({ ...where, verdicts: [{ id: entries[0]!.id, verdict }] }, {})
+    await gateway.feed.settle({ lane: 'webhooks.message', verdicts: [{ id: entry!.id, key: entry!.key, verdict }] }, {})
   }
   const ctx = up.use(await createContext(config, { scale }))
   // The days before it go first: to wait for them is to wait for this one's readers, too.

@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
-import { openMessaging } from '@lockstep/messaging'
+import { partitionOf } from '@lockstep/contracts'
+import { type LaneListener, openMessaging } from '@lockstep/messaging'
 import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
@@ -178,12 +179,13 @@ test('without NATS and Redis the gateway starts and answers 200; the doorbell is
   await world.nats.restart()
   const log = createLogger({ service: 'worker', level: 'silent' })
   await using worker = await openMessaging({ url: world.nats.url, name: 'worker', scale, log })
-  const rung = new Set<string>()
-  await using _lane = await worker.workLane('webhooks.message', async (key) => {
-    rung.add(key)
-    return 'ack'
-  })
-  await until(() => rung.has('7007'))
+  const rung = new Set<number>()
+  const onHeld: LaneListener['onHeld'] = ({ partition, release }) => {
+    rung.add(partition)
+    release()
+  }
+  await using _lane = await worker.consumeLane('webhooks.message', { onHeld, onRung: () => undefined })
+  await until(() => rung.has(partitionOf('webhooks.message', '7007')))
 })
 
 test('a NATS and a Redis that go away later change no answer, and the doorbell is rung again', async () => {
@@ -196,12 +198,13 @@ test('a NATS and a Redis that go away later change no answer, and the doorbell i
   await world.nats.restart()
   const log = createLogger({ service: 'worker', level: 'silent' })
   await using worker = await openMessaging({ url: world.nats.url, name: 'worker', scale, log })
-  const rung = new Set<string>()
-  await using _lane = await worker.workLane('webhooks.message', async (key) => {
-    rung.add(key)
-    return 'ack'
-  })
-  await until(() => rung.has('8008'))
+  const rung = new Set<number>()
+  const onHeld: LaneListener['onHeld'] = ({ partition, release }) => {
+    rung.add(partition)
+    release()
+  }
+  await using _lane = await worker.consumeLane('webhooks.message', { onHeld, onRung: () => undefined })
+  await until(() => rung.has(partitionOf('webhooks.message', '8008')))
 })
 
 test('without accounts the last known apps are kept; what can not be known is answered 503, never 404', async () => {

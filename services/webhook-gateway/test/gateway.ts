@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { connect } from '@lockstep/rpc'
+import { type LaneName, partitionOf } from '@lockstep/contracts'
+import { connect, type RpcClient } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
@@ -122,8 +123,19 @@ export interface PartRow {
 /** Every stored part, in order; `open` says that an entry of the feed refers to it. */
 export function storedParts(world: World): Promise<PartRow[]> {
   return world.sql(`select lane, key, field, elements, content is null as whole, outcome,
-      exists (select from webhook_gateway.feed_open f where f.row_id = p.id::text and f.subscriber = p.lane and f.key = p.key) as open
+      exists (select from webhook_gateway.feed_open f where f.row_id = p.id::text and f.lane = p.lane and f.key = p.key) as open
     from webhook_gateway.webhook_parts p order by id`)
+}
+
+/** Due entries of one key. */
+export async function takeOf(
+  feed: RpcClient<typeof FeedDefinition>,
+  lane: LaneName,
+  key: string,
+  limits: { maxEntries?: number; maxBytes?: number } = {},
+) {
+  const { entries } = await feed.take({ lane, partitions: [partitionOf(lane, key)], ...limits }, {})
+  return entries.filter((entry) => entry.key === key)
 }
 
 /** Waits until the gateway has read the app's secrets. */

@@ -1,6 +1,7 @@
+import type { LaneName } from '@lockstep/contracts'
 import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bodyOf, message, openWorld, type PartRow, post, startGateway, status, storedParts } from './gateway.ts'
+import { bodyOf, message, openWorld, type PartRow, post, startGateway, status, storedParts, takeOf } from './gateway.ts'
 
 let here: Awaited<ReturnType<typeof openWorld>>
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -12,15 +13,18 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
   await here[Symbol.asyncDispose]()
 })
-beforeEach(() => here.world.sql('truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open'))
+beforeEach(() =>
+  here.world.sql(
+    'truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open, webhook_gateway.feed_dead',
+  ),
+)
 
 const send = async (...changes: Parameters<typeof bodyOf>) => {
   expect(await post(gateway.origin, here.app, bodyOf(...changes))).toBe(200)
 }
 const token = (phoneNumberId: string, kind: 'c' | 'm' = 'c', key = here.config.platformKey) =>
   createTokens(key).issue({ kind, ownerId: 'camp1', attemptId: 'att1', phoneNumberId })
-const take = async (subscriber: string, key: string) =>
-  (await gateway.feed.take({ subscriber, key, maxEntries: 500, maxBytes: 2_000_000 }, {})).entries
+const take = (lane: LaneName, key: string) => takeOf(gateway.feed, lane, key)
 const contentOf = (entry: { body: Uint8Array } | undefined) => JSON.parse(Buffer.from(entry!.body).toString())
 const waiting = (lane: string, key: string, whole: boolean): PartRow => ({
   lane,
@@ -112,8 +116,8 @@ test('an outcome is noted on the part when its entry is finished; finishing it a
   await send(message('one'))
   await send(message('two'))
   const [one, two] = await take('webhooks.message', '1001')
-  const finish = (subscriber: string, id: string, outcome: string) =>
-    gateway.feed.finish({ subscriber, key: '1001', verdicts: [{ id, verdict: { $case: 'outcome', outcome } }] }, {})
+  const finish = (lane: LaneName, id: string, outcome: string) =>
+    gateway.feed.settle({ lane, verdicts: [{ id, key: '1001', verdict: { $case: 'outcome', outcome } }] }, {})
   await finish('webhooks.campaign', one!.id, 'done')
   expect(await take('webhooks.message', '1001')).toHaveLength(2)
   expect((await storedParts(here.world)).map(({ outcome }) => outcome)).toEqual([null, null])
@@ -138,23 +142,21 @@ test('a part is dead after three failed tries, with the reason, and open again o
   const fail = async () => {
     await here.world.sql('update webhook_gateway.feed_open set not_before = null')
     const [entry] = await take('webhooks.message', '1001')
-    await gateway.feed.finish(
-      { subscriber: 'webhooks.message', key: '1001', verdicts: [{ id: entry!.id, verdict: { $case: 'failure', failure: 'no such row' } }] },
-      {},
-    )
+    const verdict = { $case: 'failure' as const, failure: 'no such row' }
+    await gateway.feed.settle({ lane: 'webhooks.message', verdicts: [{ id: entry!.id, key: '1001', verdict }] }, {})
   }
   const state = async () => (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
   await fail()
   await fail()
   expect(await state()).toEqual([[null, true]])
   await fail()
-  expect(await state()).toEqual([['dead', true]])
+  expect(await state()).toEqual([['dead', false]])
   expect((await gateway.operator.listParts({ outcome: 'dead' }, {})).parts).toMatchObject([{ reason: 'no such row' }])
-  expect((await gateway.feed.listDead({ subscriber: 'webhooks.message' }, {})).entries).toMatchObject([
-    { reason: 'no such row', key: '1001' },
+  expect((await gateway.feed.listDead({ lane: 'webhooks.message' }, {})).entries).toMatchObject([
+    { reason: 'no such row', entry: { key: '1001' } },
   ])
 
-  expect(await gateway.feed.replay({ subscriber: 'webhooks.message' }, {})).toEqual({ replayed: 1 })
+  expect(await gateway.feed.replay({ lane: 'webhooks.message' }, {})).toEqual({ replayed: 1 })
   expect(await state()).toEqual([[null, true]])
   expect(await take('webhooks.message', '1001')).toMatchObject([{ attempts: 0 }])
 })

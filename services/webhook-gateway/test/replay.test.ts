@@ -2,7 +2,7 @@ import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import type { Entry } from '@lockstep/rpc/gen/feed'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bodyOf, message, openWorld, post, startGateway, storedBodies, storedParts } from './gateway.ts'
+import { bodyOf, message, openWorld, post, startGateway, storedBodies, storedParts, takeOf } from './gateway.ts'
 
 let here: Awaited<ReturnType<typeof openWorld>>
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -15,18 +15,20 @@ afterAll(async () => {
   await here[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
-  await here.world.sql('truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open')
+  await here.world.sql(
+    'truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open, webhook_gateway.feed_dead',
+  )
 })
 
 const lane = 'webhooks.message'
 const send = async (...changes: Parameters<typeof bodyOf>) => expect(await post(gateway.origin, here.app, bodyOf(...changes))).toBe(200)
 
 async function take(key: string): Promise<Entry[]> {
-  return (await gateway.feed.take({ subscriber: lane, key, maxEntries: 500, maxBytes: 2_000_000 }, {})).entries
+  return takeOf(gateway.feed, lane, key)
 }
 async function finish(key: string, outcome: string, entries?: Entry[]): Promise<void> {
-  const verdicts = (entries ?? (await take(key))).map(({ id }) => ({ id, verdict: { $case: 'outcome' as const, outcome } }))
-  await gateway.feed.finish({ subscriber: lane, key, verdicts }, {})
+  const verdicts = (entries ?? (await take(key))).map(({ id }) => ({ id, key, verdict: { $case: 'outcome' as const, outcome } }))
+  await gateway.feed.settle({ lane, verdicts }, {})
 }
 const states = async () => (await storedParts(here.world)).map(({ key, outcome, open }) => [key, outcome, open])
 
@@ -58,7 +60,7 @@ test('a worker that had taken an entry before the replay settles nothing by it',
 
 test('what an older splitter could not place is placed by that of today', async () => {
   await send(message('one'))
-  await here.world.sql('delete from webhook_gateway.feed_open')
+  await here.world.sql('delete from webhook_gateway.feed_open, webhook_gateway.feed_dead')
   await here.world.sql(`update webhook_gateway.webhook_parts set lane = null, key = null, outcome = 'unknown_field', outcome_at = now()`)
   await gateway.operator.replayWebhooks({ outcome: 'unknown_field' }, {})
   expect(await states()).toEqual([['1001', null, true]])
@@ -111,7 +113,7 @@ test('two replays of the same bodies at the same time leave each part once', asy
   const all = await storedParts(here.world)
   expect(all).toHaveLength(20)
   expect(all.every((part) => part.open && part.outcome === null)).toBe(true)
-  const [row] = await here.world.sql<{ n: number }>('select count(*)::int as n from webhook_gateway.feed_open')
+  const [row] = await here.world.sql<{ n: number }>('select count(*)::int as n from webhook_gateway.feed_open, webhook_gateway.feed_dead')
   expect(row!.n).toBe(20)
 })
 

@@ -3,7 +3,7 @@ import { appendFile } from 'node:fs/promises'
 import path from 'node:path'
 import { locks } from '@lockstep/contracts'
 import { openRedis, type Redis, untilReady } from '@lockstep/locks'
-import { type Messaging, openMessaging } from '@lockstep/messaging'
+import { type LaneListener, type Messaging, openMessaging } from '@lockstep/messaging'
 import type { LogLine } from '@lockstep/meta-simulator'
 import { createLogger } from '@lockstep/telemetry'
 import { createWorld, until, type World } from '@lockstep/testing'
@@ -131,11 +131,11 @@ async function openLanes(world: World, up: AsyncDisposableStack): Promise<Messag
   const log = createLogger({ service: 'audit', level: 'silent' })
   const messaging = up.use(await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }))
   let jobs = 0
-  const job = async () => {
+  const onHeld: LaneListener['onHeld'] = ({ release }) => {
     jobs++
-    return 'ack' as const
+    release()
   }
-  await using _worker = await messaging.workLane('campaigns.run', job)
+  await using _worker = await messaging.consumeLane('campaigns.run', { onHeld, onRung: () => undefined })
   messaging.ring('campaigns.run', ids.campaign)
   await until(() => jobs > 0)
   return messaging

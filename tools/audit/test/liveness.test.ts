@@ -64,7 +64,7 @@ testPlanted([
     invariant: 'L2',
     what: 'a feed entry that nobody takes',
     plant: ({ sql }) =>
-      sql(`insert into campaigns.feed_open (subscriber, key, created_at) values ('contacts.learn', 'a', now() - interval '1 minute')`),
+      sql(`insert into campaigns.feed_open (lane, key, created_at) values ('contacts.learn', 'a', now() - interval '1 minute')`),
     row: () => ({ table: 'campaigns.feed_open', of: 'contacts.learn a' }),
   },
   {
@@ -175,7 +175,10 @@ test('a doorbell that is answered while the audit looks is no violation', async 
   await world.messaging.flush()
   const looking = world.audit({ only: ['L4'] })
   await looksAgain(world)
-  await using _worker = await world.messaging.workLane('campaigns.run', async () => 'ack')
+  await using _worker = await world.messaging.consumeLane('campaigns.run', {
+    onHeld: ({ release }) => void release(),
+    onRung: () => undefined,
+  })
   world.messaging.ring('campaigns.run', world.ids.campaign)
   const { invariants } = await looking
   expect(complaints({ invariants })).toEqual({})

@@ -34,6 +34,11 @@ export async function stillSending({ sql, ids }: ConsistentWorld, reason = ''): 
   const since = `now() - interval '1 hour'`
   await sql(`update campaigns.attempts set claimed_at = ${since}`)
   await sql(`update campaigns.campaigns set state = 'sending', finished_at = null, started_at = ${since}`)
-  await sql(`insert into campaigns.feed_open (subscriber, key, kind, account_id, created_at, not_before, dead_reason)
-             values ('campaigns.run', '${ids.campaign}', 'started', '${ids.account}', ${since}, now() + interval '1 minute', nullif('${reason}', ''))`)
+  const entry = `'campaigns.run', '${ids.campaign}', 'started', '${ids.account}', ${since}`
+  await sql(
+    reason
+      ? `insert into campaigns.feed_dead (lane, key, kind, account_id, created_at, id, row_id, bytes, attempts, reason)
+         values (${entry}, 1, '', 0, 3, '${reason}')`
+      : `insert into campaigns.feed_open (lane, key, kind, account_id, created_at, not_before) values (${entry}, now() + interval '1 minute')`,
+  )
 }

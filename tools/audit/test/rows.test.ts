@@ -95,6 +95,6 @@ test('what is still under way is no violation', async () => {
   await world.sql(`update campaigns.recipients set state = 'sending' where id = 3`)
   await world.sql('update campaigns.campaign_statistics set sending = 1, unknown = 0')
   await world.webhook([status(2, 'read')], { outcome: null })
-  await world.sql(`insert into webhook_gateway.feed_open (subscriber, key, row_id) values ('webhooks.campaign', 'key', '4')`)
+  await world.sql(`insert into webhook_gateway.feed_open (lane, key, row_id) values ('webhooks.campaign', 'key', '4')`)
   expect(complaints(await world.audit())).toEqual({})
 })

@@ -11,7 +11,7 @@ export function writeCatalogue(sources: readonly Source[]): string {
     section('Locks', ['name', 'key', 'TTL', 'when busy', 'fence', 'guards', 'used in'], lockRows(uses)),
     section('Rate limits', ['name', 'key', 'default', 'guards', 'used in'], limitRows(uses)),
     section('Streams', ['stream', 'subjects', 'retention', 'kept', 'consumers', 'purpose'], streamRows()),
-    section('Lanes', ['lane', 'subject', 'producer → consumer', 'key', 'work', 'used in'], laneRows(uses)),
+    section('Lanes', ['lane', 'subjects', 'producer → consumer', 'key', 'work', 'used in'], laneRows(uses)),
     section('Failures', ['failure', 'gRPC', 'HTTP', 'try again', 'thrown in'], failureRows(uses)),
     section('Events', ['event', 'subject', 'used in'], eventRows(uses)),
   ]
@@ -93,9 +93,9 @@ function streamRows(): string[][] {
 }
 
 function laneRows(uses: Uses): string[][] {
-  return Object.entries(lanes).map(([name, { subject, producer, consumer, key, work }]) => [
+  return Object.entries(lanes).map(([name, { prefix, partitions, producer, consumer, key, work }]) => [
     code(name),
-    code(subject('{key}')),
+    code(`${prefix}0…${partitions - 1}`),
     producer === consumer ? producer : `${producer} → ${consumer}`,
     key,
     work,

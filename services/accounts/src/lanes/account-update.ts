@@ -1,4 +1,4 @@
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { type AccountEvent, accountEvents, parseWebhook } from '@lockstep/whatsapp'

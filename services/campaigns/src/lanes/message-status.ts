@@ -1,4 +1,4 @@
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
 import { parseWebhook, statuses } from '@lockstep/whatsapp'

@@ -1,5 +1,5 @@
 import { AppError, laneSettings } from '@lockstep/contracts'
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import { type EntryVerdict, isInfrastructure, type LaneHandler } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import type { Campaign } from '../db/entities.ts'

@@ -1,5 +1,6 @@
 import { AppError, failureOf, laneSettings } from '@lockstep/contracts'
-import { type FeedEntry, fence, isUniqueViolation, type Tx } from '@lockstep/database'
+import { fence, isUniqueViolation, type Tx } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import { type FencedLock, holdFenced, isInfrastructure, type LaneHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'

@@ -1,5 +1,6 @@
 import { AppError, type Learned } from '@lockstep/contracts'
-import type { FeedEntry, Tx } from '@lockstep/database'
+import type { Tx } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import type { SetHandler } from '@lockstep/service'
 import { z } from 'zod'
 import type { Statement } from '../consent.ts'

@@ -1,4 +1,4 @@
-import type { FeedEntry } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { RecordInboundResponse } from '@lockstep/rpc/gen/contacts'

@@ -1,4 +1,5 @@
-import type { FeedEntry, Tx } from '@lockstep/database'
+import type { Tx } from '@lockstep/database'
+import type { FeedEntry } from '@lockstep/feeds'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'

@@ -1,5 +1,6 @@
-import { laneSettings } from '@lockstep/contracts'
-import { type Database, type FeedContent, type FeedVerdict, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { laneSettings, slotOf } from '@lockstep/contracts'
+import { type Database, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import type { FeedContent, FeedVerdict, Reopened } from '@lockstep/feeds'
 import type { Part, PartCount } from '@lockstep/rpc/gen/webhook_gateway'
 import type { NewPart, SignedBody } from '../parts.ts'
 
@@ -44,7 +45,7 @@ export function insertParts(bodies: NewBody[], also: RawBuilder<unknown> = sql``
       order by p.n
       returning id, body_id, received_at, lane, key, length(content) as bytes
     )${also}
-    insert into feed_open (subscriber, key, row_id, bytes, created_at)
+    insert into feed_open (lane, key, row_id, bytes, created_at)
     select p.lane, p.key, p.id::text, coalesce(p.bytes, b.bytes), p.received_at
     from parts p join given b on b.id = p.body_id where p.lane is not null order by p.id`
 }
@@ -70,7 +71,7 @@ function joined(buffers: (Buffer | null)[]): { bytes: Buffer; starts: (number | 
 export const partContent: FeedContent = sql`
   select coalesce(p.content, (select b.raw from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as content,
          p.app_id::text as app_id, p.claimed_at as as_of
-  from webhook_parts p where p.id = f.row_id::bigint and p.received_at = f.created_at`
+  from webhook_parts p where f.body is null and p.id = f.row_id::bigint and p.received_at = f.created_at`
 
 export interface SettledParts {
   outcome: string
@@ -81,24 +82,21 @@ export interface SettledParts {
 /**
  * Notes outcomes on the parts of entries that `settleFeed` is about to settle, by its rules: entries that are gone are passed
  * over, a failure counts while the entry is due, and after the last one it is dead. A part is only ever changed under its
- * entry's row lock, which is taken in id order.
+ * entry's row lock, which is taken in the order of the primary key.
  */
-export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVerdict[]): Promise<SettledParts[]> {
+export function settleParts(tx: Tx, lane: string, verdicts: readonly FeedVerdict[]): Promise<SettledParts[]> {
   const outcomes = verdicts.map((v) => ('outcome' in v ? v.outcome : null))
   const reasons = verdicts.map((v) => ('failure' in v ? v.failure : 'outcome' in v ? (v.note ?? null) : null))
   return query(
     tx,
-    sql`with entries as (
-          select id, row_id::bigint as part_id, created_at, attempts,
-                 dead_reason is null and (not_before is null or not_before <= now()) as due
-          from feed_open
-          where id = any(${verdicts.map((v) => v.id)}::bigint[]) and subscriber = ${lane} and key = ${key}
-          order by id for update
-        ), ended as (
-          select e.part_id, e.created_at, coalesce(v.outcome, 'dead') as outcome, v.reason
-          from entries e
-          join unnest(${verdicts.map((v) => v.id)}::bigint[], ${outcomes}::text[], ${reasons}::text[]) v(id, outcome, reason) using (id)
-          where v.outcome is not null or (v.reason is not null and e.due and e.attempts + 1 >= ${laneSettings.maxTries})
+    sql`with ended as (
+          select f.row_id::bigint as part_id, f.created_at, coalesce(v.outcome, 'dead') as outcome, v.reason
+          from unnest(${verdicts.map((v) => v.id)}::bigint[], ${verdicts.map((v) => slotOf(v.key))}::int[], ${verdicts.map((v) => v.key)}::text[],
+                      ${outcomes}::text[], ${reasons}::text[]) v(id, slot, key, outcome, reason)
+          join feed_open f on f.lane = ${lane} and f.slot = v.slot and f.key = v.key and f.id = v.id
+          where v.outcome is not null or (v.reason is not null and (f.not_before is null or f.not_before <= now())
+                                          and f.attempts + 1 >= ${laneSettings.maxTries})
+          order by f.slot, f.key, f.id for update of f
         ), changed as (
           update webhook_parts p set outcome = e.outcome, reason = e.reason, outcome_at = now()
           from ended e where p.id = e.part_id and p.received_at = e.created_at
@@ -109,9 +107,12 @@ export function settleParts(tx: Tx, lane: string, key: string, verdicts: FeedVer
 }
 
 /** Parts of dead entries that were opened again have no outcome any more. */
-export async function reopenParts(tx: Tx, entryIds: string[]): Promise<void> {
+export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promise<void> {
   await sql`update webhook_parts p set outcome = null, reason = null, outcome_at = null
-    from feed_open f where f.id = any(${entryIds}::bigint[]) and p.id = f.row_id::bigint and p.received_at = f.created_at`.execute(tx.sql)
+    from unnest(${reopened.map((r) => r.lane)}::text[], ${reopened.map((r) => slotOf(r.key))}::int[], ${reopened.map((r) => r.key)}::text[],
+                ${reopened.map((r) => r.id)}::bigint[]) v(lane, slot, key, id)
+    join feed_open f on f.lane = v.lane and f.slot = v.slot and f.key = v.key and f.id = v.id
+    where p.id = f.row_id::bigint and p.received_at = f.created_at`.execute(tx.sql)
 }
 
 /** Parts and elements by outcome and field. */

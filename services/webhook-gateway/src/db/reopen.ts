@@ -79,10 +79,12 @@ export async function replaceParts(tx: Tx, places: PartPlace[], bodies: NewBody[
   await query(
     tx,
     sql`with entries as (
-          select f.id from feed_open f join webhook_parts p on f.row_id = p.id::text and f.subscriber = p.lane and f.key = p.key
-          where ${mine} and (p.outcome is null or p.outcome = 'dead') order by f.id for update of f
-        )
-        delete from feed_open f using entries e where f.id = e.id`,
+          select f.lane, f.slot, f.key, f.id from webhook_parts p
+          join feed_open f on f.lane = p.lane and f.slot = (get_byte(sha256(p.key::bytea), 0) * 256 + get_byte(sha256(p.key::bytea), 1))
+                          and f.key = p.key and f.row_id = p.id::text
+          where ${mine} and p.outcome is null order by f.lane, f.slot, f.key, f.id for update of f
+        ), open as (delete from feed_open f using entries e where f.lane = e.lane and f.slot = e.slot and f.key = e.key and f.id = e.id)
+        delete from feed_dead f using webhook_parts p where ${mine} and p.outcome = 'dead' and f.lane = p.lane and f.key = p.key and f.row_id = p.id::text`,
   )
   const gone = await query<{ bodyId: string; key: string; claimedAt: Date | null }>(
     tx,
@@ -138,10 +140,10 @@ export function claimParts(tx: Tx, { appId, phoneNumberId, wabaId, at }: Claim):
           returning p.id, p.lane, p.key, p.received_at, coalesce(length(p.content),
             (select length(b.raw) from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as bytes
         ), opened as (
-          insert into feed_open (subscriber, key, row_id, bytes, created_at)
+          insert into feed_open (lane, key, row_id, bytes, created_at)
           select lane, key, claimed.id::text, bytes, received_at from claimed order by claimed.id
-          returning subscriber, key
+          returning lane, key
         )
-        select subscriber as lane, key, count(*)::int as parts from opened group by 1, 2 order by 1, 2`,
+        select lane, key, count(*)::int as parts from opened group by 1, 2 order by 1, 2`,
   )
 }

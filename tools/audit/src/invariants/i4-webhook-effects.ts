@@ -46,15 +46,16 @@ export const webhookEffects: Invariant = {
     from effects e left join stored s using (key)
     where e.effects > 1 or (e.effects = 0 and s.acted and not s.waits)
     union all
-    select case when p.outcome is null and f.id is null then 'waits in no lane'
+    select case when p.outcome is null and d.id is null then 'waits in no lane'
                 when p.outcome is null then 'its entry is dead, it is not'
                 when p.outcome = 'dead' then 'is dead without an entry or a reason'
                 else 'has an outcome and an open entry' end,
            null, p.id, p.outcome
     from webhook_gateway.webhook_parts p
-    left join webhook_gateway.feed_open f on f.row_id = p.id::text and f.subscriber = p.lane
-    where case when p.outcome is null then f.id is null or f.dead_reason is not null
-               when p.outcome = 'dead' then f.dead_reason is null or p.reason is null
+    left join webhook_gateway.feed_open f on f.row_id = p.id::text and f.lane = p.lane
+    left join webhook_gateway.feed_dead d on d.row_id = p.id::text and d.lane = p.lane
+    where case when p.outcome is null then f.id is null
+               when p.outcome = 'dead' then d.id is null or p.reason is null
                else f.id is not null end`,
 }
 

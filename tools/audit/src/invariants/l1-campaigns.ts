@@ -26,8 +26,9 @@ export const campaignsEnd: Invariant = {
       select id, state, connection_id, started_at, ${committed('xmin')} as ordered_at
       from campaigns.campaigns where state in ('preparing', 'sending')
     ), entries as (
-      select key, count(*) filter (where dead_reason is null) as open, max(created_at) as asked_at, max(dead_reason) as dead_reason
-      from campaigns.feed_open where subscriber = 'campaigns.run' group by key
+      select key, count(*) filter (where reason is null) as open, max(created_at) as asked_at, max(reason) as dead_reason
+      from (select key, created_at, null as reason from campaigns.feed_open where lane = 'campaigns.run'
+            union all select key, created_at, reason from campaigns.feed_dead where lane = 'campaigns.run') e group by key
     ), people as (
       select c.id, count(*) filter (where r.is_due) as due, count(*) filter (where r.state = 'queued' and not r.is_due) as later,
              count(*) filter (where r.state = 'sending') as under_way,

@@ -4,11 +4,11 @@ import { type Invariant, sendTimeoutSeconds } from '../invariant.ts'
 
 /** Every service that produces work for a lane has a feed. */
 const schemas = [...new Set(Object.values(lanes).map((lane) => schemaOf(lane.producer)))]
-const open = `dead_reason is null and (not_before is null or not_before <= now())`
+const open = `(not_before is null or not_before <= now())`
 
 const overdue = (seconds: number) => (schema: string) =>
   `
-    select '${schema}.feed_open' as "table", id::text as row, subscriber || ' ' || key as "of", greatest(created_at, not_before) as since,
+    select '${schema}.feed_open' as "table", id::text as row, lane || ' ' || key as "of", greatest(created_at, not_before) as since,
            attempts || ' failed tries' as note
     from ${schema}.feed_open where ${open} and greatest(created_at, not_before) < now() - interval '${seconds} seconds'`
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type LaneConsumer, openLaneView } from '@lockstep/messaging'
+import { openLaneView, type PartitionConsumer } from '@lockstep/messaging'
 import { batches } from '../ground-truth.ts'
 import type { Invariant, Run, Settings } from '../invariant.ts'
 
@@ -10,7 +10,8 @@ const columns = 'stream text, consumer text, pending bigint, unacknowledged bigi
 export const lanesAreEmpty: Invariant = {
   id: 'L4',
   statement: "Once all is done, no consumer of a lane's stream has a message that is pending or not acknowledged, and keeps it.",
-  means: 'A doorbell is with nobody, or with a worker that does not answer: the next work of its key waits until it is given out again.',
+  means:
+    'A doorbell is with nobody, or with a worker that does not answer: the next work of its partition waits until it is given out again.',
   rows: 'afterLog',
   needs: 'nats',
   onlySettled: true,
@@ -37,4 +38,4 @@ async function loadConsumers(run: Run, { natsUrl, settledSeconds }: Settings): P
   await rows.flush()
 }
 
-const isBusy = ({ pending, unacknowledged }: LaneConsumer) => pending + unacknowledged > 0
+const isBusy = ({ pending, unacknowledged }: PartitionConsumer) => pending + unacknowledged > 0

@@ -1,4 +1,5 @@
-import { feedTable, fenceTable, tenantTable } from '@lockstep/database'
+import { fenceTable, tenantTable } from '@lockstep/database'
+import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 
 export class Templates extends Migration {

@@ -1,4 +1,4 @@
-import { feedTable } from '@lockstep/database'
+import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 
 export class WebhookGateway extends Migration {

@@ -15,7 +15,7 @@ export const protobufFileName = "lockstep/feed/v1/feed.proto";
 export interface Entry {
   id: string;
   kind: string;
-  /** Empty where the tenant isn't known yet (webhook parts). */
+  /** Empty where the tenant isn't known yet. */
   accountId: string;
   rowId: string;
   body: Uint8Array;
@@ -27,14 +27,22 @@ export interface Entry {
 }
 
 export interface TakeRequest {
-  subscriber: string;
-  key: string;
+  lane: string;
+  partitions: number[];
+  /** Keys that are being worked on, or rest, and accounts that have all the places that they may have. */
+  exceptKeys: string[];
+  exceptAccounts: string[];
+  /** At most so many entries and bytes, but always one entry, and entries of so many keys; the lane's usual where 0. */
   maxEntries: number;
   maxBytes: number;
+  maxKeys: number;
 }
 
 export interface TakeResponse {
+  /** Of each key in id order. */
   entries: Entry[];
+  /** A bound was reached: more may be due. */
+  more: boolean;
   /** Set when nothing is due now but something will be: milliseconds until then. */
   nextDueMs?: number | undefined;
 }
@@ -54,35 +62,34 @@ export interface Verdict {
     | undefined;
   /** Beside an outcome: what of the entry had no effect, in words. Empty when nothing is to be said. */
   note: string;
+  key: string;
 }
 
-export interface FinishRequest {
-  subscriber: string;
-  key: string;
+export interface SettleRequest {
+  lane: string;
   verdicts: Verdict[];
 }
 
-export interface FinishResponse {
+export interface SettleResponse {
 }
 
 export interface RingRequest {
-  subscriber: string;
+  lane: string;
 }
 
 export interface RingResponse {
-  /** Keys that were rung. */
+  /** Partitions that were rung. */
   rung: number;
 }
 
 export interface DeadEntry {
   entry: Entry | undefined;
-  subscriber: string;
-  key: string;
+  lane: string;
   reason: string;
 }
 
 export interface ListDeadRequest {
-  subscriber: string;
+  lane: string;
   limit: number;
 }
 
@@ -91,8 +98,8 @@ export interface ListDeadResponse {
 }
 
 export interface ReplayRequest {
-  subscriber: string;
-  /** All dead entries of the subscriber when empty. */
+  lane: string;
+  /** All dead entries of the lane when empty. */
   ids: string[];
 }
 
@@ -324,22 +331,35 @@ export const Entry: MessageFns<Entry> = {
 };
 
 function createBaseTakeRequest(): TakeRequest {
-  return { subscriber: "", key: "", maxEntries: 0, maxBytes: 0 };
+  return { lane: "", partitions: [], exceptKeys: [], exceptAccounts: [], maxEntries: 0, maxBytes: 0, maxKeys: 0 };
 }
 
 export const TakeRequest: MessageFns<TakeRequest> = {
   encode(message: TakeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.subscriber !== "") {
-      writer.uint32(10).string(message.subscriber);
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
     }
-    if (message.key !== "") {
-      writer.uint32(18).string(message.key);
+    if (message.partitions.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.partitions) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    for (const v of message.exceptKeys) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.exceptAccounts) {
+      writer.uint32(34).string(v!);
     }
     if (message.maxEntries !== 0) {
-      writer.uint32(24).int32(message.maxEntries);
+      writer.uint32(40).int32(message.maxEntries);
     }
     if (message.maxBytes !== 0) {
-      writer.uint32(32).int32(message.maxBytes);
+      writer.uint32(48).int32(message.maxBytes);
+    }
+    if (message.maxKeys !== 0) {
+      writer.uint32(56).int32(message.maxKeys);
     }
     return writer;
   },
@@ -362,31 +382,65 @@ export const TakeRequest: MessageFns<TakeRequest> = {
               break;
             }
 
-            message.subscriber = reader.string();
+            message.lane = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
+            if (tag === 16) {
+              message.partitions.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.partitions.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
-            message.key = reader.string();
+            message.exceptKeys.push(reader.string());
             continue;
           }
-          case 3: {
-            if (tag !== 24) {
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.exceptAccounts.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
               break;
             }
 
             message.maxEntries = reader.int32();
             continue;
           }
-          case 4: {
-            if (tag !== 32) {
+          case 6: {
+            if (tag !== 48) {
               break;
             }
 
             message.maxBytes = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxKeys = reader.int32();
             continue;
           }
         }
@@ -403,8 +457,20 @@ export const TakeRequest: MessageFns<TakeRequest> = {
 
   fromJSON(object: any): TakeRequest {
     return {
-      subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "",
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      partitions: globalThis.Array.isArray(object?.partitions)
+        ? object.partitions.map((e: any) => globalThis.Number(e))
+        : [],
+      exceptKeys: globalThis.Array.isArray(object?.exceptKeys)
+        ? object.exceptKeys.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.except_keys)
+        ? object.except_keys.map((e: any) => globalThis.String(e))
+        : [],
+      exceptAccounts: globalThis.Array.isArray(object?.exceptAccounts)
+        ? object.exceptAccounts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.except_accounts)
+        ? object.except_accounts.map((e: any) => globalThis.String(e))
+        : [],
       maxEntries: isSet(object.maxEntries)
         ? globalThis.Number(object.maxEntries)
         : isSet(object.max_entries)
@@ -415,22 +481,36 @@ export const TakeRequest: MessageFns<TakeRequest> = {
         : isSet(object.max_bytes)
         ? globalThis.Number(object.max_bytes)
         : 0,
+      maxKeys: isSet(object.maxKeys)
+        ? globalThis.Number(object.maxKeys)
+        : isSet(object.max_keys)
+        ? globalThis.Number(object.max_keys)
+        : 0,
     };
   },
 
   toJSON(message: TakeRequest): unknown {
     const obj: any = {};
-    if (message.subscriber !== "") {
-      obj.subscriber = message.subscriber;
+    if (message.lane !== "") {
+      obj.lane = message.lane;
     }
-    if (message.key !== "") {
-      obj.key = message.key;
+    if (message.partitions?.length) {
+      obj.partitions = message.partitions.map((e) => Math.round(e));
+    }
+    if (message.exceptKeys?.length) {
+      obj.exceptKeys = message.exceptKeys;
+    }
+    if (message.exceptAccounts?.length) {
+      obj.exceptAccounts = message.exceptAccounts;
     }
     if (message.maxEntries !== 0) {
       obj.maxEntries = Math.round(message.maxEntries);
     }
     if (message.maxBytes !== 0) {
       obj.maxBytes = Math.round(message.maxBytes);
+    }
+    if (message.maxKeys !== 0) {
+      obj.maxKeys = Math.round(message.maxKeys);
     }
     return obj;
   },
@@ -440,16 +520,19 @@ export const TakeRequest: MessageFns<TakeRequest> = {
   },
   fromPartial(object: DeepPartial<TakeRequest>): TakeRequest {
     const message = createBaseTakeRequest();
-    message.subscriber = object.subscriber ?? "";
-    message.key = object.key ?? "";
+    message.lane = object.lane ?? "";
+    message.partitions = object.partitions?.map((e) => e) || [];
+    message.exceptKeys = object.exceptKeys?.map((e) => e) || [];
+    message.exceptAccounts = object.exceptAccounts?.map((e) => e) || [];
     message.maxEntries = object.maxEntries ?? 0;
     message.maxBytes = object.maxBytes ?? 0;
+    message.maxKeys = object.maxKeys ?? 0;
     return message;
   },
 };
 
 function createBaseTakeResponse(): TakeResponse {
-  return { entries: [], nextDueMs: undefined };
+  return { entries: [], more: false, nextDueMs: undefined };
 }
 
 export const TakeResponse: MessageFns<TakeResponse> = {
@@ -457,8 +540,11 @@ export const TakeResponse: MessageFns<TakeResponse> = {
     for (const v of message.entries) {
       Entry.encode(v!, writer.uint32(10).fork()).join();
     }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
     if (message.nextDueMs !== undefined) {
-      writer.uint32(16).int64(message.nextDueMs);
+      writer.uint32(24).int64(message.nextDueMs);
     }
     return writer;
   },
@@ -489,6 +575,14 @@ export const TakeResponse: MessageFns<TakeResponse> = {
               break;
             }
 
+            message.more = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
             message.nextDueMs = longToNumber(reader.int64());
             continue;
           }
@@ -507,6 +601,7 @@ export const TakeResponse: MessageFns<TakeResponse> = {
   fromJSON(object: any): TakeResponse {
     return {
       entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => Entry.fromJSON(e)) : [],
+      more: isSet(object.more) ? globalThis.Boolean(object.more) : false,
       nextDueMs: isSet(object.nextDueMs)
         ? globalThis.Number(object.nextDueMs)
         : isSet(object.next_due_ms)
@@ -520,6 +615,9 @@ export const TakeResponse: MessageFns<TakeResponse> = {
     if (message.entries?.length) {
       obj.entries = message.entries.map((e) => Entry.toJSON(e));
     }
+    if (message.more !== false) {
+      obj.more = message.more;
+    }
     if (message.nextDueMs !== undefined) {
       obj.nextDueMs = Math.round(message.nextDueMs);
     }
@@ -532,13 +630,14 @@ export const TakeResponse: MessageFns<TakeResponse> = {
   fromPartial(object: DeepPartial<TakeResponse>): TakeResponse {
     const message = createBaseTakeResponse();
     message.entries = object.entries?.map((e) => Entry.fromPartial(e)) || [];
+    message.more = object.more ?? false;
     message.nextDueMs = object.nextDueMs ?? undefined;
     return message;
   },
 };
 
 function createBaseVerdict(): Verdict {
-  return { id: "", verdict: undefined, note: "" };
+  return { id: "", verdict: undefined, note: "", key: "" };
 }
 
 export const Verdict: MessageFns<Verdict> = {
@@ -559,6 +658,9 @@ export const Verdict: MessageFns<Verdict> = {
     }
     if (message.note !== "") {
       writer.uint32(42).string(message.note);
+    }
+    if (message.key !== "") {
+      writer.uint32(50).string(message.key);
     }
     return writer;
   },
@@ -616,6 +718,14 @@ export const Verdict: MessageFns<Verdict> = {
             message.note = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -641,6 +751,7 @@ export const Verdict: MessageFns<Verdict> = {
         ? { $case: "failure", failure: globalThis.String(object.failure) }
         : undefined,
       note: isSet(object.note) ? globalThis.String(object.note) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
     };
   },
 
@@ -658,6 +769,9 @@ export const Verdict: MessageFns<Verdict> = {
     }
     if (message.note !== "") {
       obj.note = message.note;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
     }
     return obj;
   },
@@ -689,29 +803,27 @@ export const Verdict: MessageFns<Verdict> = {
       }
     }
     message.note = object.note ?? "";
+    message.key = object.key ?? "";
     return message;
   },
 };
 
-function createBaseFinishRequest(): FinishRequest {
-  return { subscriber: "", key: "", verdicts: [] };
+function createBaseSettleRequest(): SettleRequest {
+  return { lane: "", verdicts: [] };
 }
 
-export const FinishRequest: MessageFns<FinishRequest> = {
-  encode(message: FinishRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.subscriber !== "") {
-      writer.uint32(10).string(message.subscriber);
-    }
-    if (message.key !== "") {
-      writer.uint32(18).string(message.key);
+export const SettleRequest: MessageFns<SettleRequest> = {
+  encode(message: SettleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
     }
     for (const v of message.verdicts) {
-      Verdict.encode(v!, writer.uint32(26).fork()).join();
+      Verdict.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): FinishRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -720,7 +832,7 @@ export const FinishRequest: MessageFns<FinishRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseFinishRequest();
+      const message = createBaseSettleRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -729,19 +841,11 @@ export const FinishRequest: MessageFns<FinishRequest> = {
               break;
             }
 
-            message.subscriber = reader.string();
+            message.lane = reader.string();
             continue;
           }
           case 2: {
             if (tag !== 18) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
               break;
             }
 
@@ -760,21 +864,17 @@ export const FinishRequest: MessageFns<FinishRequest> = {
     }
   },
 
-  fromJSON(object: any): FinishRequest {
+  fromJSON(object: any): SettleRequest {
     return {
-      subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "",
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
       verdicts: globalThis.Array.isArray(object?.verdicts) ? object.verdicts.map((e: any) => Verdict.fromJSON(e)) : [],
     };
   },
 
-  toJSON(message: FinishRequest): unknown {
+  toJSON(message: SettleRequest): unknown {
     const obj: any = {};
-    if (message.subscriber !== "") {
-      obj.subscriber = message.subscriber;
-    }
-    if (message.key !== "") {
-      obj.key = message.key;
+    if (message.lane !== "") {
+      obj.lane = message.lane;
     }
     if (message.verdicts?.length) {
       obj.verdicts = message.verdicts.map((e) => Verdict.toJSON(e));
@@ -782,28 +882,27 @@ export const FinishRequest: MessageFns<FinishRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<FinishRequest>): FinishRequest {
-    return FinishRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<SettleRequest>): SettleRequest {
+    return SettleRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<FinishRequest>): FinishRequest {
-    const message = createBaseFinishRequest();
-    message.subscriber = object.subscriber ?? "";
-    message.key = object.key ?? "";
+  fromPartial(object: DeepPartial<SettleRequest>): SettleRequest {
+    const message = createBaseSettleRequest();
+    message.lane = object.lane ?? "";
     message.verdicts = object.verdicts?.map((e) => Verdict.fromPartial(e)) || [];
     return message;
   },
 };
 
-function createBaseFinishResponse(): FinishResponse {
+function createBaseSettleResponse(): SettleResponse {
   return {};
 }
 
-export const FinishResponse: MessageFns<FinishResponse> = {
-  encode(_: FinishResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const SettleResponse: MessageFns<SettleResponse> = {
+  encode(_: SettleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): FinishResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -812,7 +911,7 @@ export const FinishResponse: MessageFns<FinishResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseFinishResponse();
+      const message = createBaseSettleResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -828,32 +927,32 @@ export const FinishResponse: MessageFns<FinishResponse> = {
     }
   },
 
-  fromJSON(_: any): FinishResponse {
+  fromJSON(_: any): SettleResponse {
     return {};
   },
 
-  toJSON(_: FinishResponse): unknown {
+  toJSON(_: SettleResponse): unknown {
     const obj: any = {};
     return obj;
   },
 
-  create(base?: DeepPartial<FinishResponse>): FinishResponse {
-    return FinishResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<SettleResponse>): SettleResponse {
+    return SettleResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<FinishResponse>): FinishResponse {
-    const message = createBaseFinishResponse();
+  fromPartial(_: DeepPartial<SettleResponse>): SettleResponse {
+    const message = createBaseSettleResponse();
     return message;
   },
 };
 
 function createBaseRingRequest(): RingRequest {
-  return { subscriber: "" };
+  return { lane: "" };
 }
 
 export const RingRequest: MessageFns<RingRequest> = {
   encode(message: RingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.subscriber !== "") {
-      writer.uint32(10).string(message.subscriber);
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
     }
     return writer;
   },
@@ -876,7 +975,7 @@ export const RingRequest: MessageFns<RingRequest> = {
               break;
             }
 
-            message.subscriber = reader.string();
+            message.lane = reader.string();
             continue;
           }
         }
@@ -892,13 +991,13 @@ export const RingRequest: MessageFns<RingRequest> = {
   },
 
   fromJSON(object: any): RingRequest {
-    return { subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "" };
+    return { lane: isSet(object.lane) ? globalThis.String(object.lane) : "" };
   },
 
   toJSON(message: RingRequest): unknown {
     const obj: any = {};
-    if (message.subscriber !== "") {
-      obj.subscriber = message.subscriber;
+    if (message.lane !== "") {
+      obj.lane = message.lane;
     }
     return obj;
   },
@@ -908,7 +1007,7 @@ export const RingRequest: MessageFns<RingRequest> = {
   },
   fromPartial(object: DeepPartial<RingRequest>): RingRequest {
     const message = createBaseRingRequest();
-    message.subscriber = object.subscriber ?? "";
+    message.lane = object.lane ?? "";
     return message;
   },
 };
@@ -981,7 +1080,7 @@ export const RingResponse: MessageFns<RingResponse> = {
 };
 
 function createBaseDeadEntry(): DeadEntry {
-  return { entry: undefined, subscriber: "", key: "", reason: "" };
+  return { entry: undefined, lane: "", reason: "" };
 }
 
 export const DeadEntry: MessageFns<DeadEntry> = {
@@ -989,14 +1088,11 @@ export const DeadEntry: MessageFns<DeadEntry> = {
     if (message.entry !== undefined) {
       Entry.encode(message.entry, writer.uint32(10).fork()).join();
     }
-    if (message.subscriber !== "") {
-      writer.uint32(18).string(message.subscriber);
-    }
-    if (message.key !== "") {
-      writer.uint32(26).string(message.key);
+    if (message.lane !== "") {
+      writer.uint32(18).string(message.lane);
     }
     if (message.reason !== "") {
-      writer.uint32(34).string(message.reason);
+      writer.uint32(26).string(message.reason);
     }
     return writer;
   },
@@ -1027,19 +1123,11 @@ export const DeadEntry: MessageFns<DeadEntry> = {
               break;
             }
 
-            message.subscriber = reader.string();
+            message.lane = reader.string();
             continue;
           }
           case 3: {
             if (tag !== 26) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
               break;
             }
 
@@ -1061,8 +1149,7 @@ export const DeadEntry: MessageFns<DeadEntry> = {
   fromJSON(object: any): DeadEntry {
     return {
       entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
-      subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "",
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
@@ -1072,11 +1159,8 @@ export const DeadEntry: MessageFns<DeadEntry> = {
     if (message.entry !== undefined) {
       obj.entry = Entry.toJSON(message.entry);
     }
-    if (message.subscriber !== "") {
-      obj.subscriber = message.subscriber;
-    }
-    if (message.key !== "") {
-      obj.key = message.key;
+    if (message.lane !== "") {
+      obj.lane = message.lane;
     }
     if (message.reason !== "") {
       obj.reason = message.reason;
@@ -1090,21 +1174,20 @@ export const DeadEntry: MessageFns<DeadEntry> = {
   fromPartial(object: DeepPartial<DeadEntry>): DeadEntry {
     const message = createBaseDeadEntry();
     message.entry = (object.entry !== undefined && object.entry !== null) ? Entry.fromPartial(object.entry) : undefined;
-    message.subscriber = object.subscriber ?? "";
-    message.key = object.key ?? "";
+    message.lane = object.lane ?? "";
     message.reason = object.reason ?? "";
     return message;
   },
 };
 
 function createBaseListDeadRequest(): ListDeadRequest {
-  return { subscriber: "", limit: 0 };
+  return { lane: "", limit: 0 };
 }
 
 export const ListDeadRequest: MessageFns<ListDeadRequest> = {
   encode(message: ListDeadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.subscriber !== "") {
-      writer.uint32(10).string(message.subscriber);
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
     }
     if (message.limit !== 0) {
       writer.uint32(16).int32(message.limit);
@@ -1130,7 +1213,7 @@ export const ListDeadRequest: MessageFns<ListDeadRequest> = {
               break;
             }
 
-            message.subscriber = reader.string();
+            message.lane = reader.string();
             continue;
           }
           case 2: {
@@ -1155,15 +1238,15 @@ export const ListDeadRequest: MessageFns<ListDeadRequest> = {
 
   fromJSON(object: any): ListDeadRequest {
     return {
-      subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
     };
   },
 
   toJSON(message: ListDeadRequest): unknown {
     const obj: any = {};
-    if (message.subscriber !== "") {
-      obj.subscriber = message.subscriber;
+    if (message.lane !== "") {
+      obj.lane = message.lane;
     }
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
@@ -1176,7 +1259,7 @@ export const ListDeadRequest: MessageFns<ListDeadRequest> = {
   },
   fromPartial(object: DeepPartial<ListDeadRequest>): ListDeadRequest {
     const message = createBaseListDeadRequest();
-    message.subscriber = object.subscriber ?? "";
+    message.lane = object.lane ?? "";
     message.limit = object.limit ?? 0;
     return message;
   },
@@ -1252,13 +1335,13 @@ export const ListDeadResponse: MessageFns<ListDeadResponse> = {
 };
 
 function createBaseReplayRequest(): ReplayRequest {
-  return { subscriber: "", ids: [] };
+  return { lane: "", ids: [] };
 }
 
 export const ReplayRequest: MessageFns<ReplayRequest> = {
   encode(message: ReplayRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.subscriber !== "") {
-      writer.uint32(10).string(message.subscriber);
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
     }
     for (const v of message.ids) {
       writer.uint32(18).string(v!);
@@ -1284,7 +1367,7 @@ export const ReplayRequest: MessageFns<ReplayRequest> = {
               break;
             }
 
-            message.subscriber = reader.string();
+            message.lane = reader.string();
             continue;
           }
           case 2: {
@@ -1309,15 +1392,15 @@ export const ReplayRequest: MessageFns<ReplayRequest> = {
 
   fromJSON(object: any): ReplayRequest {
     return {
-      subscriber: isSet(object.subscriber) ? globalThis.String(object.subscriber) : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
       ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
   toJSON(message: ReplayRequest): unknown {
     const obj: any = {};
-    if (message.subscriber !== "") {
-      obj.subscriber = message.subscriber;
+    if (message.lane !== "") {
+      obj.lane = message.lane;
     }
     if (message.ids?.length) {
       obj.ids = message.ids;
@@ -1330,7 +1413,7 @@ export const ReplayRequest: MessageFns<ReplayRequest> = {
   },
   fromPartial(object: DeepPartial<ReplayRequest>): ReplayRequest {
     const message = createBaseReplayRequest();
-    message.subscriber = object.subscriber ?? "";
+    message.lane = object.lane ?? "";
     message.ids = object.ids?.map((e) => e) || [];
     return message;
   },
@@ -1409,7 +1492,7 @@ export const FeedDefinition = {
   name: "Feed",
   fullName: "lockstep.feed.v1.Feed",
   methods: {
-    /** Open, due entries of one key in id order; at most `max_entries` and about `max_bytes`. Taking does not reserve: lanes do. */
+    /** Due entries of some partitions of a lane, shared out by account and key. Taking does not reserve: lanes do. */
     take: {
       name: "Take",
       requestType: TakeRequest as typeof TakeRequest,
@@ -1419,15 +1502,15 @@ export const FeedDefinition = {
       options: {},
     },
     /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
-    finish: {
-      name: "Finish",
-      requestType: FinishRequest as typeof FinishRequest,
+    settle: {
+      name: "Settle",
+      requestType: SettleRequest as typeof SettleRequest,
       requestStream: false,
-      responseType: FinishResponse as typeof FinishResponse,
+      responseType: SettleResponse as typeof SettleResponse,
       responseStream: false,
       options: {},
     },
-    /** Rings every key of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
+    /** Rings every partition of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
     ring: {
       name: "Ring",
       requestType: RingRequest as typeof RingRequest,
@@ -1458,11 +1541,11 @@ export const FeedDefinition = {
 } as const;
 
 export interface FeedServiceImplementation<CallContextExt = {}> {
-  /** Open, due entries of one key in id order; at most `max_entries` and about `max_bytes`. Taking does not reserve: lanes do. */
+  /** Due entries of some partitions of a lane, shared out by account and key. Taking does not reserve: lanes do. */
   take(request: TakeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<TakeResponse>>;
   /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
-  finish(request: FinishRequest, context: CallContext & CallContextExt): Promise<DeepPartial<FinishResponse>>;
-  /** Rings every key of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
+  settle(request: SettleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SettleResponse>>;
+  /** Rings every partition of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
   ring(request: RingRequest, context: CallContext & CallContextExt): Promise<DeepPartial<RingResponse>>;
   /** Dead entries, newest first. */
   listDead(request: ListDeadRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListDeadResponse>>;
@@ -1471,11 +1554,11 @@ export interface FeedServiceImplementation<CallContextExt = {}> {
 }
 
 export interface FeedClient<CallOptionsExt = {}> {
-  /** Open, due entries of one key in id order; at most `max_entries` and about `max_bytes`. Taking does not reserve: lanes do. */
+  /** Due entries of some partitions of a lane, shared out by account and key. Taking does not reserve: lanes do. */
   take(request: DeepPartial<TakeRequest>, options?: CallOptions & CallOptionsExt): Promise<TakeResponse>;
   /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
-  finish(request: DeepPartial<FinishRequest>, options?: CallOptions & CallOptionsExt): Promise<FinishResponse>;
-  /** Rings every key of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
+  settle(request: DeepPartial<SettleRequest>, options?: CallOptions & CallOptionsExt): Promise<SettleResponse>;
+  /** Rings every partition of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
   ring(request: DeepPartial<RingRequest>, options?: CallOptions & CallOptionsExt): Promise<RingResponse>;
   /** Dead entries, newest first. */
   listDead(request: DeepPartial<ListDeadRequest>, options?: CallOptions & CallOptionsExt): Promise<ListDeadResponse>;

@@ -1,0 +1,43 @@
+import { type LaneName, laneSettings } from '@lockstep/contracts'
+import { query, sql, type Tx } from '@lockstep/database'
+import { type EntryRow, entryColumns, type FeedEntry, toEntry } from './entry.ts'
+
+export interface DeadEntry {
+  entry: FeedEntry
+  lane: string
+  reason: string
+}
+
+/** Dead entries, newest first, at most `limit` and one take's bytes; of every lane when none is named. */
+export async function listDead(tx: Tx, lane: string, limit: number): Promise<DeadEntry[]> {
+  const rows = await query<EntryRow & { lane: string; reason: string }>(
+    tx,
+    sql`select ${entryColumns}, f.lane, f.reason
+        from (select *, sum(bytes) over (order by id desc) - bytes as before
+              from (select * from feed_dead where ${lane ? sql`lane = ${lane}` : sql`true`} order by id desc limit ${limit}) newest) f
+        cross join (select null::bytea as content, null::text as app_id, null::timestamptz as as_of) c
+        where f.before < ${laneSettings.takeBytes} order by f.id desc`,
+  )
+  return rows.map(({ lane, reason, ...row }) => ({ entry: toEntry(row), lane, reason }))
+}
+
+/** An entry that is open again. */
+export interface Reopened {
+  lane: LaneName
+  key: string
+  id: string
+  rowId: string
+}
+
+/** Opens dead entries again with their tries reset, all of the lane when no id is named; answers the keys to ring. */
+export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<Reopened[]> {
+  return query(
+    tx,
+    sql`with locked as (select id from feed_dead where lane = ${lane} and ${ids.length === 0 ? sql`true` : sql`id = any(${ids}::bigint[])`}
+                        order by id for update),
+             gone as (delete from feed_dead f using locked where f.id = locked.id returning f.*)
+        insert into feed_open (lane, key, id, kind, account_id, row_id, body, bytes, app_id, as_of, created_at) overriding system value
+        select lane, key, id, kind, account_id, row_id, body, bytes, app_id, as_of, created_at from gone order by id
+        returning lane, key, id::text, row_id as "rowId"`,
+  )
+}

@@ -1,0 +1,53 @@
+import type { LaneName } from '@lockstep/contracts'
+import { type RawBuilder, sql } from '@lockstep/database'
+
+/** An open piece of work, as its worker sees it. */
+export interface FeedEntry {
+  id: string
+  key: string
+  kind: string
+  /** Empty where the tenant isn't known yet. */
+  accountId: string
+  rowId: string
+  body: Buffer
+  attempts: number
+  /** Of a webhook part: when it was received, or claimed later for a connection that did not exist yet. */
+  createdAtMs: number
+  /** The app whose signature a webhook part carried; empty otherwise. */
+  appId: string
+}
+
+export interface FeedAppend {
+  lane: LaneName
+  key: string
+  kind?: string
+  rowId?: string
+  /** JSON content for entries that carry it themselves. */
+  body?: unknown
+  /** The tenant, where the transaction has several; else its own. */
+  accountId?: string
+}
+
+/** What became of an entry: finished with an outcome (and in words, what of it had no effect), due again later, or failed (a try is counted). */
+export type FeedVerdict = { id: string; key: string } & ({ outcome: string; note?: string } | { laterMs: number } | { failure: string })
+
+/**
+ * Where an entry's content stands when it isn't in the entry: a lateral query over `f` that answers at most one row of
+ * `content` (bytea), `app_id` (text) and `as_of` (timestamptz, null for the entry's own time). An entry whose content is gone
+ * has an empty body: its handler fails it by name, while an entry left out here would be due for ever.
+ */
+export type FeedContent = RawBuilder<unknown>
+
+export const ownContent: FeedContent = sql`select f.body as content, f.app_id, f.as_of`
+
+/** Columns of an entry `f` with its content `c`. */
+export const entryColumns = sql`f.id::text, f.key, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId",
+  coalesce(f.body, c.content) as body, f.attempts,
+  (extract(epoch from coalesce(f.as_of, c.as_of, f.created_at)) * 1000)::float8 as "createdAtMs",
+  coalesce(f.app_id, c.app_id, '') as "appId"`
+
+export type EntryRow = Omit<FeedEntry, 'body'> & { body: Buffer | null }
+
+export function toEntry({ body, createdAtMs, ...row }: EntryRow): FeedEntry {
+  return { ...row, body: body ?? Buffer.alloc(0), createdAtMs: Math.floor(createdAtMs) }
+}

@@ -1,0 +1,66 @@
+import { AppError, type LaneName, laneSettings, lanes } from '@lockstep/contracts'
+import { bind, type Served } from '@lockstep/rpc'
+import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
+import type { FeedContext } from './context.ts'
+import { listDead, replayDead } from './dead.ts'
+import { entryToProto, verdictFromProto } from './proto.ts'
+import type { FeedOptions, FeedSource } from './source.ts'
+import { ringDue } from './sweeper.ts'
+import type { Wanted } from './take.ts'
+
+const maxListed = 1_000
+
+/** Serves this service's feed to the workers of its lanes, and lists and replays what is dead. */
+export function feedService(ctx: FeedContext, source: FeedSource, options: FeedOptions = {}): Served {
+  return bind(
+    FeedDefinition,
+    ctx,
+    {
+      take: async (_ctx, request) => {
+        const { entries, more, nextDueMs } = await source.take(wantedOf(request))
+        return { entries: entries.map(entryToProto), more, nextDueMs: nextDueMs ?? undefined }
+      },
+      settle: async (_ctx, request) => {
+        await source.settle(laneOf(request.lane), request.verdicts.flatMap(verdictFromProto))
+        return {}
+      },
+      ring: async (_ctx, request, call) => ({ rung: await ringDue(ctx, laneOf(request.lane), call.signal) }),
+      listDead: async (_ctx, request) => {
+        const dead = await ctx.db.system((tx) => listDead(tx, request.lane, Math.min(request.limit || 100, maxListed)))
+        return { entries: dead.map(({ entry, lane, reason }) => ({ entry: entryToProto(entry), lane, reason })) }
+      },
+      replay: async (_ctx, request) => {
+        const opened = await ctx.db.system(async (tx) => {
+          const rows = await replayDead(tx, request.lane, request.ids)
+          await options.onReplay?.(tx, rows)
+          return rows
+        })
+        for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
+        return { replayed: opened.length }
+      },
+    },
+    { operator: ['take', 'settle', 'ring', 'listDead', 'replay'] },
+  )
+}
+
+/** What a request asks for, never more than a lane's usual. */
+function wantedOf({ lane, partitions, exceptKeys, exceptAccounts, maxEntries, maxBytes, maxKeys }: TakeRequest): Wanted {
+  const atMost = (asked: number, usual: number) => Math.min(asked || usual, usual)
+  const known = laneOf(lane)
+  const wrong = partitions.find((partition) => !(partition >= 0 && partition < lanes[known].partitions))
+  if (wrong !== undefined) throw new AppError('invalid', `Lane ${lane} has no partition ${wrong}`)
+  return {
+    lane: known,
+    partitions,
+    exceptKeys,
+    exceptAccounts,
+    maxEntries: atMost(maxEntries, laneSettings.takeEntries),
+    maxBytes: atMost(maxBytes, laneSettings.takeBytes),
+    maxKeys: atMost(maxKeys, laneSettings.takeKeys),
+  }
+}
+
+function laneOf(name: string): LaneName {
+  if (!Object.hasOwn(lanes, name)) throw new AppError('invalid', `There is no lane "${name.slice(0, 64)}"`)
+  return name as LaneName
+}

@@ -1,0 +1,55 @@
+import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
+import { type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { type FeedContent, type FeedVerdict, ownContent } from './entry.ts'
+
+/** Verdicts as rows of (id, slot, key, ms, reason), by which entries are found through their primary key. */
+function rowsOf(verdicts: readonly FeedVerdict[]): RawBuilder<unknown> {
+  const ms = verdicts.map((v) => ('laterMs' in v ? v.laterMs : null))
+  const reasons = verdicts.map((v) => ('failure' in v ? v.failure : null))
+  return sql`unnest(${verdicts.map((v) => v.id)}::bigint[], ${verdicts.map((v) => slotOf(v.key))}::int[],
+    ${verdicts.map((v) => v.key)}::text[], ${ms}::float8[], ${reasons}::text[]) v(id, slot, key, ms, reason)`
+}
+
+/** An entry `f` that a row `v` of verdicts names. */
+const named = sql`f.slot = v.slot and f.key = v.key and f.id = v.id`
+const isDue = sql`(f.not_before is null or f.not_before <= now())`
+
+/**
+ * Writes down what became of taken entries; entries that are gone already are passed over. Repeating it changes nothing: a
+ * failure counts only while the entry is due, and the first count puts it off by `retryMs` for each try so far. Only failures
+ * in a row count: an entry that lives for days and goes on is not killed by its third bad moment.
+ */
+export async function settleFeed(
+  tx: Tx,
+  lane: LaneName,
+  verdicts: readonly FeedVerdict[],
+  { retryMs = laneSettings.retryMs, content = ownContent }: { retryMs?: number; content?: FeedContent } = {},
+): Promise<void> {
+  const done = verdicts.filter((v) => 'outcome' in v)
+  const open = verdicts.filter((v) => !('outcome' in v))
+  // Two workers may settle the same entries; in the order of the primary key they wait for each other instead of deadlocking.
+  const locked = (some: readonly FeedVerdict[]) => sql`locked as (
+    select f.slot, f.key, f.id, v.ms, v.reason from ${rowsOf(some)} join feed_open f on f.lane = ${lane} and ${named}
+    order by f.slot, f.key, f.id for update of f)`
+  if (done.length > 0)
+    await sql`with ${locked(done)} delete from feed_open f using locked v where f.lane = ${lane} and ${named}`.execute(tx.sql)
+  if (open.length === 0) return
+  await sql`with ${locked(open)}
+    update feed_open f set
+      attempts = case when v.reason is null then 0 else f.attempts + 1 end,
+      not_before = now() + coalesce(v.ms, (f.attempts + 1) * ${retryMs}::float8) * interval '1 millisecond'
+    from locked v where f.lane = ${lane} and ${named} and (v.reason is null or ${isDue})`.execute(tx.sql)
+  const failed = open.filter((v) => 'failure' in v)
+  if (failed.length > 0) await bury(tx, lane, failed, content)
+}
+
+/** Moves entries that have used up their tries to the dead, with their content. */
+async function bury(tx: Tx, lane: LaneName, failed: readonly FeedVerdict[], content: FeedContent): Promise<void> {
+  await sql`with gone as (
+      delete from feed_open f using ${rowsOf(failed)}
+      where f.lane = ${lane} and ${named} and f.attempts >= ${laneSettings.maxTries} returning f.*, v.reason)
+    insert into feed_dead (id, lane, key, kind, account_id, row_id, body, bytes, attempts, app_id, as_of, created_at, reason)
+    select f.id, f.lane, f.key, f.kind, f.account_id, f.row_id, coalesce(f.body, c.content), f.bytes, f.attempts,
+           coalesce(f.app_id, c.app_id), coalesce(f.as_of, c.as_of), f.created_at, f.reason
+    from gone f left join lateral (${content}) c on true`.execute(tx.sql)
+}

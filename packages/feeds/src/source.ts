@@ -1,0 +1,66 @@
+import { type LaneName, laneSettings } from '@lockstep/contracts'
+import type { Tx } from '@lockstep/database'
+import { connect, type TlsFiles } from '@lockstep/rpc'
+import { FeedDefinition } from '@lockstep/rpc/gen/feed'
+import type { FeedContext } from './context.ts'
+import type { Reopened } from './dead.ts'
+import { type FeedAppend, type FeedContent, type FeedVerdict, ownContent } from './entry.ts'
+import { entryFromProto, verdictToProto } from './proto.ts'
+import { settleFeed } from './settle.ts'
+import { ringDue } from './sweeper.ts'
+import { appendFeed, type Taken, takeFeed, type Wanted } from './take.ts'
+
+/** Where a lane's worker takes entries from and settles them: its own rows, or another service's by gRPC. */
+export interface FeedSource {
+  take(wanted: Wanted): Promise<Taken>
+  settle(lane: LaneName, verdicts: readonly FeedVerdict[]): Promise<void>
+  /** Rings every partition of the lane that has due entries. */
+  ring(lane: LaneName, signal?: AbortSignal): Promise<void>
+}
+
+/** What a producer adds to its feed. */
+export interface FeedOptions {
+  /** Where content stands that isn't in the entry. */
+  content?: FeedContent
+  /** Notes outcomes in the producer's own rows, in the transaction that settles the entries and before it does. */
+  onSettle?: (tx: Tx, verdicts: readonly FeedVerdict[], lane: LaneName) => Promise<void>
+  /** Notes that dead entries were opened again. */
+  onReplay?: (tx: Tx, reopened: readonly Reopened[]) => Promise<void>
+}
+
+/** Opens work in the transaction that makes it true, and rings the lane once that has committed. */
+export async function feed(ctx: Pick<FeedContext, 'messaging'>, tx: Tx, entry: FeedAppend): Promise<void> {
+  await appendFeed(tx, entry)
+  tx.afterCommit(() => ctx.messaging.ring(entry.lane, entry.key))
+}
+
+/** The feed in this service's own rows. */
+export function localFeed(ctx: FeedContext, { content = ownContent, onSettle }: FeedOptions = {}): FeedSource {
+  return {
+    take: (wanted) => ctx.db.system((tx) => takeFeed(tx, wanted, content)),
+    settle: (lane, verdicts) =>
+      ctx.db.system(async (tx) => {
+        await onSettle?.(tx, verdicts, lane)
+        await settleFeed(tx, lane, verdicts, { retryMs: laneSettings.retryMs * ctx.scale, content })
+      }),
+    ring: async (lane, signal) => void (await ringDue(ctx, lane, signal)),
+  }
+}
+
+/** A lane with thousands of due keys is rung within this. */
+const ringTimeoutMs = 60_000
+
+/** The feed of another service. */
+export function remoteFeed(address: string, tls: TlsFiles | null): FeedSource & Disposable {
+  const client = connect(FeedDefinition, address, tls ?? undefined)
+  return {
+    take: async ({ partitions, exceptKeys = [], exceptAccounts = [], ...wanted }) => {
+      const lists = { partitions: [...partitions], exceptKeys: [...exceptKeys], exceptAccounts: [...exceptAccounts] }
+      const { entries, more, nextDueMs } = await client.take({ ...wanted, ...lists }, {})
+      return { entries: entries.map(entryFromProto), more, nextDueMs: nextDueMs ?? null }
+    },
+    settle: async (lane, verdicts) => void (await client.settle({ lane, verdicts: verdicts.map(verdictToProto) }, {})),
+    ring: async (lane, signal) => void (await client.ring({ lane }, { signal, timeoutMs: ringTimeoutMs })),
+    [Symbol.dispose]: () => client[Symbol.dispose](),
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * SQL of a service's feed: the entries that wait for a lane's worker, and those that were given up. They have no tenant, for
+ * they are plumbing. The slot is the key's, as `slotOf` in contracts computes it.
+ */
+export const feedTable = `
+  create table feed_open (
+    lane text not null,
+    slot integer not null generated always as (get_byte(sha256(key::bytea), 0) * 256 + get_byte(sha256(key::bytea), 1)) stored,
+    key text not null,
+    id bigint not null generated always as identity,
+    kind text not null default '',
+    account_id uuid,
+    row_id text not null default '',
+    -- Null where the content stands in rows of the service.
+    body bytea,
+    bytes integer not null default 0,
+    attempts integer not null default 0,
+    not_before timestamptz,
+    -- Of an entry that was dead once: what its content would say.
+    app_id text,
+    as_of timestamptz,
+    created_at timestamptz not null default now(),
+    primary key (lane, slot, key, id)
+  ) with (fillfactor = 80);
+  create table feed_dead (
+    id bigint primary key,
+    lane text not null,
+    key text not null,
+    kind text not null,
+    account_id uuid,
+    row_id text not null,
+    -- The content, for what it stood in may be gone by the time that somebody looks.
+    body bytea,
+    bytes integer not null,
+    attempts integer not null,
+    app_id text,
+    as_of timestamptz,
+    created_at timestamptz not null,
+    reason text not null,
+    dead_at timestamptz not null default now()
+  );
+  create index feed_dead_lane on feed_dead (lane, id);`

@@ -1,0 +1,107 @@
+import { AppError, type LaneName, laneKeyPattern, laneSettings, slotsOf } from '@lockstep/contracts'
+import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import { type EntryRow, entryColumns, type FeedAppend, type FeedContent, type FeedEntry, ownContent, toEntry } from './entry.ts'
+
+/** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
+export async function appendFeed(tx: Tx, entry: FeedAppend): Promise<void> {
+  const { lane, key, kind = '', rowId = '', accountId = tx.accountId } = entry
+  if (!laneKeyPattern.test(key)) throw new AppError('internal', `"${key}" can't be the key of lane ${lane}`)
+  const body = entry.body === undefined ? null : Buffer.from(JSON.stringify(entry.body))
+  await sql`insert into feed_open (lane, key, kind, account_id, row_id, body, bytes)
+    values (${lane}, ${key}, ${kind}, ${accountId}, ${rowId}, ${body}, ${body?.length ?? 0})`.execute(tx.sql)
+}
+
+/** What a worker asks for. */
+export interface Wanted {
+  lane: LaneName
+  partitions: readonly number[]
+  /** Keys that are being worked on, or rest. */
+  exceptKeys?: readonly string[]
+  /** Accounts that have all the places that they may have. */
+  exceptAccounts?: readonly string[]
+  /** At most so many entries, so many bytes (but always one entry), and entries of so many keys. */
+  maxEntries?: number
+  maxBytes?: number
+  maxKeys?: number
+}
+
+export interface Taken {
+  /** Of each key in id order. */
+  entries: FeedEntry[]
+  /** A bound was reached: more may be due. */
+  more: boolean
+  /** Nothing was due: ms until something will be, null when nothing waits. */
+  nextDueMs: number | null
+}
+
+/** Keys are walked from a random slot of each partition, so that none is always the last. */
+function spansOf({ lane, partitions }: Wanted): { first: number[]; last: number[] } {
+  const first: number[] = []
+  const last: number[] = []
+  for (const partition of partitions) {
+    const range = slotsOf(lane, partition)
+    const middle = range.first + Math.floor(Math.random() * (range.last - range.first + 1))
+    first.push(middle)
+    last.push(range.last)
+    if (middle === range.first) continue
+    first.push(range.first)
+    last.push(middle - 1)
+  }
+  return { first, last }
+}
+
+/**
+ * Due entries of the wanted partitions, shared out by account and then by key: of every account each key's first entry, then
+ * each one's second, and so on. It walks from key to key in the index, so that it costs what it answers and what keys there are.
+ */
+export async function takeFeed(tx: Tx, wanted: Wanted, content: FeedContent = ownContent): Promise<Taken> {
+  const { lane, exceptKeys = [], exceptAccounts = [] } = wanted
+  const { maxEntries = laneSettings.takeEntries, maxBytes = laneSettings.takeBytes, maxKeys = laneSettings.takeKeys } = wanted
+  const { first, last } = spansOf(wanted)
+  const rows = await query<EntryRow & { cut: boolean }>(
+    tx,
+    sql`with recursive keys as (
+          select s.last, k.slot, k.key from unnest(${first}::int[], ${last}::int[]) s(first, last) cross join lateral (
+            select slot, key from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last order by slot, key limit 1) k
+          union all
+          select p.last, k.slot, k.key from keys p cross join lateral (
+            select slot, key from feed_open where lane = ${lane} and (slot, key) > (p.slot, p.key) and slot <= p.last
+            order by slot, key limit 1) k
+        ), seen as materialized (select slot, key from keys limit ${laneSettings.takeKeys}
+        ), bound as (select greatest(8, 4 * ${maxEntries}::int / greatest(count(*), 1))::int as per_key from seen
+        ), due as (
+          select d.*, row_number() over (partition by d.key order by d.id) as nth, min(d.id) over (partition by d.key) as oldest
+          from seen cross join lateral (
+            select slot, key, id, account_id, bytes from feed_open f
+            where f.lane = ${lane} and f.slot = seen.slot and f.key = seen.key and (f.not_before is null or f.not_before <= now())
+            order by f.id limit (select per_key from bound)) d
+          where seen.key <> all(${exceptKeys}::text[]) and (d.account_id is null or d.account_id <> all(${exceptAccounts}::uuid[]))
+        ), shared as (
+          select *, row_number() over (partition by account_id order by nth, id) as turn,
+                 dense_rank() over (partition by account_id order by oldest, key) as key_turn
+          from due
+        ), ranked as (select *, dense_rank() over (order by key_turn, oldest, key) as key_place from shared
+        ), chosen as (
+          select *, sum(bytes) over (order by turn, id) - bytes as before, row_number() over (order by turn, id) as place
+          from ranked where key_place <= ${maxKeys}
+        ), given as (select * from chosen where place <= ${maxEntries} and before < ${maxBytes})
+        select ${entryColumns}, (select count(*) from seen) >= ${laneSettings.takeKeys}
+          or (select count(*) from due) > (select count(*) from given)
+          or (select max(nth) from due) >= (select per_key from bound) as cut
+        from given g join feed_open f on f.lane = ${lane} and f.slot = g.slot and f.key = g.key and f.id = g.id
+        left join lateral (${content}) c on true
+        order by f.key, f.id`,
+  )
+  if (rows.length > 0) return { entries: rows.map(({ cut: _, ...row }) => toEntry(row)), more: rows[0]!.cut, nextDueMs: null }
+  return { entries: [], more: false, nextDueMs: await nextDue(tx, lane, first, last) }
+}
+
+async function nextDue(tx: Tx, lane: LaneName, first: number[], last: number[]): Promise<number | null> {
+  const row = await queryOne<{ ms: number | null }>(
+    tx,
+    sql`select (extract(epoch from min(f.not_before) - now()) * 1000)::float8 as ms
+        from unnest(${first}::int[], ${last}::int[]) s(first, last)
+        join feed_open f on f.lane = ${lane} and f.slot >= s.first and f.slot <= s.last and f.not_before > now()`,
+  )
+  return row?.ms == null ? null : Math.max(0, Math.ceil(row.ms))
+}

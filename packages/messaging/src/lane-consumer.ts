@@ -1,0 +1,141 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { consumerName, type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
+import { gauge } from '@lockstep/telemetry'
+import { type Gate, openGate } from './gate.ts'
+import type { Lease, OwnLease } from './lease.ts'
+import type { Link } from './link.ts'
+import { openPartition, type Partition } from './partition.ts'
+import { openPulls, type Pulls } from './pulls.ts'
+import { consumersOf } from './streams.ts'
+
+/** A partition that was given to this worker. It stays so until it is released or its lease is lost. */
+export interface HeldPartition {
+  partition: number
+  lease: Lease
+  /** The trace of the doorbell, by header name. */
+  header: (name: string) => string | undefined
+  /** Gives the partition back: nothing of it is left, or another worker shall go on. False when the lease was lost before. */
+  release(options?: { again?: boolean }): boolean
+}
+
+export interface LaneListener {
+  /** A partition is this worker's from now on, and may have work. */
+  onHeld(held: HeldPartition): void
+  /** Somebody rang a partition that this worker holds. */
+  onRung(partition: number): void
+}
+
+export interface LaneConsumerOptions {
+  /** How long disposing waits for partitions to be released before their leases are taken; default 15 s. */
+  drainMs?: number
+}
+
+/** What one worker has open on one lane. */
+export interface LaneConsumer {
+  link: Link
+  lane: LaneName
+  listener: LaneListener
+  /** A place for each open pull. */
+  places: Gate
+  pulls: Pulls
+  /** The partitions that were rung lately. */
+  partitions: Map<number, Partition>
+  leases: Set<OwnLease>
+  stopping: AbortSignal
+}
+
+/** More open pulls than this slow the server's publishing down; further partitions take turns. */
+const maxOpenPulls = 768
+
+/** Takes every partition of a lane that is rung and that no other worker holds, until disposed. */
+export async function consumeLane(
+  link: Link,
+  lane: LaneName,
+  listener: LaneListener,
+  { drainMs = 15_000 * link.scale }: LaneConsumerOptions = {},
+): Promise<AsyncDisposable> {
+  const stop = new AbortController()
+  const consumer: LaneConsumer = {
+    link,
+    lane,
+    listener,
+    places: openGate(maxOpenPulls),
+    pulls: openPulls(link),
+    partitions: new Map(),
+    leases: new Set(),
+    stopping: stop.signal,
+  }
+  const wakes = link.nc.subscribe(wakeSubject(lane), {
+    callback: (err, msg) => {
+      if (err) return link.log.error({ err, lane }, 'the subscription for wake-ups failed')
+      for (const partition of msg.string().split(',')) wake(consumer, Number(partition))
+    },
+  })
+  const gauges = openGauges(consumer)
+  const reconnects = link.onReconnect(() => void wakeLeftovers(consumer))
+  await link.nc.flush().catch(() => undefined) // from here on wake-ups arrive
+  void wakeLeftovers(consumer)
+
+  return {
+    async [Symbol.asyncDispose]() {
+      if (stop.signal.aborted) return
+      stop.abort()
+      wakes.unsubscribe()
+      reconnects[Symbol.dispose]()
+      await drain(consumer, drainMs)
+      gauges.dispose()
+    },
+  }
+}
+
+function wake(consumer: LaneConsumer, number: number): void {
+  const { lane, partitions, stopping } = consumer
+  if (stopping.aborted || !(Number.isInteger(number) && number >= 0 && number < lanes[lane].partitions)) return
+  const known = partitions.get(number)
+  if (known) known.rung()
+  else partitions.set(number, openPartition(consumer, number))
+}
+
+/**
+ * Looks after partitions whose wake-up nobody heard: a worker that was killed leaves doorbells behind. Whether anything is due
+ * for them, the listener will see.
+ */
+async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
+  const { link, lane, stopping } = consumer
+  const { stream, prefix } = lanes[lane]
+  try {
+    for (const { subject, pending, unacknowledged } of await consumersOf(link.jsm, stream))
+      if (subject.startsWith(prefix) && pending + unacknowledged > 0) wake(consumer, Number(subject.slice(prefix.length)))
+  } catch (err) {
+    if (!stopping.aborted) link.log.debug({ err, lane }, 'doorbells that are left could not be looked for; the sweeper rings what is due')
+  }
+}
+
+/** Takes nothing more, waits until what is held is released, then takes the leases. Unanswered messages are given out again. */
+async function drain({ link, places, pulls, partitions, leases }: LaneConsumer, drainMs: number): Promise<void> {
+  places.close()
+  const served = Promise.all([...partitions.values()].map((partition) => partition.served))
+  await pulls.stop()
+  await within(served, drainMs)
+  for (const lease of leases) lease.lose('the worker is shutting down')
+  await within(served, 1_000 * link.scale) // for work that heeds the signal
+}
+
+function openGauges({ lane, partitions, pulls, leases }: LaneConsumer): DisposableStack {
+  const gauges = new DisposableStack()
+  const labels = { lane }
+  const measure = (name: string, words: string, figure: () => number) => gauges.use(gauge(name, words, () => [{ value: figure(), labels }]))
+  measure('lockstep_lane_active_partitions', 'Partitions that a worker looks after.', () => partitions.size)
+  measure('lockstep_lane_held_partitions', 'Partitions that a worker holds.', () => leases.size)
+  measure('lockstep_lane_open_pulls', 'Pulls that wait for a doorbell.', () => pulls.open)
+  return gauges
+}
+
+export const nameOf = ({ lane }: Pick<LaneConsumer, 'lane'>, partition: number): string => consumerName(lane, partition)
+
+/** Waits for something, but not longer than this. */
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  const over = new AbortController()
+  await Promise.race([work, delay(ms, undefined, { signal: over.signal }).catch(() => undefined)])
+  over.abort()
+}

@@ -1,0 +1,133 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { lanes } from '@lockstep/contracts'
+import type { Msg } from '@nats-io/nats-core'
+import { type LaneConsumer, nameOf } from './lane-consumer.ts'
+import { ack, holdLease, nak } from './lease.ts'
+import { counted } from './metrics.ts'
+import type { Pulled } from './pulls.ts'
+import { createConsumer, isFull, isMissing, purgeLeaked } from './streams.ts'
+
+/** One partition of a lane, from its first wake-up until it is quiet. */
+export interface Partition {
+  /** Somebody rang it. */
+  rung(): void
+  /** Resolves when nothing is left of it, or the worker stops. */
+  served: Promise<void>
+}
+
+interface State {
+  consumer: LaneConsumer
+  number: number
+  /** When it was last rung or held, on the monotonic clock. */
+  activeAt: number
+  isHeld: boolean
+  hasConsumer: boolean
+}
+
+/** How long a pull stays open while other partitions wait for a place. */
+const hurriedPullMs = 150
+
+/** Serves a partition until it is quiet and the server holds nothing for it. */
+export function openPartition(consumer: LaneConsumer, number: number): Partition {
+  const state: State = { consumer, number, activeAt: performance.now(), isHeld: false, hasConsumer: false }
+  return {
+    rung() {
+      state.activeAt = performance.now()
+      if (state.isHeld) consumer.listener.onRung(number)
+      else consumer.pulls.expect(nameOf(consumer, number))
+    },
+    served: serve(state),
+  }
+}
+
+/** Never rejects. */
+async function serve(state: State): Promise<void> {
+  const { link, lane, partitions, stopping } = state.consumer
+  while (!stopping.aborted) {
+    try {
+      await serveOnce(state)
+      if (isQuiet(state) && !(await holdsSomething(state)) && isQuiet(state)) break
+    } catch (err) {
+      if (stopping.aborted) break
+      counted.openFailures(1, { lane, reason: isFull(err) ? 'full' : 'error' })
+      link.log.warn({ err, lane, partition: state.number }, 'partition could not be opened; trying again')
+      await delay(retryMs(state), undefined, { signal: stopping }).catch(() => undefined)
+    }
+  }
+  partitions.delete(state.number)
+}
+
+const isQuiet = ({ consumer, activeAt, hasConsumer }: State): boolean =>
+  hasConsumer && performance.now() - activeAt >= consumer.link.settings.idlePullMs
+
+/** One pull and what comes of it. */
+async function serveOnce(state: State): Promise<void> {
+  const { consumer, number } = state
+  if (!state.hasConsumer) await createConsumer(consumer.link, consumer.lane, number)
+  const pulled = await pull(state)
+  state.hasConsumer = pulled.kind !== 'unanswered'
+  if (pulled.kind !== 'message') return
+  await hold(state, pulled.msg, pulled.since)
+  state.activeAt = performance.now()
+}
+
+async function pull({ consumer, number }: State): Promise<Pulled> {
+  const { link, lane, places, pulls } = consumer
+  const leave = await places.enter()
+  if (!leave) return { kind: 'unanswered' }
+  try {
+    const expiresMs = places.waiting > 0 ? hurriedPullMs * link.scale : link.settings.idlePullMs
+    return await pulls.pull(lanes[lane].stream, nameOf(consumer, number), expiresMs)
+  } finally {
+    leave()
+  }
+}
+
+/**
+ * A message may be with a worker that is gone: somebody has to pull when the server gives it out again. Messages that a killed
+ * server has acknowledged and kept are never given out, and would keep new ones away: they are purged.
+ */
+async function holdsSomething({ consumer: { link, lane }, number }: State): Promise<boolean> {
+  try {
+    const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(lanes[lane].stream, nameOf({ lane }, number))
+    if (num_pending + num_ack_pending > 0) return true
+    await purgeLeaked(link, lane, number, delivered.stream_seq)
+    return false
+  } catch (err) {
+    return !isMissing(err)
+  }
+}
+
+/** Hands the partition to the listener under a lease, and resolves when it is released or the lease is lost. */
+async function hold(state: State, msg: Msg, since: number): Promise<void> {
+  const { consumer, number } = state
+  const { link, lane, leases, listener, stopping } = consumer
+  using lease = holdLease(link, msg, since)
+  if (stopping.aborted) return void lease.answer(nak()) // nothing was begun, another worker may have it at once
+  const released = Promise.withResolvers<void>()
+  lease.signal.addEventListener('abort', () => released.resolve())
+  leases.add(lease)
+  state.isHeld = true
+  counted.holds(1, { lane })
+  listener.onHeld({
+    partition: number,
+    lease,
+    header: (name) => msg.headers?.get(name) || undefined,
+    release({ again = false } = {}) {
+      const sent = lease.answer(again ? nak() : ack)
+      released.resolve()
+      return sent
+    },
+  })
+  await released.promise
+  state.isHeld = false
+  leases.delete(lease)
+  if (!lease.signal.aborted) return
+  counted.leaseLost(1, { lane })
+  link.log.warn({ lane, partition: number, err: lease.signal.reason }, 'the lease of a partition was lost')
+}
+
+/** 1–5 s; the spread keeps partitions that failed together from trying together. */
+function retryMs({ consumer }: State): number {
+  return (1_000 + Math.random() * 4_000) * consumer.link.scale
+}
