@@ -98,7 +98,8 @@ async function up(ownerUrl: string, service: ServiceName, migrations: MigrationL
     onCreateConnection: async (connection: DatabaseConnection) => {
       await connection.executeQuery(CompiledQuery.raw(`set search_path = ${schema}, pg_temp`))
     },
-    migrations: { migrationsList: migrations, schema, tableName: 'migrations', snapshot: false, silent: true },
+    // Each in a transaction of its own, so that one that makes an index may have none.
+    migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false, silent: true, allOrNothing: false },
   } as Parameters<typeof MikroORM.init>[0])
   try {
     const done = await (orm as MikroORM & { migrator: Migrator }).migrator.up()
