@@ -92,7 +92,7 @@ async function create({ dir, data, postgresBin, env, owner, log }) {
 }
 
 /** The user that PostgreSQL runs as when we are root: postgres where there is one, else nobody. */
-function unprivileged() {
+export function unprivileged() {
   if (!onPath('setpriv'))
     throw new Error('PostgreSQL refuses to run as root, and setpriv (package util-linux) is missing. Run this as an ordinary user.')
   const users = readFileSync('/etc/passwd', 'utf8')

@@ -72,6 +72,20 @@ export function startRedis(options: {
   port?: number
 }): Promise<RunningServer>
 
+/**
+ * Starts a PgBouncer of 1.21 or newer in transaction mode before the PostgreSQL server of the URL `server`, fetched below
+ * `<root>/.lockstep` the first time. `connections` is how many it opens for each role and database, `statements` how many it keeps of each.
+ */
+export function startPgbouncer(options: {
+  root: string
+  dir: string
+  server: string
+  /** Password by role. */
+  users: Record<string, string>
+  connections?: number
+  statements?: number
+}): Promise<RunningServer>
+
 /** The wanted port when it is free on loopback, otherwise another one that is. */
 export function freePort(wanted?: number): Promise<number>
 

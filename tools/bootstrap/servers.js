@@ -3,10 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { locateServers } from './locate.js'
+import { startPgbouncer } from './pgbouncer.js'
 import { greets, startPostgres } from './postgres.js'
 import { freePort, launch, lockFile, readJson, startTime, stopProcess, tied, writeJson } from './process.js'
 
-export { freePort, locateServers, startPostgres, tied }
+export { freePort, locateServers, startPgbouncer, startPostgres, tied }
 
 /** @typedef {import('./servers.js').RunningServer} RunningServer */
 

@@ -11,6 +11,12 @@ export interface ShareRow {
 
 /** Every share. Whoever hands out a shared thing reads its bound here; nobody else bounds tenants. */
 export const shares = {
+  pool_places: {
+    of: 'account',
+    limit: 0.5,
+    unit: 'parts of the connections to the database',
+    over: 'its further transactions wait in order',
+  },
   body_keys: { of: 'body', limit: 256, unit: 'distinct lane keys', over: 'the parts of further keys are kept without a lane' },
 } as const satisfies Record<string, ShareRow>
 

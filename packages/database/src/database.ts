@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@lockstep/contracts'
-import { counter, histogram } from '@lockstep/telemetry'
+import { histogram } from '@lockstep/telemetry'
 import type { AnyEntity, EntityClass, EntitySchema } from '@mikro-orm/core'
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql'
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Pool, type TypeOverrides, types } from 'pg'
-import { isDatabaseUnavailable, isSerializationFailure } from './errors.ts'
+import { accountShare, maxWaitMs } from './account-share.ts'
+import { retried } from './retry.ts'
+import { nameStatements, type StatementBounds, statementNames } from './statements.ts'
 
 /** An open transaction: entities through `em`, statements for many rows through `sql`. */
 export interface Tx {
@@ -30,7 +32,7 @@ export interface TransactionOptions {
 }
 
 export interface Database extends AsyncDisposable {
-  /** A transaction of one tenant, or of a list of them. Deadlocks and serialization failures are tried three times. */
+  /** A transaction of one tenant, or of a list of them. Deadlocks and serialization failures are tried three times, `RunAgain` fifty. */
   transaction<T>(accountIds: string | readonly string[], work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** A transaction without a tenant: for tables that have none and for functions that list (account, key). */
   system<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
@@ -46,35 +48,38 @@ export interface DatabaseConfig {
   /** The service's schema. */
   schema: string
   poolSize?: number
+  /** Bounds on the statements that have a name; for tests. */
+  statements?: StatementBounds
 }
 
 type Entities = (EntityClass<AnyEntity> | EntitySchema)[]
 
-const maxAttempts = 3
 const transactions = histogram('lockstep_db_transaction_seconds', 'Duration of a database transaction', 's')
-const deadlocks = counter('lockstep_db_deadlocks_total', 'Transactions that PostgreSQL rolled back as deadlocked or not serializable')
-
-/** A server that is stuck is worse than one that is gone: every wait inside PostgreSQL has a bound. Short statements gain nothing by JIT. */
-const serverSettings = '-c jit=off -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s'
+const defaultPoolSize = 10
 /** A health probe that waits longer has its answer. */
 const pingTimeoutMs = 2_000
 
 /**
- * Opens a service's schema. The pool connects on first use, so the server may be away at first. What fails because the
- * server is away, overloaded or collided with others is thrown as `busy`, its cause is PostgreSQL's own error.
+ * Opens a service's schema as its role, whose settings `provision` has made. The pool connects on first use, so the server may be
+ * away at first. Away, overloaded or collided leaves as `busy`, a statement past its time as `timeout`, with PostgreSQL's error as cause.
  */
 export async function openDatabase(config: DatabaseConfig, entities: Entities = []): Promise<Database> {
+  const poolSize = config.poolSize ?? defaultPoolSize
+  const names = statementNames(config.statements)
+  const share = accountShare(poolSize)
   const orm = await MikroORM.init({
     clientUrl: config.url,
     schema: config.schema,
     entities,
     connect: false,
-    pool: { min: 0, max: config.poolSize ?? 10 },
+    pool: { min: 0, max: poolSize },
     driverOptions: {
-      options: `${serverSettings} -c search_path=${config.schema}`,
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: maxWaitMs,
       application_name: `lockstep-${config.schema}`,
-      onPoolCreated: timestampsAsDates,
+      onPoolCreated: (pool: Pool) => {
+        timestampsAsDates(pool)
+        nameStatements(pool, names)
+      },
     },
     logger: () => undefined, // connections that PostgreSQL dropped: the work that needed one says so itself
     discovery: { warnWhenNoEntities: false },
@@ -94,8 +99,10 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     running.add(tracked)
     return tracked
   }
-  const run = <T>(accountIds: readonly string[], work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> =>
-    noted(retried(() => once(orm.em as EntityManager, config.schema, accountIds, work, options)))
+  const run = <T>(accountIds: readonly string[], work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> => {
+    const runs = () => retried(names, () => once(orm.em as EntityManager, config.schema, accountIds, work, options))
+    return noted(accountIds.length === 1 ? share.run(accountIds[0]!, runs, options.signal) : runs())
+  }
   const answers = () =>
     run([], (tx) => query(tx, sql`select 1`)).then(
       () => true,
@@ -111,7 +118,7 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     system: (work, options) => run([], work, options),
     statement: <Row>(statement: RawBuilder<unknown>) =>
       noted(
-        retried(async () => {
+        retried(names, async () => {
           const startedAt = performance.now()
           const { rows } = await statement.execute(outsideOfTransactions())
           transactions((performance.now() - startedAt) / 1000, { schema: config.schema })
@@ -172,25 +179,6 @@ function inTransaction<T>(root: EntityManager, work: (em: EntityManager) => Prom
     return work(em)
   })
 }
-
-/** Runs a transaction again when it collided with others; what the server is to blame for leaves as `busy`. */
-async function retried<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (error instanceof AppError) throw error
-      const collided = isSerializationFailure(error)
-      if (collided) deadlocks(1)
-      if (collided && tries < maxAttempts) await delay(jitteredMs(tries))
-      else if (isDatabaseUnavailable(error)) throw new AppError('busy', 'The database is away or overloaded; try again', { cause: error })
-      else throw error
-    }
-  }
-}
-
-/** The spread keeps transactions that collided from meeting again: up to 20 ms, then up to 40. */
-const jitteredMs = (tries: number): number => Math.random() * 20 * tries
 
 /** Runs one statement and returns its rows. Columns arrive as the caller names them; bigint as text, timestamps as Date. */
 export async function query<Row>(tx: Tx, statement: RawBuilder<unknown>): Promise<Row[]> {

@@ -1,5 +1,13 @@
+/**
+ * Thrown in a transaction's work when what it found has changed meanwhile: the transaction is run again from its start. It has a
+ * bound of its own and is not counted as a deadlock. `message` is what the caller reads when it is still so at the end.
+ */
+export class RunAgain extends Error {
+  override name = 'RunAgain'
+}
+
 /** An error and everything it was caused by, however a driver or ORM wrapped it. */
-function* causes(error: unknown): Iterable<Error & { code?: unknown }> {
+export function* causes(error: unknown): Iterable<Error & { code?: unknown }> {
   for (let e = error; e instanceof Error; e = e.cause ?? (e as { previous?: unknown }).previous) yield e
 }
 
@@ -29,15 +37,31 @@ const brokenConnection =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/
 
 /**
- * The database is away, overloaded or shutting down (SQLSTATE classes 08, 53, 57P, or a socket error), a lock wait or
- * statement ran into its bound, or transactions collided: no row is to blame, the same work succeeds later.
+ * What kind of trouble the database had with a piece of work. `away` (no connection, overloaded, shutting down): wait and blame
+ * nobody. `collided` (deadlock, serialization, lock wait): again. `too_slow` (statement past its time): ask for less at once.
  */
-export function isDatabaseUnavailable(error: unknown): boolean {
+export type DatabaseTrouble = 'away' | 'collided' | 'too_slow'
+
+/** The trouble that an error stands for, however deep it is wrapped; null when the work itself is to blame. */
+export function troubleOf(error: unknown): DatabaseTrouble | null {
   const state = sqlState(error)
-  if (state) return /^(08|53|57P|40001|40P01|55P03|57014)/.test(state)
-  for (const e of causes(error)) {
-    if (socketErrors.has(String(e.code)) || brokenConnection.test(e.message)) return true
-    if (e instanceof AggregateError && e.errors.some(isDatabaseUnavailable)) return true
+  if (state) {
+    if (/^(08|53|57P)/.test(state)) return 'away'
+    if (state === '57014') return 'too_slow'
+    return isSerializationFailure(error) || state === '55P03' ? 'collided' : null
   }
-  return false
+  for (const e of causes(error)) {
+    if (socketErrors.has(String(e.code)) || brokenConnection.test(e.message)) return 'away'
+    if (e instanceof AggregateError) {
+      const found = e.errors.map(troubleOf).find((trouble) => trouble !== null)
+      if (found) return found
+    }
+  }
+  return null
+}
+
+/** No row is to blame, and the same work succeeds later: the database is away or overloaded, or transactions collided. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  const trouble = troubleOf(error)
+  return trouble === 'away' || trouble === 'collided'
 }

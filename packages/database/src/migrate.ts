@@ -1,6 +1,7 @@
 import { AppError, type ServiceName } from '@lockstep/contracts'
 import { type Migration, Migrator } from '@mikro-orm/migrations'
 import { MikroORM } from '@mikro-orm/postgresql'
+import { CompiledQuery, type DatabaseConnection } from 'kysely'
 import { Client } from 'pg'
 
 /** A service's schema and role are named after it. */
@@ -8,6 +9,21 @@ export const schemaOf = (service: ServiceName): string => service.replaceAll('-'
 
 /** The role that owns every schema and runs the migrations. */
 export const ownerRole = 'lockstep_owner'
+
+/**
+ * What every connection of a role is told: as settings of the role and not of a connection's start, which a pooler such as PgBouncer
+ * refuses or mixes up. A server that is stuck is worse than one that is gone, so every wait inside PostgreSQL has a bound.
+ */
+const roleSettings = {
+  service: {
+    jit: 'off', // short statements gain nothing by it
+    lock_timeout: '10s',
+    statement_timeout: '60s',
+    idle_in_transaction_session_timeout: '60s',
+    random_page_cost: '1.1', // no disk that turns; with 4, whole tables are read for a hundred rows
+  },
+  owner: { lock_timeout: '10s' },
+}
 
 export type MigrationList = { name: string; class: new (...args: ConstructorParameters<typeof Migration>) => Migration }[]
 
@@ -21,14 +37,16 @@ export interface Provision {
 }
 
 /**
- * Creates the database, the owner role, and a schema and role for each service; repeating it changes only passwords.
+ * Creates the database, the owner role, and a schema and role for each service; repeating it changes only passwords and settings.
  * A service's role sees its own schema and nothing else.
  */
 export async function provision(options: Provision): Promise<void> {
   await withClient(options.adminUrl, async (client) => {
-    await ensureRole(client, ownerRole, options.ownerPassword)
-    for (const [service, password] of Object.entries(options.passwords))
-      await ensureRole(client, schemaOf(service as ServiceName), password)
+    await ensureRole(client, ownerRole, options.ownerPassword, roleSettings.owner)
+    for (const [service, password] of Object.entries(options.passwords)) {
+      const schema = schemaOf(service as ServiceName)
+      await ensureRole(client, schema, password, { ...roleSettings.service, search_path: `${schema}, pg_temp` })
+    }
     const found = await client.query('select 1 from pg_database where datname = $1', [options.database])
     if (found.rowCount === 0)
       await client.query(
@@ -51,11 +69,14 @@ export async function provision(options: Provision): Promise<void> {
   })
 }
 
-async function ensureRole(client: Client, role: string, password: string): Promise<void> {
+async function ensureRole(client: Client, role: string, password: string, settings: Record<string, string>): Promise<void> {
   const found = await client.query('select 1 from pg_roles where rolname = $1', [role])
   await client.query(
     `${found.rowCount === 0 ? 'create' : 'alter'} role ${role} login nosuperuser nobypassrls password ${client.escapeLiteral(password)}`,
   )
+  // A list of names is a list of words; quoted, it would be one name.
+  for (const [name, value] of Object.entries(settings))
+    await client.query(`alter role ${role} set ${name} = ${name === 'search_path' ? value : client.escapeLiteral(value)}`)
 }
 
 /** Runs a service's pending migrations as the owner; answers their names. Two at once take turns: the second finds nothing to do. */
@@ -74,8 +95,11 @@ async function up(ownerUrl: string, service: ServiceName, migrations: MigrationL
     entities: [],
     extensions: [Migrator],
     discovery: { warnWhenNoEntities: false },
-    driverOptions: { options: `-c search_path=${schema} -c lock_timeout=10s` },
-    migrations: { migrationsList: migrations, schema, tableName: 'migrations', snapshot: false, silent: true },
+    onCreateConnection: async (connection: DatabaseConnection) => {
+      await connection.executeQuery(CompiledQuery.raw(`set search_path = ${schema}, pg_temp`))
+    },
+    // Each in a transaction of its own, so that one that makes an index may have none.
+    migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false, silent: true, allOrNothing: false },
   } as Parameters<typeof MikroORM.init>[0])
   try {
     const done = await (orm as MikroORM & { migrator: Migrator }).migrator.up()

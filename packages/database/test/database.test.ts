@@ -9,9 +9,11 @@ import {
   openDatabase,
   query,
   queryOne,
+  RunAgain,
   sql,
   sqlState,
   type Tx,
+  troubleOf,
   withClient,
 } from '../src/index.ts'
 
@@ -146,13 +148,13 @@ test('after a signal no further statement begins', async () => {
   expect(second).toBe(false)
 })
 
-test('a bound is on each statement: a long transaction of short ones lives, a stuck one is cut off as busy', async () => {
+test('a bound is on each statement: a long transaction of short ones lives, a stuck one is cut off as too slow, which is not away', async () => {
   const short = { statementTimeoutMs: 300 }
   await db.system(async (tx) => {
     for (let i = 0; i < 4; i++) await query(tx, sql`select pg_sleep(0.1)`)
   }, short)
   const stuck = db.system((tx) => query(tx, sql`select pg_sleep(20)`), short)
-  await expect(stuck).rejects.toMatchObject({ failure: 'busy', cause: { code: '57014' } })
+  await expect(stuck).rejects.toMatchObject({ failure: 'timeout', cause: { code: '57014' } })
   expect(await db.system((tx) => queryOne(tx, sql`select current_setting('statement_timeout') as ms`))).toEqual({ ms: '1min' })
 })
 
@@ -200,6 +202,49 @@ test.each(['EPIPE', 'ECONNREFUSED', '57P01', '53300', '08006'])(
     expect(isDatabaseUnavailable(error)).toBe(true)
   },
 )
+
+test.each([
+  ['08006', 'away'],
+  ['53300', 'away'],
+  ['57P01', 'away'],
+  ['ECONNRESET', 'away'],
+  ['40001', 'collided'],
+  ['40P01', 'collided'],
+  ['55P03', 'collided'],
+  ['57014', 'too_slow'],
+  ['23505', null],
+])('the trouble of %s is %s, and only away and collided mean that the same work succeeds later', (code, trouble) => {
+  const error = new Error('query failed', { cause: Object.assign(new Error('x'), { code }) })
+  expect(troubleOf(error)).toBe(trouble)
+  expect(isDatabaseUnavailable(error)).toBe(trouble === 'away' || trouble === 'collided')
+})
+
+test('a lock wait past its bound is a collision and leaves as busy', async () => {
+  await db.system(async (tx) => {
+    await bump(tx, 1)
+    const waits = db.system(async (other) => {
+      await query(other, sql`set local lock_timeout = '50ms'`)
+      await bump(other, 1)
+    })
+    await expect(waits).rejects.toMatchObject({ failure: 'busy', cause: { code: '55P03' } })
+  })
+})
+
+test('work that asks to be run again gets far more runs than a deadlock, and they count as none', async () => {
+  let runs = 0
+  expect(
+    await db.system(async () => {
+      if (++runs < 20) throw new RunAgain('The people were joined meanwhile; try again')
+      return runs
+    }),
+  ).toBe(20)
+  const forever = db.system(async () => {
+    runs++
+    throw new RunAgain('The people were joined meanwhile; try again')
+  })
+  await expect(forever).rejects.toMatchObject({ failure: 'busy', message: 'The people were joined meanwhile; try again' })
+  expect(runs).toBe(70)
+})
 
 test.each(['23505', '22P05', '42501', 'ENOENT'])('%s is somebody’s fault', (code) => {
   expect(isDatabaseUnavailable(Object.assign(new Error('x'), { code }))).toBe(false)

@@ -19,7 +19,7 @@ beforeAll(async () => {
       create table notes (id integer primary key, account_id uuid not null, due boolean not null default true);
       ${tenantTable('accounts', 'notes')}
       create function due_notes() returns table (account_id uuid, id integer)
-        language sql stable security definer set search_path = accounts
+        language sql stable security definer set search_path = accounts, pg_temp
         as $$ select account_id, id from notes where due order by id $$;`)
   })
   db = stack.use(await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts' }))

@@ -20,6 +20,8 @@ export type CallWith = Partial<Call> & { timeoutMs?: number }
 
 export const accountHeader = 'lockstep-account'
 export const defaultTimeoutMs = 10_000
+/** The largest message that a client or a server takes. */
+export const maxMessageBytes = 16 * 1024 * 1024
 
 const failureByStatus = new Map<number, Failure>(Object.entries(failures).map(([name, row]) => [row.grpc, name as Failure]))
 
@@ -27,6 +29,11 @@ const failureByStatus = new Map<number, Failure>(Object.entries(failures).map(([
 export function failureOfStatus(status: number): Failure {
   if (status === Status.CANCELLED) return 'timeout'
   return failureByStatus.get(status) ?? 'internal'
+}
+
+/** Whether a call failed for the size of its message. grpc-js gives that the status of a rate limit, and only its words differ. */
+export function isTooLarge(status: number, words: string): boolean {
+  return status === Status.RESOURCE_EXHAUSTED && /^(Received|Sent) message larger than max \(/.test(words)
 }
 
 const accountPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

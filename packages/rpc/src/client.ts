@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { type Channel, ChannelCredentials, connectivityState } from '@grpc/grpc-js'
 import { AppError } from '@lockstep/contracts'
-import { type CallOptions, type Client, ClientError, createChannel, createClient, Metadata } from 'nice-grpc'
+import { type CallOptions, type Client, ClientError, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
-import { accountHeader, type CallWith, defaultTimeoutMs, failureOfStatus } from './call.ts'
+import { accountHeader, type CallWith, defaultTimeoutMs, failureOfStatus, isTooLarge, maxMessageBytes } from './call.ts'
+import { openChannel } from './channel.ts'
 import type { TlsFiles } from './server.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of a generated client are ours to replace
@@ -14,18 +15,16 @@ export type RpcClient<Definition extends CompatServiceDefinition> = {
   [Name in keyof Client<Definition>]: WithCall<Client<Definition>[Name]>
 } & Disposable
 
-/** Connects to a service at host:port; the connection is made by the first call and made again whenever it breaks. */
+/**
+ * Connects to a service at `host:port`, or at several with commas between: calls take turns over all addresses. Connections are
+ * made by the first call and made again whenever they break.
+ */
 export function connect<Definition extends CompatServiceDefinition>(
   definition: Definition,
   address: string,
   tls?: TlsFiles,
 ): RpcClient<Definition> {
-  const channel = createChannel(address, tls ? ChannelCredentials.createSsl(...read(tls)) : ChannelCredentials.createInsecure(), {
-    'grpc.max_receive_message_length': 16 * 1024 * 1024,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.keepalive_time_ms': 20_000,
-  })
+  const channel = openChannel(address, tls ? ChannelCredentials.createSsl(...read(tls)) : ChannelCredentials.createInsecure())
   const raw = createClient(definition as CompatServiceDefinition, channel) as unknown as Record<string, RawMethod>
   const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => channel.close() }
   const { fullName, methods } = definition as unknown as GeneratedDefinition
@@ -107,6 +106,11 @@ function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSi
 
 /** What a failed call is to its caller. One that was cut off on our side may have had its effect. */
 function failureOf(error: unknown, call: CallWith, path: string): unknown {
+  if (error instanceof ClientError && isTooLarge(error.code, error.details))
+    return new AppError('tooLarge', `The call ${path} carries more than ${maxMessageBytes / 1024 / 1024} MB; ask for less at a time`, {
+      cause: error,
+      details: { path },
+    })
   if (error instanceof ClientError) return new AppError(failureOfStatus(error.code), error.details, { cause: error, details: { path } })
   if (!(error instanceof Error) || error.name !== 'AbortError') return error
   const reason: unknown = call.signal?.aborted ? call.signal.reason : undefined

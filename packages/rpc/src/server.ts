@@ -5,7 +5,7 @@ import { counter, type Logger } from '@lockstep/telemetry'
 import { type CallContext, createServer, ServerError, type ServerMiddlewareCall, type ServiceImplementation } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { Status } from 'nice-grpc-common'
-import { accountOf, type Call, requireAccount } from './call.ts'
+import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
 
 /** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
 export interface TlsFiles {
@@ -58,9 +58,30 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
 /** Calls that still run this long after the server was told to close are cut off. */
 const shutdownMs = 5_000
 
-/** Serves gRPC on a port (0 = any free one); closing refuses new calls and lets running ones finish. */
-export async function serve(options: { host: string; port: number; served: Served[]; log: Logger; tls?: TlsFiles }): Promise<RpcServer> {
-  const server = createServer({ 'grpc.max_receive_message_length': 16 * 1024 * 1024 }).use(errors(options.log))
+/**
+ * A connection older than this (give or take a tenth) takes no new calls: its client makes another, to a replica that may be new.
+ * Calls that run finish within their own deadlines; what is left after the grace is cut off.
+ */
+const connectionAge = { maxMs: 60_000, graceMs: 3_600_000 }
+
+export interface ServeOptions {
+  host: string
+  /** 0 = any free one. */
+  port: number
+  served: Served[]
+  log: Logger
+  tls?: TlsFiles
+  /** Another age of connections, for tests. */
+  maxConnectionAgeMs?: number
+}
+
+/** Serves gRPC; closing refuses new calls and lets running ones finish. */
+export async function serve(options: ServeOptions): Promise<RpcServer> {
+  const server = createServer({
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_connection_age_ms': options.maxConnectionAgeMs ?? connectionAge.maxMs,
+    'grpc.max_connection_age_grace_ms': connectionAge.graceMs,
+  }).use(errors(options.log))
   for (const { definition, implementation } of options.served) server.add(definition, implementation as never)
   const port = await server.listen(`${options.host}:${options.port}`, credentials(options.tls))
   return {

@@ -50,10 +50,10 @@ export class Accounts extends Migration {
 
     // What the platform itself must know before it knows the tenant. Owned by the owner, who sees every tenant's rows.
     this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
-        language sql stable security definer set search_path = accounts
+        language sql stable security definer set search_path = accounts, pg_temp
         as $$ select k.account_id, k.id from api_keys k where k.hash = key_hash $$;
       create function all_app_secrets() returns setof apps
-        language sql stable security definer set search_path = accounts
+        language sql stable security definer set search_path = accounts, pg_temp
         as $$ select * from apps order by id $$;
       create function webhook_app(app uuid)
         returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, sealed_verify_token bytea,

@@ -18,7 +18,7 @@ export class Api extends Migration {
 
     // Old keys of every tenant, some at a time: rows that a request is looking at are left for the next run.
     this.addSql(`create function drop_idempotency_keys(before timestamptz, most integer) returns integer
-        language sql security definer set search_path = api
+        language sql security definer set search_path = api, pg_temp
         as $$
           with old as (select account_id, key from idempotency_keys where created_at < before
                        order by account_id, key limit most for update skip locked),

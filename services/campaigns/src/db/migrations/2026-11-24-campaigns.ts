@@ -84,10 +84,10 @@ export class Campaigns extends Migration {
       );${tenantTable('campaigns', 'campaign_statistics')}`)
 
     this.addSql(`create function campaign_owner(campaign uuid) returns table (account_id uuid, connection_id uuid)
-        language sql stable security definer set search_path = campaigns
+        language sql stable security definer set search_path = campaigns, pg_temp
         as $$ select c.account_id, c.connection_id from campaigns c where c.id = campaign $$;
       create function campaigns_with_stale_sending(older_than timestamptz) returns table (account_id uuid, campaign_id uuid)
-        language sql stable security definer set search_path = campaigns
+        language sql stable security definer set search_path = campaigns, pg_temp
         as $$ select distinct a.account_id, a.campaign_id from attempts a where a.outcome = 'sending' and a.claimed_at < older_than $$;`)
     this.addSql(feedTable)
     this.addSql(fenceTable)

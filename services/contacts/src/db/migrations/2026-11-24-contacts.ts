@@ -91,7 +91,7 @@ export class Contacts extends Migration {
 
     // A file's chunks are there before its import is; those of an upload that died are nobody's.
     this.addSql(`create function abandoned_uploads(before timestamptz) returns table (account_id uuid, import_id uuid)
-        language sql stable security definer set search_path = contacts
+        language sql stable security definer set search_path = contacts, pg_temp
         as $$ select c.account_id, c.import_id from import_chunks c
               where not exists (select from imports i where i.id = c.import_id)
               group by c.account_id, c.import_id having max(c.created_at) < before limit 100 $$;`)
