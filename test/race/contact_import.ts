@@ -21,14 +21,14 @@ export const contactImport = scenario<Tenant>({
       statements: [
         {
           in: 'insert into identities',
-          replace: String.raw`order by namespace, match_key\s+on conflict \(account_id, namespace, match_key\) do nothing`,
-          by: 'where not exists (select from identities i where i.namespace = v.namespace and i.match_key = v.match_key)',
+          replace: String.raw`order by account_id, namespace, match_key\s+on conflict \(account_id, namespace, match_key\) do nothing`,
+          by: 'where not exists (select from identities i where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key)',
         },
         { in: 'update imports set done_bytes', replace: "and state = 'running' and rows = ", by: 'and 0 <= ' },
       ],
       drop: ['alter table contacts.identities drop constraint identities_pkey', 'drop index contacts.imports_running'],
       restore: [
-        'truncate contacts.identities, contacts.contacts, contacts.imports, contacts.import_chunks, contacts.import_errors',
+        'truncate contacts.identities, contacts.contacts, contacts.contact_tags, contacts.imports, contacts.import_chunks, contacts.import_errors',
         'alter table contacts.identities add primary key (account_id, namespace, match_key)',
         "create unique index imports_running on contacts.imports (account_id) where state = 'running'",
       ],

@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { parsePhone } from './identity.ts'
-import { clean, maxTagLength } from './text.ts'
+import { clean, maxTagLength, maxTags } from './text.ts'
 
 /** What each column of a file is: a field of the contact, or an attribute of that name; '' is left out. */
 export type Columns = ({ field: 'phone' | 'name' | 'tags' | 'optedOut' } | { attribute: string } | undefined)[]
@@ -97,7 +97,7 @@ function setTags(contact: ImportedContact, text: string): string | undefined {
   const long = tags.find((tag) => tag.length > maxTagLength)
   if (long) return `The tag "${long.slice(0, 32)}…" is longer than ${maxTagLength} characters`
   contact.tags = [...new Set(tags.filter(Boolean))]
-  return undefined
+  return contact.tags.length > maxTags ? `The row names ${contact.tags.length} tags; at most ${maxTags} are allowed` : undefined
 }
 
 function setAttribute(contact: ImportedContact, name: string, text: string): undefined {

@@ -1,19 +1,8 @@
 import { bind } from '@lockstep/rpc'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
-import {
-  type BaseOverrides,
-  every,
-  feedService,
-  measureFeed,
-  openDoors,
-  type Started,
-  started,
-  sweepFeed,
-  work,
-  workSets,
-} from '@lockstep/service'
+import { every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work, workSets } from '@lockstep/service'
 import type { Config } from './config.ts'
-import { createContext } from './context.ts'
+import { createContext, type Overrides } from './context.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
 import { importContacts } from './lanes/import.ts'
 import { learn } from './lanes/learn.ts'
@@ -23,7 +12,7 @@ import { methods } from './rpc/index.ts'
 const maxImports = 4
 
 /** Starts the service: its lanes and timers, then its doors. */
-export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
+export async function start(config: Config, overrides?: Overrides): Promise<Started> {
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
   up.use(await work(ctx, 'contacts.import', ctx.ownFeed, importContacts, { maxActive: maxImports }))

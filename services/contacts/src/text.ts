@@ -11,3 +11,7 @@ export const maxTagLength = 64
  * neither may be longer than 16 kB.
  */
 export const maxAttributesLength = 32_000
+
+/** Most tags that a contact carries, and most characters in all of them. */
+export const maxTags = 200
+export const maxTotalTagsLength = 8_000

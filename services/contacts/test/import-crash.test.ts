@@ -54,7 +54,7 @@ test('an import that is killed goes on after its last committed batch and counts
 test('an import whose lock another process has taken over commits nothing more, and is completed by the newest holder', {
   timeout: 90_000,
 }, async () => {
-  await using setting = await openSetting()
+  await using setting = await openSetting({ imports: { sliceMs: 60_000 } })
   const { id } = await setting.contacts.createImport(file(csv), setting.call)
   await begun(setting, id)
   await setting.world.sql('update contacts.lock_fences set token = token + 1')

@@ -107,6 +107,21 @@ test('a stop counts also in a row that is rejected for its attributes', async ()
   expect(await byPhone('4915100000001')).toMatchObject({ optedOut: true })
 })
 
+test('a row that would give its contact more than 200 tags is rejected, tags that it has count once, and a join keeps to the limit', async () => {
+  const { contacts, call } = tenant()
+  const tags = (from: number, n: number) => Array.from({ length: n }, (_, i) => `t${from + i}`).join(';')
+  const rows = [tags(0, 201), tags(0, 150), tags(100, 60), tags(50, 150), 'one'].map((cell) => `+4915100000001,${cell}\n`)
+  const done = await importCsv(setting, `phone,tags\n${rows.join('')}`)
+  expect(counts(done)).toEqual({ state: 'done', rows: 5, created: 1, updated: 0, duplicates: 2, rejected: 2 })
+  expect(await errors(done.id)).toEqual([
+    { line: 2, reason: 'The row names 201 tags; at most 200 are allowed' },
+    { line: 6, reason: expect.stringContaining('more than 200 tags') },
+  ])
+  await importCsv(setting, `phone,tags\n+4915100000002,${tags(150, 100)}\n`)
+  const [id] = await inbound(setting, { waId: '4915100000002', movedFromWaId: '4915100000001' })
+  expect((await contacts.getContact({ id: id! }, call)).tags).toHaveLength(200)
+})
+
 test('of very many rejected rows the first 10,000 are kept and all are counted', async () => {
   tenant()
   const done = await importCsv(setting, `phone\n${'x\n'.repeat(10_500)}`)

@@ -37,7 +37,11 @@ test('two contacts who turn out to be one person are joined: the older stays, no
   const userId = `DE.${waId}`
   const [older] = await inbound(setting, { waId, profileName: 'Ada', atMs: 1_000 })
   const [younger] = await inbound(setting, { userId, profileName: 'A.', atMs: 3_000 })
-  await setting.world.sql(`update contacts.contacts set tags = '{vip}', attributes = '{"city":"Ulm"}' where id = $1`, [younger])
+  await setting.world.sql(`update contacts.contacts set attributes = '{"city":"Ulm"}' where id = $1`, [younger])
+  await setting.world.sql(`insert into contacts.contact_tags (account_id, tag, contact_id) values ($1, 'vip', $2)`, [
+    setting.call.accountId,
+    younger,
+  ])
   const answer = await setting.contacts.recordInbound(
     { people: [person({ accountId: setting.call.accountId, waId, userId, text: 'stop', wamid: `w-${waId}`, atMs: 2_000 })] },
     {},

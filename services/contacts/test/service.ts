@@ -6,6 +6,7 @@ import { connect, type RpcClient } from '@lockstep/rpc'
 import { ContactsDefinition, type Import, type InboundPerson } from '@lockstep/rpc/gen/contacts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import type { Config } from '../src/config.ts'
+import type { Overrides } from '../src/context.ts'
 import { start } from '../src/service.ts'
 
 export const scale = 0.05
@@ -19,12 +20,12 @@ export interface Setting extends AsyncDisposable {
 }
 
 /** A service that stands in its own world; its feed also plays the part of that of campaigns. */
-export async function openSetting(options: { service?: boolean } = {}): Promise<Setting> {
+export async function openSetting(options: { service?: boolean } & Overrides = {}): Promise<Setting> {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const grpcPort = await freePort()
   const config: Config = { ...world.base('contacts'), grpcPort, campaignsAddress: `127.0.0.1:${grpcPort}` }
-  if (options.service !== false) up.use(await start(config, { scale }))
+  if (options.service !== false) up.use(await start(config, { scale, ...options }))
   const contacts = up.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`))
   const call = { accountId: randomUUID() }
   // The service looked for the feed of campaigns at its own port before that was open; gRPC tries again after a while only.

@@ -1,8 +1,10 @@
-import { query, sql, type Tx } from '@lockstep/database'
-import { maxAttributesLength } from '../text.ts'
+import { sql, type Tx } from '@lockstep/database'
+import { rowset } from './rowset.ts'
+import { insertTags } from './tags.ts'
 
 /** What is known about a contact; what is left out stays as it is. */
 export interface Facts {
+  accountId: string
   contactId: string
   name?: string
   phone?: string
@@ -18,121 +20,97 @@ export interface Facts {
   importId?: string
 }
 
+const columns = `id uuid, account_id uuid, name text, phone text, phone_at timestamptz, wa_id text, wa_id_at timestamptz, user_id text,
+  user_id_at timestamptz, attributes jsonb, last_inbound_at timestamptz, import_id uuid`
+
 /** Of two ids the one that was named later stays; of one moment the greater, so that any order ends the same. */
 const newest = (id: string) => {
   const [column, at] = [sql.ref(id), sql.ref(`${id}_at`)]
-  const [mine, its] = [sql`c.${column}`, sql`excluded.${column}`]
+  const [mine, its] = [sql`c.${column}`, sql`v.${column}`]
   return sql`${column} = case when ${its} <> '' and (${mine} = ''
-      or (excluded.${at}, ${its}) > (coalesce(c.${at}, '-infinity'), ${mine})) then ${its} else ${mine} end,
-    ${at} = greatest(c.${at}, excluded.${at})`
+      or (v.${at}, ${its}) > (coalesce(c.${at}, '-infinity'), ${mine})) then ${its} else ${mine} end,
+    ${at} = greatest(c.${at}, v.${at})`
 }
 
 /**
- * Makes contacts and adds to existing ones, which the caller has locked: empty fields are filled, tags united, attributes
- * merged, the source stays. An id gives way to one that the person was named by later.
+ * Makes the contacts that `created` names and adds to the others, which the caller has locked: empty fields are filled, tags united,
+ * attributes merged, the source stays. An id gives way to one that the person was named by later.
  */
-export async function writeFacts(tx: Tx, source: string, facts: Facts[]): Promise<void> {
-  if (facts.length === 0) return
-  await sql`insert into contacts as c
-      (id, account_id, name, phone, phone_at, wa_id, wa_id_at, user_id, user_id_at, tags, attributes, source, last_inbound_at, last_import_id)
-    select v.id, ${tx.accountId}::uuid, v.name, v.phone, v.phone_at, v.wa_id, v.wa_id_at, v.user_id, v.user_id_at, v.tags, v.attributes,
-      ${source}, v.last_inbound_at, v.import_id
-    from jsonb_to_recordset(${JSON.stringify(mergeFacts(facts))}::jsonb) as v(id uuid, name text, phone text, phone_at timestamptz,
-      wa_id text, wa_id_at timestamptz, user_id text, user_id_at timestamptz, tags text[], attributes jsonb, last_inbound_at timestamptz,
-      import_id uuid)
-    order by v.id
-    on conflict (id) do update set
-      name = case when c.name = '' then excluded.name else c.name end,
+export async function writeFacts(tx: Tx, source: string, facts: Facts[], created: ReadonlySet<string>): Promise<void> {
+  const rows = mergeFacts(facts)
+  await insertContacts(
+    tx,
+    source,
+    rows.filter((row) => created.has(row.id)),
+  )
+  await updateContacts(
+    tx,
+    rows.filter((row) => !created.has(row.id)),
+  )
+  await insertTags(tx, facts)
+}
+
+async function insertContacts(tx: Tx, source: string, rows: FactsRow[]): Promise<void> {
+  if (rows.length === 0) return
+  await sql`insert into contacts
+      (id, account_id, name, phone, phone_at, wa_id, wa_id_at, user_id, user_id_at, attributes, source, last_inbound_at, last_import_id)
+    select v.id, v.account_id, coalesce(v.name, ''), coalesce(v.phone, ''), v.phone_at, coalesce(v.wa_id, ''), v.wa_id_at,
+      coalesce(v.user_id, ''), v.user_id_at, coalesce(v.attributes, '{}'), ${source}, v.last_inbound_at, v.import_id
+    from ${rowset(rows, columns)}`.execute(tx.sql)
+}
+
+async function updateContacts(tx: Tx, rows: FactsRow[]): Promise<void> {
+  if (rows.length === 0) return
+  await sql`update contacts c set
+      name = case when c.name = '' and v.name <> '' then v.name else c.name end,
       ${newest('phone')}, ${newest('wa_id')}, ${newest('user_id')},
-      tags = case when c.tags @> excluded.tags then c.tags
-                  else array(select distinct t from unnest(c.tags || excluded.tags) t order by t) end,
-      attributes = c.attributes || excluded.attributes,
-      last_inbound_at = greatest(c.last_inbound_at, excluded.last_inbound_at),
-      last_import_id = coalesce(excluded.last_import_id, c.last_import_id),
-      updated_at = now()`.execute(tx.sql)
+      attributes = case when v.attributes is null then c.attributes else c.attributes || v.attributes end,
+      last_inbound_at = greatest(c.last_inbound_at, v.last_inbound_at),
+      last_import_id = coalesce(v.import_id, c.last_import_id),
+      updated_at = now()
+    from ${rowset(rows, columns)} where c.id = v.id and c.account_id = v.account_id`.execute(tx.sql)
 }
-
-/**
- * Which of these facts, in their order, would give their contact more attributes than it may carry; the caller has locked the
- * contacts and leaves those facts out. A contact that is past the limit may be written to as long as it does not grow.
- */
-export async function overfull(tx: Tx, facts: Facts[]): Promise<Set<Facts>> {
-  const refused = new Set<Facts>()
-  const carried = await attributesOf(
-    tx,
-    facts.map((fact) => fact.contactId),
-  )
-  for (const fact of facts) {
-    const before = carried.get(fact.contactId)
-    const after = { ...before, ...fact.attributes }
-    const length = lengthOf(after)
-    if (length > maxAttributesLength && length > lengthOf(before)) refused.add(fact)
-    else carried.set(fact.contactId, after)
-  }
-  return refused
-}
-
-async function attributesOf(tx: Tx, ids: string[]): Promise<Map<string, Record<string, string>>> {
-  const rows = await query<{ id: string; attributes: Record<string, string> }>(
-    tx,
-    sql`select id, attributes from contacts where id = any(${ids}::uuid[]) and account_id = ${tx.accountId}::uuid and attributes <> '{}'`,
-  )
-  return new Map(rows.map((row) => [row.id, row.attributes]))
-}
-
-const lengthOf = (attributes: Record<string, string> = {}): number =>
-  Object.entries(attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 
 interface FactsRow {
   id: string
-  name: string
-  phone: string
-  phone_at: Date | null
-  wa_id: string
-  wa_id_at: Date | null
-  user_id: string
-  user_id_at: Date | null
-  tags: string[]
-  attributes: Record<string, string>
-  last_inbound_at: Date | null
-  import_id: string | null
+  account_id: string
+  name?: string
+  phone?: string
+  phone_at?: Date
+  wa_id?: string
+  wa_id_at?: Date
+  user_id?: string
+  user_id_at?: Date
+  attributes?: Record<string, string>
+  last_inbound_at?: Date
+  import_id?: string
 }
 
 /** One row a contact, by the rules of the statement: the earlier name fills, the later named id stays. */
 function mergeFacts(facts: Facts[]): FactsRow[] {
   const rows = new Map<string, FactsRow>()
   for (const fact of facts) {
-    const row = rows.get(fact.contactId)
-    const { namedAt = null, changedPhone } = fact
-    const [phone, phone_at] = later(row?.phone, row?.phone_at, fact.phone, changedPhone ? namedAt : null)
-    const [wa_id, wa_id_at] = later(row?.wa_id, row?.wa_id_at, fact.waId, namedAt)
-    const [user_id, user_id_at] = later(row?.user_id, row?.user_id_at, fact.userId, namedAt)
-    const inbound = [row?.last_inbound_at, fact.lastInboundAt].flatMap((at) => at?.getTime() ?? [])
-    rows.set(fact.contactId, {
-      id: fact.contactId,
-      name: row?.name || fact.name || '',
-      phone,
-      phone_at,
-      wa_id,
-      wa_id_at,
-      user_id,
-      user_id_at,
-      tags: [...new Set([...(row?.tags ?? []), ...(fact.tags ?? [])])],
-      attributes: { ...row?.attributes, ...fact.attributes },
-      last_inbound_at: inbound.length > 0 ? new Date(Math.max(...inbound)) : null,
-      import_id: fact.importId ?? row?.import_id ?? null,
-    })
+    let row = rows.get(fact.contactId)
+    if (!row) {
+      row = { id: fact.contactId, account_id: fact.accountId }
+      rows.set(fact.contactId, row)
+    }
+    row.name ||= fact.name
+    nameLater(row, 'phone', fact.phone, fact.changedPhone ? fact.namedAt : undefined)
+    nameLater(row, 'wa_id', fact.waId, fact.namedAt)
+    nameLater(row, 'user_id', fact.userId, fact.namedAt)
+    if (fact.attributes) row.attributes = Object.assign(row.attributes ?? {}, fact.attributes)
+    if (fact.lastInboundAt && !(row.last_inbound_at && row.last_inbound_at > fact.lastInboundAt)) row.last_inbound_at = fact.lastInboundAt
+    row.import_id = fact.importId ?? row.import_id
   }
   return [...rows.values()]
 }
 
-function later(
-  id: string | undefined,
-  at: Date | null | undefined,
-  otherId: string | undefined,
-  otherAt: Date | null,
-): [id: string, at: Date | null] {
-  if (!otherId) return [id ?? '', at ?? null]
-  const wins = !id || (otherAt !== null && (!at || otherAt > at || (otherAt.getTime() === at.getTime() && otherId > id)))
-  return wins ? [otherId, otherAt] : [id, at ?? null]
+function nameLater(row: FactsRow, column: 'phone' | 'wa_id' | 'user_id', id: string | undefined, at: Date | undefined): void {
+  if (!id) return
+  const [before, beforeAt] = [row[column], row[`${column}_at`]]
+  const wins = !before || (at && (!beforeAt || at > beforeAt || (at.getTime() === beforeAt.getTime() && id > before)))
+  if (!wins) return
+  row[column] = id
+  row[`${column}_at`] = at
 }

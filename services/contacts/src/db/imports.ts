@@ -1,5 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import type { CsvPlace } from '../csv.ts'
 import { type Import, ImportSchema } from './entities.ts'
 
 /** More refused rows than this are counted but not kept. */
@@ -11,6 +12,9 @@ export async function findImport(tx: Tx, id: string): Promise<Import> {
   if (!found) throw new AppError('notFound', `There is no import ${id}`)
   return found
 }
+
+/** Every piece of a file but the last has this size. */
+export const chunkBytes = 256_000
 
 /** Keeps a piece of a file. */
 export async function insertChunk(tx: Tx, importId: string, seq: number, bytes: Uint8Array): Promise<void> {
@@ -50,19 +54,40 @@ export interface Tally {
   rejected: number
 }
 
+/** How far an import has come. */
+export interface Cursor extends CsvPlace {
+  /** The first line of the file. */
+  names: string[]
+}
+
+/** Where an import goes on; null at its beginning. */
+export async function readCursor(tx: Tx, importId: string): Promise<Cursor | null> {
+  const row = await queryOne<{ cursor: Cursor | null }>(
+    tx,
+    sql`select cursor from imports where id = ${importId} and account_id = ${tx.accountId}::uuid`,
+  )
+  return row?.cursor ?? null
+}
+
 /**
- * Counts a batch, in the transaction that applies it. `from` is the number of rows that had been imported before: if that is no
- * longer so, another process has imported them, and `conflict` rolls this one back.
+ * Counts a batch, in the transaction that applies it, and notes where the next begins. `from` is the number of rows that had been
+ * imported before: if that is no longer so, another process has imported them, and `conflict` rolls this one back.
  */
-export async function countBatch(tx: Tx, importId: string, from: number, doneBytes: number, tally: Tally): Promise<void> {
+export async function countBatch(tx: Tx, importId: string, from: number, cursor: Cursor, tally: Tally): Promise<void> {
   const { created, updated, duplicates, rejected } = tally
   const counted = await queryOne(
     tx,
-    sql`update imports set done_bytes = ${doneBytes}, rows = rows + ${created + updated + duplicates + rejected}, created = created + ${created},
+    sql`update imports set done_bytes = ${cursor.bytes}, cursor = ${JSON.stringify(cursor)}::jsonb,
+          rows = rows + ${created + updated + duplicates + rejected}, created = created + ${created},
           updated = updated + ${updated}, duplicates = duplicates + ${duplicates}, rejected = rejected + ${rejected}
         where id = ${importId} and account_id = ${tx.accountId}::uuid and state = 'running' and rows = ${from} returning id`,
   )
   if (!counted) throw new AppError('conflict', `Import ${importId} went on elsewhere; these rows were rolled back`)
+}
+
+/** Renews the statistics of tables that have grown much, so that plans made while they were small don't stay. */
+export async function analyzeGrown(tx: Tx): Promise<void> {
+  await sql`select analyze_grown()`.execute(tx.sql)
 }
 
 export interface RowError {

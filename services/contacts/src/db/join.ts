@@ -1,6 +1,8 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { maxAttributesLength } from '../text.ts'
+import { rowset } from './rowset.ts'
+import { mergeTags } from './tags.ts'
 
 /** Contacts that turned out to be one person with an older one. */
 export interface Join {
@@ -37,15 +39,16 @@ export function unite(lists: string[][]): { oneOf: (id: string) => string; joins
 export async function joinContacts(tx: Tx, joins: Join[]): Promise<void> {
   if (joins.length === 0) return
   const pairs = joins.flatMap(({ into, from }) => from.map((id) => ({ id, into_id: into })))
-  const v = sql`jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as v(id uuid, into_id uuid)`
+  const v = rowset(pairs, 'id uuid, into_id uuid')
   await fillFields(tx, v)
   const refused = await refusals(tx, pairs)
   await sql`with locked as (
-      select i.namespace, i.match_key, v.into_id from ${v} join identities i on i.contact_id = v.id and i.account_id = ${tx.accountId}::uuid
-      order by i.namespace, i.match_key for update of i)
+      select i.account_id, i.namespace, i.match_key, v.into_id from ${v} join identities i on i.contact_id = v.id
+      order by i.account_id, i.namespace, i.match_key for update of i)
     update identities i set contact_id = l.into_id from locked l
-    where i.account_id = ${tx.accountId}::uuid and i.namespace = l.namespace and i.match_key = l.match_key`.execute(tx.sql)
+    where i.account_id = l.account_id and i.namespace = l.namespace and i.match_key = l.match_key`.execute(tx.sql)
   await sql`update contacts c set merged_into = v.into_id, updated_at = now() from ${v} where c.id = v.id`.execute(tx.sql)
+  await mergeTags(tx, pairs)
   await keepRefusals(tx, refused)
   tx.afterCommit(() => joined(pairs.length))
 }
@@ -62,11 +65,10 @@ async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
   }
   await sql`update contacts c set name = coalesce(m.name, ''), phone = coalesce(m.phone, ''), phone_at = m.phone_at,
       wa_id = coalesce(m.wa_id, ''), wa_id_at = m.wa_id_at, user_id = coalesce(m.user_id, ''), user_id_at = m.user_id_at,
-      tags = m.tags, attributes = m.attributes, last_inbound_at = m.last_inbound_at, updated_at = now()
+      attributes = m.attributes, last_inbound_at = m.last_inbound_at, updated_at = now()
     from (
       select v.into_id as id, ${first('name')} as name, ${last('phone')} as phone, max(o.phone_at) as phone_at,
         ${last('wa_id')} as wa_id, max(o.wa_id_at) as wa_id_at, ${last('user_id')} as user_id, max(o.user_id_at) as user_id_at,
-        array(select distinct t from contacts x cross join unnest(x.tags) t where x.id = any(array_agg(o.id)) order by t) as tags,
         coalesce((select jsonb_object_agg(f.key, f.value) from (
                     select a.id, a.key, a.value, sum(length(a.key) + length(a.value)) over (order by a.id, a.key) as filled
                     from (select distinct on (a.key) a.key, a.value, x.id from contacts x cross join jsonb_each_text(x.attributes) a
@@ -105,13 +107,13 @@ async function keepRefusals(tx: Tx, refused: Refusal[]): Promise<void> {
   if (refused.length === 0) return
   await sql`insert into consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at)
     select i.account_id, i.namespace, i.match_key, i.contact_id, v.kind, 'merge', '', w.said_at
-    from jsonb_to_recordset(${JSON.stringify(refused)}::jsonb) as v("contactId" uuid, kind text)
+    from ${rowset(refused, '"contactId" uuid, kind text')}
     cross join lateral (
       select max(k.said_at) as said_at, max(k.said_at) filter (where k.kind = v.kind) as stopped_at
       from identities own join consents k using (account_id, namespace, match_key)
       where own.contact_id = v."contactId" and k.kind = any(case v.kind when 'opt_out' then '{opt_out,opt_in}' else '{block,unblock}' end::text[])) w
-    join identities i on i.contact_id = v."contactId" and i.account_id = ${tx.accountId}::uuid
+    join identities i on i.contact_id = v."contactId"
     where w.said_at > w.stopped_at
-    order by i.namespace, i.match_key, v.kind
+    order by i.account_id, i.namespace, i.match_key, v.kind
     on conflict do nothing`.execute(tx.sql)
 }

@@ -1,6 +1,7 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { metaVias, type Statement } from '../consent.ts'
+import { rowset } from './rowset.ts'
 
 const recorded = counter('lockstep_contacts_consents_total', 'Entries added to the consent ledger')
 
@@ -16,10 +17,9 @@ export async function recordStatements(tx: Tx, statements: Statement[]): Promise
     sql`with added as (
           insert into consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at)
           select i.account_id, i.namespace, i.match_key, i.contact_id, v.kind, v.via, v.evidence, v.said_at
-          from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-                 as v(contact_id uuid, kind text, via text, evidence text, said_at timestamptz)
-          join identities i on i.contact_id = v.contact_id and i.account_id = ${tx.accountId}::uuid
-          order by i.namespace, i.match_key, v.kind, v.via, v.said_at, v.evidence
+          from ${rowset(rows, 'contact_id uuid, kind text, via text, evidence text, said_at timestamptz')}
+          cross join lateral (select * from identities where contact_id = v.contact_id offset 0) i
+          order by i.account_id, i.namespace, i.match_key, v.kind, v.via, v.said_at, v.evidence
           on conflict do nothing returning contact_id, kind, via)
         select kind, via, count(distinct contact_id)::int as contacts from added group by kind, via`,
   )
@@ -43,7 +43,7 @@ export async function deriveFlags(tx: Tx, contactIds: Iterable<string>): Promise
   const ids = [...new Set(contactIds)]
   if (ids.length === 0) return
   await sql`update contacts c set opted_out = f.opted_out, blocked = f.blocked, updated_at = now()
-    from (select i.contact_id as id,
+    from (select v.id,
             coalesce(max(k.said_at) filter (where k.kind = 'opt_out')
               >= coalesce(max(k.said_at) filter (where k.kind = 'opt_in'), '-infinity')
             or max(k.said_at) filter (where k.kind = 'opt_out' and ${byMeta})
@@ -51,8 +51,11 @@ export async function deriveFlags(tx: Tx, contactIds: Iterable<string>): Promise
                           '-infinity'), false) as opted_out,
             coalesce(max(k.said_at) filter (where k.kind = 'block')
               >= coalesce(max(k.said_at) filter (where k.kind = 'unblock'), '-infinity'), false) as blocked
-          from identities i left join consents k using (account_id, namespace, match_key)
-          where i.contact_id = any(${ids}::uuid[]) and i.account_id = ${tx.accountId}::uuid
-          group by i.contact_id) f
+          from unnest(${ids}::uuid[]) v(id)
+            cross join lateral (select * from identities where contact_id = v.id offset 0) i
+            left join lateral (
+              select kind, via, said_at from consents
+              where account_id = i.account_id and namespace = i.namespace and match_key = i.match_key offset 0) k on true
+          group by v.id) f
     where c.id = f.id and (c.opted_out, c.blocked) is distinct from (f.opted_out, f.blocked)`.execute(tx.sql)
 }

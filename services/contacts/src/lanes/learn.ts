@@ -21,8 +21,8 @@ const learnedSchema = z.object({
 
 /** Adds to contacts what sending taught about them: ids, and that they stopped marketing. Contacts that are gone teach nothing. */
 export const learn: SetHandler<Context> = async (ctx, entries) => {
-  for (const [accountId, its] of Map.groupBy(entries, (entry) => entry.accountId))
-    await ctx.db.transaction(accountId, (tx) => apply(tx, its.map(readLearned)))
+  const learned = entries.map((entry) => ({ ...readLearned(entry), accountId: entry.accountId }))
+  await ctx.db.transaction([...new Set(learned.map((one) => one.accountId))], (tx) => apply(tx, learned))
   return []
 }
 
@@ -34,23 +34,26 @@ function readLearned(entry: FeedEntry): Learned {
   }
 }
 
-async function apply(tx: Tx, learned: Learned[]): Promise<void> {
+async function apply(tx: Tx, learned: (Learned & { accountId: string })[]): Promise<void> {
   const live = await liveContacts(
     tx,
     learned.map((one) => one.contactId),
   )
   const about = learned.flatMap((one) => {
     const contact = live.get(one.contactId)
-    return contact ? [{ ...one, contactId: contact.id, identities: one.waId || one.userId ? metaIdentities(one) : [] }] : []
+    return contact?.accountId === one.accountId
+      ? [{ ...one, contactId: contact.id, identities: one.waId || one.userId ? metaIdentities(one) : [] }]
+      : []
   })
-  const { contactIds, gained } = await identify(tx, about)
-  const facts: Facts[] = about.flatMap(({ identities }, at) =>
+  const { contactIds, created, gained } = await identify(tx, about)
+  const facts: Facts[] = about.flatMap(({ accountId, identities }, at) =>
     identities.map(({ kind, value }) => ({
+      accountId,
       contactId: contactIds[at]!,
       ...(kind === 'user_id' ? { userId: value } : { waId: value, phone: value }),
     })),
   )
-  await writeFacts(tx, 'campaign', facts)
+  await writeFacts(tx, 'campaign', facts, created)
   const statements: Statement[] = about.flatMap(({ stoppedAtMs }, at) =>
     stoppedAtMs === undefined
       ? []

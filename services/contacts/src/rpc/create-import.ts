@@ -5,11 +5,10 @@ import { feed } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { ImportSchema } from '../db/entities.ts'
-import { discardUpload, insertChunk } from '../db/imports.ts'
+import { chunkBytes, discardUpload, insertChunk } from '../db/imports.ts'
 import { clean } from '../text.ts'
 import { importToProto } from '../to-proto.ts'
 
-const chunkBytes = 256_000
 const maxFileBytes = 100_000_000
 
 /** Keeps a CSV as it arrives and queues its import; an upload that breaks off leaves nothing. */

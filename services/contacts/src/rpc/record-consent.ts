@@ -5,7 +5,7 @@ import { requireId } from '@lockstep/service'
 import { type ConsentKind, consentKinds } from '../consent.ts'
 import type { Context } from '../context.ts'
 import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { lockContacts } from '../db/people.ts'
+import { lockContacts } from '../db/locking.ts'
 import { findContact } from '../db/queries.ts'
 import { clean } from '../text.ts'
 

@@ -13,28 +13,23 @@ import { clean } from '../text.ts'
 
 const maxPeople = 5_000
 
-/** Finds or creates the senders of inbound messages and applies what they said; repeating it changes nothing. */
+/** Finds or creates the senders of inbound messages of any accounts and applies what they said; repeating it changes nothing. */
 export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (ctx, { people }) => {
   if (people.length === 0) return { contactIds: [], merged: [] }
   if (people.length > maxPeople) throw new AppError('invalid', `${people.length} people at once; at most ${maxPeople} are allowed`)
-  const answers = new Map<InboundPerson, string>()
-  const merged: RecordInboundResponse['merged'] = []
-  for (const [accountId, theirs] of Map.groupBy(people, (person) => person.accountId)) {
-    const answer = await recordOfAccount(ctx, accountId, theirs)
-    for (const [i, person] of theirs.entries()) answers.set(person, answer.contactIds[i]!)
-    merged.push(...answer.merged)
-  }
-  return { contactIds: people.map((person) => answers.get(person)!), merged }
-}
-
-async function recordOfAccount(ctx: Context, accountId: string, people: InboundPerson[]): Promise<RecordInboundResponse> {
-  const named = people.map((person) => ({ identities: [...metaIdentities(person), ...formerIdentities(person)] }))
-  return ctx.db.transaction(requireId(accountId, 'account'), async (tx) => {
-    const { contactIds, gained } = await identify(tx, named)
+  const accountIds = [...new Set(people.map((person) => person.accountId))]
+  for (const accountId of accountIds) requireId(accountId, 'account')
+  const named = people.map((person) => ({ person, now: metaIdentities(person), before: formerIdentities(person) }))
+  return ctx.db.transaction(accountIds, async (tx) => {
+    const { contactIds, created, gained } = await identify(
+      tx,
+      named.map(({ person: { accountId }, now, before }) => ({ accountId, identities: before.length > 0 ? [...now, ...before] : now })),
+    )
     await writeFacts(
       tx,
       'webhook',
-      people.map((person, at) => factsOf(person, contactIds[at]!)),
+      named.map(({ person, now }, at) => factsOf(person, now, contactIds[at]!)),
+      created,
     )
     const statements = people.flatMap((person, at) => statementsOf(person, contactIds[at]!))
     await recordStatements(tx, statements)
@@ -49,12 +44,15 @@ function formerIdentities({ movedFromWaId: waId, movedFromUserId: userId }: Inbo
 }
 
 /** What a message says about its sender. A preference is no message, either. */
-function factsOf(person: InboundPerson, contactId: string): Facts {
+function factsOf(person: InboundPerson, identities: Identity[], contactId: string): Facts {
   const at = new Date(person.atMs)
-  const ids: Facts = { contactId, namedAt: at, changedPhone: person.movedFromWaId !== '' }
-  for (const { kind, value } of metaIdentities(person)) {
+  const ids: Facts = { accountId: person.accountId, contactId, namedAt: at, changedPhone: person.movedFromWaId !== '' }
+  for (const { kind, value } of identities) {
     if (kind === 'user_id') ids.userId = value
-    else Object.assign(ids, { waId: value, phone: value })
+    else {
+      ids.waId = value
+      ids.phone = value
+    }
   }
   const lastInboundAt = person.silent || person.preference ? undefined : at
   return { ...ids, name: clean(person.profileName, 256), lastInboundAt }

@@ -1,8 +1,11 @@
 import type { StreamMethod } from '@lockstep/rpc'
 import type { AudienceBatch, AudienceContact, StreamAudienceRequest } from '@lockstep/rpc/gen/contacts'
+import { requireId } from '@lockstep/service'
 import { refusalOf } from '../consent.ts'
 import type { Context } from '../context.ts'
-import { type AudienceRow, audiencePage } from '../db/queries.ts'
+import type { FilterPage } from '../db/filter.ts'
+import { type AudiencePage, audiencePage } from '../db/queries.ts'
+import { listed } from '../listed.ts'
 
 const pageRows = 1_000
 const batchRows = 500
@@ -11,13 +14,15 @@ const batchBytes = 4_000_000
 
 /** A filter's audience in contact id order, a short transaction a page, so that a slow reader holds nothing open. */
 export const streamAudience: StreamMethod<Context, StreamAudienceRequest, AudienceBatch> = async function* (ctx, request, call) {
-  for (let after: string | null = null; ; ) {
-    call.signal?.throwIfAborted()
-    const page: AudienceRow[] = await ctx.db.transaction(call.accountId, (tx) => audiencePage(tx, request.filter, after, pageRows))
-    const contacts = page.map((row) => ({ ...row, skipReason: refusalOf(row, request.marketing) }))
+  const { accountId, signal } = call
+  const { filter, marketing } = request
+  let after: string | null | undefined = request.after ? requireId(request.after, 'contact') : null
+  while (after !== undefined) {
+    const page: FilterPage = { accountId, filter, after, limit: pageRows }
+    const { rows, last }: AudiencePage = await listed(ctx, accountId, signal, (tx) => audiencePage(tx, page))
+    const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, marketing) }))
     for (const batch of batches(contacts)) yield { contacts: batch }
-    if (page.length < pageRows) return
-    after = page.at(-1)!.id
+    after = last
   }
 }
 

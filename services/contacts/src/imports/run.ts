@@ -1,0 +1,70 @@
+import { AppError } from '@lockstep/contracts'
+import { fence, isUniqueViolation, type TransactionOptions, type Tx } from '@lockstep/database'
+import type { FencedLock } from '@lockstep/service'
+import { counter } from '@lockstep/telemetry'
+import type { Context } from '../context.ts'
+import type { Import } from '../db/entities.ts'
+import { analyzeGrown, type Cursor, deleteChunks, findImport, readCursor } from '../db/imports.ts'
+
+const imports = counter('lockstep_contacts_imports_total', 'Imports that ended, by state')
+/** An import of as many rows may have made tables grow out of their plans. */
+const largeRows = 10_000
+
+/** An import under way: whose it is, and its right to go on. */
+export interface Run {
+  ctx: Context
+  accountId: string
+  id: string
+  held: FencedLock
+  signal: AbortSignal
+  /** When it gives its place back, by `performance.now()`. */
+  sliceEnds: number
+}
+
+/** A transaction that only the newest holder of the account's import lock can commit. */
+export function guarded<T>(run: Run, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  const { ctx, accountId, held, signal } = run
+  return ctx.db.transaction(
+    accountId,
+    async (tx) => {
+      await fence(tx, held.fence)
+      return work(tx)
+    },
+    { ...options, signal },
+  )
+}
+
+/**
+ * The import, now running, and where it goes on; undefined when it has ended already. Throws `busy` while another of the account
+ * runs.
+ */
+export function begin(run: Run): Promise<{ found: Import; cursor: Cursor | null } | undefined> {
+  return guarded(run, async (tx) => {
+    const found = await findImport(tx, run.id)
+    if (found.state === 'done' || found.state === 'failed') return undefined
+    found.state = 'running'
+    await tx.em.flush()
+    return { found, cursor: await readCursor(tx, run.id) }
+  }).catch((error) => {
+    if (!isUniqueViolation(error)) throw error
+    throw new AppError('busy', 'Another import of this account is running', { cause: error })
+  })
+}
+
+/** Ends the import, in words if it failed, and deletes its file. What was imported stays. */
+export async function end(run: Run, state: 'done' | 'failed', failure = ''): Promise<void> {
+  const { ctx } = run
+  const ended = await guarded(run, async (tx) => {
+    const found = await findImport(tx, run.id)
+    Object.assign(found, { state, failure, finishedAt: new Date(ctx.now()) })
+    if (state === 'done') found.doneBytes = found.totalBytes
+    else if (found.rows > 0) found.failure += `. The first ${found.rows} rows were imported`
+    await deleteChunks(tx, run.id)
+    return found
+  })
+  const { id, rows, created, updated, duplicates, rejected } = ended
+  imports(1, { state })
+  ctx.log.info({ importId: id, state, rows, created, updated, duplicates, rejected, failure: ended.failure }, 'An import ended')
+  if (created + updated < largeRows) return
+  await ctx.db.system(analyzeGrown).catch((err) => ctx.log.warn({ err }, 'Statistics were not renewed; autovacuum will do it'))
+}

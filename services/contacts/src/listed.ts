@@ -1,0 +1,21 @@
+import { AppError } from '@lockstep/contracts'
+import { sqlState, type Tx } from '@lockstep/database'
+import type { Context } from './context.ts'
+
+const listMs = 5_000
+const statementTimeout = '57014'
+
+/** A transaction that reads a list, in bounded time and no longer than its caller waits. Throws `timeout` in words. */
+export async function listed<T>(
+  ctx: Pick<Context, 'db'>,
+  accountId: string,
+  signal: AbortSignal | undefined,
+  read: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ctx.db.transaction(accountId, read, { signal, statementTimeoutMs: listMs })
+  } catch (cause) {
+    if (sqlState(cause) !== statementTimeout) throw cause
+    throw new AppError('timeout', `The list took longer than ${listMs / 1000} s: ask for fewer contacts at once, or try again`, { cause })
+  }
+}

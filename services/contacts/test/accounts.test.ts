@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { type Database, openDatabase } from '@lockstep/database'
+import { until } from '@lockstep/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { writeFacts } from '../src/db/facts.ts'
+import { deriveFlags, recordStatements } from '../src/db/ledger.ts'
+import { identify } from '../src/db/people.ts'
+import { phoneIdentity } from '../src/identity.ts'
+import { openSetting, person, type Setting } from './service.ts'
+
+let setting: Setting
+let transactions = 0
+/** Counts the service's transactions of tenants. */
+const counted = (db: Database): Database => ({
+  ...db,
+  transaction: (...args) => {
+    transactions++
+    return db.transaction(...args)
+  },
+})
+beforeAll(async () => {
+  setting = await openSetting({ around: (opened) => ({ ...opened, db: counted(opened.db) }) })
+})
+afterAll(() => setting?.[Symbol.asyncDispose]())
+
+const record = (people: Parameters<typeof person>[0][]) => setting.contacts.recordInbound({ people: people.map(person) }, {})
+const contact = (accountId: string, id: string) => setting.contacts.getContact({ id }, { accountId })
+
+test('people of many accounts are found, made and stopped in one transaction, and each stays within its account', async () => {
+  const accountIds = Array.from({ length: 200 }, () => randomUUID())
+  const same = '4915100000001'
+  const people = accountIds.flatMap((accountId, i) => [
+    { accountId, waId: same, text: i === 7 ? 'stop' : 'hello', wamid: `w${i}` },
+    { accountId, waId: `49152${100_000 + i}`, userId: 'DE.same', profileName: `${i}` },
+  ])
+  const before = transactions
+  const first = await record(people)
+  expect(transactions - before).toBe(1)
+  expect(new Set(first.contactIds).size).toBe(400)
+  expect(first.merged).toEqual([])
+  expect(await record(people.toReversed())).toEqual({ contactIds: first.contactIds.toReversed(), merged: [] })
+  expect(transactions - before).toBe(2)
+  const stopped = await setting.world.sql('select account_id as id from contacts.contacts where opted_out')
+  expect(stopped).toEqual([{ id: accountIds[7] }])
+  const ledger = await setting.world.sql('select account_id as id, contact_id as contact from contacts.consents')
+  expect(ledger).toEqual([{ id: accountIds[7], contact: first.contactIds[14] }])
+  const [mixed] = await setting.world.sql(
+    `select count(*)::int as n from contacts.identities i join contacts.contacts c on c.id = i.contact_id where c.account_id <> i.account_id`,
+  )
+  expect(mixed).toEqual({ n: 0 })
+})
+
+test('a join in one account of a batch joins nothing in the others', async () => {
+  const [a, b] = [randomUUID(), randomUUID()]
+  const [waId, userId] = ['4915100000002', 'DE.joined']
+  const apart = await record(
+    [a, b].flatMap((accountId) => [
+      { accountId, waId },
+      { accountId, userId },
+    ]),
+  )
+  const [older, younger, ...others] = apart.contactIds
+  const answer = await record([
+    { accountId: b, userId },
+    { accountId: a, waId, userId },
+    { accountId: b, waId },
+  ])
+  expect(answer).toEqual({ contactIds: [others[1], older, others[0]], merged: [{ contactId: younger, into: older }] })
+  expect((await contact(a, younger!)).id).toBe(older)
+})
+
+test('a row of an account outside of the list of the transaction is neither seen, made, nor changed', async () => {
+  const [mine, other] = [randomUUID(), randomUUID()]
+  const [, theirs] = (await record([mine, other].map((accountId) => ({ accountId, waId: '4915100000003' })))).contactIds
+  await using db = await openDatabase({ url: setting.world.roleUrl('contacts'), schema: 'contacts', poolSize: 1 })
+  const named = (accountId: string) => [{ accountId, identities: [phoneIdentity('4915100000003')] }]
+  await expect(db.transaction([mine, randomUUID()], (tx) => identify(tx, named(other)))).rejects.toThrow(/row-level security/)
+  const facts = [{ accountId: other, contactId: theirs!, name: 'Changed', tags: ['changed'] }]
+  await expect(db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set([theirs!])))).rejects.toThrow(/row-level security/)
+  await expect(db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set()))).rejects.toThrow(/row-level security/)
+  await db.transaction([mine], async (tx) => {
+    await writeFacts(tx, 'webhook', [{ ...facts[0]!, tags: [] }], new Set())
+    await recordStatements(tx, [{ contactId: theirs!, kind: 'block', via: 'api', evidence: '', saidAt: new Date() }])
+    await deriveFlags(tx, [theirs!])
+  })
+  expect(await contact(other, theirs!)).toMatchObject({ name: '', tags: [], blocked: false })
+  expect(await setting.world.sql('select 1 from contacts.consents where contact_id = $1', [theirs])).toEqual([])
+})
+
+test('what sending taught about contacts of several accounts is learned at once, and never about a contact of another account', async () => {
+  const [a, b] = [randomUUID(), randomUUID()]
+  const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' })))).contactIds
+  const entries = [
+    { accountId: a, contactId: ids[1], userId: 'DE.wrong', stoppedAtMs: 1_000 },
+    { accountId: a, contactId: ids[0], userId: 'DE.right', stoppedAtMs: 1_000 },
+    { accountId: b, contactId: ids[1], userId: 'DE.right' },
+  ]
+  await setting.world.sql(
+    `insert into contacts.feed_open (subscriber, key, account_id, body)
+     select 'contacts.learn', $1::text, (v->>'accountId')::uuid, convert_to(v::text, 'UTF8') from jsonb_array_elements($2::jsonb) v`,
+    [a, JSON.stringify(entries)],
+  )
+  await until(async () => (await contact(b, ids[1]!)).userId !== '')
+  expect(await contact(a, ids[0]!)).toMatchObject({ userId: 'DE.right', optedOut: true })
+  expect(await contact(b, ids[1]!)).toMatchObject({ userId: 'DE.right', optedOut: false })
+  expect(await setting.world.sql(`select 1 from contacts.identities where match_key = 'DE.wrong'`)).toEqual([])
+})
