@@ -11,7 +11,7 @@ const batchBytes = 4_000_000
 
 /** A filter's audience in contact id order, a short transaction a page, so that a slow reader holds nothing open. */
 export const streamAudience: StreamMethod<Context, StreamAudienceRequest, AudienceBatch> = async function* (ctx, request, call) {
-  for (let after: string | null = null; ; ) {
+  for (let after = request.after || null; ; ) {
     call.signal?.throwIfAborted()
     const page: AudienceRow[] = await ctx.db.transaction(call.accountId, (tx) => audiencePage(tx, request.filter, after, pageRows))
     const contacts = page.map((row) => ({ ...row, skipReason: refusalOf(row, request.marketing) }))

@@ -99,6 +99,8 @@ export interface Filter {
 export interface StreamAudienceRequest {
   filter: Filter | undefined;
   marketing: boolean;
+  /** Contacts after this one by id; from the first when empty. */
+  after: string;
 }
 
 export interface AudienceContact {
@@ -1346,7 +1348,7 @@ export const Filter: MessageFns<Filter> = {
 };
 
 function createBaseStreamAudienceRequest(): StreamAudienceRequest {
-  return { filter: undefined, marketing: false };
+  return { filter: undefined, marketing: false, after: "" };
 }
 
 export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
@@ -1356,6 +1358,9 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     }
     if (message.marketing !== false) {
       writer.uint32(16).bool(message.marketing);
+    }
+    if (message.after !== "") {
+      writer.uint32(26).string(message.after);
     }
     return writer;
   },
@@ -1389,6 +1394,14 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
             message.marketing = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1405,6 +1418,7 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     return {
       filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
       marketing: isSet(object.marketing) ? globalThis.Boolean(object.marketing) : false,
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
     };
   },
 
@@ -1415,6 +1429,9 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     }
     if (message.marketing !== false) {
       obj.marketing = message.marketing;
+    }
+    if (message.after !== "") {
+      obj.after = message.after;
     }
     return obj;
   },
@@ -1428,6 +1445,7 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
       ? Filter.fromPartial(object.filter)
       : undefined;
     message.marketing = object.marketing ?? false;
+    message.after = object.after ?? "";
     return message;
   },
 };
