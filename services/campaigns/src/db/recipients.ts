@@ -2,6 +2,7 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { RecipientState } from '../attempt.ts'
 import { type AttemptKey, keyTable } from './attempts.ts'
 import type { Campaign } from './entities.ts'
+import { reachByIndex } from './plans.ts'
 
 export interface NewRecipient {
   contactId: string
@@ -49,6 +50,7 @@ export async function removePage(
   tx: Tx,
   { campaignId, after, limit, otherThanRun }: { campaignId: string; after: string; limit: number; otherThanRun?: string },
 ): Promise<string | null> {
+  await reachByIndex(tx)
   const end = await endOfPage(tx, campaignId, after, limit)
   if (!end) return null
   const others = otherThanRun === undefined ? sql`` : sql` and run_id <> ${otherThanRun}`
@@ -73,6 +75,7 @@ export interface Claimed {
  * A pause that is committing makes it wait and then claim nothing.
  */
 export async function claimRecipients(tx: Tx, campaignId: string, limit: number, fenceToken: string): Promise<Claimed[]> {
+  await reachByIndex(tx)
   const rows = await query<Claimed>(
     tx,
     sql`with c as (select id from campaigns where id = ${campaignId} and state = 'sending' for share),
@@ -103,13 +106,15 @@ export interface Waiting {
 
 /** What a campaign waits for. */
 export async function waiting(tx: Tx, campaignId: string, limit: number): Promise<Waiting> {
+  await reachByIndex(tx)
   const row = await queryOne<Waiting>(
     tx,
     sql`select c.state,
-               (select count(*)::int from (select 1 from recipients where campaign_id = c.id and not_before <= now() limit ${limit}) r) as ready,
+               (select count(*)::int from (select 1 from recipients where campaign_id = ${campaignId} and not_before <= now()
+                                           order by not_before desc, id limit ${limit}) r) as ready,
                (select (extract(epoch from min(not_before) - now()) * 1000)::float8 from recipients
-                where campaign_id = c.id and not_before > now()) as "nextMs",
-               exists (select from attempts where campaign_id = c.id and outcome = 'sending') as sending
+                where campaign_id = ${campaignId} and not_before > now()) as "nextMs",
+               exists (select from attempts where campaign_id = ${campaignId} and outcome = 'sending') as sending
         from campaigns c where c.id = ${campaignId}`,
   )
   return row ?? { state: 'cancelled', ready: 0, nextMs: null, sending: false }
@@ -206,6 +211,7 @@ export async function recipientPage(
   tx: Tx,
   { campaignId, state, after, limit }: { campaignId: string; state: string; after: string; limit: number },
 ): Promise<{ rows: ListedRecipient[]; next: string | null }> {
+  await reachByIndex(tx)
   const end = await endOfPage(tx, campaignId, after, state ? maxLookedAt : limit)
   if (!end) return { rows: [], next: null }
   const rows = await query<ListedRecipient>(
@@ -213,7 +219,8 @@ export async function recipientPage(
     sql`select r.id::text, r.contact_id as "contactId", r.phone, r.state, r.reason, coalesce(a.wamid, '') as wamid, r.attempts,
                a.claimed_at as "claimedAt",
                exists (select from attempts o where o.campaign_id = r.campaign_id and o.recipient_id = r.id and o.ordered_at is not null) as "wasOrdered"
-        from recipients r left join attempts a on a.campaign_id = r.campaign_id and a.id = r.attempt_id
+        from recipients r
+        left join lateral (select wamid, claimed_at from attempts where campaign_id = r.campaign_id and id = r.attempt_id limit 1) a on true
         where r.campaign_id = ${campaignId} and r.id > ${after}::bigint and r.id <= ${end.id}::bigint
           ${state ? sql`and r.state = ${state}` : sql``}
         order by r.id limit ${limit}`,
