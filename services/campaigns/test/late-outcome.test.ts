@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { createWorld, type World } from '@lockstep/testing'
+import type { World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Context, createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { changesOf, recordChanges } from '../src/recording.ts'
+import { openPlace } from './setup.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World
 let ctx: Context
 beforeAll(async () => {
-  world = stack.use(await createWorld())
-  const addresses = { accounts: '127.0.0.1:1', contacts: '127.0.0.1:1', templates: '127.0.0.1:1', gateway: '127.0.0.1:1' }
-  const { encryptionKey, platformKey } = world
-  const own = { encryptionKey, platformKey, sendConcurrency: 1, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0', addresses }
-  ctx = stack.use(await createContext({ ...world.base('campaigns'), ...own }, { scale: 0.1 }))
+  ;({ world, ctx } = stack.use(await openPlace()))
 })
 afterAll(() => stack.disposeAsync())
 

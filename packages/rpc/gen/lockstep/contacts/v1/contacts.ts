@@ -99,8 +99,8 @@ export interface Filter {
 export interface StreamAudienceRequest {
   filter: Filter | undefined;
   marketing: boolean;
-  /** Contacts after this one by id; from the first when empty. */
-  after: string;
+  /** Id of the last contact that was read, to go on after it. */
+  after?: string | undefined;
 }
 
 export interface AudienceContact {
@@ -1348,7 +1348,7 @@ export const Filter: MessageFns<Filter> = {
 };
 
 function createBaseStreamAudienceRequest(): StreamAudienceRequest {
-  return { filter: undefined, marketing: false, after: "" };
+  return { filter: undefined, marketing: false, after: undefined };
 }
 
 export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
@@ -1359,7 +1359,7 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     if (message.marketing !== false) {
       writer.uint32(16).bool(message.marketing);
     }
-    if (message.after !== "") {
+    if (message.after !== undefined) {
       writer.uint32(26).string(message.after);
     }
     return writer;
@@ -1418,7 +1418,7 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     return {
       filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
       marketing: isSet(object.marketing) ? globalThis.Boolean(object.marketing) : false,
-      after: isSet(object.after) ? globalThis.String(object.after) : "",
+      after: isSet(object.after) ? globalThis.String(object.after) : undefined,
     };
   },
 
@@ -1430,7 +1430,7 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     if (message.marketing !== false) {
       obj.marketing = message.marketing;
     }
-    if (message.after !== "") {
+    if (message.after !== undefined) {
       obj.after = message.after;
     }
     return obj;
@@ -1445,7 +1445,7 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
       ? Filter.fromPartial(object.filter)
       : undefined;
     message.marketing = object.marketing ?? false;
-    message.after = object.after ?? "";
+    message.after = object.after ?? undefined;
     return message;
   },
 };
