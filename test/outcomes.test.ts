@@ -111,7 +111,9 @@ async function passTime(of: Tenant, campaignId: string): Promise<void> {
   await untilReady(redis, 5_000)
   await redis.del(sendLimits.backoff.key(of.connectionId))
   redis.disconnect()
-  await system.world.sql('update campaigns.recipients set not_before = now() where campaign_id = $1', [campaignId])
+  await system.world.sql('update campaigns.recipients set not_before = now() where campaign_id = $1 and not_before is not null', [
+    campaignId,
+  ])
   await system.world.sql('update campaigns.feed_open set not_before = now() where key = $1', [campaignId])
 }
 

@@ -1,5 +1,14 @@
 import { draft, holdAfterPreparing, people, type Subject, wrongStatistics } from './campaign.ts'
-import { duplicates, noFence, overlaps, scenario } from './scenario.ts'
+import { duplicates, type Guard, noFence, overlaps, scenario } from './scenario.ts'
+
+/** Without it whoever has read a page adds it, although another one has come further meanwhile. */
+export const noCursor = {
+  is: 'a page is added only while the cursor stands where its reader found it',
+  statements: [
+    { in: 'update preparations set after_contact', replace: ' and not listed and after_contact = ', by: ` and '' <= ` },
+    { in: 'update preparations set listed', replace: ' and not listed and after_contact = ', by: ` and '' <= ` },
+  ],
+} satisfies Guard
 
 /** Several processes freeze the audience of one campaign. */
 export const campaignPrepareRecipients = scenario<Subject>({
@@ -10,7 +19,7 @@ export const campaignPrepareRecipients = scenario<Subject>({
     lane: { is: 'campaigns.run, one a campaign', lanes: ['campaigns.run'] },
     fence: { is: 'fence at each batch and at the end', statements: noFence },
     rows: {
-      is: 'unique (campaign, contact), a run keeps only its own rows and only while the campaign is being prepared',
+      is: 'unique (campaign, contact), pages are added from the cursor on and only while the campaign is being prepared',
       statements: [
         {
           in: 'insert into recipients',
@@ -18,7 +27,7 @@ export const campaignPrepareRecipients = scenario<Subject>({
           by: 'where not exists (select from recipients r where r.contact_id = p.contact_id)',
         },
         { in: 'select 1 from campaigns', replace: " and state = 'preparing' for (share|no key update)", by: '' },
-        { in: 'delete from recipients', replace: ' and run_id <> ', by: ' and false and run_id <> ' },
+        ...noCursor.statements,
       ],
       drop: ['alter table campaigns.recipients drop constraint recipients_campaign_id_contact_id_key'],
       restore: [

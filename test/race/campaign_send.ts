@@ -10,8 +10,8 @@ export const claimLock = {
 
 export const attemptUniqueness = {
   is: 'unique (recipient, attempt number)',
-  drop: ['alter table campaigns.attempts drop constraint attempts_recipient_id_number_key'],
-  restore: ['truncate campaigns.attempts', 'alter table campaigns.attempts add unique (recipient_id, number)'],
+  drop: ['alter table campaigns.attempts drop constraint attempts_campaign_id_recipient_id_number_key'],
+  restore: ['truncate campaigns.attempts', 'alter table campaigns.attempts add unique (campaign_id, recipient_id, number)'],
 } satisfies Guard
 
 /** A campaign whose list is frozen, and which is paused before the first message. */

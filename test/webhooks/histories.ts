@@ -45,9 +45,10 @@ export async function newSubject({ system, tenant }: Place): Promise<Subject> {
     [connectionId, phoneNumberId, tenant.connectionId],
   )
   await sql(
-    `insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
-     values ($1, $2, 'c', $3, $4, '{"tags": ["x"]}', '{}', 'completed', now())`,
-    [campaignId, tenant.accountId, connectionId, randomUUID()],
+    `insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+     select $1, account_id, 'c', id, phone_number_id, app_id, $2, '{"tags": ["x"]}', '{}', 'completed', now()
+     from accounts.connections where id = $3`,
+    [campaignId, randomUUID(), connectionId],
   )
   const attemptIds: string[] = []
   for (let i = 0; i < attempts; i++) {

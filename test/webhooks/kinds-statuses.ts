@@ -41,8 +41,9 @@ async function sentByCampaign({ world, importContacts }: TestStack, tenant: Tena
   await importContacts(tenant, ['+491512000001'])
   await world.sql(
     `with c as (
-      insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
-      values (gen_random_uuid(), $1, 'Spring', $2, gen_random_uuid(), '{}', '{}', 'sending', now()) returning id, account_id
+      insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+      select gen_random_uuid(), account_id, 'Spring', id, phone_number_id, app_id, gen_random_uuid(), '{}', '{}', 'sending', now()
+      from accounts.connections where account_id = $1 and id = $2 returning id, account_id
     ), s as (
       insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, accepted) select id, account_id, 1, 1 from c
     ), r as (

@@ -110,6 +110,15 @@ function earliest(a: Date | null, b: Date | null): Date | null {
   return a < b ? a : b
 }
 
+const facts = ['acceptedAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as const
+
+/** Whether two are the same attempt with the same outcome and facts. */
+export function sameAttempt(a: Attempt, b: Attempt): boolean {
+  if (a === b) return true
+  if (a.id !== b.id || a.outcome !== b.outcome || a.wamid !== b.wamid || a.code !== b.code || a.words !== b.words) return false
+  return facts.every((fact) => a[fact]?.getTime() === b[fact]?.getTime())
+}
+
 /** A recipient's state as its newest attempt tells it: the best that is known; `failed` only while nothing better is. */
 export function recipientState(attempt: Attempt): RecipientState {
   if (attempt.readAt) return 'read'

@@ -37,6 +37,8 @@ export interface Context extends BaseContext {
   feed: FeedSource
   /** Messages of each campaign that are under way, also after their slice has ended; a stop waits for them. */
   underWay: Map<string, Set<Promise<void>>>
+  /** How many campaigns of each account are being prepared in this process. */
+  preparing: Map<string, number>
   /** Aborts when the service ends and waits no longer for a database that is away. */
   closing: AbortController
 }
@@ -61,6 +63,7 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
       webhooks: up.use(remoteFeed(addresses.gateway, tls)),
       feed: localFeed(base),
       underWay: new Map<string, Set<Promise<void>>>(),
+      preparing: new Map<string, number>(),
       closing: new AbortController(),
     },
     up,

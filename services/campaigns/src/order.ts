@@ -2,9 +2,10 @@ import type { Tx } from '@lockstep/database'
 import type { Call } from '@lockstep/rpc'
 import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
 import { requireId } from '@lockstep/service'
-import { afterOrder, type Order } from './campaign.ts'
+import { afterOrder, type CampaignState, type Order } from './campaign.ts'
 import type { Context } from './context.ts'
-import { clearRecipients, findCampaign, readStatistics } from './db/queries.ts'
+import { findCampaign } from './db/campaigns.ts'
+import { readStatistics } from './db/statistics.ts'
 import { campaignToProto } from './to-proto.ts'
 
 /** Carries out a person's order under the campaign's row lock: a claim that is committing is waited for, the next one sees the new state. */
@@ -13,7 +14,7 @@ export async function carryOut(
   order: Order,
   request: CampaignId,
   call: Call,
-  also: (tx: Tx, id: string) => Promise<void> = async () => {},
+  also: (tx: Tx, id: string, before: CampaignState) => Promise<void> = async () => {},
 ): Promise<Campaign> {
   const id = requireId(request.id, 'campaign')
   return ctx.db.transaction(call.accountId, async (tx) => {
@@ -22,8 +23,7 @@ export async function carryOut(
     campaign.state = afterOrder(order, campaign)
     campaign.reason = ''
     if (campaign.state === 'cancelled') campaign.finishedAt = new Date(ctx.now())
-    if (campaign.state === 'cancelled' && before === 'preparing') await clearRecipients(tx, id)
-    await also(tx, id)
+    await also(tx, id, before)
     return campaignToProto(campaign, (await readStatistics(tx, [id])).get(id))
   })
 }

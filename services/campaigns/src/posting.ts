@@ -3,7 +3,7 @@ import { AppError, slotGraceMs } from '@lockstep/contracts'
 import { buildTemplateMessage, type SendOutcome } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
 import type { Context } from './context.ts'
-import { type Claimed, recipientsOfContacts, type Written } from './db/queries.ts'
+import { type Claimed, recipientsOfContacts, type Written } from './db/recipients.ts'
 import type { Slice } from './sending.ts'
 
 /** A refused connection is tried again soon, then ever more rarely. */

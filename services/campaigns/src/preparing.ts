@@ -1,53 +1,182 @@
-import { fence, type Tx } from '@lockstep/database'
+import { AppError, failureOf, shares } from '@lockstep/contracts'
+import { fence, sqlState, type Tx } from '@lockstep/database'
 import type { AudienceContact } from '@lockstep/rpc/gen/contacts'
 import { type FencedLock, holdFenced } from '@lockstep/service'
-import { v7 as uuid } from 'uuid'
 import type { Context } from './context.ts'
+import { isPreparing, moveCampaign } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
-import { insertRecipients, isPreparing, keepRun, moveCampaign, type NewRecipient } from './db/queries.ts'
+import {
+  analyzeLists,
+  endPreparation,
+  findPreparation,
+  noteListed,
+  notePage,
+  noteRemoved,
+  noteTooSlow,
+  noteWaiting,
+  type Preparation,
+} from './db/preparations.ts'
+import { insertRecipients, type NewRecipient, removePage } from './db/recipients.ts'
 import { fillValues } from './values.ts'
 
-const prepareTimeoutMs = 30 * 60_000
+/** How long a list is worked on before its lane is given back; a restart costs no more. */
+export const listSliceMs = 3_000
+/** Recipients that one statement takes off a list. */
+export const removalPage = 5_000
+/** A page of the audience that takes longer is too slow. */
+const readTimeoutMs = 30_000
+/** A page that was too slow so often in a row is too slow for good. */
+const maxTooSlow = 3
+const waitTurnMs = 1_000
+/** Lists of which PostgreSQL should know before they are sent to. */
+const largeList = 10_000
 
-/**
- * Freezes a campaign's audience: everybody whom its filter names, with the reason for each one who is skipped. A run that is
- * killed leaves rows that the next one takes over or removes, so that any number of runs gives the result of one.
- */
-export async function prepare(ctx: Context, campaign: Campaign, signal: AbortSignal): Promise<void> {
-  await using held = await holdFenced(ctx, 'campaign_prepare_recipients', campaign.id)
-  const guarded = AbortSignal.any([signal, held.signal])
-  const runId = uuid()
-  const { accountId, filter } = campaign
-  const call = { accountId, signal: guarded, timeoutMs: prepareTimeoutMs }
-  const template = await ctx.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: guarded })
-  const marketing = template.category === 'MARKETING'
-  const whilePreparing = (write: (tx: Tx) => Promise<unknown>) => guardedWrite(ctx, campaign, held, guarded, write)
-  for await (const batch of ctx.contacts.streamAudience({ filter, marketing }, call)) {
-    const people = batch.contacts.map((contact) => toRecipient(campaign.values, contact))
-    if (!(await whilePreparing((tx) => insertRecipients(tx, campaign.id, runId, people)))) return
-  }
-  await whilePreparing(async (tx) => {
-    await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
-    await keepRun(tx, campaign.id, runId)
-  })
-  ctx.log.info({ campaignId: campaign.id, runId }, 'A campaign was prepared')
+/** A list that is being worked on. */
+export interface ListWork {
+  ctx: Context
+  campaign: Campaign
+  held: FencedLock
+  signal: AbortSignal
+  endsAt: number
 }
 
-/** Writes as the newest holder of the lock, and only while the campaign is being prepared; false when it was cancelled. */
-function guardedWrite(
-  ctx: Context,
-  { id, accountId }: Campaign,
-  held: FencedLock,
-  signal: AbortSignal,
-  write: (tx: Tx) => Promise<unknown>,
-): Promise<boolean> {
+/**
+ * Freezes a campaign's audience for a few seconds: everybody whom its filter names, with the reason for each one who is
+ * skipped. Any number of killed runs gives the result of one: the cursor is committed with the people that it is past.
+ * Answers after how many ms to go on.
+ */
+export async function prepare(ctx: Context, campaign: Campaign, lease: AbortSignal): Promise<number> {
+  const { id, accountId } = campaign
+  using turn = takeTurn(ctx.preparing, accountId)
+  if (!turn) {
+    const reason = `It waits: ${shares.prepares_under_way.limit} campaigns of this account are being prepared.`
+    await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, reason))
+    return waitTurnMs * ctx.scale
+  }
+  await using held = await holdFenced(ctx, 'campaign_prepare_recipients', id)
+  const signal = AbortSignal.any([lease, held.signal])
+  const work = { ctx, campaign, held, signal, endsAt: performance.now() + listSliceMs * ctx.scale }
+  const preparation = await ctx.db.transaction(accountId, (tx) => findPreparation(tx, id))
+  if (!preparation) throw new AppError('internal', `Nothing says how far campaign ${id} is prepared`)
+  if (preparation.listed) await removeOthers(work, preparation)
+  else await listPeople(work, preparation)
+  return 0
+}
+
+/** One of an account's turns to prepare in this process, given back by disposing; null when all are taken. */
+function takeTurn(preparing: Map<string, number>, accountId: string): Disposable | null {
+  const others = preparing.get(accountId) ?? 0
+  if (others >= shares.prepares_under_way.limit) return null
+  preparing.set(accountId, others + 1)
+  return {
+    [Symbol.dispose]() {
+      const left = preparing.get(accountId)! - 1
+      if (left > 0) preparing.set(accountId, left)
+      else preparing.delete(accountId)
+    },
+  }
+}
+
+/** Puts people on the list from where the last slice ended; whoever finds that another has come further leaves it to that one. */
+async function listPeople(work: ListWork, preparation: Preparation): Promise<void> {
+  const { ctx, campaign } = work
+  const { accountId, filter, values } = campaign
+  const template = await ctx.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: work.signal })
+  const marketing = template.category === 'MARKETING'
+  let from = preparation
+  try {
+    const call = { accountId, signal: work.signal, timeoutMs: readTimeoutMs * ctx.scale }
+    for await (const { contacts } of ctx.contacts.streamAudience({ filter, marketing, after: from.afterContact }, call)) {
+      const people = contacts.map((contact) => toRecipient(values, contact))
+      if (!(await addPeople(work, from, people))) return
+      from = { ...from, afterContact: people.at(-1)!.contactId }
+      if (performance.now() >= work.endsAt) return
+    }
+  } catch (error) {
+    if (!isTooMuch(error) || work.signal.aborted || error instanceof PersonTooLarge) throw error
+    if (from === preparation) await tooSlow(work, from, error)
+    return
+  }
+  await whilePreparing(work, async (tx) => (await noteListed(tx, campaign.id, from)) && (from.leftovers || finish(work, tx)))
+}
+
+/** Adds a page to the list and moves the cursor past it, half by half where it is too much for one statement; false when another has. */
+async function addPeople(work: ListWork, from: Preparation, people: NewRecipient[]): Promise<boolean> {
+  const { id } = work.campaign
+  const queued = people.filter(({ state }) => state === 'queued').length
+  const page = { afterContact: people.at(-1)!.contactId, queued, skipped: people.length - queued }
+  try {
+    return await whilePreparing(work, async (tx) => {
+      if (!(await notePage(tx, id, from, page))) return false
+      await insertRecipients(tx, id, from.runId, people)
+      return true
+    })
+  } catch (error) {
+    if (!isTooMuch(error) || work.signal.aborted) throw error
+    if (people.length === 1) throw new PersonTooLarge(page.afterContact, error)
+    const half = Math.ceil(people.length / 2)
+    const first = people.slice(0, half)
+    if (!(await addPeople(work, from, first))) return false
+    return addPeople(work, { ...from, afterContact: first.at(-1)!.contactId }, people.slice(half))
+  }
+}
+
+/** The same would be too much again: a statement or a call ran into its bound, or a message was too large. */
+function isTooMuch(error: unknown): boolean {
+  const failure = failureOf(error)
+  return failure === 'timeout' || failure === 'tooLarge' || sqlState(error) === '57014'
+}
+
+class PersonTooLarge extends AppError {
+  constructor(contactId: string, cause: unknown) {
+    super('tooLarge', `Contact ${contactId} is too large to be put on the list in time`, { cause })
+  }
+}
+
+/** Counts that the next page could not be read in time, and gives up in words when it never can. */
+async function tooSlow({ ctx, campaign: { id, accountId, filter } }: ListWork, from: Preparation, cause: unknown): Promise<void> {
+  const where = from.afterContact ? `after contact ${from.afterContact}` : 'at the first contact'
+  const tags = filter.tags.map((tag) => `"${tag}"`).join(', ')
+  if (from.tooSlow + 1 >= maxTooSlow)
+    throw new AppError('tooLarge', `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`, {
+      cause,
+    })
+  await ctx.db.transaction(accountId, (tx) => noteTooSlow(tx, id))
+}
+
+/** Takes those off the list whom an earlier run has put there, then ends the preparation. */
+async function removeOthers(work: ListWork, { runId, afterRecipient }: Preparation): Promise<void> {
+  const campaignId = work.campaign.id
+  for (let after = afterRecipient; performance.now() < work.endsAt; ) {
+    let next: string | null = null
+    const done = await whilePreparing(work, async (tx) => {
+      next = await removePage(tx, { campaignId, after, limit: removalPage, otherThanRun: runId })
+      if (next === null) await finish(work, tx)
+      else await noteRemoved(tx, campaignId, next)
+      return next === null
+    })
+    if (done || next === null) return
+    after = next
+  }
+}
+
+async function finish({ ctx, campaign }: ListWork, tx: Tx): Promise<boolean> {
+  await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
+  const recipients = await endPreparation(tx, campaign.id)
+  tx.afterCommit(() => {
+    ctx.log.info({ campaignId: campaign.id, recipients }, 'A campaign was prepared')
+    if (recipients >= largeList) void ctx.db.system(analyzeLists).catch((err) => ctx.log.warn({ err }, 'The lists were not analyzed'))
+  })
+  return true
+}
+
+/** Writes as the newest holder of the lock, and only while the campaign is being prepared; false when it isn't, or as `write` says. */
+function whilePreparing({ ctx, campaign, held, signal }: ListWork, write: (tx: Tx) => Promise<boolean>): Promise<boolean> {
   return ctx.db.transaction(
-    accountId,
+    campaign.accountId,
     async (tx) => {
       await fence(tx, held.fence)
-      if (!(await isPreparing(tx, id))) return false
-      await write(tx)
-      return true
+      return (await isPreparing(tx, campaign.id)) && (await write(tx))
     },
     { signal },
   )

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { sqlState } from '@lockstep/database'
 import type { OutcomeChange } from './attempt.ts'
 import type { Context } from './context.ts'
-import { type AttemptChange, recordChanges } from './recording.ts'
+import { type AttemptChange, changesOf, recordChanges } from './recording.ts'
 
 /** What a call to Meta meant for an attempt. */
 export type Outcome = AttemptChange & { change: OutcomeChange }
@@ -32,7 +32,7 @@ export function createRecorder(ctx: Context, accountId: string, campaignId: stri
   async function commit(outcomes: Outcome[], arePlain = false): Promise<void> {
     for (let waitMs = 50; !ctx.closing.signal.aborted; waitMs = Math.min(waitMs * 2, 2_000)) {
       try {
-        await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, campaignId, outcomes))
+        await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, campaignId, outcomes)))
         return
       } catch (error) {
         ctx.log.error({ err: error, campaignId, outcomes: outcomes.length }, 'Outcomes could not be written yet; trying again')

@@ -2,20 +2,17 @@ import type { Learned } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import { feed } from '@lockstep/service'
 import { classifyGraphError } from '@lockstep/whatsapp'
-import { type Attempt, applyChange, type Change, recipientState } from './attempt.ts'
+import { type Attempt, applyChange, type Change, recipientState, sameAttempt } from './attempt.ts'
 import type { Context } from './context.ts'
-import {
-  addStatistics,
-  type LockedRecipient,
-  lockRecipientsOf,
-  moveCampaign,
-  pauseBecauseOf,
-  type RecipientChange,
-  readAttempts,
-  writeAttempts,
-  writeRecipients,
-} from './db/queries.ts'
-import { count, noStatistics } from './statistics.ts'
+import { type AttemptKey, readAttempts, type StoredAttempt, writeAttempts } from './db/attempts.ts'
+import { lockCampaigns, moveCampaign, pauseBecauseOf } from './db/campaigns.ts'
+import { reachByIndex } from './db/plans.ts'
+import { type LockedRecipient, lockRecipientsOf, type RecipientChange, writeRecipients } from './db/recipients.ts'
+import { addStatistics } from './db/statistics.ts'
+import { count, noStatistics, type Statistics } from './statistics.ts'
+
+/** So few are reached by their keys anyhow. */
+const fewKeys = 20
 
 /** One thing that became known about an attempt. */
 export interface AttemptChange {
@@ -25,86 +22,97 @@ export interface AttemptChange {
   learned?: Omit<Learned, 'contactId'>
 }
 
+/** The campaign of a change, and whose it is. */
+export type CampaignChange = AttemptChange & { accountId: string; campaignId: string }
+
+/** Changes of one campaign. */
+export const changesOf = (accountId: string, campaignId: string, changes: AttemptChange[]): CampaignChange[] =>
+  changes.map((change) => ({ ...change, accountId, campaignId }))
+
 /**
- * Writes what became known about attempts of one campaign: attempts, the state of their recipients, statistics last. The
- * only writer of outcomes and facts. Repeating it, or another order, gives the same rows. Answers the attempts found.
+ * Writes what became known about attempts of campaigns: attempts, the state of their recipients, statistics last. The only
+ * writer of outcomes and facts. Repeating it, or another order, gives the same rows. Answers the attempts found.
  */
-export async function recordChanges(ctx: Context, tx: Tx, campaignId: string, changes: AttemptChange[]): Promise<Set<string>> {
-  const ids = [...new Set(changes.map((c) => c.attemptId))]
-  const recipients = new Map((await lockRecipientsOf(tx, campaignId, ids)).map((r) => [r.id, r]))
-  const before = new Map((await readAttempts(tx, campaignId, ids)).map((a) => [a.id, a]))
+export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChange[]): Promise<Set<string>> {
+  const keys = [...new Map(changes.map((change): [string, AttemptKey] => [change.attemptId, change])).values()]
+  if (keys.length === 0) return new Set()
+  if (keys.length > fewKeys) await reachByIndex(tx)
+  const recipients = new Map((await lockRecipientsOf(tx, keys)).map((r) => [r.id, r]))
+  const before = new Map((await readAttempts(tx, keys)).map((a) => [a.id, a]))
   const after = new Map(before)
   const notBefore = new Map<string, Date>()
-  const news: AttemptChange[] = []
+  const news: CampaignChange[] = []
   for (const item of changes) {
     const { attemptId, change, learned } = item
     const attempt = after.get(attemptId)
-    if (!attempt) continue
+    if (attempt?.campaignId !== item.campaignId) continue
     const next = applyChange(attempt, change)
-    if (learned || !same(next, attempt)) news.push(item)
-    after.set(attemptId, next)
+    if (learned || !sameAttempt(next, attempt)) news.push(item)
+    after.set(attemptId, { ...next, campaignId: item.campaignId })
     if ('notBefore' in change && change.notBefore) notBefore.set(attemptId, change.notBefore)
   }
-  const changed = [...after.values()].filter((attempt) => !same(attempt, before.get(attempt.id)!))
+  const changed = [...after.values()].filter((attempt) => !sameAttempt(attempt, before.get(attempt.id)!))
   await writeAttempts(tx, changed)
   const newest = changed.filter((attempt) => recipients.get(attempt.recipientId)?.attemptId === attempt.id)
   await writeRecipients(
     tx,
     newest.map((attempt) => recipientChange(attempt, notBefore.get(attempt.id) ?? null)),
   )
-  const contactOf = (attemptId: string) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId
-  await follow(ctx, tx, campaignId, news, contactOf)
-  if (newest.some((attempt) => attempt.outcome === 'not_sent' && before.get(attempt.id)!.outcome === 'unknown'))
-    await goOn(ctx, tx, campaignId)
-  await addStatistics(tx, campaignId, delta(newest, before, recipients))
+  await teach(ctx, tx, news, (attemptId) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId)
+  const again = newest.filter((attempt) => attempt.outcome === 'not_sent' && before.get(attempt.id)!.outcome === 'unknown')
+  await moveCampaigns(ctx, tx, news, again)
+  await addStatistics(tx, deltas(newest, before, recipients))
   return new Set(before.keys())
 }
 
-function same(a: Attempt, b: Attempt): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+function recipientChange(attempt: StoredAttempt, notBefore: Date | null): RecipientChange {
+  const { campaignId, recipientId, words } = attempt
+  return { campaignId, id: recipientId, state: recipientState(attempt), reason: words, notBefore }
 }
 
-function recipientChange(attempt: Attempt, notBefore: Date | null): RecipientChange {
-  return { id: attempt.recipientId, state: recipientState(attempt), reason: attempt.words, notBefore }
-}
-
-function delta(newest: Attempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>) {
-  const sum = noStatistics()
+function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>): Map<string, Statistics> {
+  const sums = new Map<string, Statistics>()
   for (const attempt of newest) {
+    const sum = sums.get(attempt.campaignId) ?? noStatistics()
+    sums.set(attempt.campaignId, sum)
     count(sum, recipients.get(attempt.recipientId)!.state, before.get(attempt.id)!, -1)
     count(sum, recipientState(attempt), attempt, 1)
   }
-  return sum
+  return sums
 }
 
-/** Somebody who was `unknown` is queued again: the campaign may have been completed without them. */
-async function goOn(ctx: Context, tx: Tx, campaignId: string): Promise<void> {
-  await moveCampaign(tx, campaignId, ['completed'], 'sending')
-  await feed(ctx, tx, { lane: 'campaigns.run', key: campaignId, kind: 'queued again' })
-}
-
-/** What follows from news of attempts beyond them: contacts learn, the campaign stops where going on would hurt. */
-async function follow(
-  ctx: Context,
-  tx: Tx,
-  campaignId: string,
-  news: AttemptChange[],
-  contactOf: (attemptId: string) => string | undefined,
-): Promise<void> {
-  for (const { attemptId, change, learned } of news) {
+/** What contacts learn from news of attempts. */
+async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (attemptId: string) => string | undefined): Promise<void> {
+  for (const { accountId, attemptId, change, learned } of news) {
     const contactId = contactOf(attemptId)
     const body = learned ?? optedOut(change)
-    if (contactId && body)
-      await feed(ctx, tx, { lane: 'contacts.learn', key: tx.accountId!, kind: 'learned', body: { ...body, contactId } satisfies Learned })
+    if (!contactId || !body) continue
+    const entry = { lane: 'contacts.learn', key: accountId, kind: 'learned', body: { ...body, contactId } satisfies Learned } as const
+    await feed(ctx, { ...tx, accountId }, entry)
   }
-  const stops = news.flatMap(({ attemptId, change }) => {
-    const reason = stopWords(change)
-    return reason === null ? [] : [{ attemptId, reason }]
+}
+
+/** Campaigns stop where going on would hurt, and go on where somebody is queued again. */
+async function moveCampaigns(ctx: Context, tx: Tx, news: CampaignChange[], again: StoredAttempt[]): Promise<void> {
+  const stops = news.flatMap((item) => {
+    const reason = stopWords(item.change)
+    return reason === null ? [] : [{ ...item, reason }]
   })
-  if (stops.length === 0) return
-  const { reason } = stops[0]!
-  const attemptIds = stops.map(({ attemptId }) => attemptId)
-  if (await pauseBecauseOf(tx, campaignId, attemptIds, reason)) ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
+  const ids = new Set([...stops, ...again].map(({ campaignId }) => campaignId))
+  if (ids.size === 0) return
+  // Whoever completes one at this moment either sees the queued recipient, or is seen here.
+  await lockCampaigns(tx, [...ids])
+  for (const [campaignId, own] of Map.groupBy(stops, (stop) => stop.campaignId)) {
+    const { reason } = own[0]!
+    const attemptIds = own.map(({ attemptId }) => attemptId)
+    if (await pauseBecauseOf(tx, campaignId, attemptIds, reason)) ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
+  }
+  const accounts = new Map(news.map(({ campaignId, accountId }) => [campaignId, accountId]))
+  for (const campaignId of new Set(again.map((attempt) => attempt.campaignId))) {
+    await moveCampaign(tx, campaignId, ['completed'], 'sending')
+    const accountId = accounts.get(campaignId)!
+    await feed(ctx, { ...tx, accountId }, { lane: 'campaigns.run', key: campaignId, kind: 'queued again' })
+  }
 }
 
 /** The person told WhatsApp to stop marketing: Meta says so with the failure (error 131050, meta-cloud-api.md §6). */

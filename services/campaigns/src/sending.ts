@@ -5,8 +5,10 @@ import type { Connection } from '@lockstep/rpc/gen/accounts'
 import { type FencedLock, holdFenced } from '@lockstep/service'
 import type { SendableTemplate } from '@lockstep/whatsapp'
 import type { Context } from './context.ts'
+import { findCampaign, moveCampaign } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
-import { addStatistics, type Claimed, claimRecipients, findCampaign, moveCampaign, waiting } from './db/queries.ts'
+import { type Claimed, claimRecipients, waiting } from './db/recipients.ts'
+import { addStatistics } from './db/statistics.ts'
 import { dispatch } from './posting.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { noStatistics } from './statistics.ts'
@@ -142,7 +144,7 @@ async function nextStep(
 async function claim(tx: Parameters<typeof claimRecipients>[0], campaignId: string, limit: number, held: FencedLock): Promise<Claimed[]> {
   await fence(tx, held.fence)
   const claimed = await claimRecipients(tx, campaignId, limit, held.fence.token)
-  await addStatistics(tx, campaignId, { ...noStatistics(), queued: -claimed.length, sending: claimed.length })
+  await addStatistics(tx, new Map([[campaignId, { ...noStatistics(), queued: -claimed.length, sending: claimed.length }]]))
   return claimed
 }
 

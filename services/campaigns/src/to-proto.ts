@@ -2,10 +2,18 @@ import type * as proto from '@lockstep/rpc/gen/campaigns'
 import type { Campaign } from './db/entities.ts'
 import { noStatistics, type Statistics } from './statistics.ts'
 
-export function campaignToProto(campaign: Campaign, statistics: Statistics = noStatistics()): proto.Campaign {
-  const { createdAt, startedAt, resumedAt: _, finishedAt, accountId: __, ...rest } = campaign
+/** `waits` is what the preparation of a campaign waits for, in words. */
+export function campaignToProto(campaign: Campaign, statistics: Statistics = noStatistics(), waits = ''): proto.Campaign {
+  const { id, name, connectionId, templateId, filter, values, state, createdAt, startedAt, finishedAt } = campaign
   return {
-    ...rest,
+    id,
+    name,
+    connectionId,
+    templateId,
+    filter,
+    values,
+    state,
+    reason: campaign.reason || waits,
     statistics,
     createdAtMs: createdAt.getTime(),
     startedAtMs: startedAt?.getTime(),

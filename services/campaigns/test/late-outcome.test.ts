@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { createWorld, type World } from '@lockstep/testing'
+import type { World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Context, createContext } from '../src/context.ts'
-import { recordChanges } from '../src/recording.ts'
+import type { Context } from '../src/context.ts'
+import { changesOf, recordChanges } from '../src/recording.ts'
+import { openPlace } from './setup.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World
 let ctx: Context
 beforeAll(async () => {
-  world = stack.use(await createWorld())
-  const addresses = { accounts: '127.0.0.1:1', contacts: '127.0.0.1:1', templates: '127.0.0.1:1', gateway: '127.0.0.1:1' }
-  const { encryptionKey, platformKey } = world
-  const own = { encryptionKey, platformKey, sendConcurrency: 1, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0', addresses }
-  ctx = stack.use(await createContext({ ...world.base('campaigns'), ...own }, { scale: 0.1 }))
+  ;({ world, ctx } = stack.use(await openPlace()))
 })
 afterAll(() => stack.disposeAsync())
 
@@ -22,8 +19,8 @@ const accountId = randomUUID()
 async function completed(): Promise<{ id: string; attemptId: string }> {
   const id = randomUUID()
   await world.sql(
-    `insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at, finished_at)
-     values ($1, $2, 'Spring', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'completed', now(), now())`,
+    `insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at, finished_at)
+     values ($1, $2, 'Spring', gen_random_uuid(), '101', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'completed', now(), now())`,
     [id, accountId],
   )
   await world.sql('insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, unknown) values ($1, $2, 1, 1)', [
@@ -55,13 +52,13 @@ const state = async (id: string) =>
 test('a process that comes back and knows that it wrote nothing puts the recipient into the queue of the campaign, which goes on', async () => {
   const { id, attemptId } = await completed()
   const change = { kind: 'not_sent', at: new Date(), words: 'its time had passed' } as const
-  await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, id, [{ attemptId, change }]))
+  await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])))
   expect(await state(id)).toEqual({ state: 'sending', recipient: 'queued', queued: 1, unknown: 0, rejected: 0, entries: 1 })
 })
 
 test('a process that comes back with an answer of Meta ends the matter', async () => {
   const { id, attemptId } = await completed()
   const change = { kind: 'rejected', at: new Date(), code: 131009, words: 'refused' } as const
-  await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, id, [{ attemptId, change }]))
+  await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])))
   expect(await state(id)).toEqual({ state: 'completed', recipient: 'rejected', queued: 0, unknown: 0, rejected: 1, entries: 0 })
 })

@@ -259,8 +259,8 @@ test('a status without a token is handed to the campaign that sent the message, 
   const tenant = await stack.tenant('101')
   const campaign = '01990000-0000-7000-8000-000000000001'
   await stack.world.sql(`with c as (
-      insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
-      values ('${campaign}', '${tenant.accountId}', 'C', '${tenant.connectionId}', gen_random_uuid(), '{}', '{}', 'sending', now())
+      insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+      values ('${campaign}', '${tenant.accountId}', 'C', '${tenant.connectionId}', '101', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'sending', now())
       returning id, account_id
     ), s as (
       insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, accepted) select id, account_id, 1, 1 from c

@@ -1,4 +1,4 @@
-import { campaignPrepareRecipients } from '../campaign_prepare_recipients.ts'
+import { campaignPrepareRecipients, noCursor } from '../campaign_prepare_recipients.ts'
 import { templateSync } from '../template_sync.ts'
 import { layersOf, pathGuard } from './path-guard.ts'
 
@@ -7,8 +7,8 @@ export const fenceOfPreparing = pathGuard({
   name: 'fence (preparing)',
   work: campaignPrepareRecipients,
   taken: campaignPrepareRecipients.guards.fence!,
-  beside: layersOf(campaignPrepareRecipients, 'lock', 'lane'),
-  wrong: 'the run that ends takes people off the list whom another run has just put there, and nobody puts them back',
+  beside: { ...layersOf(campaignPrepareRecipients, 'lock', 'lane'), cursor: noCursor },
+  wrong: 'several processes add the same page, and each counts its people',
 })
 
 export const fenceOfSync = pathGuard({

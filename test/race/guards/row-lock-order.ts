@@ -26,7 +26,7 @@ export const rowLockOrder = pathGuard<Sent>({
     statements: [
       {
         in: locking,
-        replace: String.raw`order by recipients\.id for update`,
+        replace: String.raw`order by recipients\.campaign_id, recipients\.id for update`,
         by: 'order by md5(recipients.id::text || pg_backend_pid()::text) for update',
       },
     ],

@@ -187,7 +187,8 @@ async function insertRows(world: World): Promise<void> {
       values (gen_random_uuid(), '${account}', 'people.csv', 'done', 10, now(), now());
     insert into contacts.identities select account_id, 'number', 'phone', phone, id from contacts.contacts;
     commit;
-    insert into campaigns.campaigns values ('${campaign}', '${account}', 'Spring', '${connection}', '${template}', '{}', '{}', 'completed', '', now(), now(), now());
+    insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at, started_at, finished_at)
+      values ('${campaign}', '${account}', 'Spring', '${connection}', '${number}', '${app}', '${template}', '{}', '{}', 'completed', now(), now(), now());
     insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempt_id, attempts)
       select '${account}', '${campaign}', c.id, '${campaign}', c.phone, '', '{}', s.state, s.n, 1
       from unnest('{delivered,sent,unknown}'::text[], '{${contacts}}'::uuid[]) with ordinality s(state, contact, n) join contacts.contacts c on c.id = s.contact order by n;

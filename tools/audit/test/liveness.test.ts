@@ -45,7 +45,7 @@ testPlanted([
     invariant: 'L1',
     what: 'a completed campaign in which somebody still waits',
     async plant(world) {
-      await queueAgain(world, 'null')
+      await queueAgain(world, `'-infinity'`)
     },
     settled: 1,
     row: ({ ids }) => ({ problem: 'is completed although somebody waits', campaign_id: ids.campaign, due: 1 }),
@@ -137,7 +137,7 @@ test('a campaign whose list still grows is no violation', async () => {
 test('a campaign that waits, was ordered to go on or has just claimed somebody is no violation', async () => {
   await using world = await consistentWorld()
   await stillSending(world)
-  await queueAgain(world, 'null')
+  await queueAgain(world, `'-infinity'`)
   expect(complaints(await world.audit({ only: ['L1'] }))).toEqual({}) // its state was changed a moment ago
   await unchangedFor(world, 3)
   expect(Object.keys(complaints(await world.audit({ only: ['L1'], settled: 3 })))).toEqual(['L1'])
@@ -145,7 +145,7 @@ test('a campaign that waits, was ordered to go on or has just claimed somebody i
   expect(complaints(await world.audit({ only: ['L1'], settled: 3 }))).toEqual({})
   await queueAgain(world, 'now()')
   expect(complaints(await world.audit({ only: ['L1'], settled: 3 }))).toEqual({})
-  await queueAgain(world, 'null')
+  await queueAgain(world, `'-infinity'`)
   await world.sql('update campaigns.attempts set claimed_at = now() where id = 2')
   expect(complaints(await world.audit({ only: ['L1'], settled: 3 }))).toEqual({})
 })

@@ -34,7 +34,7 @@ testPlanted([
     what: 'an accepted POST whose attempt is not sent',
     async plant({ sql }) {
       await sql(`update campaigns.attempts set outcome = 'not_sent' where id = 3`)
-      await sql(`update campaigns.recipients set state = 'queued' where id = 3`)
+      await sql(`update campaigns.recipients set state = 'queued', not_before = now() where id = 3`)
       await sql(`update campaigns.campaign_statistics set queued = 1, unknown = 0`)
       await sql(`update campaigns.campaigns set state = 'paused', finished_at = null`)
     },

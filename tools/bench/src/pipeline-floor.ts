@@ -1,7 +1,8 @@
 import { type Database, openDatabase } from '@lockstep/database'
-import type { Attempt } from '../../../services/campaigns/src/attempt.ts'
 import { recipientState } from '../../../services/campaigns/src/attempt.ts'
-import { addStatistics, writeAttempts, writeRecipients } from '../../../services/campaigns/src/db/queries.ts'
+import { type StoredAttempt, writeAttempts } from '../../../services/campaigns/src/db/attempts.ts'
+import { writeRecipients } from '../../../services/campaigns/src/db/recipients.ts'
+import { addStatistics } from '../../../services/campaigns/src/db/statistics.ts'
 import { count, noStatistics } from '../../../services/campaigns/src/statistics.ts'
 import { insertMessages, updateConversations } from '../../../services/conversations/src/db/store.ts'
 import type { Tenant, TestStack } from '../../../test/stack.ts'
@@ -79,9 +80,9 @@ async function writeMessages(db: Database, accountId: string, { connectionId }: 
 }
 
 async function writeStatuses(db: Database, accountId: string, { campaignId }: BenchNumber, statuses: AcceptedAttempt[]): Promise<void> {
-  const attempts = statuses.map(afterStatus)
+  const attempts = statuses.map((status) => ({ ...afterStatus(status), campaignId }))
   const recipients = attempts.map((attempt) => {
-    return { id: attempt.recipientId, state: recipientState(attempt), reason: '', notBefore: null }
+    return { campaignId, id: attempt.recipientId, state: recipientState(attempt), reason: '', notBefore: null }
   })
   const change = noStatistics()
   for (const attempt of attempts) {
@@ -91,11 +92,11 @@ async function writeStatuses(db: Database, accountId: string, { campaignId }: Be
   await db.transaction(accountId, async (tx) => {
     await writeAttempts(tx, attempts)
     await writeRecipients(tx, recipients)
-    await addStatistics(tx, campaignId, change)
+    await addStatistics(tx, new Map([[campaignId, change]]))
   })
 }
 
-function afterStatus({ id, recipientId, wamid, kind }: AcceptedAttempt): Attempt {
+function afterStatus({ id, recipientId, wamid, kind }: AcceptedAttempt): Omit<StoredAttempt, 'campaignId'> {
   const at = new Date()
   const facts = { sentAt: null, deliveredAt: null, readAt: null, failedAt: null, [`${kind}At`]: at }
   return { id, recipientId, wamid, outcome: 'accepted', acceptedAt: at, code: null, words: '', ...facts }

@@ -43,9 +43,9 @@ export async function connectNumbers({ world }: TestStack, tenant: Tenant, count
     [columns[0], columns[1], tenant.connectionId],
   )
   await world.sql(
-    `with c as (insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
-       select v.id, $1, 'bench', v.connection, gen_random_uuid(), '{"tags": ["x"]}', '{}', 'completed', now()
-       from unnest($2::uuid[], $3::uuid[]) v(id, connection) returning id, account_id)
+    `with c as (insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+       select v.id, $1, 'bench', k.id, k.phone_number_id, k.app_id, gen_random_uuid(), '{"tags": ["x"]}', '{}', 'completed', now()
+       from unnest($2::uuid[], $3::uuid[]) v(id, connection) join accounts.connections k on k.id = v.connection returning id, account_id)
      insert into campaigns.campaign_statistics (campaign_id, account_id) select id, account_id from c`,
     [tenant.accountId, columns[2], columns[0]],
   )

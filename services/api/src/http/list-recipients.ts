@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { oneOf, page, serial } from '../input.ts'
 import { route } from '../route.ts'
-import { nextAfter, recipientToJson } from '../to-json.ts'
+import { recipientToJson } from '../to-json.ts'
 
 const state = oneOf(['queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'failed', 'rejected', 'skipped', 'unknown'])
 
@@ -9,10 +9,10 @@ const state = oneOf(['queued', 'sending', 'accepted', 'sent', 'delivered', 'read
 export const listRecipients = route({
   method: 'GET',
   path: '/v1/campaigns/:id/recipients',
-  does: 'Lists the recipients of a campaign in id order; ?state= narrows it, ?after= is the last id of the page before.',
+  does: 'Lists the recipients of a campaign in id order; ?state= narrows it, ?after= is the next_after of the page before.',
   query: z.strictObject({ state: state.optional(), ...page(serial, 1_000) }),
   run: async (ctx, { id, query: { state = '', after = '', limit } }, call) => {
-    const { recipients } = await ctx.campaigns.listRecipients({ campaignId: id, state, after, limit }, call)
-    return { recipients: recipients.map(recipientToJson), next_after: nextAfter(recipients, limit, (recipient) => recipient.id) }
+    const { recipients, next } = await ctx.campaigns.listRecipients({ campaignId: id, state, after, limit }, call)
+    return { recipients: recipients.map(recipientToJson), next_after: next || null }
   },
 })

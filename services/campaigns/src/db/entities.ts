@@ -1,7 +1,7 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { CampaignState } from '../campaign.ts'
 
-/** One template to many people. Its recipients, attempts and statistics are written by sets, in queries.ts. */
+/** One template to many people. Its recipients, attempts and statistics are written by sets, each in a file of its own. */
 export const CampaignSchema = defineEntity({
   name: 'Campaign',
   tableName: 'campaigns',
@@ -10,6 +10,9 @@ export const CampaignSchema = defineEntity({
     accountId: p.uuid(),
     name: p.text(),
     connectionId: p.uuid(),
+    /** The connection's number and app, which it keeps for ever. */
+    phoneNumberId: p.text(),
+    appId: p.uuid(),
     templateId: p.uuid(),
     filter: p.json<{ tags: string[] }>(),
     values: p.json<Record<string, string>>(),

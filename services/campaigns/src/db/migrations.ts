@@ -1,9 +1,5 @@
 import type { MigrationList } from '@lockstep/database'
 import { Campaigns } from './migrations/2026-11-24-campaigns.ts'
-import { PausesAndPages } from './migrations/2026-11-26-pauses-and-pages.ts'
 
 /** In the order in which they run; a name that has landed never changes. */
-export const migrations: MigrationList = [
-  { name: '2026-11-24-campaigns', class: Campaigns },
-  { name: '2026-11-26-pauses-and-pages', class: PausesAndPages },
-]
+export const migrations: MigrationList = [{ name: '2026-11-24-campaigns', class: Campaigns }]

@@ -1,9 +1,12 @@
 import { query, sql } from '@lockstep/database'
 import type { Context } from '../context.ts'
-import { staleAttempts } from '../db/queries.ts'
-import { recordChanges } from '../recording.ts'
+import { staleAttempts } from '../db/attempts.ts'
+import { changesOf, recordChanges } from '../recording.ts'
 
+/** Attempts of one campaign in one run. */
 const batch = 500
+/** Campaigns in one run. */
+const maxCampaigns = 1_000
 
 /**
  * An attempt that still waits for its outcome after twice the time-out lost its process between claim and answer. Whether it
@@ -14,19 +17,25 @@ export async function expireSending(ctx: Context): Promise<void> {
   const stale = await ctx.db.system((tx) =>
     query<{ accountId: string; campaignId: string }>(
       tx,
-      sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_with_stale_sending(${before})`,
+      sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_with_stale_sending(${before}, ${maxCampaigns})`,
     ),
   )
-  for (const { accountId, campaignId } of stale)
-    await ctx.db.transaction(accountId, async (tx) => {
-      const ids = await staleAttempts(tx, campaignId, before, batch)
-      const change = { kind: 'unknown', at: new Date(ctx.now()), words: 'The process that sent it ended before Meta answered' } as const
-      await recordChanges(
-        ctx,
-        tx,
-        campaignId,
-        ids.map((attemptId) => ({ attemptId, change })),
-      )
-      ctx.log.warn({ campaignId, attempts: ids.length }, 'Attempts of a process that died are unknown now')
-    })
+  for (const { accountId, campaignId } of stale) {
+    try {
+      await expire(ctx, accountId, campaignId, before)
+    } catch (error) {
+      ctx.log.error({ err: error, campaignId }, 'Attempts of a process that died could not be made unknown yet')
+    }
+  }
+}
+
+async function expire(ctx: Context, accountId: string, campaignId: string, before: Date): Promise<void> {
+  const expired = await ctx.db.transaction(accountId, async (tx) => {
+    const ids = await staleAttempts(tx, campaignId, before, batch)
+    const change = { kind: 'unknown', at: new Date(ctx.now()), words: 'The process that sent it ended before Meta answered' } as const
+    const changes = ids.map((attemptId) => ({ attemptId, change }))
+    await recordChanges(ctx, tx, changesOf(accountId, campaignId, changes))
+    return ids.length
+  })
+  ctx.log.warn({ campaignId, attempts: expired }, 'Attempts of a process that died are unknown now')
 }

@@ -2,44 +2,48 @@ import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
 import { parseWebhook, statuses } from '@lockstep/whatsapp'
+import { validate as isUuid } from 'uuid'
 import type { Context } from '../context.ts'
-import { campaignOwner } from '../db/queries.ts'
-import { type AttemptChange, recordChanges } from '../recording.ts'
+import { type CampaignOwner, campaignOwners } from '../db/campaigns.ts'
+import { type CampaignChange, recordChanges } from '../recording.ts'
 import { statusChange } from '../status-change.ts'
 
-/** Adds status facts to the attempts of one campaign; late, repeated and out-of-order statuses change nothing. */
+/** Adds status facts to the attempts of campaigns, all in one transaction; late, repeated and out-of-order statuses change nothing. */
 export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
-  const verdicts: EntryVerdict[] = []
-  for (const [campaignId, its] of Map.groupBy(entries, (entry) => entry.key)) verdicts.push(...(await ofCampaign(ctx, campaignId, its)))
-  return verdicts
+  const owners = await campaignOwners(ctx.db, [...new Set(entries.map((entry) => entry.key))].filter(isUuid))
+  const found = entries.map((entry) => ({ entry, ...readEntry(ctx, owners.get(entry.key), entry) }))
+  const changes = found.flatMap(({ changes }) => changes)
+  const matched = await record(ctx, changes)
+  return found.map(({ entry: { id }, changes, outcome }): EntryVerdict => {
+    return { id, outcome: outcome ?? (changes.some((change) => matched.has(change.attemptId)) ? 'done' : 'unmatched') }
+  })
 }
 
-async function ofCampaign(ctx: Context, campaignId: string, entries: FeedEntry[]): Promise<EntryVerdict[]> {
-  const owner = await ctx.db.system((tx) => campaignOwner(tx, campaignId))
-  if (!owner) return entries.map(({ id }) => ({ id, outcome: 'unmatched' }))
-  const connection = await ctx.accounts.getConnection({ id: owner.connectionId }, { accountId: owner.accountId })
-  const { phoneNumberId, appId } = connection
-  const ours = entries.filter((entry) => entry.appId === appId)
-  const found = ours.map((entry) => ({ entry, changes: changesOf(ctx, campaignId, phoneNumberId, entry) }))
-  const changes = found.flatMap(({ changes }) => changes)
+async function record(ctx: Context, changes: CampaignChange[]): Promise<Set<string>> {
+  if (changes.length === 0) return new Set()
   await using _locks = await holdBatch(ctx, keysOf(changes))
-  const matched = await ctx.db.transaction(owner.accountId, (tx) => recordChanges(ctx, tx, campaignId, changes))
-  const verdicts: EntryVerdict[] = entries.filter((entry) => entry.appId !== appId).map(({ id }) => ({ id, outcome: 'foreign' }))
-  for (const { entry, changes } of found)
-    verdicts.push({ id: entry.id, outcome: changes.some((c) => matched.has(c.attemptId)) ? 'done' : 'unmatched' })
-  return verdicts
+  const accountIds = [...new Set(changes.map(({ accountId }) => accountId))]
+  return await ctx.db.transaction(accountIds, (tx) => recordChanges(ctx, tx, changes))
+}
+
+/** What an entry says of attempts, or why it says nothing: only the app of the campaign's number is believed. */
+function readEntry(ctx: Context, owner: CampaignOwner | undefined, entry: FeedEntry): { changes: CampaignChange[]; outcome?: string } {
+  if (!owner) return { changes: [], outcome: 'unmatched' }
+  if (entry.appId !== owner.appId) return { changes: [], outcome: 'foreign' }
+  return { changes: changesOf(ctx, owner, entry) }
 }
 
 /** The statuses of a part whose token names an attempt of this campaign; the token's tag binds them to the number. */
-function changesOf(ctx: Context, campaignId: string, phoneNumberId: string, entry: FeedEntry): AttemptChange[] {
+function changesOf(ctx: Context, { accountId, campaignId, phoneNumberId }: CampaignOwner, entry: FeedEntry): CampaignChange[] {
   return statuses(parseWebhook(entry.body)).flatMap((status) => {
     const token = status.token && status.phoneNumberId === phoneNumberId ? ctx.tokens.read(status.token, phoneNumberId) : null
+    if (token?.kind !== 'c' || token.ownerId !== campaignId) return []
     const change = statusChange(status, entry.createdAtMs)
-    return token?.kind === 'c' && token.ownerId === campaignId && change ? [{ attemptId: token.attemptId, change }] : []
+    return change ? [{ accountId, campaignId, attemptId: token.attemptId, change }] : []
   })
 }
 
 /** One key a message that Meta has named; other changes need none. */
-function keysOf(changes: AttemptChange[]): LockKey[] {
+function keysOf(changes: CampaignChange[]): LockKey[] {
   return changes.flatMap(({ change }) => ('wamid' in change && change.wamid ? { name: 'campaign_status_update', id: change.wamid } : []))
 }

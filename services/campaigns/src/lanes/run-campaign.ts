@@ -1,13 +1,14 @@
 import { AppError, laneSettings } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
 import { type EntryVerdict, isInfrastructure, type LaneHandler } from '@lockstep/service'
+import { clearList } from '../clearing.ts'
 import type { Context } from '../context.ts'
+import { findCampaign, moveCampaign } from '../db/campaigns.ts'
 import type { Campaign } from '../db/entities.ts'
-import { clearRecipients, findCampaign, moveCampaign } from '../db/queries.ts'
 import { prepare } from '../preparing.ts'
 import { sendSlice } from '../sending.ts'
 
-/** Moves a campaign on by one step: prepares it, or sends for a few seconds. Its entries stay open until nothing is left to do. */
+/** Moves a campaign on by one step: prepares it, sends, or clears its list, for a few seconds. Its entries stay open until nothing is left to do. */
 export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries, lease) => {
   const accountId = entries[0]!.accountId
   const campaign = await ctx.db.transaction(accountId, (tx) => findCampaign(tx, campaignId))
@@ -25,19 +26,21 @@ export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries
 async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Promise<number | null> {
   switch (campaign.state) {
     case 'preparing':
-      await prepare(ctx, campaign, signal)
-      return 0
+      return prepare(ctx, campaign, signal)
     case 'sending':
       return sendSlice(ctx, campaign, signal)
+    case 'cancelled':
+    case 'failed':
+      return clearList(ctx, campaign, signal)
     default:
-      return null // paused, cancelled or done: whoever resumes it opens a new entry
+      return null // paused or done: whoever resumes it opens a new entry
   }
 }
 
 /** An entry that fails once more would be dead, and nobody would know why the campaign stands still. */
 const isLastTry = (entries: FeedEntry[]): boolean => entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
 
-/** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. False when it has moved on. */
+/** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. False when there is more to do. */
 async function giveUp(ctx: Context, { id, accountId, state }: Campaign, error: unknown): Promise<boolean> {
   const words =
     error instanceof AppError && error.failure !== 'internal' ? error.message : "Internal error; the service's log has the cause"
@@ -45,8 +48,7 @@ async function giveUp(ctx: Context, { id, accountId, state }: Campaign, error: u
   return ctx.db.transaction(accountId, async (tx) => {
     if (state === 'sending') return moveCampaign(tx, id, ['sending'], 'paused', { reason: `${words}. Resume it when that is mended.` })
     const reason = `It could not be prepared: ${words}. Start it again when that is mended.`
-    const failed = await moveCampaign(tx, id, ['preparing'], 'failed', { reason, finishedAt: new Date(ctx.now()) })
-    if (failed) await clearRecipients(tx, id)
-    return failed
+    await moveCampaign(tx, id, ['preparing'], 'failed', { reason, finishedAt: new Date(ctx.now()) })
+    return false // its list is to be cleared
   })
 }

@@ -28,6 +28,8 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
       accountId,
       name,
       connectionId: connection.id,
+      phoneNumberId: connection.phoneNumberId,
+      appId: connection.appId,
       templateId: template.id,
       filter: { tags },
       values: request.values,

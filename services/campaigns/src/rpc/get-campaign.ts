@@ -2,7 +2,9 @@ import type { Method } from '@lockstep/rpc'
 import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findCampaign, readStatistics } from '../db/queries.ts'
+import { findCampaign } from '../db/campaigns.ts'
+import { waitingReasons } from '../db/preparations.ts'
+import { readStatistics } from '../db/statistics.ts'
 import { campaignToProto } from '../to-proto.ts'
 
 /** A campaign with its statistics of this moment. */
@@ -10,6 +12,7 @@ export const getCampaign: Method<Context, CampaignId, Campaign> = (ctx, request,
   const id = requireId(request.id, 'campaign')
   return ctx.db.transaction(call.accountId, async (tx) => {
     const campaign = await findCampaign(tx, id)
-    return campaignToProto(campaign, (await readStatistics(tx, [id])).get(id))
+    const waits = campaign.state === 'preparing' ? (await waitingReasons(tx, [id])).get(id) : ''
+    return campaignToProto(campaign, (await readStatistics(tx, [id])).get(id), waits)
   })
 }

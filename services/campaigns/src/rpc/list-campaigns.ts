@@ -2,7 +2,8 @@ import type { Method } from '@lockstep/rpc'
 import type { ListCampaignsRequest, ListCampaignsResponse } from '@lockstep/rpc/gen/campaigns'
 import type { Context } from '../context.ts'
 import { CampaignSchema } from '../db/entities.ts'
-import { readStatistics } from '../db/queries.ts'
+import { waitingReasons } from '../db/preparations.ts'
+import { readStatistics } from '../db/statistics.ts'
 import { campaignToProto } from '../to-proto.ts'
 
 const pageSize = 100
@@ -15,5 +16,10 @@ export const listCampaigns: Method<Context, ListCampaignsRequest, ListCampaignsR
       tx,
       campaigns.map((campaign) => campaign.id),
     )
-    return { campaigns: campaigns.map((campaign) => campaignToProto(campaign, statistics.get(campaign.id))) }
+    const preparing = campaigns.filter(({ state }) => state === 'preparing')
+    const waits = await waitingReasons(
+      tx,
+      preparing.map(({ id }) => id),
+    )
+    return { campaigns: campaigns.map((campaign) => campaignToProto(campaign, statistics.get(campaign.id), waits.get(campaign.id))) }
   })

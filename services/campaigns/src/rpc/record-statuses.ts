@@ -1,32 +1,30 @@
 import type { Method } from '@lockstep/rpc'
-import type { RecordStatusesRequest, RecordStatusesResponse } from '@lockstep/rpc/gen/campaigns'
+import type { RecordStatusesRequest, RecordStatusesResponse, StatusFact } from '@lockstep/rpc/gen/campaigns'
 import type { Context } from '../context.ts'
-import { attemptsByWamid } from '../db/queries.ts'
-import { type AttemptChange, recordChanges } from '../recording.ts'
+import { attemptsByWamid, type SentMessage } from '../db/attempts.ts'
+import { type CampaignChange, recordChanges } from '../recording.ts'
 import { statusChange } from '../status-change.ts'
 
-/** Adds status facts to attempts that are found by wamid; one transaction a campaign. Answers which wamids are campaign messages. */
-export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatusesResponse> = async (ctx, request) => {
-  const matchedWamids: string[] = []
-  for (const [accountId, statuses] of Map.groupBy(request.statuses, (status) => status.accountId))
-    matchedWamids.push(...(await recordOfAccount(ctx, accountId, statuses)))
-  return { matchedWamids }
+/** Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which wamids are campaign messages. */
+export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatusesResponse> = async (ctx, { statuses }) => {
+  if (statuses.length === 0) return { matchedWamids: [] }
+  const messages = [...new Map(statuses.map((status) => [keyOf(status), status])).values()]
+  const accountIds = [...new Set(messages.map(({ accountId }) => accountId))]
+  return ctx.db.transaction(accountIds, async (tx) => {
+    const found = new Map((await attemptsByWamid(tx, messages)).map((row) => [keyOf(row), row]))
+    const changes = statuses.flatMap((status): CampaignChange[] => {
+      const attempt = found.get(keyOf(status))
+      const change = changeOf(status, ctx.now())
+      return attempt && change ? [{ ...attempt, change }] : []
+    })
+    await recordChanges(ctx, tx, changes)
+    return { matchedWamids: [...found.values()].map(({ wamid }) => wamid) }
+  })
 }
 
-async function recordOfAccount(ctx: Context, accountId: string, facts: RecordStatusesRequest['statuses']): Promise<string[]> {
-  const wamids = [...new Set(facts.map((status) => status.wamid))]
-  const found = await ctx.db.transaction(accountId, (tx) => attemptsByWamid(tx, wamids))
-  const byWamid = new Map(found.map((row) => [row.wamid, row]))
-  const byCampaign = new Map<string, AttemptChange[]>()
-  for (const { wamid, status, atMs, errorCode, errorWords } of facts) {
-    const attempt = byWamid.get(wamid)
-    const errors = errorCode === undefined ? [] : [{ code: errorCode, title: '', details: errorWords }]
-    const change = statusChange({ wamid, status, timestampMs: atMs, errors }, ctx.now())
-    if (!attempt || !change) continue
-    const list = byCampaign.get(attempt.campaignId) ?? []
-    byCampaign.set(attempt.campaignId, list)
-    list.push({ attemptId: attempt.attemptId, change })
-  }
-  for (const [campaignId, changes] of byCampaign) await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, campaignId, changes))
-  return [...byWamid.keys()]
+const keyOf = ({ accountId, wamid }: SentMessage): string => `${accountId} ${wamid}`
+
+function changeOf({ wamid, status, atMs, errorCode, errorWords }: StatusFact, nowMs: number) {
+  const errors = errorCode === undefined ? [] : [{ code: errorCode, title: '', details: errorWords }]
+  return statusChange({ wamid, status, timestampMs: atMs, errors }, nowMs)
 }

@@ -2,7 +2,7 @@ import type { Method } from '@lockstep/rpc'
 import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
 import { feed } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { noteResumed } from '../db/queries.ts'
+import { noteResumed } from '../db/campaigns.ts'
 import { carryOut } from '../order.ts'
 
 /** Goes on with a paused campaign where it stopped. */

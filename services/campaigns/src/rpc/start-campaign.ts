@@ -2,9 +2,12 @@ import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
 import { feed, requireId } from '@lockstep/service'
+import { v7 as uuid } from 'uuid'
 import { afterOrder } from '../campaign.ts'
 import type { Context } from '../context.ts'
-import { findCampaign } from '../db/queries.ts'
+import { findCampaign } from '../db/campaigns.ts'
+import { beginPreparation } from '../db/preparations.ts'
+import { hasRecipients } from '../db/recipients.ts'
 import { campaignToProto } from '../to-proto.ts'
 import { checkValues } from '../values.ts'
 
@@ -25,6 +28,7 @@ export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, 
     campaign.reason = ''
     campaign.startedAt = new Date(ctx.now())
     campaign.finishedAt = null
+    await beginPreparation(tx, id, uuid(), await hasRecipients(tx, id))
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'started' })
     return campaignToProto(campaign)
   })

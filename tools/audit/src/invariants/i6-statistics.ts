@@ -34,7 +34,7 @@ export const statistics: Invariant = {
   rows: 'afterLog',
   needs: 'rows',
   checked: `select count(*) from campaigns.campaigns where state <> 'preparing'`,
-  // While a campaign is prepared its list grows batch by batch; it is counted when the list is complete.
+  // While a list is made, or taken away again, it changes page by page; it is counted when it is complete, or empty.
   violations: `
     with recount as (
       select campaign_id, ${counts.join(', ')}
@@ -47,6 +47,7 @@ export const statistics: Invariant = {
     left join campaigns.campaign_statistics s on s.campaign_id = c.id
     left join recount n on n.campaign_id = c.id
     cross join lateral (values ${values.join(', ')}) v(name, counted, recount)
-    where c.state <> 'preparing' and v.counted is distinct from v.recount::integer
+    where c.state <> 'preparing' and not exists (select from campaigns.preparations p where p.campaign_id = c.id)
+      and v.counted is distinct from v.recount::integer
     order by c.id`,
 }

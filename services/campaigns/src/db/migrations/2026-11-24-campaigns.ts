@@ -9,63 +9,22 @@ export class Campaigns extends Migration {
         account_id uuid not null,
         name text not null,
         connection_id uuid not null,
+        -- What a connection never changes, so that its statuses are told from others without asking accounts.
+        phone_number_id text not null,
+        app_id uuid not null,
         template_id uuid not null,
         filter jsonb not null,
         values jsonb not null,
-        state text not null check (state in ('draft', 'scheduled', 'preparing', 'sending', 'paused', 'completed', 'cancelled', 'failed')),
+        state text not null check (state in ('draft', 'preparing', 'sending', 'paused', 'completed', 'cancelled', 'failed')),
         reason text not null default '',
         created_at timestamptz not null,
         started_at timestamptz,
+        resumed_at timestamptz,
         finished_at timestamptz
       );
       create index campaigns_account on campaigns (account_id, id);${tenantTable('campaigns', 'campaigns')}`)
-
-    this.addSql(`create table recipients (
-        id bigint generated always as identity primary key,
-        account_id uuid not null,
-        campaign_id uuid not null references campaigns,
-        contact_id uuid not null,
-        run_id uuid not null,
-        phone text not null,
-        user_id text not null,
-        values jsonb not null,
-        state text not null,
-        reason text not null default '',
-        not_before timestamptz,
-        attempt_id bigint,
-        attempts integer not null default 0,
-        -- A person's order to write once more although the last attempt is unknown; the next claim takes it along.
-        ordered_at timestamptz,
-        unique (campaign_id, contact_id)
-      );
-      create index recipients_queued on recipients (campaign_id, id) where state = 'queued';
-      create index recipients_sending on recipients (campaign_id, id) where state = 'sending';
-      create index recipients_state on recipients (campaign_id, state, id);${tenantTable('campaigns', 'recipients')}`)
-
-    // claim_xid lets the audit compare a claim with the commit of an opt-out; fence shows that claims are serial.
-    this.addSql(`create table attempts (
-        id bigint generated always as identity primary key,
-        account_id uuid not null,
-        campaign_id uuid not null references campaigns,
-        recipient_id bigint not null,
-        number integer not null,
-        outcome text not null default 'sending' check (outcome in ('sending', 'accepted', 'not_sent', 'rejected', 'unknown', 'skipped')),
-        claimed_at timestamptz not null default clock_timestamp(),
-        claim_xid xid8 not null default pg_current_xact_id(),
-        fence bigint not null,
-        ordered_at timestamptz,
-        wamid text,
-        accepted_at timestamptz,
-        sent_at timestamptz,
-        delivered_at timestamptz,
-        read_at timestamptz,
-        failed_at timestamptz,
-        code integer,
-        words text not null default '',
-        unique (recipient_id, number)
-      );
-      create unique index attempts_wamid on attempts (wamid) where wamid is not null;
-      create index attempts_sending on attempts (claimed_at) where outcome = 'sending';${tenantTable('campaigns', 'attempts')}`)
+    this.addSql(recipients)
+    this.addSql(attempts)
 
     this.addSql(`create table campaign_statistics (
         campaign_id uuid primary key references campaigns,
@@ -81,15 +40,115 @@ export class Campaigns extends Migration {
         rejected integer not null default 0,
         skipped integer not null default 0,
         unknown integer not null default 0
-      );${tenantTable('campaigns', 'campaign_statistics')}`)
+      ) with (fillfactor = 50);${tenantTable('campaigns', 'campaign_statistics')}`)
 
-    this.addSql(`create function campaign_owner(campaign uuid) returns table (account_id uuid, connection_id uuid)
-        language sql stable security definer set search_path = campaigns, pg_temp
-        as $$ select c.account_id, c.connection_id from campaigns c where c.id = campaign $$;
-      create function campaigns_with_stale_sending(older_than timestamptz) returns table (account_id uuid, campaign_id uuid)
-        language sql stable security definer set search_path = campaigns, pg_temp
-        as $$ select distinct a.account_id, a.campaign_id from attempts a where a.outcome = 'sending' and a.claimed_at < older_than $$;`)
+    // Where the work on a campaign's list stands; gone once the list is complete, or empty again.
+    this.addSql(`create table preparations (
+        campaign_id uuid primary key references campaigns,
+        account_id uuid not null,
+        run_id uuid not null,
+        -- People of an earlier run may stand in the list.
+        leftovers boolean not null,
+        after_contact text not null default '',
+        listed boolean not null default false,
+        after_recipient bigint not null default 0,
+        queued integer not null default 0,
+        skipped integer not null default 0,
+        -- How often in a row the next page could not be read in time.
+        too_slow integer not null default 0,
+        -- In words, what it waits for.
+        reason text not null default ''
+      ) with (fillfactor = 50);${tenantTable('campaigns', 'preparations')}`)
+    this.addSql(functions)
     this.addSql(feedTable)
     this.addSql(fenceTable)
   }
 }
+
+/**
+ * Updated in place (HOT) but for the claim: no index holds what statuses change. Without foreign keys, which would be
+ * asked for each row: both tables are written under the lock of a campaign, and campaigns are never deleted.
+ */
+const recipients = `create table recipients (
+    campaign_id uuid not null,
+    id bigint generated always as identity,
+    account_id uuid not null,
+    contact_id uuid not null,
+    run_id uuid not null,
+    phone text not null,
+    user_id text not null,
+    values jsonb not null,
+    state text not null,
+    reason text not null default '',
+    -- When it may be claimed; of those in the queue only.
+    not_before timestamptz,
+    attempt_id bigint,
+    attempts integer not null default 0,
+    -- A person's order to write once more although the last attempt is unknown; the next claim takes it along.
+    ordered_at timestamptz,
+    primary key (campaign_id, id),
+    unique (campaign_id, contact_id),
+    constraint recipients_queue check ((state = 'queued') = (not_before is not null))
+  ) with (fillfactor = 80);
+  -- Those to be tried again come first, then the others in the order of the list, whose time is '-infinity'.
+  create index recipients_queued on recipients (campaign_id, not_before desc, id) where not_before is not null;
+  ${tenantTable('campaigns', 'recipients')}`
+
+/** claim_xid lets the audit compare a claim with the commit of an opt-out; fence shows that claims are serial. */
+const attempts = `create table attempts (
+    campaign_id uuid not null,
+    id bigint generated always as identity,
+    account_id uuid not null,
+    recipient_id bigint not null,
+    number integer not null,
+    outcome text not null default 'sending' check (outcome in ('sending', 'accepted', 'not_sent', 'rejected', 'unknown', 'skipped')),
+    claimed_at timestamptz not null default clock_timestamp(),
+    claim_xid xid8 not null default pg_current_xact_id(),
+    fence bigint not null,
+    ordered_at timestamptz,
+    wamid text,
+    accepted_at timestamptz,
+    sent_at timestamptz,
+    delivered_at timestamptz,
+    read_at timestamptz,
+    failed_at timestamptz,
+    code integer,
+    words text not null default '',
+    primary key (campaign_id, id),
+    unique (campaign_id, recipient_id, number)
+  ) with (fillfactor = 70);
+  create unique index attempts_wamid on attempts (wamid) where wamid is not null;
+  create index attempts_open on attempts (outcome, campaign_id, claimed_at) where outcome in ('sending', 'unknown');
+  ${tenantTable('campaigns', 'attempts')}`
+
+const functions = `
+  create function campaign_owners(ids uuid[])
+    returns table (campaign_id uuid, account_id uuid, phone_number_id text, app_id uuid)
+    language sql stable security definer set search_path = campaigns, pg_temp
+    as $$ select c.id, c.account_id, c.phone_number_id, c.app_id from campaigns c where c.id = any(ids) $$;
+
+  -- From campaign to campaign by the index: it costs what the campaigns cost, not what is under way.
+  create function campaigns_with_stale_sending(older_than timestamptz, at_most integer)
+    returns table (account_id uuid, campaign_id uuid)
+    language sql stable security definer set search_path = campaigns, pg_temp
+    as $$
+      with recursive sending as (
+        (select a.campaign_id from attempts a where a.outcome = 'sending' order by a.campaign_id limit 1)
+        union all
+        select (select a.campaign_id from attempts a where a.outcome = 'sending' and a.campaign_id > s.campaign_id
+                order by a.campaign_id limit 1)
+        from sending s where s.campaign_id is not null
+      )
+      select c.account_id, c.id from sending s join campaigns c on c.id = s.campaign_id
+      where exists (select from attempts a where a.outcome = 'sending' and a.campaign_id = s.campaign_id and a.claimed_at < older_than)
+      limit at_most
+    $$;
+
+  -- Plans that were made while the tables were small would stay for as long as their connections.
+  create function analyze_lists() returns void
+    language plpgsql security definer set search_path = campaigns, pg_temp
+    as $$
+      begin
+        -- Another one at it is as good.
+        if pg_try_advisory_xact_lock(hashtext('campaigns.analyze_lists')) then analyze recipients, attempts; end if;
+      end $$;`

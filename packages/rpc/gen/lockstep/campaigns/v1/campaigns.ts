@@ -99,6 +99,8 @@ export interface ListRecipientsRequest {
 
 export interface ListRecipientsResponse {
   recipients: Recipient[];
+  /** The `after` of the next page, empty at the end. A page of one state may hold fewer than asked for, or nobody. */
+  next: string;
 }
 
 export interface ResendUnknownRequest {
@@ -1526,13 +1528,16 @@ export const ListRecipientsRequest: MessageFns<ListRecipientsRequest> = {
 };
 
 function createBaseListRecipientsResponse(): ListRecipientsResponse {
-  return { recipients: [] };
+  return { recipients: [], next: "" };
 }
 
 export const ListRecipientsResponse: MessageFns<ListRecipientsResponse> = {
   encode(message: ListRecipientsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.recipients) {
       Recipient.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== "") {
+      writer.uint32(18).string(message.next);
     }
     return writer;
   },
@@ -1558,6 +1563,14 @@ export const ListRecipientsResponse: MessageFns<ListRecipientsResponse> = {
             message.recipients.push(Recipient.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1575,6 +1588,7 @@ export const ListRecipientsResponse: MessageFns<ListRecipientsResponse> = {
       recipients: globalThis.Array.isArray(object?.recipients)
         ? object.recipients.map((e: any) => Recipient.fromJSON(e))
         : [],
+      next: isSet(object.next) ? globalThis.String(object.next) : "",
     };
   },
 
@@ -1582,6 +1596,9 @@ export const ListRecipientsResponse: MessageFns<ListRecipientsResponse> = {
     const obj: any = {};
     if (message.recipients?.length) {
       obj.recipients = message.recipients.map((e) => Recipient.toJSON(e));
+    }
+    if (message.next !== "") {
+      obj.next = message.next;
     }
     return obj;
   },
@@ -1592,6 +1609,7 @@ export const ListRecipientsResponse: MessageFns<ListRecipientsResponse> = {
   fromPartial(object: DeepPartial<ListRecipientsResponse>): ListRecipientsResponse {
     const message = createBaseListRecipientsResponse();
     message.recipients = object.recipients?.map((e) => Recipient.fromPartial(e)) || [];
+    message.next = object.next ?? "";
     return message;
   },
 };

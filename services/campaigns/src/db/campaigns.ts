@@ -1,0 +1,79 @@
+import { AppError } from '@lockstep/contracts'
+import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
+import { LockMode } from '@mikro-orm/core'
+import { type Campaign, CampaignSchema } from './entities.ts'
+
+/** The account's campaign; `notFound` also for another account's. `lock` holds its row until the commit. */
+export async function findCampaign(tx: Tx, id: string, options: { lock?: boolean } = {}): Promise<Campaign> {
+  const lockMode = options.lock ? LockMode.PESSIMISTIC_WRITE : undefined
+  const campaign = await tx.em.findOne(CampaignSchema, { id, accountId: tx.accountId! }, { lockMode })
+  if (!campaign) throw new AppError('notFound', `There is no campaign ${id}`)
+  return campaign
+}
+
+/** Whose a campaign is, and by which number and app it sends. */
+export interface CampaignOwner {
+  campaignId: string
+  accountId: string
+  phoneNumberId: string
+  appId: string
+}
+
+/** The owners of campaigns, before the tenants are known. */
+export async function campaignOwners(db: Database, ids: string[]): Promise<Map<string, CampaignOwner>> {
+  const owners = await db.statement<CampaignOwner>(
+    sql`select campaign_id as "campaignId", account_id as "accountId", phone_number_id as "phoneNumberId", app_id as "appId"
+        from campaign_owners(${ids}::uuid[])`,
+  )
+  return new Map(owners.map((owner) => [owner.campaignId, owner]))
+}
+
+/** Holds campaigns as they are until the commit: whoever completes, pauses or resumes one waits. */
+export async function lockCampaigns(tx: Tx, ids: string[]): Promise<void> {
+  await query(tx, sql`select from campaigns where id = any(${ids}::uuid[]) order by campaigns.id for no key update`)
+}
+
+/** Whether a campaign is still being prepared; holds it so until the commit, for a cancel waits then. */
+export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> {
+  const row = await queryOne(tx, sql`select 1 from campaigns where id = ${campaignId} and state = 'preparing' for no key update`)
+  return row !== undefined
+}
+
+/** Whether a campaign has ended before anything was sent; holds it so until the commit, for a start waits then. */
+export async function hasEndedUnsent(tx: Tx, campaignId: string): Promise<boolean> {
+  const row = await queryOne(tx, sql`select from campaigns where id = ${campaignId} and state in ('cancelled', 'failed') for no key update`)
+  return row !== undefined
+}
+
+/** Moves a campaign on from one of `from`; false when it is in none of them. */
+export async function moveCampaign(
+  tx: Tx,
+  id: string,
+  from: Campaign['state'][],
+  to: Campaign['state'],
+  change: { reason?: string; finishedAt?: Date } = {},
+): Promise<boolean> {
+  const row = await queryOne(
+    tx,
+    sql`update campaigns set state = ${to}, reason = ${change.reason ?? ''}, finished_at = ${change.finishedAt ?? null}
+        where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = any(${from}::text[]) returning id`,
+  )
+  return row !== undefined
+}
+
+/** Pauses a sending campaign for what became known of attempts; false when a person has ordered it to go on since they were claimed. */
+export async function pauseBecauseOf(tx: Tx, id: string, attemptIds: string[], reason: string): Promise<boolean> {
+  const row = await queryOne(
+    tx,
+    sql`update campaigns set state = 'paused', reason = ${reason}, finished_at = null
+        where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'
+          and coalesce(resumed_at < (select max(claimed_at) from attempts
+                                     where campaign_id = ${id} and attempts.id = any(${attemptIds}::bigint[])), true) returning id`,
+  )
+  return row !== undefined
+}
+
+/** Notes that a person orders a campaign to go on: by the clock that dates claims, which wait for this transaction. */
+export async function noteResumed(tx: Tx, id: string): Promise<void> {
+  await sql`update campaigns set resumed_at = clock_timestamp() where id = ${id}`.execute(tx.sql)
+}
