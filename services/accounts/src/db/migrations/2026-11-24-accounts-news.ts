@@ -27,7 +27,7 @@ export class AccountsNews extends Migration {
       create index account_events_newest on account_events (account_id, id);${tenantTable('accounts', 'account_events')}`)
 
     this.addSql(`create function account_of_app(app uuid) returns table (account_id uuid)
-        language sql stable security definer set search_path = accounts
+        language sql stable security definer set search_path = accounts, pg_temp
         as $$ select a.account_id from apps a where a.id = app $$;`)
   }
 }
