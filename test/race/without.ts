@@ -119,9 +119,11 @@ function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
     const id = `${lane} ${partition}`
     if (!released.has(id)) return
     const listener = listeners.get(lane)!
-    if (underWay.has(id)) return listener.onRung(partition)
-    underWay.add(id)
-    listener.onHeld({ partition, lease, header: () => undefined, release: () => underWay.delete(id) })
+    if (underWay.has(id)) listener.onRung(partition)
+    else {
+      underWay.add(id)
+      listener.onHeld({ partition, lease, header: () => undefined, release: () => underWay.delete(id) })
+    }
   }
 
   const ring = (real: Messaging, lane: LaneName, partition: number) => {

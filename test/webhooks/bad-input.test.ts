@@ -85,8 +85,8 @@ const all: Bad[] = [
     at: () => stack.webhookUrl(other),
     headers: (body) => signedBy(other.appSecret, body),
     status: 200,
-    counted: parts('foreign', 'messages'),
-    kept: { outcome: 'foreign' },
+    counted: parts('unclaimed', 'messages'),
+    kept: { outcome: 'unclaimed' },
   },
   {
     what: 'about a number that nobody has connected',

@@ -42,7 +42,8 @@ test('what came before its number was connected reaches the account that claims 
   const wanted = { name: 'Late', phoneNumberId, wabaId: tenant.wabaId, appId: tenant.appId, accessToken: 'token' }
   const { id: connectionId } = await stack.clients.accounts.createConnection(wanted, tenant)
   await expect(stack.clients.gateway.claimParts({ connectionId }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
-  expect(await stack.clients.gateway.claimParts({ connectionId }, tenant)).toEqual({ claimed: 1 })
+  // Connecting claims it by itself, a moment before or after.
+  expect((await stack.clients.gateway.claimParts({ connectionId }, tenant)).claimed).toBeLessThanOrEqual(1)
   await until(async () => (await accountsOf(ours)).length > 0)
   await stack.settled()
   expect(await accountsOf(ours)).toEqual([tenant.accountId])

@@ -12,7 +12,7 @@ const help = `npm run webhooks -- [count | list | replay | claim] [options]
   replay   splits stored webhooks anew and opens their parts again: of --body, --part, --since, --until, --key, --outcome
   claim    opens what came for a connection's number before it was connected: --connection
 
-  --outcome NAME     open, done, dead, kept, foreign, unclaimed, unmatched, unknown_field or unreadable
+  --outcome NAME     open, done, dead, kept, foreign, unclaimed, unmatched, over_share, unknown_field or unreadable
   --key ID           a phone number id, WABA id or campaign id
   --body ID … --part ID …
   --since TIME --until TIME   when they were received, e.g. 2026-11-24T10:00Z

@@ -1,5 +1,6 @@
-/** Where a sealed secret stands; it is authenticated with it, so that a ciphertext moved to another row doesn't open. */
+/** Where a sealed secret stands; it is authenticated with it, so that a ciphertext moved to another row or column doesn't open. */
 export interface SecretPlace {
+  /** With its column, where a row holds several secrets. */
   table: string
   row: string
   accountId: string
@@ -7,6 +8,7 @@ export interface SecretPlace {
 
 /** The places of the secrets that travel sealed from `accounts` to the services that open them. */
 export const secretPlaces = {
-  app: (appId: string, accountId: string): SecretPlace => ({ table: 'apps', row: appId, accountId }),
+  appSecret: (appId: string, accountId: string): SecretPlace => ({ table: 'apps.secret', row: appId, accountId }),
+  appVerifyToken: (appId: string, accountId: string): SecretPlace => ({ table: 'apps.verify_token', row: appId, accountId }),
   connection: (connectionId: string, accountId: string): SecretPlace => ({ table: 'connections', row: connectionId, accountId }),
 } as const

@@ -9,6 +9,8 @@ export interface ShareRow {
   over: string
 }
 
+const megabyte = 1024 * 1024
+
 /** Every share. Whoever hands out a shared thing reads its bound here; nobody else bounds tenants. */
 export const shares = {
   pool_places: {
@@ -17,7 +19,6 @@ export const shares = {
     unit: 'parts of the connections to the database',
     over: 'its further transactions wait in order',
   },
-  body_keys: { of: 'body', limit: 256, unit: 'distinct lane keys', over: 'the parts of further keys are kept without a lane' },
   campaigns_under_way: {
     of: 'account',
     limit: 8,
@@ -30,6 +31,30 @@ export const shares = {
     unit: 'campaigns that are prepared at the same moment',
     over: 'the others wait for a second and say so, until their turn has come',
   },
+  body_keys: {
+    of: 'body',
+    limit: 256,
+    unit: "distinct lane keys of its app's own, and as many of others",
+    over: 'the parts of further keys are kept without a lane',
+  },
+  body_tokens: {
+    of: 'body',
+    limit: 5_000,
+    unit: 'tokens of statuses',
+    over: 'further statuses wait with their number, which hands them on',
+  },
+  app_uploads: { of: 'app', limit: 512, unit: 'webhook requests whose signature is not checked yet', over: 'the oldest is cut off' },
+  app_upload_bytes: { of: 'app', limit: 16 * megabyte, unit: 'bytes of such requests', over: 'the oldest is cut off' },
+  address_uploads: {
+    of: 'address',
+    limit: 1_024,
+    unit: 'webhook requests whose signature is not checked yet',
+    over: 'the oldest is cut off',
+  },
+  address_upload_bytes: { of: 'address', limit: 32 * megabyte, unit: 'bytes of such requests', over: 'the oldest is cut off' },
+  address_sockets: { of: 'address', limit: 4_096, unit: "connections to the webhooks' door", over: 'a further one is closed at once' },
+  address_app_lookups: { of: 'address', limit: 50, unit: 'look-ups a second of apps not in memory', over: 'answered 503' },
+  api_calls: { of: 'account', limit: 64, unit: 'requests to the public API under way', over: 'answered 429 with Retry-After' },
 } as const satisfies Record<string, ShareRow>
 
 export type ShareName = keyof typeof shares

@@ -82,6 +82,15 @@ export const lanes = {
     key: 'WABA id',
     work: 'account, number and capability updates',
   },
+  'webhooks.claim': {
+    stream: 'WEBHOOKS',
+    prefix: 'webhooks.claim.',
+    partitions: 16,
+    producer: 'accounts',
+    consumer: 'webhook-gateway',
+    key: 'phone number id',
+    work: 'a number was connected: what came for it and its WABA before is claimed',
+  },
   'campaigns.run': {
     stream: 'CAMPAIGNS',
     prefix: 'campaigns.run.',

@@ -78,14 +78,14 @@ test('a call to a service that is away is busy and never left, and works as soon
 })
 
 test('a message over the size limit is too large and not throttled, whichever way it goes', async () => {
-  const { client } = await takeClient(async (_ctx, { key }) => {
-    if (key === 'throttled') throw new AppError('throttled', 'Received too many calls')
-    return { entries: [{ body: new Uint8Array(key === 'answer' ? 17 * 1024 * 1024 : 0) }], nextDueMs: undefined } as never
+  const { client } = await takeClient(async (_ctx, { lane }) => {
+    if (lane === 'throttled') throw new AppError('throttled', 'Received too many calls')
+    return { entries: [{ body: new Uint8Array(lane === 'answer' ? 17 * 1024 * 1024 : 0) }], nextDueMs: undefined } as never
   })
   const large = { failure: 'tooLarge', message: expect.stringContaining('16 MB') }
-  await expect(client.take({ ...nothing, key: 'answer' }, {})).rejects.toMatchObject(large)
-  await expect(client.take({ ...nothing, key: 'x'.repeat(17 * 1024 * 1024) }, {})).rejects.toMatchObject(large)
-  await expect(client.take({ ...nothing, key: 'throttled' }, {})).rejects.toMatchObject({ failure: 'throttled' })
+  await expect(client.take({ ...nothing, lane: 'answer' }, {})).rejects.toMatchObject(large)
+  await expect(client.take({ ...nothing, lane: 'x'.repeat(17 * 1024 * 1024) }, {})).rejects.toMatchObject(large)
+  await expect(client.take({ ...nothing, lane: 'throttled' }, {})).rejects.toMatchObject({ failure: 'throttled' })
 })
 
 test('a deadline ends the call at both ends', async () => {

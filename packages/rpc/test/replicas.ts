@@ -4,7 +4,7 @@ import { connect, type RpcClient, serve } from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const log = createLogger({ service: 'test', level: 'silent' })
-const request = { subscriber: '', key: '', maxEntries: 0, maxBytes: 0 }
+const request = { lane: '', maxEntries: 0, maxBytes: 0 }
 
 interface Replica {
   /** How many calls it has had. */

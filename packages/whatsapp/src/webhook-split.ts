@@ -10,6 +10,9 @@ export interface LanePick {
 export interface SplitOptions {
   /** The lane that the token of a status names, or undefined when it is none of ours: then the status goes to its number's lane. */
   verifyToken(phoneNumberId: string, token: unknown): LanePick | undefined
+  /** So many distinct keys that are the signer's own, and as many others, have parts of their own; without it a body has no bounds. */
+  maxKeys?: number
+  isOwn?(lane: LaneName, key: string, field: string | null): boolean
 }
 
 /** The elements of one body that wait in one lane. */
@@ -22,6 +25,8 @@ export interface Part {
   /** A webhook body that holds only these elements; null when the part is the entire body, so that no byte is stored twice. */
   content: Buffer | null
   reason?: string
+  /** Its elements' keys were more than a body may name. */
+  isOver?: boolean
 }
 
 const maxElements = 500
@@ -35,9 +40,12 @@ const maxCopied = 8 * 1024 * 1024
  * at most the body's bytes, 8 MB of copied contacts, and some hundred bytes each. Never throws.
  */
 export function splitWebhook(raw: Buffer, options: SplitOptions): Part[] {
-  const parsed = parseWebhook(raw)
-  if ('unreadable' in parsed) return [{ lane: null, key: null, field: null, elements: 1, content: null, reason: parsed.unreadable }]
-  const groups = new Map<string, Group>()
+  const parsed = parseWebhook(raw, { isUnbounded: options.maxKeys === undefined })
+  if ('unreadable' in parsed) {
+    const { unreadable: reason, isOver = false } = parsed
+    return [{ lane: null, key: null, field: null, elements: 1, content: null, reason, ...(isOver && { isOver }) }]
+  }
+  const groups = openGroups(options)
   for (const change of changesOf(parsed)) sortChange(groups, change, options)
   if (groups.size === 0) return [{ lane: null, key: null, field: null, elements: 0, content: null, reason: 'The body holds no elements' }]
   const [first] = groups.values()
@@ -53,7 +61,26 @@ interface Group {
   key: string | null
   field: string | null
   reason: string | undefined
+  isOver: boolean
   placed: Placed[]
+}
+
+/** The groups of one body, by lane, key, field and reason, and the distinct keys that they name. */
+interface Groups extends Map<string, Group> {
+  admits(address: Address, field: string | null): boolean
+}
+
+function openGroups({ maxKeys = Number.POSITIVE_INFINITY, isOwn = () => true }: SplitOptions): Groups {
+  const named = { own: new Set<string>(), other: new Set<string>(), fields: new Set<string>() }
+  return Object.assign(new Map<string, Group>(), {
+    admits({ lane, key }: Address, field: string | null) {
+      const kind = lane === null ? 'fields' : isOwn(lane, key!, field) ? 'own' : 'other'
+      const name = (lane === null ? field : key) ?? ''
+      if (!named[kind].has(name) && named[kind].size >= maxKeys) return false
+      named[kind].add(name)
+      return true
+    },
+  })
 }
 
 /** An element where it stood: in the list `list` of its change's value, or (null) the change itself. */
@@ -67,15 +94,21 @@ type Address = Pick<Group, 'lane' | 'key' | 'reason'>
 
 const nobody = (reason: string): Address => ({ lane: null, key: null, reason })
 
-function place(groups: Map<string, Group>, { lane, key, reason }: Address, placed: Placed): void {
-  const { field } = placed.change
-  const id = JSON.stringify([lane, key, field, reason])
+const overKeys = nobody('The body names more numbers, WABAs, campaigns or fields than one may; a replay splits it by all of them')
+
+function place(groups: Groups, address: Address, placed: Placed): void {
+  const field = address === overKeys ? null : placed.change.field
+  const { lane, key, reason } = address
+  // No other member holds a U+0000; the field, which may, stands last.
+  const id = `${lane}\0${key}\0${reason}\0${field}`
   const group = groups.get(id)
   if (group) group.placed.push(placed)
-  else groups.set(id, { lane, key, field, reason, placed: [placed] })
+  else if (address === overKeys || groups.admits(address, field))
+    groups.set(id, { lane, key, field, reason, isOver: address === overKeys, placed: [placed] })
+  else place(groups, overKeys, placed)
 }
 
-function sortChange(groups: Map<string, Group>, change: Change, options: SplitOptions): void {
+function sortChange(groups: Groups, change: Change, options: SplitOptions): void {
   const whole = wholeAddress(change)
   if (whole) place(groups, whole, { change, list: null, item: isBareEntry(change) ? change.entry : change.change })
   else placeItems(groups, change, options)
@@ -92,7 +125,7 @@ function wholeAddress(change: Change): Address | null {
   return lists.every((list) => listOf(value[list]).length === 0) ? nobody('It holds no elements') : null
 }
 
-function placeItems(groups: Map<string, Group>, change: Change, options: SplitOptions): void {
+function placeItems(groups: Groups, change: Change, options: SplitOptions): void {
   const { lists } = fieldRule(change.field!)
   const phoneNumberId = phoneNumberIdOf(change.value)
   const number = addressOf('webhooks.message', phoneNumberId, 'phone number id')
@@ -114,8 +147,11 @@ function campaignOf(status: unknown, phoneNumberId: string, { verifyToken }: Spl
   return pick && laneKeyPattern.test(pick.key) ? { ...pick, reason: undefined } : undefined
 }
 
-const partOf = ({ lane, key, field, reason }: Group, elements: number, content: Buffer | null): Part =>
-  reason === undefined ? { lane, key, field, elements, content } : { lane, key, field, elements, content, reason }
+const partOf = ({ lane, key, field, reason, isOver }: Group, elements: number, content: Buffer | null): Part => ({
+  ...{ lane, key, field, elements, content },
+  ...(reason !== undefined && { reason }),
+  ...(isOver && { isOver }),
+})
 
 interface Written extends Placed {
   text: string

@@ -1,5 +1,5 @@
 import type { LaneName } from '@lockstep/contracts'
-import { isObject, type JsonObject, listOf, objectOf, parseLossless, textOf, timestampMsOf } from './json.ts'
+import { isObject, type JsonObject, listOf, objectOf, parseLossless, TooManyValues, textOf, timestampMsOf } from './json.ts'
 
 /**
  * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
@@ -13,6 +13,8 @@ export interface WebhookBody {
 export interface Unreadable {
   /** Why, in words. */
   unreadable: string
+  /** It may be readable, but holds more than is read at once. */
+  isOver?: boolean
 }
 
 export type ParsedWebhook = WebhookBody | Unreadable
@@ -33,11 +35,12 @@ export interface Change {
 const ours = 'whatsapp_business_account'
 
 /** Parses a webhook body without losing a digit of its ids. Never throws: what is not a webhook body says why it is unreadable. */
-export function parseWebhook(raw: Buffer): ParsedWebhook {
+export function parseWebhook(raw: Buffer, options?: { isUnbounded?: boolean }): ParsedWebhook {
   let body: unknown
   try {
-    body = parseLossless(raw)
+    body = parseLossless(raw, options)
   } catch (error) {
+    if (error instanceof TooManyValues) return { unreadable: error.message, isOver: true }
     return { unreadable: error instanceof Error ? error.message : 'The body is not JSON' }
   }
   if (!isObject(body)) return { unreadable: 'The body is not a JSON object' }

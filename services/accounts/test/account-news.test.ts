@@ -127,10 +127,10 @@ test.each([
   expect(await stack.accounts.getConnection({ id: other }, tenant)).toMatchObject({ quality: 'GREEN' })
 })
 
-test('news reach the accounts whose app signed them: the rest is told apart as foreign or unclaimed', async () => {
+test("news reach the accounts whose app signed them: those about a WABA that the app does not have are nobody's", async () => {
   await using stack = await openStack()
   const [owner, stranger] = [await stack.tenant('101'), await stack.tenant()]
-  expect(await stack.deliver(stranger.appId, ...update('ACCOUNT_DELETED'), now())).toBe('foreign')
+  expect(await stack.deliver(stranger.appId, ...update('ACCOUNT_DELETED'), now())).toBe('unclaimed')
   expect(await stack.deliver(owner.appId, ...update('ACCOUNT_DELETED'), now(), '999')).toBe('unclaimed')
   // Of a business portfolio, which nobody connects: it concerns whom the app belongs to.
   const solution = { event: 'SOLUTION_CREATED', solution_id: '1', solution_status: 'INITIATED' }

@@ -127,12 +127,17 @@ test("another account's rows are not found, not listed, and without a tenant the
 
 /** The secrets of the second tenant's app, as the gateway opens them. */
 async function openedSecrets() {
-  const { apps } = await accounts.listAppSecrets({}, {})
-  const app = apps.find((candidate) => candidate.id === tenants[1]!.appId)!
+  const app = await appOf(tenants[1]!.appId)
   const secrets = createSecrets(world.encryptionKey)
-  return [app.sealedSecret, app.sealedPreviousSecret].map((sealed) => secrets.open(sealed, secretPlaces.app(app.id, app.accountId)))
+  const sealed = [app.sealedSecret, app.sealedPreviousSecret].filter((each) => each.length > 0)
+  return sealed.map((each) => secrets.open(each, secretPlaces.appSecret(app.id, app.accountId)))
 }
-const rotate = (secret: string) => accounts.rotateAppSecret({ id: tenants[1]!.appId, secret }, { accountId: tenants[1]!.id })
+const appOf = async (id: string) => (await accounts.getWebhookApp({ id }, {})).app!
+const rotate = (secret: string, previousValidMs?: number) =>
+  accounts.rotateAppSecret(
+    { id: tenants[1]!.appId, secret, ...(previousValidMs !== undefined && { previousValidMs }) },
+    { accountId: tenants[1]!.id },
+  )
 
 test('after a rotation the gateway gets both secrets, sealed; a repeat of it changes nothing', async () => {
   await rotate('new-secret')
@@ -153,6 +158,49 @@ test('of two rotations at once the later keeps the secret of the earlier as the 
   })
   await Promise.all(rotations)
   expect((await openedSecrets()).sort()).toEqual(['one', 'other'])
+})
+
+test('the secret before a rotation is good for a day, or for as long as was asked, and then leaves no more', async () => {
+  const day = 86_400_000
+  await rotate('a-day')
+  const { previousValidUntilMs } = await appOf(tenants[1]!.appId)
+  expect(Math.abs(previousValidUntilMs! - Date.now() - day)).toBeLessThan(60_000)
+  await rotate('no-longer', 0)
+  expect(await openedSecrets()).toEqual(['no-longer'])
+  await rotate('shortly', 300)
+  expect(await openedSecrets()).toEqual(['shortly', 'no-longer'])
+  await until(async () => (await openedSecrets()).length === 1)
+  await expect(rotate('for-ever', 8 * day)).rejects.toMatchObject({ failure: 'invalid' })
+})
+
+test("an app's secret and its verify token open each in its own place only", async () => {
+  const app = await appOf(tenants[0]!.appId)
+  const secrets = createSecrets(world.encryptionKey)
+  const places = [secretPlaces.appSecret(app.id, app.accountId), secretPlaces.appVerifyToken(app.id, app.accountId)] as const
+  expect([secrets.open(app.sealedSecret, places[0]), secrets.open(app.sealedVerifyToken, places[1])]).toEqual(['Acme-secret', 'v'])
+  expect(() => secrets.open(app.sealedSecret, places[1])).toThrow(/can't be opened/)
+  expect(() => secrets.open(app.sealedVerifyToken, places[0])).toThrow(/can't be opened/)
+})
+
+test("an app's numbers and WABAs are those of its live connections; a number that was is told apart", async () => {
+  const { accountId, id: appId } = await accounts.createApp(
+    { name: 'A', metaAppId: '2', secret: 's', verifyToken: 'v' },
+    { accountId: tenants[1]!.id },
+  )
+  const connect = (phoneNumberId: string) =>
+    accounts.createConnection({ name: '', phoneNumberId, wabaId: '2002', appId, accessToken: 'good-token' }, { accountId })
+  const [first] = [await connect('3001'), await connect('3002')]
+  const { id } = await connect('3003')
+  await accounts.disconnect({ id }, { accountId })
+  const { phoneNumberIds, wabaIds, formerPhoneNumberIds } = await accounts.getWebhookApp({ id: appId }, {})
+  expect({ phoneNumberIds, wabaIds, formerPhoneNumberIds }).toEqual({
+    phoneNumberIds: ['3001', '3002'],
+    wabaIds: ['2002'],
+    formerPhoneNumberIds: ['3003'],
+  })
+  // Whoever connects tells the gateway, in the same transaction, to claim what came before.
+  const entries = await world.sql('select account_id, row_id from accounts.feed_open where key = $1', ['3001'])
+  expect(entries).toEqual([{ account_id: accountId, row_id: first.id }])
 })
 
 test("a number's connections are found by an index, however many there are", async () => {

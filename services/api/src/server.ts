@@ -10,6 +10,7 @@ import type { Context } from './context.ts'
 import { once } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import type { Route } from './route.ts'
+import { type CallShares, countCalls } from './share.ts'
 
 export interface ApiServer extends AsyncDisposable {
   port: number
@@ -28,6 +29,9 @@ declare module 'fastify' {
 const bodyLimit = 1_000_000
 /** A request that takes longer to arrive is cut off. */
 const requestTimeout = 600_000
+
+/** Most requests are answered in less. */
+const retryAfterSeconds = '1'
 
 const requestSeconds = histogram('lockstep_api_request_seconds', 'Duration of a request to the public API', 's')
 
@@ -61,7 +65,8 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
     throw new AppError('notFound', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)
   })
   server.get('/v1', () => ({ routes: routes.map(({ method, path, does }) => ({ method, path, does })) }))
-  for (const route of routes) server.register(async (scope) => open(ctx, scope, route))
+  const calls = countCalls()
+  for (const route of routes) server.register(async (scope) => open(ctx, scope, route, calls))
 
   await server.listen({ host: ctx.config.host, port: ctx.config.httpPort })
   const { port } = server.server.address() as { port: number }
@@ -70,7 +75,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
 }
 
 /** One route in a scope of its own: what its body may be is no other's business. */
-function open(ctx: Context, scope: FastifyInstance, route: Route): void {
+function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallShares): void {
   scope.removeAllContentTypeParsers()
   if (route.body === csvFile) scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
   else acceptJson(scope)
@@ -78,8 +83,9 @@ function open(ctx: Context, scope: FastifyInstance, route: Route): void {
     method: route.method,
     url: route.path,
     // Before the body is read: a stranger can't make us hold it.
-    onRequest: async (request) => {
+    onRequest: async (request, reply) => {
       request.accountId = await ctx.keys.accountOf(request.headers.authorization)
+      if (!reply.raw.closed) reply.raw.once('close', calls.begin(request.accountId))
     },
     handler: async (request, reply) => {
       const { replayed, status, body } = await answer(ctx, route, request)
@@ -135,6 +141,7 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
   const facts = { requestId: request.id, accountId: request.accountId, route }
   if (error.failure === 'internal') ctx.log.error({ ...facts, err: thrown }, 'A request failed')
   else if (status >= 500) ctx.log.warn({ ...facts, failure: error.failure, reason: error.message }, 'A request could not be served')
+  if (status === 429) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   reply.header('x-request-id', request.id).code(status).type('application/json; charset=utf-8').send(body)
 }

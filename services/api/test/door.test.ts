@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { Agent, request } from 'node:http'
 import net from 'node:net'
+import { shares } from '@lockstep/contracts'
+import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes as all } from '../src/http/index.ts'
 import { type Api, draft, nowhere, openApi, openStack, type Stack, scale, tenant, untilBlocked, whileLocked } from './setup.ts'
@@ -38,6 +41,28 @@ test('a key that was withdrawn is refused once the remembered answer is 10 s old
   expect((await own.ask(withdrawn, 'GET', '/v1/campaigns')).status).toBe(200)
   now += 1
   expect((await own.ask(withdrawn, 'GET', '/v1/campaigns')).status).toBe(401)
+})
+
+test('an account has its share of requests under way, whatever is over is told when to come again, and others are served', async () => {
+  const [busy, other] = [(await stack.account()).key, key]
+  const headers = { authorization: `Bearer ${busy}`, 'content-type': 'application/json', 'content-length': '100' }
+  const { port, hostname } = new URL(api.url)
+  const agent = new Agent({ maxSockets: Number.POSITIVE_INFINITY })
+  using _agent = { [Symbol.dispose]: () => agent.destroy() }
+  // Each has begun and does not end, for its body does not.
+  for (let n = 0; n < 2 * shares.api_calls.limit; n++) {
+    const begun = request({ hostname, port, agent, path: '/v1/campaigns', method: 'POST', headers })
+    begun.on('error', () => undefined).write('{')
+  }
+  const refused = await until(async () => {
+    const reply = await api.ask(busy, 'GET', '/v1/campaigns')
+    return reply.status === 429 && reply
+  })
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(refused.json.error.code).toBe('throttled')
+  expect((await api.ask(other, 'GET', '/v1/campaigns')).status).toBe(200)
+  agent.destroy()
+  await until(async () => (await api.ask(busy, 'GET', '/v1/campaigns')).status === 200)
 })
 
 test('a wrong request names each wrong field and what it must be', async () => {

@@ -96,7 +96,7 @@ test('what sending taught about contacts of several accounts is learned at once,
     { accountId: b, contactId: ids[1], userId: 'DE.right' },
   ]
   await setting.world.sql(
-    `insert into contacts.feed_open (subscriber, key, account_id, body)
+    `insert into contacts.feed_open (lane, key, account_id, body)
      select 'contacts.learn', $1::text, (v->>'accountId')::uuid, convert_to(v::text, 'UTF8') from jsonb_array_elements($2::jsonb) v`,
     [a, JSON.stringify(entries)],
   )

@@ -95,7 +95,7 @@ test('the window counts from the time of the message, and neither a late message
   expect(await conversation()).toMatchObject(expected)
 })
 
-test('parts of a number that nobody has are unclaimed, those signed by another app are foreign, and neither leaves a row', async () => {
+test('parts of a number that nobody has, and those that another app signed, are unclaimed and leave no row', async () => {
   await using stack = await openStack()
   await using _service = await openService(stack.config)
   const tenant = await stack.tenant('101')
@@ -103,7 +103,7 @@ test('parts of a number that nobody has are unclaimed, those signed by another a
   const messages = [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' }]
   await stack.deliver(tenant, body('999', { messages }))
   await stack.deliver(stranger, body('101', { messages }))
-  expect(await stack.outcomes(2)).toEqual({ unclaimed: 1, foreign: 1 })
+  expect(await stack.outcomes(2)).toEqual({ unclaimed: 2 })
   expect(await stack.world.sql('select from conversations.messages')).toEqual([])
   expect(await stack.world.sql('select from conversations.conversations')).toEqual([])
 })

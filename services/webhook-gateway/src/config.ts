@@ -5,6 +5,10 @@ const environment = z.object({
   LOCKSTEP_ENCRYPTION_KEY: keySchema,
   LOCKSTEP_PLATFORM_KEY: keySchema,
   LOCKSTEP_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  LOCKSTEP_TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((each) => each.trim() || [])),
 })
 
 export interface Config extends BaseConfig {
@@ -15,6 +19,8 @@ export interface Config extends BaseConfig {
   /** Where Meta's webhooks arrive; 0 takes any free port. */
   httpPort: number
   accountsAddress: string
+  /** Addresses or networks (CIDR) of the load balancers before it, whose X-Forwarded-For says who asks; each client has a share. */
+  trustedProxies?: string[]
 }
 
 /** Reads the environment once; throws `invalid` naming what is wrong. */
@@ -26,5 +32,6 @@ export function readConfig(env: Environment): Config {
     platformKey: own.LOCKSTEP_PLATFORM_KEY,
     httpPort: own.LOCKSTEP_HTTP_PORT,
     accountsAddress: addressOf(env, 'accounts'),
+    trustedProxies: own.LOCKSTEP_TRUSTED_PROXIES,
   }
 }

@@ -1,15 +1,31 @@
 import type { FeedOptions } from '@lockstep/service'
-import { partContent, reopenParts, settleParts } from './db/queries.ts'
+import { owns } from './app.ts'
+import type { Context } from './context.ts'
+import { partContent, reopenParts, type SettledParts, settleParts } from './db/queries.ts'
 import { countParts } from './metrics.ts'
 
 /** The feed of webhook parts: content stands in the part or its body, and what becomes of an entry is noted on its part. */
-export const partsFeed: FeedOptions = {
-  content: partContent,
-  async onSettle(tx, verdicts, lane) {
-    const settled = await settleParts(tx, lane, verdicts)
-    tx.afterCommit(() => {
-      for (const { outcome, field, parts } of settled) countParts(outcome, field, parts)
-    })
-  },
-  onReplay: reopenParts,
+export function partsFeed(ctx: Context): FeedOptions {
+  return {
+    content: partContent,
+    async onSettle(tx, verdicts, lane) {
+      const settled = await settleParts(tx, lane, verdicts)
+      tx.afterCommit(() => {
+        for (const each of settled) {
+          countParts(each.outcome, each.field, each.parts)
+          claimAgain(ctx, each)
+        }
+      })
+    },
+    onReplay: reopenParts,
+  }
+}
+
+/** What nobody had at the moment of its receipt, by clocks that are a little apart, its app may have by now. */
+function claimAgain(ctx: Context, { unclaimed, field }: SettledParts): void {
+  if (!unclaimed) return
+  const { lane, key } = unclaimed
+  const app = ctx.apps.peek(unclaimed.appId)
+  if (!app || lane === 'webhooks.campaign' || !owns(app, lane, key, field)) return
+  ctx.claims.claim(app, lane === 'webhooks.message' ? { phoneNumberIds: [key], wabaIds: [] } : { phoneNumberIds: [], wabaIds: [key] })
 }

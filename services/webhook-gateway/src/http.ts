@@ -3,11 +3,12 @@ import { AppError, failureOf, failures } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { verifySignature } from '@lockstep/whatsapp'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import type { App } from './apps.ts'
+import { type App, secretsAt } from './app.ts'
 import type { Context } from './context.ts'
 import type { Intake } from './intake.ts'
 import { countRequest } from './metrics.ts'
-import { boundUnverified } from './unverified.ts'
+import { boundSockets } from './sockets.ts'
+import { boundUploads, type Upload } from './uploads.ts'
 
 export interface WebhookServer extends AsyncDisposable {
   port: number
@@ -21,42 +22,48 @@ const requestTimeout = 30_000
 declare module 'fastify' {
   interface FastifyRequest {
     app: App
-    /** Its signature is good: what it holds is the intake's. */
-    verified(): void
+    upload: Upload
   }
 }
 
 /** Receives Meta's webhooks at /webhooks/<app id>. Disposing answers what has arrived, then closes. */
 export async function serveWebhooks(ctx: Context, intake: Intake): Promise<WebhookServer> {
-  const server = fastify({ bodyLimit, requestTimeout, forceCloseConnections: 'idle', return503OnClosing: false })
+  const { trustedProxies = [] } = ctx.config
+  const trustProxy = trustedProxies.length > 0 ? trustedProxies : false
+  const server = fastify({ bodyLimit, requestTimeout, trustProxy, forceCloseConnections: 'idle', return503OnClosing: false })
   // The signature is over the bytes as they came, so nothing may parse them before it is checked.
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   answerFailures(ctx, server)
   const close = drainHttp(server, ctx.config.drainMs)
 
-  const unverified = boundUnverified()
+  // Behind a proxy all sockets are the proxy's.
+  if (!trustProxy) boundSockets(server.server)
+  const uploads = boundUploads()
 
   server.decorateRequest('app')
-  server.decorateRequest('verified')
-  server.addHook('onRequest', async (request: FastifyRequest) => {
+  server.decorateRequest('upload')
+  server.addHook('onRequest', async (request: FastifyRequest, reply) => {
     if (request.is404) return
-    request.app = await findApp(ctx, (request.params as { appId: string }).appId)
     if (request.method === 'POST') checkSignatureForm(request.headers['x-hub-signature-256'])
+    const { appId } = request.params as { appId: string }
+    request.upload = uploads.open(request.raw, appId, request.ip)
+    reply.raw.once('close', request.upload.done)
+    request.app = await findApp(ctx, appId, request.ip)
   })
   // Before the body is read, and without waiting: what is counted must be heard from its first byte.
-  server.addHook('preParsing', (request, reply, _payload, done) => {
-    request.verified = unverified.watch(request.raw)
-    reply.raw.once('close', request.verified)
+  server.addHook('preParsing', (request, _reply, _payload, done) => {
+    request.upload?.listen()
     done()
   })
   server.get('/webhooks/:appId', (request, reply) => reply.type('text/plain').send(handshake(request)))
   server.post('/webhooks/:appId', async (request, reply) => {
     const raw = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
-    const { appId } = request.params as { appId: string }
-    if (!verifySignature(raw, request.headers['x-hub-signature-256'] as string, request.app.secrets)) throw unsigned('wrong')
-    request.verified()
-    await intake.store({ appId, receivedAtMs: ctx.now(), raw })
+    const { app, upload, headers } = request
+    const receivedAtMs = ctx.now()
+    if (!verifySignature(raw, headers['x-hub-signature-256'] as string, secretsAt(app, receivedAtMs))) throw unsigned('wrong')
+    upload.done()
+    await intake.store(app, receivedAtMs, raw)
     return reply.send()
   })
 
@@ -67,7 +74,7 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
     port,
     async [Symbol.asyncDispose]() {
       await close()
-      unverified[Symbol.dispose]()
+      uploads[Symbol.dispose]()
     },
   }
 }
@@ -75,9 +82,9 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
 const appIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Before the body is read: a stranger can't make us hold 3 MB. */
-async function findApp(ctx: Context, appId: string): Promise<App> {
+async function findApp(ctx: Context, appId: string, address: string): Promise<App> {
   try {
-    const app = appIdPattern.test(appId) ? await ctx.apps.find(appId) : undefined
+    const app = appIdPattern.test(appId) ? await ctx.apps.find(appId, address) : undefined
     if (app) return app
   } catch (error) {
     countRequest('apps_unknown')

@@ -1,19 +1,20 @@
 import { AppError } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
 import { gauge } from '@lockstep/telemetry'
+import { type App, owns } from './app.ts'
 import { openBodyIds } from './body-ids.ts'
 import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
 import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
-import { partsOf, type SignedBody } from './parts.ts'
+import { partsOf } from './parts.ts'
 
 /** Puts signed bodies into PostgreSQL. Disposing stores what is queued. */
 export interface Intake extends AsyncDisposable {
   /**
-   * Resolves once the body and its parts are committed. Throws `busy` when PostgreSQL is away or too much is queued, and
+   * Resolves once a body that the app signed is committed with its parts. The time is that at which it was there, ms. Throws `busy` when PostgreSQL is away or too much is queued, and
    * `internal` when PostgreSQL refuses this very body.
    */
-  store(body: SignedBody): Promise<void>
+  store(app: App, receivedAtMs: number, raw: Buffer): Promise<void>
 }
 
 interface Waiting {
@@ -34,6 +35,7 @@ const storeTimeoutMs = 10_000
  */
 export function openIntake(ctx: Context): Intake {
   const nextId = openBodyIds()
+  const rules = { tokens: ctx.tokens, onForged: countForgedToken }
   const queue: Waiting[] = []
   let queuedBytes = 0
   let running: Promise<void> | undefined
@@ -45,8 +47,9 @@ export function openIntake(ctx: Context): Intake {
   }
 
   return {
-    store({ appId, receivedAtMs, raw }) {
-      const parts = partsOf(raw, ctx.tokens, countForgedToken)
+    store(signedBy, receivedAtMs, raw) {
+      const app = ctx.apps.peek(signedBy.id) ?? signedBy
+      const parts = partsOf(raw, app, rules)
       const bytes = raw.length + parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0)
       if (queuedBytes + bytes > maxQueuedBytes) {
         countRequest('queue_full')
@@ -54,7 +57,12 @@ export function openIntake(ctx: Context): Intake {
       }
       queuedBytes += bytes
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      queue.push({ body: { id: nextId(), appId, receivedAtMs, raw, parts }, bytes, done: resolve, failed: reject })
+      queue.push({
+        body: { id: nextId(), appId: app.id, accountId: app.accountId, receivedAtMs, raw, parts },
+        bytes,
+        done: resolve,
+        failed: reject,
+      })
       running ??= run()
       return promise.finally(() => {
         queuedBytes -= bytes
@@ -125,8 +133,19 @@ const isAway = (error: unknown): boolean => error instanceof AppError || isDatab
 function stored(ctx: Context, group: Waiting[]): void {
   for (const { done } of group) done()
   const parts = group.flatMap(({ body }) => body.parts)
-  for (const { lane, key } of parts) if (lane !== null) ctx.messaging.ring(lane, key!)
+  for (const { lane, key, outcome } of parts) if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
   countStored(group.length, parts)
+  for (const { body } of group) if (body.parts.some(({ outcome }) => outcome === 'unclaimed')) claimKnown(ctx, body)
+}
+
+/** What was nobody's when its body was split may be its app's by now: who connected it meanwhile has claimed before this was there. */
+function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
+  ctx.apps.doubt(appId)
+  const app = ctx.apps.peek(appId)
+  const known = parts.filter(({ outcome, lane, key, field }) => app && outcome === 'unclaimed' && owns(app, lane!, key!, field))
+  if (!app || known.length === 0) return
+  const keysOf = (isNumber: boolean) => known.flatMap(({ lane, key }) => ((lane === 'webhooks.message') === isNumber ? [key!] : []))
+  ctx.claims.claim(app, { phoneNumberIds: keysOf(true), wabaIds: keysOf(false) })
 }
 
 function refused(ctx: Context, { body, failed }: Waiting, result: RequestResult, cause: unknown): void {

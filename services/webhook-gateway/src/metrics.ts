@@ -1,4 +1,5 @@
 import { counter, histogram } from '@lockstep/telemetry'
+import { fieldLabel } from './fields.ts'
 import type { NewPart } from './parts.ts'
 
 /** How a webhook request ended; only `stored` was answered 200. */
@@ -11,6 +12,7 @@ export type RequestResult =
   | 'apps_unknown'
   | 'too_large'
   | 'cut_off'
+  | 'too_slow'
   | 'queue_full'
   | 'database_away'
   | 'refused'
@@ -49,17 +51,10 @@ export const countReplayed = (bodies: number): void => replayed(bodies)
 
 export const countClaimed = (n: number): void => claimed(n)
 
-/** The fields that Meta documents (meta-cloud-api.md §2); a body may name any other, and a label's values must be few. */
-const documented = new Set(
-  `account_alerts account_review_update account_settings_update account_update automatic_events business_capability_update
-  business_username_updates calls consumer_profile flows group_lifecycle_update group_participants_update group_settings_update
-  group_status_update history message_echoes message_template_components_update message_template_quality_update
-  message_template_status_update messages messaging_handovers partner_solutions payment_configuration_update
-  phone_number_name_update phone_number_quality_update security smb_app_state_sync smb_message_echoes standby
-  template_category_update template_correct_category_detection user_id_update user_preferences`.split(/\s+/),
+const dayFailures = counter(
+  'lockstep_webhook_day_failures_total',
+  'Runs of the job that makes and drops the days of bodies that failed, by step',
 )
 
-function fieldLabel(field: string | null): string {
-  if (field === null) return 'none'
-  return documented.has(field) ? field : 'other'
-}
+/** Any of them is worth an alert: without its day a body finds no partition, and days that don't go fill the disk. */
+export const countDayFailure = (step: string): void => dayFailures(1, { step })

@@ -1,14 +1,16 @@
 import { query, sql } from '@lockstep/database'
-import { until } from '@lockstep/testing'
+import { until, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { createContext } from '../src/context.ts'
-import { claimParts, lockBodies, type PartPlace } from '../src/db/reopen.ts'
+import { claimSlice } from '../src/db/claims.ts'
+import { closeDay } from '../src/db/days.ts'
+import { lockBodies, type PartPlace } from '../src/db/reopen.ts'
 import { keepDays } from '../src/jobs/keep-days.ts'
 import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, takeOf, untilKnown } from './gateway.ts'
 
 const day = 86_400_000
 
-test('bodies older than 7 days go, unless a part of their day still waits or is dead', async () => {
+test('bodies older than 7 days go; parts of them that still wait or are dead are kept with their bytes, and worked on as ever', async () => {
   await using here = await openWorld()
   const { world, app, config } = here
 
@@ -41,17 +43,52 @@ test('bodies older than 7 days go, unless a part of their day still waits or is 
   expect(await kept()).toEqual(['dead', 'finished', 'open', 'recent'])
 
   await using gateway = await startGateway(config)
-  await until(async () => (await kept()).length < 4)
-  expect(await kept()).toEqual(['dead', 'open', 'recent'])
+  await until(async () => (await kept()).length < 2)
+  expect(await kept()).toEqual(['recent'])
   const { counts } = await gateway.operator.countParts({}, {})
   expect(counts.map(({ outcome, parts }) => [outcome, parts])).toEqual([
     ['dead', 1],
     ['done', 1],
     ['open', 1],
   ])
+  const { parts: listed } = await gateway.operator.listParts({}, {})
+  expect(listed.map(({ outcome, content }) => [outcome, Buffer.from(content).includes('dead')])).toEqual([['dead', true]])
+
+  // Both have their turn still, the dead one once it is replayed.
+  expect(await gateway.feed.replay({ lane: 'webhooks.message' }, {})).toEqual({ replayed: 1 })
+  const entries = await takeOf(gateway.feed, 'webhooks.message', '1001')
+  expect(entries.map(({ body, appId }) => [/open|dead/.exec(Buffer.from(body).toString())![0], appId])).toEqual([
+    ['open', app.id],
+    ['dead', app.id],
+  ])
+  const verdicts = entries.map(({ id, key }) => ({ id, key, verdict: { $case: 'outcome' as const, outcome: 'done' } }))
+  await gateway.feed.settle({ lane: 'webhooks.message', verdicts }, {})
+  const left = await world.sql('select from webhook_gateway.webhook_parts_kept where outcome is null or outcome = $1', ['dead'])
+  expect(left).toEqual([])
 })
 
-/** A world with one settled part of a day that is to go next, and a context in which the job waits for locks as long as the test takes. */
+test('a day that can not be dropped, and one of a tenant whose parts are dead, keep no day from being made', async () => {
+  await using here = await openWorld()
+  const { world, config } = here
+  await using gateway = await startGateway(config)
+  await world.sql(`create or replace function webhook_gateway.days_before(day date) returns setof date
+    language sql as $$ select date '2001-01-01' $$`)
+  await world.sql(`drop table ${(await lastDays(world)).join(', ')}`)
+  await until(async () => (await lastDays(world)).length === 3)
+  await until(async () => (await gateway.metric('lockstep_webhook_day_failures_total', { step: 'close' })) > 0)
+})
+
+/** Partitions of the last day that bodies can be received into. */
+async function lastDays(world: World): Promise<string[]> {
+  const last = new Date(Date.now() + 7 * day).toISOString().slice(0, 10).replaceAll('-', '')
+  const rows = await world.sql<{ name: string }>(
+    `select 'webhook_gateway.' || relname as name from pg_class where relkind = 'r' and relname like '%' || $1`,
+    [last],
+  )
+  return rows.map(({ name }) => name)
+}
+
+/** A world with one unclaimed part of a day that is to go next, and a context in which the job waits for locks as long as the test takes. */
 async function openOldDay() {
   await using up = new AsyncDisposableStack()
   const here = up.use(await openWorld())
@@ -59,15 +96,14 @@ async function openOldDay() {
   {
     await using gateway = await startGateway(config, { now: () => Date.now() - 10 * day })
     await untilKnown(gateway.origin, app)
-    await until(async () => (await post(gateway.origin, app, bodyOf(message('early')))) === 200)
-    const [entry] = await takeOf(gateway.feed, 'webhooks.message', '1001')
-    const verdict = { $case: 'outcome' as const, outcome: 'unclaimed' }
-    await gateway.feed.settle({ lane: 'webhooks.message', verdicts: [{ id: entry!.id, key: entry!.key, verdict }] }, {})
+    await until(async () => (await post(gateway.origin, app, bodyOf(message('early', '1009')))) === 200)
   }
   const ctx = up.use(await createContext(config, { scale }))
   // The days before it go first: to wait for them is to wait for this one's readers, too.
   await keepDays({ ...ctx, now: () => Date.now() - 3 * day })
-  await world.sql(`alter function webhook_gateway.keep_days set lock_timeout = '30s'`)
+  const [old] = await world.sql<{ day: string }>('select received_at::date::text as day from webhook_gateway.webhook_parts')
+  await ctx.db.system((tx) => closeDay(tx, old!.day))
+  await world.sql(`alter function webhook_gateway.drop_day set lock_timeout = '30s'`)
   const parts = () => world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
   const waits = async () =>
     (
@@ -78,14 +114,18 @@ async function openOldDay() {
   return { world, app, ctx, parts, waits, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
-test('a day whose part is being claimed while old days are dropped is kept', async () => {
+test('a part that is being claimed while its day is dropped is kept', async () => {
   await using here = await openOldDay()
   const { app, ctx, parts } = here
   expect(await parts()).toEqual([{ outcome: 'unclaimed' }])
   const claimed = Promise.withResolvers<void>()
   const commit = Promise.withResolvers<void>()
   const claim = ctx.db.system(async (tx) => {
-    await claimParts(tx, { appId: app.id, phoneNumberId: '1001', wabaId: 'waba1', at: new Date() })
+    await claimSlice(
+      tx,
+      { appId: app.id, accountId: app.accountId, phoneNumberIds: ['1009'], wabaIds: [], at: new Date(), intervals: [] },
+      '0',
+    )
     claimed.resolve()
     await commit.promise
   })
@@ -95,27 +135,34 @@ test('a day whose part is being claimed while old days are dropped is kept', asy
   commit.resolve()
   await Promise.all([claim, kept])
   expect(await parts()).toEqual([{ outcome: null }])
+  await keepDays(ctx)
+  expect(await parts()).toEqual([])
+  expect(await here.world.sql('select outcome from webhook_gateway.webhook_parts_kept')).toEqual([{ outcome: null }])
 })
 
 test('who goes on from a part to its body while old days are dropped gets it, and the day goes afterwards', async () => {
   await using here = await openOldDay()
-  const { world, ctx, parts } = here
+  const { ctx, parts } = here
   const found = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()
   let tries = 0
+  const stored = (await parts()).length
   const read = ctx.db.system(async (tx) => {
     tries += 1
-    const places = await query<PartPlace>(tx, sql`select id::text, body_id as "bodyId", received_at as "receivedAt" from webhook_parts`)
+    const places = await query<PartPlace>(
+      tx,
+      sql`select id::text, app_id as "appId", body_id as "bodyId", received_at as "receivedAt" from webhook_parts`,
+    )
     found.resolve()
     await goOn.promise
     return lockBodies(tx, places)
   })
   await found.promise
-  const kept = world.sql('select webhook_gateway.keep_days(now(), 7, 7)')
+  const kept = keepDays(ctx)
   await until(here.waits)
   goOn.resolve()
   const [bodies] = await Promise.all([read, kept])
   // A deadlock would end the job, or begin the reader's transaction again.
-  expect([tries, bodies.length]).toEqual([1, 1])
+  expect([tries, bodies.length]).toEqual([1, stored])
   expect(await parts()).toEqual([])
 })

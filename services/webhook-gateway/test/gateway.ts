@@ -46,8 +46,20 @@ export async function openWorld() {
     accountsAddress: `127.0.0.1:${accounts.grpcPort}`,
   }
   const app = await createApp()
+  for (const number of ['1001', '1002', '1003', '7007', '8008']) await connectNumber(world, app, number)
   const opened = up.move()
   return { world, accounts: client, config, app, createApp, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** The connection's row as `accounts` would have made it, for the account of the app; the gateway hears of it when it reads the app. */
+export async function connectNumber(world: World, app: TestApp, phoneNumberId: string, wabaId = 'waba1'): Promise<string> {
+  const [row] = await world.sql<{ id: string }>(
+    `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
+       sealed_token, per_minute, per_second, max_per_second, quality, connected_at)
+     values (gen_random_uuid(), $1, 'n', $2, $4, $3, '+1', 'n', '', 100, 80, 80, 'GREEN', date_trunc('day', now()) - interval '20 days') returning id`,
+    [app.accountId, phoneNumberId, app.id, wabaId],
+  )
+  return row!.id
 }
 
 /** The real gateway, and clients of its doors. */

@@ -14,9 +14,8 @@ afterAll(async () => {
   await here[Symbol.asyncDispose]()
 })
 beforeEach(() =>
-  here.world.sql(
-    'truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.feed_open, webhook_gateway.feed_dead',
-  ),
+  here.world.sql(`truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts, webhook_gateway.webhook_part_results,
+    webhook_gateway.webhook_part_counts, webhook_gateway.feed_open, webhook_gateway.feed_dead`),
 )
 
 const send = async (...changes: Parameters<typeof bodyOf>) => {
@@ -50,7 +49,7 @@ test('a body for three lanes becomes three parts, each waiting in its lane with 
   ])
   const [inbound] = await take('webhooks.message', '1001')
   expect(contentOf(inbound).entry[0].changes).toEqual([sent[0]])
-  expect(inbound).toMatchObject({ appId: here.app.id, accountId: '', attempts: 0 })
+  expect(inbound).toMatchObject({ appId: here.app.id, accountId: here.app.accountId, attempts: 0 })
   expect(inbound!.createdAtMs).toBeGreaterThanOrEqual(before)
   expect(inbound!.createdAtMs).toBeLessThanOrEqual(Date.now())
   const [campaign] = await take('webhooks.campaign', 'camp1')

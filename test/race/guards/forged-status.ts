@@ -49,11 +49,27 @@ const noAppBinding: Guard = {
   restore: ['drop trigger race_own_app on webhook_gateway.webhook_parts'],
 }
 
+/** The gateway is told that every app has every number. */
+const noDoor: Guard = {
+  is: 'the gateway lets an app speak for the numbers of its own connections only',
+  drop: [
+    'alter function accounts.webhook_app(uuid) rename to webhook_app_in_truth',
+    `create function accounts.webhook_app(app uuid)
+       returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, previous_secret_until timestamptz,
+                      sealed_verify_token bytea, phone_number_ids text[], waba_ids text[], former_phone_number_ids text[])
+     language sql stable security definer
+     as $$ select t.id, t.account_id, t.sealed_secret, t.sealed_previous_secret, t.previous_secret_until, t.sealed_verify_token,
+                  array(select c.phone_number_id from accounts.connections c where c.disconnected_at is null), t.waba_ids, '{}'::text[]
+           from accounts.webhook_app_in_truth(app) t $$`,
+  ],
+  restore: ['drop function accounts.webhook_app(uuid)', 'alter function accounts.webhook_app_in_truth(uuid) rename to webhook_app'],
+}
+
 export const tokenTag = pathGuard<Sent>({
   name: 'token tag',
   work: forging((race, subject) => genuine(race, subject).replace(/[0-9a-f]{12}$/, 'c0ffee123456')),
   taken: { is: 'a token is believed only with the tag that binds it to the platform key and its number', tokenTag: true },
-  beside: { 'app binding': noAppBinding },
+  beside: { 'app binding': noAppBinding, 'numbers of the app': noDoor },
   wrong: 'whoever guesses the number of an attempt can say that it was read',
 })
 
@@ -62,6 +78,14 @@ export const appBinding = pathGuard<Sent>({
   name: 'app binding',
   work: forging(genuine),
   taken: noAppBinding,
-  beside: {},
+  beside: { 'numbers of the app': noDoor },
   wrong: "a status that another tenant's app has signed is believed, once its token is known",
+})
+
+export const numbersOfTheApp = pathGuard<Sent>({
+  name: 'numbers of the app',
+  work: forging(genuine),
+  taken: noDoor,
+  beside: { 'app binding': noAppBinding },
+  wrong: "a status that another tenant's app has signed reaches the campaign's lane, where it is believed",
 })

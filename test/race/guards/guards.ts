@@ -1,7 +1,7 @@
 import { attemptUnique, claimCas, claimSeesPause } from './claim.ts'
 import { consentCheck } from './consent.ts'
 import { fenceOfPreparing, fenceOfSync } from './fence.ts'
-import { appBinding, tokenTag } from './forged-status.ts'
+import { appBinding, numbersOfTheApp, tokenTag } from './forged-status.ts'
 import type { PathGuard } from './path-guard.ts'
 import { rowLockOrder } from './row-lock-order.ts'
 
@@ -15,5 +15,6 @@ export const pathGuards: readonly PathGuard[] = [
   consentCheck,
   tokenTag,
   appBinding,
+  numbersOfTheApp,
   rowLockOrder,
 ]

@@ -1,4 +1,4 @@
-import { instances, locks } from '@lockstep/contracts'
+import { consumerName, instances, locks, partitionOf } from '@lockstep/contracts'
 import { createLocks } from '@lockstep/locks'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
@@ -109,7 +109,12 @@ testPlanted([
       await messaging.flush()
     },
     settled: 1,
-    row: ({ ids }) => ({ stream: 'CAMPAIGNS', consumer: `campaigns-run-${ids.campaign}`, pending: 1, unacknowledged: 0 }),
+    row: ({ ids }) => ({
+      stream: 'CAMPAIGNS',
+      consumer: consumerName('campaigns.run', partitionOf('campaigns.run', ids.campaign)),
+      pending: 1,
+      unacknowledged: 0,
+    }),
   },
 ])
 

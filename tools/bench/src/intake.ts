@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import type { Tenant, TestStack } from '../../../test/stack.ts'
 import type { Bench, Check } from './bench.ts'
 import { connections, post, startProcess } from './load.ts'
 import type { Load } from './load-process.ts'
@@ -7,12 +8,14 @@ import { openSystem } from './system.ts'
 import { signed } from './webhook-stream.ts'
 
 const numbers = 50
+const firstNumber = 80_000_000
 
 /** Signed webhooks answered 200: in PostgreSQL and their lanes rung, beside a door that stores nothing. */
 export const run: Bench = async (ctx) => {
   await using up = new AsyncDisposableStack()
   const system = up.use(await openSystem(ctx, ['accounts', 'templates', 'webhook-gateway']))
   const tenant = await system.addTenant()
+  await connectNumbers(system, tenant)
   const { child } = up.use(await startProcess(ctx, './load-process.ts'))
   const { ready: floorUrl } = up.use(await startProcess<string>(ctx, './intake-floor.ts', [tenant.appSecret]))
   const sent = { posts: 0, answered: 0 }
@@ -53,6 +56,16 @@ export const run: Bench = async (ctx) => {
   }
 }
 
+/** The tenant's connection once more for each number of the bodies: what is about another's is kept without a lane. */
+async function connectNumbers({ world }: TestStack, { connectionId }: Tenant): Promise<void> {
+  await world.sql(
+    `insert into accounts.connections
+     select (jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid(), 'phone_number_id', ($2::int + n)::text))).*
+     from accounts.connections c, generate_series(0, $3::int - 1) n where c.id = $1`,
+    [connectionId, firstNumber, numbers],
+  )
+}
+
 function contender(
   name: string,
   child: ChildProcess,
@@ -85,7 +98,7 @@ function bodyOf(number: number, elements: number): Buffer {
   })
   const value = {
     messaging_product: 'whatsapp',
-    metadata: { display_phone_number: '1', phone_number_id: String(80_000_000 + number) },
+    metadata: { display_phone_number: '1', phone_number_id: String(firstNumber + number) },
     contacts: [{ wa_id: from, profile: { name: 'Person' } }],
     messages,
   }

@@ -19,6 +19,8 @@ export const AppSchema = defineEntity({
     metaAppId: p.text(),
     sealedSecret: p.blob(),
     sealedPreviousSecret: p.blob().nullable(),
+    /** The previous secret signs no longer from then on. */
+    previousSecretUntil: p.datetime().nullable(),
     sealedVerifyToken: p.blob(),
     createdAt: p.datetime(),
   },

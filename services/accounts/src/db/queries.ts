@@ -24,26 +24,20 @@ export function findKey(tx: Tx, hash: Buffer): Promise<{ accountId: string; keyI
   return queryOne(tx, sql`select account_id as "accountId", key_id as "keyId" from account_of_key(${hash})`)
 }
 
-export type AppSecretsRow = Pick<App, 'id' | 'accountId' | 'sealedSecret' | 'sealedPreviousSecret' | 'sealedVerifyToken'>
-
-/** Every tenant's apps, for the gateway. */
-export function allAppSecrets(tx: Tx): Promise<AppSecretsRow[]> {
-  return query(
-    tx,
-    sql`select id, account_id as "accountId", sealed_secret as "sealedSecret",
-               sealed_previous_secret as "sealedPreviousSecret", sealed_verify_token as "sealedVerifyToken"
-        from all_app_secrets()`,
-  )
+export interface WebhookAppRow
+  extends Pick<App, 'id' | 'accountId' | 'sealedSecret' | 'sealedPreviousSecret' | 'previousSecretUntil' | 'sealedVerifyToken'> {
+  phoneNumberIds: string[]
+  wabaIds: string[]
+  formerPhoneNumberIds: string[]
 }
 
-export type WebhookAppRow = AppSecretsRow & { phoneNumberIds: string[]; wabaIds: string[] }
-
-/** One app of any tenant, with the numbers and WABAs of the connections that are bound to it now. */
+/** One app of any tenant, with the numbers and WABAs of the connections that are bound to it now, and the numbers that were. */
 export function webhookApp(tx: Tx, id: string): Promise<WebhookAppRow | undefined> {
   return queryOne(
     tx,
     sql`select id, account_id as "accountId", sealed_secret as "sealedSecret", sealed_previous_secret as "sealedPreviousSecret",
-               sealed_verify_token as "sealedVerifyToken", phone_number_ids as "phoneNumberIds", waba_ids as "wabaIds"
+               previous_secret_until as "previousSecretUntil", sealed_verify_token as "sealedVerifyToken",
+               phone_number_ids as "phoneNumberIds", waba_ids as "wabaIds", former_phone_number_ids as "formerPhoneNumberIds"
         from webhook_app(${id})`,
   )
 }

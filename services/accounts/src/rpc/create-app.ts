@@ -19,11 +19,11 @@ export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, req
       accountId,
       name: requireText(request.name, 'name'),
       metaAppId: requireText(request.metaAppId, 'meta_app_id'),
-      sealedSecret: ctx.secrets.seal(secret, secretPlaces.app(id, accountId)),
-      sealedVerifyToken: ctx.secrets.seal(verifyToken, secretPlaces.app(id, accountId)),
+      sealedSecret: ctx.secrets.seal(secret, secretPlaces.appSecret(id, accountId)),
+      sealedVerifyToken: ctx.secrets.seal(verifyToken, secretPlaces.appVerifyToken(id, accountId)),
       createdAt: new Date(ctx.now()),
     })
-    tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged))
+    tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, id))
     return appToProto(app)
   })
 }

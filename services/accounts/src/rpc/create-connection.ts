@@ -1,8 +1,8 @@
-import { AppError, secretPlaces } from '@lockstep/contracts'
+import { AppError, events, secretPlaces } from '@lockstep/contracts'
 import { isUniqueViolation } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, CreateConnectionRequest } from '@lockstep/rpc/gen/accounts'
-import { requireId, requireText } from '@lockstep/service'
+import { feed, requireId, requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import { defaultLimits, maxPerSecond } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -12,7 +12,8 @@ import { connectionToProto } from '../to-proto.ts'
 
 /**
  * Connects a number: asks Meta for it with the token, so that a wrong token or id is seen here and not at the first send. News of
- * templates and of the account come by the WABA's id alone: a wrong one would lose ours and keep another tenant's from it.
+ * templates and of the account come by the WABA's id alone: a wrong one would lose ours and keep another tenant's from it. What
+ * came for the number before is claimed by the gateway, which is told so in the same transaction.
  */
 export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (ctx, request, call) => {
   const { accountId } = call
@@ -50,6 +51,8 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
         newsAt: {},
         connectedAt: new Date(ctx.now()),
       })
+      await feed(ctx, tx, { lane: 'webhooks.claim', key: phoneNumberId, rowId: id })
+      tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, app.id))
       return connectionToProto(connection, ctx.now())
     })
   } catch (error) {

@@ -1,3 +1,4 @@
+import { events } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, DisconnectRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
@@ -10,5 +11,6 @@ export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, 
   ctx.db.transaction(call.accountId, async (tx) => {
     const connection = await findConnection(tx, requireId(request.id, 'connection'))
     connection.disconnectedAt ??= new Date(ctx.now())
+    tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
     return connectionToProto(connection, ctx.now())
   })

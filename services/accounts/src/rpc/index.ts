@@ -7,7 +7,6 @@ import { disconnect } from './disconnect.ts'
 import { getConnection } from './get-connection.ts'
 import { getWebhookApp } from './get-webhook-app.ts'
 import { listAccountEvents } from './list-account-events.ts'
-import { listAppSecrets } from './list-app-secrets.ts'
 import { listConnections } from './list-connections.ts'
 import { resolveConnections } from './resolve-connections.ts'
 import { rotateAppSecret } from './rotate-app-secret.ts'
@@ -23,7 +22,6 @@ export const methods = {
   getConnection,
   getWebhookApp,
   listAccountEvents,
-  listAppSecrets,
   listConnections,
   resolveConnections,
   rotateAppSecret,
@@ -31,4 +29,4 @@ export const methods = {
 }
 
 /** Called by the platform itself, before or across tenants. */
-export const operatorMethods = ['authenticateKey', 'createAccount', 'getWebhookApp', 'listAppSecrets', 'resolveConnections'] as const
+export const operatorMethods = ['authenticateKey', 'createAccount', 'getWebhookApp', 'resolveConnections'] as const

@@ -1,6 +1,7 @@
 import type { LaneName } from '@lockstep/contracts'
 import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
 import { insertParts, type NewBody } from './queries.ts'
+import { uncountResults } from './results.ts'
 
 /** A lane's key with as many parts as were opened in it. */
 export interface OpenedParts {
@@ -24,6 +25,7 @@ export interface PartFilter {
 /** Where a part is found: its body, in the partition of its day. */
 export interface PartPlace {
   id: string
+  appId: string
   bodyId: string
   receivedAt: Date
 }
@@ -41,19 +43,26 @@ export function partsToReplay(tx: Tx, filter: PartFilter): Promise<PartPlace[]> 
     ...(since ? [sql`received_at >= ${since}`] : []),
     ...(until ? [sql`received_at < ${until}`] : []),
     ...(key ? [sql`key = ${key}`] : []),
-    ...(outcome ? [outcome === 'open' ? sql`outcome is null` : sql`outcome = ${outcome}`] : []),
+    ...(outcome ? [outcomeIs(outcome)] : []),
     ...(beforePartId ? [sql`id < ${beforePartId}::bigint`] : []),
   ]
   return query(
     tx,
     sql`with fitting as (
-          select id, body_id, received_at from webhook_parts where ${sql.join(fits, sql` and `)} order by id desc limit ${maxReplayed}
+          select id, app_id, body_id, received_at from webhook_parts where ${sql.join(fits, sql` and `)} order by id desc limit ${maxReplayed}
         ), sized as (
           select p.*, sum(length(b.raw)) over (order by p.id desc) - length(b.raw) as before
           from fitting p join webhook_bodies b on b.id = p.body_id and b.received_at = p.received_at
         )
-        select id::text, body_id as "bodyId", received_at as "receivedAt" from sized where before < ${maxReplayedBytes} order by sized.id desc`,
+        select id::text, app_id as "appId", body_id as "bodyId", received_at as "receivedAt" from sized where before < ${maxReplayedBytes} order by sized.id desc`,
   )
+}
+
+/** What had no effect is found by its result, the rest by looking. */
+function outcomeIs(outcome: string): RawBuilder<unknown> {
+  if (outcome === 'open') return sql`outcome is null`
+  if (outcome === 'done') return sql`outcome = 'done'`
+  return sql`outcome = ${outcome} and (id, received_at) in (select part_id, received_at from webhook_part_results where outcome = ${outcome})`
 }
 
 /** Times of receipt of bodies: parts have an index by them, and none by body. */
@@ -62,7 +71,7 @@ function receivedWith(bodyIds: string[]): RawBuilder<unknown> {
 }
 
 /** Bodies as they were received, in the order of their ids; nobody else replays them until the transaction ends. */
-export async function lockBodies(tx: Tx, places: PartPlace[]): Promise<Omit<NewBody, 'parts'>[]> {
+export async function lockBodies(tx: Tx, places: PartPlace[]): Promise<Omit<NewBody, 'parts' | 'accountId'>[]> {
   return query(
     tx,
     sql`select id, app_id as "appId", round(extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", raw
@@ -86,9 +95,15 @@ export async function replaceParts(tx: Tx, places: PartPlace[], bodies: NewBody[
         ), open as (delete from feed_open f using entries e where f.lane = e.lane and f.slot = e.slot and f.key = e.key and f.id = e.id)
         delete from feed_dead f using webhook_parts p where ${mine} and p.outcome = 'dead' and f.lane = p.lane and f.key = p.key and f.row_id = p.id::text`,
   )
+  // Results before parts, as a claim locks them.
+  await query(
+    tx,
+    sql`delete from webhook_part_results r using webhook_parts p where r.part_id = p.id and r.received_at = p.received_at and ${mine}`,
+  )
   const gone = await query<{ bodyId: string; key: string; claimedAt: Date | null }>(
     tx,
-    sql`delete from webhook_parts p where ${mine} returning p.body_id as "bodyId", p.key, p.claimed_at as "claimedAt"`,
+    sql`with gone as (delete from webhook_parts p where ${mine} returning *), counts as (${uncountResults(sql`gone`)})
+        select body_id as "bodyId", key, claimed_at as "claimedAt" from gone`,
   )
   await query(tx, insertParts(bodies))
   const claims = gone.filter((part) => part.claimedAt !== null)
@@ -102,7 +117,8 @@ export async function replaceParts(tx: Tx, places: PartPlace[], bodies: NewBody[
     )
   return query(
     tx,
-    sql`select lane, key, count(*)::int as parts from webhook_parts p where ${mine} and lane is not null group by lane, key order by lane, key`,
+    sql`select lane, key, count(*)::int as parts from webhook_parts p where ${mine} and lane is not null and outcome is null
+        group by lane, key order by lane, key`,
   )
 }
 
@@ -111,39 +127,4 @@ function ofBodies(places: PartPlace[], bodyId: RawBuilder<unknown>, receivedAt =
   const ids = [...new Set(places.map((place) => place.bodyId))]
   return sql`${bodyId} = any(${ids}::uuid[])
     and ${receivedAt} between ${new Date(Math.min(...times))} and ${new Date(Math.max(...times))}`
-}
-
-/** Whose parts are claimed, and as of when. */
-export interface Claim {
-  appId: string
-  phoneNumberId: string
-  wabaId: string
-  at: Date
-}
-
-/** One batch holds at most so many parts. */
-export const maxClaimed = 500
-
-/** Opens unclaimed parts of a number and a WABA that their app signed; none that was claimed at this time or later already. */
-export function claimParts(tx: Tx, { appId, phoneNumberId, wabaId, at }: Claim): Promise<OpenedParts[]> {
-  return query(
-    tx,
-    sql`with mine as (
-          select id, received_at from webhook_parts
-          where outcome = 'unclaimed' and app_id = ${appId} and (claimed_at is null or claimed_at < ${at})
-            and ((lane = 'webhooks.message' and key = ${phoneNumberId})
-              or (lane in ('webhooks.template', 'webhooks.account') and key = ${wabaId}))
-          order by id limit ${maxClaimed} for update
-        ), claimed as (
-          update webhook_parts p set outcome = null, reason = null, outcome_at = null, claimed_at = ${at}
-          from mine m where p.id = m.id and p.received_at = m.received_at
-          returning p.id, p.lane, p.key, p.received_at, coalesce(length(p.content),
-            (select length(b.raw) from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as bytes
-        ), opened as (
-          insert into feed_open (lane, key, row_id, bytes, created_at)
-          select lane, key, claimed.id::text, bytes, received_at from claimed order by claimed.id
-          returning lane, key
-        )
-        select lane, key, count(*)::int as parts from opened group by 1, 2 order by 1, 2`,
-  )
 }

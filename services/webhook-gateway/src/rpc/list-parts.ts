@@ -1,7 +1,7 @@
 import type { Method } from '@lockstep/rpc'
 import type { ListPartsRequest, ListPartsResponse } from '@lockstep/rpc/gen/webhook_gateway'
 import type { Context } from '../context.ts'
-import { newestParts } from '../db/queries.ts'
+import { newestParts } from '../db/lists.ts'
 
 const maxParts = 1_000
 

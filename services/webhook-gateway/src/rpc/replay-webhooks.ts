@@ -14,16 +14,22 @@ import { partsOf } from '../parts.ts'
  */
 export const replayWebhooks: Method<Context, ReplayWebhooksRequest, ReplayWebhooksResponse> = async (ctx, request) => {
   const filter = filterOf(request)
-  const { bodies, opened, last } = await ctx.db.system(async (tx) => {
-    const places = await partsToReplay(tx, filter)
-    if (places.length === 0) return { bodies: [], opened: [] }
-    const bodies = (await lockBodies(tx, places)).map((body) => ({ ...body, parts: partsOf(body.raw, ctx.tokens) }))
-    return { bodies, opened: await replaceParts(tx, places, bodies), last: places.at(-1) }
+  const places = await ctx.db.system((tx) => partsToReplay(tx, filter))
+  if (places.length === 0) return { bodies: 0, parts: 0, beforePartId: '' }
+  const appIds = [...new Set(places.map(({ appId }) => appId))]
+  const apps = new Map(await Promise.all(appIds.map(async (id) => [id, await ctx.apps.read(id)] as const)))
+  const { bodies, opened } = await ctx.db.system(async (tx) => {
+    const bodies = (await lockBodies(tx, places)).map((body) => {
+      const app = apps.get(body.appId)
+      return { ...body, accountId: app?.accountId ?? null, parts: partsOf(body.raw, app, { tokens: ctx.tokens, isBounded: false }) }
+    })
+    return { bodies, opened: await replaceParts(tx, places, bodies) }
   })
   for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
   countReplayed(bodies.length)
   ctx.log.info({ bodies: bodies.length, opened }, 'webhooks are replayed')
-  return { bodies: bodies.length, parts: opened.reduce((sum, { parts }) => sum + parts, 0), beforePartId: last?.id ?? '' }
+  const parts = opened.reduce((sum, each) => sum + each.parts, 0)
+  return { bodies: bodies.length, parts, beforePartId: places.at(-1)!.id }
 }
 
 function filterOf({ bodyIds, partIds, sinceMs, untilMs, key, outcome, beforePartId }: ReplayWebhooksRequest): PartFilter {

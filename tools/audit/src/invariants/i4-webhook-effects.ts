@@ -3,7 +3,12 @@ import { batches, elementKey } from '../ground-truth.ts'
 import type { Invariant, Run } from '../invariant.ts'
 
 /** Parts without an effect of their own, for a reason that they name. */
-const excused = `('dead', 'foreign', 'unclaimed')`
+const excused = `('dead', 'foreign', 'unclaimed', 'over_share')`
+/** What waits or is dead longer than its day is kept stands apart. */
+const everyPart = `(
+  select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts
+  union all
+  select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts_kept)`
 /** Bodies are kept for so long; of older ones only the effect is left. */
 const kept = `interval '7 days'`
 
@@ -15,12 +20,12 @@ const kept = `interval '7 days'`
 export const webhookEffects: Invariant = {
   id: 'I4',
   statement:
-    'Every webhook element answered 200 is stored and has exactly one effect in the end, or its part waits in its lane, or is dead, foreign or unclaimed.',
+    'Every webhook element answered 200 is stored and has exactly one effect in the end, or its part waits in its lane, or is dead, foreign, unclaimed or over its share.',
   means: 'A status or a message was lost after Meta had been told that it arrived, or counted twice.',
   rows: 'afterLog',
   needs: 'log',
   prepare: loadStoredElements,
-  checked: `select (select count(*) from g_elements) + (select count(*) from webhook_gateway.webhook_parts)`,
+  checked: `select (select count(*) from g_elements) + (select count(*) from ${everyPart} p)`,
   violations: `
     with answered as (
       select key, min(wamid) as wamid, min(status) as status, min(message_id) as message_id, count(*) as times,
@@ -51,12 +56,17 @@ export const webhookEffects: Invariant = {
                 when p.outcome = 'dead' then 'is dead without an entry or a reason'
                 else 'has an outcome and an open entry' end,
            null, p.id, p.outcome
-    from webhook_gateway.webhook_parts p
+    from ${everyPart} p
     left join webhook_gateway.feed_open f on f.row_id = p.id::text and f.lane = p.lane
     left join webhook_gateway.feed_dead d on d.row_id = p.id::text and d.lane = p.lane
     where case when p.outcome is null then f.id is null
                when p.outcome = 'dead' then d.id is null or p.reason is null
-               else f.id is not null end`,
+               else f.id is not null end
+    union all
+    select 'is unclaimed, though its app has had the number or WABA for a minute', null, p.id, p.outcome
+    from webhook_gateway.webhook_parts p join accounts.connections k on k.app_id = p.app_id and k.disconnected_at is null
+      and p.key = case p.lane when 'webhooks.message' then k.phone_number_id else k.waba_id end
+    where p.outcome = 'unclaimed' and greatest(p.outcome_at, k.connected_at) < now() - interval '60 seconds'`,
 }
 
 interface PartRow {
@@ -69,7 +79,7 @@ interface PartRow {
 
 const parts = `
   select p.id, p.outcome, p.field, p.elements, coalesce(p.content, b.raw) as bytes
-  from webhook_gateway.webhook_parts p
+  from ${everyPart} p
   left join webhook_gateway.webhook_bodies b on p.content is null and b.id = p.body_id and b.received_at = p.received_at`
 
 /** Reads all stored parts, a few at a time, and writes down what each holds. */

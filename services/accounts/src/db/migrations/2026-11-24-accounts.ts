@@ -23,7 +23,8 @@ export class Accounts extends Migration {
         sealed_secret bytea not null,
         sealed_previous_secret bytea,
         sealed_verify_token bytea not null,
-        created_at timestamptz not null
+        created_at timestamptz not null,
+        previous_secret_until timestamptz
       );${tenantTable('accounts', 'apps')}`)
 
     this.addSql(`create table connections (
@@ -52,16 +53,15 @@ export class Accounts extends Migration {
     this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
         language sql stable security definer set search_path = accounts, pg_temp
         as $$ select k.account_id, k.id from api_keys k where k.hash = key_hash $$;
-      create function all_app_secrets() returns setof apps
-        language sql stable security definer set search_path = accounts, pg_temp
-        as $$ select * from apps order by id $$;
       create function webhook_app(app uuid)
-        returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, sealed_verify_token bytea,
-                       phone_number_ids text[], waba_ids text[])
+        returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, previous_secret_until timestamptz,
+                       sealed_verify_token bytea, phone_number_ids text[], waba_ids text[], former_phone_number_ids text[])
         language sql stable security definer set search_path = accounts, pg_temp
-        as $$ select a.id, a.account_id, a.sealed_secret, a.sealed_previous_secret, a.sealed_verify_token,
+        as $$ select a.id, a.account_id, a.sealed_secret, a.sealed_previous_secret, a.previous_secret_until, a.sealed_verify_token,
                      array(select c.phone_number_id from connections c where c.app_id = a.id and c.disconnected_at is null order by 1),
-                     array(select distinct c.waba_id from connections c where c.app_id = a.id and c.disconnected_at is null order by 1)
+                     array(select distinct c.waba_id from connections c where c.app_id = a.id and c.disconnected_at is null order by 1),
+                     array(select distinct c.phone_number_id from connections c
+                           where c.app_id = a.id and c.disconnected_at > now() - interval '30 days' order by 1)
               from apps a where a.id = app $$;
       create function connections_between(number_ids text[], waba_ids text[], since timestamptz, until timestamptz)
         returns setof connections

@@ -3,7 +3,8 @@ import { Migration } from '@mikro-orm/migrations'
 
 export class WebhookGateway extends Migration {
   override up(): void {
-    // One partition a day of both, so that a day goes without a trace of dead rows.
+    // One partition a day of all three, so that a day goes without a trace of dead rows. No index of parts holds what changes when
+    // they are settled, nor says in its condition what does: they are updated in place. Each page keeps room for that.
     this.addSql(`create table webhook_bodies (
         id uuid not null,
         app_id uuid not null,
@@ -26,48 +27,105 @@ export class WebhookGateway extends Migration {
         outcome text,
         reason text,
         outcome_at timestamptz,
+        -- Null: whose the part is, is asked as of its receipt.
+        claimed_at timestamptz,
         primary key (id, received_at)
       ) partition by range (received_at);
-      create index webhook_parts_without_effect on webhook_parts (outcome, id) where outcome <> 'done';`)
+      -- Parts come in the order of their receipt: such an index finds those of a body and costs the intake next to nothing.
+      create index webhook_parts_receipt on webhook_parts using brin (received_at) with (autosummarize = on);`)
+
+    // Parts that ended without effect, to be found by what became of them or by whose they would be.
+    this.addSql(`create table webhook_part_results (
+        part_id bigint not null,
+        received_at timestamptz not null,
+        app_id uuid not null,
+        lane text,
+        key text,
+        outcome text not null,
+        primary key (part_id, received_at)
+      ) partition by range (received_at);
+      create index webhook_part_results_outcome on webhook_part_results (outcome, part_id);
+      create index webhook_part_results_unclaimed on webhook_part_results (app_id, key, part_id) where outcome = 'unclaimed';
+      -- What each statement added to, or took from, the parts of a day; a job puts the rows together.
+      create table webhook_part_counts (
+        day date not null,
+        outcome text not null,
+        field text not null,
+        parts bigint not null,
+        elements bigint not null
+      );
+      -- Parts that are open or dead when their day goes, each with its bytes.
+      create table webhook_parts_kept (like webhook_parts, primary key (id));`)
     this.addSql(feedTable)
-
-    // The service's role may not create or drop tables; this is all that it needs of that. DDL on a partition stops the
-    // parent's inserts, so it gives up quickly and comes again.
-    this.addSql(`create function keep_days(moment timestamptz, ahead integer, kept integer) returns integer
-        language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
-        as $$
-        declare
-          today date := (moment at time zone 'UTC')::date;
-          first timestamptz;
-          suffix text;
-          needed boolean;
-          dropped integer := 0;
-        begin
-          perform pg_advisory_xact_lock(hashtext('webhook_gateway.keep_days'));
-
-          for n in -1..ahead loop
-            suffix := to_char(today + n, 'YYYYMMDD');
-            continue when to_regclass('webhook_bodies_' || suffix) is not null;
-            first := (today + n)::timestamp at time zone 'UTC';
-            execute format('create table webhook_bodies_%s partition of webhook_bodies for values from (%L) to (%L)',
-                           suffix, first, first + interval '24 hours');
-            execute format('create table webhook_parts_%s partition of webhook_parts for values from (%L) to (%L)',
-                           suffix, first, first + interval '24 hours');
-          end loop;
-
-          -- What a name means is asked of the names found only: in the query PostgreSQL may ask it of every table first.
-          for suffix in select right(c.relname, 8) from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                        where i.inhparent = 'webhook_bodies'::regclass order by 1 loop
-            exit when to_date(suffix, 'YYYYMMDD') >= today - kept;
-            first := to_date(suffix, 'YYYYMMDD')::timestamp at time zone 'UTC';
-            continue when exists (select from feed_open where created_at >= first and created_at < first + interval '24 hours');
-            execute format('select exists (select from webhook_parts_%s where outcome is null or outcome = ''dead'')', suffix) into needed;
-            continue when needed;
-            execute format('drop table webhook_bodies_%s, webhook_parts_%s', suffix, suffix);
-            dropped := dropped + 1;
-          end loop;
-          return dropped;
-        end $$;`)
-    this.addSql('select keep_days(now(), 7, 7)')
+    this.addSql(functionsOfDays)
+    this.addSql('select make_days(now(), 7)')
   }
 }
+
+// The service's role may not create or drop tables; this is all that it needs of that. DDL on a partition stops the parent's
+// inserts, so it gives up quickly and comes again. Everybody locks parts before results and bodies.
+const functionsOfDays = `
+  create function make_days(moment timestamptz, ahead integer) returns integer
+    language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
+    as $$
+    declare
+      first timestamptz;
+      suffix text;
+      name text;
+      made integer := 0;
+    begin
+      perform pg_advisory_xact_lock(hashtext('webhook_gateway.make_days'));
+      for n in -1..ahead loop
+        first := ((moment at time zone 'UTC')::date + n)::timestamp at time zone 'UTC';
+        suffix := to_char(first at time zone 'UTC', 'YYYYMMDD');
+        continue when to_regclass('webhook_bodies_' || suffix) is not null;
+        foreach name in array array['webhook_parts', 'webhook_part_results', 'webhook_bodies'] loop
+          execute format('create table %I partition of %I for values from (%L) to (%L) with (fillfactor = %s)',
+                         name || '_' || suffix, name, first, first + interval '24 hours', case name when 'webhook_parts' then 70 else 100 end);
+        end loop;
+        made := made + 1;
+      end loop;
+      return made;
+    end $$;
+
+  -- Days of bodies that are over, the oldest first.
+  create function days_before(day date) returns setof date
+    language sql stable set search_path = webhook_gateway, pg_temp
+    as $$
+      -- What a name means is asked of the names found only: elsewhere PostgreSQL may ask it of every table first.
+      with found as materialized (
+        select right(c.relname, 8) as suffix from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'webhook_bodies'::regclass
+      )
+      select to_date(suffix, 'YYYYMMDD') from found where to_date(suffix, 'YYYYMMDD') < day order by 1
+    $$;
+
+  -- What is open or dead of a day that is over is found by an index; today's parts have none, for they are updated in place.
+  create function close_day(day date) returns void
+    language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
+    as $$
+    declare
+      part_table text := 'webhook_parts_' || to_char(day, 'YYYYMMDD');
+    begin
+      if to_regclass(part_table || '_waiting') is null then
+        execute format($sql$create index %I on %I (id) where outcome is null or outcome = 'dead'$sql$, part_table || '_waiting', part_table);
+      end if;
+    end $$;
+
+  -- False: something in it waits, or is dead, that was not when the day was looked through. Claims and replays reach a day through
+  -- its parents, and hold them until they have committed: they are waited for, and none begins before the day is gone.
+  create function drop_day(day date) returns boolean
+    language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
+    as $$
+    declare
+      suffix text := to_char(day, 'YYYYMMDD');
+      needed boolean;
+    begin
+      lock table only webhook_parts, only webhook_part_results, only webhook_bodies in access exclusive mode;
+      if to_regclass('webhook_bodies_' || suffix) is null then return true; end if;
+      execute format('select exists (select from webhook_parts_%s where outcome is null or outcome = ''dead'')', suffix) into needed;
+      if needed then return false; end if;
+      execute format('drop table webhook_parts_%1$s, webhook_part_results_%1$s, webhook_bodies_%1$s', suffix);
+      delete from webhook_part_counts c where c.day = drop_day.day;
+      return true;
+    end $$;`

@@ -58,15 +58,18 @@ export interface CreateAppRequest {
 export interface RotateAppSecretRequest {
   id: string;
   secret: string;
+  /** How long the secret before stays good: 24 hours when absent, 7 days at most; 0 ends it at once. */
+  previousValidMs?: number | undefined;
 }
 
 export interface AppSecrets {
   id: string;
   accountId: string;
   sealedSecret: Uint8Array;
-  /** Empty when the secret was never rotated. */
+  /** Empty when the secret was never rotated, or the time of the one before is over. */
   sealedPreviousSecret: Uint8Array;
   sealedVerifyToken: Uint8Array;
+  previousValidUntilMs?: number | undefined;
 }
 
 export interface GetWebhookAppRequest {
@@ -81,13 +84,8 @@ export interface GetWebhookAppResponse {
   /** Of the connections that are bound to the app now. */
   phoneNumberIds: string[];
   wabaIds: string[];
-}
-
-export interface ListAppSecretsRequest {
-}
-
-export interface ListAppSecretsResponse {
-  apps: AppSecrets[];
+  /** Of connections of the last 30 days that have ended: statuses of what they sent still come. */
+  formerPhoneNumberIds: string[];
 }
 
 export interface Connection {
@@ -938,7 +936,7 @@ export const CreateAppRequest: MessageFns<CreateAppRequest> = {
 };
 
 function createBaseRotateAppSecretRequest(): RotateAppSecretRequest {
-  return { id: "", secret: "" };
+  return { id: "", secret: "", previousValidMs: undefined };
 }
 
 export const RotateAppSecretRequest: MessageFns<RotateAppSecretRequest> = {
@@ -948,6 +946,9 @@ export const RotateAppSecretRequest: MessageFns<RotateAppSecretRequest> = {
     }
     if (message.secret !== "") {
       writer.uint32(18).string(message.secret);
+    }
+    if (message.previousValidMs !== undefined) {
+      writer.uint32(24).int64(message.previousValidMs);
     }
     return writer;
   },
@@ -981,6 +982,14 @@ export const RotateAppSecretRequest: MessageFns<RotateAppSecretRequest> = {
             message.secret = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.previousValidMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -997,6 +1006,11 @@ export const RotateAppSecretRequest: MessageFns<RotateAppSecretRequest> = {
     return {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       secret: isSet(object.secret) ? globalThis.String(object.secret) : "",
+      previousValidMs: isSet(object.previousValidMs)
+        ? globalThis.Number(object.previousValidMs)
+        : isSet(object.previous_valid_ms)
+        ? globalThis.Number(object.previous_valid_ms)
+        : undefined,
     };
   },
 
@@ -1008,6 +1022,9 @@ export const RotateAppSecretRequest: MessageFns<RotateAppSecretRequest> = {
     if (message.secret !== "") {
       obj.secret = message.secret;
     }
+    if (message.previousValidMs !== undefined) {
+      obj.previousValidMs = Math.round(message.previousValidMs);
+    }
     return obj;
   },
 
@@ -1018,6 +1035,7 @@ export const RotateAppSecretRequest: MessageFns<RotateAppSecretRequest> = {
     const message = createBaseRotateAppSecretRequest();
     message.id = object.id ?? "";
     message.secret = object.secret ?? "";
+    message.previousValidMs = object.previousValidMs ?? undefined;
     return message;
   },
 };
@@ -1029,6 +1047,7 @@ function createBaseAppSecrets(): AppSecrets {
     sealedSecret: new Uint8Array(0),
     sealedPreviousSecret: new Uint8Array(0),
     sealedVerifyToken: new Uint8Array(0),
+    previousValidUntilMs: undefined,
   };
 }
 
@@ -1048,6 +1067,9 @@ export const AppSecrets: MessageFns<AppSecrets> = {
     }
     if (message.sealedVerifyToken.length !== 0) {
       writer.uint32(42).bytes(message.sealedVerifyToken);
+    }
+    if (message.previousValidUntilMs !== undefined) {
+      writer.uint32(48).int64(message.previousValidUntilMs);
     }
     return writer;
   },
@@ -1105,6 +1127,14 @@ export const AppSecrets: MessageFns<AppSecrets> = {
             message.sealedVerifyToken = reader.bytes();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.previousValidUntilMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1140,6 +1170,11 @@ export const AppSecrets: MessageFns<AppSecrets> = {
         : isSet(object.sealed_verify_token)
         ? bytesFromBase64(object.sealed_verify_token)
         : new Uint8Array(0),
+      previousValidUntilMs: isSet(object.previousValidUntilMs)
+        ? globalThis.Number(object.previousValidUntilMs)
+        : isSet(object.previous_valid_until_ms)
+        ? globalThis.Number(object.previous_valid_until_ms)
+        : undefined,
     };
   },
 
@@ -1160,6 +1195,9 @@ export const AppSecrets: MessageFns<AppSecrets> = {
     if (message.sealedVerifyToken.length !== 0) {
       obj.sealedVerifyToken = base64FromBytes(message.sealedVerifyToken);
     }
+    if (message.previousValidUntilMs !== undefined) {
+      obj.previousValidUntilMs = Math.round(message.previousValidUntilMs);
+    }
     return obj;
   },
 
@@ -1173,6 +1211,7 @@ export const AppSecrets: MessageFns<AppSecrets> = {
     message.sealedSecret = object.sealedSecret ?? new Uint8Array(0);
     message.sealedPreviousSecret = object.sealedPreviousSecret ?? new Uint8Array(0);
     message.sealedVerifyToken = object.sealedVerifyToken ?? new Uint8Array(0);
+    message.previousValidUntilMs = object.previousValidUntilMs ?? undefined;
     return message;
   },
 };
@@ -1245,7 +1284,7 @@ export const GetWebhookAppRequest: MessageFns<GetWebhookAppRequest> = {
 };
 
 function createBaseGetWebhookAppResponse(): GetWebhookAppResponse {
-  return { app: undefined, phoneNumberIds: [], wabaIds: [] };
+  return { app: undefined, phoneNumberIds: [], wabaIds: [], formerPhoneNumberIds: [] };
 }
 
 export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
@@ -1258,6 +1297,9 @@ export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
     }
     for (const v of message.wabaIds) {
       writer.uint32(26).string(v!);
+    }
+    for (const v of message.formerPhoneNumberIds) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1299,6 +1341,14 @@ export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
             message.wabaIds.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.formerPhoneNumberIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1324,6 +1374,11 @@ export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
         : globalThis.Array.isArray(object?.waba_ids)
         ? object.waba_ids.map((e: any) => globalThis.String(e))
         : [],
+      formerPhoneNumberIds: globalThis.Array.isArray(object?.formerPhoneNumberIds)
+        ? object.formerPhoneNumberIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.former_phone_number_ids)
+        ? object.former_phone_number_ids.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1338,6 +1393,9 @@ export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
     if (message.wabaIds?.length) {
       obj.wabaIds = message.wabaIds;
     }
+    if (message.formerPhoneNumberIds?.length) {
+      obj.formerPhoneNumberIds = message.formerPhoneNumberIds;
+    }
     return obj;
   },
 
@@ -1349,125 +1407,7 @@ export const GetWebhookAppResponse: MessageFns<GetWebhookAppResponse> = {
     message.app = (object.app !== undefined && object.app !== null) ? AppSecrets.fromPartial(object.app) : undefined;
     message.phoneNumberIds = object.phoneNumberIds?.map((e) => e) || [];
     message.wabaIds = object.wabaIds?.map((e) => e) || [];
-    return message;
-  },
-};
-
-function createBaseListAppSecretsRequest(): ListAppSecretsRequest {
-  return {};
-}
-
-export const ListAppSecretsRequest: MessageFns<ListAppSecretsRequest> = {
-  encode(_: ListAppSecretsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): ListAppSecretsRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseListAppSecretsRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(_: any): ListAppSecretsRequest {
-    return {};
-  },
-
-  toJSON(_: ListAppSecretsRequest): unknown {
-    const obj: any = {};
-    return obj;
-  },
-
-  create(base?: DeepPartial<ListAppSecretsRequest>): ListAppSecretsRequest {
-    return ListAppSecretsRequest.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<ListAppSecretsRequest>): ListAppSecretsRequest {
-    const message = createBaseListAppSecretsRequest();
-    return message;
-  },
-};
-
-function createBaseListAppSecretsResponse(): ListAppSecretsResponse {
-  return { apps: [] };
-}
-
-export const ListAppSecretsResponse: MessageFns<ListAppSecretsResponse> = {
-  encode(message: ListAppSecretsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.apps) {
-      AppSecrets.encode(v!, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): ListAppSecretsResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseListAppSecretsResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.apps.push(AppSecrets.decode(reader, reader.uint32()));
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): ListAppSecretsResponse {
-    return { apps: globalThis.Array.isArray(object?.apps) ? object.apps.map((e: any) => AppSecrets.fromJSON(e)) : [] };
-  },
-
-  toJSON(message: ListAppSecretsResponse): unknown {
-    const obj: any = {};
-    if (message.apps?.length) {
-      obj.apps = message.apps.map((e) => AppSecrets.toJSON(e));
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<ListAppSecretsResponse>): ListAppSecretsResponse {
-    return ListAppSecretsResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListAppSecretsResponse>): ListAppSecretsResponse {
-    const message = createBaseListAppSecretsResponse();
-    message.apps = object.apps?.map((e) => AppSecrets.fromPartial(e)) || [];
+    message.formerPhoneNumberIds = object.formerPhoneNumberIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -3225,21 +3165,12 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Replaces the secret; webhooks signed with the old one are accepted until the next rotation. */
+    /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
     rotateAppSecret: {
       name: "RotateAppSecret",
       requestType: RotateAppSecretRequest as typeof RotateAppSecretRequest,
       requestStream: false,
       responseType: App as typeof App,
-      responseStream: false,
-      options: {},
-    },
-    /** Operator: every app with its sealed secrets, for the gateway. */
-    listAppSecrets: {
-      name: "ListAppSecrets",
-      requestType: ListAppSecretsRequest as typeof ListAppSecretsRequest,
-      requestStream: false,
-      responseType: ListAppSecretsResponse as typeof ListAppSecretsResponse,
       responseStream: false,
       options: {},
     },
@@ -3331,13 +3262,8 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<AuthenticateKeyResponse>>;
   /** Registers a Meta app: the secret that signs its webhooks and the token of its handshake. */
   createApp(request: CreateAppRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
-  /** Replaces the secret; webhooks signed with the old one are accepted until the next rotation. */
+  /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: RotateAppSecretRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
-  /** Operator: every app with its sealed secrets, for the gateway. */
-  listAppSecrets(
-    request: ListAppSecretsRequest,
-    context: CallContext & CallContextExt,
-  ): Promise<DeepPartial<ListAppSecretsResponse>>;
   /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
   getWebhookApp(
     request: GetWebhookAppRequest,
@@ -3387,13 +3313,8 @@ export interface AccountsClient<CallOptionsExt = {}> {
   ): Promise<AuthenticateKeyResponse>;
   /** Registers a Meta app: the secret that signs its webhooks and the token of its handshake. */
   createApp(request: DeepPartial<CreateAppRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
-  /** Replaces the secret; webhooks signed with the old one are accepted until the next rotation. */
+  /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: DeepPartial<RotateAppSecretRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
-  /** Operator: every app with its sealed secrets, for the gateway. */
-  listAppSecrets(
-    request: DeepPartial<ListAppSecretsRequest>,
-    options?: CallOptions & CallOptionsExt,
-  ): Promise<ListAppSecretsResponse>;
   /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
   getWebhookApp(
     request: DeepPartial<GetWebhookAppRequest>,

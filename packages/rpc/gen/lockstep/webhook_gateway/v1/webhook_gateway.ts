@@ -16,7 +16,7 @@ export interface CountPartsRequest {
 }
 
 export interface PartCount {
-  /** open, done, dead, kept, foreign, unclaimed, unmatched, unknown_field or unreadable. */
+  /** open, done, dead, kept, foreign, unclaimed, unmatched, over_share, unknown_field or unreadable. */
   outcome: string;
   field: string;
   parts: number;

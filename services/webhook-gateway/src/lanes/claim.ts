@@ -1,0 +1,20 @@
+import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import { claimParts } from '../claims.ts'
+import type { Context } from '../context.ts'
+
+/** Then others have their turn. */
+const maxSlices = 20
+
+/** A number was connected: what came for it and its WABA before is claimed. The entry's row is the connection. */
+export const claimForConnection: LaneHandler<Context> = async (ctx, _phoneNumberId, entries) => {
+  const verdicts: EntryVerdict[] = []
+  for (const { id, rowId, accountId } of entries) {
+    const connection = await ctx.accounts.getConnection({ id: rowId }, { accountId })
+    const { appId, phoneNumberId, wabaId, connectedAtMs, disconnectedAtMs } = connection
+    const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
+    const hasEnded = disconnectedAtMs !== undefined
+    const { isAll } = hasEnded ? { isAll: true } : await claimParts(ctx, { id: appId, accountId }, keys, { connectedAtMs, maxSlices })
+    verdicts.push(isAll ? { id, outcome: 'done' } : { id, laterMs: 0 })
+  }
+  return verdicts
+}

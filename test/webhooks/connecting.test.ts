@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto'
+import { until } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { start as startGateway } from '../../services/webhook-gateway/src/service.ts'
+import { startStack } from '../stack.ts'
+import { postWebhook } from '../webhook.ts'
+
+const phoneNumberId = '770077008'
+const wabaId = '770000'
+
+test('what comes before, while and just after a number is connected has its effect once, by whichever gateway it came', async () => {
+  await using stack = await startStack()
+  const { world, ports, simulator, clients } = stack
+  const tenant = await stack.addTenant()
+  // A second gateway that hears of nothing: its view of an app is as old as it may be.
+  const config = {
+    ...world.base('webhook-gateway'),
+    natsUrl: 'nats://127.0.0.1:9',
+    encryptionKey: world.encryptionKey,
+    platformKey: world.platformKey,
+    httpPort: 0,
+    accountsAddress: `127.0.0.1:${ports.accounts.grpc}`,
+  }
+  await using deaf = await startGateway(config, { scale: 0.1 })
+  const urls = [stack.webhookUrl(tenant), `http://127.0.0.1:${deaf.httpPort}/webhooks/${tenant.appId}`]
+
+  const sent: string[] = []
+  async function deliver(): Promise<void> {
+    const wamid = `wamid.${randomBytes(12).toString('hex')}`
+    const messages = [{ from: '491512999999', id: wamid, timestamp: '1764000000', type: 'text', text: { body: 'hello' } }]
+    const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, messages }
+    const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] })
+    expect(await postWebhook(urls[sent.push(wamid) % 2]!, tenant.appSecret, body)).toBe(200)
+  }
+  const outcomes = async () => {
+    const rows = await world.sql<{ outcome: string; n: number }>(
+      `select coalesce(outcome, 'open') as outcome, count(*)::int as n from webhook_gateway.webhook_parts where key = $1 group by 1`,
+      [phoneNumberId],
+    )
+    return Object.fromEntries(rows.map(({ outcome, n }) => [outcome, n]))
+  }
+  for (let n = 0; n < 20; n++) await deliver()
+  expect(await outcomes()).toEqual({ unclaimed: 20 })
+
+  const number = { id: phoneNumberId, wabaId, token: 'token', displayPhoneNumber: '+1 555 7700', verifiedName: 'Late' }
+  await simulator.client.setState({ numbers: [{ ...number, throughputLevel: 'HIGH' }] })
+  let connected = false
+  const connecting = clients.accounts
+    .createConnection({ name: 'Late', phoneNumberId, wabaId, appId: tenant.appId, accessToken: 'token' }, tenant)
+    .finally(() => {
+      connected = true
+    })
+  while (!connected) await deliver()
+  for (let n = 0; n < 20; n++) await deliver()
+  await connecting
+
+  const stored = () =>
+    world.sql<{ wamid: string; n: number }>(
+      'select wamid, count(*)::int as n from conversations.messages where account_id = $1 group by wamid',
+      [tenant.accountId],
+    )
+  await until(async () => (await stored()).length === sent.length, 30_000)
+  await stack.settled()
+  expect((await stored()).map(({ wamid, n }) => `${wamid} ${n}`).toSorted()).toEqual(sent.map((wamid) => `${wamid} 1`).toSorted())
+  expect(await outcomes()).toEqual({ done: sent.length })
+}, 90_000)
+
+test('a STOP that comes between disconnecting and connecting a number counts once it is connected again', async () => {
+  await using stack = await startStack()
+  const tenant = await stack.addTenant()
+  const { clients } = stack
+  await clients.accounts.disconnect({ id: tenant.connectionId }, tenant)
+  const wamid = `wamid.${randomBytes(12).toString('hex')}`
+  const messages = [
+    { from: '4915120000001', id: wamid, timestamp: String(Math.floor(Date.now() / 1000)), type: 'text', text: { body: 'STOP' } },
+  ]
+  const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: tenant.phoneNumberId }, messages }
+  const body = JSON.stringify({
+    object: 'whatsapp_business_account',
+    entry: [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }],
+  })
+  expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
+  await stack.settled()
+  const stops = async () => (await stack.world.sql('select from contacts.consents where account_id = $1', [tenant.accountId])).length
+  expect(await stops()).toBe(0)
+  const { phoneNumberId, wabaId, appId, accessToken } = tenant
+  await clients.accounts.createConnection({ name: 'Again', phoneNumberId, wabaId, appId, accessToken }, tenant)
+  await until(async () => (await stops()) > 0)
+}, 60_000)
