@@ -3,6 +3,7 @@ import { type LaneName, streams } from '@lockstep/contracts'
 import { type Messaging, openMessaging } from '@lockstep/messaging'
 import { createLogger, startTelemetry, type Telemetry } from '@lockstep/telemetry'
 import { type Bench, type BenchContext, type Check, growth } from './bench.ts'
+import { idleAfter, meterBench, meterProcesses } from './cpu.ts'
 import { collectGarbage, memoryOf } from './machine.ts'
 import { type Comparison, type Contender, compare } from './measure.ts'
 import { openPlainQueue } from './plain-queue.ts'
@@ -36,7 +37,7 @@ export const run: Bench = async (ctx) => {
     size: `${ctx.rounds} rounds of ${evenly.operations} doorbells (even) and ${skewed.operations} rings (skewed), ${active} rings unanswered at any time`,
     comparisons: [evenly, skewed],
     growth: growth([...smaller, evenly]),
-    checks: idle,
+    checks: [...idle, await idleAfter(world.meter)],
   }
 }
 
@@ -50,9 +51,11 @@ async function openWorld(ctx: BenchContext, telemetry: Telemetry) {
   const turnstile = openTurnstile(active, (key) => ringer.ring(lane, key))
   up.use(await worker(up.use(await open('worker')), turnstile))
   const plain = up.use(await openPlainQueue(server.url))
+  const meter = meterProcesses(() => [meterBench, { name: 'nats', pid: server.pid }])
   const opened = up.move()
   return {
     server,
+    meter,
     /** Rings each of these numbers once, so that each has a lane. */
     async make(from: number, to: number) {
       ctx.say(`${whole(to)} numbers become known`)
@@ -63,7 +66,16 @@ async function openWorld(ctx: BenchContext, telemetry: Telemetry) {
       ctx.say(what)
       const lanes: Contender = { name: 'lanes', run: (rings) => turnstile.pass(rings, nextKey) }
       const floor: Contender = { name: 'one plain consumer', run: (messages) => plain.pass(messages, active, nextKey) }
-      return compare({ ...ctx, what, work: lanes, floor, least: 4 * active, ...(reach !== undefined && { reach }) })
+      return compare({
+        ...ctx,
+        meter,
+        idleAtOnce: true,
+        what,
+        work: lanes,
+        floor,
+        least: 4 * active,
+        ...(reach !== undefined && { reach }),
+      })
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
