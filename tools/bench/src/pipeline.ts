@@ -82,9 +82,9 @@ async function against(tools: Tools, numbers: readonly SeededNumber[], kind: Kin
       run: () => writeRows(floor, elements),
     },
     meter: system.meter,
-    rounds: ctx.quick ? 1 : 3,
+    rounds: ctx.quick ? 1 : 2,
     roundMs: 0,
-    operations: ctx.sizes.operations ?? (ctx.quick ? 400 : 4_000),
+    operations: ctx.sizes.operations ?? (ctx.quick ? 400 : 3_000),
   })
 }
 
