@@ -91,6 +91,10 @@ export const benches: Record<string, Row> = {
     about: 'messages of a campaign from claim to committed outcome, against a bare loop of the same POSTs',
     load: async () => (await import('./send.ts')).run,
   },
+  growth: {
+    about: 'every list, sweep and hot query at 5 million messages, 2 million contacts and a million recipients; none over 50 ms',
+    load: async () => (await import('./growth.ts')).run,
+  },
 }
 
 /** The benches by these names, all of them for none; throws with the list when one is unknown. */

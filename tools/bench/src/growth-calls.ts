@@ -15,7 +15,7 @@ export function grownCalls(clients: Clients, tenant: Tenant, grown: Grown): Grow
     ...ofConversations(clients, tenant, grown),
     ...ofCampaigns(clients, tenant, grown),
     ...ofTemplates(clients, tenant),
-    ...ofGateway(clients, grown),
+    ...ofGateway(clients, tenant, grown),
   ]
 }
 
@@ -137,7 +137,7 @@ function ofTemplates({ templates }: Clients, tenant: Tenant): GrownCall[] {
   ]
 }
 
-function ofGateway({ gateway }: Clients, { sizes }: Grown): GrownCall[] {
+function ofGateway({ gateway }: Clients, tenant: Tenant, { sizes }: Grown): GrownCall[] {
   const parts = (outcome: string) => () => gateway.listParts({ outcome, limit: 100 }, {})
   return [
     { name: 'CountParts', run: () => gateway.countParts({}, {}) },
@@ -145,6 +145,6 @@ function ofGateway({ gateway }: Clients, { sizes }: Grown): GrownCall[] {
       name: `ListParts ${outcome || 'without effect'}`,
       run: parts(outcome),
     })),
-    { name: 'ClaimParts', run: (i) => gateway.claimParts({ connectionId: grownId('connection', spread(i, sizes.numbers)) }, {}) },
+    { name: 'ClaimParts', run: (i) => gateway.claimParts({ connectionId: grownId('connection', spread(i, sizes.numbers)) }, tenant) },
   ]
 }

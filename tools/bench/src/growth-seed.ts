@@ -157,9 +157,9 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
       'recipients',
       `insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, not_before)
          select ${big}, ${id(kinds.campaign, '1')}, ${id(kinds.contact, 'i')}, ${id(kinds.campaign, '1')}, ${phone('i')}, '',
-           '{"header.1": "Person"}', 'queued', '-infinity' from ${rows(recipients)};
+           '{"header.1": "Person", "body.1": "20 %", "body.2": "Sunday"}', 'queued', '-infinity' from ${rows(recipients)};
        insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempts)
-         select c.account_id, c.id, ${id(kinds.contact, 'i')}, c.id, ${phone('i')}, '', '{"header.1": "Person"}', 'sent', 1
+         select c.account_id, c.id, ${id(kinds.contact, 'i')}, c.id, ${phone('i')}, '', '{"header.1": "Person", "body.1": "20 %", "body.2": "Sunday"}', 'sent', 1
          from campaigns.campaigns c, ${rows(others)} where c.state = 'completed' and c.name like 'Grown %'`,
     ],
     [

@@ -1,4 +1,6 @@
-import { open } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
 import type { Watcher } from './watcher.ts'
 
 /** A node of a plan, as EXPLAIN writes it in JSON. */
@@ -35,7 +37,7 @@ export async function logStatements({ sql }: Pick<Watcher, 'sql'>): Promise<void
     'auto_explain.log_timing': 'off',
     'auto_explain.log_format': 'json',
     plan_cache_mode: 'force_generic_plan',
-    log_line_prefix: '%u|%d|%p ',
+    log_connections: 'on', // they say whose session a process is
   }
   await sql("load 'auto_explain'") // its settings have no meaning before
   for (const [name, value] of Object.entries(settings)) await sql(`alter system set ${name} = '${value}'`)
@@ -43,53 +45,46 @@ export async function logStatements({ sql }: Pick<Watcher, 'sql'>): Promise<void
 }
 
 export interface StatementLog {
-  /** Goes through what was written to the log since this was opened. */
+  /** Goes through the statements that were written down since this was opened. */
   read(each: (statement: LoggedStatement) => void): Promise<void>
 }
 
-/** The statements of one database, from the end of the server's log on. */
+/** The statements of one database, from now on; the log's lines begin with a time and a process. */
 export async function openStatementLog(file: string, database: string): Promise<StatementLog> {
-  const start = await sizeOf(file)
+  const { size: start } = await stat(file)
   return {
     async read(each) {
-      const handle = await open(file)
+      const roles = new Map<string, string>()
+      const take = (record: string, at: number) => {
+        const session = connected.exec(record)
+        if (session) roles.set(session[1]!, session[3] === database ? session[2]! : '')
+        const planned = at >= start ? explained.exec(record) : null
+        const role = planned && roles.get(planned[1]!)
+        if (planned && role) each(parse(role, planned, record))
+      }
       let record = ''
-      const end = () => {
-        const statement = parse(record, database)
-        if (statement) each(statement)
-      }
-      try {
-        for await (const line of handle.readLines({ start })) {
-          if (line.startsWith('\t')) record += `${line}\n`
-          else {
-            end()
-            record = `${line}\n`
-          }
+      let at = 0
+      let next = 0
+      for await (const line of createInterface({ input: createReadStream(file, 'utf8') })) {
+        if (line.startsWith('\t')) record += `${line}\n`
+        else {
+          take(record, at)
+          record = `${line}\n`
+          at = next
         }
-        end()
-      } finally {
-        await handle.close().catch(() => undefined)
+        next += Buffer.byteLength(line) + 1
       }
+      take(record, at)
     },
   }
 }
 
-async function sizeOf(file: string): Promise<number> {
-  const handle = await open(file)
-  try {
-    return (await handle.stat()).size
-  } finally {
-    await handle.close()
-  }
-}
+const connected = /^\S+ \S+ \S+ \[(\d+)\] LOG: {2}connection authorized: user=(\S+) database=(\S+)/
+const explained = /^\S+ \S+ \S+ \[(\d+)\] LOG: {2}duration: ([\d.]+) ms {2}plan:\n/
 
-const head = /^(\S+?)\|(\S+?)\|\d+ LOG: {2}duration: ([\d.]+) ms {2}plan:\n/
-
-function parse(record: string, database: string): LoggedStatement | undefined {
-  const match = head.exec(record)
-  if (!match || match[2] !== database) return undefined
-  const { 'Query Text': text, Plan: plan } = JSON.parse(record.slice(match[0].length))
-  return { role: match[1]!, text: oneLine(text), ms: Number(match[3]), plan }
+function parse(role: string, [head, , ms]: RegExpExecArray, record: string): LoggedStatement {
+  const { 'Query Text': text, Plan: plan } = JSON.parse(record.slice(head.length))
+  return { role, text: oneLine(text), ms: Number(ms), plan }
 }
 
 /** Two statements that differ in white space or in how long a list is are one. */
