@@ -79,16 +79,16 @@ test('no statement of any service goes through a table that grows', async () => 
 }, 120_000)
 
 /** Whether a relation has grown. Throws when a table that grows was left empty: then nothing could be said about it. */
-async function grownRelations({ world }: TestStack): Promise<(relation: string) => boolean> {
-  const rows = await world.sql<{ name: string }>(
-    `select relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+async function grownRelations({ world }: TestStack): Promise<(schema: string, relation: string) => boolean> {
+  const rows = await world.sql<{ schema: string; name: string }>(
+    `select nspname as schema, relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where relkind = 'r' and reltuples >= $1 and nspname not in ('pg_catalog', 'information_schema')`,
     [grownRows],
   )
-  const relations = new Set(rows.map(({ name }) => name))
-  const tables = new Set([...relations].map(tableOf))
+  const tables = new Set(rows.map(({ name }) => tableOf(name)))
   expect(growing.filter((table) => !tables.has(table))).toEqual([])
-  return (relation) => relations.has(relation) && growing.includes(tableOf(relation))
+  const relations = new Set(rows.map(({ schema, name }) => `${schema}.${name}`))
+  return (schema, relation) => relations.has(`${schema}.${relation}`) && growing.includes(tableOf(relation))
 }
 
 /** An import, a campaign with all its statuses, replies and a stop. */

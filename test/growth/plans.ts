@@ -16,11 +16,11 @@ export interface Scan {
  * Reads of growing tables that an index doesn't bound: sequential scans, and scans that read more rows than a page or a set
  * holds. Tables are named without the day of a partition.
  */
-export function scansOf({ role, text, plan }: LoggedStatement, isGrown: (relation: string) => boolean): Scan[] {
+export function scansOf({ role, text, plan }: LoggedStatement, isGrown: (schema: string, relation: string) => boolean): Scan[] {
   return nodesOf(plan).flatMap((node) => {
-    const relation = node['Relation Name']
-    const how = relation && isGrown(relation) ? waste(node) : undefined
-    return how ? [{ role, table: tableOf(relation!), how, text }] : []
+    const { 'Relation Name': relation = '', Schema: schema = '' } = node
+    const how = isGrown(schema, relation) ? waste(node) : undefined
+    return how ? [{ role, table: tableOf(relation), how, text }] : []
   })
 }
 

@@ -7,6 +7,7 @@ import type { Watcher } from './watcher.ts'
 export interface PlanNode {
   'Node Type': string
   'Relation Name'?: string
+  Schema?: string
   'Index Name'?: string
   'Actual Rows'?: number
   'Actual Loops'?: number
@@ -34,6 +35,7 @@ export async function logStatements({ sql }: Pick<Watcher, 'sql'>): Promise<void
     'auto_explain.log_min_duration': '0',
     'auto_explain.log_nested_statements': 'on',
     'auto_explain.log_analyze': 'on',
+    'auto_explain.log_verbose': 'on', // names schemas
     'auto_explain.log_timing': 'off',
     'auto_explain.log_format': 'json',
     plan_cache_mode: 'force_generic_plan',
