@@ -23,6 +23,7 @@ const growing = [
   'consents',
   'contacts',
   'conversations',
+  'feed_dead',
   'feed_open',
   'idempotency_keys',
   'identities',

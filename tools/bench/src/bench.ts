@@ -75,9 +75,9 @@ export const benches: Record<string, Row> = {
     about: 'grants of 4 processes, against a bare EVALSHA; never over the limit',
     load: async () => (await import('./limiter.ts')).run,
   },
-  lanes: {
-    about: 'doorbell to handler with 10,000 numbers known, against one plain consumer; memory of an idle lane',
-    load: async () => (await import('./lanes.ts')).run,
+  wide: {
+    about: 'from ring to handler with 10,000 keys, of which 500 and 5,000 are active; what a key leaves behind',
+    load: async () => (await import('./wide.ts')).run,
   },
   intake: {
     about: 'signed webhooks answered 200 and durable, against the same HTTP server and HMAC with nothing stored',

@@ -198,9 +198,10 @@ function feedEntries(count: number): string {
   }
   return Object.entries(lanes)
     .map(
-      ([schema, lane]) => `insert into ${schema}.feed_open (subscriber, key, row_id, not_before, dead_reason, dead_at)
-        select '${lane}', 'grown-' || i % 5000, '1', ${now} + interval '1 day', case when i % 5 = 0 then 'It failed' end, case when i % 5 = 0 then ${now} end
-        from generate_series(1, ${count}) i`,
+      ([schema, lane]) => `insert into ${schema}.feed_open (lane, key, row_id, not_before)
+        select '${lane}', 'grown-' || i % 5000, '1', ${now} + interval '1 day' from generate_series(1, ${count}) i;
+      insert into ${schema}.feed_dead (id, lane, key, kind, row_id, bytes, attempts, created_at, reason)
+        select -i, '${lane}', 'grown-' || i % 5000, '', '1', 0, 3, ${now}, 'It failed' from generate_series(1, ${count}) i`,
     )
     .join(';\n')
 }
