@@ -184,7 +184,7 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
       `insert into api.idempotency_keys (account_id, key, request_hash, state, status, response, created_at)
          select ${account}, i::text, '\\x00', 'done', 200, '{}', ${now} - (i % 20) * interval '1 hour' from ${rows(Math.ceil(messages / 50))}`,
     ],
-    ['entries of feeds', feedEntries(Math.ceil(messages / 50))],
+    ['entries of feeds', feedEntries(Math.max(20_000, Math.ceil(messages / 50)))],
   ]
 }
 
