@@ -143,8 +143,8 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
     ],
     [
       'campaigns',
-      `insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
-         select ${id(kinds.campaign, 'i')}, case when i <= 2 then ${big} else ${account} end, 'Grown ' || i, '${tenant.connectionId}',
+      `insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+         select ${id(kinds.campaign, 'i')}, case when i <= 2 then ${big} else ${account} end, 'Grown ' || i, '${tenant.connectionId}', '${tenant.phoneNumberId}', '${tenant.appId}',
            (select id from templates.templates where account_id = ${big} and name = 'spring_offer' limit 1), '{"tags": ["all"]}',
            '{"header.1": "{{name}}", "body.1": "20 %", "body.2": "Sunday"}', case when i = 1 then 'paused' else 'completed' end, ${now}
          from ${rows(campaigns)};

@@ -70,11 +70,11 @@ export async function seedNumbers(
     ],
   )
   await sql(
-    `with given as (select * from unnest($1::uuid[], $2::uuid[], $3::uuid[]) v(id, account, connection)),
-       c as (insert into campaigns.campaigns (id, account_id, name, connection_id, template_id, filter, values, state, created_at)
-         select id, account, 'Seeded', connection, gen_random_uuid(), '{"tags": ["x"]}', '{}', 'completed', now() from given)
+    `with given as (select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[]) v(id, account, connection, phone, app)),
+       c as (insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+         select id, account, 'Seeded', connection, phone, app, gen_random_uuid(), '{"tags": ["x"]}', '{}', 'completed', now() from given)
      insert into campaigns.campaign_statistics (campaign_id, account_id) select id, account from given`,
-    [numbers.map((n) => n.campaignId), accounts, numbers.map((n) => n.connectionId)],
+    [numbers.map((n) => n.campaignId), accounts, numbers.map((n) => n.connectionId), numbers.map((n) => n.phoneNumberId), numbers.map((n) => n.tenant.appId)],
   )
   return numbers
 }
