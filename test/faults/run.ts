@@ -40,11 +40,20 @@ export const noTally = (): Tally => ({
   unknownsOrdered: 0,
 })
 
+/** What a scenario requires besides the invariants, and what was found. */
+export interface Requirement {
+  name: string
+  found: string
+  reach: string
+  met: boolean
+}
+
 /** One run of a scenario: a system whose services are processes that can be killed, and dice that a seed repeats. */
 export interface FaultRun extends AsyncDisposable {
   stack: TestStack
   tenant: Tenant
   tally: Tally
+  requirements: Requirement[]
   /** What happened, in order, for the one who must understand a violation. */
   history: string[]
   /** A whole number from `min` to `max`. */
@@ -79,7 +88,7 @@ export interface FaultOptions {
   servers: OwnServers
 }
 
-const scale = 0.2
+const usualScale = 0.2
 /** A service has ended this long after SIGTERM: a few seconds longer than it drains (LOCKSTEP_DRAIN_MS, 15 s). */
 const rollMs = 20_000
 const allServices = ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations'] as const
@@ -97,7 +106,7 @@ function randomFrom(seed: number): () => number {
 
 /** Starts what a scenario needs. */
 export async function startFaultRun(scenario: FaultScenario, { seed, servers }: FaultOptions): Promise<FaultRun> {
-  const { processes, simulator, perSecond = 100 } = scenario
+  const { processes, simulator, perSecond = 100, scale = usualScale } = scenario
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
   const stack = up.use(
@@ -120,6 +129,7 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
     stack,
     tenant,
     history,
+    requirements: [],
     dice,
     pick: (from) => from[dice(0, from.length - 1)]!,
     ...diary,
@@ -136,7 +146,11 @@ type Diary = Pick<FaultRun, 'tally' | 'note'>
 type ProcessFaults = Pick<FaultRun, 'kill' | 'restart' | 'killAndRestart' | 'roll' | 'freeze' | 'addWorker'> & AsyncDisposable
 
 /** Starts a scenario's processes; what can be done to them. */
-async function startProcesses(stack: TestStack, { processes, clocksMs }: FaultScenario, { tally, note }: Diary): Promise<ProcessFaults> {
+async function startProcesses(
+  stack: TestStack,
+  { processes, clocksMs, scale = usualScale }: FaultScenario,
+  { tally, note }: Diary,
+): Promise<ProcessFaults> {
   const running = new Map<ServiceName, ServiceProcess>()
   const further: ServiceProcess[] = []
   const logDir = path.join(stack.world.nats.dir, '..', 'logs')

@@ -15,6 +15,8 @@ export interface FaultScenario {
   simulator?: SettingsPatch
   /** Messages a second that the number may send (100 unless given), in scaled seconds: 5 of them pass in a real one. */
   perSecond?: number
+  /** What all times of locks, lanes and sweeps are multiplied by; a fifth unless given. */
+  scale?: number
   /** How far the clocks of processes are off, ms. */
   clocksMs?: Partial<Record<ServiceName, number>>
   run(run: FaultRun, size: Size): Promise<void>

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type OwnServers, startTestServers } from '@lockstep/testing'
-import { type FaultRun, noTally, startFaultRun, type Tally } from '../../test/faults/run.ts'
+import { type FaultRun, noTally, type Requirement, startFaultRun, type Tally } from '../../test/faults/run.ts'
 import type { FaultScenario } from '../../test/faults/scenario.ts'
 import { faultScenarios } from '../../test/faults/scenarios/index.ts'
 import { createScreen } from './screen.ts'
@@ -25,6 +25,7 @@ interface Outcome {
   seed: number
   seconds: number
   tally: Tally
+  requirements: Requirement[]
   violation: string | null
 }
 
@@ -82,7 +83,10 @@ async function runOne(scenario: FaultScenario, seed: number, servers: OwnServers
     screen.line(`  ${screen.bad('✗')} ${scenario.name}, seed ${seed}: ${violation}`)
     for (const line of run?.history ?? []) screen.line(screen.dim(`      ${line}`))
   }
-  return { scenario, seed, seconds, tally: run?.tally ?? noTally(), violation }
+  const requirements = run?.requirements ?? []
+  for (const { name, found, reach, met } of requirements)
+    screen.line(`      ${met ? screen.good('✓') : screen.bad('✗')} ${name}: ${found} ${screen.dim(reach)}`)
+  return { scenario, seed, seconds, tally: run?.tally ?? noTally(), requirements, violation }
 }
 
 const columns: [keyof Tally, string][] = [
@@ -122,6 +126,15 @@ function writeReport(outcomes: Outcome[], tookMs: number): void {
   const guarantees = faultScenarios.map(({ name, guarantee }) => `- **${name}**: ${guarantee}.`).join('\n')
   const command = `npm run faults -- --seed ${values.seed}${values.short ? ' --short' : ''} --write`
   const took = `${outcomes.length} runs in ${Math.round(tookMs / 60_000)} minutes on ${availableParallelism()} cores, ${new Date().toISOString().slice(0, 10)}`
+  const required = outcomes.flatMap(({ scenario, seed, requirements }) =>
+    requirements.map(
+      ({ name, found, reach, met }) => `| ${scenario.name} | ${seed} | ${name} | ${found} | ${reach} | ${met ? 'yes' : '**no**'} |`,
+    ),
+  )
+  const measured =
+    required.length > 0
+      ? `\n| scenario | seed | requirement | found | to reach | |\n| --- | --- | --- | --- | --- | --- |\n${required.join('\n')}\n`
+      : ''
   const broken = outcomes.flatMap(({ scenario, seed, violation }) => (violation ? [`- ${scenario.name}, seed ${seed}: ${violation}`] : []))
   const violations = broken.length > 0 ? `\n## Violations\n\n${broken.join('\n')}\n` : ''
   mkdirSync(path.dirname(reportFile), { recursive: true })
@@ -138,7 +151,7 @@ to \`test/limits.test.ts\`, which judges it in full time.
 ${table}
 
 ${guarantees}
-${violations}`,
+${measured}${violations}`,
   )
   screen.line(`  Written to ${path.relative(root, reportFile)}`)
 }

@@ -5,11 +5,13 @@ import { joins } from './joins.ts'
 import { killCampaigns } from './kill-campaigns.ts'
 import { killOthers } from './kill-others.ts'
 import { losses } from './losses.ts'
+import { neighbour } from './neighbour.ts'
 import { optOuts } from './opt-outs.ts'
 import { orders } from './orders.ts'
 import { outcomes } from './outcomes.ts'
 import { rolling } from './rolling.ts'
 import { statusStorm } from './status-storm.ts'
+import { wide } from './wide.ts'
 
 export const faultScenarios: readonly FaultScenario[] = [
   killCampaigns,
@@ -23,4 +25,6 @@ export const faultScenarios: readonly FaultScenario[] = [
   statusStorm,
   outcomes,
   clocks,
+  neighbour,
+  wide,
 ]

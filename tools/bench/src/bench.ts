@@ -1,5 +1,15 @@
 import type { Comparison } from './measure.ts'
 
+/** Sizes that the command line may set. */
+export interface Sizes {
+  /** Operations of one contender in one round. */
+  operations?: number
+  /** Numbers over which webhooks come in turn. */
+  numbers?: number[]
+  /** Share of the rows that `growth` seeds: 1 is all of them. */
+  share?: number
+}
+
 /** What a bench may use. */
 export interface BenchContext {
   /** Folder of this run, for its servers. */
@@ -9,6 +19,8 @@ export interface BenchContext {
   roundMs: number
   /** Smaller sizes: to see whether it works, not how fast. */
   quick: boolean
+  /** As given on the command line; a bench has defaults of its own. */
+  sizes: Sizes
   /** Says on stderr what is being done. */
   say(what: string): void
   /** Counts the memory of a server into the result; called while it runs. */
@@ -39,6 +51,10 @@ export interface Measured {
   comparisons: Comparison[]
   growth: Growth[]
   checks: Check[]
+  /** What is shown besides. */
+  tables?: { titles: string[]; rows: string[][] }[]
+  /** Figures that other programs read, by name. */
+  figures?: Record<string, number>
 }
 
 /** One bench: a module under `src/` exports it as `run`. */
@@ -59,21 +75,25 @@ export const benches: Record<string, Row> = {
     about: 'grants of 4 processes, against a bare EVALSHA; never over the limit',
     load: async () => (await import('./limiter.ts')).run,
   },
-  lanes: {
-    about: 'doorbell to handler with 10,000 numbers known, against one plain consumer; memory of an idle lane',
-    load: async () => (await import('./lanes.ts')).run,
+  wide: {
+    about: 'from ring to handler with 10,000 keys, of which 500 and 5,000 are active; what a key leaves behind',
+    load: async () => (await import('./wide.ts')).run,
   },
   intake: {
     about: 'signed webhooks answered 200 and durable, against the same HTTP server and HMAC with nothing stored',
     load: async () => (await import('./intake.ts')).run,
   },
   pipeline: {
-    about: 'webhooks from POST to committed effect, against the same rows by the same SQL in groups as large, alone',
+    about: 'webhooks from POST to committed effect over 1, 50 and 1,000 numbers, against the same rows by the best SQL in groups of 500',
     load: async () => (await import('./pipeline.ts')).run,
   },
   send: {
     about: 'messages of a campaign from claim to committed outcome, against a bare loop of the same POSTs',
     load: async () => (await import('./send.ts')).run,
+  },
+  growth: {
+    about: 'every list, sweep and hot query at 5 million messages, 2 million contacts and a million recipients; none over 50 ms',
+    load: async () => (await import('./growth.ts')).run,
   },
 }
 

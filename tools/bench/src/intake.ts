@@ -1,44 +1,57 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Tenant, TestStack } from '../../../test/stack.ts'
 import type { Bench, Check } from './bench.ts'
+import { idleAfter, meterProcesses, totalOf } from './cpu.ts'
 import { connections, post, startProcess } from './load.ts'
 import type { Load } from './load-process.ts'
 import { type Comparison, type Contender, compare } from './measure.ts'
+import { type SeededNumber, seedNumbers, seedTenants } from './seed.ts'
 import { openSystem } from './system.ts'
 import { signed } from './webhook-stream.ts'
 
-const numbers = 50
-const firstNumber = 80_000_000
+/** Share of its CPU that the gateway may not spend on more than the bare server. */
+const reach = 0.5
 
 /** Signed webhooks answered 200: in PostgreSQL and their lanes rung, beside a door that stores nothing. */
 export const run: Bench = async (ctx) => {
+  const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 50] : [1, 50, 1_000])
   await using up = new AsyncDisposableStack()
-  const system = up.use(await openSystem(ctx, ['accounts', 'templates', 'webhook-gateway']))
-  const tenant = await system.addTenant()
-  await connectNumbers(system, tenant)
+  const sets: SeededNumber[][] = []
+  const system = up.use(
+    await openSystem(ctx, ['accounts', 'webhook-gateway'], async ({ world }) => {
+      const [tenant] = await seedTenants(world, 1) // of one app: the floor knows one secret
+      for (const [i, count] of counts.entries()) sets.push(await seedNumbers(world, [tenant!], count, 80_000_000 + i * 100_000))
+    }),
+  )
+  const { appSecret, appId } = sets[0]![0]!.tenant
   const { child } = up.use(await startProcess(ctx, './load-process.ts'))
-  const { ready: floorUrl } = up.use(await startProcess<string>(ctx, './intake-floor.ts', [tenant.appSecret]))
+  const { ready: floorUrl, child: floor } = up.use(await startProcess<string>(ctx, './intake-floor.ts', [appSecret]))
+  const url = `http://127.0.0.1:${system.ports['webhook-gateway'].http}/webhooks/${appId}`
   const sent = { posts: 0, answered: 0 }
 
-  const against = (elements: number): Promise<Comparison> => {
-    ctx.say(`${elements} elements a body`)
-    const bodies = Array.from({ length: numbers }, (_, number) => {
+  const against = (numbers: readonly SeededNumber[], elements: number): Promise<Comparison> => {
+    const of = `${numbers.length.toLocaleString('en-US')} ${numbers.length === 1 ? 'number' : 'numbers'}`
+    const what = `POSTs of ${elements} ${elements === 1 ? 'element' : 'elements'}, ${of}`
+    ctx.say(what)
+    const bodies = numbers.map((number) => {
       const raw = bodyOf(number, elements)
-      return { raw, headers: signed(tenant.appSecret, raw) }
+      return { raw, headers: signed(appSecret, raw) }
     })
-    const at = (name: string, url: string, counted = { posts: 0, answered: 0 }) => contender(name, child, url, bodies, counted)
     return compare({
-      what: `POSTs of ${elements} ${elements === 1 ? 'element' : 'elements'}, ${connections} connections, ${numbers} numbers`,
-      work: at('gateway', system.webhookUrl(tenant), sent),
-      floor: at('fastify and HMAC, nothing stored', `${floorUrl}/webhooks/floor`),
-      reach: 0.5,
-      rounds: ctx.quick ? 2 : 9,
-      roundMs: ctx.quick ? 300 : 1_000,
+      what,
+      work: contender('gateway', child, url, bodies, sent),
+      floor: {
+        ...contender('fastify and HMAC, nothing stored', child, `${floorUrl}/webhooks/floor`, bodies),
+        meter: meterProcesses(() => [{ name: 'webhook-gateway', pid: floor.pid! }]),
+      },
+      meter: system.meter,
+      rounds: ctx.quick ? 2 : 5,
+      roundMs: ctx.quick ? 300 : 800,
       least: 20 * connections,
     })
   }
 
-  const comparisons = [await against(1), await against(50)]
+  const comparisons: Comparison[] = []
+  for (const elements of [1, 50]) for (const numbers of sets) comparisons.push(await against(numbers, elements))
   const [{ stored } = { stored: 0 }] = await system.world.sql<{ stored: number }>(
     'select count(*)::int as stored from webhook_gateway.webhook_bodies',
   )
@@ -49,30 +62,33 @@ export const run: Bench = async (ctx) => {
     ok: stored === sent.answered && sent.answered === sent.posts,
   }
   return {
-    size: `${comparisons[0]?.rounds} rounds of ${comparisons.map((each) => whole(each.operations)).join(' and ')} POSTs; PostgreSQL with fsync`,
+    size: `${comparisons[0]?.rounds} rounds of ${comparisons.map((each) => whole(each.operations)).join(', ')} POSTs, ${connections} connections; PostgreSQL with fsync`,
     comparisons,
     growth: [],
-    checks: [...comparisons.flatMap(inTime), lost],
+    figures: Object.fromEntries(
+      comparisons.flatMap((each) => Object.entries(sharesOf(each)).map(([of, share]) => [`${each.what}: ${of}`, share])),
+    ),
+    checks: [...comparisons.flatMap(cheapEnough), ...comparisons.flatMap(inTime), lost, await idleAfter(system.meter)],
   }
 }
 
-/** The tenant's connection once more for each number of the bodies: what is about another's is kept without a lane. */
-async function connectNumbers({ world }: TestStack, { connectionId }: Tenant): Promise<void> {
-  await world.sql(
-    `insert into accounts.connections
-     select (jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid(), 'phone_number_id', ($2::int + n)::text))).*
-     from accounts.connections c, generate_series(0, $3::int - 1) n where c.id = $1`,
-    [connectionId, firstNumber, numbers],
-  )
+/** The floor's CPU by that of the gateway's process, and by that of the whole system. */
+function sharesOf({ work, floor }: Comparison): { gateway: number; system: number } {
+  const least = totalOf(floor.cpu)
+  return { gateway: least / (work.cpu['webhook-gateway'] ?? Number.NaN), system: least / totalOf(work.cpu) }
 }
 
-function contender(
-  name: string,
-  child: ChildProcess,
-  url: string,
-  bodies: Load['bodies'],
-  counted: { posts: number; answered: number },
-): Contender {
+function cheapEnough(comparison: Comparison): Check {
+  const { gateway, system } = sharesOf(comparison)
+  return {
+    what: `CPU of the bare server by that of the gateway, ${comparison.what}`,
+    found: `${gateway.toFixed(2)} (by that of the whole system ${system.toFixed(2)})`,
+    reach: `≥ ${reach}`,
+    ok: gateway >= reach,
+  }
+}
+
+function contender(name: string, child: ChildProcess, url: string, bodies: Load['bodies'], counted = { posts: 0, answered: 0 }): Contender {
   return {
     name,
     async run(posts) {
@@ -90,19 +106,21 @@ function inTime({ what, work: { p50Ms, p99Ms } }: Comparison): Check {
   return { what: `median and p99, ${what}`, found, reach: '≤ 250 ms, ≤ 1 s', ok: p50Ms <= 250 && p99Ms <= 1_000 }
 }
 
-function bodyOf(number: number, elements: number): Buffer {
-  const from = `4915123${String(number).padStart(6, '0')}`
+function bodyOf({ phoneNumberId, wabaId }: SeededNumber, elements: number): Buffer {
+  const from = `4915123${phoneNumberId.slice(-6)}`
   const timestamp = String(Math.floor(Date.now() / 1000))
   const messages = Array.from({ length: elements }, (_, i) => {
-    return { from, id: `wamid.intake.${number}.${i}`, timestamp, type: 'text', text: { body: `Is it still there? ${i}` } }
+    return { from, id: `wamid.intake.${phoneNumberId}.${i}`, timestamp, type: 'text', text: { body: `Is it still there? ${i}` } }
   })
   const value = {
     messaging_product: 'whatsapp',
-    metadata: { display_phone_number: '1', phone_number_id: String(firstNumber + number) },
+    metadata: { display_phone_number: '1', phone_number_id: phoneNumberId },
     contacts: [{ wa_id: from, profile: { name: 'Person' } }],
     messages,
   }
-  return Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] }))
+  return Buffer.from(
+    JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] }),
+  )
 }
 
 const whole = (n: number): string => Math.round(n).toLocaleString('en-US')

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { rateLimits, sendLimits } from '@lockstep/contracts'
 import { openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
 import { type Bench, type BenchContext, type Check, growth } from './bench.ts'
+import { idleAfter, meterProcesses } from './cpu.ts'
 import type { Order, Report } from './limiter-process.ts'
 import { type Comparison, type Contender, compare } from './measure.ts'
 import { ownRedis } from './servers.ts'
@@ -26,11 +27,15 @@ export const run: Bench = async (ctx) => {
     }
   })
 
+  const limiters = children.map(({ pid }) => ({ name: 'limiter processes', pid: pid! }))
+  const meter = meterProcesses(() => [...limiters, { name: 'redis', pid: server.pid }])
   const against = async (count: number): Promise<Comparison & { slotsACall: number }> => {
     ctx.say(`${count} slots a call`)
     const granted = { calls: 0, slots: 0 }
     const comparison = await compare({
       ...ctx,
+      meter,
+      idleAtOnce: true,
       what: `calls for ${count} ${count === 1 ? 'slot' : 'slots'}, ${processes} processes × 16 at once`,
       work: flood(children, 'work', count, granted),
       floor: flood(children, 'floor', count),
@@ -50,7 +55,7 @@ export const run: Bench = async (ctx) => {
     size: `${ctx.rounds} rounds of ${sizes[0]?.operations} calls; then each limit drained for ${drainMs(ctx) / 1000} s`,
     comparisons: sizes,
     growth: growth(sizes),
-    checks: [...checks, ...(await correctness(ctx, redis, children))],
+    checks: [...checks, ...(await correctness(ctx, redis, children)), await idleAfter(meter)],
   }
 }
 

@@ -5,7 +5,7 @@ import { type Round, repeat } from './measure.ts'
 /** Bodies to be posted, made and signed before so that this costs the measured program nothing. */
 export interface Load {
   url: string
-  bodies: { raw: Buffer; headers: Record<string, string> }[]
+  bodies: { raw: Buffer; headers: Record<string, string>; path?: string }[]
   /** How many POSTs; the bodies are sent in turn. */
   posts: number
   connections: number
@@ -21,7 +21,7 @@ export interface LoadReport extends Round {
 }
 
 async function send(pool: Pool, { url, bodies, posts, connections, perSecond }: Load): Promise<LoadReport> {
-  const path = new URL(url).pathname
+  const { pathname } = new URL(url)
   const startedAtMs = new Float64Array(posts)
   const from = Date.now()
   let answered = 0
@@ -29,7 +29,7 @@ async function send(pool: Pool, { url, bodies, posts, connections, perSecond }: 
     const dueMs = perSecond ? from + (i * 1000) / perSecond : Date.now()
     if (dueMs > Date.now()) await delay(dueMs - Date.now())
     startedAtMs[i] = dueMs
-    const { raw, headers } = bodies[i % bodies.length]!
+    const { raw, headers, path = pathname } = bodies[i % bodies.length]!
     const answer = await pool.request({ path, method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: raw })
     await answer.body.dump()
     if (answer.statusCode === 200) answered += 1

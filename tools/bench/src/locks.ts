@@ -5,6 +5,7 @@ import { Redis as BareRedis } from 'ioredis'
 import { Mutex } from 'redis-semaphore'
 import Redlock from 'redlock'
 import { type Bench, type BenchContext, type Check, growth } from './bench.ts'
+import { idleAfter, meterBench, meterProcesses } from './cpu.ts'
 import { type Comparison, type Contender, compare, repeat } from './measure.ts'
 import { countRoundTrips } from './round-trips.ts'
 import { ownRedis } from './servers.ts'
@@ -28,10 +29,13 @@ export const run: Bench = async (ctx) => {
   const locks = up.use(await createLocks({ redis: await openOurs(), instanceId: 'bench' }))
   const [bare, forRedlock, forSemaphore, together] = [await openBare(), await openBare(), await openBare(), await openOurs()]
 
+  const meter = meterProcesses(() => [meterBench, { name: 'redis', pid: server.pid }])
   const against = (atOnce: number, keys: number): Promise<Comparison> => {
     ctx.say(`${keys} keys, ${atOnce} at once`)
     return compare({
       ...ctx,
+      meter,
+      idleAtOnce: true,
       what: `${keys === 1 ? '1 key' : `${keys} keys in one hold`}, ${atOnce} at once`,
       work: ours(locks, atOnce, keys),
       floor: twoRoundTrips(bare, atOnce),
@@ -48,7 +52,7 @@ export const run: Bench = async (ctx) => {
     size: `${ctx.rounds} rounds of ${one.operations} (1 at once), ${many.operations} (64 at once), ${batch.operations} (batches of ${batchSize})`,
     comparisons: [one, many, batch],
     growth: growth(sizes),
-    checks: [await roundTripsOfABatch(ctx, server.url), ...[one, many, batch].flatMap(fasterThanPeers)],
+    checks: [await roundTripsOfABatch(ctx, server.url), ...[one, many, batch].flatMap(fasterThanPeers), await idleAfter(meter)],
   }
 }
 

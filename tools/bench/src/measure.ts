@@ -1,13 +1,21 @@
+import { type CpuMeter, type CpuTimes, totalOf, untilIdle, usedBetween } from './cpu.ts'
+
 /** What one contender did in one round: how many operations, in how long, and how long each took (ms). */
 export interface Round {
   operations: number
   elapsedMs: number
   latenciesMs: ArrayLike<number>
+  /** Microseconds of CPU until the system was idle again, by process. */
+  cpu?: CpuTimes
 }
 
 /** Something that does about `operations` operations when told to. */
 export interface Contender {
   name: string
+  /** Where its CPU is read when it isn't the comparison's own meter. */
+  meter?: CpuMeter
+  /** Makes what so many operations need; it is not measured. */
+  prepare?(operations: number): Promise<void>
   run(operations: number): Promise<Round>
 }
 
@@ -18,6 +26,8 @@ export interface Figure {
   /** Over the operations of all rounds. */
   p50Ms: number
   p99Ms: number
+  /** Microseconds of CPU an operation by process, over the operations of all rounds; empty when it was not measured. */
+  cpu: CpuTimes
 }
 
 /** The work beside its floor and its peers, all measured in the same minutes on the same servers. */
@@ -32,6 +42,8 @@ export interface Comparison {
   ratio: number
   /** The ratio to reach, where there is one. */
   reach?: number
+  /** The work's CPU an operation by the floor's: above 1 the work costs more. */
+  cpuRatio?: number
   /** `ratio` is the work by this peer: above 1 the work is faster. */
   peers: (Figure & { ratio: number })[]
   /** For comparison only. */
@@ -52,40 +64,39 @@ export interface CompareOptions {
   roundMs: number
   /** Fewer operations a round than this would not show what is to be shown. */
   least?: number
+  /** So many operations a round whatever they take, after one warm-up with half as many. */
+  operations?: number
+  /** Measures CPU by process; each round then lasts until the system is idle. */
+  meter?: CpuMeter
+  /** Does not wait until the system is idle: a library does nothing when it isn't called. */
+  idleAtOnce?: boolean
 }
 
 /**
  * Runs work, floor and peers in turn, round after round, so that a noisy neighbour hits all of them; what a round before
  * the first one shows is used for nothing but the number of operations.
  */
-export async function compare({
-  what,
-  work,
-  floor,
-  peers = [],
-  others = [],
-  reach,
-  rounds,
-  roundMs,
-  least = 100,
-}: CompareOptions): Promise<Comparison> {
+export async function compare(options: CompareOptions): Promise<Comparison> {
+  const { what, work, floor, peers = [], others = [], reach, rounds } = options
   const contenders = [work, floor, ...peers, ...others]
-  const operations = await warmUp(contenders, roundMs, least)
+  const operations = await warmUp(contenders, options)
   const results = new Map<Contender, Round[]>(contenders.map((contender) => [contender, []]))
   for (let round = 0; round < rounds; round++) {
     for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      results.get(contender)?.push(await contender.run(operations))
+      results.get(contender)?.push(await runMetered(contender, operations, options))
     }
   }
   const of = (contender: Contender) => results.get(contender) ?? []
   const ratioTo = (other: Contender) => medianRatio(of(work), of(other))
   const beside = (other: Contender) => ({ ...figure(other.name, of(other)), ratio: ratioTo(other) })
+  const figures = { work: figure(work.name, of(work)), floor: figure(floor.name, of(floor)) }
+  const cpuRatio = totalOf(figures.work.cpu) / totalOf(figures.floor.cpu)
   return {
     what,
     rounds,
     operations,
-    work: figure(work.name, of(work)),
-    floor: figure(floor.name, of(floor)),
+    ...figures,
+    ...(Number.isFinite(cpuRatio) && { cpuRatio }),
     ratio: ratioTo(floor),
     ...(reach !== undefined && { reach }),
     peers: peers.map(beside),
@@ -93,12 +104,30 @@ export async function compare({
   }
 }
 
-/** Lets everyone get warm twice; returns how many operations of the first one fill `roundMs`. */
-async function warmUp(contenders: Contender[], roundMs: number, least: number): Promise<number> {
+async function runMetered(
+  contender: Contender,
+  operations: number,
+  { meter: common, idleAtOnce }: Pick<CompareOptions, 'meter' | 'idleAtOnce'>,
+): Promise<Round> {
+  const meter = contender.meter ?? common
+  await contender.prepare?.(operations)
+  if (!meter) return contender.run(operations)
+  const before = meter.read()
+  const round = await contender.run(operations)
+  if (!idleAtOnce) await untilIdle(meter)
+  return { ...round, cpu: usedBetween(before, meter.read()) }
+}
+
+/** Lets everyone get warm; returns how many operations a round has: those that are given, or as many as the work does in `roundMs`. */
+async function warmUp(contenders: Contender[], { operations: given, roundMs, least = 100 }: CompareOptions): Promise<number> {
+  if (given) {
+    for (const contender of contenders) await runMetered(contender, Math.ceil(given / 2), {})
+    return given
+  }
   let operations = least
   for (let pass = 0; pass < 2; pass++) {
     const rounds = []
-    for (const contender of contenders) rounds.push(await contender.run(operations))
+    for (const contender of contenders) rounds.push(await runMetered(contender, operations, {}))
     operations = Math.max(least, Math.round(perSecond(rounds[0] as Round) * (roundMs / 1000)))
   }
   return operations
@@ -129,7 +158,14 @@ export function figure(name: string, rounds: readonly Round[]): Figure {
     perSecond: median(rounds.map(perSecond)),
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
+    cpu: cpuAnOperation(rounds),
   }
+}
+
+function cpuAnOperation(rounds: readonly Round[]): CpuTimes {
+  const operations = rounds.reduce((sum, round) => sum + round.operations, 0)
+  const names = new Set(rounds.flatMap(({ cpu }) => Object.keys(cpu ?? {})))
+  return Object.fromEntries([...names].map((name) => [name, rounds.reduce((us, { cpu }) => us + (cpu?.[name] ?? 0), 0) / operations]))
 }
 
 /** The median over the rounds of how many times as fast `a` was as `b` in the same round. */

@@ -1,103 +1,77 @@
-import { type Database, openDatabase } from '@lockstep/database'
-import { recipientState } from '../../../services/campaigns/src/attempt.ts'
-import { type StoredAttempt, writeAttempts } from '../../../services/campaigns/src/db/attempts.ts'
-import { writeRecipients } from '../../../services/campaigns/src/db/recipients.ts'
-import { addStatistics } from '../../../services/campaigns/src/db/statistics.ts'
-import { count, noStatistics } from '../../../services/campaigns/src/statistics.ts'
-import { insertMessages, updateConversations } from '../../../services/conversations/src/db/store.ts'
-import type { Tenant, TestStack } from '../../../test/stack.ts'
 import type { Round } from './measure.ts'
-import type { AcceptedAttempt, BenchNumber, Stream } from './webhook-stream.ts'
+import type { Watcher } from './watcher.ts'
+import type { Element } from './webhook-stream.ts'
 
-/** Rows of one transaction, as the run beside reached them on average. */
-export interface Groups {
-  messages: number
-  statuses: number
-}
+/** Rows of one statement. */
+export const group = 500
 
-/** Writes the rows that the whole system leaves, and nothing else: no webhook, no lane, no lock, no look at what is there. */
-export async function openRowWriter({ world }: TestStack, { accountId }: Tenant) {
-  await using up = new AsyncDisposableStack()
-  const conversations = up.use(await openDatabase({ url: world.roleUrl('conversations'), schema: 'conversations' }))
-  const campaigns = up.use(await openDatabase({ url: world.roleUrl('campaigns'), schema: 'campaigns' }))
-  const opened = up.move()
-  return {
-    /** Each number writes its messages and its statuses one group after another, both at once. */
-    async write(streams: readonly Stream[], groups: Groups): Promise<Round> {
-      const found = await world.sql<{ id: string; connectionId: string }>(
-        'select id, connection_id as "connectionId" from conversations.conversations',
-      )
-      const conversationsOf = Map.groupBy(found, (row) => row.connectionId)
-      const latenciesMs: number[] = []
-      const inTurn = async <Row>(rows: readonly Row[], size: number, write: (group: Row[]) => Promise<void>) => {
-        for (let i = 0; i < rows.length; i += size) {
-          const from = performance.now()
-          await write(rows.slice(i, i + size))
-          latenciesMs.push(performance.now() - from)
-        }
-      }
-      const from = performance.now()
-      const writing = streams.flatMap(({ number, inbound, attempts }) => {
-        const ids = (conversationsOf.get(number.connectionId) ?? []).map(({ id }) => id)
-        const messages = inbound.map((wamid, i) => messageOf(wamid, ids[i % ids.length]!))
-        return [
-          inTurn(messages, groups.messages, (group) => writeMessages(conversations, accountId, number, group)),
-          inTurn(attempts, groups.statuses, (group) => writeStatuses(campaigns, accountId, number, group)),
-        ]
-      })
-      await Promise.all(writing)
-      const elapsedMs = performance.now() - from
-      const operations = streams.reduce((sum, { inbound, attempts }) => sum + inbound.length + attempts.length, 0)
-      return { operations, elapsedMs, latenciesMs }
-    },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+/** Writes the rows that any program must leave for these elements, by one prepared statement for 500 of them. */
+export async function writeRows(floor: Watcher, elements: readonly Element[]): Promise<Round> {
+  const conversations = elements[0]?.person ? await conversationsOf(floor, elements) : []
+  const latenciesMs: number[] = []
+  const from = performance.now()
+  for (let i = 0; i < elements.length; i += group) {
+    const before = performance.now()
+    const some = elements.slice(i, i + group)
+    if (some[0]!.attempt) await writeStatuses(floor, some)
+    else await writeMessages(floor, some, conversations.slice(i, i + group))
+    latenciesMs.push(performance.now() - before)
   }
+  return { operations: elements.length, elapsedMs: performance.now() - from, latenciesMs }
 }
 
-export type RowWriter = Awaited<ReturnType<typeof openRowWriter>>
-
-type Message = Parameters<typeof insertMessages>[2][number]
-
-function messageOf(wamid: string, conversationId: string): Message {
-  const at = new Date()
-  const text = 'Is it still there?'
-  const none = { contextWamid: undefined, targetWamid: undefined, media: undefined, content: undefined }
-  const plain = { forwarded: false, frequentlyForwarded: false, referredProduct: undefined, referral: undefined }
-  const payload = { id: wamid, type: 'text', text: { body: text }, timestamp: String(at.getTime()) }
-  return { conversationId, wamid, type: 'text', text, at, ...none, ...plain, payload, receivedAt: at }
-}
-
-async function writeMessages(db: Database, accountId: string, { connectionId }: BenchNumber, messages: Message[]): Promise<void> {
-  const windowUntil = new Date(Date.now() + 86_400_000)
-  const grown = Map.groupBy(messages, (message) => message.conversationId)
-  await db.transaction(accountId, async (tx) => {
-    await insertMessages(tx, connectionId, messages)
-    await updateConversations(
-      tx,
-      [...grown].toSorted().map(([conversationId, its]) => ({ conversationId, count: its.length, windowUntil })),
-    )
+/** A conversation of the number for each message; the system has made them before. */
+async function conversationsOf(floor: Watcher, elements: readonly Element[]): Promise<string[]> {
+  const connections = [...new Set(elements.map(({ number }) => number.connectionId))]
+  const found = await floor.sql<{ id: string; connectionId: string }>(
+    'select id, connection_id as "connectionId" from conversations.conversations where connection_id = any($1)',
+    [connections],
+  )
+  const byConnection = Map.groupBy(found, (row) => row.connectionId)
+  const next = new Map<string, number>()
+  return elements.map(({ number: { connectionId } }) => {
+    const own = byConnection.get(connectionId) ?? []
+    const turn = next.get(connectionId) ?? 0
+    next.set(connectionId, turn + 1)
+    return own[turn % own.length]!.id
   })
 }
 
-async function writeStatuses(db: Database, accountId: string, { campaignId }: BenchNumber, statuses: AcceptedAttempt[]): Promise<void> {
-  const attempts = statuses.map((status) => ({ ...afterStatus(status), campaignId }))
-  const recipients = attempts.map((attempt) => {
-    return { campaignId, id: attempt.recipientId, state: recipientState(attempt), reason: '', notBefore: null }
-  })
-  const change = noStatistics()
-  for (const attempt of attempts) {
-    count(change, 'accepted', null, -1)
-    count(change, recipientState(attempt), attempt, 1)
-  }
-  await db.transaction(accountId, async (tx) => {
-    await writeAttempts(tx, attempts)
-    await writeRecipients(tx, recipients)
-    await addStatistics(tx, new Map([[campaignId, change]]))
-  })
+function writeMessages(floor: Watcher, messages: readonly Element[], conversationIds: readonly string[]): Promise<unknown> {
+  const payload = { type: 'text', text: { body: 'Is it still there?' } }
+  return floor.sql(
+    `with m as (
+       insert into conversations.messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, payload, received_at)
+       select c.account_id, c.id, c.connection_id, v.wamid, 'in', 'text', $3, now(), $4::jsonb, now()
+       from unnest($1::text[], $2::uuid[]) v(wamid, conversation_id) join conversations.conversations c on c.id = v.conversation_id
+       order by c.connection_id, v.wamid on conflict do nothing returning conversation_id
+     )
+     update conversations.conversations c set unread = unread + n.messages, last_text = $3, last_message_at = now(),
+       window_until = now() + interval '24 hours'
+     from (select conversation_id, count(*)::integer as messages from m group by 1) n where c.id = n.conversation_id`,
+    [messages.map(({ wamid }) => wamid), conversationIds, payload.text.body, JSON.stringify(payload)],
+    'floor-messages',
+  )
 }
 
-function afterStatus({ id, recipientId, wamid, kind }: AcceptedAttempt): Omit<StoredAttempt, 'campaignId'> {
-  const at = new Date()
-  const facts = { sentAt: null, deliveredAt: null, readAt: null, failedAt: null, [`${kind}At`]: at }
-  return { id, recipientId, wamid, outcome: 'accepted', acceptedAt: at, code: null, words: '', ...facts }
+function writeStatuses(floor: Watcher, statuses: readonly Element[]): Promise<unknown> {
+  return floor.sql(
+    `with a as (
+       update campaigns.attempts a set sent_at = case v.kind when 'sent' then now() end,
+         delivered_at = case v.kind when 'delivered' then now() end, read_at = case v.kind when 'read' then now() end
+       from unnest($1::bigint[], $2::uuid[], $3::text[]) v(id, campaign_id, kind)
+       where a.id = v.id and a.campaign_id = v.campaign_id returning a.campaign_id, v.kind
+     )
+     update campaigns.campaign_statistics s set sent = s.sent + n.sent, delivered = s.delivered + n.delivered, read = s.read + n.read
+     from (select campaign_id, count(*)::integer as sent, count(*) filter (where kind <> 'sent')::integer as delivered,
+             count(*) filter (where kind = 'read')::integer as read
+           from a group by 1) n
+     where s.campaign_id = n.campaign_id`,
+    [
+      statuses.map(({ attempt }) => attempt!.id),
+      statuses.map(({ attempt }) => attempt!.campaignId),
+      statuses.map(({ attempt }) => attempt!.kind),
+    ],
+    'floor-statuses',
+  )
 }

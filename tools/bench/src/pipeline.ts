@@ -1,153 +1,189 @@
 import type { ChildProcess } from 'node:child_process'
 import { until } from '@lockstep/testing'
-import type { Tenant, TestStack } from '../../../test/stack.ts'
 import type { Bench, BenchContext, Check } from './bench.ts'
+import { idleAfter, meterBench, meterProcesses, totalOf } from './cpu.ts'
 import { connections, post, startProcess } from './load.ts'
 import { type Comparison, compare, figure, type Round } from './measure.ts'
-import { type Groups, openRowWriter, type RowWriter } from './pipeline-floor.ts'
-import { openSystem } from './system.ts'
-import { type BenchNumber, connectNumbers, makeStreams, perMessage, type Stream, webhooksOf } from './webhook-stream.ts'
+import { group, writeRows } from './pipeline-floor.ts'
+import { type SeededNumber, seedNumbers, seedTenants } from './seed.ts'
+import { type BenchSystem, openSystem } from './system.ts'
+import { openWatcher, type Watcher } from './watcher.ts'
+import { type Element, type Kind, makeElements, webhooksOf } from './webhook-stream.ts'
 
 const names = ['accounts', 'templates', 'contacts', 'campaigns', 'conversations', 'webhook-gateway'] as const
+const kinds: readonly Kind[] = ['messages', 'statuses']
+/** Microseconds of CPU of the whole system for one element of one busy number. */
+const reachUs = { messages: 450, statuses: 390 } as const
+const reachThin = 1.5
 
 interface Tools {
   ctx: BenchContext
-  system: TestStack
-  tenant: Tenant
+  system: BenchSystem
   load: ChildProcess
-  rows: RowWriter
+  floor: Watcher
 }
 
-/** Messages and statuses from POST to committed effect, each service in a process of its own, beside the writing of the same rows. */
+interface Case {
+  kind: Kind
+  numbers: number
+  comparison: Comparison
+}
+
+/** Messages and statuses from POST to committed effect over few and many numbers, beside the writing of the same rows. */
 export const run: Bench = async (ctx) => {
+  const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 20] : [1, 50, 1_000])
   await using up = new AsyncDisposableStack()
-  const system = up.use(await openSystem(ctx, names))
-  const tenant = await system.addTenant()
+  const sets: SeededNumber[][] = []
+  const system = up.use(
+    await openSystem(ctx, names, async ({ world }) => {
+      for (const [i, count] of counts.entries()) {
+        const tenants = await seedTenants(world, Math.min(count, 10))
+        sets.push(await seedNumbers(world, tenants, count, 70_000_000 + i * 100_000))
+      }
+    }),
+  )
   const { child: load } = up.use(await startProcess(ctx, './load-process.ts'))
-  const rows = up.use(await openRowWriter(system, tenant))
-  const tools: Tools = { ctx, system, tenant, load, rows }
-  const [one = [], many = []] = [await connectNumbers(system, tenant, 1, 70_000_000), await connectNumbers(system, tenant, 50, 70_000_100)]
-  const batched = await against(tools, one, 50)
-  const halfLoad = await atHalfLoad(tools, one, batched.work.perSecond / 2) // at once, while the machine is as it was
-  const comparisons = [batched, await against(tools, one, 1), await against(tools, many, 1)]
+  const tools: Tools = { ctx, system, load, floor: up.use(await openWatcher(system.world.adminUrl)) }
+  const cases: Case[] = []
+  for (const kind of kinds) for (const set of sets) cases.push({ kind, numbers: set.length, comparison: await against(tools, set, kind) })
+  const halfLoad = await atHalfLoad(tools, sets[0]!, cases[0]!.comparison.work.perSecond / 2)
+  const comparisons = cases.map(({ comparison }) => comparison)
   return {
-    size: `${batched.rounds} rounds of ${comparisons.map((each) => whole(each.operations)).join(', ')} elements; PostgreSQL with fsync`,
+    size: `${comparisons[0]!.rounds} rounds of ${comparisons[0]!.operations.toLocaleString('en-US')} elements in POSTs of one, every tenth sent twice, ${connections} connections; PostgreSQL with fsync`,
     comparisons,
     growth: [],
-    checks: [...comparisons.slice(0, 2).map(fastEnough), halfLoad],
+    figures: Object.fromEntries(thin(cases).map(({ kind, numbers, ratio }) => [`thinByOne.${kind}.${numbers}`, ratio])),
+    checks: [
+      ...cases.flatMap(cheapEnough),
+      ...thin(cases).map(thinEnough),
+      halfLoad,
+      ...(await everyRowOnce(tools)),
+      await idleAfter(system.meter),
+    ],
   }
 }
 
-async function against(tools: Tools, numbers: readonly BenchNumber[], elements: number): Promise<Comparison> {
-  const { ctx, system, rows } = tools
-  const what = `${numbers.length === 1 ? 'one number' : `${numbers.length} numbers`}, ${elements} ${elements === 1 ? 'element' : 'elements'} a POST`
+async function against(tools: Tools, numbers: readonly SeededNumber[], kind: Kind): Promise<Comparison> {
+  const { ctx, system, floor } = tools
+  const what = `${kind}, ${numbers.length === 1 ? 'one number' : `${numbers.length.toLocaleString('en-US')} numbers`}`
   ctx.say(what)
-  let groups: Groups = { messages: 1, statuses: 1 }
+  let elements: Element[] = []
+  const prepare = async (operations: number) => {
+    elements = await makeElements(system, numbers, kind, operations)
+  }
   return compare({
     what,
-    work: {
-      name: 'pipeline',
-      async run(operations) {
-        const round = await throughSystem(tools, await streamsOf(operations), elements)
-        groups = round.groups
-        return round
-      },
-    },
+    work: { name: 'system', prepare, run: () => throughSystem(tools, elements, kind) },
     floor: {
-      // The groups are known when all is over, and so is the name.
-      get name() {
-        return `the same rows by the same SQL, ${groups.messages} messages or ${groups.statuses} statuses a transaction`
-      },
-      run: async (operations) => rows.write(await streamsOf(operations), groups),
+      name: `the rows by the best SQL, ${group} a statement`,
+      // The bench is the program here; the connection that looks on is idle.
+      meter: meterProcesses(() => [{ ...meterBench, name: 'client' }, system.postgres]),
+      prepare,
+      run: () => writeRows(floor, elements),
     },
-    reach: 0.3,
-    rounds: ctx.quick ? 1 : 3,
-    roundMs: ctx.quick ? 300 : 1_000,
-    least: ctx.quick ? 400 : numbers.length > 1 ? 2_000 : 1_000,
+    meter: system.meter,
+    rounds: ctx.quick ? 1 : 2,
+    roundMs: 0,
+    operations: ctx.sizes.operations ?? (ctx.quick ? 400 : 3_000),
   })
-
-  function streamsOf(operations: number): Promise<Stream[]> {
-    const whole = elements * perMessage // of one number: whole bodies, each message with its statuses
-    return makeStreams(system, numbers, Math.ceil(operations / numbers.length / whole) * whole)
-  }
 }
 
 interface Effect {
   wamid: string
   /** When its transaction committed, ms since 1970 on PostgreSQL's clock, which is this machine's. */
   ms: number
-  transaction: string
 }
 
-/** Posts the streams and waits until each element is a row, or throws; PostgreSQL says when each was committed, and by which transaction. */
-async function throughSystem(
-  tools: Tools,
-  streams: readonly Stream[],
-  elements: number,
-  perSecond?: number,
-): Promise<Round & { groups: Groups }> {
-  const { system, tenant, load } = tools
-  const webhooks = webhooksOf(system, tenant, streams, elements)
+/** Posts elements and waits until each is a row, or throws; PostgreSQL says when each was committed. */
+async function throughSystem({ system, load }: Tools, elements: readonly Element[], kind: Kind, perSecond?: number): Promise<Round> {
+  const webhooks = webhooksOf(system, elements, 1)
   const pace = perSecond === undefined ? {} : { perSecond }
-  const bodies = webhooks.map(({ raw, headers }) => ({ raw, headers }))
-  const { answered, startedAtMs } = await post(load, { url: system.webhookUrl(tenant), bodies, posts: bodies.length, connections, ...pace })
+  const bodies = webhooks.map(({ raw, headers, path }) => ({ raw, headers, path }))
+  const url = `http://127.0.0.1:${system.ports['webhook-gateway'].http}`
+  const target = (await progress(system, kind)) + elements.length
+  const { answered, startedAtMs } = await post(load, { url, bodies, posts: bodies.length, connections, ...pace })
   if (answered < bodies.length) throw new Error(`Only ${answered} of ${bodies.length} webhooks were answered 200`)
-  const messages = await committed(
-    tools,
-    streams.flatMap(({ inbound }) => inbound),
-    inboundRows,
-  )
-  const statuses = await committed(
-    tools,
-    streams.flatMap(({ attempts }) => attempts.map(({ wamid }) => wamid)),
-    statusRows,
-  )
-  const sentAtMs = new Map(webhooks.flatMap(({ wamids }, i) => wamids.map((wamid) => [wamid, startedAtMs[i]!] as const)))
-  const effects = [...messages, ...statuses]
+  await until(async () => {
+    const now = await progress(system, kind)
+    if (now < target) throw new Error(`${target - now} of ${elements.length} ${kind} are not committed yet${await outcomes(system)}`)
+    return true
+  }, 120_000)
+  const effects = await system.watcher.sql<Effect>(effectsOf[kind], [elements.map(({ wamid }) => wamid)])
+  if (effects.length !== elements.length) throw new Error(`${effects.length} rows for ${elements.length} ${kind}`)
+  const sentAtMs = new Map<string, number>()
+  for (const [i, { wamids }] of webhooks.entries())
+    for (const wamid of wamids) if (!sentAtMs.has(wamid)) sentAtMs.set(wamid, startedAtMs[i]!)
   return {
     operations: effects.length,
-    elapsedMs: Math.max(...[messages, statuses].map((all) => all.reduce((last, { ms }) => Math.max(last, ms), 0))) - startedAtMs[0]!,
+    elapsedMs: effects.reduce((last, { ms }) => Math.max(last, ms), 0) - startedAtMs[0]!,
     latenciesMs: effects.map(({ wamid, ms }) => ms - sentAtMs.get(wamid)!),
-    groups: { messages: rowsATransaction(messages), statuses: rowsATransaction(statuses) },
   }
 }
 
-const effect = 'wamid, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as ms, xmin::text as transaction'
-const inboundRows = `select ${effect} from conversations.messages where wamid = any($1)`
-const statusRows = `select ${effect} from campaigns.attempts where wamid = any($1) and coalesce(sent_at, delivered_at, read_at) is not null`
-
-/** Asks for the rows once no webhook is open any more: to count them again and again would be work of its own. */
-async function committed({ system }: Tools, wamids: string[], select: string): Promise<Effect[]> {
-  await until(async () => {
-    const [row] = await system.world.sql<{ open: boolean }>('select exists (select from webhook_gateway.feed_open) as open')
-    return row?.open === false
-  }, 60_000)
-  const effects = await system.world.sql<Effect>(select, [wamids])
-  if (effects.length !== wamids.length) throw new Error(`Only ${effects.length} of ${wamids.length} elements had their effect`)
-  return effects
+/** What became of the webhooks so far, for the one who must find out why some have no effect. */
+async function outcomes({ clients }: BenchSystem): Promise<string> {
+  const { counts } = await clients.gateway.countParts({}, {})
+  return `; parts of webhooks: ${counts.map(({ outcome, parts }) => `${parts} ${outcome}`).join(', ')}`
 }
 
-function rowsATransaction(effects: readonly Effect[]): number {
-  return Math.round(effects.length / new Set(effects.map(({ transaction }) => transaction)).size)
+/** How many effects the small tables show; counting the rows themselves again and again would be work of its own. */
+async function progress({ watcher }: BenchSystem, kind: Kind): Promise<number> {
+  const sums = {
+    messages: 'select coalesce(sum(unread), 0)::integer as effects from conversations.conversations',
+    statuses: 'select coalesce(sum(sent), 0)::integer as effects from campaigns.campaign_statistics',
+  }
+  return (await watcher.sql<{ effects: number }>(sums[kind]))[0]!.effects
 }
 
-/** Three statuses of each of 1,000 messages a second, Meta's top tier. */
-function fastEnough({ what, work }: Comparison): Check {
-  return { what: `elements a second, ${what}`, found: whole(work.perSecond), reach: '≥ 3,000', ok: work.perSecond >= 3_000 }
+const committed = 'wamid, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as ms'
+const effectsOf = {
+  messages: `select ${committed} from conversations.messages where wamid = any($1)`,
+  statuses: `select ${committed} from campaigns.attempts where wamid = any($1) and coalesce(sent_at, delivered_at, read_at) is not null`,
 }
 
-async function atHalfLoad(tools: Tools, numbers: readonly BenchNumber[], perSecond: number): Promise<Check> {
-  const elements = 50
-  const posts = Math.ceil((perSecond * (tools.ctx.quick ? 1 : 4)) / elements / perMessage) * perMessage
-  tools.ctx.say(`half load: ${whole(perSecond)} elements a second`)
-  const streams = await makeStreams(tools.system, numbers, posts * elements)
-  const { p50Ms, p99Ms } = figure('', [await throughSystem(tools, streams, elements, perSecond / elements)])
+/** What was counted is what there is: no element is lost, none counted twice. */
+async function everyRowOnce({ system: { watcher } }: Tools): Promise<Check[]> {
+  const counts = {
+    messages: `select (select count(*) from conversations.messages)::integer as rows,
+      (select sum(unread) from conversations.conversations)::integer as counted`,
+    statuses: `select (select count(*) from campaigns.attempts where coalesce(sent_at, delivered_at, read_at) is not null)::integer as rows,
+      (select sum(sent) from campaigns.campaign_statistics)::integer as counted`,
+  }
+  const checks = kinds.map(async (kind) => {
+    const { rows, counted } = (await watcher.sql<{ rows: number; counted: number }>(counts[kind]))[0]!
+    const found = `${rows.toLocaleString('en-US')} rows, ${counted.toLocaleString('en-US')} counted`
+    return { what: `${kind}: each is one row and counted once`, found, reach: 'the same', ok: rows === counted }
+  })
+  return Promise.all(checks)
+}
+
+function cheapEnough({ kind, numbers, comparison }: Case): Check[] {
+  if (numbers > 1) return []
+  const us = totalOf(comparison.work.cpu)
+  return [{ what: `CPU, ${comparison.what}`, found: `${us.toFixed(0)} µs`, reach: `≤ ${reachUs[kind]} µs`, ok: us <= reachUs[kind] }]
+}
+
+/** CPU of an element over many numbers by that over one. */
+function thin(cases: readonly Case[]): { kind: Kind; numbers: number; ratio: number }[] {
+  const us = (each: Case | undefined) => totalOf(each?.comparison.work.cpu ?? {})
+  return cases
+    .filter(({ numbers }) => numbers > 1)
+    .map((many) => ({ ...many, ratio: us(many) / us(cases.find(({ kind, numbers }) => kind === many.kind && numbers === 1)) }))
+}
+
+function thinEnough({ kind, numbers, ratio }: ReturnType<typeof thin>[number]): Check {
+  const what = `thinByOne, ${kind}: CPU over ${numbers.toLocaleString('en-US')} numbers by that over one`
+  return { what, found: ratio.toFixed(2), reach: `≤ ${reachThin}`, ok: ratio <= reachThin }
+}
+
+async function atHalfLoad(tools: Tools, numbers: readonly SeededNumber[], perSecond: number): Promise<Check> {
+  tools.ctx.say(`half load: ${perSecond.toFixed(0)} messages a second`)
+  const elements = await makeElements(tools.system, numbers, 'messages', Math.ceil(perSecond * (tools.ctx.quick ? 1 : 4)))
+  const { p50Ms, p99Ms } = figure('', [await throughSystem(tools, elements, 'messages', perSecond)])
   return {
-    what: `median and p99 from POST to commit at half load, one number, ${whole(perSecond)} elements a second`,
+    what: `median and p99 from POST to commit at half load, one number, ${perSecond.toFixed(0)} messages a second`,
     found: `${p50Ms.toFixed(0)} ms, ${p99Ms.toFixed(0)} ms`,
     reach: 'p99 ≤ 1 s',
     ok: p99Ms <= 1_000,
   }
 }
-
-const whole = (n: number): string => Math.round(n).toLocaleString('en-US')

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import Table from 'cli-table3'
 import type { Measured } from './bench.ts'
+import { totalOf } from './cpu.ts'
 import type { Comparison, Figure } from './measure.ts'
 
 export interface Result extends Measured {
@@ -36,11 +37,33 @@ function rowsOf({ what, work, floor, peers, others, ratio, reach }: Comparison):
   ]
 }
 
+/** CPU an operation of each contender, a column a process; nothing when it was not measured. */
+function cpuTable({ comparisons }: Result): { titles: string[]; rows: string[][] } {
+  const figures = comparisons.flatMap(({ what, work, floor, peers, others, cpuRatio }) => [
+    { name: what, figure: work, ratio: cpuRatio?.toFixed(2) ?? '' },
+    ...[floor, ...peers, ...others].map((figure) => ({ name: `  ${figure.name}`, figure, ratio: '' })),
+  ])
+  const processes = [...new Set(figures.flatMap(({ figure }) => Object.keys(figure.cpu)))]
+  const us = (value: number | undefined) => (value === undefined ? '' : value.toFixed(value < 10 ? 1 : 0))
+  return {
+    titles: ['CPU, µs an operation', 'all', '÷ floor', ...processes],
+    rows: figures
+      .filter(({ figure }) => Object.keys(figure.cpu).length > 0)
+      .map(({ name, figure, ratio }) => [name, us(totalOf(figure.cpu)), ratio, ...processes.map((process) => us(figure.cpu[process]))]),
+  }
+}
+
+function tables({ tables = [], ...result }: Result): { titles: string[]; rows: string[][] }[] {
+  return [cpuTable(result), ...tables].filter(({ rows }) => rows.length > 0)
+}
+
 /** A result for people at a terminal. */
 export function printResult(result: Result, isTerminal: boolean): string {
   const paint = (style: 'red' | 'green' | 'yellow' | 'bold' | 'dim', text: string) => styleText(style, text, { validateStream: false })
   const border = { style: { head: [], border: ['dim'] } }
-  const table = new Table({ ...border, head, colAligns: ['left', 'right', 'right', 'right', 'right', 'right'] })
+  const tableOf = (titles: string[]) =>
+    new Table({ ...border, head: titles, colAligns: titles.map((_, i) => (i === 0 ? 'left' : 'right')) })
+  const table = tableOf(head)
   for (const comparison of result.comparisons) {
     const [work = [], ...others] = rowsOf(comparison)
     const verdict = comparison.reach === undefined ? 'bold' : falls(comparison) ? 'red' : 'green'
@@ -53,9 +76,15 @@ export function printResult(result: Result, isTerminal: boolean): string {
   const grown = result.growth.map(
     ({ size, what, us, ratio }) => `  ${size.padStart(3)}  ${what}: ${us.toFixed(0)} µs each, ratio ${ratio.toFixed(2)}`,
   )
+  const further = tables(result).map(({ titles, rows }) => {
+    const each = tableOf(titles)
+    each.push(...rows)
+    return `${each}`
+  })
   const text = [
     paint('bold', result.bench),
-    `${table}`,
+    ...(result.comparisons.length > 0 ? [`${table}`] : []),
+    ...further,
     ...checks,
     ...(grown.length > 0 ? ['', 'How the cost grows', ...grown] : []),
     '',
@@ -76,6 +105,7 @@ export function toMarkdown(result: Result): string {
     `## ${result.bench}`,
     '',
     ...tableOf(head, result.comparisons.flatMap(rowsOf)),
+    ...tables(result).flatMap(({ titles, rows }) => tableOf(titles, rows)),
     ...tableOf(
       ['', 'found', 'to reach', ''],
       result.checks.map(({ what, found, reach, ok }) => [what, found, reach, ok ? 'yes' : '**no**']),

@@ -4,6 +4,7 @@ import { buildTemplateMessage, type SendableTemplate } from '@lockstep/whatsapp'
 import { defaultSendConcurrency } from '../../../services/campaigns/src/config.ts'
 import { phones, type Tenant, type TestStack } from '../../../test/stack.ts'
 import type { Bench, BenchContext, Check } from './bench.ts'
+import { idleAfter, meterProcesses } from './cpu.ts'
 import { post, startProcess } from './load.ts'
 import { type Comparison, compare, type Round } from './measure.ts'
 import { openSystem } from './system.ts'
@@ -17,10 +18,12 @@ export const run: Bench = async (ctx) => {
   const tenant = await system.addTenant()
   await system.world.sql('update accounts.connections set per_second = 1000000, per_minute = 60000000') // no door allows that
   const { child } = up.use(await startProcess(ctx, './load-process.ts'))
+  const loop = meterProcesses(() => [{ name: 'client', pid: child.pid! }])
   const comparison = await compare({
     what: `campaign messages, ${defaultSendConcurrency} under way`,
     work: { name: 'campaign', run: campaigns(ctx, system, tenant) },
-    floor: { name: 'bare loop of the same POSTs', run: await bareLoop(system, tenant, child) },
+    floor: { name: 'bare loop of the same POSTs', meter: loop, run: await bareLoop(system, tenant, child) },
+    meter: system.meter,
     reach: 0.5,
     rounds: ctx.quick ? 1 : 5,
     roundMs: ctx.quick ? 300 : 2_000,
@@ -30,7 +33,7 @@ export const run: Bench = async (ctx) => {
     size: `${comparison.rounds} rounds of ${comparison.operations.toLocaleString('en-US')} messages; PostgreSQL with fsync`,
     comparisons: [comparison],
     growth: [],
-    checks: [fastEnough(comparison)],
+    checks: [fastEnough(comparison), await idleAfter(system.meter)],
   }
 }
 

@@ -7,11 +7,22 @@ import { startStack, type TestStack } from '../../../test/stack.ts'
 import { locateServers, startServers } from '../../bootstrap/servers.js'
 import { loadMigrations, spawnService } from '../../dev/services.ts'
 import type { BenchContext } from './bench.ts'
+import { type CpuMeter, type Metered, meterProcesses } from './cpu.ts'
+import { openWatcher, type Watcher } from './watcher.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
 
+/** A whole system as it runs in production: one process a service, and a server each. */
+export interface BenchSystem extends TestStack {
+  /** Services and servers, without the load generator, the sink and the watcher. */
+  meter: CpuMeter
+  /** PostgreSQL alone, without the watcher. */
+  postgres: Metered
+  watcher: Watcher
+}
+
 /** PostgreSQL as in production, fsync and all, with every service's tables; that of the tests is faster and unsafe. */
-async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDisposable> {
+async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDisposable & { postgresPid: number }> {
   await using up = new AsyncDisposableStack()
   const located = await locateServers({ root, log: ctx.say })
   const { postgres, stop } = await startServers({ dir: ctx.dir, root, which: ['postgres'], located, env: {}, durable: true })
@@ -29,15 +40,23 @@ async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDis
   const stack = up.move()
   const { natsServer, redisServer, env } = located
   const dispose = { [Symbol.asyncDispose]: () => stack.disposeAsync() }
-  return { dir: ctx.dir, adminUrl: postgres.url, template, natsServer, redisServer, env, ...dispose }
+  return { dir: ctx.dir, adminUrl: postgres.url, template, natsServer, redisServer, env, postgresPid: postgres.pid, ...dispose }
 }
 
-/** These services, each in a process of its own, on servers of their own. `accounts` and `templates` are needed to add a tenant. */
-export async function openSystem(ctx: BenchContext, names: readonly ServiceName[]): Promise<TestStack> {
+/**
+ * These services, each in a process of its own, on servers of their own; `seed` writes rows before they start. `accounts` and
+ * `templates` are needed to add a tenant.
+ */
+export async function openSystem(
+  ctx: BenchContext,
+  names: readonly ServiceName[],
+  seed: (stack: TestStack) => Promise<void> = async () => undefined,
+): Promise<BenchSystem> {
   await using up = new AsyncDisposableStack()
   ctx.say(`starting PostgreSQL, NATS, Redis and ${names.join(', ')}`)
   const servers = up.use(await durableServers(ctx))
   const stack = up.use(await startStack({ services: [], servers, simulator: { webhooks: { paused: true, batchMs: 10 } } }))
+  await seed(stack)
   const logs = path.join(ctx.dir, 'logs')
   await mkdir(logs, { recursive: true })
   const starting = names.map((name) => spawnService(name, stack.ports, stack.surroundings, logs))
@@ -46,6 +65,12 @@ export async function openSystem(ctx: BenchContext, names: readonly ServiceName[
     up.use(each)
     up.defer(() => ctx.watch(each.service, each.pid))
   }
+  const watcher = up.use(await openWatcher(stack.world.adminUrl))
+  up.defer(() => ctx.watch('nats', stack.world.nats.pid))
+  const postgres = { name: 'postgres', pid: servers.postgresPid, except: [watcher.pid] }
+  const services = processes.map(({ service, pid }) => ({ name: service as string, pid }))
+  const { nats, redis } = stack.world
+  const meter = meterProcesses(() => [...services, postgres, { name: 'nats', pid: nats.pid }, { name: 'redis', pid: redis.pid }])
   const opened = up.move()
-  return { ...stack, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return { ...stack, meter, postgres, watcher, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
