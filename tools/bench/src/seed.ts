@@ -74,7 +74,13 @@ export async function seedNumbers(
        c as (insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
          select id, account, 'Seeded', connection, phone, app, gen_random_uuid(), '{"tags": ["x"]}', '{}', 'completed', now() from given)
      insert into campaigns.campaign_statistics (campaign_id, account_id) select id, account from given`,
-    [numbers.map((n) => n.campaignId), accounts, numbers.map((n) => n.connectionId), numbers.map((n) => n.phoneNumberId), numbers.map((n) => n.tenant.appId)],
+    [
+      numbers.map((n) => n.campaignId),
+      accounts,
+      numbers.map((n) => n.connectionId),
+      numbers.map((n) => n.phoneNumberId),
+      numbers.map((n) => n.tenant.appId),
+    ],
   )
   return numbers
 }
