@@ -1,46 +1,47 @@
-import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import type { Merged, RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
+import type { Merged } from '@lockstep/rpc/gen/contacts'
 import type { Context } from './context.ts'
-import type { Message, Part } from './part.ts'
+import type { OwnedMessage, OwnedPart } from './lanes/webhook-message.ts'
 
-/** Nearly every batch is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
+/** Nearly every set is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
 const peopleAtOnce = 2_000
 
-/**
- * Finds or creates the contacts of the senders, with what they said about marketing and the ids that they have now; answers a contact
- * id for each message, and the contacts that are one with these.
- */
-export async function recordPeople(
-  ctx: Context,
-  { accountId }: ConnectionInterval,
-  messages: Message[],
-  parts: Part[],
-): Promise<RecordInboundResponse> {
-  const people = [...messages.map((message) => message.person), ...parts.flatMap((part) => part.news)]
+export interface People {
+  /** The contact of each message's sender, in the order of the messages. */
+  contactIds: string[]
+  /** Contacts that are one with these. */
+  merged: Merged[]
+}
+
+/** Finds or creates the contacts of the senders, with what they said about marketing and the ids that they have now. */
+export async function recordPeople(ctx: Context, messages: readonly OwnedMessage[], parts: readonly OwnedPart[]): Promise<People> {
+  const people = [
+    ...messages.map(({ person, connection: { accountId } }) => ({ ...person, accountId })),
+    ...parts.flatMap(({ news, connection: { accountId } }) => news.map((person) => ({ ...person, accountId }))),
+  ]
   const contactIds: string[] = []
   const merged = new Map<string, Merged>()
   for (let from = 0; from < people.length; from += peopleAtOnce) {
-    const some = people.slice(from, from + peopleAtOnce).map((person) => ({ ...person, accountId }))
-    const answer = await ctx.contacts.recordInbound({ people: some }, {})
+    const answer = await ctx.contacts.recordInbound({ people: people.slice(from, from + peopleAtOnce) }, {})
     contactIds.push(...answer.contactIds)
     for (const one of answer.merged) merged.set(one.contactId, one)
   }
   // A contact that one call answered may have been merged by the next.
-  return { contactIds: contactIds.map((contactId) => merged.get(contactId)?.into ?? contactId), merged: [...merged.values()] }
+  const ofMessages = contactIds.slice(0, messages.length)
+  return { contactIds: ofMessages.map((contactId) => merged.get(contactId)?.into ?? contactId), merged: [...merged.values()] }
 }
 
 /** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
-export async function recordStatuses(ctx: Context, { accountId }: ConnectionInterval, parts: Part[]): Promise<Set<string>> {
-  const statuses = parts
-    .flatMap((part) => part.statuses)
-    .map(({ wamid, status, timestampMs, errors: [error] }) => ({
+export async function recordStatuses(ctx: Context, parts: readonly OwnedPart[]): Promise<Set<string>> {
+  const statuses = parts.flatMap(({ statuses, connection: { accountId } }) =>
+    statuses.map(({ wamid, status, timestampMs, errors: [error] }) => ({
       accountId,
       wamid,
       status,
       atMs: timestampMs,
       errorCode: error?.code ?? undefined,
       errorWords: error?.details || error?.title || '',
-    }))
+    })),
+  )
   if (statuses.length === 0) return new Set()
   const { matchedWamids } = await ctx.campaigns.recordStatuses({ statuses }, {})
   return new Set(matchedWamids)

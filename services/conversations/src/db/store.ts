@@ -2,41 +2,61 @@ import { query, sql, type Tx } from '@lockstep/database'
 import type { Merged } from '@lockstep/rpc/gen/contacts'
 import { v7 as uuid } from 'uuid'
 
+/** A contact on a connection, which has one conversation. */
+export interface Sender {
+  accountId: string
+  connectionId: string
+  contactId: string
+}
+
+export const conversationKey = ({ connectionId, contactId }: Omit<Sender, 'accountId'>): string => `${connectionId} ${contactId}`
+
+export type LockedConversation = Omit<Sender, 'accountId'> & { id: string }
+
 /**
- * The conversation of each contact on a connection, found or created, and those that exist of contacts that were merged into them;
- * their rows are locked, in the order of their ids.
+ * The conversations of senders, found or created, and those that exist on these connections of contacts that were merged into
+ * others; their rows are locked, in the order of their ids.
  */
 export async function lockConversations(
   tx: Tx,
-  connectionId: string,
-  contactIds: readonly string[],
+  connections: readonly { id: string; accountId: string }[],
+  senders: readonly Sender[],
   merged: readonly Merged[],
-): Promise<Map<string, string>> {
-  const former = merged.map((one) => one.contactId)
-  const wanted = [...new Set([...contactIds, ...(await ownersOfFormer(tx, connectionId, merged))])]
+): Promise<Map<string, LockedConversation>> {
+  const former = await formerConversations(tx, connections, merged)
+  const wanted = [...new Map([...senders, ...former.map((one) => one.into)].map((one) => [conversationKey(one), one])).values()]
+  const all = [...wanted, ...former]
+  const columns = (of: readonly Sender[]) => sql`${of.map((one) => one.connectionId)}::uuid[], ${of.map((one) => one.contactId)}::uuid[]`
   await sql`insert into conversations (id, account_id, connection_id, contact_id)
-    select v.id, ${tx.accountId}, ${connectionId}, v.contact_id
-    from unnest(${wanted.map(() => uuid())}::uuid[], ${wanted}::uuid[]) v(id, contact_id) order by v.contact_id
+    select v.id, v.account_id, v.connection_id, v.contact_id
+    from unnest(${wanted.map(() => uuid())}::uuid[], ${wanted.map((one) => one.accountId)}::uuid[], ${columns(wanted)})
+      v(id, account_id, connection_id, contact_id)
+    order by v.connection_id, v.contact_id
     on conflict (connection_id, contact_id) do nothing`.execute(tx.sql)
-  const rows = await query<{ id: string; contactId: string }>(
+  const rows = await query<LockedConversation>(
     tx,
-    sql`select id, contact_id as "contactId" from conversations
-        where account_id = ${tx.accountId} and connection_id = ${connectionId} and contact_id = any(${[...wanted, ...former]}::uuid[])
-        order by id for update`,
+    sql`select c.id, c.connection_id as "connectionId", c.contact_id as "contactId"
+        from unnest(${columns(all)}) v(connection_id, contact_id)
+        join conversations c on c.connection_id = v.connection_id and c.contact_id = v.contact_id
+        order by c.id for update of c`,
   )
-  return new Map(rows.map(({ id, contactId }) => [contactId, id]))
+  return new Map(rows.map((row) => [conversationKey(row), row]))
 }
 
-/** The contacts whose former selves have a conversation here: it needs one to go into. */
-async function ownersOfFormer(tx: Tx, connectionId: string, merged: readonly Merged[]): Promise<string[]> {
+/** Conversations of contacts that were merged, each with the sender whose conversation it goes into. */
+async function formerConversations(
+  tx: Tx,
+  connections: readonly { id: string; accountId: string }[],
+  merged: readonly Merged[],
+): Promise<(Sender & { into: Sender })[]> {
   if (merged.length === 0) return []
-  const rows = await query<{ contactId: string }>(
+  const intoOf = new Map(merged.map((one) => [one.contactId, one.into]))
+  const rows = await query<Sender>(
     tx,
-    sql`select contact_id as "contactId" from conversations where account_id = ${tx.accountId} and connection_id = ${connectionId}
-          and contact_id = any(${merged.map((one) => one.contactId)}::uuid[])`,
+    sql`select account_id as "accountId", connection_id as "connectionId", contact_id as "contactId" from conversations
+        where connection_id = any(${connections.map((connection) => connection.id)}::uuid[]) and contact_id = any(${[...intoOf.keys()]}::uuid[])`,
   )
-  const found = new Set(rows.map((row) => row.contactId))
-  return merged.filter((one) => found.has(one.contactId)).map((one) => one.into)
+  return rows.map((row) => ({ ...row, into: { ...row, contactId: intoOf.get(row.contactId)! } }))
 }
 
 /**
@@ -46,20 +66,23 @@ async function ownersOfFormer(tx: Tx, connectionId: string, merged: readonly Mer
 export async function joinConversations(
   tx: Tx,
   merged: readonly Merged[],
-  conversations: ReadonlyMap<string, string>,
-): Promise<{ wamids: string[]; conversationIds: string[] }> {
-  const pairs = merged.flatMap(({ contactId, into }) => {
-    const [from, to] = [conversations.get(contactId), conversations.get(into)]
-    return from && to ? [{ from, to }] : []
+  conversations: ReadonlyMap<string, LockedConversation>,
+): Promise<{ messages: MessageName[]; conversationIds: string[] }> {
+  const intoOf = new Map(merged.map((one) => [one.contactId, one.into]))
+  const pairs = [...conversations.values()].flatMap(({ id, connectionId, contactId }) => {
+    const into = intoOf.get(contactId)
+    const to = into && conversations.get(conversationKey({ connectionId, contactId: into }))
+    return to ? [{ from: id, to: to.id }] : []
   })
-  if (pairs.length === 0) return { wamids: [], conversationIds: [] }
+  if (pairs.length === 0) return { messages: [], conversationIds: [] }
   const v = sql`jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) v("from" uuid, "to" uuid)`
-  const moved = await query<{ wamid: string }>(
+  const moved = await query<MessageName>(
     tx,
-    sql`update messages m set conversation_id = v."to" from ${v}
-        where m.account_id = ${tx.accountId} and m.conversation_id = v."from" returning coalesce(m.target_wamid, m.wamid) as wamid`,
+    sql`with locked as (select m.id, v."to" from ${v} join messages m on m.conversation_id = v."from" order by m.id for update of m)
+        update messages m set conversation_id = l."to" from locked l
+        where m.id = l.id returning m.connection_id as "connectionId", coalesce(m.target_wamid, m.wamid) as wamid`,
   )
-  await sql`with moved as (delete from reactions r using ${v} where r.account_id = ${tx.accountId} and r.conversation_id = v."from"
+  await sql`with moved as (delete from reactions r using ${v} where r.conversation_id = v."from"
       returning r.account_id, r.connection_id, r.target_wamid, v."to", r.emoji, r.at, r.wamid)
     insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, emoji, at, wamid)
     select distinct on (target_wamid, "to") * from moved order by target_wamid, "to", at desc, wamid desc
@@ -68,14 +91,24 @@ export async function joinConversations(
   await sql`update conversations c set unread = c.unread + o.unread, window_until = greatest(c.window_until, o.window_until)
     from (select v."to", sum(f.unread)::int as unread, max(f.window_until) as window_until
           from ${v} join conversations f on f.id = v."from" group by v."to") o
-    where c.account_id = ${tx.accountId} and c.id = o."to"`.execute(tx.sql)
+    where c.id = o."to"`.execute(tx.sql)
   await sql`update conversations c set unread = 0, window_until = null, stood_at = coalesce(c.last_message_at, c.stood_at), last_message_at = null,
       last_text = '', merged_into = v."to"
-    from ${v} where c.account_id = ${tx.accountId} and c.id = v."from"`.execute(tx.sql)
-  return { wamids: moved.map((row) => row.wamid), conversationIds: [...new Set(pairs.map((pair) => pair.to))] }
+    from ${v} where c.id = v."from"`.execute(tx.sql)
+  return { messages: moved, conversationIds: [...new Set(pairs.map((pair) => pair.to))] }
 }
 
+/** A message is known by its number's connection and Meta's id. */
+export interface MessageName {
+  connectionId: string
+  wamid: string
+}
+
+export const messageKey = ({ connectionId, wamid }: MessageName): string => `${connectionId} ${wamid}`
+
 export interface NewMessage {
+  accountId: string
+  connectionId: string
   conversationId: string
   wamid: string
   type: string
@@ -93,21 +126,21 @@ export interface NewMessage {
   receivedAt: Date
 }
 
-/** Stores inbound messages; answers the wamids of those that were not there yet. */
-export async function insertMessages(tx: Tx, connectionId: string, messages: readonly NewMessage[]): Promise<Set<string>> {
-  const rows = await query<{ wamid: string }>(
+/** Stores inbound messages; answers the keys of those that were not there yet. */
+export async function insertMessages(tx: Tx, messages: readonly NewMessage[]): Promise<Set<string>> {
+  const rows = await query<MessageName>(
     tx,
     sql`insert into messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, context_wamid, target_wamid, media,
           content, forwarded, frequently_forwarded, referred_product, referral, payload, received_at)
-        select ${tx.accountId}, v."conversationId", ${connectionId}, v.wamid, 'in', v.type, v.text, v.at, v."contextWamid", v."targetWamid",
+        select v."accountId", v."conversationId", v."connectionId", v.wamid, 'in', v.type, v.text, v.at, v."contextWamid", v."targetWamid",
           v.media, v.content, v.forwarded, v."frequentlyForwarded", v."referredProduct", v.referral, v.payload, v."receivedAt"
-        from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v("conversationId" uuid, wamid text, type text, text text,
+        from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v("accountId" uuid, "connectionId" uuid, "conversationId" uuid, wamid text, type text, text text,
           at timestamptz, "contextWamid" text, "targetWamid" text, media jsonb, content jsonb, forwarded boolean,
           "frequentlyForwarded" boolean, "referredProduct" jsonb, referral jsonb, payload jsonb, "receivedAt" timestamptz)
-        order by v.wamid
-        on conflict (connection_id, wamid) do nothing returning wamid`,
+        order by v."connectionId", v.wamid
+        on conflict (connection_id, wamid) do nothing returning connection_id as "connectionId", wamid`,
   )
-  return new Set(rows.map((row) => row.wamid))
+  return new Set(rows.map(messageKey))
 }
 
 export interface Growth {
@@ -130,7 +163,7 @@ export async function updateConversations(tx: Tx, growths: readonly Growth[]): P
     left join lateral (
       select at, case when revoked_at is null then text else '[message deleted]' end as text from messages o
       where conversation_id = v."conversationId" and not ${isAboutStored(sql`o`)} order by at desc, wamid desc limit 1) m on true
-    where c.account_id = ${tx.accountId} and c.id = v."conversationId"`.execute(tx.sql)
+    where c.id = v."conversationId"`.execute(tx.sql)
 }
 
 /** True for a row of messages that is about another one, which is stored: it is seen on that one. */

@@ -1,77 +1,78 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import type { RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
 import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
-import { insertMessages, joinConversations, lockConversations, updateConversations } from '../db/store.ts'
+import { conversationKey, insertMessages, joinConversations, lockConversations, messageKey, updateConversations } from '../db/store.ts'
 import { isUnread, windowUntil } from '../kind.ts'
+import { ownersOf } from '../owners.ts'
 import { lossesOf, type Message, noteOf, outcomeOf, type Part, readPart } from '../part.ts'
-import { recordPeople, recordStatuses } from '../peers.ts'
-import { resolver } from '../resolve.ts'
+import { type People, recordPeople, recordStatuses } from '../peers.ts'
 
-/** Stores what people wrote to a number, once each, and hands on statuses whose campaign the gateway could not see. */
+/** What a part says, and the connection that it belongs to. */
+export type OwnedPart = Part & { connection: ConnectionInterval }
+export type OwnedMessage = Message & { connection: ConnectionInterval }
+
+/** Stores what people wrote to numbers, once each, and hands on statuses whose campaign the gateway could not see. */
 export const webhookMessage: SetHandler<Context> = async (ctx, entries) => {
+  const ownerOf = await ownersOf(ctx, entries)
   const verdicts: EntryVerdict[] = []
-  for (const [phoneNumberId, its] of Map.groupBy(entries, (entry) => entry.key)) verdicts.push(...(await ofNumber(ctx, phoneNumberId, its)))
-  return verdicts
-}
-
-async function ofNumber(ctx: Context, phoneNumberId: string, entries: FeedEntry[]): Promise<EntryVerdict[]> {
-  const connectionsAt = resolver(ctx, phoneNumberId)
-  const verdicts: EntryVerdict[] = []
-  const accepted = new Map<string, { connection: ConnectionInterval; parts: Part[] }>()
+  const parts: OwnedPart[] = []
   for (const entry of entries) {
-    const connections = await connectionsAt(entry.createdAtMs)
-    const connection = connections.find((c) => c.appId === entry.appId)
-    if (!connection) {
-      verdicts.push({ id: entry.id, outcome: connections.length === 0 ? 'unclaimed' : 'foreign' })
-      continue
-    }
-    const group = accepted.get(connection.id) ?? { connection, parts: [] }
-    group.parts.push(readPart(entry, phoneNumberId))
-    accepted.set(connection.id, group)
+    const owner = ownerOf(entry)
+    if (typeof owner === 'string') verdicts.push({ id: entry.id, outcome: owner })
+    else parts.push(owned(entry, owner))
   }
-  for (const { connection, parts } of accepted.values()) verdicts.push(...(await record(ctx, connection, parts)))
+  if (parts.length > 0) verdicts.push(...(await record(ctx, parts)))
   return verdicts
 }
 
-/** The effects of all parts of one connection, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
-async function record(ctx: Context, connection: ConnectionInterval, parts: Part[]): Promise<EntryVerdict[]> {
-  await using _held = await holdBatch(ctx, keysOf(connection.id, parts))
+function owned(entry: FeedEntry, connection: ConnectionInterval): OwnedPart {
+  return { ...readPart(entry, connection.phoneNumberId), connection }
+}
+
+/** The effects of all parts, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
+async function record(ctx: Context, parts: OwnedPart[]): Promise<EntryVerdict[]> {
+  await using _held = await holdBatch(ctx, keysOf(parts))
   const messages = uniqueMessages(parts)
-  const people = await recordPeople(ctx, connection, messages, parts)
-  const matched = await recordStatuses(ctx, connection, parts)
-  if (messages.length > 0 || people.merged.length > 0) await store(ctx, connection, messages, people)
-  noteErrors(ctx, connection, parts)
+  const [people, matched] = await Promise.all([recordPeople(ctx, messages, parts), recordStatuses(ctx, parts)])
+  if (messages.length > 0 || people.merged.length > 0) await store(ctx, parts, messages, people)
+  noteErrors(ctx, parts)
   return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched), ...noteLosses(part, matched) }))
 }
 
-function keysOf(connectionId: string, parts: Part[]): LockKey[] {
+function keysOf(parts: OwnedPart[]): LockKey[] {
+  const connectionIds = new Set(parts.map((part) => part.connection.id))
   return [
-    { name: 'webhook_process', id: connectionId },
+    ...[...connectionIds].map((id) => ({ name: 'webhook_process' as const, id })),
     ...parts.flatMap((part) => part.messages.map(({ wamid }) => ({ name: 'webhook_message' as const, id: wamid }))),
     ...parts.flatMap((part) => part.statuses.map(({ wamid }) => ({ name: 'webhook_status' as const, id: wamid }))),
   ]
 }
 
-/** A batch may hold a message more than once. */
-function uniqueMessages(parts: Part[]): Message[] {
-  const byWamid = new Map<string, Message>()
-  for (const message of parts.flatMap((part) => part.messages)) if (!byWamid.has(message.wamid)) byWamid.set(message.wamid, message)
-  return [...byWamid.values()]
+/** A set may hold a message more than once. */
+function uniqueMessages(parts: OwnedPart[]): OwnedMessage[] {
+  const byKey = new Map<string, OwnedMessage>()
+  for (const { messages, connection } of parts)
+    for (const message of messages) {
+      const key = messageKey({ connectionId: connection.id, wamid: message.wamid })
+      if (!byKey.has(key)) byKey.set(key, { ...message, connection })
+    }
+  return [...byKey.values()]
 }
 
 const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
 
 /** Nobody's message is lost by them, but an operator should know. */
-function noteErrors(ctx: Context, { id, accountId }: ConnectionInterval, parts: Part[]): void {
-  for (const { code, title, details } of parts.flatMap((part) => part.errors)) {
-    numberErrors(1, { code: String(code ?? 'none') })
-    ctx.log.warn({ accountId, connectionId: id, code, title, details }, 'Meta reports an error of a number')
-  }
+function noteErrors(ctx: Context, parts: OwnedPart[]): void {
+  for (const { errors, connection } of parts)
+    for (const { code, title, details } of errors) {
+      numberErrors(1, { code: String(code ?? 'none') })
+      const { id: connectionId, accountId } = connection
+      ctx.log.warn({ accountId, connectionId, code, title, details }, 'Meta reports an error of a number')
+    }
 }
 
 const withoutEffect = counter(
@@ -87,21 +88,27 @@ function noteLosses(part: Part, matched: ReadonlySet<string>): { note?: string }
   return note === undefined ? {} : { note }
 }
 
-async function store(
-  ctx: Context,
-  { id, accountId }: ConnectionInterval,
-  messages: Message[],
-  people: RecordInboundResponse,
-): Promise<void> {
-  await ctx.db.transaction(accountId, async (tx) => {
-    const contactIds = people.contactIds.slice(0, messages.length)
-    const conversations = await lockConversations(tx, id, contactIds, people.merged)
-    const rows = messages.map(({ person: _, ...message }, i) => ({ ...message, conversationId: conversations.get(contactIds[i]!)! }))
+/** All of it in one transaction of all the accounts; rows are locked in primary-key order over all of them. */
+async function store(ctx: Context, parts: OwnedPart[], messages: OwnedMessage[], people: People): Promise<void> {
+  const connections = [...new Map(parts.map(({ connection }) => [connection.id, connection])).values()]
+  const accountIds = [...new Set(connections.map((connection) => connection.accountId))]
+  const senders = messages.map(({ connection: { id, accountId } }, i) => ({
+    accountId,
+    connectionId: id,
+    contactId: people.contactIds[i]!,
+  }))
+  await ctx.db.transaction(accountIds, async (tx) => {
+    const conversations = await lockConversations(tx, connections, senders, people.merged)
+    const rows = messages.map(({ person: _, connection, ...message }, i) => ({
+      ...message,
+      ...senders[i]!,
+      conversationId: conversations.get(conversationKey(senders[i]!))!.id,
+    }))
     const joined = await joinConversations(tx, people.merged, conversations)
-    const inserted = await insertMessages(tx, id, rows)
-    const fresh = rows.filter((row) => inserted.has(row.wamid))
-    await recordReactions(tx, id, fresh)
-    await applyChanges(tx, id, [...joined.wamids, ...fresh.flatMap(({ wamid, targetWamid }) => targetWamid ?? wamid)])
+    const inserted = await insertMessages(tx, rows)
+    const fresh = rows.filter((row) => inserted.has(messageKey(row)))
+    await recordReactions(tx, fresh)
+    await applyChanges(tx, [...joined.messages, ...fresh.map((row) => ({ ...row, wamid: row.targetWamid ?? row.wamid }))])
     const grown = Map.groupBy(fresh, (row) => row.conversationId)
     for (const conversationId of joined.conversationIds) if (!grown.has(conversationId)) grown.set(conversationId, [])
     await updateConversations(
