@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
 import { isLockBusy, type LockKey, lockBusy, lockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
 import { HeldLock, type Lock, type LockHome } from './lock.ts'
-import { lockMetrics, type Tally } from './metrics.ts'
+import { lockMetrics, single, type Tally } from './metrics.ts'
 import { commandTimeoutMs, openRedis, type Redis, untilReady, type Warn } from './redis.ts'
 import { type AcquireReply, acquire, type Request, release } from './scripts.ts'
 
@@ -57,11 +56,12 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
   const closing = new AbortController()
   const home: LockHome = { redis, instance, onWarn, releaseLater: (request) => void releaseLater(redis, request, scale, closing.signal) }
 
-  function prepare(keys: readonly LockKey[]): Hold {
-    const wanted = inOrder(keys)
-    const owner = `${instance.id}:${randomUUID().replaceAll('-', '')}`
+  let holds = 0
+  function prepare(given: readonly LockKey[]): Hold {
+    const { wanted, keys } = inOrder(given)
+    const owner = `${instance.id}:${(holds++).toString(16)}` // an instance's id is drawn anew at each start
     const ttlsMs = wanted.map(({ name }) => Math.round(table[name].ttlMs * scale))
-    return { request: { owner, keys: wanted.map(keyText), ttlsMs }, wanted, tally: tallyOf(wanted), doubtful: false }
+    return { request: { owner, keys, ttlsMs }, wanted, tally: tallyOf(wanted), doubtful: false }
   }
 
   async function attempt(hold: Hold): Promise<Lock | Extract<AcquireReply, { held: false }>> {
@@ -91,7 +91,7 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
       }
       if (waitedMs >= boundMs) {
         const refused = hold.wanted[got.index] as LockKey
-        lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](new Map([[refused.name, 1]]))
+        lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](single(refused.name))
         throw lockBusy(refused, got.sinceMs)
       }
       await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, { signal }).catch(() => signal?.throwIfAborted())
@@ -132,19 +132,17 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
 
 /** Asks Redis once, and once more under the same owner when the reply was lost. Throws lockUnavailable when Redis is away. */
 async function ask(redis: Redis, instance: Instance, hold: Hold, scale: number): Promise<{ reply: AcquireReply; askedAt: number }> {
-  const once = async () => {
-    const askedAt = performance.now()
-    return { reply: await acquire(redis, hold.request, instance), askedAt }
-  }
   const sent = redis.status === 'ready'
   try {
-    return await once()
+    const askedAt = performance.now()
+    return { reply: await acquire(redis, hold.request, instance), askedAt }
   } catch (error) {
     try {
       if (!sent) throw error
       hold.doubtful = true
       await untilReady(redis, 500 * scale)
-      return await once()
+      const askedAt = performance.now()
+      return { reply: await acquire(redis, hold.request, instance), askedAt }
     } catch (cause) {
       lockMetrics.unavailable(hold.tally)
       throw lockUnavailable(hold.wanted[0] as LockKey, cause)
@@ -165,11 +163,19 @@ async function releaseLater(redis: Redis, request: Request, scale: number, closi
   }
 }
 
-function inOrder(keys: readonly LockKey[]): readonly LockKey[] {
-  if (keys.length === 1) return keys
-  if (keys.length === 0) throw new AppError('internal', 'holdAll was given no keys; give at least one')
-  const unique = new Map(keys.map((key) => [keyText(key), key]))
-  return [...unique].sort(([a, { name: x }], [b, { name: y }]) => rank(x) - rank(y) || (a < b ? -1 : 1)).map(([, key]) => key)
+/** The keys in lock order without repeats, and their texts. Most callers give them so; then nothing is sorted. */
+function inOrder(given: readonly LockKey[]): { wanted: readonly LockKey[]; keys: readonly string[] } {
+  if (given.length === 0) throw new AppError('internal', 'holdAll was given no keys; give at least one')
+  const keys = given.map(keyText)
+  const inOrder = given.every((key, i) => i === 0 || comesBefore(given[i - 1]!, keys[i - 1]!, key, keys[i]!))
+  if (inOrder) return { wanted: given, keys }
+  const unique = [...new Map(given.map((key, i) => [keys[i]!, key]))]
+  unique.sort(([a, x], [b, y]) => (comesBefore(x, a, y, b) ? -1 : 1))
+  return { wanted: unique.map(([, key]) => key), keys: unique.map(([text]) => text) }
+}
+
+function comesBefore(x: LockKey, xText: string, y: LockKey, yText: string): boolean {
+  return x.name === y.name ? xText < yText : rank(x.name) - rank(y.name) < 0 || (rank(x.name) === rank(y.name) && xText < yText)
 }
 
 function keyText({ name, id }: LockKey): string {
@@ -177,6 +183,7 @@ function keyText({ name, id }: LockKey): string {
 }
 
 function tallyOf(keys: readonly LockKey[]): Tally {
+  if (keys.length === 1) return single(keys[0]!.name)
   const tally = new Map<LockName, number>()
   for (const { name } of keys) tally.set(name, (tally.get(name) ?? 0) + 1)
   return tally

@@ -1,15 +1,23 @@
-import type { LockName } from '@lockstep/contracts'
+import { type LockName, locks } from '@lockstep/contracts'
 import { counter, histogram } from '@lockstep/telemetry'
 
 /** How many keys of each lock a hold has: a batch of 60 keys is counted by name, not 60 times. */
 export type Tally = ReadonlyMap<LockName, number>
 
+const names = Object.keys(locks) as LockName[]
+/** Made once: most holds have one key. */
+const singles = Object.fromEntries(names.map((name) => [name, new Map([[name, 1]])])) as unknown as Record<LockName, Tally>
+const labels = Object.fromEntries(names.map((lock) => [lock, { lock }])) as Record<LockName, { lock: string }>
+
+/** The tally of one key. */
+export const single = (name: LockName): Tally => singles[name]
+
 const byName = (record: (n: number, labels: { lock: string }) => void) => (tally: Tally) => {
-  for (const [lock, n] of tally) record(n, { lock })
+  for (const [lock, n] of tally) record(n, labels[lock])
 }
 
 const secondsByName = (record: (seconds: number, labels: { lock: string }) => void) => (tally: Tally, ms: number) => {
-  for (const lock of tally.keys()) record(ms / 1000, { lock })
+  for (const lock of tally.keys()) record(ms / 1000, labels[lock])
 }
 
 /** Counters of keys and histograms of holds, each by lock name; ids are never labels. */

@@ -29,14 +29,16 @@ export function openRedis(url: string, { scale = 1, onWarn }: RedisOptions = {})
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0, // commands in flight fail with their connection
-    socketTimeout: commandTimeoutMs(scale), // replies come in order: a timer for each command would say the same, for a microsecond each
     connectTimeout: commandTimeoutMs(scale),
     keepAlive: 5_000,
     maxLoadingRetryTime: 500,
     retryStrategy: (times) => (Math.min(1_000, 25 * 2 ** Math.min(times, 6)) + Math.random() * 50) * scale,
     reconnectOnError: (error) => error.message.startsWith('READONLY'), // a primary that became a replica
   })
-  redis.on('connect', () => sendTogether(redis.stream))
+  redis.on('connect', () => {
+    sendTogether(redis.stream)
+    endWhenSilent(redis, commandTimeoutMs(scale))
+  })
   redis.setMaxListeners(0) // everyone who waits for the connection listens to `ready`
   redis.on('error', (error) => {
     connectionErrors(1)
@@ -59,6 +61,27 @@ function sendTogether(socket: Redis['stream']): void {
     }
     return write(...args)
   }
+}
+
+/**
+ * Destroys a socket that owes answers and has given none for `boundMs`, or a quarter longer: replies come in order, so one look now
+ * and then tells as much as the timers that ioredis would start and stop around each command.
+ */
+function endWhenSilent(redis: Redis, boundMs: number): void {
+  const socket = redis.stream
+  const unanswered = () => (redis as unknown as { commandQueue: { length: number } }).commandQueue.length // it is replaced at times
+  let heardAt = 0
+  let owedSince: number | undefined
+  socket.on('data', () => {
+    heardAt = performance.now()
+  })
+  const look = setInterval(() => {
+    const now = performance.now()
+    owedSince = unanswered() > 0 ? (owedSince ?? now) : undefined
+    if (owedSince !== undefined && now - Math.max(heardAt, owedSince) >= boundMs)
+      socket.destroy(new Error(`Redis has not answered for ${boundMs} ms`))
+  }, boundMs / 4).unref()
+  socket.once('close', () => clearInterval(look))
 }
 
 /** Resolves when commands can be sent; rejects when that takes longer than `withinMs`. */
