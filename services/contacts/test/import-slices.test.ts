@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { counts, ended, file, importCsv, openSetting, type Setting } from './service.ts'
@@ -61,24 +60,34 @@ test('a row that is too slow to write is refused in words, and its neighbours ar
   expect(errors).toEqual([{ line: 15, reason: 'The row could not be written within 0.4 s' }])
 })
 
-/** The longest time for which nothing else ran in the service, which runs in this process, while it imported. */
+const cpuMs = () => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
+
+/** The longest time that the service, which runs in this thread, worked without a pause while it imported; other processes don't count. */
 async function longestBlockMs(csv: string): Promise<number> {
   const one = tenant()
-  const delay = monitorEventLoopDelay({ resolution: 5 })
-  delay.enable()
+  let longest = 0
+  let last = cpuMs()
+  const timer = setInterval(() => {
+    const now = cpuMs()
+    longest = Math.max(longest, now - last)
+    last = now
+  }, 1)
   expect(await importCsv(one, csv)).toMatchObject({ state: 'done', rows: 1_000 })
-  delay.disable()
-  return delay.max / 1e6
+  clearInterval(timer)
+  return longest
 }
 
 test.each([
   ['200 new tags', 'tags', (row: number) => Array.from({ length: 200 }, (_, i) => (row * 200 + i).toString(36).padStart(4, '0')).join(';')],
   ['90 attributes', Array.from({ length: 90 }, (_, i) => `column ${i}`).join(), (row: number) => Array(90).fill(`value ${row}`).join()],
-])('a file of 1,000 rows of one person, each with %s, does not block the process', { timeout: 18_000 }, async (_name, columns, cells) => {
+])('a file of 1,000 rows of one person, each with %s, does not block the process', { timeout: 120_000 }, async (_name, columns, cells) => {
   const rows = Array.from({ length: 1_000 }, (_, row) => `+4915100000001,${cells(row)}`)
-  // A machine that others use stops the process, too, but not at every try.
+  // The first file also compiles the code.
   let blockMs = Infinity
-  for (let tries = 0; tries < 5 && blockMs >= 100; tries++)
+  for (let tries = 0; tries < 3 && blockMs >= 100; tries++)
     blockMs = Math.min(blockMs, await longestBlockMs(`phone,${columns}\n${rows.join('\n')}\n`))
   expect(blockMs).toBeLessThan(100)
 })
