@@ -3,8 +3,8 @@
  * set, also when it forgets to ask; the owner (migrations, SECURITY DEFINER functions) sees all.
  */
 export function tenantTable(schema: string, table: string, { column = 'account_id', ownerRole = 'lockstep_owner' } = {}): string {
-  // The inner select is read once a statement, not once a row; the outer cast makes it an array and no subquery.
-  const isOurs = `${column} = any ((select nullif(current_setting('lockstep.account_ids', true), '')::uuid[])::uuid[])`
+  // A hashed list: one probe a row however long it is, and no index condition, by which a planner would read all rows of an account.
+  const isOurs = `${column} in (select unnest(nullif(current_setting('lockstep.account_ids', true), '')::uuid[]))`
   return `
     alter table ${table} enable row level security;
     alter table ${table} force row level security;

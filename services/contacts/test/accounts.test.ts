@@ -6,7 +6,7 @@ import { writeFacts } from '../src/db/facts.ts'
 import { deriveFlags, recordStatements } from '../src/db/ledger.ts'
 import { identify } from '../src/db/people.ts'
 import { phoneIdentity } from '../src/identity.ts'
-import { openSetting, person, type Setting } from './service.ts'
+import { openSetting, person, type Setting, teach } from './service.ts'
 
 let setting: Setting
 let transactions = 0
@@ -90,16 +90,13 @@ test('a row of an account outside of the list of the transaction is neither seen
 test('what sending taught about contacts of several accounts is learned at once, and never about a contact of another account', async () => {
   const [a, b] = [randomUUID(), randomUUID()]
   const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' })))).contactIds
-  const entries = [
-    { accountId: a, contactId: ids[1], userId: 'DE.wrong', stoppedAtMs: 1_000 },
-    { accountId: a, contactId: ids[0], userId: 'DE.right', stoppedAtMs: 1_000 },
-    { accountId: b, contactId: ids[1], userId: 'DE.right' },
-  ]
-  await setting.world.sql(
-    `insert into contacts.feed_open (lane, key, account_id, body)
-     select 'contacts.learn', $1::text, (v->>'accountId')::uuid, convert_to(v::text, 'UTF8') from jsonb_array_elements($2::jsonb) v`,
-    [a, JSON.stringify(entries)],
+  await teach(
+    setting,
+    { accountId: a, contactId: ids[1]!, userId: 'DE.wrong', stoppedAtMs: 1_000 },
+    { accountId: a, contactId: ids[0]!, userId: 'DE.right', stoppedAtMs: 1_000 },
+    { accountId: b, contactId: ids[1]!, userId: 'DE.right' },
   )
+  for (const [at, accountId] of [a, b].entries()) await until(async () => (await contact(accountId, ids[at]!)).userId !== '')
   await until(async () => (await contact(b, ids[1]!)).userId !== '')
   expect(await contact(a, ids[0]!)).toMatchObject({ userId: 'DE.right', optedOut: true })
   expect(await contact(b, ids[1]!)).toMatchObject({ userId: 'DE.right', optedOut: false })

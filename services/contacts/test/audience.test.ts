@@ -8,9 +8,9 @@ beforeAll(async () => {
 })
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
-async function audience(tags: string[], marketing = true, call = setting.call) {
+async function audience(tags: string[], marketing = true, call = setting.call, after?: string) {
   const all = []
-  for await (const batch of setting.contacts.streamAudience({ filter: { tags }, marketing }, call)) all.push(...batch.contacts)
+  for await (const batch of setting.contacts.streamAudience({ filter: { tags }, marketing, after }, call)) all.push(...batch.contacts)
   return all
 }
 
@@ -22,6 +22,15 @@ test('an audience of several pages holds everyone with one of the tags once, in 
   expect(ids).toHaveLength(2_000)
   expect(ids).toEqual([...new Set(ids)].toSorted())
   expect(await audience(['nobody has it'])).toEqual([])
+})
+
+test('an audience goes on after the contact where its reader stopped', async () => {
+  const ids = (await audience(['a', 'b'])).map((contact) => contact.id)
+  for (const at of [0, 998, 999, 1_000, 1_999]) {
+    const rest = await audience(['b', 'a', 'both'], true, setting.call, ids[at])
+    expect(rest.map((contact) => contact.id)).toEqual(ids.slice(at + 1))
+  }
+  await expect(audience(['a'], true, setting.call, 'nonsense')).rejects.toMatchObject({ failure: 'notFound' })
 })
 
 test('each contact comes with the reason why it would be skipped', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { importCsv, inbound, openSetting, type Setting } from './service.ts'
+import { importCsv, inbound, openSetting, type Setting, teach } from './service.ts'
 
 let setting: Setting
 beforeAll(async () => {
@@ -103,11 +103,9 @@ test('a consent of another kind is refused', async () => {
 test('what sending taught joins a contact: its ids are found, and error 131050 stops marketing', async () => {
   await importCsv(setting, 'phone\n+5531987654321\n')
   const [id] = await inbound(setting, { waId: '553187654321' })
-  const learned = { contactId: id, input: '5531987654321', waId: '553187654321', userId: 'BR.learned', stoppedAtMs: 1_800_000_000_000 }
-  await setting.world.sql(
-    `insert into contacts.feed_open (lane, key, account_id, body) select 'contacts.learn', $1, ($1::text)::uuid, $2::bytea from generate_series(1, 2)`,
-    [setting.call.accountId, Buffer.from(JSON.stringify(learned))],
-  )
+  const learned = { contactId: id!, input: '5531987654321', waId: '553187654321', userId: 'BR.learned', stoppedAtMs: 1_800_000_000_000 }
+  const { accountId } = setting.call
+  await teach(setting, { accountId, ...learned }, { accountId, ...learned })
   await expect.poll(async () => (await check(true, id!))[0]!.refusal, { timeout: 15_000 }).toBe('opted_out')
   expect(await inbound(setting, { userId: 'BR.learned' })).toEqual([id])
   expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ phone: '5531987654321', userId: 'BR.learned' })

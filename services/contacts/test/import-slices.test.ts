@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { counts, ended, file, importCsv, openSetting, type Setting } from './service.ts'
@@ -17,14 +16,14 @@ const numbers = (n: number) => Array.from({ length: n }, (_, i) => `+4915${100_0
 const rowsOf = ({ contacts, call }: ReturnType<typeof tenant>, id: string) => contacts.getImport({ id }, call).then((found) => found.rows)
 
 test('four importing tenants do not keep a fifth waiting until they end', { timeout: 120_000 }, async () => {
-  const large = `phone\n${numbers(8_000).join('\n')}\n`
+  const large = `phone\n${numbers(5_000).join('\n')}\n`
   const tenants = Array.from({ length: 4 }, tenant)
   const running = await Promise.all(tenants.map((one) => one.contacts.createImport(file(large), one.call)))
-  for (const [at, { id }] of running.entries()) await until(async () => (await rowsOf(tenants[at]!, id)) > 0)
+  for (const [at, { id }] of running.entries()) await until(async () => (await rowsOf(tenants[at]!, id)) > 0, 60_000)
   expect(await importCsv(tenant(), 'phone\n+4915100000001\n')).toMatchObject({ state: 'done', created: 1 })
-  for (const [at, { id }] of running.entries()) expect(await rowsOf(tenants[at]!, id)).toBeLessThan(8_000)
+  for (const [at, { id }] of running.entries()) expect(await rowsOf(tenants[at]!, id)).toBeLessThan(5_000)
   for (const [at, { id }] of running.entries())
-    expect(counts(await ended(tenants[at]!, id))).toMatchObject({ state: 'done', rows: 8_000, created: 8_000 })
+    expect(counts(await ended(tenants[at]!, id))).toMatchObject({ state: 'done', rows: 5_000, created: 5_000 })
 })
 
 test('an import of many slices holds its lock once a slice, and reads of the file what it has not read', { timeout: 120_000 }, async () => {
@@ -61,24 +60,34 @@ test('a row that is too slow to write is refused in words, and its neighbours ar
   expect(errors).toEqual([{ line: 15, reason: 'The row could not be written within 0.4 s' }])
 })
 
-/** The longest time for which nothing else ran in the service, which runs in this process, while it imported. */
+const cpuMs = () => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
+
+/** The longest time that the service, which runs in this thread, worked without a pause while it imported; other processes don't count. */
 async function longestBlockMs(csv: string): Promise<number> {
   const one = tenant()
-  const delay = monitorEventLoopDelay({ resolution: 5 })
-  delay.enable()
+  let longest = 0
+  let last = cpuMs()
+  const timer = setInterval(() => {
+    const now = cpuMs()
+    longest = Math.max(longest, now - last)
+    last = now
+  }, 1)
   expect(await importCsv(one, csv)).toMatchObject({ state: 'done', rows: 1_000 })
-  delay.disable()
-  return delay.max / 1e6
+  clearInterval(timer)
+  return longest
 }
 
 test.each([
   ['200 new tags', 'tags', (row: number) => Array.from({ length: 200 }, (_, i) => (row * 200 + i).toString(36).padStart(4, '0')).join(';')],
   ['90 attributes', Array.from({ length: 90 }, (_, i) => `column ${i}`).join(), (row: number) => Array(90).fill(`value ${row}`).join()],
-])('a file of 1,000 rows of one person, each with %s, does not block the process', { timeout: 18_000 }, async (_name, columns, cells) => {
+])('a file of 1,000 rows of one person, each with %s, does not block the process', { timeout: 120_000 }, async (_name, columns, cells) => {
   const rows = Array.from({ length: 1_000 }, (_, row) => `+4915100000001,${cells(row)}`)
-  // A machine that others use stops the process, too, but not at every try.
+  // The first file also compiles the code.
   let blockMs = Infinity
-  for (let tries = 0; tries < 5 && blockMs >= 100; tries++)
+  for (let tries = 0; tries < 3 && blockMs >= 100; tries++)
     blockMs = Math.min(blockMs, await longestBlockMs(`phone,${columns}\n${rows.join('\n')}\n`))
   expect(blockMs).toBeLessThan(100)
 })

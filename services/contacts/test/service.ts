@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
 import path from 'node:path'
+import type { Learned } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { ContactsDefinition, type Import, type InboundPerson } from '@lockstep/rpc/gen/contacts'
+import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { createWorld, until, type World } from '@lockstep/testing'
 import type { Config } from '../src/config.ts'
 import type { Overrides } from '../src/context.ts'
@@ -111,4 +113,15 @@ export async function allContacts({ contacts, call }: Pick<Setting, 'contacts' |
     if (page.contacts.length < 200) return all
     after = page.contacts.at(-1)!.id
   }
+}
+
+/** Puts what sending taught into the feed, as campaigns would, and rings for it. */
+export async function teach({ world, config }: Setting, ...entries: ({ accountId: string } & Learned)[]): Promise<void> {
+  await world.sql(
+    `insert into contacts.feed_open (lane, key, account_id, body)
+     select 'contacts.learn', v->>'accountId', (v->>'accountId')::uuid, convert_to(v::text, 'UTF8') from jsonb_array_elements($1::jsonb) v`,
+    [JSON.stringify(entries)],
+  )
+  using feed = connect(FeedDefinition, `127.0.0.1:${config.grpcPort}`)
+  await feed.ring({ lane: 'contacts.learn' }, {})
 }

@@ -1,4 +1,4 @@
-import { query, sql, type Tx } from '@lockstep/database'
+import { query, RunAgain, sql, type Tx } from '@lockstep/database'
 
 export interface LockedContact {
   id: string
@@ -21,12 +21,6 @@ export async function lockContacts(tx: Tx, ids: Iterable<string>): Promise<Map<s
 
 /** The last imports of contacts that were just locked; throws for one that was merged meanwhile. */
 export function notMerged(rows: LockedContact[]): Map<string, string | null> {
-  if (rows.some((row) => row.mergedInto !== null)) throw new MergedMeanwhile()
+  if (rows.some((row) => row.mergedInto !== null)) throw new RunAgain('A contact was merged into another again and again; try again')
   return new Map(rows.map((row) => [row.id, row.importId]))
-}
-
-/** Has the SQLSTATE of a serialization failure, for which `transaction` starts again. */
-class MergedMeanwhile extends Error {
-  override name = 'MergedMeanwhile'
-  readonly code = '40001'
 }

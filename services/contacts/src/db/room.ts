@@ -21,9 +21,10 @@ interface Load {
  * Which of these facts, in their order, would give their contact more attributes or tags than it may carry, and why; the caller has
  * locked the contacts and leaves those facts out. A contact that is past a limit may be written to as long as it does not grow.
  */
-export async function overfull(tx: Tx, facts: Facts[]): Promise<Map<Facts, string>> {
+export async function overfull(tx: Tx, facts: Facts[], created: ReadonlySet<string>): Promise<Map<Facts, string>> {
   const refused = new Map<Facts, string>()
-  const loads = await loadsOf(tx, facts)
+  const existing = facts.filter((fact) => !created.has(fact.contactId))
+  const loads = await loadsOf(tx, existing)
   for (const fact of facts) {
     let load = loads.get(fact.contactId)
     if (!load) {
@@ -51,10 +52,12 @@ function add(load: Load, { attributes = {}, tags = [] }: Facts): string | undefi
   return undefined
 }
 
+/** What those contacts carry that facts would add to. */
 async function loadsOf(tx: Tx, facts: Facts[]): Promise<Map<string, Load>> {
   const ids = [...new Set(facts.map((fact) => fact.contactId))]
-  const tags = await tagsOf(tx, ids)
-  const attributes = await attributeLengths(tx, ids)
+  const tags = facts.some((fact) => fact.tags?.length) ? await tagsOf(tx, ids) : new Map<string, string[]>()
+  const bring = facts.some((fact) => fact.attributes && Object.keys(fact.attributes).length > 0)
+  const attributes = bring ? await attributeLengths(tx, ids) : new Map<string, Record<string, number>>()
   const loads = ids.flatMap((id) => {
     const [its, names] = [tags.get(id) ?? [], attributes.get(id) ?? {}]
     if (its.length === 0 && Object.keys(names).length === 0) return []
@@ -71,6 +74,7 @@ async function loadsOf(tx: Tx, facts: Facts[]): Promise<Map<string, Load>> {
 
 /** How long each attribute of contacts is, with its name; contacts without any are left out. */
 async function attributeLengths(tx: Tx, ids: string[]): Promise<Map<string, Record<string, number>>> {
+  if (ids.length === 0) return new Map()
   const rows = await query<{ id: string; lengths: Record<string, number> }>(
     tx,
     sql`select c.id, (select jsonb_object_agg(a.key, length(a.key) + length(a.value)) from jsonb_each_text(c.attributes) a) as lengths

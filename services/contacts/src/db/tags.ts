@@ -21,6 +21,7 @@ export async function insertTags(tx: Tx, facts: Facts[]): Promise<void> {
 
 /** The tags that contacts carry, by contact; those without any are left out. */
 export async function tagsOf(tx: Tx, contactIds: string[]): Promise<Map<string, string[]>> {
+  if (contactIds.length === 0) return new Map()
   const rows = await query<{ id: string; tags: string[] }>(
     tx,
     sql`select v.id, t.tags from unnest(${contactIds}::uuid[]) v(id)

@@ -19,7 +19,7 @@ export async function applyContacts(tx: Tx, importId: string, at: Date, rows: Nu
     rows.map(({ phone }) => ({ accountId, identities: [phoneIdentity(phone)] })),
   )
   const contacts = rows.map((row, i) => ({ ...row, accountId, contactId: found.contactIds[i]!, importId }))
-  const full = await overfull(tx, contacts)
+  const full = await overfull(tx, contacts, found.created)
   const kept = contacts.filter((contact) => !full.has(contact))
   const tally = { created: 0, updated: 0, duplicates: 0 }
   const seen = new Set<string>()
