@@ -128,10 +128,10 @@ function isTooMuch(error: unknown): boolean {
   return failure === 'timeout' || failure === 'tooLarge' || sqlState(error) === '57014'
 }
 
-/** Without its cause, which would say that the database is away. */
+/** The campaign's own trouble, so without its cause, which would say that the database is away. */
 class PersonTooLarge extends AppError {
   constructor({ log }: Context, contactId: string, err: unknown) {
-    super('tooLarge', `Contact ${contactId} is too large to be put on the list in time`)
+    super('precondition', `Contact ${contactId} is too large to be put on the list in time`)
     log.warn({ err, contactId }, 'A person could not be put on a list in time')
   }
 }
@@ -142,7 +142,7 @@ async function tooSlow({ ctx, campaign: { id, accountId, filter } }: ListWork, f
   const tags = filter.tags.map((tag) => `"${tag}"`).join(', ')
   ctx.log.warn({ err, campaignId: id }, 'A page of an audience could not be read in time')
   if (from.tooSlow + 1 >= maxTooSlow)
-    throw new AppError('tooLarge', `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`)
+    throw new AppError('precondition', `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`)
   await ctx.db.transaction(accountId, (tx) => noteTooSlow(tx, id))
 }
 
