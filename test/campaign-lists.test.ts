@@ -110,7 +110,8 @@ test('people whom an earlier run has put on the list and whom the filter no long
     [id, randomUUID()],
   )
   await system.clients.campaigns.startCampaign({ id }, tenant)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ recipients: 5, accepted: 5 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ recipients: 5, accepted: 5, skipped: 0 })
+  expect(await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id])).toHaveLength(5)
 })
 
 test('of one account only its share of campaigns is prepared at the same moment; the others say that they wait', async () => {

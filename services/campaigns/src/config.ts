@@ -8,6 +8,7 @@ const environment = z.object({
   LOCKSTEP_ENCRYPTION_KEY: keySchema,
   LOCKSTEP_PLATFORM_KEY: keySchema,
   LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(defaultSendConcurrency),
+  LOCKSTEP_CAMPAIGN_RETENTION_DAYS: z.coerce.number().int().min(1).default(400),
   ...graphEnvironment,
 })
 
@@ -18,6 +19,8 @@ export interface Config extends BaseConfig {
   platformKey: Buffer
   /** Messages of one campaign that may be under way at once. */
   sendConcurrency: number
+  /** So long after its end a campaign's recipients and attempts are kept. */
+  retentionDays: number
   graphUrl: string
   graphVersion: string
   addresses: { accounts: string; contacts: string; templates: string; gateway: string }
@@ -31,6 +34,7 @@ export function readConfig(env: Environment): Config {
     encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
     platformKey: own.LOCKSTEP_PLATFORM_KEY,
     sendConcurrency: own.LOCKSTEP_SEND_CONCURRENCY,
+    retentionDays: own.LOCKSTEP_CAMPAIGN_RETENTION_DAYS,
     graphUrl: own.LOCKSTEP_GRAPH_URL,
     graphVersion: own.LOCKSTEP_GRAPH_VERSION,
     addresses: {

@@ -102,7 +102,8 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
 
 /** Adds a page to the list and moves the cursor past it, half by half where it is too much for one statement; false when another has. */
 async function addPeople(work: ListWork, from: Preparation, people: NewRecipient[]): Promise<boolean> {
-  const { id } = work.campaign
+  const { ctx, campaign } = work
+  const { id } = campaign
   const queued = people.filter(({ state }) => state === 'queued').length
   const page = { afterContact: people.at(-1)!.contactId, queued, skipped: people.length - queued }
   try {
@@ -113,7 +114,7 @@ async function addPeople(work: ListWork, from: Preparation, people: NewRecipient
     })
   } catch (error) {
     if (!isTooMuch(error) || work.signal.aborted) throw error
-    if (people.length === 1) throw new PersonTooLarge(page.afterContact, error)
+    if (people.length === 1) throw new PersonTooLarge(ctx, page.afterContact, error)
     const half = Math.ceil(people.length / 2)
     const first = people.slice(0, half)
     if (!(await addPeople(work, from, first))) return false
@@ -127,20 +128,21 @@ function isTooMuch(error: unknown): boolean {
   return failure === 'timeout' || failure === 'tooLarge' || sqlState(error) === '57014'
 }
 
+/** The campaign's own trouble, so without its cause, which would say that the database is away. */
 class PersonTooLarge extends AppError {
-  constructor(contactId: string, cause: unknown) {
-    super('tooLarge', `Contact ${contactId} is too large to be put on the list in time`, { cause })
+  constructor({ log }: Context, contactId: string, err: unknown) {
+    super('precondition', `Contact ${contactId} is too large to be put on the list in time`)
+    log.warn({ err, contactId }, 'A person could not be put on a list in time')
   }
 }
 
 /** Counts that the next page could not be read in time, and gives up in words when it never can. */
-async function tooSlow({ ctx, campaign: { id, accountId, filter } }: ListWork, from: Preparation, cause: unknown): Promise<void> {
+async function tooSlow({ ctx, campaign: { id, accountId, filter } }: ListWork, from: Preparation, err: unknown): Promise<void> {
   const where = from.afterContact ? `after contact ${from.afterContact}` : 'at the first contact'
   const tags = filter.tags.map((tag) => `"${tag}"`).join(', ')
+  ctx.log.warn({ err, campaignId: id }, 'A page of an audience could not be read in time')
   if (from.tooSlow + 1 >= maxTooSlow)
-    throw new AppError('tooLarge', `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`, {
-      cause,
-    })
+    throw new AppError('precondition', `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`)
   await ctx.db.transaction(accountId, (tx) => noteTooSlow(tx, id))
 }
 

@@ -87,8 +87,8 @@ async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (a
     const contactId = contactOf(attemptId)
     const body = learned ?? optedOut(change)
     if (!contactId || !body) continue
-    const entry = { lane: 'contacts.learn', key: accountId, kind: 'learned', body: { ...body, contactId } satisfies Learned } as const
-    await feed(ctx, { ...tx, accountId }, entry)
+    const entry = { lane: 'contacts.learn', key: accountId, kind: 'learned', accountId } as const
+    await feed(ctx, tx, { ...entry, body: { ...body, contactId } satisfies Learned })
   }
 }
 
@@ -110,8 +110,7 @@ async function moveCampaigns(ctx: Context, tx: Tx, news: CampaignChange[], again
   const accounts = new Map(news.map(({ campaignId, accountId }) => [campaignId, accountId]))
   for (const campaignId of new Set(again.map((attempt) => attempt.campaignId))) {
     await moveCampaign(tx, campaignId, ['completed'], 'sending')
-    const accountId = accounts.get(campaignId)!
-    await feed(ctx, { ...tx, accountId }, { lane: 'campaigns.run', key: campaignId, kind: 'queued again' })
+    await feed(ctx, tx, { lane: 'campaigns.run', key: campaignId, kind: 'queued again', accountId: accounts.get(campaignId)! })
   }
 }
 

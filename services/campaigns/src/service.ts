@@ -16,6 +16,7 @@ import {
 import type { Config } from './config.ts'
 import { type Context, createContext } from './context.ts'
 import { expireSending } from './jobs/expire-sending.ts'
+import { forgetCampaigns, forgetEveryMs } from './jobs/forget-campaigns.ts'
 import { messageStatus } from './lanes/message-status.ts'
 import { runCampaign } from './lanes/run-campaign.ts'
 import { methods } from './rpc/index.ts'
@@ -29,6 +30,7 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
   up.use(await workSets(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus))
   up.use(sweepFeed(ctx))
   up.use(every(ctx, 'expire-sending', 5_000 * ctx.scale, expireSending))
+  up.use(every(ctx, 'forget-campaigns', forgetEveryMs, forgetCampaigns))
   up.use(measureFeed(ctx))
   const doors = up.use(
     await openDoors(ctx, [bind(CampaignsDefinition, ctx, methods, { operator: ['recordStatuses'] }), feedService(ctx, ctx.feed)]),

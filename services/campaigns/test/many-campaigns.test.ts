@@ -1,6 +1,7 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expireSending } from '../src/jobs/expire-sending.ts'
+import { forgetCampaigns } from '../src/jobs/forget-campaigns.ts'
 import { messageStatus } from '../src/lanes/message-status.ts'
 import { recordStatuses } from '../src/rpc/record-statuses.ts'
 import { campaignWith, openPlace, type Place, type Sent } from './setup.ts'
@@ -110,6 +111,36 @@ test('attempts of a dead process become unknown in all campaigns but the one tha
   await place.world.sql('drop trigger refuse on campaigns.attempts')
   await expireSending(place.ctx)
   for (const sent of all) expect(await statistics(sent)).toMatchObject({ unknown: 3 })
+})
+
+test('recipients and attempts of what ended too long ago are taken away, page by page; the others and all statistics stay', async () => {
+  const [old, young, sending] = [
+    await campaignWith(place, 'accepted', 2_500),
+    await campaignWith(place, 'accepted', 2),
+    await campaignWith(place, 'accepted', 2),
+  ]
+  const ended = (sent: Sent, state: string, days: number) =>
+    place.world.sql('update campaigns.campaigns set state = $2, finished_at = now() - $3 * interval $$1 day$$ where id = $1', [
+      sent.campaignId,
+      state,
+      days,
+    ])
+  await ended(old, 'completed', 401)
+  await ended(young, 'completed', 399)
+  await ended(sending, 'sending', 500)
+  await forgetCampaigns(place.ctx)
+  const rows = async ({ campaignId }: Sent) =>
+    (
+      await place.world.sql(
+        `select (select count(*)::int from campaigns.recipients where campaign_id = $1) as recipients,
+                (select count(*)::int from campaigns.attempts where campaign_id = $1) as attempts,
+                (select forgotten_at is not null and emptied_at is not null from campaigns.campaigns where id = $1) as forgotten`,
+        [campaignId],
+      )
+    )[0]
+  expect(await rows(old)).toEqual({ recipients: 0, attempts: 0, forgotten: true })
+  expect(await statistics(old)).toMatchObject({ accepted: 2_500 })
+  for (const sent of [young, sending]) expect(await rows(sent)).toEqual({ recipients: 2, attempts: 2, forgotten: false })
 })
 
 test('no index holds what a status changes, so that rows are written in place', async () => {

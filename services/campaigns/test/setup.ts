@@ -13,7 +13,15 @@ export async function openPlace(): Promise<Place> {
   const world = up.use(await createWorld())
   const addresses = { accounts: '127.0.0.1:1', contacts: '127.0.0.1:1', templates: '127.0.0.1:1', gateway: '127.0.0.1:1' }
   const { encryptionKey, platformKey } = world
-  const own = { encryptionKey, platformKey, sendConcurrency: 1, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0', addresses }
+  const own = {
+    encryptionKey,
+    platformKey,
+    sendConcurrency: 1,
+    retentionDays: 400,
+    graphUrl: 'http://127.0.0.1:1',
+    graphVersion: 'v24.0',
+    addresses,
+  }
   const ctx = up.use(await createContext({ ...world.base('campaigns'), ...own }, { scale: 0.1 }))
   const opened = up.move()
   return { world, ctx, [Symbol.asyncDispose]: () => opened.disposeAsync() }

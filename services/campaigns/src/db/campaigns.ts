@@ -45,6 +45,30 @@ export async function hasEndedUnsent(tx: Tx, campaignId: string): Promise<boolea
   return row !== undefined
 }
 
+/** Ended campaigns of all accounts whose recipients are kept no longer, oldest first. */
+export function campaignsToForget(db: Database, before: Date, limit: number): Promise<{ accountId: string; campaignId: string }[]> {
+  return db.statement(sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_to_forget(${before}, ${limit})`)
+}
+
+/** Whether a campaign has ended for good; holds it so until the commit. */
+export async function hasEnded(tx: Tx, campaignId: string): Promise<boolean> {
+  const row = await queryOne(
+    tx,
+    sql`select from campaigns where id = ${campaignId} and state in ('completed', 'cancelled') for no key update`,
+  )
+  return row !== undefined
+}
+
+/** Notes that a campaign's recipients are kept no longer, before the first of them goes. */
+export async function noteForgotten(tx: Tx, id: string): Promise<void> {
+  await sql`update campaigns set forgotten_at = now() where id = ${id} and forgotten_at is null`.execute(tx.sql)
+}
+
+/** Notes that a campaign's recipients are gone. */
+export async function noteEmptied(tx: Tx, id: string): Promise<void> {
+  await sql`update campaigns set emptied_at = now() where id = ${id}`.execute(tx.sql)
+}
+
 /** Moves a campaign on from one of `from`; false when it is in none of them. */
 export async function moveCampaign(
   tx: Tx,

@@ -60,6 +60,17 @@ export async function removePage(
   return end.rows < limit ? null : end.id
 }
 
+/** Takes a page of recipients and their attempts away for good; answers the last of them, or null when it was the last page. */
+export async function forgetPage(tx: Tx, campaignId: string, after: string, limit: number): Promise<string | null> {
+  await reachByIndex(tx)
+  const end = await endOfPage(tx, campaignId, after, limit)
+  if (!end) return null
+  const inPage = (column: string) => sql`${sql.ref(column)} > ${after}::bigint and ${sql.ref(column)} <= ${end.id}::bigint`
+  await sql`delete from attempts where campaign_id = ${campaignId} and ${inPage('recipient_id')}`.execute(tx.sql)
+  await sql`delete from recipients where campaign_id = ${campaignId} and ${inPage('id')}`.execute(tx.sql)
+  return end.rows < limit ? null : end.id
+}
+
 export interface Claimed {
   recipientId: string
   attemptId: string

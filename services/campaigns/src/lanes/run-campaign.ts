@@ -1,6 +1,6 @@
 import { AppError, laneSettings } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
-import { type EntryVerdict, isInfrastructure, type LaneHandler } from '@lockstep/service'
+import { type EntryVerdict, type LaneHandler, troubleOf } from '@lockstep/service'
 import { clearList } from '../clearing.ts'
 import type { Context } from '../context.ts'
 import { findCampaign, moveCampaign } from '../db/campaigns.ts'
@@ -16,7 +16,7 @@ export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries
   try {
     laterMs = await step(ctx, campaign, lease.signal)
   } catch (error) {
-    if (isInfrastructure(error) || !isLastTry(entries)) throw error
+    if (troubleOf(error) === 'away' || !isLastTry(entries)) throw error
     laterMs = (await giveUp(ctx, campaign, error)) ? null : 0
   }
   return laterMs === null ? [] : entries.map(({ id }): EntryVerdict => ({ id, laterMs }))

@@ -34,7 +34,8 @@ export const statistics: Invariant = {
   rows: 'afterLog',
   needs: 'rows',
   checked: `select count(*) from campaigns.campaigns where state <> 'preparing'`,
-  // While a list is made, or taken away again, it changes page by page; it is counted when it is complete, or empty.
+  // While a list is made, or taken away again, it changes page by page; it is counted when it is complete, or empty. Of what is
+  // kept no longer the statistics stay.
   violations: `
     with recount as (
       select campaign_id, ${counts.join(', ')}
@@ -47,7 +48,7 @@ export const statistics: Invariant = {
     left join campaigns.campaign_statistics s on s.campaign_id = c.id
     left join recount n on n.campaign_id = c.id
     cross join lateral (values ${values.join(', ')}) v(name, counted, recount)
-    where c.state <> 'preparing' and not exists (select from campaigns.preparations p where p.campaign_id = c.id)
+    where c.state <> 'preparing' and c.forgotten_at is null and not exists (select from campaigns.preparations p where p.campaign_id = c.id)
       and v.counted is distinct from v.recount::integer
     order by c.id`,
 }

@@ -20,9 +20,13 @@ export class Campaigns extends Migration {
         created_at timestamptz not null,
         started_at timestamptz,
         resumed_at timestamptz,
-        finished_at timestamptz
+        finished_at timestamptz,
+        -- Since when its recipients and attempts are kept no longer, and when the last of them was gone.
+        forgotten_at timestamptz,
+        emptied_at timestamptz
       );
-      create index campaigns_account on campaigns (account_id, id);${tenantTable('campaigns', 'campaigns')}`)
+      create index campaigns_account on campaigns (account_id, id);
+      create index campaigns_kept on campaigns (finished_at) where state in ('completed', 'cancelled') and emptied_at is null;${tenantTable('campaigns', 'campaigns')}`)
     this.addSql(recipients)
     this.addSql(attempts)
 
@@ -142,6 +146,14 @@ const functions = `
       select c.account_id, c.id from sending s join campaigns c on c.id = s.campaign_id
       where exists (select from attempts a where a.outcome = 'sending' and a.campaign_id = s.campaign_id and a.claimed_at < older_than)
       limit at_most
+    $$;
+
+  create function campaigns_to_forget(ended_before timestamptz, at_most integer) returns table (account_id uuid, campaign_id uuid)
+    language sql stable security definer set search_path = campaigns, pg_temp
+    as $$
+      select c.account_id, c.id from campaigns c
+      where c.state in ('completed', 'cancelled') and c.emptied_at is null and c.finished_at < ended_before
+      order by c.finished_at limit at_most
     $$;
 
   -- Plans that were made while the tables were small would stay for as long as their connections.
