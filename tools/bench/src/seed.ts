@@ -27,14 +27,14 @@ export async function seedTenants({ sql, encryptionKey }: World, count: number):
   const tenants = Array.from({ length: count }, () => {
     return { accountId: randomUUID(), appId: randomUUID(), appSecret: randomBytes(16).toString('hex') }
   })
-  const sealed = (text: (tenant: SeededTenant) => string) =>
-    tenants.map((tenant) => secrets.seal(text(tenant), secretPlaces.app(tenant.appId, tenant.accountId)))
+  const sealedSecrets = tenants.map((t) => secrets.seal(t.appSecret, secretPlaces.appSecret(t.appId, t.accountId)))
+  const sealedTokens = tenants.map((t) => secrets.seal('verify', secretPlaces.appVerifyToken(t.appId, t.accountId)))
   await sql(
     `with given as (select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) v(account, app, secret, token)),
        a as (insert into accounts.accounts (id, name, created_at) select account, 'Seeded ' || account, now() - interval '1 day' from given)
      insert into accounts.apps (id, account_id, name, meta_app_id, sealed_secret, sealed_verify_token, created_at)
      select app, account, 'Seeded', app::text, secret, token, now() - interval '1 day' from given`,
-    [tenants.map((t) => t.accountId), tenants.map((t) => t.appId), sealed((t) => t.appSecret), sealed(() => 'verify')],
+    [tenants.map((t) => t.accountId), tenants.map((t) => t.appId), sealedSecrets, sealedTokens],
   )
   return tenants
 }
