@@ -68,7 +68,7 @@ test('a bench that does not exist is refused with the list of those that do', as
 })
 
 test('CPU of a process counts what its children used, also those that have ended, and leaves out those that only measure', async () => {
-  const work = "while (process.cpuUsage().user < 300_000); setInterval(() => {}, 1000)"
+  const work = 'while (process.cpuUsage().user < 300_000); setInterval(() => {}, 1000)'
   const script = `
     const { spawnSync, spawn } = require('node:child_process')
     spawnSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 300_000);'])
