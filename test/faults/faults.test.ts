@@ -25,5 +25,5 @@ test.each(faultScenarios)(
       expect.fail(`${(error as Error).message}\nseed ${seed}\n${run.history.join('\n')}`)
     }
   },
-  120_000,
+  240_000, // two scenarios run in real time
 )

@@ -77,7 +77,7 @@ test('no statement of any service goes through a table that grows', async () => 
   })
   expect([...roles]).toEqual(expect.arrayContaining(services.map((service) => service.replaceAll('-', '_'))))
   expect(summary(scans.filter((scan) => scan.role !== 'postgres' && !isExempt(scan, exemptions)))).toEqual([])
-}, 120_000)
+}, 300_000)
 
 /** Whether a relation has grown. Throws when a table that grows was left empty: then nothing could be said about it. */
 async function grownRelations({ world }: TestStack): Promise<(schema: string, relation: string) => boolean> {

@@ -145,8 +145,8 @@ function writeReport(outcomes: Outcome[], tookMs: number): void {
 Written by \`${command}\`: ${took}.
 
 Each run starts the system with real PostgreSQL, NATS and Redis and the Meta simulator, takes processes, servers or outcomes away in the
-middle of a send, and ends with the audit: a violation is any broken invariant. All times are scaled by a fifth, so that I8 (rates) is left
-to \`test/limits.test.ts\`, which judges it in full time.
+middle of a send, and ends with the audit: a violation is any broken invariant. All times are scaled by a fifth, but for
+neighbour and wide, which run in real time; I8 (rates) is left to \`test/limits.test.ts\`, which judges it in full time.
 
 ${table}
 

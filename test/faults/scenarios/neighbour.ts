@@ -39,6 +39,13 @@ export const neighbour: FaultScenario = {
     const seen = await lookOn(run, watcher, people, attack())
 
     const { time, fact, passes, end } = judge(run)
+    const idle = Object.entries(seen.attack).filter(([, { done, refused }]) => done + refused === 0)
+    fact(
+      'the neighbour does all that it can',
+      idle.length ? `not: ${idle.map(([what]) => what).join(', ')}` : 'it does',
+      'each thing',
+      idle.length === 0,
+    )
     time("another tenant's STOP counts in its contact's row after its 200", seen.stopMs, 'most', stopCountsMs)
     fact("another tenant's STOPs that counted", `${seen.stopped} of ${seen.stops}`, 'all', seen.stopped === seen.stops && seen.stops > 0)
     time('CheckSendable of another tenant', seen.checkMs, 'p99', checkMs)
@@ -50,7 +57,7 @@ export const neighbour: FaultScenario = {
       seen.refused.length === 0,
     )
     await passes('the campaign of the other tenant completes', async () => {
-      await stack.untilCampaign(tenant, id, 'completed', 60_000)
+      await stack.untilCampaign(tenant, id, 'completed', 120_000) // as L1 says
     })
     await passes('the work of all is done in the end', () => stack.settled(sizes[size].settleMs))
     await passes('the audit is clean (I1–I12, settled)', async () => assertClean(await stack.audit({ settled: true })))
@@ -90,7 +97,7 @@ async function startNeighbour(run: FaultRun, size: Size): Promise<() => Promise<
 }
 
 async function letLoose(run: FaultRun, child: ChildProcess, plan: NeighbourPlan): Promise<NeighbourReport> {
-  setPriority(child.pid!, 10) // it stands for other machines: it may fill these processes' queues, not take their CPU
+  setPriority(child.pid!, 5) // it stands for other machines: it may fill these processes' queues, not take their CPU
   run.note('the neighbour begins')
   const ended = once(child, 'message')
   child.send(plan)
@@ -106,6 +113,7 @@ async function letLoose(run: FaultRun, child: ChildProcess, plan: NeighbourPlan)
 }
 
 interface Seen {
+  attack: NeighbourReport
   stopMs: number[]
   stops: number
   stopped: number
@@ -115,9 +123,9 @@ interface Seen {
 }
 
 /** Does as another tenant what must not suffer, until the neighbour is through, and measures it. */
-async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[], attack: Promise<unknown>): Promise<Seen> {
+async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[], attack: Promise<NeighbourReport>): Promise<Seen> {
   const { stack, tenant } = run
-  const seen: Seen = { stopMs: [], stops: 0, stopped: 0, checkMs: [], intakeMs: [], refused: [] }
+  const seen: Seen = { attack: {}, stopMs: [], stops: 0, stopped: 0, checkMs: [], intakeMs: [], refused: [] }
   const { contacts } = await stack.clients.contacts.listContacts({ tag: 'victims', limit: 200 }, tenant)
   const contactIds = contacts.slice(0, 100).map(({ id }) => id)
   let over = false
@@ -135,9 +143,13 @@ async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[]
   }
   const saying = (i: number, text: string) => timed(seen.intakeMs, () => say(run, people[i % people.length]!, text, i))
   await Promise.all([
-    attack.finally(() => {
-      over = true
-    }),
+    attack
+      .then((report) => {
+        seen.attack = report
+      })
+      .finally(() => {
+        over = true
+      }),
     again(100, (i) => saying(100 + (i % 100), 'Is it still there?')),
     again(100, () => timed(seen.checkMs, () => stack.clients.contacts.checkSendable({ contactIds, marketing: true }, tenant))),
     again(500, async (i) => {

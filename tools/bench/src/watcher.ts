@@ -20,9 +20,14 @@ export async function openWatcher(url: string): Promise<Watcher> {
   closed.catch(opened.reject)
   const client = await opened.promise
   const [row] = (await client.query('select pg_backend_pid() as pid')).rows
+  let last: Promise<unknown> = Promise.resolve()
   return {
     pid: row.pid,
-    sql: async (text, values = [], name) => (await client.query({ text, values, ...(name && { name }) })).rows,
+    sql: async (text, values = [], name) => {
+      const result = last.then(() => client.query({ text, values, ...(name && { name }) })) // a session does one thing at a time
+      last = result.catch(() => undefined)
+      return (await result).rows
+    },
     async [Symbol.asyncDispose]() {
       closing.resolve()
       await closed

@@ -1,8 +1,11 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { benches } from '../src/bench.ts'
+import { meterProcesses, usedBetween } from '../src/cpu.ts'
 import { compare, figure, median, percentile, type Round, repeat } from '../src/measure.ts'
 import { replaceSection } from '../src/print.ts'
 import { mostInAnyWindow } from '../src/windows.ts'
@@ -62,4 +65,36 @@ test('a bench that does not exist is refused with the list of those that do', as
   const refused = promisify(execFile)(process.execPath, [main, 'lokcs'])
   await expect(refused).rejects.toMatchObject({ code: 2, stdout: '' })
   await expect(refused).rejects.toThrow(`There is no bench "lokcs". There are: ${Object.keys(benches).join(', ')}.`)
+})
+
+test('CPU of a process counts what its children used, also those that have ended, and leaves out those that only measure', async () => {
+  const work = 'while (process.cpuUsage().user < 300_000); setInterval(() => {}, 1000)'
+  const script = `
+    const { spawnSync, spawn } = require('node:child_process')
+    spawnSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 300_000);'])
+    console.log(spawn(process.execPath, ['-e', process.argv[1]]).pid)
+    setInterval(() => {}, 1000)`
+  const parent = spawn(process.execPath, ['-e', script, work], { stdio: ['ignore', 'pipe', 'ignore'] })
+  try {
+    const child = Number(String((await once(parent.stdout, 'data'))[0]))
+    const all = meterProcesses(() => [{ name: 'it', pid: parent.pid! }])
+    const without = meterProcesses(() => [{ name: 'it', pid: parent.pid!, except: [child] }])
+    await until(() => (all.read().it ?? 0) - (without.read().it ?? 0) >= 200_000)
+    expect(without.read().it).toBeGreaterThanOrEqual(200_000)
+    expect(usedBetween({ it: 1 }, { it: 3, later: 5 })).toEqual({ it: 2, later: 0 })
+    process.kill(child, 'SIGKILL')
+  } finally {
+    parent.kill('SIGKILL')
+  }
+})
+
+test('processes of one name are added up, and one that has ended counts nothing', () => {
+  const meter = meterProcesses(() => [
+    { name: 'two', pid: process.pid },
+    { name: 'two', pid: process.pid },
+    { name: 'gone', pid: 2 ** 22 + 1 },
+  ])
+  const one = meterProcesses(() => [{ name: 'one', pid: process.pid }]).read().one!
+  expect(meter.read().two).toBeGreaterThanOrEqual(2 * one)
+  expect(meter.read().gone).toBe(0)
 })
