@@ -21,6 +21,9 @@ const roleSettings = {
     statement_timeout: '60s',
     idle_in_transaction_session_timeout: '60s',
     random_page_cost: '1.1', // no disk that turns; with 4, whole tables are read for a hundred rows
+    // Plans are kept with their statement's name. One that was made while a table was empty would read all of it when it is full:
+    // what has an index uses it from the first row on.
+    enable_seqscan: 'off',
   },
   owner: { lock_timeout: '10s' },
 }

@@ -43,7 +43,15 @@ export async function openStack() {
   const gateway = at(gatewayService)
   const contacts = at(up.use(await startContacts({ ...world.base('contacts'), campaignsAddress: nowhere }, { scale })))
   const addresses = { accounts, contacts, gateway, templates: nowhere }
-  const campaignsConfig = { ...world.base('campaigns'), ...graph, encryptionKey, platformKey, sendConcurrency: 4, retentionDays: 400, addresses }
+  const campaignsConfig = {
+    ...world.base('campaigns'),
+    ...graph,
+    encryptionKey,
+    platformKey,
+    sendConcurrency: 4,
+    retentionDays: 400,
+    addresses,
+  }
   const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
   const config: Config = {
     ...world.base('conversations'),
