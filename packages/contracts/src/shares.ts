@@ -34,7 +34,13 @@ export const shares = {
   body_keys: {
     of: 'body',
     limit: 256,
-    unit: "distinct lane keys of its app's own, and as many of others",
+    unit: "distinct lane keys of its app's own, and as many fields",
+    over: 'the parts of further keys are kept without a lane',
+  },
+  body_other_keys: {
+    of: 'body',
+    limit: 32,
+    unit: "distinct lane keys that are not its app's",
     over: 'the parts of further keys are kept without a lane',
   },
   body_tokens: {

@@ -10,8 +10,8 @@ export interface LanePick {
 export interface SplitOptions {
   /** The lane that the token of a status names, or undefined when it is none of ours: then the status goes to its number's lane. */
   verifyToken(phoneNumberId: string, token: unknown): LanePick | undefined
-  /** So many distinct keys that are the signer's own, and as many others, have parts of their own; without it a body has no bounds. */
-  maxKeys?: number
+  /** So many distinct keys that are the signer's own, so many others, and so many fields have parts of their own; without it a body has no bounds. */
+  maxKeys?: { own: number; other: number; fields: number }
   isOwn?(lane: LaneName, key: string, field: string | null): boolean
 }
 
@@ -70,13 +70,13 @@ interface Groups extends Map<string, Group> {
   admits(address: Address, field: string | null): boolean
 }
 
-function openGroups({ maxKeys = Number.POSITIVE_INFINITY, isOwn = () => true }: SplitOptions): Groups {
+function openGroups({ maxKeys, isOwn = () => true }: SplitOptions): Groups {
   const named = { own: new Set<string>(), other: new Set<string>(), fields: new Set<string>() }
   return Object.assign(new Map<string, Group>(), {
     admits({ lane, key }: Address, field: string | null) {
       const kind = lane === null ? 'fields' : isOwn(lane, key!, field) ? 'own' : 'other'
       const name = (lane === null ? field : key) ?? ''
-      if (!named[kind].has(name) && named[kind].size >= maxKeys) return false
+      if (maxKeys && !named[kind].has(name) && named[kind].size >= maxKeys[kind]) return false
       named[kind].add(name)
       return true
     },

@@ -31,6 +31,8 @@ export interface SplitRules {
   onForged?: () => void
 }
 
+const maxKeys = { own: shares.body_keys.limit, other: shares.body_other_keys.limit, fields: shares.body_keys.limit }
+
 /**
  * The parts of a body that an app signed; one about a number or WABA that is not the app's is `unclaimed`. A status whose token is
  * ours for a number that the app has or had waits in its campaign's lane, any other in the number's.
@@ -46,9 +48,7 @@ export function partsOf(raw: Buffer, app: App | undefined, rules: SplitRules): N
     return isOurs && named?.kind === 'c' ? { lane: 'webhooks.campaign' as const, key: named.ownerId } : undefined
   }
   const isOwn = (lane: LaneName, key: string, field: string | null) => app !== undefined && owns(app, lane, key, field)
-  return splitWebhook(raw, { verifyToken, isOwn, ...(isBounded && { maxKeys: shares.body_keys.limit }) }).map((part) =>
-    toNewPart(part, raw, isOwn),
-  )
+  return splitWebhook(raw, { verifyToken, isOwn, ...(isBounded && { maxKeys }) }).map((part) => toNewPart(part, raw, isOwn))
 }
 
 function toNewPart(

@@ -110,8 +110,8 @@ test('of a body with 5,000 made-up numbers a share is kept by number, the rest w
     return { parts: its.length, elements: its.reduce((sum, part) => sum + part.elements, 0), open: its.filter((part) => part.open).length }
   }
   expect(summary(null)).toEqual({ parts: 2, elements: 2, open: 2 })
-  expect(summary('unclaimed')).toEqual({ parts: shares.body_keys.limit, elements: shares.body_keys.limit, open: 0 })
-  expect(summary('over_share')).toMatchObject({ elements: 5_000 - shares.body_keys.limit, open: 0 })
+  expect(summary('unclaimed')).toEqual({ parts: shares.body_other_keys.limit, elements: shares.body_other_keys.limit, open: 0 })
+  expect(summary('over_share')).toMatchObject({ elements: 5_000 - shares.body_other_keys.limit, open: 0 })
   expect(summary('over_share').parts).toBeLessThan(50)
   expect(await gateway.metric('lockstep_webhook_parts_total', { outcome: 'over_share' })).toBe(summary('over_share').parts)
 
