@@ -55,8 +55,8 @@ export async function connectionIntervals(tx: Tx, asked: IntervalsAsked): Promis
   const rows = await query<Omit<ConnectionInterval, 'disconnectedAtMs'> & { disconnectedAtMs: number | null }>(
     tx,
     sql`select id, account_id as "accountId", phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
-               (extract(epoch from connected_at) * 1000)::float8 as "connectedAtMs",
-               (extract(epoch from disconnected_at) * 1000)::float8 as "disconnectedAtMs"
+               floor(extract(epoch from connected_at) * 1000)::float8 as "connectedAtMs",
+               floor(extract(epoch from disconnected_at) * 1000)::float8 as "disconnectedAtMs"
         from connections_between(${phoneNumberIds}, ${wabaIds}, ${from}, ${until})`,
   )
   return rows.map((row) => ({ ...row, disconnectedAtMs: row.disconnectedAtMs ?? undefined }))

@@ -48,7 +48,7 @@ export function newestParts(tx: Tx, outcome: string, limit: number): Promise<Par
         )
         select id::text, body_id as "bodyId", app_id::text as "appId", coalesce(lane, '') as lane, coalesce(key, '') as key, coalesce(field, '') as field,
                coalesce(outcome, 'open') as outcome, coalesce(reason, '') as reason,
-               (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", coalesce(bytes, '') as content
+               floor(extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", coalesce(bytes, '') as content
         from (select *, sum(length(bytes)) over (order by id desc) - length(bytes) as before from newest) n
         where before < ${maxListedBytes} or before is null order by n.id desc limit ${limit}`,
   )
