@@ -32,7 +32,7 @@ test('what docs/reference/conflict-analysis.md wants monitored, and figures of l
     'lock_held_seconds',
     'feed_open',
     'feed_oldest_seconds',
-    'lane_active_keys',
+    'lane_active_partitions',
     'db_transaction_seconds',
   ])
     expect(campaigns, name).toContain(`lockstep_${name}`)

@@ -33,15 +33,15 @@ export const messageRows: Guard = {
   statements: [
     {
       in: 'insert into messages',
-      replace: String.raw`order by v\.wamid\s+on conflict \(connection_id, wamid\) do nothing`,
+      replace: String.raw`order by v\."connectionId", v\.wamid\s+on conflict \(connection_id, wamid\) do nothing`,
       by: 'where not exists (select from messages m where m.wamid = v.wamid)',
     },
     {
       in: 'insert into conversations',
-      replace: String.raw`order by v\.contact_id\s+on conflict \(connection_id, contact_id\) do nothing`,
+      replace: String.raw`order by v\.connection_id, v\.contact_id\s+on conflict \(connection_id, contact_id\) do nothing`,
       by: 'where not exists (select from conversations c where c.contact_id = v.contact_id)',
     },
-    { in: 'select id, contact_id as "contactId" from conversations', replace: ' for update', by: '' },
+    { in: 'select c.id, c.connection_id as "connectionId"', replace: ' for update of c', by: '' },
   ],
   drop: [
     'alter table conversations.messages drop constraint messages_connection_id_wamid_key',

@@ -70,6 +70,7 @@ export function openHeldPartitions(scale: number): HeldPartitions {
       const { partition: number, lease } = partition
       const before = held.get(number)
       clearTimeout(before?.linger)
+      before?.partition.release()
       const it: Held = { partition, since: performance.now(), look: true, runs: before?.runs ?? new Set() }
       held.set(number, it)
       lease.signal.addEventListener('abort', () => {

@@ -34,7 +34,8 @@ export interface Context extends BaseContext {
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   await using up = new AsyncDisposableStack()
   const base = up.use(await createBaseContext(config, entities, overrides))
-  const checks = up.use(await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: checkConnections }))
+  const own = up.use(await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: checkConnections }))
+  const checks = overrides.around?.({ ...base, db: own }).db ?? own
   const imports = { sliceMs: laneSettings.sliceMs * base.scale, statementMs: importStatementMs, ...overrides.imports }
   const campaigns = up.use(remoteFeed(config.campaignsAddress, config.tls))
   return started({ ...base, config, checks, imports, ownFeed: localFeed(base), campaigns }, up)
