@@ -157,6 +157,10 @@ export const laneSettings = {
   paceMs: 10,
   /** A further set begins beside one that takes longer than this. */
   besideMs: 50,
+  /** Sets are made as large as can be handled in this: what comes meanwhile waits for one set, and then is in the next. */
+  setMs: 250,
+  /** No smaller ones, however slow it goes. */
+  minSetEntries: 50,
   /** Tries of one entry before it is dead. */
   maxTries: 3,
   /** A failed entry is due again after this, times its tries so far. */

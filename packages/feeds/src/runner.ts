@@ -44,6 +44,7 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
   let lastTakeAt = Number.NEGATIVE_INFINITY
   let isolatedUntil = Number.NEGATIVE_INFINITY
   let pausedUntil = Number.NEGATIVE_INFINITY
+  let setEntries: number = laneSettings.takeEntries
 
   const ring = (partition: number) => {
     if (!held.has(partition)) return ctx.messaging.ringPartition(lane, partition)
@@ -94,7 +95,7 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
   /** What a take leaves out: keys that run or rest, and accounts that have all their places. */
   function exceptions() {
     const exceptKeys = [...[...runs].flatMap((run) => [...run.keys]), ...resting.keys()]
-    if (plan.by === 'sets') return { exceptKeys }
+    if (plan.by === 'sets') return { exceptKeys, maxEntries: setEntries }
     const places = Map.groupBy(runs, (run) => run.accountId)
     const exceptAccounts = [...places].flatMap(([id, its]) => (id && its.length >= plan.maxOfAccount ? [id] : []))
     return { exceptKeys, exceptAccounts, maxKeys: plan.maxActive - runs.size }
@@ -142,10 +143,17 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     )
     runs.delete(run)
     putOff(run, handled, accounts.size > 1 || (accounts.has('') && keys.size > 1))
+    fit(entries.length, performance.now() - run.startedAt)
     runSize(entries.length, { lane })
     runSeconds((performance.now() - run.startedAt) / 1000, { lane })
     held.end(run)
     pump()
+  }
+
+  /** Makes the next sets as large as can be handled in `setMs` at the pace of this one. A small set says little. */
+  function fit(entries: number, ms: number): void {
+    const { setMs, takeEntries, minSetEntries } = laneSettings
+    if (entries >= minSetEntries) setEntries = Math.round(Math.max(minSetEntries, Math.min(takeEntries, (entries * setMs) / ms)))
   }
 
   /** Handles and settles; never rejects. */

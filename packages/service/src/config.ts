@@ -28,7 +28,7 @@ const baseEnvironment = z.object({
   LOCKSTEP_LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
   LOCKSTEP_STREAM_REPLICAS: integer(1, 5).default(3),
   LOCKSTEP_POOL_SIZE: integer(2, 100).default(10),
-  LOCKSTEP_DRAIN_MS: integer(0, 600_000).default(15_000),
+  LOCKSTEP_DRAIN_MS: integer(0, 600_000).default(10_000),
 })
 
 export interface BaseConfig {

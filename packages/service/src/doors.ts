@@ -19,6 +19,17 @@ export async function openDoors(ctx: BaseContext, served: Served[]): Promise<Sta
   return { grpcPort: rpc.port, healthPort: health.port, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
+/** Opens things that don't need each other. They stop at the same time: all of them take no longer than the slowest. */
+export async function sideBySide(opening: Promise<AsyncDisposable>[]): Promise<AsyncDisposable> {
+  const opened = await Promise.allSettled(opening)
+  const parts = opened.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+  const stop = async () => void (await Promise.all(parts.map((part) => part[Symbol.asyncDispose]())))
+  const failed = opened.find((each) => each.status === 'rejected')
+  if (!failed) return { [Symbol.asyncDispose]: stop }
+  await stop()
+  throw failed.reason
+}
+
 /** Everything a service opened, as one thing to stop, with the ports of its doors. */
 export function started<Ports extends object>(ports: Ports, stack: AsyncDisposableStack): Ports & AsyncDisposable {
   const opened = stack.move()

@@ -6,7 +6,7 @@ import { query, sql } from '@lockstep/database'
 import { appendFeed } from '@lockstep/feeds'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BaseContext, feed, type LaneHandler, localFeed, sweepFeed, work } from '../src/index.ts'
+import { type BaseContext, createBaseContext, feed, type LaneHandler, localFeed, sideBySide, sweepFeed, work } from '../src/index.ts'
 import { lane, type Producer, startConsumer, startProducer, writeEffects } from './fixtures/lane.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
@@ -206,4 +206,23 @@ test('a key that never runs dry gives its lane back, and a stop waits for the ba
   await ctx.db.transaction(accountId, (tx) => feed(ctx, tx, { lane, key: 'endless' }))
   await ctx.messaging.flush()
   expect(batches).toBe(stopped)
+})
+
+test('a stop whose handlers never end takes the time of one lane, not of all: Kubernetes gives a service 30 s', async () => {
+  const drainMs = 1_000
+  const ctx = stack.use(await createBaseContext({ ...world.base('campaigns'), drainMs }, [], { scale: 0.05 }))
+  const begun = new Set<string>()
+  const stuck: LaneHandler<BaseContext> = async (_ctx, key) => {
+    begun.add(key)
+    return new Promise(() => undefined)
+  }
+  const both = await sideBySide([work(ctx, lane, localFeed(ctx), stuck), work(ctx, 'campaigns.run', localFeed(ctx), stuck)])
+  await ctx.db.transaction(accountId, async (tx) => {
+    await feed(ctx, tx, { lane, key: 'a' })
+    await feed(ctx, tx, { lane: 'campaigns.run', key: 'b' })
+  })
+  await until(() => begun.size === 2)
+  const startedAt = performance.now()
+  await both[Symbol.asyncDispose]()
+  expect(performance.now() - startedAt).toBeLessThan(2 * drainMs)
 })

@@ -114,6 +114,15 @@ export function textOf(value: unknown): string | undefined {
   return json.isRawJSON(value) ? value.rawJSON : undefined
 }
 
+/** The longest that Meta is seen to give has about 130 characters; no index could hold one of thousands. */
+const maxIdLength = 512
+
+/** An id of Meta's; undefined for what is none, or longer than any can be. */
+export function idOf(value: unknown): string | undefined {
+  const id = textOf(value)
+  return id !== undefined && id.length <= maxIdLength ? id : undefined
+}
+
 /** Text as PostgreSQL takes it: without U+0000, and with halves of surrogate pairs replaced by U+FFFD. */
 export function cleanText(text: string): string {
   const whole = text.isWellFormed() ? text : text.toWellFormed()

@@ -1,4 +1,4 @@
-import { cleanJson, isObject, type JsonObject, objectOf, parseLossless, textOf } from './json.ts'
+import { cleanJson, idOf, isObject, type JsonObject, objectOf, parseLossless, textOf } from './json.ts'
 import { userIdPattern } from './message.ts'
 
 /** A file that a person sent: Meta keeps it for 7 days under its id (meta-cloud-api.md §4). */
@@ -83,8 +83,8 @@ function parsed(value: unknown): unknown {
 /** The message that a reaction, edit or deletion is about; undefined for every other type. */
 export function targetOf(type: string, message: JsonObject): string | undefined {
   const node = objectOf(message[type])
-  if (type === 'reaction') return textOf(node.message_id)
-  return type === 'edit' || type === 'revoke' ? textOf(node.original_message_id) : undefined
+  if (type === 'reaction') return idOf(node.message_id)
+  return type === 'edit' || type === 'revoke' ? idOf(node.original_message_id) : undefined
 }
 
 /** The emoji of a reaction, empty when it was taken back: Meta then sends an empty one or none. */

@@ -1,5 +1,5 @@
 import { codeOf } from './graph-errors.ts'
-import { cleanJson, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
+import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
 import {
   contentOf,
   emojiOf,
@@ -62,7 +62,7 @@ export interface InboundMessage extends Origin {
 export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
   return elements(parsed, 'messages', 'messages').flatMap(({ item, value, phoneNumberId, wabaId }) => {
     const message = cleanJson(item) as JsonObject
-    const wamid = textOf(message.id)
+    const wamid = idOf(message.id)
     if (!wamid) return []
     const sender = senderOf(message)
     const contact = contactOf(value, sender)
@@ -74,13 +74,13 @@ export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
       type,
       timestampMs: timestampMsOf(message.timestamp),
       from: sender.waId,
-      userId: sender.userId ?? textOf(contact?.user_id),
+      userId: sender.userId ?? idOf(contact?.user_id),
       profileName: textOf(objectOf(contact?.profile).name),
       text: displayText(type, message),
       stopText: stopText(type, message),
       button: isButton(type, message),
       row: isRow(type, message),
-      contextWamid: textOf(objectOf(message.context).id),
+      contextWamid: idOf(objectOf(message.context).id),
       targetWamid: targetOf(type, message),
       emoji: emojiOf(type, message),
       media: mediaOf(type, message),
@@ -93,13 +93,13 @@ export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
   })
 }
 
-const senderOf = (message: JsonObject): MetaIds => idsOf(textOf(message.from), textOf(message.from_user_id))
+const senderOf = (message: JsonObject): MetaIds => idsOf(idOf(message.from), idOf(message.from_user_id))
 
 function contactOf(value: JsonObject, { waId, userId }: MetaIds): JsonObject | undefined {
   const contacts = listOf(value.contacts).filter(isObject)
   const found =
-    contacts.find((contact) => userId !== undefined && [textOf(contact.user_id), textOf(contact.wa_id)].includes(userId)) ??
-    contacts.find((contact) => waId !== undefined && textOf(contact.wa_id) === waId)
+    contacts.find((contact) => userId !== undefined && [idOf(contact.user_id), idOf(contact.wa_id)].includes(userId)) ??
+    contacts.find((contact) => waId !== undefined && idOf(contact.wa_id) === waId)
   return found && (cleanJson(found) as JsonObject)
 }
 
@@ -135,7 +135,7 @@ export const isKnownStatus = (status: string): boolean => ['sent', 'delivered', 
 /** Statuses of a body, in its order. Elements without an id or a status are skipped. */
 export function statuses(parsed: ParsedWebhook): MessageStatus[] {
   return elements(parsed, 'messages', 'statuses').flatMap(({ item, phoneNumberId }) => {
-    const wamid = textOf(item.id)
+    const wamid = idOf(item.id)
     const status = textOf(item.status)
     if (!wamid || !status) return []
     return {
@@ -144,8 +144,8 @@ export function statuses(parsed: ParsedWebhook): MessageStatus[] {
       status,
       timestampMs: timestampMsOf(item.timestamp),
       token: textOf(item.biz_opaque_callback_data),
-      recipientId: textOf(item.recipient_id),
-      userId: textOf(item.recipient_user_id),
+      recipientId: idOf(item.recipient_id),
+      userId: idOf(item.recipient_user_id),
       participantId: participantOf(item),
       errors: errorsOf(item.errors),
       pricing: pricingOf(item),
@@ -188,7 +188,7 @@ export interface UserPreference {
 export function userPreferences(parsed: ParsedWebhook): UserPreference[] {
   return elements(parsed, 'user_preferences', 'user_preferences').flatMap(({ item, phoneNumberId }) => {
     const preference = textOf(item.value)
-    const { waId, userId } = idsOf(textOf(item.wa_id), textOf(item.user_id))
+    const { waId, userId } = idsOf(idOf(item.wa_id), idOf(item.user_id))
     if (!preference || !(waId ?? userId)) return []
     return { phoneNumberId, waId, userId, preference, category: textOf(item.category), timestampMs: timestampMsOf(item.timestamp) }
   })
@@ -207,10 +207,10 @@ export interface UserIdUpdate {
 export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
   return elements(parsed, 'user_id_update', 'user_id_update').flatMap(({ item, phoneNumberId }) => {
     const { previous, current } = objectOf(item.user_id)
-    const ids = { previous: textOf(previous), current: textOf(current) }
+    const ids = { previous: idOf(previous), current: idOf(current) }
     if (!ids.previous || !ids.current) return []
     const { timestamp, wa_id } = item
-    const { waId } = idsOf(textOf(wa_id), ids.current)
+    const { waId } = idsOf(idOf(wa_id), ids.current)
     return { phoneNumberId, waId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
   })
 }
@@ -242,7 +242,7 @@ export function templateEvents(parsed: ParsedWebhook): TemplateEvent[] {
   return changesIn(parsed, 'webhooks.template').flatMap((change) => {
     const value = cleanJson(change.value) as JsonObject
     const wabaId = wabaIdOf(change)
-    const templateId = textOf(value.message_template_id)
+    const templateId = idOf(value.message_template_id)
     if (!wabaId || !templateId) return []
     const quality = textOf(value.new_quality_score)
     const info = { ...objectOf(value.other_info), ...objectOf(value.rejection_info) }

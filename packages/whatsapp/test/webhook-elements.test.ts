@@ -217,3 +217,29 @@ test('readers never throw, whatever stands in a body', () => {
     { numRuns: 300 },
   )
 })
+
+test('an element whose id no index could hold has none, and its neighbours are read', () => {
+  const long = 'x'.repeat(6_000)
+  const text = (id: string, from = '4917000002') => ({ id, from, timestamp: '1790000000', type: 'text', text: { body: 'Hello' } })
+  const value = {
+    metadata: { phone_number_id: '1' },
+    messages: [
+      text('wamid.A'),
+      text(long),
+      text('wamid.B', long),
+      { ...text('wamid.C'), type: 'reaction', reaction: { message_id: long } },
+    ],
+    statuses: [
+      { id: long, status: 'sent' },
+      { id: 'wamid.S', status: 'sent', timestamp: '1790000000' },
+    ],
+  }
+  const body = { object: 'whatsapp_business_account', entry: [{ id: '2', changes: [{ field: 'messages', value }] }] }
+  const parsed = parseWebhook(Buffer.from(JSON.stringify(body)))
+  expect(inboundMessages(parsed).map(({ wamid, from, targetWamid }) => [wamid, from, targetWamid])).toEqual([
+    ['wamid.A', '4917000002', undefined],
+    ['wamid.B', undefined, undefined],
+    ['wamid.C', '4917000002', undefined],
+  ])
+  expect(statuses(parsed).map(({ wamid }) => wamid)).toEqual(['wamid.S'])
+})

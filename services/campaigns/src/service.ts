@@ -8,6 +8,7 @@ import {
   measureFeed,
   openDoors,
   type Started,
+  sideBySide,
   started,
   sweepFeed,
   work,
@@ -26,8 +27,8 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
   up.defer(() => finish(ctx))
-  up.use(await work(ctx, 'campaigns.run', ctx.feed, runCampaign))
-  up.use(await workSets(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus))
+  const lanes = [work(ctx, 'campaigns.run', ctx.feed, runCampaign), workSets(ctx, 'webhooks.campaign', ctx.webhooks, messageStatus)]
+  up.use(await sideBySide(lanes))
   up.use(sweepFeed(ctx))
   up.use(every(ctx, 'expire-sending', 5_000 * ctx.scale, expireSending))
   up.use(every(ctx, 'forget-campaigns', forgetEveryMs, forgetCampaigns))

@@ -1,6 +1,6 @@
 import { bind } from '@lockstep/rpc'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
-import { every, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work, workSets } from '@lockstep/service'
+import { every, feedService, measureFeed, openDoors, type Started, sideBySide, started, sweepFeed, work, workSets } from '@lockstep/service'
 import type { Config } from './config.ts'
 import { createContext, type Overrides } from './context.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
@@ -15,8 +15,8 @@ const maxImports = 4
 export async function start(config: Config, overrides?: Overrides): Promise<Started> {
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
-  up.use(await work(ctx, 'contacts.import', ctx.ownFeed, importContacts, { maxActive: maxImports }))
-  up.use(await workSets(ctx, 'contacts.learn', ctx.campaigns, learn))
+  const imports = work(ctx, 'contacts.import', ctx.ownFeed, importContacts, { maxActive: maxImports })
+  up.use(await sideBySide([imports, workSets(ctx, 'contacts.learn', ctx.campaigns, learn)]))
   up.use(sweepFeed(ctx))
   up.use(measureFeed(ctx))
   up.use(every(ctx, 'drop-abandoned-uploads', dropEveryMs * ctx.scale, dropAbandonedUploads))

@@ -1,6 +1,16 @@
 import { bind } from '@lockstep/rpc'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
-import { type BaseOverrides, feedService, measureFeed, openDoors, type Started, started, sweepFeed, work } from '@lockstep/service'
+import {
+  type BaseOverrides,
+  feedService,
+  measureFeed,
+  openDoors,
+  type Started,
+  sideBySide,
+  started,
+  sweepFeed,
+  work,
+} from '@lockstep/service'
 import type { Config } from './config.ts'
 import { createContext } from './context.ts'
 import { sync } from './lanes/sync.ts'
@@ -11,8 +21,7 @@ import { methods } from './rpc/index.ts'
 export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
   await using up = new AsyncDisposableStack()
   const ctx = up.use(await createContext(config, overrides))
-  up.use(await work(ctx, 'templates.sync', ctx.jobs, sync))
-  up.use(await work(ctx, 'webhooks.template', ctx.webhooks, templateUpdate))
+  up.use(await sideBySide([work(ctx, 'templates.sync', ctx.jobs, sync), work(ctx, 'webhooks.template', ctx.webhooks, templateUpdate)]))
   up.use(sweepFeed(ctx))
   up.use(measureFeed(ctx))
   const doors = up.use(await openDoors(ctx, [bind(TemplatesDefinition, ctx, methods), feedService(ctx, ctx.jobs)]))

@@ -18,10 +18,10 @@ const sizes = {
   full: { seconds: 20, campaigns: 10_000, csvFiles: 4, csvRows: 100_000, ownNumbers: 500, settleMs: 300_000, recipients: 1_000 },
 } as const
 
-/** A stop counts this long after its 200 at the latest. */
-const stopCountsMs = 2_000
-const checkMs = 200
-const intakeMs = 1_000
+/** A stop counts this long after its 200 at the latest; a check and a webhook take so long. */
+const bounds = { stopMs: 2_000, checkMs: 200, intakeMs: 1_000 }
+/** The short form runs beside other tests: there it is only asked that nobody is kept waiting for long. */
+const boundsOf = (size: Size): typeof bounds => (size === 'full' ? bounds : { stopMs: 15_000, checkMs: 5_000, intakeMs: 10_000 })
 
 export const neighbour: FaultScenario = {
   name: 'neighbour',
@@ -46,10 +46,10 @@ export const neighbour: FaultScenario = {
       'each thing',
       idle.length === 0,
     )
-    time("another tenant's STOP counts in its contact's row after its 200", seen.stopMs, 'most', stopCountsMs)
+    time("another tenant's STOP counts in its contact's row after its 200", seen.stopMs, 'most', boundsOf(size).stopMs)
     fact("another tenant's STOPs that counted", `${seen.stopped} of ${seen.stops}`, 'all', seen.stopped === seen.stops && seen.stops > 0)
-    time('CheckSendable of another tenant', seen.checkMs, 'p99', checkMs)
-    time('intake of another tenant', seen.intakeMs, 'p99', intakeMs)
+    time('CheckSendable of another tenant', seen.checkMs, 'p99', boundsOf(size).checkMs)
+    time('intake of another tenant', seen.intakeMs, 'p99', boundsOf(size).intakeMs)
     fact(
       "another tenant's webhooks and checks that were refused",
       `${seen.refused.length} ${seen.refused[0] ?? ''}`,
