@@ -37,9 +37,4 @@ export const exemptions: readonly Exemption[] = [
     text: 'from idempotency_keys where created_at < before order by account_id, key limit most',
     reason: 'Once in ten minutes, in the background; ordered by created_at it would need no scan.',
   },
-  {
-    table: 'feed_open',
-    text: 'select from feed_open where lane = $3 and slot >= s.first and slot <= s.last and (not_before is null or not_before <= now())',
-    reason: 'Goes past the entries that are put off: as many as campaigns, imports and failed parts wait, not as many as messages.',
-  },
 ]

@@ -191,7 +191,12 @@ export function slotOf(key: string): number {
 
 /** The partition that a key belongs to. */
 export function partitionOf(lane: LaneName, key: string): number {
-  return slotOf(key) >>> (slotBits - Math.log2(lanes[lane].partitions))
+  return partitionOfSlot(lane, slotOf(key))
+}
+
+/** The partition that has a slot. */
+export function partitionOfSlot(lane: LaneName, slot: number): number {
+  return slot >>> (slotBits - Math.log2(lanes[lane].partitions))
 }
 
 /** The first and the last slot of a partition. */

@@ -1,18 +1,21 @@
-import { type LaneName, lanes, slotsOf } from '@lockstep/contracts'
+import { type LaneName, lanes, partitionOfSlot, slotsOf } from '@lockstep/contracts'
 import { query, sql, type Tx } from '@lockstep/database'
 
-/** Partitions of a lane that have a due entry. */
+/** So many entries of a lane whose time has come are looked at: each partition is named by one of its own. */
+const maxLater = 2_000
+
+/** Partitions of a lane that have a due entry: one that was never put off, or whose time has come. */
 export async function duePartitions(tx: Tx, lane: LaneName): Promise<number[]> {
   const ranges = Array.from({ length: lanes[lane].partitions }, (_, partition) => slotsOf(lane, partition))
-  const rows = await query<{ partition: number }>(
+  const slots = await query<{ slot: number }>(
     tx,
-    sql`select (s.n - 1)::int as partition
-        from unnest(${ranges.map((r) => r.first)}::int[], ${ranges.map((r) => r.last)}::int[]) with ordinality s(first, last, n)
+    sql`select s.first as slot from unnest(${ranges.map((r) => r.first)}::int[], ${ranges.map((r) => r.last)}::int[]) s(first, last)
         cross join lateral (
-          select from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last
-            and (not_before is null or not_before <= now()) order by slot, key, id limit 1) due`,
+          select from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last and not_before is null limit 1) due
+        union
+        select slot from (select slot from feed_open where lane = ${lane} and not_before <= now() order by not_before limit ${maxLater}) l`,
   )
-  return rows.map((row) => row.partition)
+  return [...new Set(slots.map(({ slot }) => partitionOfSlot(lane, slot)))].sort((a, b) => a - b)
 }
 
 export interface FeedCounts {

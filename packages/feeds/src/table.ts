@@ -22,6 +22,8 @@ export const feedTable = `
     created_at timestamptz not null default now(),
     primary key (lane, slot, key, id)
   ) with (fillfactor = 80);
+  create index feed_open_fresh on feed_open (lane, slot) where not_before is null;
+  create index feed_open_later on feed_open (lane, not_before) where not_before is not null;
   create table feed_dead (
     id bigint primary key,
     lane text not null,

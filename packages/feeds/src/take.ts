@@ -34,8 +34,8 @@ export interface Taken {
   nextDueMs: number | null
 }
 
-/** Keys are walked from a random slot of each partition, so that none is always the last. */
-function spansOf({ lane, partitions }: Wanted): { first: number[]; last: number[] } {
+/** The slots of partitions, from a random one of each on, so that no key is always the last. */
+function spansOf(lane: LaneName, partitions: readonly number[]): { first: number[]; last: number[] } {
   const first: number[] = []
   const last: number[] = []
   for (const partition of partitions) {
@@ -57,7 +57,7 @@ function spansOf({ lane, partitions }: Wanted): { first: number[]; last: number[
 export async function takeFeed(tx: Tx, wanted: Wanted, content: FeedContent = ownContent): Promise<Taken> {
   const { lane, exceptKeys = [], exceptAccounts = [] } = wanted
   const { maxEntries = laneSettings.takeEntries, maxBytes = laneSettings.takeBytes, maxKeys = laneSettings.takeKeys } = wanted
-  const { first, last } = spansOf(wanted)
+  const { first, last } = spansOf(lane, wanted.partitions)
   const rows = await query<EntryRow & { cut: boolean }>(
     tx,
     sql`with recursive keys as (

@@ -208,13 +208,6 @@ test('due partitions are found; those with later or no entries only are not', as
   expect(due).toEqual([partitionOf(lane, 'a'), partitionOf(lane, 'b')].toSorted((a, b) => a - b))
 })
 
-test("an entry's slot is the one that contracts compute from its key", async () => {
-  const keys = ['a', '106540352242922', '0198c000-0000-7000-8000-000000000001', 'x'.repeat(128)]
-  for (const key of keys) await append(key, 1)
-  const rows = await world.sql<{ key: string; slot: number }>('select key, slot from templates.feed_open')
-  expect(Object.fromEntries(rows.map((row) => [row.key, row.slot]))).toEqual(Object.fromEntries(keys.map((key) => [key, slotOf(key)])))
-})
-
 /** Entries of an account's keys, by SQL: `each` of each key. */
 const fill = (account: number, keys: number, each: number) =>
   world.sql(
@@ -222,6 +215,25 @@ const fill = (account: number, keys: number, each: number) =>
      select $1, $2 || '-' || k, ('0198c000-0000-7000-8000-00000000000' || $2)::uuid from generate_series(1, $4::int) n, generate_series(1, $3::int) k`,
     [lane, String(account), keys, each],
   )
+
+test('a due entry is found behind thousands that are put off, soon, and at once where its time has come', async () => {
+  await fill(1, 1, 3_000)
+  await world.sql(`update templates.feed_open set not_before = now() + interval '1 hour'`)
+  expect(await db.system((tx) => duePartitions(tx, lane))).toEqual([])
+  await world.sql(`update templates.feed_open set not_before = now() where id = 3000`)
+  expect(await db.system((tx) => duePartitions(tx, lane))).toEqual([partitionOf(lane, '1-1')])
+  await world.sql(`delete from templates.feed_open where id = 3000`)
+  await append('fresh', 1)
+  expect(await db.system((tx) => duePartitions(tx, lane))).toEqual([partitionOf(lane, 'fresh')])
+})
+
+test("an entry's slot is the one that contracts compute from its key", async () => {
+  const keys = ['a', '106540352242922', '0198c000-0000-7000-8000-000000000001', 'x'.repeat(128)]
+  for (const key of keys) await append(key, 1)
+  const rows = await world.sql<{ key: string; slot: number }>('select key, slot from templates.feed_open')
+  expect(Object.fromEntries(rows.map((row) => [row.key, row.slot]))).toEqual(Object.fromEntries(keys.map((key) => [key, slotOf(key)])))
+})
+
 const accountsOf = (entries: { key: string }[]) => Map.groupBy(entries, (entry) => entry.key[0])
 
 test('one take serves the accounts alike, and of an account its keys alike, whatever one of them has waiting', async () => {
