@@ -62,5 +62,3 @@ export const shares = {
   address_app_lookups: { of: 'address', limit: 50, unit: 'look-ups a second of apps not in memory', over: 'answered 503' },
   api_calls: { of: 'account', limit: 64, unit: 'requests to the public API under way', over: 'answered 429 with Retry-After' },
 } as const satisfies Record<string, ShareRow>
-
-export type ShareName = keyof typeof shares

@@ -43,7 +43,7 @@ const brokenConnection =
 export type DatabaseTrouble = 'away' | 'collided' | 'too_slow'
 
 /** The trouble that an error stands for, however deep it is wrapped; null when the work itself is to blame. */
-export function troubleOf(error: unknown): DatabaseTrouble | null {
+export function databaseTrouble(error: unknown): DatabaseTrouble | null {
   const state = sqlState(error)
   if (state) {
     if (/^(08|53|57P)/.test(state)) return 'away'
@@ -53,7 +53,7 @@ export function troubleOf(error: unknown): DatabaseTrouble | null {
   for (const e of causes(error)) {
     if (socketErrors.has(String(e.code)) || brokenConnection.test(e.message)) return 'away'
     if (e instanceof AggregateError) {
-      const found = e.errors.map(troubleOf).find((trouble) => trouble !== null)
+      const found = e.errors.map(databaseTrouble).find((trouble) => trouble !== null)
       if (found) return found
     }
   }
@@ -62,6 +62,6 @@ export function troubleOf(error: unknown): DatabaseTrouble | null {
 
 /** No row is to blame, and the same work succeeds later: the database is away or overloaded, or transactions collided. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  const trouble = troubleOf(error)
+  const trouble = databaseTrouble(error)
   return trouble === 'away' || trouble === 'collided'
 }

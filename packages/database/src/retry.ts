@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
-import { isSerializationFailure, RunAgain, troubleOf } from './errors.ts'
+import { databaseTrouble, isSerializationFailure, RunAgain } from './errors.ts'
 import type { StatementNames } from './statements.ts'
 
 /** How often a piece of work is run at most, by what sends it back. */
@@ -47,7 +47,7 @@ const jitteredMs = (runs: number): number => Math.random() * 20 * Math.min(runs,
 function asFailure(error: unknown): unknown {
   if (error instanceof AppError) return error
   if (error instanceof RunAgain) return new AppError('busy', error.message, { cause: error })
-  const trouble = troubleOf(error)
+  const trouble = databaseTrouble(error)
   if (trouble === 'too_slow')
     return new AppError('timeout', 'The database took too long over one statement and stopped it; ask for less at a time', { cause: error })
   if (trouble) return new AppError('busy', 'The database is away or overloaded; try again', { cause: error })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openProxy } from '../../../test/proxy.ts'
 import {
   type Database,
+  databaseTrouble,
   databaseUrl,
   isDatabaseUnavailable,
   openDatabase,
@@ -13,7 +14,6 @@ import {
   sql,
   sqlState,
   type Tx,
-  troubleOf,
   withClient,
 } from '../src/index.ts'
 
@@ -215,7 +215,7 @@ test.each([
   ['23505', null],
 ])('the trouble of %s is %s, and only away and collided mean that the same work succeeds later', (code, trouble) => {
   const error = new Error('query failed', { cause: Object.assign(new Error('x'), { code }) })
-  expect(troubleOf(error)).toBe(trouble)
+  expect(databaseTrouble(error)).toBe(trouble)
   expect(isDatabaseUnavailable(error)).toBe(trouble === 'away' || trouble === 'collided')
 })
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { consumerName, type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
+import { type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
 import { type Gate, openGate } from './gate.ts'
 import type { Lease, OwnLease } from './lease.ts'
@@ -130,8 +130,6 @@ function openGauges({ lane, partitions, pulls, leases }: LaneConsumer): Disposab
   measure('lockstep_lane_open_pulls', 'Pulls that wait for a doorbell.', () => pulls.open)
   return gauges
 }
-
-export const nameOf = ({ lane }: Pick<LaneConsumer, 'lane'>, partition: number): string => consumerName(lane, partition)
 
 /** Waits for something, but not longer than this. */
 async function within(work: Promise<unknown>, ms: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { lanes } from '@lockstep/contracts'
+import { consumerName, lanes } from '@lockstep/contracts'
 import type { Msg } from '@nats-io/nats-core'
-import { type LaneConsumer, nameOf } from './lane-consumer.ts'
+import type { LaneConsumer } from './lane-consumer.ts'
 import { ack, holdLease, nak } from './lease.ts'
 import { counted } from './metrics.ts'
 import type { Pulled } from './pulls.ts'
@@ -34,7 +34,7 @@ export function openPartition(consumer: LaneConsumer, number: number): Partition
     rung() {
       state.activeAt = performance.now()
       if (state.isHeld) consumer.listener.onRung(number)
-      else consumer.pulls.expect(nameOf(consumer, number))
+      else consumer.pulls.expect(consumerName(consumer.lane, number))
     },
     served: serve(state),
   }
@@ -77,7 +77,7 @@ async function pull({ consumer, number }: State): Promise<Pulled> {
   if (!leave) return { kind: 'unanswered' }
   try {
     const expiresMs = places.waiting > 0 ? hurriedPullMs * link.scale : link.settings.idlePullMs
-    return await pulls.pull(lanes[lane].stream, nameOf(consumer, number), expiresMs)
+    return await pulls.pull(lanes[lane].stream, consumerName(lane, number), expiresMs)
   } finally {
     leave()
   }
@@ -89,7 +89,7 @@ async function pull({ consumer, number }: State): Promise<Pulled> {
  */
 async function holdsSomething({ consumer: { link, lane }, number }: State): Promise<boolean> {
   try {
-    const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(lanes[lane].stream, nameOf({ lane }, number))
+    const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(lanes[lane].stream, consumerName(lane, number))
     if (num_pending + num_ack_pending > 0) return true
     await purgeLeaked(link, lane, number, delivered.stream_seq)
     return false
