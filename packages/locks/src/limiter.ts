@@ -3,7 +3,7 @@ import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/
 import { counter } from '@lockstep/telemetry'
 import { clockOffset } from './clock-offset.ts'
 import { type Redis, script } from './redis.ts'
-import { type SendRequest, slowDown, takeSlots } from './send-limit.ts'
+import { type SendRequest, slotBooker, slowDown } from './send-limit.ts'
 
 export interface SendSlots {
   /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
@@ -67,12 +67,12 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
   let calls = 0
   const clock = clockOffset()
   const nonce = () => `${self}${(calls++).toString(36)}`
+  const book = slotBooker(redis, scale, nonce)
 
   return {
     async takeSend(request) {
       checkSend(request)
-      const askedAt = performance.now()
-      const { nowUs, slotsUs, retryAfterMs } = await reach(takeSlots(redis, request, scale, nonce()))
+      const { askedAt, nowUs, slotsUs, retryAfterMs } = await reach(book(request))
       const offsetMs = clock(askedAt, nowUs / 1000, performance.now())
       const labels = { limit: 'whatsapp_api_rate_limit', class: request.class }
       if (slotsUs.length > 0) grants(slotsUs.length, labels)

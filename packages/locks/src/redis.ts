@@ -96,8 +96,10 @@ export function untilReady(redis: Redis, withinMs: number): Promise<void> {
   })
 }
 
+export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
+
 /** A Lua script that is sent as its digest, and in full to a server that does not know it yet. */
-export function script(lua: string): (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown> {
+export function script(lua: string): Script {
   const digest = createHash('sha1').update(lua).digest('hex')
   return async (redis, keys, args) => {
     try {
@@ -106,5 +108,42 @@ export function script(lua: string): (redis: Redis, keys: readonly string[], arg
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
       return redis.eval(lua, keys.length, ...keys, ...args)
     }
+  }
+}
+
+interface Waiting<Q, A> {
+  questions: Q[]
+  answers: PromiseWithResolvers<A>[]
+}
+
+/** Collects what is asked in one turn of the event loop; `fits` says how many of the questions, from one on, are asked together. */
+export function inOneTurn<Q, A>(fits: (questions: readonly Q[], from: number) => number, ask: (questions: Q[]) => Promise<A[]>) {
+  let waiting: Waiting<Q, A> | undefined
+
+  function askAll({ questions, answers }: Waiting<Q, A>): void {
+    waiting = undefined
+    for (let from = 0, to = 0; from < questions.length; from = to) {
+      to = from + fits(questions, from)
+      const theirs = answers.slice(from, to)
+      ask(questions.slice(from, to)).then(
+        (given) => {
+          for (const [i, { resolve }] of theirs.entries()) resolve(given[i] as A)
+        },
+        (error) => {
+          for (const { reject } of theirs) reject(error)
+        },
+      )
+    }
+  }
+
+  return (question: Q): Promise<A> => {
+    if (!waiting) {
+      waiting = { questions: [], answers: [] }
+      process.nextTick(askAll, waiting)
+    }
+    const answer = Promise.withResolvers<A>()
+    waiting.questions.push(question)
+    waiting.answers.push(answer)
+    return answer.promise
   }
 }
