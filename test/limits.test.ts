@@ -1,40 +1,42 @@
-import { mkdir, rm } from 'node:fs/promises'
-import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { rateLimits, sendLimits, slotHorizonMs } from '@lockstep/contracts'
+import { rateLimits, sendLimits, slotGraceMs, slotHorizonMs } from '@lockstep/contracts'
 import { openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
-import { type PostLine, type Simulator, startSimulator } from '@lockstep/meta-simulator'
+import type { PostLine, Simulator } from '@lockstep/meta-simulator'
 import { until } from '@lockstep/testing'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { takeSlots } from '../packages/locks/src/send-limit.ts'
-import { type RunningServer, startRedis } from '../tools/bootstrap/servers.js'
-import type { Plan, Sent } from './fixtures/sender.ts'
+import type { Plan, Report, Sent } from './fixtures/sender.ts'
 import { type Senders, startSenders } from './fixtures/senders.ts'
+import { openProxy, type Proxy as TcpProxy } from './proxy.ts'
+import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /*
  * What counts is what Meta sees. So the arrivals in the simulator's own log are counted here, of messages that up to five processes
- * send as fast as the limiter lets them. `scale` shrinks the limiter's times: at 0.1 its minute lasts 6 s and is kept as 6.1 s.
+ * send as fast as they may, by the product's own loop. `scale` shrinks the limiter's times: at 0.1 its minute lasts 6 s and is kept as
+ * 6.1 s.
  */
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const stack = new AsyncDisposableStack()
 let redis: Redis
-let server: RunningServer
+let system: TestStack
+let tenant: Tenant
+let people: string[]
 let simulator: Simulator
+let way: TcpProxy
 let senders: Senders
 
 beforeAll(async () => {
-  const { dir: runDir, redisServer, env } = inject('servers')
-  const dir = path.join(runDir, 'limits')
-  await mkdir(dir, { recursive: true })
-  stack.defer(() => rm(dir, { recursive: true, force: true }))
-  server = await startRedis({ dir, redisServer, env })
-  stack.defer(() => server.stop())
-  redis = stack.adopt(openRedis(server.url), (client) => client.disconnect())
+  system = stack.use(await startStack({ services: ['accounts', 'contacts', 'templates'] }))
+  simulator = system.simulator
+  tenant = await system.addTenant()
+  await system.importContacts(tenant, phones(5 * peopleOfProcess))
+  people = (await system.world.sql<{ id: string }>('select id from contacts.contacts order by id')).map(({ id }) => id)
+  way = stack.use(await openProxy(simulator.url))
+  redis = stack.adopt(openRedis(system.world.redis.url), (client) => client.disconnect())
   await untilReady(redis, 5_000)
-  simulator = stack.use(await startSimulator({ logFile: path.join(dir, 'meta.ndjson'), seed: 1, state: { wabas: [{ id: '1' }] } }))
   senders = stack.use(startSenders(5))
 })
 afterAll(() => stack.disposeAsync())
@@ -49,31 +51,49 @@ interface Limits {
   wayMs?: number
 }
 
+/** So many people each process writes to, at most. */
+const peopleOfProcess = 800
+
 /** A connection of its own for a test: how processes send through it, and what Meta sees of it. */
 async function connect({ perMinute, perSecond, scale, wayMs = 0 }: Limits) {
   const phoneNumberId = String(1_000 + ++numbers)
   const accessToken = `token-${numbers}`
   const displayPhoneNumber = `+1 555 ${phoneNumberId}`
   await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId: '1', token: accessToken, displayPhoneNumber }] })
-  const common = { redisUrl: server.url, graphUrl: simulator.url, phoneNumberId, accessToken, scale, wayMs }
-  const plan = (by: SendClass, count: number, everyMs = 0): Plan => {
-    return { ...common, want: { connectionId: phoneNumberId, perMinute, perSecond, class: by, count }, everyMs }
-  }
+  way.slow(0, wayMs)
+  let planned = 0
+  const plan = (by: SendClass, everyMs = 0): Plan => ({
+    redisUrl: system.world.redis.url,
+    graphUrl: way.url,
+    contactsAddress: `127.0.0.1:${system.ports.contacts.grpc}`,
+    accountId: tenant.accountId,
+    contactIds: people.slice(planned * peopleOfProcess, ++planned * peopleOfProcess),
+    phoneNumberId,
+    accessToken,
+    scale,
+    route: { connectionId: phoneNumberId, perMinute, perSecond, class: by },
+    everyMs,
+  })
   return {
-    bulk: (processes: number) => Array<Plan>(processes).fill(plan('bulk', 20)),
-    /** Asks for one slot at a time; `everyMs` after each slot for the next. */
-    replies: (by: 'agent' | 'bot', everyMs = 0) => plan(by, 1, everyMs),
+    bulk: (processes: number) => Array.from({ length: processes }, () => plan('bulk')),
+    /** One message at a time; the next is there `everyMs` after the slot of the one before it. */
+    replies: (by: 'agent' | 'bot', everyMs = 1) => plan(by, everyMs),
     /** All POSTs that arrived, whatever became of them, from the log. */
     posts: async () => (await Array.fromAsync(simulator.client.log({ kind: 'post', phoneNumberId }))) as PostLine[],
   }
 }
 
 /** A POST as Meta saw it, with what its sender knows of it. */
-type Arrival = Sent & { atMs: number }
+type Arrival = Pick<Sent, 'class' | 'askedAtMs' | 'answeredAtMs' | 'slotAtMs'> & { atMs: number }
 
-function arrivals(posts: readonly PostLine[], sent: readonly Sent[][]): Arrival[] {
-  const known = new Map(sent.flat().map((one) => [one.callback, one]))
-  return posts.map(({ atMs, callback }) => ({ ...known.get(callback!)!, atMs })).sort((a, b) => a.atMs - b.atMs)
+const classOf = (callback: string) => callback.split('.')[2]!.split('-')[0] as SendClass
+
+function arrivals(posts: readonly PostLine[], reports: readonly Report[]): Arrival[] {
+  const known = new Map(reports.flatMap(({ sent }) => sent).map((one) => [one.callback, one]))
+  const nothing = { askedAtMs: 0, answeredAtMs: 0, slotAtMs: 0 }
+  return posts
+    .map(({ atMs, callback }) => ({ ...nothing, ...known.get(callback!), class: classOf(callback!), atMs }))
+    .sort((a, b) => a.atMs - b.atMs)
 }
 
 const of = (by: SendClass, all: readonly Arrival[]) => all.filter((arrival) => arrival.class === by)
@@ -81,10 +101,18 @@ const count = (all: readonly { atMs: number }[], fromMs: number, ms: number) =>
   all.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + ms).length
 
 /**
- * What the limiter allows for between a slot and the POST's arrival: it is the second between the minute that is promised and the one
- * that is kept, at scale 0.1; and 5 % of a second of 80 at scale 1.
+ * That so many were sent in a time, or were booked: where a twentieth of the slots was missed, this machine held the processes up, and
+ * their number says nothing. How many are used on a calm one shows the bench.
  */
-const allowedMs = 100
+function expectUse(reports: readonly Report[], all: readonly Arrival[], fromMs: number, ms: number, least: number): void {
+  const booked = count(
+    reports.flatMap(({ slotsAtMs }) => slotsAtMs).map((atMs) => ({ atMs })),
+    fromMs,
+    ms,
+  )
+  const sent = count(all, fromMs, ms)
+  if (sent >= booked * 0.95) expect(booked).toBeGreaterThanOrEqual(least)
+}
 
 /** The most of these times that any window of `span` holds. */
 function densest(times: readonly number[], span: number): number {
@@ -96,15 +124,12 @@ function densest(times: readonly number[], span: number): number {
   }, 0)
 }
 
-/**
- * The most POSTs that any window of `ms` holds. One that this machine held up for longer than is allowed for says nothing about the
- * limiter and is left out; if that is true of many, the test is run again.
- */
-function most(all: readonly Arrival[], ms: number): number {
-  const inTime = all.filter(({ atMs, slotAtMs }) => atMs - slotAtMs <= allowedMs).map(({ atMs }) => atMs)
-  if (inTime.length < all.length * 0.8) throw new Error(`The machine is too busy: ${inTime.length} of ${all.length} POSTs were in time`)
-  return densest(inTime, ms)
-}
+/** The most POSTs that any window of `ms` holds: all of them count, whatever held them up. */
+const most = (all: readonly Arrival[], ms: number): number =>
+  densest(
+    all.map(({ atMs }) => atMs),
+    ms,
+  )
 
 const again = { retry: { count: 2, condition: /machine is too busy/ } }
 
@@ -114,41 +139,53 @@ const untilTime = (atMs: number) => until(() => Date.now() >= atMs, 60_000)
 /** When the first POST arrived. */
 const firstOf = async ({ posts }: { posts(): Promise<PostLine[]> }) => (await until(async () => (await posts())[0])).atMs
 
-test(
-  '4 campaigns and an agent: no minute in the log holds more than the limit, and the campaigns use 97 % of their part',
-  again,
-  async () => {
-    const scale = 0.1
-    const keptMs = rateLimits.whatsapp_api_rate_limit.windowMs * scale
-    const number = await connect({ perMinute: 100, perSecond: 10, scale, wayMs: 50 })
-    // An agent who uses up the 20 of a minute that are kept for replies, and no more.
-    await using sending = await senders.send([...number.bulk(4), number.replies('agent', keptMs / 20)])
-    const first = await firstOf(number)
-    await untilTime(first + 3 * keptMs)
-    const sent = await sending.stop()
-    const all = arrivals(await number.posts(), sent)
-    expect(most(all, 60_000 * scale)).toBeLessThanOrEqual(100)
-    expect(most(of('bulk', all), 60_000 * scale)).toBeLessThanOrEqual(80)
-    expect(count(of('bulk', all), first, 3 * keptMs) / (3 * 80)).toBeGreaterThanOrEqual(0.97)
-    expect(count(of('agent', all), first, 3 * keptMs) / (3 * 20)).toBeGreaterThanOrEqual(0.9)
-    for (const some of sent) expect(some.length).toBeGreaterThan(0)
-  },
-)
+test('4 campaigns and an agent: no minute in the log holds more than the limit, and the campaigns use 97 % of their part', async () => {
+  const scale = 0.1
+  const keptMs = rateLimits.whatsapp_api_rate_limit.windowMs * scale
+  const number = await connect({ perMinute: 100, perSecond: 10, scale, wayMs: 20 })
+  // An agent who uses up the 20 of a minute that are kept for replies, and no more.
+  await using sending = await senders.send([...number.bulk(4), number.replies('agent', keptMs / 20)])
+  const first = await firstOf(number)
+  await untilTime(first + 3 * keptMs)
+  const reports = await sending.stop()
+  const all = arrivals(await number.posts(), reports)
+  expect(most(all, 60_000 * scale)).toBeLessThanOrEqual(100)
+  expect(most(of('bulk', all), 60_000 * scale)).toBeLessThanOrEqual(80)
+  expectUse(reports.slice(0, 4), of('bulk', all), first, 3 * keptMs, 0.97 * 3 * 80)
+  expectUse(reports.slice(4), of('agent', all), first, 3 * keptMs, 0.9 * 3 * 20)
+  for (const { sent } of reports) expect(sent.length).toBeGreaterThan(0)
+})
 
-test('4 campaigns at 80 a second: no second in the log holds more than 84, and they use 97 % of their part', again, async () => {
+test('4 campaigns at 80 a second: no second in the log holds more than 84, and they use 97 % of their part', async () => {
   await simulator.client.setSettings({ latencyMs: { min: 0, max: 30 } })
   const number = await connect({ perMinute: 60_000, perSecond: 80, scale: 1, wayMs: 30 })
   await using sending = await senders.send(number.bulk(4))
   const first = await firstOf(number)
   await untilTime(first + 7_500)
-  const sent = await sending.stop()
+  const reports = await sending.stop()
   await simulator.client.setSettings({ latencyMs: 0 })
-  const all = arrivals(await number.posts(), sent)
+  const all = arrivals(await number.posts(), reports)
   expect(most(all, 1_000)).toBeLessThanOrEqual(84)
   // Two of the 80 are kept for replies. The second is kept as 1.025 s.
   const part = (78 * 6_500) / sendLimits.perSecond.windowMs
-  expect(count(all, first + 500, 6_500) / part).toBeGreaterThanOrEqual(0.97)
-  for (const some of sent) expect(some.length).toBeGreaterThan(0)
+  expectUse(reports, all, first + 500, 6_500, 0.97 * part)
+  for (const { sent } of reports) expect(sent.length).toBeGreaterThan(0)
+})
+
+test('processes that stand still again and again, in the middle of what they have booked: no second holds more than 84', async () => {
+  const number = await connect({ perMinute: 60_000, perSecond: 80, scale: 1 })
+  await using sending = await senders.send(number.bulk(4))
+  const first = await firstOf(number)
+  for (let round = 0; round < 12; round++) {
+    const pid = sending.pids[round % 4]!
+    process.kill(pid, 'SIGSTOP')
+    await untilTime(first + 500 * round + 450)
+    process.kill(pid, 'SIGCONT')
+  }
+  const reports = await sending.stop()
+  const all = arrivals(await number.posts(), reports)
+  expect(most(all, 1_000)).toBeLessThanOrEqual(84)
+  expect(all.length).toBeGreaterThan(100)
 })
 
 /** A bot books its slots this far ahead, one that is kept for replies as soon as its second allows. */
@@ -188,21 +225,21 @@ const longestWaitMs = (all: readonly Arrival[]) => Math.max(...all.map(({ slotAt
 
 test.each(saturated)('replies first: while $by, an agent who keeps in step never has to wait', again, async (given) => {
   const number = await connect({ perMinute: given.perMinute, perSecond: 80, scale: 1 })
-  const others = [...number.bulk(4 - given.bots), ...Array<Plan>(given.bots).fill(number.replies('bot'))]
+  const others = [...number.bulk(4 - given.bots), ...(given.bots > 0 ? [number.replies('bot')] : [])]
   await using saturating = await senders.send(others)
   await until(async () => (await number.posts()).length >= given.after)
   await using answering = await senders.send([number.replies('agent', given.everyMs)])
   const posts = await until(async () => {
-    const replies = (await number.posts()).filter(({ callback }) => callback!.startsWith('agent.'))
+    const replies = (await number.posts()).filter(({ callback }) => classOf(callback!) === 'agent')
     return replies.length >= given.replies && replies.slice(0, given.replies)
   })
-  const [sent] = await Promise.all([answering.stop(), saturating.stop()])
-  const replies = arrivals(posts, sent)
+  const [reports] = await Promise.all([answering.stop(), saturating.stop()])
+  const replies = arrivals(posts, reports)
   expect(longestWaitMs(replies)).toBeLessThanOrEqual(given.bookedMs)
   expect(longestWaitMs(inStep(replies, given.everyMs))).toBeLessThanOrEqual(0)
 })
 
-test('a flush of Redis lets at most twice the limit into a minute that holds it; then the limit holds again', again, async () => {
+test('a flush of Redis lets at most twice the limit into a minute that holds it; then the limit holds again', async () => {
   const scale = 0.1
   const number = await connect({ perMinute: 100, perSecond: 10, scale, wayMs: 20 })
   await using sending = await senders.send([...number.bulk(4), number.replies('agent', 300)])
@@ -210,11 +247,11 @@ test('a flush of Redis lets at most twice the limit into a minute that holds it;
   await redis.flushall()
   const flushedAt = Date.now()
   await untilTime(flushedAt + 7_300)
-  const sent = await sending.stop()
-  const all = arrivals(await number.posts(), sent)
-  const bySlotsAfter = all.filter(({ slotAtMs }) => slotAtMs > flushedAt + slotHorizonMs * scale)
-  const times = all.map(({ atMs }) => atMs)
-  expect(densest(times, 60_000 * scale), 'the flush came when it mattered').toBeGreaterThan(100)
+  const reports = await sending.stop()
+  const all = arrivals(await number.posts(), reports)
+  const bySlotsAfter = all.filter(({ atMs }) => atMs > flushedAt + slotHorizonMs * scale + slotGraceMs)
+  const booked = reports.flatMap(({ slotsAtMs }) => slotsAtMs)
+  expect(densest(booked, 60_000 * scale), 'the flush came when it mattered').toBeGreaterThan(100)
   expect(most(all, 60_000 * scale)).toBeLessThanOrEqual(200)
   expect(most(bySlotsAfter, 60_000 * scale)).toBeLessThanOrEqual(100)
   expect(bySlotsAfter.length).toBeGreaterThan(100)
@@ -229,10 +266,10 @@ test('Meta throttles one message: all processes halve their rate together, and h
   await simulator.client.setSettings({ errors: { next: [{ code: 130429, count: 1 }] } })
   const throttled = (await until(async () => (await number.posts()).find((post) => post.code === 130429))).atMs
   await untilTime(throttled + 5_500)
-  const sent = await sending.stop()
+  const reports = await sending.stop()
   const posts = await number.posts()
   const before = count(posts, throttled - 1_500, 1_500)
-  expect(sent.filter((some) => some.some(({ outcome }) => outcome === 'throttled'))).toHaveLength(1)
+  expect(reports.filter(({ sent }) => sent.some(({ outcome }) => outcome === 'throttled'))).toHaveLength(1)
   // If only the process that was told had slowed down, seven eighths were left.
   expect(count(posts, throttled + 500, 1_500) / before).toBeLessThan(0.6)
   expect(count(posts, throttled + 500, 1_500) / before).toBeGreaterThan(0.3)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** A TCP proxy before a server, which a test takes away and gives back. */
 export interface Proxy extends AsyncDisposable {
@@ -10,6 +11,8 @@ export interface Proxy extends AsyncDisposable {
   /** Lets nothing through any more, though connections stay open: a half-open network. */
   freeze(): void
   thaw(): void
+  /** Holds up each piece of what is said to the server for so long, or for a random time in between, ms. */
+  slow(minMs: number, maxMs?: number): void
 }
 
 /** Opens a proxy to the server of a URL; the answer's `url` is the same with the proxy's address. */
@@ -17,13 +20,20 @@ export async function openProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const pairs = new Set<[Socket, Socket]>()
   let frozen = false
+  let wayMs = () => 0
   const flow = (socket: Socket) => (frozen ? socket.pause() : socket.resume())
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
     const pair: [Socket, Socket] = [client, upstream]
     pairs.add(pair)
+    let arrived = Promise.resolve()
+    const pass = (chunk: Buffer) => {
+      const ms = wayMs()
+      const way = ms > 0 ? delay(ms) : undefined
+      arrived = arrived.then(() => way).then(() => void upstream.write(chunk))
+    }
     for (const [from, to] of [pair, [upstream, client] as const]) {
-      from.on('data', (chunk) => to.write(chunk))
+      from.on('data', (chunk: Buffer) => (from === client && wayMs() > 0 ? pass(chunk) : to.write(chunk)))
       from.on('error', () => to.destroy())
       from.on('close', () => {
         to.destroy()
@@ -61,6 +71,9 @@ export async function openProxy(target: string): Promise<Proxy> {
     up: async () => void (await listen(own)),
     freeze: () => setFrozen(true),
     thaw: () => setFrozen(false),
+    slow(minMs, maxMs = minMs) {
+      wayMs = () => minMs + Math.random() * (maxMs - minMs)
+    },
     [Symbol.asyncDispose]: down,
   }
 }

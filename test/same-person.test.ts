@@ -82,11 +82,11 @@ test('of two that wait, one is written to', async () => {
   expect({ written: written.length, skipped }).toEqual({ written: 1, skipped: ['duplicate'] })
 })
 
-test('who got nothing under the other number, because Meta rejected it, is written to', async () => {
+test('who got nothing under the other number, because Meta rejected it, is written to at the number that they have now', async () => {
   const [older, younger] = (await audience(2, 'rejected')) as [string, string]
   const id = await paused('rejected', [answer(131009, older), answer(131048, younger)])
   await join(younger, older)
-  expect(await resumed(id)).toEqual({ written: [digits(younger)], skipped: [] })
+  expect(await resumed(id)).toEqual({ written: [digits(older)], skipped: [] })
 })
 
 test('of two whose messages may have been lost, and who are ordered once more, one is written to', async () => {

@@ -37,6 +37,7 @@ beforeAll(async () => {
       encryptionKey: system.world.encryptionKey,
       platformKey: system.world.platformKey,
       sendConcurrency: 1,
+      sendSockets: 1,
       retentionDays: 400,
       graphUrl: 'http://127.0.0.1:1',
       graphVersion: 'v24.0',

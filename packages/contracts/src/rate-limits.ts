@@ -57,5 +57,8 @@ export const sendLimits = {
 
 /** A slot starts at most this far ahead; past it the answer is "retry after". */
 export const slotHorizonMs = 1_000
-/** A slot whose POST was not written this long after its start is dropped and its row goes back to the queue. */
-export const slotGraceMs = 500
+/**
+ * A slot whose POST was not begun this long after its start is given up, and another one is booked for the message. Meta counts arrivals:
+ * it is most of what a second is kept longer than it is (`sendLimits.perSecond`); the rest is for the way.
+ */
+export const slotGraceMs = 20

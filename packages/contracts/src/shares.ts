@@ -31,6 +31,12 @@ export const shares = {
     unit: 'campaigns that are prepared at the same moment',
     over: 'the others wait for a second and say so, until their turn has come',
   },
+  graph_sockets: {
+    of: 'account',
+    limit: 0.5,
+    unit: 'parts of the connections to Meta, one for each message under way',
+    over: 'its further messages are claimed when one of these has its outcome',
+  },
   body_keys: {
     of: 'body',
     limit: 256,

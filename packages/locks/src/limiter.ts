@@ -3,12 +3,20 @@ import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/
 import { counter } from '@lockstep/telemetry'
 import { clockOffset } from './clock-offset.ts'
 import { type Redis, script } from './redis.ts'
-import { type SendRequest, slotBooker, slowDown } from './send-limit.ts'
+import { giveSlotsBack, lookAtSlots, type SendRequest, slotBooker, slowDown } from './send-limit.ts'
 
 export interface SendSlots {
   /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
   slots: number[]
+  /** Names each of them for `giveBack`. */
+  ids: number[]
   /** Null when all were granted; else when to ask for the rest, in ms from now. */
+  retryAfterMs: number | null
+}
+
+export interface SendProspect {
+  count: number
+  /** Null when all would be granted; else when to ask again, in ms from now. */
   retryAfterMs: number | null
 }
 
@@ -18,8 +26,15 @@ export type Taken = { ok: true } | { ok: false; retryAfterMs: number }
 export interface Limiter {
   /** Grants as many of `count` slots as fit; a slot that is not used stays used up. */
   takeSend(request: SendRequest): Promise<SendSlots>
-  /** One message to a person in 6 s: for each recipient null, and the turn is taken, or the ms until the next turn. */
-  takePair(connectionId: string, recipients: readonly string[]): Promise<(number | null)[]>
+  /** How many of `count` slots would be granted at this moment; books none. */
+  lookSend(request: SendRequest): Promise<SendProspect>
+  /** Returns slots in which certainly nothing was written: the minute is charged for them no longer. */
+  giveBack(request: Pick<SendRequest, 'connectionId' | 'class'>, ids: readonly number[]): Promise<void>
+  /**
+   * One message to a person in 6 s: for each recipient null, and the turn is taken, or the ms until the next turn. The messages go out
+   * within `aheadMs` (0).
+   */
+  takePair(connectionId: string, recipients: readonly string[], aheadMs?: number): Promise<(number | null)[]>
   /** Takes `count` (1) grants of a limit together, or none. */
   take(limit: Exclude<RateLimitName, 'whatsapp_api_rate_limit'>, id: string, count?: number): Promise<Taken>
   /** Meta throttled a connection (4, 80007, 130429, 613, 131057): halves its limits for a while, and pauses it for `retryAfterMs`. */
@@ -77,13 +92,23 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
       const labels = { limit: 'whatsapp_api_rate_limit', class: request.class }
       if (slotsUs.length > 0) grants(slotsUs.length, labels)
       if (retryAfterMs !== null) hits(1, labels)
-      return { slots: slotsUs.map((us) => us / 1000 + offsetMs), retryAfterMs }
+      return { slots: slotsUs.map((us) => us / 1000 + offsetMs), ids: slotsUs, retryAfterMs }
     },
 
-    async takePair(connectionId, recipients) {
+    async lookSend(request) {
+      checkSend(request)
+      const { slotsUs, retryAfterMs } = await reach(lookAtSlots(redis, request, scale))
+      return { count: slotsUs.length, retryAfterMs }
+    },
+
+    async giveBack({ connectionId, class: of }, ids) {
+      if (ids.length > 0) await reach(giveSlotsBack(redis, connectionId, of, ids))
+    },
+
+    async takePair(connectionId, recipients, aheadMs = 0) {
       if (recipients.length === 0) return []
       const keys = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
-      const waits = (await reach(pairScript(redis, keys, [Math.round(sendLimits.pair.perMs * scale)]))) as number[]
+      const waits = (await reach(pairScript(redis, keys, [Math.round(sendLimits.pair.perMs * scale + aheadMs)]))) as number[]
       const refused = waits.filter((ms) => ms > 0).length
       if (refused > 0) hits(refused, { limit: 'whatsapp_pair_rate_limit', class: 'all' })
       return waits.map((ms) => (ms > 0 ? ms : null))

@@ -1,6 +1,6 @@
 import { rateLimits, sendLimits } from '@lockstep/contracts'
 import { inOneTurn, type Redis } from './redis.ts'
-import { backoff, type SendClass, takeScript, throttledScript } from './send-script.ts'
+import { backoff, giveBackScript, type SendClass, takeScript, throttledScript } from './send-script.ts'
 
 export type { SendClass } from './send-script.ts'
 
@@ -31,6 +31,17 @@ export async function takeSlots(redis: Redis, request: SendRequest, scale: numbe
   return (await takeAll(redis, [request], scale, nonce))[0] as SendGrant
 }
 
+/** What `takeSlots` would book at this moment. */
+export async function lookAtSlots(redis: Redis, request: SendRequest, scale: number): Promise<SendGrant> {
+  return (await takeAll(redis, [request], scale, '', true))[0] as SendGrant
+}
+
+/** Takes slots that were certainly not used out of the minute's logs. */
+export async function giveSlotsBack(redis: Redis, connectionId: string, of: SendClass, slotsUs: readonly number[]): Promise<void> {
+  const logs = [rateLimits.whatsapp_api_rate_limit.key(connectionId), sendLimits.reserve.key(connectionId)]
+  await giveBackScript(redis, of === 'bulk' ? logs : logs.toReversed(), slotsUs.map(String))
+}
+
 /** Books what is asked for in one turn of the event loop in one call of Redis; gives also when that went out. */
 export function slotBooker(
   redis: Redis,
@@ -57,12 +68,18 @@ function fits(requests: readonly SendRequest[], from: number): number {
 }
 
 /** The nonce is of this call alone: what it adds to a log has to be new there. */
-async function takeAll(redis: Redis, requests: readonly SendRequest[], scale: number, nonce: string): Promise<SendGrant[]> {
+async function takeAll(
+  redis: Redis,
+  requests: readonly SendRequest[],
+  scale: number,
+  nonce: string,
+  isQuestion = false,
+): Promise<SendGrant[]> {
   const keys: string[] = []
   const args: (string | number)[] = [`${nonce}:`]
   for (const { connectionId, class: of, count, perMinute, perSecond } of requests) {
     keys.push(rateLimits.whatsapp_api_rate_limit.key(connectionId))
-    args.push(of, Math.min(count, maxSlotsACall), perMinute, perSecond)
+    args.push(isQuestion ? `?${of}` : of, Math.min(count, maxSlotsACall), perMinute, perSecond)
   }
   const [nowUs, ...grants] = (await takeScript(scale)(redis, keys, args)) as [number, ...number[][]]
   return grants.map(([retryAfterMs, ...fromNowUs], i) => ({

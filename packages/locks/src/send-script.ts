@@ -50,7 +50,8 @@ local horizons, shares = { ${horizons.join(', ')} }, { ${shares.join(', ')} }`
  * The shared part of the second is not a log but a pace: a burst of 80 at once, sent with a little jitter, could meet the
  * burst of the next second. All times are in µs. The second's key holds doubles: tidied at, last paced slot, at most so many
  * entries in the minute's log, and in its reserve, reply slots … . A log that can't be full is not read.
- * One call books for several connections: KEYS are their minutes, ARGV a nonce and `class, count, minute, second` for each.
+ * One call books for several connections: KEYS are their minutes, ARGV a nonce and `class, count, minute, second` for each. A class with
+ * a question mark before it only asks what would be booked.
  */
 const takeLua = (scale: number): string => `
 local call, floor, ceil, max, min, format = redis.call, math.floor, math.ceil, math.max, math.min, string.format
@@ -127,6 +128,8 @@ end
 
 -- Gives { retry after, in ms, or -1; slots from now … } and the second's new text.
 local function take(key, id, packed, slow, class, count, perMinute, perSecond)
+  local isQuestion = string.sub(class, 1, 1) == '?'
+  if isQuestion then class = string.sub(class, 2) end
   local horizon, share, notBefore = horizons[class], shares[class], now
   if slow then perMinute, perSecond, notBefore = limitsNow(slow, perMinute, perSecond) end
   local tidiedAt, paced, entries, reserveEntries, replies = read(packed)
@@ -162,7 +165,7 @@ local function take(key, id, packed, slow, class, count, perMinute, perSecond)
     reply[n + 1] = at - now
   end
   if n < count then reply[1] = max(1, ceil((at - now - horizon / 2) / 1000)) end
-  if n == 0 and not tidy then return reply, packed end
+  if isQuestion or (n == 0 and not tidy) then return reply, packed end
 
   write(shared)
   if reserve then write(reserve) end
@@ -190,6 +193,19 @@ for i = 1, #KEYS do
 end
 return answer
 `
+
+/** Takes slots out of the first of the minute's logs that holds them; the second's pace stays as it was. */
+export const giveBackScript = script(`
+for _, at in ipairs(ARGV) do
+  for _, key in ipairs(KEYS) do
+    local found = redis.call('ZRANGEBYSCORE', key, at, at, 'LIMIT', 0, 1)
+    if found[1] then
+      redis.call('ZREM', key, found[1])
+      break
+    end
+  end
+end
+`)
 
 const takeScripts = new Map<number, Script>()
 

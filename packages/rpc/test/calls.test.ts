@@ -41,7 +41,7 @@ async function contactsClient(methods: Contacts) {
   const { address } = await listen(serveSome(ContactsDefinition, methods as never))
   return stack.use(connect(ContactsDefinition, address))
 }
-const audience = { filter: undefined, marketing: false } as never
+const audience = { filter: undefined, category: '' } as never
 
 test.each(Object.keys(failures) as Failure[])('a failure "%s" crosses a call with its words, and stays what it is', async (failure) => {
   const words = `"Préfix" is wrong:\n  try 100 % more 😀`

@@ -3,7 +3,8 @@ import type { Dispatcher } from 'undici'
 
 /** How one HTTP request went: never begun, begun but without a whole answer, or answered. */
 export type Exchange =
-  | { kind: 'notWritten'; reason: string }
+  /** `isLate`: it was not begun before its time had passed. */
+  | { kind: 'notWritten'; reason: string; isLate: boolean }
   | { kind: 'noAnswer'; reason: string }
   | { kind: 'answered'; status: number; headers: IncomingHttpHeaders; body: Buffer }
 
@@ -48,22 +49,23 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#resolve = resolve
     const untilLatest = (options.notAfterMs ?? Number.POSITIVE_INFINITY) - performance.now()
     if (options.signal?.aborted) this.#giveUp('it was cancelled')
-    else if (untilLatest <= 0) this.#giveUp('its time had passed')
+    else if (untilLatest <= 0) this.#giveUp('its time had passed', true)
     else this.#waitForStart(untilLatest)
   }
 
   #waitForStart(untilLatest: number): void {
     const { signal, timeoutMs } = this.#options
     signal?.addEventListener('abort', this.#onAbort, { once: true })
-    const reason = untilLatest < timeoutMs ? 'its time passed before a connection was free' : 'no connection was free in time'
-    this.#timer = setTimeout(() => this.#giveUp(reason), Math.min(timeoutMs, untilLatest))
+    const isLate = untilLatest < timeoutMs
+    const reason = isLate ? 'its time passed before a connection was free' : 'no connection was free in time'
+    this.#timer = setTimeout(() => this.#giveUp(reason, isLate), Math.min(timeoutMs, untilLatest))
   }
 
   /** Throwing here is the one way to stop a request without a byte written and without losing the connection. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller) this.#giveUp('the connection was lost after it was written')
     // The timer may be late when the event loop was blocked, so the clock is asked again.
-    else if (performance.now() > (this.#options.notAfterMs ?? Number.POSITIVE_INFINITY)) this.#giveUp('its time had passed')
+    else if (performance.now() > (this.#options.notAfterMs ?? Number.POSITIVE_INFINITY)) this.#giveUp('its time had passed', true)
     if (this.settled) throw new Error('Not started: its outcome is already known')
     this.#controller = controller
     clearTimeout(this.#timer)
@@ -91,10 +93,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#giveUp(`the connection failed (${codeOfError(error)})`)
   }
 
-  #giveUp(reason: string): void {
+  #giveUp(reason: string, isLate = false): void {
     if (this.settled) return
     const controller = this.#controller
-    this.#settle({ kind: controller ? 'noAnswer' : 'notWritten', reason })
+    this.#settle(controller ? { kind: 'noAnswer', reason } : { kind: 'notWritten', reason, isLate })
     controller?.abort(new Error(reason))
   }
 
@@ -108,6 +110,6 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 }
 
 /** The code of a network error, e.g. ECONNREFUSED. Its message is left out: it may quote what was sent. */
-function codeOfError(error: Error & { code?: unknown }): string {
+export function codeOfError(error: Error & { code?: unknown }): string {
   return typeof error.code === 'string' ? error.code : error.name
 }

@@ -1,6 +1,6 @@
 import { AppError, type Failure } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { type Exchange, type ExchangeOptions, exchange } from './exchange.ts'
 import type { GraphErrorClass } from './graph-errors.ts'
 import {
@@ -12,6 +12,7 @@ import {
   templateFields,
 } from './graph-objects.ts'
 import { graphErrorOf, readBody, type SendOutcome, sendOutcome } from './send-outcome.ts'
+import { createSockets, type Socket } from './sockets.ts'
 
 export interface GraphClientOptions {
   /** Scheme, host, port and optional path of the Graph API, e.g. `https://graph.facebook.com`. */
@@ -22,6 +23,7 @@ export interface GraphClientOptions {
   timeoutMs?: number
   /** An idle connection is closed after this: shorter than any peer's, or its idle resets turn into unknown outcomes. */
   keepAliveTimeoutMs?: number
+  /** The most connections that are open at the same time. */
   connections?: number
 }
 
@@ -31,6 +33,8 @@ export interface SendRequest {
   /** The message, as `buildTemplateMessage` or `buildTextMessage` makes it. */
   body: object
   signal?: AbortSignal
+  /** A connection that was opened for it; without one it waits for one first. */
+  socket?: Socket
   /** On the clock of `performance.now()`: if the POST was not begun by then, it is never written and the outcome is `notSent`. */
   notAfterMs?: number
   /** Called right before the first byte is written, with `performance.now()`. */
@@ -38,6 +42,8 @@ export interface SendRequest {
 }
 
 export interface GraphClient {
+  /** Opens a connection, or takes one that is open, before it is known when it is used. Throws `busy` when none can be opened in time. */
+  open(signal?: AbortSignal): Promise<Socket>
   /** Sends one message and says what became of it. Never throws: each way it can end is an outcome. Never retries. */
   sendMessage(request: SendRequest): Promise<SendOutcome>
   /** The templates of a WABA, page by page. Throws AppError with words for a person. */
@@ -60,30 +66,41 @@ const perPage = 100
 const maxPages = 100
 
 /**
- * The client of Meta's Graph API, over a pool of HTTP/1.1 connections. Disposing it lets running requests end. Tokens are in no error
+ * The client of Meta's Graph API, over HTTP/1.1 connections. Disposing it lets running requests end. Tokens are in no error
  * or log.
  */
 export function createGraphClient(options: GraphClientOptions): GraphClient & AsyncDisposable {
   const { timeoutMs = 10_000, keepAliveTimeoutMs = 4_000, connections = 64 } = options
   const base = new URL(options.baseUrl)
   const prefix = `${base.pathname.replace(/\/$/, '')}/${options.version}`
-  const pool = new Pool(base.origin, {
-    connections,
-    pipelining: 1,
-    // `exchange` knows what was written by HTTP/1.1's rules; HTTP/2 may send a refused stream again by itself.
-    allowH2: false,
-    connectTimeout: timeoutMs,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    // A server's hint never makes it longer.
-    keepAliveMaxTimeout: keepAliveTimeoutMs,
-  })
+  const sockets = createSockets({ origin: base.origin, max: connections, connectTimeoutMs: timeoutMs, keepAliveTimeoutMs })
 
-  async function ask(request: Dispatcher.DispatchOptions, token: string, options: Partial<ExchangeOptions>): Promise<Exchange> {
+  type Asked = Partial<ExchangeOptions> & { socket?: Socket }
+
+  async function ask(request: Dispatcher.DispatchOptions, token: string, { socket, ...options }: Asked): Promise<Exchange> {
+    if (!socket) return askOnAny(request, token, options)
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const result = await exchange(pool, { ...request, headers }, { timeoutMs, maxResponseBytes: maxAnswerBytes, ...options })
+    const all = { timeoutMs, maxResponseBytes: maxAnswerBytes, ...options }
+    const result = await exchange(socket.dispatcher, { ...request, headers }, all)
     return result.kind === 'answered' ? { ...result, body: withoutToken(result.body, token) } : result
+  }
+
+  async function askOnAny(request: Dispatcher.DispatchOptions, token: string, options: Partial<ExchangeOptions>): Promise<Exchange> {
+    const { notAfterMs = Number.POSITIVE_INFINITY, signal } = options
+    const leftMs = notAfterMs - performance.now()
+    const isLate = () => performance.now() >= notAfterMs
+    try {
+      const timeout = AbortSignal.timeout(Math.ceil(Math.max(0, Math.min(timeoutMs, leftMs))))
+      const socket = await sockets.open(signal ? AbortSignal.any([signal, timeout]) : timeout)
+      try {
+        return await ask(request, token, { ...options, socket })
+      } finally {
+        socket.release()
+      }
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      return { kind: 'notWritten', reason: isLate() ? 'its time passed before a connection was free' : error.message, isLate: isLate() }
+    }
   }
 
   async function get(path: string, token: string, options: Partial<ExchangeOptions>): Promise<unknown> {
@@ -115,10 +132,11 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
   }
 
   return {
-    async sendMessage({ phoneNumberId, token, body, signal, notAfterMs, onWritten }) {
+    open: (signal) => sockets.open(signal),
+    async sendMessage({ phoneNumberId, token, body, ...how }) {
       const path = `${prefix}/${encodeURIComponent(phoneNumberId)}/messages`
       const request = { method: 'POST', path, body: JSON.stringify(body) } satisfies Dispatcher.DispatchOptions
-      const outcome = sendOutcome(await ask(request, token, { signal, notAfterMs, onWritten }))
+      const outcome = sendOutcome(await ask(request, token, how))
       sends(1, { outcome: outcome.kind })
       if ('code' in outcome) errors(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })
       return outcome
@@ -136,7 +154,7 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       return false
     },
     async [Symbol.asyncDispose]() {
-      await pool.close()
+      await sockets[Symbol.asyncDispose]()
     },
   }
 }

@@ -10,8 +10,8 @@ export type SendOutcome =
    * it reached.
    */
   | { kind: 'accepted'; wamid: string; waId?: string; userId?: string; input?: string; messageStatus?: string }
-  /** Certain: no byte of it was written. */
-  | { kind: 'notSent'; reason: string }
+  /** Certain: no byte of it was written. `isLate`: its time had passed. */
+  | { kind: 'notSent'; reason: string; isLate: boolean }
   | { kind: 'throttled'; code: number | null; scope: GraphErrorScope; words: string; retryAfterMs?: number }
   | { kind: 'stopped'; code: number | null; scope: GraphErrorScope; words: string }
   | { kind: 'rejected'; code: number | null; words: string; details: string }
@@ -20,7 +20,7 @@ export type SendOutcome =
 
 /** Reads an outcome from how the request went: by Meta's error code first, by the HTTP status only without one. */
 export function sendOutcome(result: Exchange): SendOutcome {
-  if (result.kind === 'notWritten') return { kind: 'notSent', reason: sentence(result.reason) }
+  if (result.kind === 'notWritten') return { kind: 'notSent', reason: sentence(result.reason), isLate: result.isLate }
   if (result.kind === 'noAnswer') return { kind: 'unknown', reason: sentence(result.reason) }
   const body = readBody(result.body)
   const error = graphErrorOf(result.status, result.headers, body)

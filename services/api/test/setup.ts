@@ -50,6 +50,7 @@ export async function openStack() {
     ...common,
     platformKey,
     sendConcurrency: 4,
+    sendSockets: 4,
     retentionDays: 400,
     addresses: { accounts, contacts, templates, gateway: nowhere },
   }

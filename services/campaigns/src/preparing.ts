@@ -82,11 +82,11 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
   const { ctx, campaign } = work
   const { accountId, filter, values } = campaign
   const template = await ctx.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: work.signal })
-  const marketing = template.category === 'MARKETING'
+  const { category } = template
   let from = preparation
   try {
     const call = { accountId, signal: work.signal, timeoutMs: readTimeoutMs * ctx.scale }
-    for await (const { contacts } of ctx.contacts.streamAudience({ filter, marketing, after: from.afterContact }, call)) {
+    for await (const { contacts } of ctx.contacts.streamAudience({ filter, category, after: from.afterContact }, call)) {
       const people = contacts.map((contact) => toRecipient(values, contact))
       if (!(await addPeople(work, from, people))) return
       from = { ...from, afterContact: people.at(-1)!.contactId }

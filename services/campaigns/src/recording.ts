@@ -1,8 +1,8 @@
 import type { Learned } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
+import { type Attempt, applyChange, type Change, type OutcomeChange, recipientState, sameAttempt } from '@lockstep/sending'
 import { feed } from '@lockstep/service'
 import { classifyGraphError } from '@lockstep/whatsapp'
-import { type Attempt, applyChange, type Change, recipientState, sameAttempt } from './attempt.ts'
 import type { Context } from './context.ts'
 import { type AttemptKey, readAttempts, type StoredAttempt, writeAttempts } from './db/attempts.ts'
 import { lockCampaigns, moveCampaign, pauseBecauseOf } from './db/campaigns.ts'
@@ -40,7 +40,7 @@ export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChang
   const recipients = new Map((await lockRecipientsOf(tx, keys)).map((r) => [r.id, r]))
   const before = new Map((await readAttempts(tx, keys)).map((a) => [a.id, a]))
   const after = new Map(before)
-  const notBefore = new Map<string, Date>()
+  const outcomes = new Map<string, OutcomeChange>()
   const news: CampaignChange[] = []
   for (const item of changes) {
     const { attemptId, change, learned } = item
@@ -49,14 +49,14 @@ export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChang
     const next = applyChange(attempt, change)
     if (learned || !sameAttempt(next, attempt)) news.push(item)
     after.set(attemptId, { ...next, campaignId: item.campaignId })
-    if ('notBefore' in change && change.notBefore) notBefore.set(attemptId, change.notBefore)
+    if ('notBefore' in change || 'sentTo' in change) outcomes.set(attemptId, change)
   }
   const changed = [...after.values()].filter((attempt) => !sameAttempt(attempt, before.get(attempt.id)!))
   await writeAttempts(tx, changed)
   const newest = changed.filter((attempt) => recipients.get(attempt.recipientId)?.attemptId === attempt.id)
   await writeRecipients(
     tx,
-    newest.map((attempt) => recipientChange(attempt, notBefore.get(attempt.id) ?? null)),
+    newest.map((attempt) => recipientChange(attempt, outcomes.get(attempt.id))),
   )
   await teach(ctx, tx, news, (attemptId) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId)
   const again = newest.filter((attempt) => attempt.outcome === 'not_sent' && before.get(attempt.id)!.outcome === 'unknown')
@@ -65,9 +65,16 @@ export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChang
   return new Set(before.keys())
 }
 
-function recipientChange(attempt: StoredAttempt, notBefore: Date | null): RecipientChange {
+function recipientChange(attempt: StoredAttempt, outcome: OutcomeChange | undefined): RecipientChange {
   const { campaignId, recipientId, words } = attempt
-  return { campaignId, id: recipientId, state: recipientState(attempt), reason: words, notBefore }
+  return {
+    campaignId,
+    id: recipientId,
+    state: recipientState(attempt),
+    reason: words,
+    notBefore: outcome?.notBefore ?? null,
+    sentTo: outcome?.sentTo ?? null,
+  }
 }
 
 function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>): Map<string, Statistics> {

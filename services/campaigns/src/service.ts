@@ -40,8 +40,7 @@ export async function start(config: Config, overrides?: BaseOverrides): Promise<
 }
 
 /** Waits for the answers to messages that are under way and for their outcomes, but not for ever for a database that is away. */
-async function finish({ underWay, graphTimeoutMs, closing }: Context): Promise<void> {
-  const sends = [...underWay.values()].flatMap((campaign) => [...campaign])
-  await Promise.race([Promise.all(sends), delay(graphTimeoutMs + 2_000, undefined, { ref: false })])
+async function finish({ inFlight, graphTimeoutMs, closing }: Context): Promise<void> {
+  await Promise.race([inFlight.drain(), delay(graphTimeoutMs + 2_000, undefined, { ref: false })])
   closing.abort()
 }

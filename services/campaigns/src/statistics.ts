@@ -1,4 +1,4 @@
-import type { Attempt, RecipientState } from './attempt.ts'
+import type { Attempt, RecipientState } from '@lockstep/sending'
 
 /** The columns of a campaign's statistics; each counts recipients. */
 export const statisticsColumns = [

@@ -1,6 +1,6 @@
+import { type Attempt, applyChange, type Change, recipientState } from '@lockstep/sending'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Attempt, applyChange, type Change, recipientState } from '../src/attempt.ts'
 import { count, noStatistics } from '../src/statistics.ts'
 
 const claimed: Attempt = {

@@ -17,6 +17,7 @@ export async function openPlace(): Promise<Place> {
     encryptionKey,
     platformKey,
     sendConcurrency: 1,
+    sendSockets: 1,
     retentionDays: 400,
     graphUrl: 'http://127.0.0.1:1',
     graphVersion: 'v24.0',

@@ -1,4 +1,4 @@
-/** What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out` refuses marketing. */
+/** What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out` what `goesDespiteStop` doesn't name. */
 export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 
@@ -77,10 +77,23 @@ export interface Reach {
   reachable: boolean
 }
 
+/** What an account chose for people who said stop. */
+export interface ConsentRules {
+  utilityAfterStop: boolean
+}
+
+/**
+ * Whether a template of a category, as Meta has it, is sent to people who said stop. A code that a person has just asked for
+ * (AUTHENTICATION) and an answer without template (SERVICE) are; what Meta calls by a name that is not known here counts as marketing.
+ */
+export function goesDespiteStop(category: string, { utilityAfterStop }: ConsentRules): boolean {
+  return category === 'AUTHENTICATION' || category === 'SERVICE' || (category === 'UTILITY' && utilityAfterStop)
+}
+
 /** Why a contact may not be written to; empty when it may. */
-export function refusalOf(contact: Reach | undefined, marketing: boolean): Refusal {
+export function refusalOf(contact: Reach | undefined, despiteStop: boolean): Refusal {
   if (!contact) return 'deleted'
   if (contact.blocked) return 'blocked'
-  if (marketing && contact.optedOut) return 'opted_out'
+  if (contact.optedOut && !despiteStop) return 'opted_out'
   return contact.reachable ? '' : 'unreachable'
 }

@@ -10,7 +10,11 @@ afterAll(() => setting?.[Symbol.asyncDispose]())
 
 async function audience(tags: string[], marketing = true, call = setting.call, after?: string) {
   const all = []
-  for await (const batch of setting.contacts.streamAudience({ filter: { tags }, marketing, after }, call)) all.push(...batch.contacts)
+  for await (const batch of setting.contacts.streamAudience(
+    { filter: { tags }, category: marketing ? 'MARKETING' : 'AUTHENTICATION', after },
+    call,
+  ))
+    all.push(...batch.contacts)
   return all
 }
 
@@ -81,7 +85,7 @@ test("another account's contacts and imports are not found, not listed, not writ
   await expect(contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
   expect((await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts).toEqual([])
   expect(await audience(['private'], true, stranger)).toEqual([])
-  expect((await contacts.checkSendable({ contactIds: [id!], marketing: false }, stranger)).results[0]!.refusal).toBe('deleted')
+  expect((await contacts.checkSendable({ contactIds: [id!], category: 'AUTHENTICATION' }, stranger)).results[0]!.refusal).toBe('deleted')
   const [theirs] = await inbound({ contacts, call: stranger }, { waId: '4915100000099', text: 'stop', wamid: 'w' })
   expect(theirs).not.toBe(id)
   expect(await contacts.getContact({ id: id! }, setting.call)).toMatchObject({ optedOut: false, blocked: false })

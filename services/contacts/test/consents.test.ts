@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
 const check = async (marketing: boolean, ...contactIds: string[]) =>
-  (await setting.contacts.checkSendable({ contactIds, marketing }, setting.call)).results
+  (await setting.contacts.checkSendable({ contactIds, category: marketing ? 'MARKETING' : 'AUTHENTICATION' }, setting.call)).results
 const say = (contactId: string, kind: string) => setting.contacts.recordConsent({ contactId, kind, evidence: 'by phone' }, setting.call)
 
 test('an opted-out contact is refused marketing only, a blocked one everything, until it is taken back', async () => {

@@ -21,7 +21,7 @@ test('lists that take up every connection of the service keep no check waiting, 
       )
       return waiting!.n === setting.config.poolSize
     })
-    const check = await contacts.checkSendable({ contactIds: [id!], marketing: true }, { ...call, timeoutMs: 4_000 })
+    const check = await contacts.checkSendable({ contactIds: [id!], category: 'MARKETING' }, { ...call, timeoutMs: 4_000 })
     expect(check.results[0]).toMatchObject({ refusal: '' })
     const [first] = await settled
     expect(first).toMatchObject({ reason: { failure: 'timeout', message: expect.stringContaining('took longer than 5 s') } })
@@ -64,11 +64,11 @@ test('no call, lane or import reads a table from end to end', { timeout: 120_000
     expect(rare).toHaveLength(10)
     await contacts.listContacts({ tag: 'all', after: rare[4]!.id, limit: 200 }, call)
     const audience = []
-    for await (const batch of contacts.streamAudience({ filter: { tags: ['rare', 'all'] }, marketing: true }, call))
+    for await (const batch of contacts.streamAudience({ filter: { tags: ['rare', 'all'] }, category: 'MARKETING' }, call))
       audience.push(...batch.contacts)
     expect(audience).toHaveLength(n)
     const ids = audience.slice(0, 500).map((contact) => contact.id)
-    expect((await contacts.checkSendable({ contactIds: ids, marketing: true }, call)).results[499]).toMatchObject({ refusal: '' })
+    expect((await contacts.checkSendable({ contactIds: ids, category: 'MARKETING' }, call)).results[499]).toMatchObject({ refusal: '' })
     const known = audience.slice(0, 500).map(({ waId }, i) => ({ waId, text: i % 3 ? 'stop' : 'hello', wamid: `w${i}` }))
     expect(await inbound(tenant, ...known)).toEqual(ids)
     await inbound(tenant, { waId: '4930100000001', userId: 'DE.new' }, { waId: known[0]!.waId, userId: 'DE.new' })

@@ -49,6 +49,7 @@ export async function openStack() {
     encryptionKey,
     platformKey,
     sendConcurrency: 4,
+    sendSockets: 4,
     retentionDays: 400,
     addresses,
   }

@@ -151,7 +151,7 @@ async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[]
         over = true
       }),
     again(100, (i) => saying(100 + (i % 100), 'Is it still there?')),
-    again(100, () => timed(seen.checkMs, () => stack.clients.contacts.checkSendable({ contactIds, marketing: true }, tenant))),
+    again(100, () => timed(seen.checkMs, () => stack.clients.contacts.checkSendable({ contactIds, category: 'MARKETING' }, tenant))),
     again(500, async (i) => {
       if (i >= 100) return
       await saying(i, 'STOP')

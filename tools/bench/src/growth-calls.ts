@@ -53,7 +53,7 @@ function ofContacts({ contacts }: Clients, tenant: Tenant, { sizes, importId }: 
       profileName: 'Person',
     }))
   const audience = async (tag: string) => {
-    for await (const _ of contacts.streamAudience({ filter: { tags: [tag] }, marketing: true }, tenant)) break
+    for await (const _ of contacts.streamAudience({ filter: { tags: [tag] }, category: 'MARKETING' }, tenant)) break
   }
   return [
     { name: 'ListContacts', run: () => contacts.listContacts({ limit: 100 }, tenant) },
@@ -64,7 +64,7 @@ function ofContacts({ contacts }: Clients, tenant: Tenant, { sizes, importId }: 
     { name: 'GetContact', run: (i) => contacts.getContact({ id: contact(i) }, tenant) },
     {
       name: 'CheckSendable, 200 contacts',
-      run: (i) => contacts.checkSendable({ contactIds: many(200, (n) => contact(i + n)), marketing: true }, tenant),
+      run: (i) => contacts.checkSendable({ contactIds: many(200, (n) => contact(i + n)), category: 'MARKETING' }, tenant),
     },
     { name: 'RecordInbound, 1 person', run: (i) => contacts.recordInbound({ people: people(i, 1) }, tenant) },
     { name: 'RecordInbound, 200 people', run: (i) => contacts.recordInbound({ people: people(i * 200, 200) }, tenant) },

@@ -1,5 +1,5 @@
 import { query, sql, type Tx } from '@lockstep/database'
-import type { Attempt } from '../attempt.ts'
+import type { Attempt } from '@lockstep/sending'
 
 /** Where an attempt stands: of its primary key. */
 export interface AttemptKey {

@@ -59,6 +59,13 @@ export async function hasEnded(tx: Tx, campaignId: string): Promise<boolean> {
   return row !== undefined
 }
 
+/** Notes in words what a sending campaign waits for; empty when it goes on. */
+export async function noteWaiting(tx: Tx, id: string, reason: string): Promise<void> {
+  await sql`update campaigns set reason = ${reason} where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'`.execute(
+    tx.sql,
+  )
+}
+
 /** Notes that a campaign's recipients are kept no longer, before the first of them goes. */
 export async function noteForgotten(tx: Tx, id: string): Promise<void> {
   await sql`update campaigns set forgotten_at = now() where id = ${id} and forgotten_at is null`.execute(tx.sql)

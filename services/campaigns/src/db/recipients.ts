@@ -1,5 +1,5 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import type { RecipientState } from '../attempt.ts'
+import type { ClaimedMessage, OtherMessage, RecipientState } from '@lockstep/sending'
 import { type AttemptKey, keyTable } from './attempts.ts'
 import type { Campaign } from './entities.ts'
 import { reachByIndex } from './plans.ts'
@@ -71,14 +71,9 @@ export async function forgetPage(tx: Tx, campaignId: string, after: string, limi
   return end.rows < limit ? null : end.id
 }
 
-export interface Claimed {
+export interface Claimed extends ClaimedMessage {
   recipientId: string
-  attemptId: string
-  contactId: string
-  phone: string
-  userId: string
   values: Record<string, string>
-  number: number
 }
 
 /**
@@ -157,29 +152,24 @@ export interface RecipientChange {
   reason: string
   /** For `queued`: when it may be claimed again; null: at once. */
   notBefore: Date | null
+  /** Where it went, when that was another address than the recipient's. */
+  sentTo: { phone: string; userId: string } | null
 }
 
 export async function writeRecipients(tx: Tx, changes: RecipientChange[]): Promise<void> {
   if (changes.length === 0) return
   await sql`update recipients r set state = v.state, reason = v.reason,
-      not_before = case when v.state = 'queued' then coalesce(v.not_before, now()) end
+      not_before = case when v.state = 'queued' then coalesce(v.not_before, now()) end,
+      phone = coalesce(v.phone, r.phone), user_id = coalesce(v.user_id, r.user_id)
     from unnest(${changes.map((c) => c.campaignId)}::uuid[], ${changes.map((c) => c.id)}::bigint[], ${changes.map((c) => c.state)}::text[],
-                ${changes.map((c) => c.reason)}::text[], ${changes.map((c) => c.notBefore?.toISOString() ?? null)}::timestamptz[])
-         v(campaign_id, id, state, reason, not_before)
+                ${changes.map((c) => c.reason)}::text[], ${changes.map((c) => c.notBefore?.toISOString() ?? null)}::timestamptz[],
+                ${changes.map((c) => c.sentTo?.phone ?? null)}::text[], ${changes.map((c) => c.sentTo?.userId ?? null)}::text[])
+         v(campaign_id, id, state, reason, not_before, phone, user_id)
     where r.campaign_id = v.campaign_id and r.id = v.id`.execute(tx.sql)
 }
 
-/** What another recipient of a campaign has or may have got. */
-export interface Written {
-  contactId: string
-  /** A message that arrived, may have arrived or may yet arrive. */
-  written: boolean
-  /** The attempt that is under way. */
-  sendingId: string | null
-}
-
 /** Which of these contacts are recipients of a campaign too, and what became of their messages. */
-export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: string[]): Promise<Written[]> {
+export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: string[]): Promise<OtherMessage[]> {
   return query(
     tx,
     sql`select r.contact_id as "contactId", case when r.state = 'sending' then r.attempt_id::text end as "sendingId",

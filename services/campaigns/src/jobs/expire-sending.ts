@@ -13,7 +13,7 @@ const maxCampaigns = 1_000
  * went out can't be known: it becomes unknown, never queued; its status webhook, or a person, resolves it.
  */
 export async function expireSending(ctx: Context): Promise<void> {
-  const before = new Date(ctx.now() - 2 * ctx.graphTimeoutMs)
+  const before = new Date(ctx.now() - ctx.staleAfterMs)
   const stale = await ctx.db.system((tx) =>
     query<{ accountId: string; campaignId: string }>(
       tx,

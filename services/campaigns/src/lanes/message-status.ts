@@ -1,12 +1,12 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
+import { statusChange } from '@lockstep/sending'
 import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
 import { parseWebhook, statuses } from '@lockstep/whatsapp'
 import { validate as isUuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { type CampaignOwner, campaignOwners } from '../db/campaigns.ts'
 import { type CampaignChange, recordChanges } from '../recording.ts'
-import { statusChange } from '../status-change.ts'
 
 /** Adds status facts to the attempts of campaigns, all in one transaction; late, repeated and out-of-order statuses change nothing. */
 export const messageStatus: SetHandler<Context> = async (ctx, entries) => {

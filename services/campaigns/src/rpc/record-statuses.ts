@@ -1,9 +1,9 @@
 import type { Method } from '@lockstep/rpc'
 import type { RecordStatusesRequest, RecordStatusesResponse, StatusFact } from '@lockstep/rpc/gen/campaigns'
+import { statusChange } from '@lockstep/sending'
 import type { Context } from '../context.ts'
 import { attemptsByWamid, type SentMessage } from '../db/attempts.ts'
 import { type CampaignChange, recordChanges } from '../recording.ts'
-import { statusChange } from '../status-change.ts'
 
 /** Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which wamids are campaign messages. */
 export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatusesResponse> = async (ctx, { statuses }) => {

@@ -47,7 +47,7 @@ async function contacts(tx: Tx, condition: ReturnType<typeof sql>): Promise<Cont
 const lookUp = (condition: ReturnType<typeof sql>) => sql`lateral (select * from contacts n where ${condition} offset 0) n`
 
 /** `also` are the other contacts of the person, seen from the id that was asked for. */
-export type LiveContact = Reach & { id: string; accountId: string; also: string[] }
+export type LiveContact = Reach & { id: string; accountId: string; also: string[]; phone: string; waId: string; userId: string }
 
 /** The live contact behind each id, through any merges; ids without one in the accounts of the transaction are left out. */
 export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, LiveContact>> {
@@ -59,7 +59,8 @@ export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, L
         person as (
           select id as live, id from chain where merged_into is null
           union select person.live, n.id from person, ${lookUp(sql`n.merged_into = person.id`)})
-        select chain.asked, c.id, c.account_id as "accountId", c.opted_out as "optedOut", c.blocked, ${reachable}, array_remove(p.ids, chain.asked) as also
+        select chain.asked, c.id, c.account_id as "accountId", c.opted_out as "optedOut", c.blocked, ${reachable},
+               c.phone, c.wa_id as "waId", c.user_id as "userId", array_remove(p.ids, chain.asked) as also
         from chain join contacts c on c.id = chain.id
           join (select live, array_agg(id order by id) as ids from person group by live) p on p.live = c.id
         where chain.merged_into is null`,

@@ -1,4 +1,5 @@
 import { checkSendable } from './check-sendable.ts'
+import { getConsentRules, setConsentRules } from './consent-rules.ts'
 import { createImport } from './create-import.ts'
 import { getContact } from './get-contact.ts'
 import { getImport } from './get-import.ts'
@@ -11,11 +12,13 @@ import { streamAudience } from './stream-audience.ts'
 export const methods = {
   checkSendable,
   createImport,
+  getConsentRules,
   getContact,
   getImport,
   listContacts,
   listImportErrors,
   recordConsent,
   recordInbound,
+  setConsentRules,
   streamAudience,
 }

@@ -50,6 +50,12 @@ export class Contacts extends Migration {
       );
       create index identities_contact on identities (contact_id);${tenantTable('contacts', 'identities')}`)
 
+    // An account without a row has the strict rules.
+    this.addSql(`create table consent_rules (
+        account_id uuid primary key,
+        utility_after_stop boolean not null
+      );${tenantTable('contacts', 'consent_rules')}`)
+
     // The ledger is keyed to identities and refers to no contact, so that it outlives deletion and merge.
     this.addSql(`create table consents (
         id bigint generated always as identity primary key,

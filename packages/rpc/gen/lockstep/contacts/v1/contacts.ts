@@ -12,6 +12,14 @@ export const protobufPackage = "lockstep.contacts.v1";
 
 export const protobufFileName = "lockstep/contacts/v1/contacts.proto";
 
+export interface GetConsentRulesRequest {
+}
+
+export interface ConsentRules {
+  /** Templates of the category UTILITY are sent to opted-out contacts too. False unless the account says otherwise. */
+  utilityAfterStop: boolean;
+}
+
 export interface Contact {
   id: string;
   name: string;
@@ -75,8 +83,11 @@ export interface Merged {
 
 export interface CheckSendableRequest {
   contactIds: string[];
-  /** Marketing is refused to opted-out contacts; blocked ones are refused everything. */
-  marketing: boolean;
+  /**
+   * Of the template, as Meta has it; SERVICE for a message without one. Whatever is not UTILITY, AUTHENTICATION or SERVICE counts as MARKETING:
+   * refused to opted-out contacts. UTILITY is too, unless the account's consent rules allow it. Blocked contacts are refused everything.
+   */
+  category: string;
 }
 
 export interface Sendable {
@@ -85,6 +96,9 @@ export interface Sendable {
   refusal: string;
   /** Other contacts that are the same person now: the one it was merged into and all that were merged into that. Empty for most. */
   also: string[];
+  /** Where it is reached now: digits, and the user id where it is known. Both empty when it must not be written to. */
+  phone: string;
+  userId: string;
 }
 
 export interface CheckSendableResponse {
@@ -97,10 +111,15 @@ export interface Filter {
 }
 
 export interface StreamAudienceRequest {
-  filter: Filter | undefined;
-  marketing: boolean;
+  filter:
+    | Filter
+    | undefined;
   /** Id of the last contact that was read, to go on after it. */
-  after?: string | undefined;
+  after?:
+    | string
+    | undefined;
+  /** As in CheckSendableRequest. */
+  category: string;
 }
 
 export interface AudienceContact {
@@ -184,6 +203,131 @@ export interface RecordConsentRequest {
   /** When it was said: a repeat of the same statement adds nothing. Now when absent or later than that. */
   saidAtMs?: number | undefined;
 }
+
+function createBaseGetConsentRulesRequest(): GetConsentRulesRequest {
+  return {};
+}
+
+export const GetConsentRulesRequest: MessageFns<GetConsentRulesRequest> = {
+  encode(_: GetConsentRulesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetConsentRulesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetConsentRulesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetConsentRulesRequest {
+    return {};
+  },
+
+  toJSON(_: GetConsentRulesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetConsentRulesRequest>): GetConsentRulesRequest {
+    return GetConsentRulesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetConsentRulesRequest>): GetConsentRulesRequest {
+    const message = createBaseGetConsentRulesRequest();
+    return message;
+  },
+};
+
+function createBaseConsentRules(): ConsentRules {
+  return { utilityAfterStop: false };
+}
+
+export const ConsentRules: MessageFns<ConsentRules> = {
+  encode(message: ConsentRules, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.utilityAfterStop !== false) {
+      writer.uint32(8).bool(message.utilityAfterStop);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsentRules {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsentRules();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.utilityAfterStop = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsentRules {
+    return {
+      utilityAfterStop: isSet(object.utilityAfterStop)
+        ? globalThis.Boolean(object.utilityAfterStop)
+        : isSet(object.utility_after_stop)
+        ? globalThis.Boolean(object.utility_after_stop)
+        : false,
+    };
+  },
+
+  toJSON(message: ConsentRules): unknown {
+    const obj: any = {};
+    if (message.utilityAfterStop !== false) {
+      obj.utilityAfterStop = message.utilityAfterStop;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConsentRules>): ConsentRules {
+    return ConsentRules.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConsentRules>): ConsentRules {
+    const message = createBaseConsentRules();
+    message.utilityAfterStop = object.utilityAfterStop ?? false;
+    return message;
+  },
+};
 
 function createBaseContact(): Contact {
   return {
@@ -1018,7 +1162,7 @@ export const Merged: MessageFns<Merged> = {
 };
 
 function createBaseCheckSendableRequest(): CheckSendableRequest {
-  return { contactIds: [], marketing: false };
+  return { contactIds: [], category: "" };
 }
 
 export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
@@ -1026,8 +1170,8 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
     for (const v of message.contactIds) {
       writer.uint32(10).string(v!);
     }
-    if (message.marketing !== false) {
-      writer.uint32(16).bool(message.marketing);
+    if (message.category !== "") {
+      writer.uint32(26).string(message.category);
     }
     return writer;
   },
@@ -1053,12 +1197,12 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
             message.contactIds.push(reader.string());
             continue;
           }
-          case 2: {
-            if (tag !== 16) {
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
-            message.marketing = reader.bool();
+            message.category = reader.string();
             continue;
           }
         }
@@ -1080,7 +1224,7 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
         : globalThis.Array.isArray(object?.contact_ids)
         ? object.contact_ids.map((e: any) => globalThis.String(e))
         : [],
-      marketing: isSet(object.marketing) ? globalThis.Boolean(object.marketing) : false,
+      category: isSet(object.category) ? globalThis.String(object.category) : "",
     };
   },
 
@@ -1089,8 +1233,8 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
     if (message.contactIds?.length) {
       obj.contactIds = message.contactIds;
     }
-    if (message.marketing !== false) {
-      obj.marketing = message.marketing;
+    if (message.category !== "") {
+      obj.category = message.category;
     }
     return obj;
   },
@@ -1101,13 +1245,13 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
   fromPartial(object: DeepPartial<CheckSendableRequest>): CheckSendableRequest {
     const message = createBaseCheckSendableRequest();
     message.contactIds = object.contactIds?.map((e) => e) || [];
-    message.marketing = object.marketing ?? false;
+    message.category = object.category ?? "";
     return message;
   },
 };
 
 function createBaseSendable(): Sendable {
-  return { contactId: "", refusal: "", also: [] };
+  return { contactId: "", refusal: "", also: [], phone: "", userId: "" };
 }
 
 export const Sendable: MessageFns<Sendable> = {
@@ -1120,6 +1264,12 @@ export const Sendable: MessageFns<Sendable> = {
     }
     for (const v of message.also) {
       writer.uint32(34).string(v!);
+    }
+    if (message.phone !== "") {
+      writer.uint32(42).string(message.phone);
+    }
+    if (message.userId !== "") {
+      writer.uint32(50).string(message.userId);
     }
     return writer;
   },
@@ -1161,6 +1311,22 @@ export const Sendable: MessageFns<Sendable> = {
             message.also.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.phone = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1182,6 +1348,12 @@ export const Sendable: MessageFns<Sendable> = {
         : "",
       refusal: isSet(object.refusal) ? globalThis.String(object.refusal) : "",
       also: globalThis.Array.isArray(object?.also) ? object.also.map((e: any) => globalThis.String(e)) : [],
+      phone: isSet(object.phone) ? globalThis.String(object.phone) : "",
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
     };
   },
 
@@ -1196,6 +1368,12 @@ export const Sendable: MessageFns<Sendable> = {
     if (message.also?.length) {
       obj.also = message.also;
     }
+    if (message.phone !== "") {
+      obj.phone = message.phone;
+    }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
     return obj;
   },
 
@@ -1207,6 +1385,8 @@ export const Sendable: MessageFns<Sendable> = {
     message.contactId = object.contactId ?? "";
     message.refusal = object.refusal ?? "";
     message.also = object.also?.map((e) => e) || [];
+    message.phone = object.phone ?? "";
+    message.userId = object.userId ?? "";
     return message;
   },
 };
@@ -1348,7 +1528,7 @@ export const Filter: MessageFns<Filter> = {
 };
 
 function createBaseStreamAudienceRequest(): StreamAudienceRequest {
-  return { filter: undefined, marketing: false, after: undefined };
+  return { filter: undefined, after: undefined, category: "" };
 }
 
 export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
@@ -1356,11 +1536,11 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     if (message.filter !== undefined) {
       Filter.encode(message.filter, writer.uint32(10).fork()).join();
     }
-    if (message.marketing !== false) {
-      writer.uint32(16).bool(message.marketing);
-    }
     if (message.after !== undefined) {
       writer.uint32(26).string(message.after);
+    }
+    if (message.category !== "") {
+      writer.uint32(34).string(message.category);
     }
     return writer;
   },
@@ -1386,20 +1566,20 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
             message.filter = Filter.decode(reader, reader.uint32());
             continue;
           }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.marketing = reader.bool();
-            continue;
-          }
           case 3: {
             if (tag !== 26) {
               break;
             }
 
             message.after = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.category = reader.string();
             continue;
           }
         }
@@ -1417,8 +1597,8 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
   fromJSON(object: any): StreamAudienceRequest {
     return {
       filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
-      marketing: isSet(object.marketing) ? globalThis.Boolean(object.marketing) : false,
       after: isSet(object.after) ? globalThis.String(object.after) : undefined,
+      category: isSet(object.category) ? globalThis.String(object.category) : "",
     };
   },
 
@@ -1427,11 +1607,11 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     if (message.filter !== undefined) {
       obj.filter = Filter.toJSON(message.filter);
     }
-    if (message.marketing !== false) {
-      obj.marketing = message.marketing;
-    }
     if (message.after !== undefined) {
       obj.after = message.after;
+    }
+    if (message.category !== "") {
+      obj.category = message.category;
     }
     return obj;
   },
@@ -1444,8 +1624,8 @@ export const StreamAudienceRequest: MessageFns<StreamAudienceRequest> = {
     message.filter = (object.filter !== undefined && object.filter !== null)
       ? Filter.fromPartial(object.filter)
       : undefined;
-    message.marketing = object.marketing ?? false;
     message.after = object.after ?? undefined;
+    message.category = object.category ?? "";
     return message;
   },
 };
@@ -2858,6 +3038,23 @@ export const ContactsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** What the account's people who said stop get all the same. */
+    getConsentRules: {
+      name: "GetConsentRules",
+      requestType: GetConsentRulesRequest as typeof GetConsentRulesRequest,
+      requestStream: false,
+      responseType: ConsentRules as typeof ConsentRules,
+      responseStream: false,
+      options: {},
+    },
+    setConsentRules: {
+      name: "SetConsentRules",
+      requestType: ConsentRules as typeof ConsentRules,
+      requestStream: false,
+      responseType: ConsentRules as typeof ConsentRules,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -2895,6 +3092,12 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
   getContact(request: GetContactRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
   /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
   recordConsent(request: RecordConsentRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
+  /** What the account's people who said stop get all the same. */
+  getConsentRules(
+    request: GetConsentRulesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ConsentRules>>;
+  setConsentRules(request: ConsentRules, context: CallContext & CallContextExt): Promise<DeepPartial<ConsentRules>>;
 }
 
 export interface ContactsClient<CallOptionsExt = {}> {
@@ -2931,6 +3134,12 @@ export interface ContactsClient<CallOptionsExt = {}> {
   getContact(request: DeepPartial<GetContactRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
   /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
   recordConsent(request: DeepPartial<RecordConsentRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
+  /** What the account's people who said stop get all the same. */
+  getConsentRules(
+    request: DeepPartial<GetConsentRulesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ConsentRules>;
+  setConsentRules(request: DeepPartial<ConsentRules>, options?: CallOptions & CallOptionsExt): Promise<ConsentRules>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

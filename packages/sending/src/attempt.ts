@@ -37,8 +37,10 @@ export interface OutcomeChange {
   wamid?: string
   code?: number | null
   words?: string
-  /** For `not_sent`: the recipient waits in the queue until then. */
+  /** For `not_sent`: the message waits in the queue until then. */
   notBefore?: Date
+  /** Where it went, when that was not the address that the message was written down with. */
+  sentTo?: { phone: string; userId: string }
 }
 
 /** What a status webhook said. */

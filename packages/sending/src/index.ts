@@ -1,0 +1,6 @@
+export * from './attempt.ts'
+export type { SendContext } from './context.ts'
+export * from './in-flight.ts'
+export * from './queue.ts'
+export * from './send-slice.ts'
+export * from './status-change.ts'

@@ -1,0 +1,70 @@
+import type { Addressee, TokenKind } from '@lockstep/whatsapp'
+import type { OutcomeChange } from './attempt.ts'
+
+/** A message that is claimed: its attempt is committed, and nothing has been sent yet. */
+export interface ClaimedMessage {
+  attemptId: string
+  contactId: string
+  /** Its address when it was written down; it goes to the one that the check answers. */
+  phone: string
+  userId: string
+  /** How many attempts there have been, this one among them. */
+  number: number
+}
+
+/** What contacts learn from Meta's answer: the number that was dialled (digits), and whom it reached. */
+export interface Learned {
+  input?: string
+  waId?: string
+  userId?: string
+}
+
+/** What became of one attempt. */
+export interface MessageOutcome {
+  attemptId: string
+  change: OutcomeChange
+  learned?: Learned
+}
+
+/** Another message of the same owner to a contact. */
+export interface OtherMessage {
+  contactId: string
+  /** It arrived, may have arrived or may yet arrive. */
+  written: boolean
+  /** Its attempt that is under way. */
+  sendingId: string | null
+}
+
+export type QueueState =
+  /** Nothing may be claimed: a person or Meta has stopped the owner. */
+  | { kind: 'stopped' }
+  /** `ready` can be claimed now; the next of the others in `nextMs` (null: none); `underWay`: somebody's attempt has no outcome yet. */
+  | { kind: 'open'; ready: number; nextMs: number | null; underWay: boolean }
+
+/** Messages of one owner (a campaign, a conversation, a bot) that wait to be sent, as rows of its service. */
+export interface SendQueue<Message extends ClaimedMessage = ClaimedMessage> {
+  accountId: string
+  /** Stands in each message's token, by which its statuses find it. */
+  owner: { kind: TokenKind; id: string }
+  look(): Promise<QueueState>
+  /** Claims up to `limit` messages, each with a new attempt, and commits that. Fewer: the others are gone, or the owner is stopped. */
+  claim(limit: number): Promise<Message[]>
+  /** What the owner has for these contacts besides the claimed messages: they turned out to be the same persons. */
+  others(contactIds: string[]): Promise<OtherMessage[]>
+  /** The body of the POST. Throws AppError where it can't be sent: the message is rejected with these words. */
+  compose(message: Message, to: Addressee, token: string): object
+  /** Commits outcomes with all that follows from them. Repeating it gives the same rows. */
+  write(outcomes: MessageOutcome[]): Promise<void>
+}
+
+/** By which number, and as what, an owner sends. */
+export interface SendRoute {
+  connectionId: string
+  phoneNumberId: string
+  accessToken: string
+  perMinute: number
+  perSecond: number
+  class: 'agent' | 'bot' | 'bulk'
+  /** The template's category as Meta has it; a message without template is 'SERVICE'. */
+  category: string
+}

@@ -1,0 +1,144 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { SendContext } from './context.ts'
+import { launch, type Slice } from './deliver.ts'
+import type { Flight, Phase } from './in-flight.ts'
+import { createOutcomeWriter } from './outcome-writer.ts'
+import type { ClaimedMessage, SendQueue, SendRoute } from './queue.ts'
+import { createTurns } from './turns.ts'
+import { type Cause, countWaits, type Waits } from './waits.ts'
+
+/** How a slice ended. */
+export interface SliceEnd {
+  /** `empty`: nobody is queued or under way; `stopped`: the owner is; `more`: there is more to do in `afterMs`. */
+  kind: 'empty' | 'stopped' | 'more'
+  afterMs: number
+  /** In words what it waited for, most of its time; empty when it went on. */
+  waitsFor: string
+  /** What could not be asked, if that was why it ended. */
+  error?: unknown
+}
+
+export interface SliceOptions {
+  /** How long it sends, ms. */
+  sliceMs: number
+  /** A claimed message is begun within this time, or goes back into its queue, ms. */
+  claimLifeMs: number
+  /** Aborts when the owner's lock or lane is lost, or the process stops: what has no slot yet goes back into its queue. */
+  signal: AbortSignal
+}
+
+/** Messages claimed in one statement, at most. */
+const maxClaim = 200
+/** Messages that wait for the answer of contacts, at most: further ones are claimed when it has come. */
+const maxChecking = 2 * maxClaim
+/** So long is waited before it is tried again whether Meta can be reached. */
+const unreachedMs = 1_000
+/** How soon to look again while nothing is queued and messages are still under way somewhere. */
+const lookAgainMs = 250
+/** How long a slice waits at its end for messages under way; slower ones finish on their own. */
+const lingerMs = 500
+/** While others are under way a smaller set is not worth its statements. */
+const leastClaim = 32
+
+/**
+ * Sends an owner's messages for a while: claims those that can be sent soon, checks them, books a slot for each last, writes and records
+ * them. While one set is on its way the next is claimed. Whoever calls sees to it that one slice an owner runs at a time.
+ */
+export async function sendSlice<Message extends ClaimedMessage>(
+  ctx: SendContext,
+  queue: SendQueue<Message>,
+  route: SendRoute,
+  options: SliceOptions,
+): Promise<SliceEnd> {
+  const flight = ctx.inFlight.flight(queue.accountId, queue.owner.id)
+  const turns = createTurns(ctx, route, flight.stop.signal, flight.changed)
+  const slice: Slice<Message> = { queue, route, flight, turns, writer: createOutcomeWriter(ctx, queue) }
+  const lost = () => flight.stop.abort()
+  options.signal.addEventListener('abort', lost, { once: true })
+  try {
+    const end = await claimAndLaunch(ctx, slice, options)
+    if (end.kind === 'stopped') flight.stop.abort()
+    return end
+  } finally {
+    if (options.signal.aborted) lost()
+    await Promise.race([flight.all(), delay(lingerMs * ctx.scale)])
+    options.signal.removeEventListener('abort', lost)
+  }
+}
+
+/** What to do next: go on, wait because of `cause`, or end. `untilMoved`: the wait is over as soon as messages have moved on. */
+type Step = { do: 'go on' } | { do: 'wait'; forMs: number; cause: Cause; untilMoved?: boolean } | { do: 'end'; kind: 'empty' | 'stopped' }
+
+async function claimAndLaunch<Message extends ClaimedMessage>(
+  ctx: SendContext,
+  slice: Slice<Message>,
+  { sliceMs, claimLifeMs, signal }: SliceOptions,
+): Promise<SliceEnd> {
+  const endAt = performance.now() + sliceMs
+  const waits = countWaits(ctx.scale)
+  const known = { ready: 0 }
+  const more = (afterMs: number): SliceEnd => ({ kind: 'more', afterMs, waitsFor: waits.words(slice.route, slice.flight) })
+  while (performance.now() < endAt && !signal.aborted) {
+    if (slice.trouble !== undefined) return { ...more(0), error: slice.trouble }
+    let step: Step
+    try {
+      step = await nextStep(ctx, slice, known, waits, claimLifeMs)
+    } catch (error) {
+      return { ...more(0), error }
+    }
+    if (step.do === 'end') return { kind: step.kind, afterMs: 0, waitsFor: '' }
+    if (step.do === 'go on') continue
+    const leftMs = Math.max(1, endAt - performance.now())
+    if (step.forMs > leftMs) {
+      waits.add(step.cause, leftMs)
+      return more(step.forMs)
+    }
+    const over = delay(Math.min(step.forMs, leftMs))
+    await waits.during(step.cause, step.untilMoved ? Promise.race([slice.flight.next(), over]) : over)
+  }
+  return more(0)
+}
+
+async function nextStep<Message extends ClaimedMessage>(
+  ctx: SendContext,
+  slice: Slice<Message>,
+  known: { ready: number },
+  waits: Waits,
+  claimLifeMs: number,
+): Promise<Step> {
+  const { queue, route, flight } = slice
+  const room = ctx.inFlight.room(queue.accountId, queue.owner.id)
+  const isFull = room === 0 || (room < leastClaim && flight.size > 0)
+  const lookAgain = { do: 'wait', forMs: lookAgainMs * ctx.scale, cause: causeOf(flight), untilMoved: true } as const
+  if (isFull || flight.in.checking >= maxChecking) return lookAgain
+  if (known.ready === 0) {
+    const state = await waits.during('database', queue.look())
+    if (state.kind === 'stopped') return { do: 'end', kind: 'stopped' }
+    known.ready = state.ready
+    if (state.ready === 0 && state.nextMs !== null) return { do: 'wait', forMs: Math.max(state.nextMs, 10), cause: 'none' }
+    if (state.ready === 0) return state.underWay ? lookAgain : { do: 'end', kind: 'empty' }
+  }
+  const unbooked = flight.in.checking + flight.in.opening + flight.in.booking
+  const { connectionId, perMinute, perSecond } = route
+  const wanted = Math.min(known.ready, room, maxClaim)
+  const want = { connectionId, perMinute, perSecond, class: route.class, count: wanted + unbooked }
+  const soon = await ctx.limiter.lookSend(want)
+  const count = soon.count - unbooked
+  if (count <= 0) return { do: 'wait', forMs: Math.max(soon.retryAfterMs ?? 0, 10), cause: unbooked > 0 ? causeOf(flight) : 'limit' }
+  const socket = await ctx.graph.open(flight.stop.signal).catch(() => null)
+  if (!socket) return { do: 'wait', forMs: unreachedMs * ctx.scale, cause: 'opening' }
+  socket.release()
+  // The life of a claim begins before the statement that dates it.
+  const notAfterMs = performance.now() + claimLifeMs
+  const claimed = await waits.during('database', queue.claim(count))
+  // Fewer than were asked for: somebody else has taken them, or the owner was stopped.
+  known.ready = claimed.length < count ? 0 : known.ready - claimed.length
+  if (claimed.length > 0) launch(ctx, slice, claimed, notAfterMs)
+  return { do: 'go on' }
+}
+
+/** The phase in which most messages stand. */
+function causeOf({ in: counts }: Flight): Cause {
+  const [phase, count] = Object.entries(counts).sort(([, a], [, b]) => b - a)[0]!
+  return count > 0 ? (phase as Phase) : 'none'
+}
