@@ -103,7 +103,7 @@ async function attack(plan: NeighbourPlan): Promise<void> {
     () => contacts.listContacts({ tag: 'nobody', limit: 200 }, call),
     () => campaigns.listCampaigns({}, call),
     () => conversations.listConversations({ limit: 100 }, call),
-    () => accounts.listConnections({}, call),
+    () => accounts.listConnections({ limit: 200 }, call),
   ]
   await Promise.all([
     flood('bodies of 3,000 made-up numbers', 4, (i) => post(i, made(i))),

@@ -293,7 +293,7 @@ async function deliveredAgain(simulatorLog: string): Promise<number> {
 async function answers({ clients }: TestStack, service: ServiceName): Promise<void> {
   const call = { accountId: '00000000-0000-7000-8000-000000000000' }
   const ask: Partial<Record<ServiceName, () => Promise<unknown>>> = {
-    accounts: () => clients.accounts.listConnections({}, call),
+    accounts: () => clients.accounts.listConnections({ limit: 1 }, call),
     contacts: () => clients.contacts.checkSendable({ contactIds: [] }, call),
     templates: () => clients.templates.listTemplates({}, call),
     campaigns: () => clients.campaigns.listCampaigns({}, call),

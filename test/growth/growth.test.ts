@@ -5,6 +5,7 @@ import { startTestServers, until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { grownCalls } from '../../tools/bench/src/growth-calls.ts'
 import { type Grown, grownSizes, seedGrown } from '../../tools/bench/src/growth-seed.ts'
+import { openSweeps } from '../../tools/bench/src/growth-sweeps.ts'
 import { logStatements, openStatementLog } from '../../tools/bench/src/statement-log.ts'
 import { openWatcher } from '../../tools/bench/src/watcher.ts'
 import { loadMigrations } from '../../tools/dev/services.ts'
@@ -65,6 +66,8 @@ test('no statement of any service goes through a table that grows', async () => 
   const refused: string[] = []
   for (const { name, run } of grownCalls(stack.clients, tenant, grown))
     for (const i of [1, 2]) await run(i).catch((error: Error) => refused.push(`${name}: ${error.message}`))
+  await using old = await openSweeps(stack.world)
+  for (const { name, run } of old.sweeps) for (const i of [1, 2]) expect(await run(i), name).toBeTruthy()
   for (const { role, text } of rareSweeps) await withClient(stack.world.roleUrl(role), (client) => client.query(text))
   await workOnTheBigCampaign(stack, tenant, grown)
 

@@ -94,10 +94,24 @@ const violationsOf = (report: AuditReport): number => report.invariants.reduce((
 
 async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {
   await screen.step('Number connected', async (say) => {
-    const { connections } = await api.get<{ connections: Record<string, string>[] }>('/v1/connections')
-    const mine = connections.find((connection) => connection.id === ready.connection_id)!
-    say(`${mine.display_phone_number}, at ${mine.per_minute} messages a minute: the highest tier, for the demo (a new number gets 100)`)
+    const number = await findConnection(api, ready.connection_id)
+    say(`${number.display_phone_number}, at ${number.per_minute} messages a minute: the highest tier, for the demo (a new number gets 100)`)
   })
+}
+
+interface Connections {
+  connections: Record<string, string>[]
+  next_after: string | null
+}
+
+async function findConnection(api: ApiClient, id: string): Promise<Record<string, string>> {
+  for (let query = ''; ; ) {
+    const { connections, next_after } = await api.get<Connections>(`/v1/connections${query}`)
+    const found = connections.find((connection) => connection.id === id)
+    if (found) return found
+    if (!next_after) throw new Error(`The account has no connection ${id}`)
+    query = `?after=${next_after}`
+  }
 }
 
 async function syncTemplates(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {

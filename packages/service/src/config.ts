@@ -6,6 +6,8 @@ const integer = (min: number, max: number) => {
   return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
 }
 const port = integer(0, 65_535)
+/** How many days rows are kept. */
+export const retentionDays = (min: number, byDefault: number) => integer(min, 36_500).default(byDefault)
 const url = (example: string) => z.url({ error: `must be a URL such as ${example}` })
 const truthy = z
   .enum(['true', 'false'], { error: 'must be true or false' })

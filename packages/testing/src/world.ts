@@ -29,13 +29,22 @@ export interface World extends AsyncDisposable {
   encryptionKey: Buffer
   platformKey: Buffer
   /** A service's base configuration: any free ports, plain text, quiet. */
-  base(service: ServiceName): BaseConfig
+  base(service: ServiceName): BaseConfig & typeof kept
   /** The URL by which a service's role sees the database. */
   roleUrl(service: ServiceName): string
   /** Runs SQL as superuser, past row-level security. Name tables with their schema. */
   sql<Row = Record<string, unknown>>(text: string, params?: unknown[]): Promise<Row[]>
   /** Closes every connection to the world's database, as a restart of PostgreSQL would. */
   killBackends(): Promise<void>
+}
+
+/** How many days rows are kept, by default: each service reads its own. */
+const kept = {
+  eventRetentionDays: 400,
+  messageRetentionDays: 400,
+  importRetentionDays: 90,
+  consentRetentionDays: 1_826,
+  syncRetentionDays: 30,
 }
 
 /**
@@ -82,6 +91,7 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
       streamReplicas: 1,
       poolSize: 5,
       drainMs: 5_000,
+      ...kept,
     }),
     sql: (text, params) => withClient(adminUrl, async (client) => (await client.query(text, params)).rows),
     killBackends: () =>

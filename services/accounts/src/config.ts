@@ -1,10 +1,24 @@
-import { addressOf, type BaseConfig, type Environment, graphEnvironment, keySchema, readEnvironment } from '@lockstep/service'
+import {
+  addressOf,
+  type BaseConfig,
+  type Environment,
+  graphEnvironment,
+  keySchema,
+  readEnvironment,
+  retentionDays,
+} from '@lockstep/service'
 import { z } from 'zod'
 
-const environment = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema, ...graphEnvironment })
+const environment = z.object({
+  LOCKSTEP_ENCRYPTION_KEY: keySchema,
+  LOCKSTEP_ACCOUNT_EVENT_RETENTION_DAYS: retentionDays(30, 400),
+  ...graphEnvironment,
+})
 
 export interface Config extends BaseConfig {
   encryptionKey: Buffer
+  /** So long after it was received an account event is kept. */
+  eventRetentionDays: number
   graphUrl: string
   graphVersion: string
   gatewayAddress: string
@@ -16,6 +30,7 @@ export function readConfig(env: Environment): Config {
   return {
     ...base,
     encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
+    eventRetentionDays: own.LOCKSTEP_ACCOUNT_EVENT_RETENTION_DAYS,
     graphUrl: own.LOCKSTEP_GRAPH_URL,
     graphVersion: own.LOCKSTEP_GRAPH_VERSION,
     gatewayAddress: addressOf(env, 'webhook-gateway'),

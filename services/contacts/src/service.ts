@@ -1,9 +1,22 @@
 import { bind } from '@lockstep/rpc'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
-import { every, feedService, measureFeed, openDoors, type Started, sideBySide, started, sweepFeed, work, workSets } from '@lockstep/service'
+import {
+  every,
+  feedService,
+  forgetEveryMs,
+  measureFeed,
+  openDoors,
+  type Started,
+  sideBySide,
+  started,
+  sweepFeed,
+  work,
+  workSets,
+} from '@lockstep/service'
 import type { Config } from './config.ts'
 import { createContext, type Overrides } from './context.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
+import { forgetConsents, forgetImports } from './jobs/forget-old.ts'
 import { importContacts } from './lanes/import.ts'
 import { learn } from './lanes/learn.ts'
 import { methods } from './rpc/index.ts'
@@ -20,6 +33,8 @@ export async function start(config: Config, overrides?: Overrides): Promise<Star
   up.use(sweepFeed(ctx))
   up.use(measureFeed(ctx))
   up.use(every(ctx, 'drop-abandoned-uploads', dropEveryMs * ctx.scale, dropAbandonedUploads))
+  up.use(every(ctx, 'forget-imports', forgetEveryMs, forgetImports))
+  up.use(every(ctx, 'forget-consents', forgetEveryMs, forgetConsents))
   const doors = up.use(
     await openDoors(ctx, [bind(ContactsDefinition, ctx, methods, { operator: ['recordInbound'] }), feedService(ctx, ctx.ownFeed)]),
   )

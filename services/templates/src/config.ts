@@ -1,10 +1,24 @@
-import { addressOf, type BaseConfig, type Environment, graphEnvironment, keySchema, readEnvironment } from '@lockstep/service'
+import {
+  addressOf,
+  type BaseConfig,
+  type Environment,
+  graphEnvironment,
+  keySchema,
+  readEnvironment,
+  retentionDays,
+} from '@lockstep/service'
 import { z } from 'zod'
 
-const environment = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema, ...graphEnvironment })
+const environment = z.object({
+  LOCKSTEP_ENCRYPTION_KEY: keySchema,
+  LOCKSTEP_TEMPLATE_SYNC_RETENTION_DAYS: retentionDays(1, 30),
+  ...graphEnvironment,
+})
 
 export interface Config extends BaseConfig {
   encryptionKey: Buffer
+  /** So long after its end a sync's run is kept; templates stay. */
+  syncRetentionDays: number
   graphUrl: string
   graphVersion: string
   accountsAddress: string
@@ -17,6 +31,7 @@ export function readConfig(env: Environment): Config {
   return {
     ...base,
     encryptionKey: own.LOCKSTEP_ENCRYPTION_KEY,
+    syncRetentionDays: own.LOCKSTEP_TEMPLATE_SYNC_RETENTION_DAYS,
     graphUrl: own.LOCKSTEP_GRAPH_URL,
     graphVersion: own.LOCKSTEP_GRAPH_VERSION,
     accountsAddress: addressOf(env, 'accounts'),

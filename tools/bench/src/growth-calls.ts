@@ -31,7 +31,11 @@ function ofAccounts({ accounts }: Clients, tenant: Tenant, { sizes }: Grown): Gr
   const range = { wabaIds: [], fromMs: Date.now() - 60_000, untilMs: Date.now() }
   return [
     { name: 'GetConnection', run: (i) => accounts.getConnection({ id: grownId('connection', spread(i, sizes.numbers)) }, tenant) },
-    { name: 'ListConnections', run: () => accounts.listConnections({}, tenant) },
+    { name: 'ListConnections', run: () => accounts.listConnections({ limit: 200 }, tenant) },
+    {
+      name: 'ListConnections, a later page',
+      run: (i) => accounts.listConnections({ after: grownId('connection', spread(i, sizes.numbers)), limit: 200 }, tenant),
+    },
     { name: 'ResolveConnections, 1 number', run: (i) => accounts.resolveConnections({ ...range, phoneNumberIds: numbers(i, 1) }, {}) },
     { name: 'ResolveConnections, 500 numbers', run: (i) => accounts.resolveConnections({ ...range, phoneNumberIds: numbers(i, 500) }, {}) },
     { name: 'ListAccountEvents', run: () => accounts.listAccountEvents({}, tenant) },

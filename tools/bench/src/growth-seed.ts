@@ -1,4 +1,5 @@
 import type { Tenant, TestStack } from '../../../test/stack.ts'
+import { oldRows } from './growth-old.ts'
 import { type SeededTenant, seedTenants } from './seed.ts'
 
 /** How many rows there are; all are of one tenant but a tenth, which is spread over further ones. */
@@ -71,6 +72,7 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
   const others = Math.max(1, Math.floor((recipients * 1.7) / (campaigns - 1)))
   const tags = `case when i % 10000 = 0 then array['rare', 'all'] when i % 10 = 0 then array['friends', 'all'] else array['all'] end`
   return [
+    ['what is older than it is kept', oldRows(tenant.accountId, tenant.connectionId, Math.max(10_000, Math.ceil(messages / 50)))],
     [
       'connections',
       `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,

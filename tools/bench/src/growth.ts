@@ -7,6 +7,7 @@ import type { Bench, Check } from './bench.ts'
 import { idleAfter } from './cpu.ts'
 import { type GrownCall, grownCalls } from './growth-calls.ts'
 import { type Grown, grownSizes, seedGrown } from './growth-seed.ts'
+import { openSweeps } from './growth-sweeps.ts'
 import { percentile } from './measure.ts'
 import { logStatements, openStatementLog, type StatementLog } from './statement-log.ts'
 import { openSystem } from './system.ts'
@@ -37,6 +38,8 @@ export const run: Bench = async (ctx) => {
   ctx.say('calls')
   const calls: Timed[] = []
   for (const call of grownCalls(system.clients, tenant, grown)) calls.push(await timed(call, ctx.quick ? 3 : 30))
+  const { sweeps } = up.use(await openSweeps(system.world))
+  for (const sweep of sweeps) calls.push(await timed(sweep, ctx.quick ? 3 : 30))
   ctx.say('a campaign, and one of many recipients')
   await sendSome(system, tenant, grown)
   ctx.say('timers')

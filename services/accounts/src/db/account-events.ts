@@ -1,4 +1,4 @@
-import { query, sql, type Tx } from '@lockstep/database'
+import { type Database, query, sql, type Tx } from '@lockstep/database'
 
 /** Something that Meta said about an account's WABA, its numbers or its business. */
 export interface AccountEventRow {
@@ -33,10 +33,16 @@ export function listEvents(
     tx,
     sql`select id::text, waba_id as "wabaId", field, event, words, value, occurred_at as "occurredAt", received_at as "receivedAt"
         from account_events
-        where account_id = ${tx.accountId} and (${wabaId} = '' or waba_id = ${wabaId}) and (${field} = '' or field = ${field})
-          and (${beforeId} = '' or id < nullif(${beforeId}, '')::bigint)
-        order by id desc limit ${limit}`,
+        where account_id = ${tx.accountId} ${wabaId ? sql`and waba_id = ${wabaId}` : sql``} ${field ? sql`and field = ${field}` : sql``}
+          ${beforeId ? sql`and id < ${beforeId}::bigint` : sql``}
+        order by account_events.id desc limit ${limit}`,
   )
+}
+
+/** Takes away events of any account that were received before a time, of the `most` that were stored first; answers how many. */
+export async function forgetEventPage(db: Database, before: Date, most: number): Promise<number> {
+  const [row] = await db.statement<{ rows: number }>(sql`select forget_account_events(${before}, ${most}) as rows`)
+  return row!.rows
 }
 
 /** The account whose app it is, for news that name no WABA. */

@@ -19,6 +19,12 @@ export async function findConnection(tx: Tx, id: string): Promise<Connection> {
   return connection
 }
 
+/** A page of the account's connections in id order. */
+export function listConnections(tx: Tx, { after, limit }: { after: string; limit: number }): Promise<Connection[]> {
+  const next = after && { id: { $gt: after } }
+  return tx.em.find(ConnectionSchema, { accountId: tx.accountId!, ...next }, { orderBy: { id: 'asc' }, limit })
+}
+
 /** The account and id of an API key, by its SHA-256. */
 export function findKey(tx: Tx, hash: Buffer): Promise<{ accountId: string; keyId: string } | undefined> {
   return queryOne(tx, sql`select account_id as "accountId", key_id as "keyId" from account_of_key(${hash})`)

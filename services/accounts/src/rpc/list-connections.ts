@@ -1,12 +1,19 @@
+import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ListConnectionsRequest, ListConnectionsResponse } from '@lockstep/rpc/gen/accounts'
+import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { ConnectionSchema } from '../db/entities.ts'
+import { listConnections as connectionsPage } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
 
-/** The account's connections, oldest first. */
-export const listConnections: Method<Context, ListConnectionsRequest, ListConnectionsResponse> = (ctx, _request, call) =>
-  ctx.db.transaction(call.accountId, async (tx) => {
-    const connections = await tx.em.find(ConnectionSchema, { accountId: call.accountId }, { orderBy: { id: 'asc' } })
-    return { connections: connections.map((connection) => connectionToProto(connection, ctx.now())) }
-  })
+const usualLimit = 50
+const maxLimit = 200
+
+/** A page of the account's connections in id order, so oldest first; 50 by default. */
+export const listConnections: Method<Context, ListConnectionsRequest, ListConnectionsResponse> = async (ctx, request, call) => {
+  const { limit } = request
+  if (limit < 0 || limit > maxLimit) throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
+  const page = { after: request.after && requireId(request.after, 'connection'), limit: limit || usualLimit }
+  const connections = await ctx.db.transaction(call.accountId, (tx) => connectionsPage(tx, page))
+  return { connections: connections.map((connection) => connectionToProto(connection, ctx.now())) }
+}

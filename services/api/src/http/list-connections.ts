@@ -1,10 +1,16 @@
+import { z } from 'zod'
+import { id, page } from '../input.ts'
 import { route } from '../route.ts'
-import { connectionToJson } from '../to-json.ts'
+import { connectionToJson, nextAfter } from '../to-json.ts'
 
-/** All numbers of the account, oldest first. */
+/** The account's numbers, page by page. */
 export const listConnections = route({
   method: 'GET',
   path: '/v1/connections',
-  does: 'Lists the connected numbers, oldest first.',
-  run: async (ctx, _input, call) => ({ connections: (await ctx.accounts.listConnections({}, call)).connections.map(connectionToJson) }),
+  does: 'Lists the connected numbers, oldest first; ?after= is the last id of the page before.',
+  query: z.strictObject(page(id, 200)),
+  run: async (ctx, { query: { after = '', limit } }, call) => {
+    const { connections } = await ctx.accounts.listConnections({ after, limit }, call)
+    return { connections: connections.map(connectionToJson), next_after: nextAfter(connections, limit, (connection) => connection.id) }
+  },
 })

@@ -88,8 +88,9 @@ export async function joinConversations(
     select distinct on (target_wamid, "to") * from moved order by target_wamid, "to", at desc, wamid desc
     on conflict (connection_id, target_wamid, conversation_id) do update set emoji = excluded.emoji, at = excluded.at, wamid = excluded.wamid
     where (excluded.at, excluded.wamid) > (r.at, r.wamid)`.execute(tx.sql)
-  await sql`update conversations c set unread = c.unread + o.unread, window_until = greatest(c.window_until, o.window_until)
-    from (select v."to", sum(f.unread)::int as unread, max(f.window_until) as window_until
+  await sql`update conversations c set unread = c.unread + o.unread, window_until = greatest(c.window_until, o.window_until),
+      last_message_at = greatest(c.last_message_at, o.last_message_at)
+    from (select v."to", sum(f.unread)::int as unread, max(f.window_until) as window_until, max(f.last_message_at) as last_message_at
           from ${v} join conversations f on f.id = v."from" group by v."to") o
     where c.id = o."to"`.execute(tx.sql)
   await sql`update conversations c set unread = 0, window_until = null, stood_at = coalesce(c.last_message_at, c.stood_at), last_message_at = null,
@@ -145,20 +146,21 @@ export async function insertMessages(tx: Tx, messages: readonly NewMessage[]): P
 
 export interface Growth {
   conversationId: string
-  /** New inbound messages that wait to be read. */
+  /** New inbound messages that wait to be read; less than none when such messages are gone. */
   count: number
   windowUntil: Date | null
 }
 
 /**
- * Brings locked conversations up to date with messages that were just inserted or changed. The last message is read from the rows and
- * a window never shrinks, so that every order of arrival ends the same. What is about another message is none while that one is stored.
+ * Brings locked conversations up to date with messages that were just inserted, changed or deleted. The last message is read from the
+ * rows and a window never shrinks, so that every order of arrival ends the same. What is about another message is none while that one is
+ * stored. A conversation whose messages are gone keeps its place in the list, without a text.
  */
 export async function updateConversations(tx: Tx, growths: readonly Growth[]): Promise<void> {
   if (growths.length === 0) return
   await sql`update conversations c
-    set unread = c.unread + v.count, window_until = greatest(c.window_until, v."windowUntil"),
-        last_message_at = m.at, last_text = coalesce(m.text, '')
+    set unread = greatest(c.unread + v.count, 0), window_until = greatest(c.window_until, v."windowUntil"),
+        last_message_at = coalesce(m.at, c.last_message_at), last_text = coalesce(m.text, '')
     from jsonb_to_recordset(${JSON.stringify(growths)}::jsonb) v("conversationId" uuid, count integer, "windowUntil" timestamptz)
     left join lateral (
       select at, case when revoked_at is null then text else '[message deleted]' end as text from messages o

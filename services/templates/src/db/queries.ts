@@ -1,4 +1,4 @@
-import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { GraphTemplate } from '@lockstep/whatsapp'
 import { LockMode } from '@mikro-orm/core'
 import { type SyncRun, SyncRunSchema, type Template, TemplateSchema } from './entities.ts'
@@ -44,6 +44,12 @@ export async function endRun(tx: Tx, id: string, end: { removed: number } | { fa
   const { state, removed, failure } = 'failure' in end ? { state: 'failed', removed: 0, ...end } : { state: 'done', failure: '', ...end }
   await sql`update sync_runs set state = ${state}, removed = ${removed}, failure = ${failure}, finished_at = now()
     where account_id = ${tx.accountId} and id = ${id}`.execute(tx.sql)
+}
+
+/** Takes away runs of any account that ended before a time, `most` at once and the oldest first; answers how many. */
+export async function forgetRunPage(db: Database, before: Date, most: number): Promise<number> {
+  const [row] = await db.statement<{ rows: number }>(sql`select forget_sync_runs(${before}, ${most}) as rows`)
+  return row!.rows
 }
 
 /** The account's templates with these ids of Meta, locked in the order of their own ids. */

@@ -11,6 +11,8 @@ const everyPart = `(
   select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts_kept)`
 /** Bodies are kept for so long; of older ones only the effect is left. */
 const kept = `interval '7 days'`
+/** Messages are kept for no less; of what came before, the effect may be gone (LOCKSTEP_MESSAGE_RETENTION_DAYS). */
+const messagesKept = `interval '30 days'`
 
 /**
  * Three questions: is each element that was answered 200 among the stored parts as often as it was answered; does each part
@@ -29,7 +31,8 @@ export const webhookEffects: Invariant = {
   violations: `
     with answered as (
       select key, min(wamid) as wamid, min(status) as status, min(message_id) as message_id, count(*) as times,
-             count(*) filter (where at_ms > extract(epoch from now() - ${kept}) * 1000) as times_kept
+             count(*) filter (where at_ms > extract(epoch from now() - ${kept}) * 1000) as times_kept,
+             max(at_ms) > extract(epoch from now() - ${messagesKept}) * 1000 as is_young
       from g_elements group by key
     ), stored as (
       select key, sum(copies) as copies, bool_or(outcome is null) as waits, bool_or(outcome not in ${excused}) as acted
@@ -41,7 +44,7 @@ export const webhookEffects: Invariant = {
       where n.status in ('sent', 'delivered', 'read', 'failed') group by n.key, n.status
       union all
       select n.key, count(m.id) from answered n left join conversations.messages m on m.wamid = n.message_id and m.direction = 'in'
-      where n.message_id is not null group by n.key
+      where n.message_id is not null group by n.key, n.is_young having n.is_young or count(m.id) > 0
     )
     select 'answered 200 ' || n.times_kept || ' times, stored ' || coalesce(s.copies, 0) || ' times' as problem,
            n.key as element, null::bigint as part_id, null::text as outcome

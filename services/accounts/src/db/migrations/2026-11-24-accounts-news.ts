@@ -24,7 +24,20 @@ export class AccountsNews extends Migration {
       -- Meta sends everything at least once: the same value of the same second is the same event.
       create unique index account_events_once
         on account_events (account_id, waba_id, field, value_hash, coalesce(occurred_at, 'epoch'::timestamptz));
-      create index account_events_newest on account_events (account_id, id);${tenantTable('accounts', 'account_events')}`)
+      create index account_events_newest on account_events (account_id, id);
+      create index account_events_of_waba on account_events (account_id, waba_id, id);
+      create index account_events_of_field on account_events (account_id, field, id);${tenantTable('accounts', 'account_events')}`)
+
+    // Events are stored about in the order in which they come, so the oldest are first by id: those that are gone are not met again.
+    this.addSql(`create function forget_account_events(before timestamptz, most integer) returns integer
+        language sql security definer set search_path = accounts, pg_temp
+        as $$
+          with first as (select id, received_at from account_events order by id limit most),
+               old as (select e.id from first f join account_events e on e.id = f.id where f.received_at < before
+                       order by e.id for update of e skip locked),
+               gone as (delete from account_events e using old where e.id = old.id returning 1)
+          select count(*)::integer from gone
+        $$;`)
 
     this.addSql(`create function account_of_app(app uuid) returns table (account_id uuid)
         language sql stable security definer set search_path = accounts, pg_temp

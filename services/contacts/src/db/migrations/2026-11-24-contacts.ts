@@ -1,6 +1,7 @@
 import { fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
+import { forgetConsents, forgetImports } from './forget.ts'
 
 export class Contacts extends Migration {
   override up(): void {
@@ -69,7 +70,9 @@ export class Contacts extends Migration {
         said_at timestamptz not null,
         recorded_at timestamptz not null default now(),
         unique (account_id, namespace, match_key, kind, via, said_at, evidence)
-      );${tenantTable('contacts', 'consents')}`)
+      );
+      -- Whether anything that was said stands on an import.
+      create index consents_of_import on consents (evidence) where via = 'import';${tenantTable('contacts', 'consents')}`)
 
     this.addSql(`create table imports (
         id uuid primary key,
@@ -87,9 +90,12 @@ export class Contacts extends Migration {
         failure text not null default '',
         created_at timestamptz not null,
         finished_at timestamptz,
+        -- Since then its refused rows are kept no longer.
+        forgotten_at timestamptz,
         check (rows = created + updated + duplicates + rejected)
       );
-      create unique index imports_running on imports (account_id) where state = 'running';${tenantTable('contacts', 'imports')}`)
+      create unique index imports_running on imports (account_id) where state = 'running';
+      create index imports_kept on imports (finished_at) where finished_at is not null and forgotten_at is null;${tenantTable('contacts', 'imports')}`)
 
     this.addSql(`create table import_chunks (
         import_id uuid not null,
@@ -114,6 +120,8 @@ export class Contacts extends Migration {
         as $$ select c.account_id, c.import_id from import_chunks c
               where not exists (select from imports i where i.id = c.import_id)
               group by c.account_id, c.import_id having max(c.created_at) < before limit 100 $$;`)
+    this.addSql(forgetImports)
+    this.addSql(forgetConsents)
     // Plans that were made while a table was tiny stay until it is analyzed, and autovacuum comes a minute late.
     this.addSql(`create function analyze_grown() returns void
         language plpgsql security definer set search_path = contacts, pg_temp

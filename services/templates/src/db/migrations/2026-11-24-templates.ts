@@ -41,7 +41,16 @@ export class Templates extends Migration {
         finished_at timestamptz
       );
       create unique index sync_runs_active on sync_runs (connection_id) where state in ('queued', 'running');
+      create index sync_runs_ended on sync_runs (finished_at) where finished_at is not null;
       ${tenantTable('templates', 'sync_runs')}`)
+    // What is gone is not met again, so the index is the cursor.
+    this.addSql(`create function forget_sync_runs(before timestamptz, most integer) returns integer
+        language sql security definer set search_path = templates, pg_temp
+        as $$
+          with old as (select id from sync_runs where finished_at < before order by finished_at limit most for update skip locked),
+               gone as (delete from sync_runs r using old where r.id = old.id returning 1)
+          select count(*)::integer from gone
+        $$;`)
     this.addSql(feedTable)
     this.addSql(fenceTable)
   }

@@ -130,6 +130,10 @@ export interface GetConnectionRequest {
 }
 
 export interface ListConnectionsRequest {
+  /** Id of the last connection of the page before. */
+  after: string;
+  /** 50 when 0, at most 200. */
+  limit: number;
 }
 
 export interface ListConnectionsResponse {
@@ -2024,11 +2028,17 @@ export const GetConnectionRequest: MessageFns<GetConnectionRequest> = {
 };
 
 function createBaseListConnectionsRequest(): ListConnectionsRequest {
-  return {};
+  return { after: "", limit: 0 };
 }
 
 export const ListConnectionsRequest: MessageFns<ListConnectionsRequest> = {
-  encode(_: ListConnectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListConnectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).int32(message.limit);
+    }
     return writer;
   },
 
@@ -2045,6 +2055,22 @@ export const ListConnectionsRequest: MessageFns<ListConnectionsRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2057,20 +2083,31 @@ export const ListConnectionsRequest: MessageFns<ListConnectionsRequest> = {
     }
   },
 
-  fromJSON(_: any): ListConnectionsRequest {
-    return {};
+  fromJSON(object: any): ListConnectionsRequest {
+    return {
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
   },
 
-  toJSON(_: ListConnectionsRequest): unknown {
+  toJSON(message: ListConnectionsRequest): unknown {
     const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListConnectionsRequest>): ListConnectionsRequest {
     return ListConnectionsRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListConnectionsRequest>): ListConnectionsRequest {
+  fromPartial(object: DeepPartial<ListConnectionsRequest>): ListConnectionsRequest {
     const message = createBaseListConnectionsRequest();
+    message.after = object.after ?? "";
+    message.limit = object.limit ?? 0;
     return message;
   },
 };
@@ -3200,6 +3237,7 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** A page of the account's connections in id order, ended ones too. */
     listConnections: {
       name: "ListConnections",
       requestType: ListConnectionsRequest as typeof ListConnectionsRequest,
@@ -3275,6 +3313,7 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<Connection>>;
   getConnection(request: GetConnectionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Connection>>;
+  /** A page of the account's connections in id order, ended ones too. */
   listConnections(
     request: ListConnectionsRequest,
     context: CallContext & CallContextExt,
@@ -3329,6 +3368,7 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<GetConnectionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<Connection>;
+  /** A page of the account's connections in id order, ended ones too. */
   listConnections(
     request: DeepPartial<ListConnectionsRequest>,
     options?: CallOptions & CallOptionsExt,

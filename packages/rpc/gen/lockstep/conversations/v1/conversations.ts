@@ -17,6 +17,7 @@ export interface Conversation {
   connectionId: string;
   contactId: string;
   unread: number;
+  /** Empty once its messages are older than they are kept; the time stays. */
   lastText: string;
   lastMessageAtMs: number;
   /** Free text may be sent until then; absent when the person never wrote. */
@@ -1470,7 +1471,7 @@ export const ConversationsDefinition = {
       responseStream: false,
       options: {},
     },
-    /** How many inbound messages answer one of these campaign messages or came after a time. */
+    /** How many inbound messages that are still kept came at or after a time. */
     countInbound: {
       name: "CountInbound",
       requestType: CountInboundRequest as typeof CountInboundRequest,
@@ -1491,7 +1492,7 @@ export interface ConversationsServiceImplementation<CallContextExt = {}> {
     request: ListMessagesRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListMessagesResponse>>;
-  /** How many inbound messages answer one of these campaign messages or came after a time. */
+  /** How many inbound messages that are still kept came at or after a time. */
   countInbound(
     request: CountInboundRequest,
     context: CallContext & CallContextExt,
@@ -1507,7 +1508,7 @@ export interface ConversationsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListMessagesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListMessagesResponse>;
-  /** How many inbound messages answer one of these campaign messages or came after a time. */
+  /** How many inbound messages that are still kept came at or after a time. */
   countInbound(
     request: DeepPartial<CountInboundRequest>,
     options?: CallOptions & CallOptionsExt,

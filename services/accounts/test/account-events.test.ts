@@ -1,0 +1,49 @@
+import { createWorld, type World } from '@lockstep/testing'
+import { expect, test } from 'vitest'
+import { createContext } from '../src/context.ts'
+import { listEvents } from '../src/db/account-events.ts'
+import { forgetEvents } from '../src/jobs/forget-events.ts'
+
+function openContext(world: World) {
+  const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
+  return createContext({ ...world.base('accounts'), ...graph, gatewayAddress: '127.0.0.1:1' })
+}
+
+/** Events of two accounts in turn, each named by its place. */
+const insertEvents = (world: World, count: number, receivedAt: string) =>
+  world.sql<{ id: string }>(
+    `with two as (insert into accounts.accounts select gen_random_uuid(), 'Account ' || i, now() from generate_series(0, 1) i returning id),
+       events as (insert into accounts.account_events (account_id, waba_id, field, event, words, value, value_hash, received_at)
+         select (select array_agg(id) from two)[1 + i % 2], '1', 'account_update', '', i::text, '{}', convert_to(i::text, 'UTF8'), ${receivedAt}
+         from generate_series(1, $1::int) n(i) order by n.i)
+     select (select array_agg(id) from two)[1] as id`,
+    [count],
+  )
+
+test('events go once they are older than they are kept, whoever they are of, and younger ones stay', async () => {
+  await using world = await createWorld()
+  await using ctx = await openContext(world)
+  // More than a page of old ones, with one among them that is young, and then young ones.
+  await insertEvents(world, 4_003, `now() - case when i = 7 or i > 4000 then interval '399 days' else interval '401 days' end`)
+  const left = async () =>
+    (await world.sql<{ words: string }>('select words from accounts.account_events order by id')).map(({ words }) => words)
+
+  await forgetEvents(ctx)
+  expect(await left()).toEqual(['7', '4001', '4002', '4003'])
+  await forgetEvents(ctx)
+  expect(await left()).toHaveLength(4)
+})
+
+test('events are listed newest first by number, not as texts, on every page', async () => {
+  await using world = await createWorld()
+  await using ctx = await openContext(world)
+  const [account] = await insertEvents(world, 240, 'now()')
+  const listed: string[] = []
+  for (let beforeId = ''; ; ) {
+    const page = await ctx.db.transaction(account!.id, (tx) => listEvents(tx, { wabaId: '', field: '', beforeId, limit: 7 }))
+    if (page.length === 0) break
+    listed.push(...page.map(({ words }) => words))
+    beforeId = page.at(-1)!.id
+  }
+  expect(listed).toEqual(Array.from({ length: 120 }, (_, i) => String(240 - 2 * i)))
+})

@@ -1,0 +1,32 @@
+import type { ServiceName } from '@lockstep/contracts'
+import { type Database, openDatabase, schemaOf } from '@lockstep/database'
+import type { World } from '@lockstep/testing'
+import { forgetEventPage } from '../../../services/accounts/src/db/account-events.ts'
+import { forgetConsentPage, forgetImportPage } from '../../../services/contacts/src/db/forget.ts'
+import { forgetMessagePage } from '../../../services/conversations/src/jobs/forget-messages.ts'
+import { forgetRunPage } from '../../../services/templates/src/db/queries.ts'
+import type { GrownCall } from './growth-calls.ts'
+
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)
+
+/** A page of each table's retention, as the services' timers take it every few minutes. */
+export async function openSweeps(world: World): Promise<AsyncDisposable & { sweeps: GrownCall[] }> {
+  await using up = new AsyncDisposableStack()
+  const open = async (service: ServiceName): Promise<Database> =>
+    up.use(await openDatabase({ url: world.roleUrl(service), schema: schemaOf(service), poolSize: 1 }))
+  const [accounts, contacts, conversations, templates] = [
+    await open('accounts'),
+    await open('contacts'),
+    await open('conversations'),
+    await open('templates'),
+  ]
+  const sweeps: GrownCall[] = [
+    { name: 'a page of old account events', run: () => forgetEventPage(accounts, daysAgo(400), 2_000) },
+    { name: 'a page of old imports', run: () => forgetImportPage(contacts, daysAgo(90), 1_000) },
+    { name: 'a page of old consents', run: () => forgetConsentPage(contacts, daysAgo(1_826), 1_000) },
+    { name: 'a page of old messages', run: () => forgetMessagePage(conversations, daysAgo(400), 500) },
+    { name: 'a page of old template syncs', run: () => forgetRunPage(templates, daysAgo(30), 2_000) },
+  ]
+  const opened = up.move()
+  return { sweeps, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
