@@ -7,12 +7,13 @@ import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
 import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
 import { partsOf } from './parts.ts'
+import { openReading } from './reading.ts'
 
 /** Puts signed bodies into PostgreSQL. Disposing stores what is queued. */
 export interface Intake extends AsyncDisposable {
   /**
-   * Resolves once a body that the app signed is committed with its parts. The time is that at which it was there, ms. Throws `busy` when PostgreSQL is away or too much is queued, and
-   * `internal` when PostgreSQL refuses this very body.
+   * Resolves once a body that the app signed is committed with its parts. The time is that at which it was there, ms. Throws `busy` when
+   * PostgreSQL is away or too much is queued, and `internal` when PostgreSQL refuses this very body.
    */
   store(app: App, receivedAtMs: number, raw: Buffer): Promise<void>
 }
@@ -25,6 +26,8 @@ interface Waiting {
 }
 
 const maxGroup = { bodies: 500, bytes: 8 * 1024 * 1024 }
+/** A body larger than this is read in its account's turn. */
+const largeBytes = 32 * 1024
 const maxQueuedBytes = 64 * 1024 * 1024
 /** A commit that takes longer is answered 503; if it succeeds later, Meta's repetition changes nothing. */
 const storeTimeoutMs = 10_000
@@ -36,6 +39,7 @@ const storeTimeoutMs = 10_000
 export function openIntake(ctx: Context): Intake {
   const nextId = openBodyIds()
   const rules = { tokens: ctx.tokens, onForged: countForgedToken }
+  const reading = openReading()
   const queue: Waiting[] = []
   let queuedBytes = 0
   let running: Promise<void> | undefined
@@ -47,26 +51,30 @@ export function openIntake(ctx: Context): Intake {
   }
 
   return {
-    store(signedBy, receivedAtMs, raw) {
-      const app = ctx.apps.peek(signedBy.id) ?? signedBy
-      const parts = partsOf(raw, app, rules)
-      const bytes = raw.length + parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0)
-      if (queuedBytes + bytes > maxQueuedBytes) {
-        countRequest('queue_full')
-        throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
+    async store(signedBy, receivedAtMs, raw) {
+      let held = 0
+      const hold = (bytes: number) => {
+        if (queuedBytes + bytes > maxQueuedBytes) {
+          countRequest('queue_full')
+          throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
+        }
+        queuedBytes += bytes
+        held += bytes
       }
-      queuedBytes += bytes
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      queue.push({
-        body: { id: nextId(), appId: app.id, accountId: app.accountId, receivedAtMs, raw, parts },
-        bytes,
-        done: resolve,
-        failed: reject,
-      })
-      running ??= run()
-      return promise.finally(() => {
-        queuedBytes -= bytes
-      })
+      const { id: appId, accountId } = signedBy
+      const split = () => partsOf(raw, ctx.apps.peek(appId) ?? signedBy, rules)
+      hold(raw.length)
+      try {
+        const parts = raw.length > largeBytes ? await reading.take(accountId, raw.length, split) : split()
+        hold(parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0))
+        const body = { id: nextId(), appId, accountId, receivedAtMs, raw, parts }
+        await new Promise<void>((done, failed) => {
+          queue.push({ body, bytes: held, done, failed })
+          running ??= run()
+        })
+      } finally {
+        queuedBytes -= held
+      }
     },
     async [Symbol.asyncDispose]() {
       await running
