@@ -51,7 +51,7 @@ export const shares = {
   },
   account_reading: {
     of: 'account',
-    limit: 0.25,
+    limit: 0.125,
     unit: "parts of the gateway's time, for taking its large bodies apart",
     over: 'its further ones wait in order',
   },

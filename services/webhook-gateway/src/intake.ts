@@ -6,7 +6,7 @@ import { openBodyIds } from './body-ids.ts'
 import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
 import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
-import { partsOf } from './parts.ts'
+import { type NewPart, partsInSteps, partsOf } from './parts.ts'
 import { openReading } from './reading.ts'
 
 /** Puts signed bodies into PostgreSQL. Disposing stores what is queued. */
@@ -21,8 +21,8 @@ export interface Intake extends AsyncDisposable {
 interface Waiting {
   body: NewBody
   bytes: number
-  done(): void
-  failed(error: AppError): void
+  /** Answers it: null when it is stored. */
+  settle(error: AppError | null): void
 }
 
 const maxGroup = { bodies: 500, bytes: 8 * 1024 * 1024 }
@@ -50,31 +50,39 @@ export function openIntake(ctx: Context): Intake {
     running = undefined
   }
 
+  function hold(bytes: number): void {
+    if (queuedBytes + bytes > maxQueuedBytes) {
+      countRequest('queue_full')
+      throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
+    }
+    queuedBytes += bytes
+  }
+
+  function enqueue(app: App, receivedAtMs: number, raw: Buffer, parts: NewPart[]): Promise<void> {
+    let bytes = raw.length
+    for (const { content } of parts) if (content) bytes += content.length
+    hold(bytes)
+    const body = { id: nextId(), appId: app.id, accountId: app.accountId, receivedAtMs, raw, parts }
+    return new Promise((resolve, reject) => {
+      const settle = (error: AppError | null) => {
+        queuedBytes -= bytes
+        if (error) reject(error)
+        else resolve()
+      }
+      queue.push({ body, bytes, settle })
+      running ??= run()
+    })
+  }
+
   return {
-    async store(signedBy, receivedAtMs, raw) {
-      let held = 0
-      const hold = (bytes: number) => {
-        if (queuedBytes + bytes > maxQueuedBytes) {
-          countRequest('queue_full')
-          throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
-        }
-        queuedBytes += bytes
-        held += bytes
-      }
-      const { id: appId, accountId } = signedBy
-      const split = () => partsOf(raw, ctx.apps.peek(appId) ?? signedBy, rules)
+    store(app, receivedAtMs, raw) {
+      if (raw.length <= largeBytes) return enqueue(app, receivedAtMs, raw, partsOf(raw, ctx.apps.peek(app.id) ?? app, rules))
       hold(raw.length)
-      try {
-        const parts = raw.length > largeBytes ? await reading.take(accountId, raw.length, split) : split()
-        hold(parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0))
-        const body = { id: nextId(), appId, accountId, receivedAtMs, raw, parts }
-        await new Promise<void>((done, failed) => {
-          queue.push({ body, bytes: held, done, failed })
-          running ??= run()
-        })
-      } finally {
-        queuedBytes -= held
-      }
+      const steps = () => partsInSteps(raw, ctx.apps.peek(app.id) ?? app, rules)
+      const read = reading.take(app.accountId, raw.length, steps).finally(() => {
+        queuedBytes -= raw.length
+      })
+      return read.then((parts) => enqueue(app, receivedAtMs, raw, parts))
     },
     async [Symbol.asyncDispose]() {
       await running
@@ -139,7 +147,7 @@ const isAway = (error: unknown): boolean => error instanceof AppError || isDatab
 
 /** Answers first: all else can wait for it. */
 function stored(ctx: Context, group: Waiting[]): void {
-  for (const { done } of group) done()
+  for (const { settle } of group) settle(null)
   const parts = group.flatMap(({ body }) => body.parts)
   for (const { lane, key, outcome } of parts) if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
   countStored(group.length, parts)
@@ -156,12 +164,12 @@ function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
   ctx.claims.claim(app, { phoneNumberIds: keysOf(true), wabaIds: keysOf(false) })
 }
 
-function refused(ctx: Context, { body, failed }: Waiting, result: RequestResult, cause: unknown): void {
+function refused(ctx: Context, { body, settle }: Waiting, result: RequestResult, cause: unknown): void {
   countRequest(result)
   const away = result === 'database_away'
   if (away) ctx.log.debug({ err: cause, appId: body.appId }, 'a webhook was not stored: PostgreSQL is away')
   else ctx.log.error({ err: cause, appId: body.appId, bytes: body.raw.length }, 'a webhook was not stored: PostgreSQL refuses it')
-  failed(
+  settle(
     away
       ? new AppError('busy', 'The webhook could not be stored at the moment; send it again', { cause })
       : new AppError('internal', 'The webhook could not be stored', { cause }),

@@ -6,11 +6,13 @@ import { bodyOf, message, openWorld, post, startGateway, storedBodies, untilKnow
 test("an account's large bodies are read one after the other, for at most its share of the time; another account's come between", async () => {
   const reading = openReading()
   const order: string[] = []
-  const read = (name: string) => () => {
-    const startedAt = performance.now()
-    while (performance.now() - startedAt < 5);
-    order.push(name)
-  }
+  const read = (name: string) =>
+    function* () {
+      const startedAt = performance.now()
+      while (performance.now() - startedAt < 5);
+      yield
+      order.push(name)
+    }
   const startedAt = performance.now()
   const greedy = Array.from({ length: 10 }, (_, i) => reading.take('greedy', 1, read(`greedy ${i}`)))
   const other = reading.take('other', 1, read('other'))
@@ -22,10 +24,14 @@ test("an account's large bodies are read one after the other, for at most its sh
 
 test('a body that can not be read costs its account no turn', async () => {
   const reading = openReading()
-  const failing = reading.take('account', 1, () => {
+  const failing = reading.take('account', 1, function* () {
+    yield
     throw new Error('unreadable')
   })
-  const next = reading.take('account', 1, () => 'read')
+  const next = reading.take('account', 1, function* () {
+    yield
+    return 'read'
+  })
   await expect(failing).rejects.toThrow('unreadable')
   expect(await next).toBe('read')
 })
