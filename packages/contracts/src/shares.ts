@@ -55,6 +55,18 @@ export const shares = {
     unit: 'tokens of statuses',
     over: 'further statuses wait with their number, which hands them on',
   },
+  account_reading: {
+    of: 'account',
+    limit: 0.125,
+    unit: "parts of the gateway's time, for taking its large bodies apart",
+    over: 'its further ones wait in order',
+  },
+  account_unread_bytes: {
+    of: 'account',
+    limit: 16 * megabyte,
+    unit: 'bytes of such bodies that wait',
+    over: 'answered 503',
+  },
   app_uploads: { of: 'app', limit: 512, unit: 'webhook requests whose signature is not checked yet', over: 'the oldest is cut off' },
   app_upload_bytes: { of: 'app', limit: 16 * megabyte, unit: 'bytes of such requests', over: 'the oldest is cut off' },
   address_uploads: {

@@ -1,6 +1,7 @@
 import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
-import { isObject, type JsonObject, listOf, objectOf, textOf } from './json.ts'
+import { isObject, listOf, objectOf } from './json.ts'
 import { type Change, changesOf, fieldRule, parseWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
+import { type Frames, frameOverhead, isBareEntry, openFrames, type Placed, type Written, writeBody } from './webhook-frames.ts'
 
 export interface LanePick {
   lane: LaneName
@@ -31,8 +32,7 @@ export interface Part {
 
 const maxElements = 500
 const maxBytes = 256 * 1024
-/** Bytes of contacts and the like that the parts of one body repeat: Meta's largest batch, 1,000 updates (meta-cloud-api.md §1), needs about 1 MB. */
-const maxCopied = 8 * 1024 * 1024
+const changesAStep = 250
 
 /**
  * Splits a body by lane: each element lands in exactly one part, in its order. A part holds at most 500 elements and 256 kB; more only
@@ -40,19 +40,38 @@ const maxCopied = 8 * 1024 * 1024
  * at most the body's bytes, 8 MB of copied contacts, and some hundred bytes each. Never throws.
  */
 export function splitWebhook(raw: Buffer, options: SplitOptions): Part[] {
+  const steps = splitInSteps(raw, options)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+/** As `splitWebhook`, with pauses between which little is done: to read 3 MB takes longer than others should wait. */
+export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<void, Part[]> {
   const parsed = parseWebhook(raw, { isUnbounded: options.maxKeys === undefined })
   if ('unreadable' in parsed) {
     const { unreadable: reason, isOver = false } = parsed
     return [{ lane: null, key: null, field: null, elements: 1, content: null, reason, ...(isOver && { isOver }) }]
   }
   const groups = openGroups(options)
-  for (const change of changesOf(parsed)) sortChange(groups, change, options)
+  let changes = 0
+  for (const change of changesOf(parsed)) {
+    if (changes++ % changesAStep === 0) yield
+    sortChange(groups, change, options)
+  }
   if (groups.size === 0) return [{ lane: null, key: null, field: null, elements: 0, content: null, reason: 'The body holds no elements' }]
   const [first] = groups.values()
   const small = first!.placed.length <= maxElements && raw.length <= maxBytes
   if (groups.size === 1 && small) return [partOf(first!, first!.placed.length, null)]
   const frames = openFrames()
-  const parts = [...groups.values()].flatMap((group) => writeParts(group, parsed.object, frames))
+  const parts: Part[] = []
+  for (const group of groups.values()) {
+    for (const part of writeParts(group, parsed.object, frames)) {
+      parts.push(part)
+      yield
+    }
+  }
   return parts.length === 1 ? [{ ...parts[0]!, content: null }] : parts
 }
 
@@ -83,29 +102,27 @@ function openGroups({ maxKeys, isOwn = () => true }: SplitOptions): Groups {
   })
 }
 
-/** An element where it stood: in the list `list` of its change's value, or (null) the change itself. */
-interface Placed {
-  change: Change
-  list: string | null
-  item: unknown
-}
-
 type Address = Pick<Group, 'lane' | 'key' | 'reason'>
 
 const nobody = (reason: string): Address => ({ lane: null, key: null, reason })
 
 const overKeys = nobody('The body names more numbers, WABAs, campaigns or fields than one may; a replay splits it by all of them')
 
-function place(groups: Groups, address: Address, placed: Placed): void {
+/** Puts an element into its group; answers that. */
+function place(groups: Groups, address: Address, placed: Placed): Group {
   const field = address === overKeys ? null : placed.change.field
   const { lane, key, reason } = address
   // No other member holds a U+0000; the field, which may, stands last.
   const id = `${lane}\0${key}\0${reason}\0${field}`
-  const group = groups.get(id)
-  if (group) group.placed.push(placed)
-  else if (address === overKeys || groups.admits(address, field))
-    groups.set(id, { lane, key, field, reason, isOver: address === overKeys, placed: [placed] })
-  else place(groups, overKeys, placed)
+  const known = groups.get(id)
+  if (known) {
+    known.placed.push(placed)
+    return known
+  }
+  if (address !== overKeys && !groups.admits(address, field)) return place(groups, overKeys, placed)
+  const group = { lane, key, field, reason, isOver: address === overKeys, placed: [placed] }
+  groups.set(id, group)
+  return group
 }
 
 function sortChange(groups: Groups, change: Change, options: SplitOptions): void {
@@ -129,10 +146,15 @@ function placeItems(groups: Groups, change: Change, options: SplitOptions): void
   const { lists } = fieldRule(change.field!)
   const phoneNumberId = phoneNumberIdOf(change.value)
   const number = addressOf('webhooks.message', phoneNumberId, 'phone number id')
+  let ofNumber: Group | undefined
   for (const list of lists) {
     for (const item of listOf(change.value[list])) {
       const campaign = list === 'statuses' && number.lane !== null ? campaignOf(item, phoneNumberId!, options) : undefined
-      place(groups, isObject(item) ? (campaign ?? number) : nobody('The element is not an object'), { change, list, item })
+      const placed = { change, list, item }
+      if (!isObject(item)) place(groups, nobody('The element is not an object'), placed)
+      else if (campaign) place(groups, campaign, placed)
+      else if (ofNumber) ofNumber.placed.push(placed)
+      else ofNumber = place(groups, number, placed)
     }
   }
 }
@@ -153,20 +175,10 @@ const partOf = ({ lane, key, field, reason, isOver }: Group, elements: number, c
   ...(isOver && { isOver }),
 })
 
-interface Written extends Placed {
-  text: string
-  frame: Frame
-}
-
-function writeParts(group: Group, object: string | undefined, frames: Frames): Part[] {
-  const parts: Part[] = []
+function* writeParts(group: Group, object: string | undefined, frames: Frames): Generator<Part> {
   let pending: Written[] = []
   let bytes = 0
-  const flush = (): void => {
-    if (pending.length > 0) parts.push(partOf(group, pending.length, Buffer.from(writeBody(object, pending))))
-    pending = []
-    bytes = 0
-  }
+  const written = () => partOf(group, pending.length, Buffer.from(writeBody(object, pending)))
   for (const placed of group.placed) {
     const text = JSON.stringify(placed.item) ?? 'null'
     const size = Buffer.byteLength(text) + 1
@@ -176,114 +188,14 @@ function writeParts(group: Group, object: string | undefined, frames: Frames): P
     // With contacts larger than half a part, parts of that size would be mostly contacts.
     const limit = Math.max(maxBytes, frameBytes + maxBytes / 2)
     if (pending.length >= maxElements || (before && bytes + size + (shared ? 0 : frameBytes + frameOverhead) > limit)) {
-      flush()
+      if (pending.length > 0) yield written()
+      pending = []
+      bytes = 0
       shared = undefined
     }
     const frame = shared ?? frames.copy(placed)
     bytes += size + (shared ? 0 : frame.bytes + frameOverhead)
     pending.push({ ...placed, text, frame })
   }
-  flush()
-  return parts
-}
-
-/** Braces and names around a change, with its field, and its entry's id and time. */
-const frameOverhead = 512
-
-/** What the elements of a change share: its value without them, as JSON text. */
-interface Frame {
-  text: string
-  bytes: number
-}
-
-interface Frames {
-  /** What the next copy would be. */
-  look(of: Placed): Frame
-  copy(of: Placed): Frame
-}
-
-/**
- * The frames of one body. Each part repeats those of its elements: metadata, all contacts, and whatever else stands there. Once the
- * copies have used up their bytes the further ones hold the number alone, without which no part can be read: a body can be made
- * of one large frame and a million empty elements, or of elements for a thousand lanes.
- */
-function openFrames(): Frames {
-  const whole = new Map<Change, Frame>()
-  let left = maxCopied
-  function look({ change, list }: Placed): Frame {
-    if (list === null) return noFrame
-    let frame = whole.get(change)
-    if (!frame) {
-      const rest: JsonObject = { ...change.value }
-      for (const name of fieldRule(change.field ?? '').lists) delete rest[name]
-      frame = frameOf(rest)
-      whole.set(change, frame)
-    }
-    return frame.bytes <= left ? frame : frameOf({ metadata: small({ phone_number_id: objectOf(change.value.metadata).phone_number_id }) })
-  }
-  return {
-    look,
-    copy(of) {
-      const frame = look(of)
-      left -= frame.bytes
-      return frame
-    },
-  }
-}
-
-const noFrame: Frame = { text: '', bytes: 0 }
-
-function frameOf(value: JsonObject): Frame {
-  const text = JSON.stringify(value)
-  return { text, bytes: Buffer.byteLength(text) }
-}
-
-/** Those of these members that are an id or a time: what else may stand there is in the body, and would be in every part. */
-function small(members: JsonObject): JsonObject {
-  const kept = Object.entries(members).flatMap(([name, value]) => {
-    const text = textOf(value) ?? ''
-    const fits = name === 'time' ? timePattern.test(text) : laneKeyPattern.test(text)
-    // A text may hold any number of U+0000 that its readers pass over.
-    return fits ? [[name, typeof value === 'string' ? text : value]] : []
-  })
-  return Object.fromEntries(kept)
-}
-
-const timePattern = /^\d{1,128}$/
-
-/** An entry without a list of changes is an element by itself. */
-const isBareEntry = (change: Change): boolean => change.change === undefined
-
-/** Consecutive elements of one change share its frame, consecutive changes of one entry share the entry. */
-function writeBody(object: string | undefined, elements: Written[]): string {
-  const entries = runs(elements, ({ change }) => (isBareEntry(change) ? change : change.entry)).map(([, inEntry]) => {
-    const { change: first } = inEntry[0]!
-    if (isBareEntry(first)) return inEntry[0]!.text
-    const changes = runs(inEntry, (element) => element.change).map(([change, inChange]) => writeChange(change, inChange))
-    const { id, time } = objectOf(first.entry)
-    return insert(JSON.stringify(small({ id, time })), `"changes":[${changes.join(',')}]`)
-  })
-  return `{"object":${JSON.stringify(object ?? 'whatsapp_business_account')},"entry":[${entries.join(',')}]}`
-}
-
-function writeChange(change: Change, elements: Written[]): string {
-  const { list, text, frame } = elements[0]!
-  if (list === null) return text
-  const lists = runs(elements, (element) => element.list).map(([list, inList]) => `"${list}":[${inList.map(({ text }) => text).join(',')}]`)
-  return `{"field":${JSON.stringify(change.field)},"value":${insert(frame.text, lists.join(','))}}`
-}
-
-/** Adds members to the text of a JSON object. */
-const insert = (object: string, members: string): string => (object === '{}' ? `{${members}}` : `${object.slice(0, -1)},${members}}`)
-
-/** Neighbours with the same key, together. */
-function runs<T, K>(items: readonly T[], keyOf: (item: T) => K): [K, T[]][] {
-  const result: [K, T[]][] = []
-  for (const item of items) {
-    const key = keyOf(item)
-    const last = result.at(-1)
-    if (last && last[0] === key) last[1].push(item)
-    else result.push([key, [item]])
-  }
-  return result
+  if (pending.length > 0) yield written()
 }

@@ -7,6 +7,8 @@ import { type App, type Keys, keysGained, openApp } from './app.ts'
 
 /** Meta's apps as `accounts` knows them, one by one. */
 export interface Apps extends AsyncDisposable {
+  /** The app if it is in memory, for a webhook; what is older than 30 s is read again in the background. */
+  use(appId: string): App | undefined
   /**
    * The app, or undefined when `accounts` has none of this id. Throws `busy` while that can't be known. A look-up of an app that is
    * not in memory counts against its address.
@@ -121,15 +123,20 @@ export function watchApps(needs: Needs): Apps {
     refresh(appId)
   })
 
+  function use(appId: string): App | undefined {
+    const entry = known.get(appId)
+    if (!entry) return undefined
+    known.delete(appId) // the one used last goes last
+    known.set(appId, entry)
+    if (entry.staleAt <= now()) refresh(appId)
+    return entry.app
+  }
+
   return {
+    use,
     async find(appId, address) {
-      const entry = known.get(appId)
-      if (entry) {
-        known.delete(appId) // the one used last goes last
-        known.set(appId, entry)
-        if (entry.staleAt <= now()) refresh(appId)
-        return entry.app
-      }
+      const app = use(appId)
+      if (app) return app
       if ((unknown.get(appId) ?? 0) > now()) return undefined
       try {
         return await lookUp(appId, address)

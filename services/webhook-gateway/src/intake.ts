@@ -6,13 +6,14 @@ import { openBodyIds } from './body-ids.ts'
 import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
 import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
-import { partsOf } from './parts.ts'
+import { type NewPart, partsInSteps, partsOf } from './parts.ts'
+import { openReading } from './reading.ts'
 
 /** Puts signed bodies into PostgreSQL. Disposing stores what is queued. */
 export interface Intake extends AsyncDisposable {
   /**
-   * Resolves once a body that the app signed is committed with its parts. The time is that at which it was there, ms. Throws `busy` when PostgreSQL is away or too much is queued, and
-   * `internal` when PostgreSQL refuses this very body.
+   * Resolves once a body that the app signed is committed with its parts. The time is that at which it was there, ms. Throws `busy` when
+   * PostgreSQL is away or too much is queued, and `internal` when PostgreSQL refuses this very body.
    */
   store(app: App, receivedAtMs: number, raw: Buffer): Promise<void>
 }
@@ -20,11 +21,13 @@ export interface Intake extends AsyncDisposable {
 interface Waiting {
   body: NewBody
   bytes: number
-  done(): void
-  failed(error: AppError): void
+  /** Answers it: null when it is stored. */
+  settle(error: AppError | null): void
 }
 
 const maxGroup = { bodies: 500, bytes: 8 * 1024 * 1024 }
+/** A body larger than this is read in its account's turn. */
+const largeBytes = 32 * 1024
 const maxQueuedBytes = 64 * 1024 * 1024
 /** A commit that takes longer is answered 503; if it succeeds later, Meta's repetition changes nothing. */
 const storeTimeoutMs = 10_000
@@ -36,6 +39,7 @@ const storeTimeoutMs = 10_000
 export function openIntake(ctx: Context): Intake {
   const nextId = openBodyIds()
   const rules = { tokens: ctx.tokens, onForged: countForgedToken }
+  const reading = openReading()
   const queue: Waiting[] = []
   let queuedBytes = 0
   let running: Promise<void> | undefined
@@ -46,27 +50,39 @@ export function openIntake(ctx: Context): Intake {
     running = undefined
   }
 
-  return {
-    store(signedBy, receivedAtMs, raw) {
-      const app = ctx.apps.peek(signedBy.id) ?? signedBy
-      const parts = partsOf(raw, app, rules)
-      const bytes = raw.length + parts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0)
-      if (queuedBytes + bytes > maxQueuedBytes) {
-        countRequest('queue_full')
-        throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
-      }
-      queuedBytes += bytes
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      queue.push({
-        body: { id: nextId(), appId: app.id, accountId: app.accountId, receivedAtMs, raw, parts },
-        bytes,
-        done: resolve,
-        failed: reject,
-      })
-      running ??= run()
-      return promise.finally(() => {
+  function hold(bytes: number): void {
+    if (queuedBytes + bytes > maxQueuedBytes) {
+      countRequest('queue_full')
+      throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
+    }
+    queuedBytes += bytes
+  }
+
+  function enqueue(app: App, receivedAtMs: number, raw: Buffer, parts: NewPart[]): Promise<void> {
+    let bytes = raw.length
+    for (const { content } of parts) if (content) bytes += content.length
+    hold(bytes)
+    const body = { id: nextId(), appId: app.id, accountId: app.accountId, receivedAtMs, raw, parts }
+    return new Promise((resolve, reject) => {
+      const settle = (error: AppError | null) => {
         queuedBytes -= bytes
+        if (error) reject(error)
+        else resolve()
+      }
+      queue.push({ body, bytes, settle })
+      running ??= run()
+    })
+  }
+
+  return {
+    store(app, receivedAtMs, raw) {
+      if (raw.length <= largeBytes) return enqueue(app, receivedAtMs, raw, partsOf(raw, ctx.apps.peek(app.id) ?? app, rules))
+      hold(raw.length)
+      const steps = () => partsInSteps(raw, ctx.apps.peek(app.id) ?? app, rules)
+      const read = reading.take(app.accountId, raw.length, steps).finally(() => {
+        queuedBytes -= raw.length
       })
+      return read.then((parts) => enqueue(app, receivedAtMs, raw, parts))
     },
     async [Symbol.asyncDispose]() {
       await running
@@ -131,7 +147,7 @@ const isAway = (error: unknown): boolean => error instanceof AppError || isDatab
 
 /** Answers first: all else can wait for it. */
 function stored(ctx: Context, group: Waiting[]): void {
-  for (const { done } of group) done()
+  for (const { settle } of group) settle(null)
   const parts = group.flatMap(({ body }) => body.parts)
   for (const { lane, key, outcome } of parts) if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
   countStored(group.length, parts)
@@ -148,12 +164,12 @@ function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
   ctx.claims.claim(app, { phoneNumberIds: keysOf(true), wabaIds: keysOf(false) })
 }
 
-function refused(ctx: Context, { body, failed }: Waiting, result: RequestResult, cause: unknown): void {
+function refused(ctx: Context, { body, settle }: Waiting, result: RequestResult, cause: unknown): void {
   countRequest(result)
   const away = result === 'database_away'
   if (away) ctx.log.debug({ err: cause, appId: body.appId }, 'a webhook was not stored: PostgreSQL is away')
   else ctx.log.error({ err: cause, appId: body.appId, bytes: body.raw.length }, 'a webhook was not stored: PostgreSQL refuses it')
-  failed(
+  settle(
     away
       ? new AppError('busy', 'The webhook could not be stored at the moment; send it again', { cause })
       : new AppError('internal', 'The webhook could not be stored', { cause }),

@@ -14,6 +14,7 @@ export type RequestResult =
   | 'cut_off'
   | 'too_slow'
   | 'queue_full'
+  | 'unread_full'
   | 'database_away'
   | 'refused'
   | 'failed'

@@ -1,5 +1,5 @@
 import { type LaneName, shares } from '@lockstep/contracts'
-import { type Part, parseWebhook, splitWebhook, type Tokens } from '@lockstep/whatsapp'
+import { type Part, parseWebhook, splitInSteps, type Tokens } from '@lockstep/whatsapp'
 import { type App, owns } from './app.ts'
 
 /** A body whose signature was good. */
@@ -38,6 +38,15 @@ const maxKeys = { own: shares.body_keys.limit, other: shares.body_other_keys.lim
  * ours for a number that the app has or had waits in its campaign's lane, any other in the number's.
  */
 export function partsOf(raw: Buffer, app: App | undefined, rules: SplitRules): NewPart[] {
+  const steps = partsInSteps(raw, app, rules)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+/** As `partsOf`, with pauses in which others have their turn. */
+export function* partsInSteps(raw: Buffer, app: App | undefined, rules: SplitRules): Generator<void, NewPart[]> {
   const { tokens, isBounded = true, onForged } = rules
   let checked = 0
   const verifyToken = (phoneNumberId: string, token: unknown) => {
@@ -48,7 +57,8 @@ export function partsOf(raw: Buffer, app: App | undefined, rules: SplitRules): N
     return isOurs && named?.kind === 'c' ? { lane: 'webhooks.campaign' as const, key: named.ownerId } : undefined
   }
   const isOwn = (lane: LaneName, key: string, field: string | null) => app !== undefined && owns(app, lane, key, field)
-  return splitWebhook(raw, { verifyToken, isOwn, ...(isBounded && { maxKeys }) }).map((part) => toNewPart(part, raw, isOwn))
+  const parts = yield* splitInSteps(raw, { verifyToken, isOwn, ...(isBounded && { maxKeys }) })
+  return parts.map((part) => toNewPart(part, raw, isOwn))
 }
 
 function toNewPart(

@@ -109,10 +109,13 @@ test('a body that PostgreSQL refuses costs its neighbours nothing', async () => 
 test('past 64 MB that wait for PostgreSQL a webhook is answered 503 at once, and those that wait are stored', async () => {
   await using here = await behindProxy(patient)
   const { gateway, app, postgres, world } = here
+  // Of several accounts: each has its share of what waits to be read.
+  const apps = [app, ...(await Promise.all(Array.from({ length: 6 }, () => here.createApp())))]
+  for (const each of apps) await untilKnown(gateway.origin, each)
   const body = bodyOf(message('x'.repeat(3_000_000)))
   const room = Math.floor((64 * 1024 * 1024) / body.length)
   postgres.freeze()
-  const sent = Array.from({ length: room }, () => post(gateway.origin, app, body))
+  const sent = Array.from({ length: room }, (_, i) => post(gateway.origin, apps[i % apps.length]!, body))
   await until(async () => (await here.queuedBytes()) === room * body.length)
   expect(await post(gateway.origin, app, body)).toBe(503)
   expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'queue_full' })).toBe(1)

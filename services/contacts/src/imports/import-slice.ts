@@ -1,3 +1,4 @@
+import { setImmediate as others } from 'node:timers/promises'
 import { AppError, failureOf } from '@lockstep/contracts'
 import { sqlState } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
@@ -9,7 +10,9 @@ import { begin, end, guarded, type Run } from './run.ts'
 
 const batchRows = 1_000
 /** Rows are read and written at one go, so that a batch of wide ones must be smaller. */
-const batchBytes = 256_000
+const batchBytes = 64_000
+/** Rows and bytes that are read before calls of others have their turn: a check must not wait for a batch. */
+const turn = { rows: 100, bytes: 16_000 }
 const statementTimeout = '57014'
 const importedRows = counter('lockstep_contacts_import_rows_total', 'Rows of imports, by what became of them')
 
@@ -54,7 +57,10 @@ async function* chunks({ ctx, accountId, id, signal }: Run, from: number): Async
     signal.throwIfAborted()
     const bytes = await ctx.db.transaction(accountId, (tx) => readChunk(tx, id, seq))
     if (!bytes) return
-    if (skip < bytes.length) yield bytes.subarray(skip)
+    for (let at = skip; at < bytes.length; at += turn.bytes) {
+      await others()
+      yield bytes.subarray(at, at + turn.bytes)
+    }
   }
 }
 
@@ -79,7 +85,8 @@ const isTooSlow = (error: unknown): boolean => failureOf(error) === 'timeout' ||
 async function commitBatch(run: Run, progress: Progress, rows: CsvRow[], refusal?: string): Promise<void> {
   const contacts: Numbered[] = []
   const unreadable: RowError[] = []
-  for (const { line, fields } of rows) {
+  for (const [at, { line, fields }] of rows.entries()) {
+    if (at % turn.rows === turn.rows - 1) await others()
     const contact = refusal ? { reason: refusal } : readRow(progress.columns, fields)
     if ('reason' in contact) unreadable.push({ line, reason: contact.reason })
     else contacts.push({ ...contact, line })

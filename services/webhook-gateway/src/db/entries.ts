@@ -1,11 +1,10 @@
 import { type RawBuilder, sql } from '@lockstep/database'
 
 /**
- * Opens a feed entry for each part of `parts`, a relation of `id, lane, key, account_id, bytes, received_at`, in id order; answers
- * their lanes and keys.
+ * Opens a feed entry for each part of `parts`, a relation of `id, lane, key, account_id, bytes, received_at`, in id order. It answers
+ * no rows, for the intake needs none.
  */
 export function openEntries(parts: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`insert into feed_open (lane, key, account_id, row_id, bytes, created_at)
-    select lane, key, account_id, id::text, bytes, received_at from ${parts} order by id
-    returning lane, key`
+    select lane, key, account_id, id::text, bytes, received_at from ${parts} order by id`
 }
