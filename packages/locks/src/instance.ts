@@ -19,8 +19,8 @@ export interface Instance extends AsyncDisposable {
   epoch(): number
   /** Until when, on the monotonic clock, others leave our locks alone. */
   deadline(): number
-  /** Redis set the key for a request sent at `askedAt`; `known` says whether it still stood. */
-  confirm(askedAt: number, known: boolean): void
+  /** Redis found the key gone, and set it, for a request sent at `askedAt`. */
+  wasGone(askedAt: number): void
 }
 
 /** Starts to keep `instance:{id}` alive; resolves when Redis has it, or is found away (then it goes on trying). */
@@ -82,7 +82,7 @@ export async function keepInstance(redis: Redis, instanceId: string, scale: numb
     held,
     epoch: () => epoch,
     deadline: () => expiry.at,
-    confirm,
+    wasGone: (askedAt) => confirm(askedAt, false),
     async [Symbol.asyncDispose]() {
       closed = true
       redis.off('ready', beat)

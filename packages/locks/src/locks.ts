@@ -69,7 +69,7 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
       const epoch = instance.epoch()
       const { reply, askedAt } = await ask(redis, instance, hold, scale)
       if (!reply.held) return reply
-      instance.confirm(askedAt, reply.instanceKnown)
+      if (!reply.instanceKnown) instance.wasGone(askedAt)
       // The instance key went missing between question and answer: perhaps the lock did too.
       if (reply.instanceKnown && epoch !== instance.epoch()) continue
       lockMetrics.acquired(hold.tally)
@@ -78,30 +78,22 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
     }
   }
 
-  async function wait(hold: Hold, { waitMs, signal }: HoldOptions): Promise<Lock> {
+  async function holdAll(keys: readonly LockKey[], { waitMs, signal }: HoldOptions = {}): Promise<Lock> {
+    const hold = prepare(keys)
     const from = performance.now()
     const boundMs = waitMs ?? (hold.wanted.every(({ name }) => table[name].whenBusy === 'wait') ? defaultWaitMs * scale : 0)
-    for (let round = 0; ; round++) {
-      signal?.throwIfAborted()
-      const got = await attempt(hold)
-      const waitedMs = performance.now() - from
-      if (!('held' in got)) {
-        lockMetrics.wait(hold.tally, waitedMs)
-        return got
-      }
-      if (waitedMs >= boundMs) {
-        const refused = hold.wanted[got.index] as LockKey
-        lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](single(refused.name))
-        throw lockBusy(refused, got.sinceMs)
-      }
-      await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, { signal }).catch(() => signal?.throwIfAborted())
-    }
-  }
-
-  async function holdAll(keys: readonly LockKey[], options: HoldOptions = {}): Promise<Lock> {
-    const hold = prepare(keys)
     try {
-      return await wait(hold, options)
+      for (let round = 0; ; round++) {
+        signal?.throwIfAborted()
+        const got = await attempt(hold)
+        const waitedMs = performance.now() - from
+        if (!('held' in got)) {
+          lockMetrics.wait(hold.tally, waitedMs)
+          return got
+        }
+        if (waitedMs >= boundMs) throw refusal(hold, got, boundMs)
+        await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, { signal }).catch(() => signal?.throwIfAborted())
+      }
     } catch (error) {
       if (hold.doubtful) home.releaseLater(hold.request)
       throw error
@@ -163,12 +155,19 @@ async function releaseLater(redis: Redis, request: Request, scale: number, closi
   }
 }
 
+function refusal({ wanted }: Hold, { index, sinceMs }: Extract<AcquireReply, { held: false }>, boundMs: number): AppError {
+  const refused = wanted[index] as LockKey
+  lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](single(refused.name))
+  return lockBusy(refused, sinceMs)
+}
+
 /** The keys in lock order without repeats, and their texts. Most callers give them so; then nothing is sorted. */
 function inOrder(given: readonly LockKey[]): { wanted: readonly LockKey[]; keys: readonly string[] } {
   if (given.length === 0) throw new AppError('internal', 'holdAll was given no keys; give at least one')
   const keys = given.map(keyText)
-  const inOrder = given.every((key, i) => i === 0 || comesBefore(given[i - 1]!, keys[i - 1]!, key, keys[i]!))
-  if (inOrder) return { wanted: given, keys }
+  let i = 1
+  while (i < given.length && comesBefore(given[i - 1]!, keys[i - 1]!, given[i]!, keys[i]!)) i++
+  if (i === given.length) return { wanted: given, keys }
   const unique = [...new Map(given.map((key, i) => [keys[i]!, key]))]
   unique.sort(([a, x], [b, y]) => (comesBefore(x, a, y, b) ? -1 : 1))
   return { wanted: unique.map(([, key]) => key), keys: unique.map(([text]) => text) }
@@ -185,7 +184,11 @@ function keyText({ name, id }: LockKey): string {
 function tallyOf(keys: readonly LockKey[]): Tally {
   if (keys.length === 1) return single(keys[0]!.name)
   const tally = new Map<LockName, number>()
-  for (const { name } of keys) tally.set(name, (tally.get(name) ?? 0) + 1)
+  for (let from = 0, to = 0; from < keys.length; from = to) {
+    const { name } = keys[from]!
+    while (to < keys.length && keys[to]!.name === name) to++
+    tally.set(name, (tally.get(name) ?? 0) + to - from)
+  }
   return tally
 }
 

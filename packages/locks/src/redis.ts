@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { counter } from '@lockstep/telemetry'
-import { Redis } from 'ioredis'
+import { Command, Redis } from 'ioredis'
 
 export type { Redis } from 'ioredis'
 
@@ -48,18 +48,30 @@ export function openRedis(url: string, { scale = 1, onWarn }: RedisOptions = {})
 }
 
 /**
- * Hands all that is written in one turn of the event loop to the system at once. Many locks at a time hear their answers in
- * one piece and ask again in one turn; a system call for each would cost them more than all else together.
+ * Hands all that is written in one turn of the event loop to the system at once, as one text. Many locks at a time hear their
+ * answers in one piece and ask again in one turn; a system call for each would cost them more than all else together.
  */
 function sendTogether(socket: Redis['stream']): void {
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
-  const send = () => socket.uncork()
+  const end = socket.end.bind(socket) as (...args: unknown[]) => typeof socket
+  let text = ''
+  const flush = () => {
+    const all = text
+    text = ''
+    if (all !== '') write(all)
+  }
   socket.write = (...args: unknown[]) => {
-    if (socket.writableCorked === 0) {
-      socket.cork()
-      process.nextTick(send)
+    if (args.length === 1 && typeof args[0] === 'string') {
+      if (text === '') process.nextTick(flush)
+      text += args[0]
+      return !socket.writableNeedDrain
     }
+    flush()
     return write(...args)
+  }
+  socket.end = (...args: unknown[]) => {
+    flush()
+    return end(...args)
   }
 }
 
@@ -101,14 +113,18 @@ export type Script = (redis: Redis, keys: readonly string[], args: readonly (str
 /** A Lua script that is sent as its digest, and in full to a server that does not know it yet. */
 export function script(lua: string): Script {
   const digest = createHash('sha1').update(lua).digest('hex')
-  return async (redis, keys, args) => {
-    try {
-      return await redis.evalsha(digest, keys.length, ...keys, ...args)
-    } catch (error) {
+  return (redis, keys, args) =>
+    send(redis, 'evalsha', [digest, keys.length, ...keys, ...args]).catch((error) => {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-      return redis.eval(lua, keys.length, ...keys, ...args)
-    }
-  }
+      return send(redis, 'eval', [lua, keys.length, ...keys, ...args])
+    })
+}
+
+/** As a method of the client would, without its look at what it may have been called with. */
+function send(redis: Redis, name: string, args: (string | number)[]): Promise<unknown> {
+  const command = new Command(name, args, { replyEncoding: 'utf8' })
+  redis.sendCommand(command)
+  return command.promise
 }
 
 interface Waiting<Q, A> {

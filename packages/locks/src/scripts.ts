@@ -31,37 +31,36 @@ end
 `
 
 /** TTLs go as runs, `ttl, last key, ttl, last key, …, ttl`: keys in lock order have few different ones, and each argument costs. */
-const ttlScript = `
-local run, last = 0, 0
-local function ttl(i)
-  if i > last then
-    run = run == 0 and FIRST_TTL or run + 2
-    last = tonumber(ARGV[run + 1]) or #KEYS
+const eachKey = (firstTtl: number, work: string) => `
+local from = 1
+for run = ${firstTtl}, #ARGV, 2 do
+  local ttl, last = ARGV[run], tonumber(ARGV[run + 1]) or n
+  for i = from, last do
+    ${work}
   end
-  return ARGV[run]
+  from = last + 1
 end
 `
 
 /*
- * The value of a lock is `{instance}:{random}@{acquired at, ms, Redis time}`; the part before the @ is its owner. A value of
- * another form belongs to a stranger and is left alone until it expires. All keys or none. Acquiring also sets the
- * instance key: right after a FLUSHALL our fresh locks would look like those of a dead process. One key that is free needs no look first.
+ * The value of a lock is `{instance}:{random}@{acquired at, ms, of its process}`; the part before the @ is its owner. A value of
+ * another form belongs to a stranger and is left alone until it expires. All keys or none. Acquiring sets an instance key
+ * that is gone: right after a FLUSHALL our fresh locks would look like those of a dead process. One key that is free needs no look first.
  */
 const acquireScript = script(`
-local n, owner = #KEYS - 1, ARGV[1]
-local time = redis.call('TIME')
-local value = owner .. '@' .. time[1] .. string.sub(time[2] + 1000000, 2, 4)
-if n == 1 and redis.call('SET', KEYS[1], value, 'NX', 'PX', ARGV[3]) then
-  if redis.call('SET', KEYS[2], '1', 'PX', ARGV[2], 'GET') then return 1 end
+local n, value, call = #KEYS - 1, ARGV[1], redis.call
+if n == 1 and call('SET', KEYS[1], value, 'NX', 'PX', ARGV[3]) then
+  if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+  redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
   return { 1, 0, {} }
 end
-${getScript}${ttlScript.replace('FIRST_TTL', '3')}
-local values = {}
+${getScript}
+local values, owner = {}, string.match(value, '^.*@')
 if n == 1 or n > 5000 or redis.call('EXISTS', unpack(KEYS, 1, n)) > 0 then values = get(n) end
 local takenOver = {}
 for i = 1, n do
   local held = values[i]
-  if held and string.find(held, owner .. '@', 1, true) ~= 1 then
+  if held and string.find(held, owner, 1, true) ~= 1 then
     local instance, since = string.match(held, '^(.+):%x+@(%d+)$')
     if not instance or redis.call('EXISTS', '${instances.key('')}' .. instance) == 1 then
       return { 0, i, since or '' }
@@ -70,24 +69,19 @@ for i = 1, n do
     values[i] = false
   end
 end
-for i = 1, n do
-  if values[i] then
-    redis.call('PEXPIRE', KEYS[i], ttl(i))
-  else
-    redis.call('SET', KEYS[i], value, 'PX', ttl(i))
-  end
-end
-local known = redis.call('SET', KEYS[n + 1], '1', 'PX', ARGV[2], 'GET')
-if known and #takenOver == 0 then return 1 end
-return { 1, known and 1 or 0, takenOver }
+${eachKey(3, "if values[i] then call('PEXPIRE', KEYS[i], ttl) else call('SET', KEYS[i], value, 'PX', ttl) end")}
+local known = redis.call('EXISTS', KEYS[n + 1])
+if known == 0 then redis.call('SET', KEYS[n + 1], '1', 'PX', ARGV[2]) end
+if known == 1 and #takenOver == 0 then return 1 end
+return { 1, known, takenOver }
 `)
 
-const renewScript = script(`${getScript}${ttlScript.replace('FIRST_TTL', '2')}
-local owner = ARGV[1] .. '@'
-for _, value in ipairs(get(#KEYS)) do
+const renewScript = script(`${getScript}
+local n, owner = #KEYS, ARGV[1] .. '@'
+for _, value in ipairs(get(n)) do
   if not value or string.find(value, owner, 1, true) ~= 1 then return 0 end
 end
-for i, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl(i)) end
+${eachKey(2, "redis.call('PEXPIRE', KEYS[i], ttl)")}
 return 1
 `)
 
@@ -107,16 +101,20 @@ return #own
 `)
 
 function runs(ttlsMs: readonly number[]): readonly number[] {
-  if (ttlsMs.length === 1) return ttlsMs
-  const found: number[] = []
-  for (const [i, ttlMs] of ttlsMs.entries()) if (i === 0 || ttlMs !== ttlsMs[i - 1]) found.push(...(i === 0 ? [] : [i]), ttlMs)
+  const found: number[] = [ttlsMs[0] as number]
+  for (let i = 1; i < ttlsMs.length; i++) if (ttlsMs[i] !== ttlsMs[i - 1]) found.push(i, ttlsMs[i] as number)
   return found
 }
 
 /** Takes all keys or none in one round trip. The same owner may ask again: it then holds them for a full TTL from now. */
-export async function acquire(redis: Redis, { owner, keys, ttlsMs }: Request, instance: InstanceKey): Promise<AcquireReply> {
-  const answer = await acquireScript(redis, [...keys, instance.key], [owner, instance.ttlMs, ...runs(ttlsMs)])
-  if (answer === 1) return { held: true, instanceKnown: true, takenOver: [] }
+export function acquire(redis: Redis, { owner, keys, ttlsMs }: Request, instance: InstanceKey): Promise<AcquireReply> {
+  return acquireScript(redis, [...keys, instance.key], [`${owner}@${Date.now()}`, instance.ttlMs, ...runs(ttlsMs)]).then(readReply)
+}
+
+const heldAsUsual: AcquireReply = { held: true, instanceKnown: true, takenOver: [] }
+
+function readReply(answer: unknown): AcquireReply {
+  if (answer === 1) return heldAsUsual
   const [held, second, third] = answer as [number, number, string | number[]]
   if (held === 1) return { held: true, instanceKnown: second === 1, takenOver: (third as number[]).map((i) => i - 1) }
   return { held: false, index: second - 1, sinceMs: third === '' ? null : Number(third) }
@@ -128,6 +126,6 @@ export async function renew(redis: Redis, { owner, keys, ttlsMs }: Request): Pro
 }
 
 /** Deletes the keys that the owner still holds; false when it had lost one. */
-export async function release(redis: Redis, { owner, keys }: Request): Promise<boolean> {
-  return (await releaseScript(redis, keys, [owner])) === keys.length
+export function release(redis: Redis, { owner, keys }: Request): Promise<boolean> {
+  return releaseScript(redis, keys, [owner]).then((deleted) => deleted === keys.length)
 }

@@ -237,6 +237,18 @@ describe('loss', () => {
     lock.assertHeld()
   })
 
+  test('nor is a hold of several keys', async () => {
+    await using locks = await manager()
+    await using other = await manager()
+    await redis.flushall()
+    await using lock = await locks.holdAll([
+      { name: 'contact_import', id: '7' },
+      { name: 'contact_import', id: '8' },
+    ])
+    expect(await other.tryHold('contact_import', '8')).toBeNull()
+    lock.assertHeld()
+  })
+
   test('the owner of a key that another took over is told at its next renewal', async () => {
     await using locks = await manager(0.02)
     await using lock = await locks.hold('campaign_send', '7') // 1.2 s

@@ -1,3 +1,4 @@
+import { totalOf } from './cpu.ts'
 import type { Comparison } from './measure.ts'
 
 /** Sizes that the command line may set. */
@@ -110,4 +111,18 @@ export function pick(names: readonly string[]): [string, Row][] {
 /** Growth from comparisons that differ in size only. */
 export function growth(comparisons: readonly Comparison[]): Growth[] {
   return comparisons.map(({ what, work, ratio }, i) => ({ size: `${4 ** i}×`, what, us: 1e6 / work.perSecond, ratio }))
+}
+
+/** That no peer does more a second, or does it with less CPU. */
+export function besidePeers({ what, work, peers }: Comparison): Check[] {
+  return peers.flatMap(({ name, ratio, cpu }) => {
+    const byCpu = totalOf(cpu) / totalOf(work.cpu)
+    const check = (by: string, times: number): Check => ({
+      what: `${what}: beside ${name}, ${by}`,
+      found: `${times.toFixed(2)}×`,
+      reach: '≥ 1×',
+      ok: times >= 1,
+    })
+    return [check('by rate', ratio), ...(Number.isFinite(byCpu) ? [check('by CPU', byCpu)] : [])]
+  })
 }

@@ -2,14 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createLimiter, openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
 import { startTelemetry } from '@lockstep/telemetry'
 import { Redis as BareRedis } from 'ioredis'
+import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { type Round, repeat } from './measure.ts'
 
 /** One of the processes that share a limit; it does what its parent tells it, one order at a time. */
 export type Order =
   /** Calls as fast as it can, over many connections whose limits do not bind. */
-  | { kind: 'flood'; contender: 'work' | 'floor' | 'beside'; calls: number; atOnce: number; count: number }
+  | { kind: 'flood'; contender: ContenderKind; calls: number; atOnce: number; count: number }
   /** Takes all that one connection gives, for a while. */
   | { kind: 'drain'; connectionId: string; class: SendClass; perMinute: number; perSecond: number; scale: number; forMs: number }
+
+export type ContenderKind = 'work' | 'floor' | 'beside' | 'counter'
 
 export type Report = Round & { slots: number }
 
@@ -43,7 +46,14 @@ async function flood(
     await client.evalsha(digest, 1, connectionId(i))
     slots += count
   }
-  return { ...(await repeat(calls, atOnce, contender === 'work' ? work : floor)), slots }
+  // A counter doesn't say when each of several may start: it is asked for each of them.
+  const counter = new RateLimiterRedis({ storeClient: bare, points: 1e9, duration: 60, keyPrefix: 'counter' })
+  const peer = async (i: number) => {
+    await Promise.all(Array.from({ length: count }, () => counter.consume(connectionId(i))))
+    slots += count
+  }
+  const operations = { work, floor, beside: floor, counter: peer }
+  return { ...(await repeat(calls, atOnce, operations[contender])), slots }
 }
 
 async function drain(redis: Redis, { scale, forMs, kind: _, ...order }: Extract<Order, { kind: 'drain' }>): Promise<Report> {

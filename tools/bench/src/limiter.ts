@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { rateLimits, sendLimits } from '@lockstep/contracts'
 import { openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
-import { type Bench, type BenchContext, type Check, growth } from './bench.ts'
+import { type Bench, type BenchContext, besidePeers, type Check, growth } from './bench.ts'
 import { idleAfter, meterProcesses } from './cpu.ts'
-import type { Order, Report } from './limiter-process.ts'
+import type { ContenderKind, Order, Report } from './limiter-process.ts'
 import { type Comparison, type Contender, compare } from './measure.ts'
 import { ownRedis } from './servers.ts'
 import { mostInAnyWindow } from './windows.ts'
@@ -39,6 +39,7 @@ export const run: Bench = async (ctx) => {
       what: `calls for ${count} ${count === 1 ? 'slot' : 'slots'}, ${processes} processes × 16 at once`,
       work: flood(children, 'work', count, granted),
       floor: flood(children, 'floor', count),
+      peers: [flood(children, 'counter', count)],
       others: [flood(children, 'beside', count)],
       ...(count === 1 && { reach: 0.7 }),
     })
@@ -56,7 +57,7 @@ export const run: Bench = async (ctx) => {
     size: `${ctx.rounds} rounds of ${sizes[0]?.operations} calls; then each limit drained for ${drainMs(ctx) / 1000} s`,
     comparisons: all,
     growth: growth(sizes),
-    checks: [...checks, ...(await correctness(ctx, redis, children)), await idleAfter(meter)],
+    checks: [...checks, ...all.flatMap(besidePeers), ...(await correctness(ctx, redis, children)), await idleAfter(meter)],
   }
 }
 
@@ -72,9 +73,14 @@ async function tell(child: ChildProcess, order: Order): Promise<Report> {
   return (await report)[0]
 }
 
-const names = { work: 'takeSend', floor: 'EVALSHA of "return 1"', beside: 'EVALSHA of "return 1" on our client' } as const
+const names: Record<ContenderKind, string> = {
+  work: 'takeSend',
+  floor: 'EVALSHA of "return 1"',
+  beside: 'EVALSHA of "return 1" on our client',
+  counter: 'rate-limiter-flexible, a call a slot',
+}
 
-function flood(children: ChildProcess[], contender: keyof typeof names, count: number, granted = { calls: 0, slots: 0 }): Contender {
+function flood(children: ChildProcess[], contender: ContenderKind, count: number, granted = { calls: 0, slots: 0 }): Contender {
   return {
     name: names[contender],
     async run(operations) {
