@@ -7,7 +7,7 @@ import type { Campaign } from './db/entities.ts'
 import { type Claimed, claimRecipients, recipientsOfContacts, waiting } from './db/recipients.ts'
 import { addStatistics } from './db/statistics.ts'
 import { changesOf, recordChanges } from './recording.ts'
-import { noStatistics } from './statistics.ts'
+import { moved } from './statistics.ts'
 
 /** Recipients that one look at the queue counts, at most: it is looked at again when they are claimed. */
 const maxReady = 1_000
@@ -26,7 +26,8 @@ export function campaignQueue(ctx: Context, campaign: Campaign, template: Sendab
       ctx.db.transaction(accountId, async (tx) => {
         await fence(tx, held.fence)
         const claimed = await claimRecipients(tx, id, limit, held.fence.token)
-        await addStatistics(tx, new Map([[id, { ...noStatistics(), queued: -claimed.length, sending: claimed.length }]]))
+        const variants = claimed.map(({ variant }) => variant)
+        await addStatistics(tx, moved(id, variants, 'queued', 'sending'))
         return claimed
       }),
     others: (contactIds) => ctx.db.transaction(accountId, (tx) => recipientsOfContacts(tx, id, contactIds)),

@@ -9,7 +9,7 @@ import { lockCampaigns, moveCampaign, pauseBecauseOf } from './db/campaigns.ts'
 import { reachByIndex } from './db/plans.ts'
 import { type LockedRecipient, lockRecipientsOf, type RecipientChange, writeRecipients } from './db/recipients.ts'
 import { addStatistics } from './db/statistics.ts'
-import { count, noStatistics, type Statistics } from './statistics.ts'
+import { count, noStatistics, type StatisticsDelta } from './statistics.ts'
 
 /** So few are reached by their keys anyhow. */
 const fewKeys = 20
@@ -77,15 +77,18 @@ function recipientChange(attempt: StoredAttempt, outcome: OutcomeChange | undefi
   }
 }
 
-function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>): Map<string, Statistics> {
-  const sums = new Map<string, Statistics>()
+function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>): StatisticsDelta[] {
+  const sums = new Map<string, StatisticsDelta>()
   for (const attempt of newest) {
-    const sum = sums.get(attempt.campaignId) ?? noStatistics()
-    sums.set(attempt.campaignId, sum)
-    count(sum, recipients.get(attempt.recipientId)!.state, before.get(attempt.id)!, -1)
+    const { campaignId } = attempt
+    const { variant, state } = recipients.get(attempt.recipientId)!
+    const key = `${campaignId} ${variant}`
+    const sum = sums.get(key) ?? { ...noStatistics(), campaignId, variant }
+    sums.set(key, sum)
+    count(sum, state, before.get(attempt.id)!, -1)
     count(sum, recipientState(attempt), attempt, 1)
   }
-  return sums
+  return [...sums.values()]
 }
 
 /** What contacts learn from news of attempts. */

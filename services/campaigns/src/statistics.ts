@@ -17,6 +17,12 @@ export const statisticsColumns = [
 
 export type Statistics = Record<(typeof statisticsColumns)[number], number>
 
+/** What is added to the statistics of one variant of a campaign. */
+export interface StatisticsDelta extends Statistics {
+  campaignId: string
+  variant: number
+}
+
 /** Statistics of nobody. */
 export function noStatistics(): Statistics {
   return Object.fromEntries(statisticsColumns.map((column) => [column, 0])) as Statistics
@@ -37,4 +43,11 @@ export function count(into: Statistics, state: RecipientState, facts: Facts | nu
   if (facts?.readAt) into.read += sign
   if (facts?.readAt || facts?.deliveredAt) into.delivered += sign
   if (facts?.readAt || facts?.deliveredAt || facts?.sentAt) into.sent += sign
+}
+
+/** What changes when messages of a campaign move from one state to another, each of a variant. */
+export function moved(campaignId: string, variants: number[], from: 'queued' | 'unknown', to: 'queued' | 'sending'): StatisticsDelta[] {
+  return [...Map.groupBy(variants, (variant) => variant)].map(([variant, { length }]) => {
+    return { ...noStatistics(), campaignId, variant, [from]: -length, [to]: length }
+  })
 }

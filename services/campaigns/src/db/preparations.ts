@@ -88,7 +88,7 @@ export async function endPreparation(tx: Tx, campaignId: string): Promise<number
   )
   const { queued, skipped } = row!
   await sql`update campaign_statistics set recipients = ${queued + skipped}, queued = ${queued}, skipped = ${skipped}
-    where campaign_id = ${campaignId}`.execute(tx.sql)
+    where campaign_id = ${campaignId} and variant = 0`.execute(tx.sql)
   return queued + skipped
 }
 

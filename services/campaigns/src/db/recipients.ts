@@ -73,6 +73,7 @@ export async function forgetPage(tx: Tx, campaignId: string, after: string, limi
 
 export interface Claimed extends ClaimedMessage {
   recipientId: string
+  variant: number
   values: Record<string, string>
 }
 
@@ -95,7 +96,7 @@ export async function claimRecipients(tx: Tx, campaignId: string, limit: number,
         update recipients r set state = 'sending', reason = '', not_before = null, ordered_at = null, attempts = a.number, attempt_id = a.id
         from a where r.campaign_id = ${campaignId} and r.id = a.recipient_id
         returning r.id::text as "recipientId", a.id::text as "attemptId", r.contact_id as "contactId", r.phone,
-                  r.user_id as "userId", r.values, a.number`,
+                  r.user_id as "userId", r.values, r.variant, a.number`,
   )
   return rows.sort((a, b) => Number(a.recipientId) - Number(b.recipientId))
 }
@@ -128,6 +129,7 @@ export async function waiting(tx: Tx, campaignId: string, limit: number): Promis
 
 export interface LockedRecipient {
   id: string
+  variant: number
   campaignId: string
   contactId: string
   state: RecipientState
@@ -138,7 +140,7 @@ export interface LockedRecipient {
 export function lockRecipientsOf(tx: Tx, keys: AttemptKey[]): Promise<LockedRecipient[]> {
   return query(
     tx,
-    sql`select id::text, contact_id as "contactId", state, attempt_id::text as "attemptId", campaign_id as "campaignId" from recipients
+    sql`select id::text, variant, contact_id as "contactId", state, attempt_id::text as "attemptId", campaign_id as "campaignId" from recipients
         where (campaign_id, id) in (select a.campaign_id, a.recipient_id
                                     from ${keyTable(keys)} join attempts a on a.campaign_id = v.campaign_id and a.id = v.id)
         order by recipients.campaign_id, recipients.id for update`,
@@ -180,7 +182,7 @@ export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: str
 }
 
 /** Puts recipients whose attempt is unknown back into the queue: those that are named, or all whose claim is older than `before`. */
-export function queueUnknown(tx: Tx, campaignId: string, named: string[], before: Date): Promise<{ id: string }[]> {
+export function queueUnknown(tx: Tx, campaignId: string, named: string[], before: Date): Promise<{ id: string; variant: number }[]> {
   const which = named.length > 0 ? sql`r.id = any(${named}::bigint[])` : sql`a.claimed_at < ${before}`
   return query(
     tx,
@@ -188,7 +190,7 @@ export function queueUnknown(tx: Tx, campaignId: string, named: string[], before
                         where a.campaign_id = ${campaignId} and a.outcome = 'unknown' and r.attempt_id = a.id and r.state = 'unknown' and ${which}
                         order by r.id for update of r)
         update recipients r set state = 'queued', reason = 'to be sent again on a person''s order', not_before = now(), ordered_at = now()
-        from chosen where r.campaign_id = ${campaignId} and r.id = chosen.id returning r.id::text`,
+        from chosen where r.campaign_id = ${campaignId} and r.id = chosen.id returning r.id::text, r.variant`,
   )
 }
 

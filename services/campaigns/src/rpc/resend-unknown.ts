@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { findCampaign, moveCampaign, noteResumed } from '../db/campaigns.ts'
 import { queueUnknown } from '../db/recipients.ts'
 import { addStatistics } from '../db/statistics.ts'
-import { noStatistics } from '../statistics.ts'
+import { moved } from '../statistics.ts'
 import { patienceMs } from '../unknown.ts'
 
 /** Puts recipients whose message may or may not have gone out back into the queue, because a person says so. */
@@ -18,6 +18,7 @@ export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownR
     if (queued.length === 0) return { queued: 0 }
     if (await moveCampaign(tx, id, ['completed'], 'sending')) await noteResumed(tx, id)
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'resumed' })
-    await addStatistics(tx, new Map([[id, { ...noStatistics(), unknown: -queued.length, queued: queued.length }]]))
+    const variants = queued.map(({ variant }) => variant)
+    await addStatistics(tx, moved(id, variants, 'unknown', 'queued'))
     return { queued: queued.length }
   })

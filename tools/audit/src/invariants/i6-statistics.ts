@@ -29,7 +29,7 @@ const values = Object.keys(columns).map((column) => `('${column}', s.${column}, 
 /** The recount starts from the attempts, so that it also finds a recipient whose state is not what its attempts say. */
 export const statistics: Invariant = {
   id: 'I6',
-  statement: "Each campaign's statistics equal a recount of its recipients and their newest attempts.",
+  statement: "Each campaign's statistics, by variant, equal a recount of its recipients and their newest attempts.",
   means: 'A count that people see is wrong: a transaction changed rows and not the counters, or changed them twice.',
   rows: 'afterLog',
   needs: 'rows',
@@ -38,15 +38,14 @@ export const statistics: Invariant = {
   // kept no longer the statistics stay.
   violations: `
     with recount as (
-      select campaign_id, ${counts.join(', ')}
-      from (select r.campaign_id, a.sent_at, a.delivered_at, a.read_at, ${state} as state
+      select campaign_id, variant, ${counts.join(', ')}
+      from (select r.campaign_id, r.variant, a.sent_at, a.delivered_at, a.read_at, ${state} as state
             from campaigns.recipients r left join campaigns.attempts a on a.id = r.attempt_id) recipients
-      group by campaign_id
+      group by campaign_id, variant
     )
     select c.id as campaign_id, c.state as campaign_state, v.name as counter, v.counted, v.recount
     from campaigns.campaigns c
-    left join campaigns.campaign_statistics s on s.campaign_id = c.id
-    left join recount n on n.campaign_id = c.id
+    left join (campaigns.campaign_statistics s full join recount n using (campaign_id, variant)) on coalesce(s.campaign_id, n.campaign_id) = c.id
     cross join lateral (values ${values.join(', ')}) v(name, counted, recount)
     where c.state <> 'preparing' and c.forgotten_at is null and not exists (select from campaigns.preparations p where p.campaign_id = c.id)
       and v.counted is distinct from v.recount::integer

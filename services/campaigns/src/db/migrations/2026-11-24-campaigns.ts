@@ -31,7 +31,9 @@ export class Campaigns extends Migration {
     this.addSql(attempts)
 
     this.addSql(`create table campaign_statistics (
-        campaign_id uuid primary key references campaigns,
+        campaign_id uuid not null references campaigns,
+        -- Of the message that the recipients get; 0 where there is one only.
+        variant smallint not null default 0,
         account_id uuid not null,
         recipients integer not null default 0,
         queued integer not null default 0,
@@ -43,7 +45,8 @@ export class Campaigns extends Migration {
         failed integer not null default 0,
         rejected integer not null default 0,
         skipped integer not null default 0,
-        unknown integer not null default 0
+        unknown integer not null default 0,
+        primary key (campaign_id, variant)
       ) with (fillfactor = 50);${tenantTable('campaigns', 'campaign_statistics')}`)
 
     // Where the work on a campaign's list stands; gone once the list is complete, or empty again.
@@ -88,6 +91,7 @@ const recipients = `create table recipients (
     not_before timestamptz,
     attempt_id bigint,
     attempts integer not null default 0,
+    variant smallint not null default 0,
     -- A person's order to write once more although the last attempt is unknown; the next claim takes it along.
     ordered_at timestamptz,
     primary key (campaign_id, id),
