@@ -27,13 +27,20 @@ export async function openProxy(target: string): Promise<Proxy> {
     const pair: [Socket, Socket] = [client, upstream]
     pairs.add(pair)
     let arrived = Promise.resolve()
+    let onTheWay = 0
     const pass = (chunk: Buffer) => {
       const ms = wayMs()
       const way = ms > 0 ? delay(ms) : undefined
-      arrived = arrived.then(() => way).then(() => void upstream.write(chunk))
+      onTheWay += 1
+      arrived = arrived
+        .then(() => way)
+        .then(() => {
+          onTheWay -= 1
+          upstream.write(chunk)
+        })
     }
     for (const [from, to] of [pair, [upstream, client] as const]) {
-      from.on('data', (chunk: Buffer) => (from === client && wayMs() > 0 ? pass(chunk) : to.write(chunk)))
+      from.on('data', (chunk: Buffer) => (from === client && (wayMs() > 0 || onTheWay > 0) ? pass(chunk) : to.write(chunk)))
       from.on('error', () => to.destroy())
       from.on('close', () => {
         to.destroy()

@@ -6,6 +6,7 @@ import { openRedis, untilReady } from '@lockstep/locks'
 import { readLog } from '@lockstep/meta-simulator'
 import { type OwnServers, until } from '@lockstep/testing'
 import { planPorts, type ServiceProcess, spawnService } from '../../tools/dev/services.ts'
+import { openProxy, type Proxy as TcpProxy } from '../proxy.ts'
 import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
 import type { FaultScenario } from './scenario.ts'
 
@@ -56,6 +57,8 @@ export interface FaultRun extends AsyncDisposable {
   requirements: Requirement[]
   /** What happened, in order, for the one who must understand a violation. */
   history: string[]
+  /** The ways of the processes to others, where the scenario wants proxies. */
+  ways?: { contacts: TcpProxy }
   /** A whole number from `min` to `max`. */
   dice(min: number, max: number): number
   pick<T>(from: readonly T[]): T
@@ -120,7 +123,8 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
     tally: noTally(),
     note: (what) => void history.push(`${((performance.now() - startedAt) / 1000).toFixed(1)} s  ${what}`),
   }
-  const processFaults = up.use(await startProcesses(stack, scenario, diary))
+  const ways = scenario.proxies ? { contacts: up.use(await openProxy(`http://127.0.0.1:${stack.ports.contacts.grpc}`)) } : undefined
+  const processFaults = up.use(await startProcesses(stack, scenario, diary, ways))
   const tenant = await stack.addTenant({ perMinute: 60_000, perSecond })
   const random = randomFrom(seed)
   const dice = (min: number, max: number) => min + Math.floor(random() * (max - min + 1))
@@ -129,6 +133,7 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
     stack,
     tenant,
     history,
+    ...(ways && { ways }),
     requirements: [],
     dice,
     pick: (from) => from[dice(0, from.length - 1)]!,
@@ -150,11 +155,13 @@ async function startProcesses(
   stack: TestStack,
   { processes, clocksMs, scale = usualScale }: FaultScenario,
   { tally, note }: Diary,
+  ways: FaultRun['ways'],
 ): Promise<ProcessFaults> {
   const running = new Map<ServiceName, ServiceProcess>()
   const further: ServiceProcess[] = []
   const logDir = path.join(stack.world.nats.dir, '..', 'logs')
-  const spawn = (service: ServiceName, clockMs = 0, ports = stack.ports) => {
+  const contacts = ways ? { ...stack.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) } : stack.ports.contacts
+  const spawn = (service: ServiceName, clockMs = 0, ports = { ...stack.ports, contacts }) => {
     const main = [path.join(import.meta.dirname, 'service-process.ts'), service, String(scale), String(clockMs)]
     return spawnService(service, ports, stack.surroundings, logDir, main)
   }

@@ -17,6 +17,8 @@ export interface FaultScenario {
   perSecond?: number
   /** What all times of locks, lanes and sweeps are multiplied by; a fifth unless given. */
   scale?: number
+  /** The processes reach contacts through a proxy that can be made slow. */
+  proxies?: boolean
   /** How far the clocks of processes are off, ms. */
   clocksMs?: Partial<Record<ServiceName, number>>
   run(run: FaultRun, size: Size): Promise<void>

@@ -3,7 +3,7 @@ import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/
 import { counter } from '@lockstep/telemetry'
 import { clockOffset } from './clock-offset.ts'
 import { type Redis, script } from './redis.ts'
-import { giveSlotsBack, lookAtSlots, type SendRequest, slotBooker, slowDown } from './send-limit.ts'
+import { giveSlotsBack, lookAtSlots, type SendRequest, slotBooker, slowDown, type Unused } from './send-limit.ts'
 
 export interface SendSlots {
   /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
@@ -28,8 +28,8 @@ export interface Limiter {
   takeSend(request: SendRequest): Promise<SendSlots>
   /** How many of `count` slots would be granted at this moment; books none. */
   lookSend(request: SendRequest): Promise<SendProspect>
-  /** Returns slots in which certainly nothing was written: the minute is charged for them no longer. */
-  giveBack(request: Pick<SendRequest, 'connectionId' | 'class'>, ids: readonly number[]): Promise<void>
+  /** Returns slots in which certainly nothing was written, with the turns of their persons: neither is charged any longer. */
+  giveBack(unused: Unused): Promise<void>
   /**
    * One message to a person in 6 s: for each recipient null, and the turn is taken, or the ms until the next turn. The messages go out
    * within `aheadMs` (0).
@@ -101,8 +101,8 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
       return { count: slotsUs.length, retryAfterMs }
     },
 
-    async giveBack({ connectionId, class: of }, ids) {
-      if (ids.length > 0) await reach(giveSlotsBack(redis, connectionId, of, ids))
+    async giveBack(unused) {
+      if (unused.ids.length > 0) await reach(giveSlotsBack(redis, unused))
     },
 
     async takePair(connectionId, recipients, aheadMs = 0) {

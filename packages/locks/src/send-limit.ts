@@ -15,6 +15,12 @@ export interface SendRequest {
   count: number
 }
 
+/** Slots, by their ids, in which certainly nothing was written; and turns with persons that were taken for them. */
+export interface Unused extends Pick<SendRequest, 'connectionId' | 'class'> {
+  ids: readonly number[]
+  recipients: readonly string[]
+}
+
 /** Slots in Redis time, in µs; `retryAfterMs` is null when as many were granted as were wanted. */
 export interface SendGrant {
   nowUs: number
@@ -36,10 +42,11 @@ export async function lookAtSlots(redis: Redis, request: SendRequest, scale: num
   return (await takeAll(redis, [request], scale, '', true))[0] as SendGrant
 }
 
-/** Takes slots that were certainly not used out of the minute's logs. */
-export async function giveSlotsBack(redis: Redis, connectionId: string, of: SendClass, slotsUs: readonly number[]): Promise<void> {
+/** Takes slots that were certainly not used out of the minute's logs, and ends the turns of those who were to be written to in them. */
+export async function giveSlotsBack(redis: Redis, { connectionId, class: of, ids, recipients }: Unused): Promise<void> {
   const logs = [rateLimits.whatsapp_api_rate_limit.key(connectionId), sendLimits.reserve.key(connectionId)]
-  await giveBackScript(redis, of === 'bulk' ? logs : logs.toReversed(), slotsUs.map(String))
+  const turns = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
+  await giveBackScript(redis, [...(of === 'bulk' ? logs : logs.toReversed()), ...turns], ids.map(String))
 }
 
 /** Books what is asked for in one turn of the event loop in one call of Redis; gives also when that went out. */

@@ -194,17 +194,18 @@ end
 return answer
 `
 
-/** Takes slots out of the first of the minute's logs that holds them; the second's pace stays as it was. */
+/** Takes slots out of the first of the minute's logs (two keys) that holds them; the second's pace stays as it was. Turns are the other keys. */
 export const giveBackScript = script(`
 for _, at in ipairs(ARGV) do
-  for _, key in ipairs(KEYS) do
-    local found = redis.call('ZRANGEBYSCORE', key, at, at, 'LIMIT', 0, 1)
+  for i = 1, 2 do
+    local found = redis.call('ZRANGEBYSCORE', KEYS[i], at, at, 'LIMIT', 0, 1)
     if found[1] then
-      redis.call('ZREM', key, found[1])
+      redis.call('ZREM', KEYS[i], found[1])
       break
     end
   end
 end
+for i = 3, #KEYS do redis.call('DEL', KEYS[i]) end
 `)
 
 const takeScripts = new Map<number, Script>()

@@ -111,23 +111,24 @@ class Delivery<Message extends ClaimedMessage> {
   /** Takes turns until one of them is used in time. */
   async #write(socket: Socket, to: Addressee, body: object): Promise<MessageOutcome> {
     const { route, turns, flight } = this.#slice
+    const address = 'phone' in to ? to.phone : to.userId
     for (;;) {
       this.#enter('booking')
-      const turn = await turns.take('phone' in to ? to.phone : to.userId, this.#notAfterMs)
+      const turn = await turns.take(address, this.#notAfterMs)
       if (turn.kind === 'none') return this.#back('its turn had not come')
       if (turn.kind === 'pair') return this.#back('written to within the last 6 seconds', turn.waitMs)
       this.#enter('waiting')
       const waitMs = turn.atMs - performance.now()
       if (waitMs > 1) await delay(waitMs)
       if (flight.stop.signal.aborted || performance.now() >= this.#notAfterMs) {
-        turns.giveBack(turn.id)
+        turns.giveBack(turn, address)
         return this.#back('its turn had not come')
       }
       this.#enter('posting')
       const { phoneNumberId, accessToken } = route
       const notAfterMs = turn.atMs + slotGraceMs
       const outcome = await this.#ctx.graph.sendMessage({ phoneNumberId, token: accessToken, body, socket, notAfterMs })
-      if (outcome.kind === 'notSent') turns.giveBack(turn.id)
+      if (outcome.kind === 'notSent') turns.giveBack(turn, address)
       if (outcome.kind !== 'notSent' || !outcome.isLate) return this.#answered(outcome, to)
       missedSlots(1)
     }

@@ -9,8 +9,8 @@ export type Turn = { kind: 'slot'; atMs: number; id: number } | { kind: 'pair'; 
 export interface Turns {
   /** Waits in order until the limit has a slot for it, at most until `notAfterMs`. All times are of `performance.now()`. */
   take(address: string, notAfterMs: number): Promise<Turn>
-  /** A slot in which certainly nothing was written. */
-  giveBack(id: number): void
+  /** A slot in which certainly nothing was written, and whose message it was. */
+  giveBack(slot: { id: number }, address: string): void
 }
 
 interface Waiting {
@@ -27,7 +27,7 @@ const awayMs = 250
 export function createTurns(ctx: SendContext, route: SendRoute, stop: AbortSignal, onMoved: () => void): Turns {
   let waiting: Waiting[] = []
   let isBooking = false
-  let unused: number[] = []
+  let unused: { id: number; address?: string }[] = []
 
   async function run(): Promise<void> {
     // All that become ready in this step of the event loop go together.
@@ -64,7 +64,7 @@ export function createTurns(ctx: SendContext, route: SendRoute, stop: AbortSigna
       const addresses = some.map(({ address }) => address)
       const waits = await ctx.limiter.takePair(connectionId, addresses, aheadMs).catch((error) => {
         waiting.unshift(...some)
-        ids.forEach(giveBack)
+        for (const id of ids) note({ id })
         throw error
       })
       some.forEach(({ done }, i) => {
@@ -72,24 +72,26 @@ export function createTurns(ctx: SendContext, route: SendRoute, stop: AbortSigna
         done(waitMs ? { kind: 'pair', waitMs } : { kind: 'slot', atMs: slots.shift()!, id: ids.shift()! })
       })
     }
-    for (const id of ids) giveBack(id)
+    for (const id of ids) note({ id })
     return retryAfterMs === null ? null : Math.max(retryAfterMs, leastWaitMs)
   }
 
   /** In order before the next booking. While Redis is away they stay used up. */
   function returnUnused(): void {
-    const ids = unused
+    if (unused.length === 0) return
+    const ids = unused.map(({ id }) => id)
+    const recipients = unused.flatMap(({ address }) => address ?? [])
     unused = []
-    ctx.limiter.giveBack(route, ids).catch(() => undefined)
+    ctx.limiter.giveBack({ ...route, ids, recipients }).catch(() => undefined)
   }
 
-  function giveBack(id: number): void {
+  function note(slot: { id: number; address?: string }): void {
     if (unused.length === 0) setImmediate(returnUnused)
-    unused.push(id)
+    unused.push(slot)
   }
 
   return {
-    giveBack,
+    giveBack: ({ id }, address) => note({ id, address }),
     take: (address, notAfterMs) =>
       new Promise((done) => {
         waiting.push({ address, notAfterMs, done })

@@ -10,6 +10,7 @@ import { optOuts } from './opt-outs.ts'
 import { orders } from './orders.ts'
 import { outcomes } from './outcomes.ts'
 import { rolling } from './rolling.ts'
+import { slow } from './slow.ts'
 import { statusStorm } from './status-storm.ts'
 import { wide } from './wide.ts'
 
@@ -25,6 +26,7 @@ export const faultScenarios: readonly FaultScenario[] = [
   statusStorm,
   outcomes,
   clocks,
+  slow,
   neighbour,
   wide,
 ]
