@@ -58,5 +58,7 @@ export const ConnectionSchema = defineEntity({
 
 export type App = InferEntity<typeof AppSchema>
 export type Connection = InferEntity<typeof ConnectionSchema>
+/** What others may know of a connection. */
+export type ConnectionFields = Omit<Connection, 'maxPerSecond' | 'newsAt'>
 
 export const entities = [AccountSchema, AppSchema, ConnectionSchema]
