@@ -153,9 +153,12 @@ async function once<T>(
   const result = await inTransaction(root, async (em) => {
     const kysely = em.getKysely<unknown>() as Kysely<unknown>
     if (isolation === 'repeatable read') await sql`set transaction isolation level repeatable read`.execute(kysely)
-    if (statementTimeoutMs)
-      await sql`select set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`.execute(kysely)
-    if (accountIds.length > 0) await sql`select set_config('lockstep.account_ids', (${accountIds}::uuid[])::text, true)`.execute(kysely)
+    // One statement for both: a check, which has both, must not go to PostgreSQL and back once more than it needs to.
+    const settings = [
+      ...(statementTimeoutMs ? [sql`set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`] : []),
+      ...(accountIds.length > 0 ? [sql`set_config('lockstep.account_ids', (${accountIds}::uuid[])::text, true)`] : []),
+    ]
+    if (settings.length > 0) await sql`select ${sql.join(settings)}`.execute(kysely)
     const accountId = accountIds.length === 1 ? accountIds[0]! : null
     const value = await work({ em, sql: kysely, accountId, accountIds, signal, afterCommit: (run) => after.push(run) })
     await em.flush()
