@@ -194,13 +194,13 @@ end
 return answer
 `
 
-/** Takes slots out of the first of the minute's logs that holds them; the second's pace stays as it was. */
+/** Takes slots out of the first of the minute's logs that holds them; the second's pace stays. A log's last entry ages instead: it keeps the key's expiry. */
 export const giveBackScript = script(`
 for _, at in ipairs(ARGV) do
   for _, key in ipairs(KEYS) do
     local found = redis.call('ZRANGEBYSCORE', key, at, at, 'LIMIT', 0, 1)
     if found[1] then
-      redis.call('ZREM', key, found[1])
+      if redis.call('ZCARD', key) > 1 then redis.call('ZREM', key, found[1]) else redis.call('ZADD', key, 0, found[1]) end
       break
     end
   end
