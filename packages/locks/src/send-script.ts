@@ -194,13 +194,17 @@ end
 return answer
 `
 
-/** Takes slots out of the first of the minute's logs (two keys) that holds them; the second's pace stays as it was. Turns are the other keys. */
+/**
+ * Takes slots out of the first of the minute's logs (two keys) that holds them; the second's pace stays as it was. A log's last entry ages
+ * instead: it keeps the key's expiry. The other keys are turns.
+ */
 export const giveBackScript = script(`
 for _, at in ipairs(ARGV) do
   for i = 1, 2 do
     local found = redis.call('ZRANGEBYSCORE', KEYS[i], at, at, 'LIMIT', 0, 1)
     if found[1] then
-      redis.call('ZREM', KEYS[i], found[1])
+      local key = KEYS[i]
+      if redis.call('ZCARD', key) > 1 then redis.call('ZREM', key, found[1]) else redis.call('ZADD', key, 0, found[1]) end
       break
     end
   end

@@ -90,6 +90,17 @@ test('every key of a connection goes by itself, soon after its last minute', asy
   await vi.waitFor(async () => expect(await redis.exists(...keys)).toBe(0), { timeout: 5_000 })
 })
 
+test('a minute whose slots were all given back goes by itself, and is free', async () => {
+  const limiter = createLimiter({ redis })
+  const want = { connectionId: '7', perMinute: 10, perSecond: 1_000, class: 'bulk', count: 8 } as const
+  for (let i = 0; i < 3; i++) {
+    const { ids } = await limiter.takeSend(want)
+    expect(ids).toHaveLength(8)
+    expect(await redis.pttl(minuteKey('7'))).toBeGreaterThan(0)
+    await limiter.giveBack({ ...want, ids, recipients: [] })
+  }
+})
+
 test('without Redis nobody of a turn is granted anything', async () => {
   const limiter = createLimiter({ redis })
   await server.kill()
