@@ -71,7 +71,7 @@ export class Accounts extends Migration {
     this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
         language sql stable security definer set search_path = accounts, pg_temp
         as $$ select k.account_id, k.id from api_keys k where k.hash = key_hash $$;
-      -- One scan for all lists, and JSON, which is read faster than arrays.
+      -- One scan for both lists of what it has, and JSON, which is read faster than arrays.
       create function webhook_app(app uuid)
         returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, previous_secret_until timestamptz,
                        sealed_verify_token bytea, phone_number_ids json, waba_ids json, former_phone_number_ids json)
