@@ -20,6 +20,7 @@ const growing = [
   'attempts',
   'campaign_statistics',
   'campaigns',
+  'connection_intervals',
   'connections',
   'consents',
   'contacts',
@@ -63,6 +64,7 @@ test('no statement of any service goes through a table that grows', async () => 
   const log = await openStatementLog(path.join(servers.dir, 'postgres.log'), new URL(stack.world.adminUrl).pathname.slice(1))
 
   await mainJob(stack, tenant)
+  await connectAgain(stack, tenant)
   const refused: string[] = []
   for (const { name, run } of grownCalls(stack.clients, tenant, grown))
     for (const i of [1, 2]) await run(i).catch((error: Error) => refused.push(`${name}: ${error.message}`))
@@ -107,6 +109,14 @@ async function mainJob(stack: TestStack, tenant: Tenant): Promise<void> {
   await until(async () => (await stack.campaign(tenant, id)).statistics!.sent === people.length)
   const stopped = `select from contacts.contacts where account_id = $1 and phone = $2 and opted_out`
   await until(async () => (await stack.world.sql(stopped, [tenant.accountId, people[0]!.slice(1)])).length === 1)
+}
+
+/** A number gets another token, and is disconnected and connected again. */
+async function connectAgain({ clients: { accounts } }: TestStack, tenant: Tenant): Promise<void> {
+  const { connectionId: id, phoneNumberId, wabaId, appId, accessToken } = tenant
+  await accounts.replaceToken({ id, accessToken }, tenant)
+  await accounts.disconnect({ id }, tenant)
+  await accounts.createConnection({ name: '', phoneNumberId, wabaId, appId, accessToken }, tenant)
 }
 
 /** A campaign of many recipients is resumed, paused and cancelled. */

@@ -38,10 +38,13 @@ export async function newSubject({ system, tenant }: Place): Promise<Subject> {
   const connectionId = randomUUID()
   const campaignId = randomUUID()
   await sql(
-    `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name, sealed_token,
-       per_minute, per_second, max_per_second, quality, connected_at)
-     select $1, account_id, name, $2, waba_id, app_id, display_phone_number, verified_name, sealed_token, per_minute, per_second, max_per_second,
-       quality, '2026-01-01' from accounts.connections where id = $3`,
+    `with c as (
+       insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name, sealed_token,
+         per_minute, per_second, max_per_second, quality, connected_at)
+       select $1, account_id, name, $2, waba_id, app_id, display_phone_number, verified_name, sealed_token, per_minute, per_second, max_per_second,
+         quality, '2026-01-01' from accounts.connections where id = $3 returning *)
+     insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
+     select id, account_id, phone_number_id, app_id, waba_id, connected_at from c`,
     [connectionId, phoneNumberId, tenant.connectionId],
   )
   await sql(

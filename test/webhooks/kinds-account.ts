@@ -21,7 +21,8 @@ function accountKind(name: string, { event, words, connections, field = 'account
 }
 
 const standing = (health: string, words: string) => ({ connections: [{ holds: { standing: { health, words, untilMs: null } } }] })
-const released = { connections: [{ holds: { standing: null, restriction: null } }] }
+const access = (words: string) => ({ connections: [{ holds: { access: { health: 'disabled', words, untilMs: null } } }] })
+const released = { connections: [{ holds: { standing: null, restriction: null, access: null } }] }
 
 const words = {
   deleted: 'This WhatsApp Business account was deleted at Meta. Its numbers can send nothing.',
@@ -57,7 +58,7 @@ const updates: Kind[] = [
     ...standing('restricted', words.toBeDisabled),
   }),
   accountKind('account-restricted', { event: 'ACCOUNT_RESTRICTION', words: words.restricted, connections: [{ holds: { restriction } }] }),
-  accountKind('account-partner-removed', { event: 'PARTNER_REMOVED', words: words.removed, ...standing('disabled', words.removed) }),
+  accountKind('account-partner-removed', { event: 'PARTNER_REMOVED', words: words.removed, ...access(words.removed) }),
   ...Object.entries({
     'account-violation': ['ACCOUNT_VIOLATION', 'Meta says that this WhatsApp Business account violates its policies: SCAM'],
     'account-ad-account-linked': ['AD_ACCOUNT_LINKED', 'An ad account was linked to this WhatsApp Business account.'],

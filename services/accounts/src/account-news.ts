@@ -11,8 +11,11 @@ export interface Hold {
   untilMs: number | null
 }
 
-/** `standing`: banned, deleted or taken away from us; `restriction`: part of sending is forbidden, mostly for a time. */
-export type Holds = Partial<Record<'standing' | 'restriction', Hold | null>>
+/**
+ * `standing`: banned, deleted or offboarded; `restriction`: part of sending is forbidden, mostly for a time; `access`: taken away
+ * from us, until Meta accepts a token again.
+ */
+export type Holds = Partial<Record<'standing' | 'restriction' | 'access', Hold | null>>
 
 /** What Meta's news can change, each ordered by its own times. */
 export type Fact = keyof Holds | 'quality' | 'messagingLimit' | 'throughput' | 'verifiedName'
@@ -44,9 +47,28 @@ export function applyChange(connection: Connection, { fact, number, set, hold }:
 }
 
 /** What a connection can do by Meta's word: a ban outweighs a restriction, and a restriction may have ended by itself. */
-export function healthOf({ standing, restriction }: Holds, nowMs: number): { health: 'ok' | Hold['health']; words: string } {
-  const holds = [standing, restriction].filter((hold) => hold != null && (hold.untilMs === null || hold.untilMs > nowMs)) as Hold[]
+export function healthOf({ standing, access, restriction }: Holds, nowMs: number): { health: 'ok' | Hold['health']; words: string } {
+  const holds = [standing, access, restriction].filter((hold) => hold != null && (hold.untilMs === null || hold.untilMs > nowMs)) as Hold[]
   return holds.find(({ health }) => health === 'disabled') ?? holds[0] ?? { health: 'ok', words: '' }
+}
+
+/** Meta accepts a token of the connection: whatever took the access away came before. */
+export function regainAccess(connection: Connection, atMs: number): void {
+  connection.holds = { ...connection.holds, access: null }
+  connection.newsAt = { ...connection.newsAt, access: atMs }
+}
+
+/**
+ * What stays of Meta's news when a number is connected again: what stands against its WABA, also by news from in between, unless it
+ * has another WABA now. Its other facts were read anew.
+ */
+export function keepHolds(connection: Connection, { wabaId, atMs }: { wabaId: string; atMs: number }): void {
+  const { holds, newsAt } = connection
+  const since = connection.connectedAt.getTime() - clockMarginMs
+  const isSame = connection.wabaId === wabaId
+  connection.holds = isSame ? holds : {}
+  connection.newsAt = isSame ? { standing: newsAt.standing ?? since, restriction: newsAt.restriction ?? since } : {}
+  regainAccess(connection, atMs)
 }
 
 /** What an event changes in the connections of its WABA (meta-cloud-api.md §2); nothing for most: those are only kept. */
@@ -69,6 +91,7 @@ export function changesOf(event: AccountEvent): Change[] {
 const released: Change[] = [
   { fact: 'standing', hold: null },
   { fact: 'restriction', hold: null },
+  { fact: 'access', hold: null },
 ]
 
 function standingChanges(event: AccountEvent): Change[] {
@@ -78,8 +101,9 @@ function standingChanges(event: AccountEvent): Change[] {
   switch (textOf(value.event)) {
     case 'ACCOUNT_DELETED':
     case 'ACCOUNT_OFFBOARDED':
-    case 'PARTNER_REMOVED':
       return standing('disabled')
+    case 'PARTNER_REMOVED':
+      return [{ fact: 'access', hold: { health: 'disabled', words, untilMs: null } }]
     case 'ACCOUNT_RECONNECTED':
       return released
     case 'ACCOUNT_RESTRICTION':

@@ -7,6 +7,8 @@ import { expect, test } from 'vitest'
 import { postWebhook } from '../../../test/webhook.ts'
 import { planPorts } from '../../../tools/dev/services.ts'
 import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
+import { createContext } from '../src/context.ts'
+import { accountUpdate } from '../src/lanes/account-update.ts'
 import { start } from '../src/service.ts'
 
 const wabaId = '2002'
@@ -21,7 +23,8 @@ async function openStack() {
   const { accounts: ports, 'webhook-gateway': gatewayPorts } = await planPorts()
   const addresses = { accounts: `127.0.0.1:${ports.grpc}`, gateway: `127.0.0.1:${gatewayPorts.grpc}` }
   const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', gatewayAddress: addresses.gateway }
-  up.use(await start({ ...world.base('accounts'), grpcPort: ports.grpc, ...graph }, { scale: 0.05 }))
+  const config = { ...world.base('accounts'), grpcPort: ports.grpc, ...graph }
+  up.use(await start(config, { scale: 0.05 }))
   const secrets = { encryptionKey, platformKey, accountsAddress: addresses.accounts }
   const base = { ...world.base('webhook-gateway'), grpcPort: gatewayPorts.grpc, httpPort: 0 }
   const { httpPort } = up.use(await startGateway({ ...base, ...secrets }, { scale: 0.05 }))
@@ -40,10 +43,11 @@ async function openStack() {
     { accountId, appId }: { accountId: string; appId: string },
     phoneNumberId: string,
     displayPhoneNumber = `+1 555 ${phoneNumberId}`,
+    waba = wabaId,
   ) {
     const token = `token-${phoneNumberId}`
-    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber, token }] })
-    const asked = { name: 'Number', phoneNumberId, wabaId, appId, accessToken: token }
+    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId: waba, displayPhoneNumber, token }] })
+    const asked = { name: 'Number', phoneNumberId, wabaId: waba, appId, accessToken: token }
     return (await accounts.createConnection(asked, { accountId })).id
   }
 
@@ -61,7 +65,7 @@ async function openStack() {
     return { health, healthWords }
   }
 
-  return { world, accounts, tenant, connectNumber, deliver, health, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return { world, config, accounts, tenant, connectNumber, deliver, health, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 const update = (event: string, more: object = {}) => ['account_update', { event, ...more }] as const
@@ -167,4 +171,63 @@ test('words, events and fields that are cut inside an emoji are kept', async () 
     ['\ufffd', 'W', 'W'],
     ['s', '\ufffd', '\ufffd'],
   ])
+})
+
+test('that Meta has taken the access away ends with a token that it accepts again, and older news of it changes nothing', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  await stack.deliver(tenant.appId, ...update('PARTNER_REMOVED', { waba_info: { waba_id: wabaId } }), now())
+  expect(await stack.health(tenant)).toEqual({ health: 'disabled', healthWords: expect.stringMatching(/no longer gives .* access/) })
+  await stack.accounts.replaceToken({ id: tenant.connectionId, accessToken: 'token-101' }, tenant)
+  expect(await stack.health(tenant)).toEqual(ok)
+  await stack.deliver(tenant.appId, ...update('PARTNER_REMOVED', { waba_info: { waba_id: wabaId } }), now() - 5)
+  expect(await stack.health(tenant)).toEqual(ok)
+})
+
+test('a ban outlives another token and connecting again, ends by news from in between, and stays behind with its WABA', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const banned = { health: 'disabled', healthWords: expect.stringMatching(/^Meta has disabled/) }
+  const again = async () => {
+    await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
+    expect(await stack.connectNumber(tenant, '101')).toBe(tenant.connectionId)
+  }
+  const start = now()
+  await stack.deliver(tenant.appId, ...ban('DISABLE'), start - 300)
+  expect(await stack.health(tenant)).toEqual(ok) // from before it was connected: as it was when Meta was asked
+  await stack.deliver(tenant.appId, ...ban('DISABLE'), start)
+  await stack.accounts.replaceToken({ id: tenant.connectionId, accessToken: 'token-101' }, tenant)
+  expect(await stack.health(tenant)).toEqual(banned)
+  await again()
+  expect(await stack.health(tenant)).toEqual(banned)
+
+  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
+  await until(async () => (await stack.deliver(tenant.appId, 'security', { event: 'PIN_CHANGED' }, now())) === 'unclaimed')
+  expect(await stack.deliver(tenant.appId, ...ban('REINSTATE'), now())).toBe('unclaimed')
+  await stack.connectNumber(tenant, '101')
+  await until(async () => (await stack.health(tenant)).health === 'ok')
+  await stack.deliver(tenant.appId, ...ban('DISABLE'), now() + 1)
+  expect(await stack.health(tenant)).toEqual(banned)
+  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
+  expect(await stack.connectNumber(tenant, '101', undefined, '2003')).toBe(tenant.connectionId)
+  expect(await stack.health(tenant)).toEqual(ok)
+})
+
+test('news of a WABA that the number has left before they were handled does not touch the number', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const body = {
+    object: 'whatsapp_business_account',
+    entry: [{ id: wabaId, time: now(), changes: [{ field: 'account_update', value: {} }] }],
+  }
+  Object.assign(body.entry[0]!.changes[0]!.value, ban('DISABLE')[1])
+  const entry = { id: '1', key: wabaId, kind: '', accountId: tenant.accountId, rowId: '', attempts: 0, appId: tenant.appId }
+  const receivedAtMs = (await stack.accounts.getConnection({ id: tenant.connectionId }, tenant)).connectedAtMs
+  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
+  await stack.connectNumber(tenant, '101', undefined, '2003')
+  await using ctx = await createContext(stack.config)
+  const part = { ...entry, createdAtMs: receivedAtMs, body: Buffer.from(JSON.stringify(body)) }
+  expect(await accountUpdate(ctx, wabaId, [part], {} as never)).toEqual([{ id: '1', outcome: 'done' }])
+  expect(await stack.health(tenant)).toEqual(ok)
+  expect((await stack.accounts.listAccountEvents({ wabaId, field: '', limit: 0, beforeId: '' }, tenant)).events).toHaveLength(1)
 })

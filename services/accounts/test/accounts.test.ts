@@ -203,10 +203,10 @@ test("an app's numbers and WABAs are those of its live connections; a number tha
   expect(entries).toEqual([{ account_id: accountId, row_id: first.id }])
 })
 
-test("a number's connections are found by an index, however many there are", async () => {
+test('the intervals of a number or WABA are found by an index, however many there are', async () => {
   const plan = await withClient(world.adminUrl, async (client) => {
     await client.query('set enable_seqscan = off')
-    const { rows } = await client.query("explain select * from accounts.connections where phone_number_id = '1' or waba_id = '1'")
+    const { rows } = await client.query("explain select * from accounts.connection_intervals where phone_number_id = '1' or waba_id = '1'")
     return rows.map((row) => row['QUERY PLAN']).join('\n')
   })
   expect(plan).not.toContain('Seq Scan')

@@ -17,12 +17,14 @@ async function openLargeAccount() {
   const call = { accountId }
   const { id: appId } = await accounts.createApp({ name: 'App', metaAppId: '1', secret: 's', verifyToken: 'v' }, call)
   await world.sql(
-    `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name, sealed_token,
+    `with c as (insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name, sealed_token,
        per_minute, per_second, max_per_second, quality, connected_at, disconnected_at)
      select ('00000000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, $1, 'Branch ' || i, (100000 + i)::text, (i % 500)::text, $2, '+1', 'Chain',
        '', 100, 80, 80, 'GREEN', now() - interval '1 year',
        case when i % 100 = 0 then now() - case when i % 200 = 0 then interval '1 day' else interval '40 days' end end
-     from generate_series(1, $3::int) i`,
+     from generate_series(1, $3::int) i returning *)
+     insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at, disconnected_at)
+     select id, account_id, phone_number_id, app_id, waba_id, connected_at, disconnected_at from c`,
     [accountId, appId, numbers],
   )
   const opened = up.move()

@@ -60,6 +60,25 @@ test('limits are set within what Meta allows the number, and no answer holds a t
   expect(JSON.stringify([set.json, listed.json])).not.toMatch(/token/i)
 })
 
+test('a token is replaced, and a number that was disconnected is the same connection when it is connected again', async () => {
+  const { key, connectionId, appId } = await tenant(stack, api, '9005')
+  const replace = (access_token: string) => api.ask(key, 'PUT', `/v1/connections/${connectionId}/token`, { access_token })
+  const refused = await replace('wrong')
+  expect(refused).toMatchObject({
+    status: 422,
+    json: { error: { code: 'precondition', message: expect.stringMatching(/9005.*access token/) } },
+  })
+  const number = await stack.number('9005')
+  const replaced = await replace(number.access_token)
+  expect(replaced).toMatchObject({ status: 200, json: { id: connectionId, disconnected_at: null } })
+  expect(JSON.stringify([refused.json, replaced.json])).not.toContain(number.access_token)
+  const ended = await api.ask(key, 'POST', `/v1/connections/${connectionId}/disconnect`)
+  expect(ended.json.disconnected_at).toMatch(/^\d{4}-/)
+  expect(await replace(number.access_token)).toMatchObject({ status: 422 })
+  const again = await api.ask(key, 'POST', '/v1/connections', { ...number, app_id: appId })
+  expect(again).toMatchObject({ status: 201, json: { id: connectionId, disconnected_at: null } })
+})
+
 test('nothing of another account is found: neither by reading it nor by ordering something', async () => {
   const owner = await tenant(stack, api, '9003')
   await importCsv(api, owner.key, 'name,phone,tags\nAna,+49 1512 0000003,spring\n')
@@ -89,6 +108,8 @@ test('nothing of another account is found: neither by reading it nor by ordering
     ['GET', `/v1/conversations/${conversation}/messages`],
     ['GET', `/v1/inbound-count?connection_id=${owner.connectionId}`],
     ['POST', '/v1/connections', { ...(await stack.number('9004')), app_id: owner.appId }],
+    ['PUT', `/v1/connections/${owner.connectionId}/token`, { access_token: (await stack.number('9003')).access_token }],
+    ['POST', `/v1/connections/${owner.connectionId}/disconnect`],
   ]
   const stranger = await stack.account()
   for (const [method, path, body] of requests) {

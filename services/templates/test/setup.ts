@@ -49,12 +49,12 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
     return connectNumber({ accountId, appId: app.id }, phoneNumberId)
   }
 
-  /** Connects a number of the WABA for a tenant. */
-  async function connectNumber({ accountId, appId }: { accountId: string; appId: string }, phoneNumberId: string) {
-    const state = { id: phoneNumberId, wabaId, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token: `token-${phoneNumberId}` }
+  /** Connects a number for a tenant. */
+  async function connectNumber({ accountId, appId }: { accountId: string; appId: string }, phoneNumberId: string, waba = wabaId) {
+    const state = { id: phoneNumberId, wabaId: waba, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token: `token-${phoneNumberId}` }
     await simulator.client.setState({ numbers: [state] })
     const { id: connectionId } = await accounts.createConnection(
-      { name: 'Number', phoneNumberId, wabaId, appId, accessToken: state.token },
+      { name: 'Number', phoneNumberId, wabaId: waba, appId, accessToken: state.token },
       { accountId },
     )
     return { accountId, appId, connectionId, state }

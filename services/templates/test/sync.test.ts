@@ -8,6 +8,13 @@ import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { openService, openStack, scale, template, wabaId } from './setup.ts'
 
+async function useUpLimit(redisUrl: string, connectionId: string): Promise<void> {
+  const redis = openRedis(redisUrl)
+  await untilReady(redis, 2_000)
+  expect(await createLimiter({ redis, scale }).take('template_sync_rate_limit', connectionId, 10)).toEqual({ ok: true })
+  redis.disconnect()
+}
+
 const names = (count: number) => Array.from({ length: count }, (_, i) => `template_${String(i).padStart(4, '0')}`)
 
 test('a sync reads every page, and templates are listed page by page and found by id and by name in either spelling of the language', async () => {
@@ -92,6 +99,23 @@ test('a dead token fails the sync in words, deletes nothing, and the next sync c
   expect((await templates.client.listTemplates({ wabaId, status: 'APPROVED' }, tenant)).templates).toHaveLength(1)
   await stack.simulator.client.setState({ numbers: [tenant.state] })
   expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1 })
+})
+
+test('a sync whose number is connected again in another WABA reads neither and says so, and the next one reads the new WABA', async () => {
+  await using stack = await openStack()
+  await using templates = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.simulator.client.setState({ templates: { 303: [template('of_another')] } })
+  await useUpLimit(stack.world.redis.url, tenant.connectionId)
+  const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
+  await until(async () => (await stack.world.sql('select from templates.feed_open where not_before is not null')).length > 0)
+  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
+  expect((await stack.connectNumber(tenant, '101', '303')).connectionId).toBe(tenant.connectionId)
+  await until(async () => (await templates.client.getSync({ id }, tenant)).finishedAtMs !== undefined)
+  expect(await templates.client.getSync({ id }, tenant)).toMatchObject({ state: 'failed', failure: expect.stringMatching(/303 now; sync/) })
+  expect(await templates.listAll(tenant)).toEqual([])
+  await templates.sync(tenant)
+  expect((await templates.listAll(tenant)).map(({ name, wabaId }) => [name, wabaId])).toEqual([['of_another', '303']])
 })
 
 test('a sync outlives an outage of Meta', async () => {

@@ -1,6 +1,8 @@
 import { createLimiter, openRedis, untilReady } from '@lockstep/locks'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
+import { createContext } from '../src/context.ts'
+import { templateUpdate } from '../src/lanes/template-update.ts'
 import { openService, openStack, scale, template, wabaId } from './setup.ts'
 
 /** Past 2^53, where a double would change it. */
@@ -177,5 +179,31 @@ test('changed components are read anew: once for all news while a sync is queued
   expect(await stack.outcomes(3)).toEqual({ done: 3 })
   await until(async () => (await runs()).every(({ state }) => state === 'done'))
   expect(await runs()).toHaveLength(3)
+  expect(JSON.parse((await stack.welcome()).componentsJson)).toEqual(components)
+})
+
+test('changed components are read anew also when their number was disconnected and connected again before they were handled', async () => {
+  await using stack = await openSynced()
+  const { first: tenant } = stack
+  const components = [{ type: 'BODY' as const, text: 'Hello anew' }]
+  await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, components })] } })
+  const value = { ...about, message_template_element: 'Hi' }
+  await using ctx = await createContext(stack.config, { scale })
+  const { connectedAtMs } = await stack.accounts.getConnection({ id: tenant.connectionId }, tenant)
+  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
+  const handle = () => {
+    const changes = [{ field: 'message_template_components_update', value }]
+    const text = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, time: now() + 1, changes }] })
+    const body = Buffer.from(text.replace(`"${metaId}"`, metaId))
+    const entry = { id: '1', key: wabaId, kind: '', accountId: tenant.accountId, rowId: '', attempts: 0, createdAtMs: connectedAtMs, body }
+    return templateUpdate(ctx, wabaId, [{ ...entry, appId: tenant.appId }], {} as never)
+  }
+  const runs = () => stack.world.sql('select from templates.sync_runs')
+  expect(await handle()).toEqual([{ id: '1', outcome: 'done' }])
+  expect(await runs()).toHaveLength(1) // through a number that has ended nothing can be read
+  await stack.connectNumber(tenant, '101')
+  expect(await handle()).toEqual([{ id: '1', outcome: 'done' }])
+  expect(await runs()).toHaveLength(2)
+  await until(async () => (await stack.world.sql("select from templates.sync_runs where state = 'done'")).length === 2)
   expect(JSON.parse((await stack.welcome()).componentsJson)).toEqual(components)
 })

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RpcClient } from '@lockstep/rpc'
-import type { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import type { AccountsDefinition, Connection, ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { BaseContext } from '@lockstep/service'
 import type { App, Keys } from './app.ts'
 import { claimSlice, maxClaimed, unclaimedKeys } from './db/claims.ts'
@@ -22,6 +22,8 @@ const retryMs = 1_000
 export interface ClaimOptions {
   /** A claim is never as of a time before it. */
   connectedAtMs?: number
+  /** The app had the number and WABA in this interval only: what it signed since counts as its last moment. */
+  former?: ConnectionInterval
   /** So many slices at most; the next claim goes on. */
   maxSlices?: number
   signal?: AbortSignal | undefined
@@ -35,17 +37,17 @@ export async function claimParts(
   ctx: Needs,
   app: { id: string; accountId: string },
   keys: Keys,
-  { connectedAtMs = 0, maxSlices = Number.POSITIVE_INFINITY, signal }: ClaimOptions = {},
+  { connectedAtMs = 0, former, maxSlices = Number.POSITIVE_INFINITY, signal }: ClaimOptions = {},
 ): Promise<{ claimed: number; isAll: boolean }> {
   const { phoneNumberIds, wabaIds } = await ctx.db.system((tx) => unclaimedKeys(tx, app.id, keys))
   if (phoneNumberIds.length + wabaIds.length === 0) return { claimed: 0, isAll: true }
   const untilMs = Math.max(ctx.now(), connectedAtMs)
   const asked = { phoneNumberIds: [...phoneNumberIds], wabaIds: [...wabaIds], fromMs: untilMs - lookBackMs, untilMs }
   const { intervals } = await ctx.accounts.resolveConnections(asked, { signal })
-  const live = intervals.filter((i) => i.appId === app.id && i.disconnectedAtMs === undefined)
+  const live = former ? [former] : intervals.filter((i) => i.appId === app.id && i.disconnectedAtMs === undefined)
   if (live.length === 0) return { claimed: 0, isAll: true }
   // The consumer asks whose they are at this time; never one before the connection's own, by whatever clock that was set.
-  const at = new Date(Math.max(untilMs, ...live.map((i) => i.connectedAtMs)))
+  const at = new Date(former ? former.disconnectedAtMs! - 1 : Math.max(untilMs, ...live.map((i) => i.connectedAtMs)))
   const liveKeys = { phoneNumberIds: live.map((i) => i.phoneNumberId), wabaIds: live.map((i) => i.wabaId) }
   const claim = { appId: app.id, accountId: app.accountId, at, intervals, ...both(liveKeys, { phoneNumberIds, wabaIds }) }
   let claimed = 0
@@ -62,6 +64,35 @@ export async function claimParts(
   }
   if (claimed > 0) ctx.log.info({ accountId: app.accountId, appId: app.id, claimed }, 'webhook parts are claimed')
   return { claimed, isAll }
+}
+
+/**
+ * Opens what was received for a connection's number and WABA while nobody had them: signed by its app, or by one that it was bound
+ * to before, for Meta goes on delivering by that one.
+ */
+export async function claimForConnection(
+  ctx: Needs,
+  connection: Connection,
+  options: Pick<ClaimOptions, 'maxSlices' | 'signal'> = {},
+): Promise<{ claimed: number; isAll: boolean }> {
+  const { accountId, appId, phoneNumberId, wabaId, connectedAtMs } = connection
+  const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
+  const all = [await claimParts(ctx, { id: appId, accountId }, keys, { ...options, connectedAtMs })]
+  for (const former of await formerIntervals(ctx, connection, options.signal))
+    all.push(await claimParts(ctx, { id: former.appId, accountId }, { ...keys, wabaIds: [former.wabaId] }, { ...options, former }))
+  return { claimed: all.reduce((sum, { claimed }) => sum + claimed, 0), isAll: all.every(({ isAll }) => isAll) }
+}
+
+/** The last interval of each other app that a connection was bound to, as far back as parts are kept. */
+async function formerIntervals(
+  ctx: Needs,
+  { id, appId, phoneNumberId, connectedAtMs: untilMs }: Connection,
+  signal?: AbortSignal,
+): Promise<ConnectionInterval[]> {
+  const asked = { phoneNumberIds: [phoneNumberId], fromMs: untilMs - lookBackMs, untilMs }
+  const { intervals } = await ctx.accounts.resolveConnections(asked, { ...(signal && { signal }) })
+  const ended = intervals.filter((i) => i.id === id && i.appId !== appId && i.disconnectedAtMs !== undefined)
+  return [...new Map(ended.map((interval) => [interval.appId, interval])).values()]
 }
 
 const both = (a: Keys, b: Keys): Keys => ({

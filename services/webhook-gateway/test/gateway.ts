@@ -51,13 +51,26 @@ export async function openWorld() {
   return { world, accounts: client, config, app, createApp, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
-/** The connection's row as `accounts` would have made it, for the account of the app; the gateway hears of it when it reads the app. */
-export async function connectNumber(world: World, app: TestApp, phoneNumberId: string, wabaId = 'waba1'): Promise<string> {
+/** When a connection that a test makes began, and when it ended; null: it hasn't. */
+export interface Interval {
+  sinceMs: number
+  untilMs: number | null
+}
+
+const twentyDaysAgo = (): Interval => ({ sinceMs: Math.floor(Date.now() / 86_400_000 - 20) * 86_400_000, untilMs: null })
+
+/** The connection's rows as `accounts` would have made them, for the account of the app; the gateway hears of it when it reads the app. */
+export async function connectNumber(world: World, app: TestApp, phoneNumberId: string, interval: Partial<Interval> = {}): Promise<string> {
+  const { sinceMs, untilMs } = { ...twentyDaysAgo(), ...interval }
   const [row] = await world.sql<{ id: string }>(
-    `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
-       sealed_token, per_minute, per_second, max_per_second, quality, connected_at)
-     values (gen_random_uuid(), $1, 'n', $2, $4, $3, '+1', 'n', '', 100, 80, 80, 'GREEN', date_trunc('day', now()) - interval '20 days') returning id`,
-    [app.accountId, phoneNumberId, app.id, wabaId],
+    `with c as (
+       insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
+         sealed_token, per_minute, per_second, max_per_second, quality, connected_at, disconnected_at)
+       values (gen_random_uuid(), $1, 'n', $2, 'waba1', $3, '+1', 'n', '', 100, 80, 80, 'GREEN', to_timestamp($4::float8 / 1000), to_timestamp($5::float8 / 1000))
+       returning *)
+     insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at, disconnected_at)
+     select id, account_id, phone_number_id, app_id, waba_id, connected_at, disconnected_at from c returning connection_id as id`,
+    [app.accountId, phoneNumberId, app.id, sinceMs, untilMs],
   )
   return row!.id
 }

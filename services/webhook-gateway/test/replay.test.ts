@@ -117,11 +117,7 @@ test('two replays of the same bodies at the same time leave each part once', asy
 })
 
 /** A connection made this moment; the gateway hears of it by the claim only. */
-async function connectNow(phoneNumberId: string): Promise<string> {
-  const id = await connectNumber(here.world, here.app, phoneNumberId)
-  await here.world.sql(`update accounts.connections set connected_at = date_trunc('milliseconds', now()) where id = $1`, [id])
-  return id
-}
+const connectNow = (phoneNumberId: string) => connectNumber(here.world, here.app, phoneNumberId, { sinceMs: Date.now() })
 
 test("parts that came before their connection wait for it once it claims them; another app's, and another number's, stay", async () => {
   const other = await here.createApp()
@@ -157,11 +153,33 @@ test("parts that came before their connection wait for it once it claims them; a
 
 test('a connection that has ended claims nothing', async () => {
   await send(message('late', '2003'))
-  const connectionId = await connectNow('2004')
-  await here.world.sql(
-    `update accounts.connections set phone_number_id = '2003', disconnected_at = date_trunc('milliseconds', now()) where id = $1`,
-    [connectionId],
-  )
+  const connectionId = await connectNumber(here.world, here.app, '2003', { sinceMs: Date.now() - 1, untilMs: Date.now() })
   await expect(gateway.operator.claimParts({ connectionId }, here.app)).rejects.toMatchObject({ failure: 'precondition' })
   expect(await states()).toEqual([['2003', 'unclaimed', false]])
+})
+
+test("connecting by another app claims what the account's app before signed while nobody had the number, and not what came while another had", async () => {
+  const sent = async (text: string) => {
+    const sinceMs = Date.now()
+    await send(message(text, '2005'))
+    await until(() => Date.now() > sinceMs + 5)
+    return { sinceMs, untilMs: Date.now() }
+  }
+  const nobody = await sent('while nobody had it')
+  const stranger = await sent("while it was a stranger's")
+  const id = await connectNumber(here.world, here.app, '2005', { sinceMs: nobody.sinceMs - 1_000, untilMs: nobody.sinceMs })
+  await connectNumber(here.world, await here.createApp(), '2005', stranger)
+  const { id: appId } = await here.accounts.createApp({ name: 'B', metaAppId: '2', secret: 's', verifyToken: 'v' }, here.app)
+  await here.world.sql(
+    `with c as (update accounts.connections set app_id = $2, connected_at = now(), disconnected_at = null where id = $1 returning *)
+     insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
+     select id, account_id, phone_number_id, app_id, waba_id, connected_at from c`,
+    [id, appId],
+  )
+  expect(await gateway.operator.claimParts({ connectionId: id }, here.app)).toEqual({ claimed: 1 })
+  expect(await states()).toEqual([
+    ['2005', null, true],
+    ['2005', 'foreign', false],
+  ])
+  expect(await take('2005')).toMatchObject([{ appId: here.app.id, createdAtMs: nobody.sinceMs - 1 }])
 })

@@ -9,6 +9,7 @@ import { neighbour } from './neighbour.ts'
 import { optOuts } from './opt-outs.ts'
 import { orders } from './orders.ts'
 import { outcomes } from './outcomes.ts'
+import { reconnect } from './reconnect.ts'
 import { rolling } from './rolling.ts'
 import { slow } from './slow.ts'
 import { statusStorm } from './status-storm.ts'
@@ -22,6 +23,7 @@ export const faultScenarios: readonly FaultScenario[] = [
   losses,
   orders,
   optOuts,
+  reconnect,
   joins,
   statusStorm,
   outcomes,

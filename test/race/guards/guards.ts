@@ -2,6 +2,7 @@ import { attemptUnique, claimCas, claimSeesPause } from './claim.ts'
 import { consentCheck } from './consent.ts'
 import { fenceOfPreparing, fenceOfSync } from './fence.ts'
 import { appBinding, numbersOfTheApp, tokenTag } from './forged-status.ts'
+import { oneIdentity, oneOwner } from './one-number.ts'
 import type { PathGuard } from './path-guard.ts'
 import { rowLockOrder } from './row-lock-order.ts'
 
@@ -16,5 +17,7 @@ export const pathGuards: readonly PathGuard[] = [
   tokenTag,
   appBinding,
   numbersOfTheApp,
+  oneOwner,
+  oneIdentity,
   rowLockOrder,
 ]

@@ -177,6 +177,8 @@ async function insertRows(world: World): Promise<void> {
     insert into accounts.connections
       select id, account, 'Number', phone, 'waba', '${app}', '', '', '', 100, 80, 80, 'GREEN', now() - interval '1 day', null
       from (values ('${connection}'::uuid, '${account}'::uuid, '${number}'), ('${otherConnection}'::uuid, '${account}'::uuid, '2')) v(id, account, phone);
+    insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
+      select id, account_id, phone_number_id, app_id, waba_id, connected_at from accounts.connections;
     insert into templates.templates (id, account_id, waba_id, meta_id, name, language, category, status, components, parameter_format, quality,
                                      rejected_reason, last_seen_at, synced_at)
       values ('${template}', '${account}', 'waba', '1', 'spring', 'en_US', 'MARKETING', 'APPROVED', '[]', 'POSITIONAL', '', '', now(), now());

@@ -80,6 +80,8 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
          select ${id(kinds.connection, 'i')}, ${account}, 'Grown ' || i, (90000000 + i)::text, (900000 + i % 1000)::text,
            case when i % 10 <> 9 then '${tenant.appId}'::uuid else ${one(further.map(({ appId }) => appId))} end, '+1 555 ' || i, 'Grown',
            '', 1000, 80, 80, 'GREEN', date_trunc('second', ${now} - interval '30 days') from ${rows(numbers)};
+       insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
+         select id, account_id, phone_number_id, app_id, waba_id, connected_at from accounts.connections where sealed_token = '';
        insert into accounts.account_events (account_id, waba_id, field, event, words, value, value_hash, occurred_at, received_at)
          select ${account}, (900000 + i % 1000)::text, case when i % 2 = 0 then 'account_update' else 'phone_number_quality_update' end,
            'ONBOARDING', '', '{}', decode(md5(i::text), 'hex'), ${ago('1 hour')}, ${ago('1 hour')} from ${rows(Math.ceil(messages / 50))};

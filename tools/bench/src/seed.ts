@@ -61,10 +61,13 @@ export async function seedNumbers(
   }))
   const accounts = numbers.map(({ tenant }) => tenant.accountId)
   await sql(
-    `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
-       sealed_token, per_minute, per_second, max_per_second, quality, connected_at)
-     select id, account, 'Seeded ' || phone, phone, waba, app, '+1 555 ' || phone, 'Seeded', token, 60000, 1000, 1000, 'GREEN', date_trunc('second', now() - interval '1 hour')
-     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bytea[]) v(id, account, phone, waba, app, token)`,
+    `with c as (
+       insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
+         sealed_token, per_minute, per_second, max_per_second, quality, connected_at)
+       select id, account, 'Seeded ' || phone, phone, waba, app, '+1 555 ' || phone, 'Seeded', token, 60000, 1000, 1000, 'GREEN', date_trunc('second', now() - interval '1 hour')
+       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bytea[]) v(id, account, phone, waba, app, token) returning *)
+     insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
+     select id, account_id, phone_number_id, app_id, waba_id, connected_at from c`,
     [
       numbers.map((n) => n.connectionId),
       accounts,

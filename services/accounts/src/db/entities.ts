@@ -26,7 +26,7 @@ export const AppSchema = defineEntity({
   },
 })
 
-/** A WhatsApp number that belonged to an account from `connectedAt` until `disconnectedAt`. */
+/** A WhatsApp number of an account; app, WABA, `connectedAt` and `disconnectedAt` are those of its newest interval. */
 export const ConnectionSchema = defineEntity({
   name: 'Connection',
   tableName: 'connections',

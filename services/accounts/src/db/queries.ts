@@ -1,6 +1,5 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import { LockMode } from '@mikro-orm/core'
 import { type App, AppSchema, type Connection, type ConnectionFields, ConnectionSchema } from './entities.ts'
 
@@ -12,9 +11,10 @@ export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promis
   return app
 }
 
-/** The account's connection; `notFound` also for another account's. */
-export async function findConnection(tx: Tx, id: string): Promise<Connection> {
-  const connection = await tx.em.findOne(ConnectionSchema, { id, accountId: tx.accountId! })
+/** The account's connection, locked if it is to be changed; `notFound` also for another account's. */
+export async function findConnection(tx: Tx, id: string, { lock = false } = {}): Promise<Connection> {
+  const lockMode = lock ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE
+  const connection = await tx.em.findOne(ConnectionSchema, { id, accountId: tx.accountId! }, { lockMode })
   if (!connection) throw new AppError('notFound', `There is no connection ${id}`)
   return connection
 }
@@ -29,6 +29,12 @@ export function listConnections(tx: Tx, { after, limit }: { after: string; limit
           connected_at as "connectedAt", disconnected_at as "disconnectedAt"
         from connections where account_id = ${tx.accountId} ${after ? sql`and id > ${after}` : sql``} order by id limit ${limit}`,
   )
+}
+
+/** The account's connection of a number, locked; null when the account never had it. */
+export function lockNumber(tx: Tx, phoneNumberId: string): Promise<Connection | null> {
+  const where = { accountId: tx.accountId!, phoneNumberId }
+  return tx.em.findOne(ConnectionSchema, where, { lockMode: LockMode.PESSIMISTIC_WRITE })
 }
 
 /** The account and id of an API key, by its SHA-256. */
@@ -52,26 +58,6 @@ export function webhookApp(tx: Tx, id: string): Promise<WebhookAppRow | undefine
                phone_number_ids as "phoneNumberIds", waba_ids as "wabaIds", former_phone_number_ids as "formerPhoneNumberIds"
         from webhook_app(${id})`,
   )
-}
-
-export interface IntervalsAsked {
-  phoneNumberIds?: string[]
-  wabaIds?: string[]
-  from: Date
-  until: Date
-}
-
-/** When numbers and WABAs belonged to connections, of every tenant: the intervals that overlap the time asked for. */
-export async function connectionIntervals(tx: Tx, asked: IntervalsAsked): Promise<ConnectionInterval[]> {
-  const { phoneNumberIds = [], wabaIds = [], from, until } = asked
-  const rows = await query<Omit<ConnectionInterval, 'disconnectedAtMs'> & { disconnectedAtMs: number | null }>(
-    tx,
-    sql`select id, account_id as "accountId", phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
-               floor(extract(epoch from connected_at) * 1000)::float8 as "connectedAtMs",
-               floor(extract(epoch from disconnected_at) * 1000)::float8 as "disconnectedAtMs"
-        from connections_between(${phoneNumberIds}, ${wabaIds}, ${from}, ${until})`,
-  )
-  return rows.map((row) => ({ ...row, disconnectedAtMs: row.disconnectedAtMs ?? undefined }))
 }
 
 /** The account's connections with these ids, locked in their order. */

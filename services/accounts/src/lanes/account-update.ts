@@ -6,7 +6,8 @@ import { applyChange, changesOf, healthOf } from '../account-news.ts'
 import { eventOf, wordsOf } from '../account-words.ts'
 import type { Context } from '../context.ts'
 import { accountOfApp, insertEvents } from '../db/account-events.ts'
-import { connectionIntervals, lockConnections } from '../db/queries.ts'
+import { connectionIntervals } from '../db/intervals.ts'
+import { lockConnections } from '../db/queries.ts'
 
 /** One event for one account, and the connections that it may change. */
 interface News {
@@ -66,7 +67,8 @@ async function record(ctx: Context, accountId: string, news: News[]): Promise<vo
     const healthBefore = new Map(connections.map(({ id, holds }) => [id, healthOf(holds, ctx.now()).health]))
     for (const { connectionIds, event, receivedAt } of news) {
       const at = event.timestampMs === null ? receivedAt : new Date(event.timestampMs)
-      const mine = connections.filter(({ id }) => connectionIds.includes(id))
+      // News of a WABA that the number has left since then is only kept.
+      const mine = connections.filter(({ id, wabaId }) => connectionIds.includes(id) && wabaId === event.wabaId)
       for (const change of changesOf(event)) for (const connection of mine) applyChange(connection, change, at)
     }
     await insertEvents(tx, news.map(toRow))

@@ -3,14 +3,17 @@ import type { Method } from '@lockstep/rpc'
 import type { Connection, DisconnectRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
+import { closeInterval } from '../db/intervals.ts'
 import { findConnection } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
 
-/** Ends a connection; webhooks received until now still belong to it. Doing it again changes nothing. */
+/** Ends a connection's interval; webhooks received until now still belong to it. Doing it again changes nothing. */
 export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, async (tx) => {
-    const connection = await findConnection(tx, requireId(request.id, 'connection'))
-    connection.disconnectedAt ??= new Date(ctx.now())
+    const connection = await findConnection(tx, requireId(request.id, 'connection'), { lock: true })
+    if (connection.disconnectedAt) return connectionToProto(connection, ctx.now())
+    connection.disconnectedAt = new Date(Math.max(ctx.now(), connection.connectedAt.getTime()))
+    await closeInterval(tx, connection.phoneNumberId, connection.disconnectedAt)
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
     return connectionToProto(connection, ctx.now())
   })

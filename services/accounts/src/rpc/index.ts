@@ -8,6 +8,7 @@ import { getConnection } from './get-connection.ts'
 import { getWebhookApp } from './get-webhook-app.ts'
 import { listAccountEvents } from './list-account-events.ts'
 import { listConnections } from './list-connections.ts'
+import { replaceToken } from './replace-token.ts'
 import { resolveConnections } from './resolve-connections.ts'
 import { rotateAppSecret } from './rotate-app-secret.ts'
 import { setConnectionLimits } from './set-connection-limits.ts'
@@ -23,6 +24,7 @@ export const methods = {
   getWebhookApp,
   listAccountEvents,
   listConnections,
+  replaceToken,
   resolveConnections,
   rotateAppSecret,
   setConnectionLimits,

@@ -2,7 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ResolveConnectionsRequest, ResolveConnectionsResponse } from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
-import { connectionIntervals } from '../db/queries.ts'
+import { connectionIntervals } from '../db/intervals.ts'
 
 /** As many numbers as a set of webhook parts can name. */
 const maxNamed = 1_000

@@ -5,6 +5,7 @@ import { createApp } from './create-app.ts'
 import { createCampaign } from './create-campaign.ts'
 import { createConnection } from './create-connection.ts'
 import { createContactImport } from './create-contact-import.ts'
+import { disconnect } from './disconnect.ts'
 import { getCampaign } from './get-campaign.ts'
 import { getContact } from './get-contact.ts'
 import { getContactImport } from './get-contact-import.ts'
@@ -20,6 +21,7 @@ import { listRecipients } from './list-recipients.ts'
 import { listTemplates } from './list-templates.ts'
 import { pauseCampaign } from './pause-campaign.ts'
 import { recordConsent } from './record-consent.ts'
+import { replaceToken } from './replace-token.ts'
 import { resendUnknown } from './resend-unknown.ts'
 import { resumeCampaign } from './resume-campaign.ts'
 import { setConnectionLimits } from './set-connection-limits.ts'
@@ -32,6 +34,8 @@ export const routes: readonly Route[] = [
   createConnection,
   listConnections,
   setConnectionLimits,
+  replaceToken,
+  disconnect,
   listAccountEvents,
   startTemplateSync,
   getTemplateSync,

@@ -31,11 +31,11 @@ export async function insertRun(tx: Tx, run: { id: string; connectionId: string;
 }
 
 /** Begins a run, or begins it again after it was cut off; undefined when it has ended. */
-export function beginRun(tx: Tx, id: string): Promise<{ createdAt: Date } | undefined> {
+export function beginRun(tx: Tx, id: string): Promise<{ createdAt: Date; wabaId: string } | undefined> {
   return queryOne(
     tx,
     sql`update sync_runs set state = 'running', started_at = now(), seen = 0
-        where account_id = ${tx.accountId} and id = ${id} and state in ('queued', 'running') returning created_at as "createdAt"`,
+        where account_id = ${tx.accountId} and id = ${id} and state in ('queued', 'running') returning created_at as "createdAt", waba_id as "wabaId"`,
   )
 }
 

@@ -43,7 +43,7 @@ async function attempt(ctx: Context, run: Try): Promise<{ outcome: string } | { 
   const begun = await guarded(ctx, run, (tx) => beginRun(tx, run.runId))
   if (!begun) return { outcome: 'done' }
   try {
-    await readPages(ctx, run)
+    await readPages(ctx, run, begun.wabaId)
     return { outcome: 'done' }
   } catch (error) {
     if (failureOf(error) === 'conflict' || isDatabaseUnavailable(error)) throw error
@@ -65,9 +65,12 @@ async function fail(ctx: Context, run: Try, error: unknown): Promise<{ outcome: 
   return { outcome: 'failed' }
 }
 
-async function readPages(ctx: Context, run: Try): Promise<void> {
+async function readPages(ctx: Context, run: Try, wabaId: string): Promise<void> {
   const { accountId, connectionId, runId, signal } = run
-  const { wabaId, sealedToken } = await ctx.accounts.getConnection({ id: connectionId }, { accountId, signal })
+  const { wabaId: now, sealedToken } = await ctx.accounts.getConnection({ id: connectionId }, { accountId, signal })
+  // News looks for the runs of its WABA: one that read another would be missed by it.
+  if (now !== wabaId)
+    throw new AppError('precondition', `The number is in the WhatsApp Business Account ${now} now; sync its templates again`)
   const token = ctx.secrets.open(sealedToken, secretPlaces.connection(connectionId, accountId))
   const pages = ctx.graph.listTemplates({ wabaId, token, signal })[Symbol.asyncIterator]()
   for (let isFirst = true; ; isFirst = false) {

@@ -1,5 +1,6 @@
 import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
+import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
 import { parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
@@ -53,10 +54,17 @@ function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<O
     const { intervals } = await known.get(createdAtMs)!
     if (intervals.length === 0) return 'unclaimed'
     const owners: Owners = new Map()
-    for (const { id, accountId, disconnectedAtMs } of intervals.filter((interval) => interval.appId === appId))
-      owners.set(accountId, owners.get(accountId) ?? (disconnectedAtMs === undefined ? id : null))
+    for (const interval of intervals.filter((each) => each.appId === appId))
+      owners.set(interval.accountId, owners.get(interval.accountId) ?? (await readableThrough(ctx, interval)))
     return owners.size > 0 ? owners : 'foreign'
   }
+}
+
+/** The interval's connection, if its WABA can be read through it now; it may have been connected again since the interval ended. */
+async function readableThrough(ctx: Context, { id, accountId, wabaId, disconnectedAtMs }: ConnectionInterval): Promise<string | null> {
+  if (disconnectedAtMs === undefined) return id
+  const now = await ctx.accounts.getConnection({ id }, { accountId })
+  return now.disconnectedAtMs === undefined && now.wabaId === wabaId ? id : null
 }
 
 function eventsOf({ body, createdAtMs }: FeedEntry, wabaId: string): News['events'] {

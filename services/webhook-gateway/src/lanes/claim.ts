@@ -1,5 +1,5 @@
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
-import { claimParts } from '../claims.ts'
+import { claimForConnection as claim } from '../claims.ts'
 import type { Context } from '../context.ts'
 
 /** Then others have their turn. */
@@ -10,10 +10,8 @@ export const claimForConnection: LaneHandler<Context> = async (ctx, _phoneNumber
   const verdicts: EntryVerdict[] = []
   for (const { id, rowId, accountId } of entries) {
     const connection = await ctx.accounts.getConnection({ id: rowId }, { accountId })
-    const { appId, phoneNumberId, wabaId, connectedAtMs, disconnectedAtMs } = connection
-    const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
-    const hasEnded = disconnectedAtMs !== undefined
-    const { isAll } = hasEnded ? { isAll: true } : await claimParts(ctx, { id: appId, accountId }, keys, { connectedAtMs, maxSlices })
+    const hasEnded = connection.disconnectedAtMs !== undefined
+    const { isAll } = hasEnded ? { isAll: true } : await claim(ctx, connection, { maxSlices })
     verdicts.push(isAll ? { id, outcome: 'done' } : { id, laterMs: 0 })
   }
   return verdicts

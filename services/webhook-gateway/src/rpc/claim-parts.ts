@@ -2,21 +2,18 @@ import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ClaimPartsRequest, ClaimPartsResponse } from '@lockstep/rpc/gen/webhook_gateway'
 import { requireId } from '@lockstep/service'
-import { claimParts as claim } from '../claims.ts'
+import { claimForConnection } from '../claims.ts'
 import type { Context } from '../context.ts'
 
 /**
- * Opens what was received for a connection's number and WABA before anybody had them, if its app signed it; what another app
- * signed stays. Connecting does the same by itself. Throws `notFound` for another account's connection, and `precondition` for
+ * Opens what was received for a connection's number and WABA before anybody had them, if its app signed it, or one that it had before; what another
+ * app signed stays. Connecting does the same by itself. Throws `notFound` for another account's connection, and `precondition` for
  * one that has ended: what came for it belongs to nobody any more.
  */
 export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> = async (ctx, { connectionId }, call) => {
   const connection = await ctx.accounts.getConnection({ id: requireId(connectionId, 'connection') }, call)
   if (connection.disconnectedAtMs !== undefined)
     throw new AppError('precondition', 'The connection has ended; connect the number again to claim what came for it')
-  const { appId, phoneNumberId, wabaId, connectedAtMs } = connection
-  const app = { id: appId, accountId: call.accountId }
-  const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
-  const { claimed } = await claim(ctx, app, keys, { connectedAtMs, signal: call.signal })
+  const { claimed } = await claimForConnection(ctx, connection, { ...(call.signal && { signal: call.signal }) })
   return { claimed }
 }

@@ -3,6 +3,8 @@ import type { Invariant } from '../invariant.ts'
 /** Every column by which a tenant's row names another one, within a service and across services. */
 const references: readonly [table: string, column: string, to: string][] = [
   ['accounts.connections', 'app_id', 'accounts.apps'],
+  ['accounts.connection_intervals', 'app_id', 'accounts.apps'],
+  ['accounts.connection_intervals', 'connection_id', 'accounts.connections'],
   ['contacts.identities', 'contact_id', 'contacts.contacts'],
   ['contacts.consents', 'contact_id', 'contacts.contacts'],
   ['contacts.contacts', 'merged_into', 'contacts.contacts'],

@@ -30,15 +30,16 @@ export const rateLimit: Invariant = {
       select w.name, c.id::text as of, c.id as connection_id, w.phone_number_id, null as waba_id, w.requests, w.at_ms, w.ms,
              ${limitFactor} * case w.name when 'per minute' then c.per_minute else floor(c.per_second * 1.05) end as allowed
       from windows w
-      join accounts.connections c on c.phone_number_id = w.phone_number_id
-        and c.connected_at <= to_timestamp(w.at_ms / 1000.0) and (c.disconnected_at is null or c.disconnected_at > to_timestamp(w.at_ms / 1000.0))
+      join accounts.connection_intervals i on i.phone_number_id = w.phone_number_id
+        and i.connected_at <= to_timestamp(w.at_ms / 1000.0) and (i.disconnected_at is null or i.disconnected_at > to_timestamp(w.at_ms / 1000.0))
+      join accounts.connections c on c.id = i.connection_id
       union all
       select 'template lists per minute', w.waba_id, null, null, w.waba_id, w.requests, w.at_ms, 60000, ${limitFactor * templateCalls} * c.connections
       from template_windows w
       cross join lateral (
-        select count(*) as connections from accounts.connections c
-        where c.waba_id = w.waba_id and c.connected_at <= to_timestamp(w.at_ms / 1000.0)
-          and (c.disconnected_at is null or c.disconnected_at > to_timestamp(w.at_ms / 1000.0) - interval '1 minute')) c
+        select count(distinct i.connection_id) as connections from accounts.connection_intervals i
+        where i.waba_id = w.waba_id and i.connected_at <= to_timestamp(w.at_ms / 1000.0)
+          and (i.disconnected_at is null or i.disconnected_at > to_timestamp(w.at_ms / 1000.0) - interval '1 minute')) c
       where c.connections > 0
     )
     select distinct on (of, name) connection_id, phone_number_id, waba_id, name as "limit", allowed, requests,

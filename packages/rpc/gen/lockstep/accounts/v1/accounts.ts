@@ -102,6 +102,7 @@ export interface Connection {
   perMinute: number;
   perSecond: number;
   quality: string;
+  /** App, WABA and these times are those of its newest interval; history before that is told by ResolveConnections. */
   connectedAtMs: number;
   disconnectedAtMs?:
     | number
@@ -140,6 +141,11 @@ export interface ListConnectionsResponse {
   connections: Connection[];
 }
 
+export interface ReplaceTokenRequest {
+  id: string;
+  accessToken: string;
+}
+
 export interface SetConnectionLimitsRequest {
   id: string;
   perMinute: number;
@@ -159,8 +165,9 @@ export interface ResolveConnectionsRequest {
   untilMs: number;
 }
 
-/** A number belonged to an account from `connected_at_ms` until before `disconnected_at_ms`. */
+/** A number belonged to an account from `connected_at_ms` until before `disconnected_at_ms`, by this app and WABA. */
 export interface ConnectionInterval {
+  /** The connection's, which has one interval for each time that it was connected. */
   id: string;
   accountId: string;
   phoneNumberId: string;
@@ -2183,6 +2190,95 @@ export const ListConnectionsResponse: MessageFns<ListConnectionsResponse> = {
   },
 };
 
+function createBaseReplaceTokenRequest(): ReplaceTokenRequest {
+  return { id: "", accessToken: "" };
+}
+
+export const ReplaceTokenRequest: MessageFns<ReplaceTokenRequest> = {
+  encode(message: ReplaceTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.accessToken !== "") {
+      writer.uint32(18).string(message.accessToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplaceTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplaceTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.accessToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplaceTokenRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      accessToken: isSet(object.accessToken)
+        ? globalThis.String(object.accessToken)
+        : isSet(object.access_token)
+        ? globalThis.String(object.access_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ReplaceTokenRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.accessToken !== "") {
+      obj.accessToken = message.accessToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplaceTokenRequest>): ReplaceTokenRequest {
+    return ReplaceTokenRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplaceTokenRequest>): ReplaceTokenRequest {
+    const message = createBaseReplaceTokenRequest();
+    message.id = object.id ?? "";
+    message.accessToken = object.accessToken ?? "";
+    return message;
+  },
+};
+
 function createBaseSetConnectionLimitsRequest(): SetConnectionLimitsRequest {
   return { id: "", perMinute: 0, perSecond: 0 };
 }
@@ -3220,7 +3316,10 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. */
+    /**
+     * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
+     * account had before is the same connection again, whatever app, WABA and token it has now.
+     */
     createConnection: {
       name: "CreateConnection",
       requestType: CreateConnectionRequest as typeof CreateConnectionRequest,
@@ -3243,6 +3342,18 @@ export const AccountsDefinition = {
       requestType: ListConnectionsRequest as typeof ListConnectionsRequest,
       requestStream: false,
       responseType: ListConnectionsResponse as typeof ListConnectionsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives a connection another token, once Meta lets it use the number and its WABA; nothing else changes. precondition when it doesn't,
+     * or when the number is disconnected.
+     */
+    replaceToken: {
+      name: "ReplaceToken",
+      requestType: ReplaceTokenRequest as typeof ReplaceTokenRequest,
+      requestStream: false,
+      responseType: Connection as typeof Connection,
       responseStream: false,
       options: {},
     },
@@ -3307,7 +3418,10 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: GetWebhookAppRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetWebhookAppResponse>>;
-  /** Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. */
+  /**
+   * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
+   * account had before is the same connection again, whatever app, WABA and token it has now.
+   */
   createConnection(
     request: CreateConnectionRequest,
     context: CallContext & CallContextExt,
@@ -3318,6 +3432,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: ListConnectionsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListConnectionsResponse>>;
+  /**
+   * Gives a connection another token, once Meta lets it use the number and its WABA; nothing else changes. precondition when it doesn't,
+   * or when the number is disconnected.
+   */
+  replaceToken(request: ReplaceTokenRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Connection>>;
   /** Sets the sending limits, within the bounds of the number's tier at Meta. */
   setConnectionLimits(
     request: SetConnectionLimitsRequest,
@@ -3359,7 +3478,10 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<GetWebhookAppRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetWebhookAppResponse>;
-  /** Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. */
+  /**
+   * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
+   * account had before is the same connection again, whatever app, WABA and token it has now.
+   */
   createConnection(
     request: DeepPartial<CreateConnectionRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -3373,6 +3495,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListConnectionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListConnectionsResponse>;
+  /**
+   * Gives a connection another token, once Meta lets it use the number and its WABA; nothing else changes. precondition when it doesn't,
+   * or when the number is disconnected.
+   */
+  replaceToken(request: DeepPartial<ReplaceTokenRequest>, options?: CallOptions & CallOptionsExt): Promise<Connection>;
   /** Sets the sending limits, within the bounds of the number's tier at Meta. */
   setConnectionLimits(
     request: DeepPartial<SetConnectionLimitsRequest>,

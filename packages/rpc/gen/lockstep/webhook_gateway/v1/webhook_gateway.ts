@@ -1169,7 +1169,7 @@ export const WebhookGatewayDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them. */
+    /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them, or one that it had before. */
     claimParts: {
       name: "ClaimParts",
       requestType: ClaimPartsRequest as typeof ClaimPartsRequest,
@@ -1194,7 +1194,7 @@ export interface WebhookGatewayServiceImplementation<CallContextExt = {}> {
     request: ReplayWebhooksRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReplayWebhooksResponse>>;
-  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them. */
+  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them, or one that it had before. */
   claimParts(
     request: ClaimPartsRequest,
     context: CallContext & CallContextExt,
@@ -1214,7 +1214,7 @@ export interface WebhookGatewayClient<CallOptionsExt = {}> {
     request: DeepPartial<ReplayWebhooksRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReplayWebhooksResponse>;
-  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them. */
+  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them, or one that it had before. */
   claimParts(
     request: DeepPartial<ClaimPartsRequest>,
     options?: CallOptions & CallOptionsExt,

@@ -1,0 +1,34 @@
+import { AppError, events, secretPlaces } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { Connection, ReplaceTokenRequest } from '@lockstep/rpc/gen/accounts'
+import { requireId, requireText } from '@lockstep/service'
+import { regainAccess } from '../account-news.ts'
+import type { Context } from '../context.ts'
+import type { Connection as ConnectionRow } from '../db/entities.ts'
+import { findConnection } from '../db/queries.ts'
+import { connectionToProto } from '../to-proto.ts'
+import { verifyNumber } from '../verify-number.ts'
+
+/** Gives a connection another token once Meta lets it use the number; nothing else changes, so that what was paused can go on. */
+export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = async (ctx, request, call) => {
+  const { accountId } = call
+  const token = requireText(request.accessToken, 'access_token', 4_096)
+  const id = requireId(request.id, 'connection')
+  const asked = requireConnected(await ctx.db.transaction(accountId, (tx) => findConnection(tx, id)))
+  const { phoneNumberId, wabaId } = asked
+  await verifyNumber(ctx, { phoneNumberId, wabaId, token, signal: call.signal })
+  return ctx.db.transaction(accountId, async (tx) => {
+    const connection = requireConnected(await findConnection(tx, id, { lock: true }))
+    if (connection.connectedAt.getTime() !== asked.connectedAt.getTime())
+      throw new AppError('conflict', `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`)
+    connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
+    regainAccess(connection, ctx.now())
+    tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
+    return connectionToProto(connection, ctx.now())
+  })
+}
+
+function requireConnected(connection: ConnectionRow): ConnectionRow {
+  if (!connection.disconnectedAt) return connection
+  throw new AppError('precondition', `The number ${connection.phoneNumberId} is disconnected; connect it again with the new token`)
+}
