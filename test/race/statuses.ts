@@ -32,7 +32,7 @@ export function deliverStatus(race: Race, { tenant, campaignId, attempts }: Sent
 /** Without it two writers read the same attempt, and each overwrites what the other has learnt. */
 export const noRecipientLock: Mutation[] = [
   {
-    in: 'select id::text, contact_id as "contactId", state',
+    in: 'select id::text, variant, contact_id as "contactId", state',
     replace: String.raw`\s+order by recipients\.campaign_id, recipients\.id for update`,
     by: '',
   },

@@ -3,7 +3,7 @@ import { type SendRoute, sendSlice as sendMessages } from '@lockstep/sending'
 import { holdFenced } from '@lockstep/service'
 import type { SendableTemplate } from '@lockstep/whatsapp'
 import type { Context } from './context.ts'
-import { findCampaign, moveCampaign, noteWaiting } from './db/campaigns.ts'
+import { findCampaign, moveCampaign, noteApp, noteWaiting } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
 import { waiting } from './db/recipients.ts'
 import { campaignQueue } from './queue.ts'
@@ -23,6 +23,8 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
     await ctx.db.transaction(accountId, (tx) => moveCampaign(tx, id, ['sending'], 'paused', means))
     return null
   }
+  // Before the first message of which a status may come from there.
+  if (means.appId !== campaign.appId) await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
   const queue = campaignQueue(ctx, campaign, means.template, held)
   const end = await sendMessages(ctx, queue, means.route, {
     sliceMs: sliceMs * ctx.scale,
@@ -41,6 +43,7 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
 interface Means {
   template: SendableTemplate
   route: SendRoute
+  appId: string
 }
 
 /** Read anew for each slice: a template may be paused, a token replaced, a limit changed. Or in words why the campaign must not go on. */
@@ -62,6 +65,7 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
   return {
     template: { name: template.name, language: template.language, components },
     route: { connectionId, phoneNumberId, accessToken, perMinute, perSecond, class: 'bulk', category: template.category },
+    appId: connection.appId,
   }
 }
 

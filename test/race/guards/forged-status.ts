@@ -56,10 +56,10 @@ const noDoor: Guard = {
     'alter function accounts.webhook_app(uuid) rename to webhook_app_in_truth',
     `create function accounts.webhook_app(app uuid)
        returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, previous_secret_until timestamptz,
-                      sealed_verify_token bytea, phone_number_ids text[], waba_ids text[], former_phone_number_ids text[])
+                      sealed_verify_token bytea, phone_number_ids json, waba_ids json, former_phone_number_ids json)
      language sql stable security definer
      as $$ select t.id, t.account_id, t.sealed_secret, t.sealed_previous_secret, t.previous_secret_until, t.sealed_verify_token,
-                  array(select c.phone_number_id from accounts.connections c where c.disconnected_at is null), t.waba_ids, '{}'::text[]
+                  to_json(array(select c.phone_number_id from accounts.connections c where c.disconnected_at is null)), t.waba_ids, '[]'::json
            from accounts.webhook_app_in_truth(app) t $$`,
   ],
   restore: ['drop function accounts.webhook_app(uuid)', 'alter function accounts.webhook_app_in_truth(uuid) rename to webhook_app'],

@@ -3,7 +3,7 @@ import { campaignStatusUpdate } from '../campaign_status_update.ts'
 import { deliverStatus, type Sent, sent } from '../statuses.ts'
 import { layersOf, pathGuard } from './path-guard.ts'
 
-const locking = 'select id::text, contact_id as "contactId", state'
+const locking = 'select id::text, variant, contact_id as "contactId", state'
 
 /** Several processes record one status of the same messages. */
 export const rowLockOrder = pathGuard<Sent>({

@@ -11,18 +11,18 @@ export async function findCampaign(tx: Tx, id: string, options: { lock?: boolean
   return campaign
 }
 
-/** Whose a campaign is, and by which number and app it sends. */
+/** Whose a campaign is, and by which number and apps it has sent. */
 export interface CampaignOwner {
   campaignId: string
   accountId: string
   phoneNumberId: string
-  appId: string
+  appIds: string[]
 }
 
 /** The owners of campaigns, before the tenants are known. */
 export async function campaignOwners(db: Database, ids: string[]): Promise<Map<string, CampaignOwner>> {
   const owners = await db.statement<CampaignOwner>(
-    sql`select campaign_id as "campaignId", account_id as "accountId", phone_number_id as "phoneNumberId", app_id as "appId"
+    sql`select campaign_id as "campaignId", account_id as "accountId", phone_number_id as "phoneNumberId", app_ids as "appIds"
         from campaign_owners(${ids}::uuid[])`,
   )
   return new Map(owners.map((owner) => [owner.campaignId, owner]))
@@ -57,6 +57,13 @@ export async function hasEnded(tx: Tx, campaignId: string): Promise<boolean> {
     sql`select from campaigns where id = ${campaignId} and state in ('completed', 'cancelled') for no key update`,
   )
   return row !== undefined
+}
+
+/** Notes that a campaign's number has another app than before: statuses may come from both. */
+export async function noteApp(tx: Tx, id: string, appId: string): Promise<void> {
+  await sql`update campaigns set later_app_ids = later_app_ids || ${appId}::uuid where id = ${id} and ${appId}::uuid <> all(app_id || later_app_ids)`.execute(
+    tx.sql,
+  )
 }
 
 /** Notes in words what a sending campaign waits for; empty when it goes on. */

@@ -10,7 +10,7 @@ export const CampaignSchema = defineEntity({
     accountId: p.uuid(),
     name: p.text(),
     connectionId: p.uuid(),
-    /** The connection's number and app, which it keeps for ever. */
+    /** The connection's number, which it keeps for ever, and its app when the campaign was made. */
     phoneNumberId: p.text(),
     appId: p.uuid(),
     templateId: p.uuid(),

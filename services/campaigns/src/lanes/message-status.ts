@@ -26,10 +26,10 @@ async function record(ctx: Context, changes: CampaignChange[]): Promise<Set<stri
   return await ctx.db.transaction(accountIds, (tx) => recordChanges(ctx, tx, changes))
 }
 
-/** What an entry says of attempts, or why it says nothing: only the app of the campaign's number is believed. */
+/** What an entry says of attempts, or why it says nothing: only an app of the campaign's number is believed. */
 function readEntry(ctx: Context, owner: CampaignOwner | undefined, entry: FeedEntry): { changes: CampaignChange[]; outcome?: string } {
   if (!owner) return { changes: [], outcome: 'unmatched' }
-  if (entry.appId !== owner.appId) return { changes: [], outcome: 'foreign' }
+  if (entry.appId === undefined || !owner.appIds.includes(entry.appId)) return { changes: [], outcome: 'foreign' }
   return { changes: changesOf(ctx, owner, entry) }
 }
 

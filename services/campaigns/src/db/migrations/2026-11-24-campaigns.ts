@@ -9,9 +9,10 @@ export class Campaigns extends Migration {
         account_id uuid not null,
         name text not null,
         connection_id uuid not null,
-        -- What a connection never changes, so that its statuses are told from others without asking accounts.
+        -- The connection's number, which it never changes, and its apps since the campaign was made: its statuses are told from others by them.
         phone_number_id text not null,
         app_id uuid not null,
+        later_app_ids uuid[] not null default '{}',
         template_id uuid not null,
         filter jsonb not null,
         values jsonb not null,
@@ -131,9 +132,9 @@ const attempts = `create table attempts (
 
 const functions = `
   create function campaign_owners(ids uuid[])
-    returns table (campaign_id uuid, account_id uuid, phone_number_id text, app_id uuid)
+    returns table (campaign_id uuid, account_id uuid, phone_number_id text, app_ids uuid[])
     language sql stable security definer set search_path = campaigns, pg_temp
-    as $$ select c.id, c.account_id, c.phone_number_id, c.app_id from campaigns c where c.id = any(ids) $$;
+    as $$ select c.id, c.account_id, c.phone_number_id, c.app_id || c.later_app_ids from campaigns c where c.id = any(ids) $$;
 
   -- From campaign to campaign by the index: it costs what the campaigns cost, not what is under way.
   create function campaigns_with_stale_sending(older_than timestamptz, at_most integer)
