@@ -29,9 +29,12 @@ export interface FeedOptions {
 }
 
 /** Opens work in the transaction that makes it true, and rings the lane once that has committed. */
-export async function feed(ctx: Pick<FeedContext, 'messaging'>, tx: Tx, entry: FeedAppend): Promise<void> {
-  await appendFeed(tx, entry)
-  tx.afterCommit(() => ctx.messaging.ring(entry.lane, entry.key))
+export async function feed(ctx: Pick<FeedContext, 'messaging'>, tx: Tx, ...entries: FeedAppend[]): Promise<void> {
+  await appendFeed(tx, ...entries)
+  const keys = new Map(entries.map(({ lane, key }) => [`${lane} ${key}`, { lane, key }]))
+  tx.afterCommit(() => {
+    for (const { lane, key } of keys.values()) ctx.messaging.ring(lane, key)
+  })
 }
 
 /** The feed in this service's own rows. */

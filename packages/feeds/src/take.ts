@@ -3,12 +3,18 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import { type EntryRow, entryColumns, type FeedAppend, type FeedContent, type FeedEntry, ownContent, toEntry } from './entry.ts'
 
 /** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
-export async function appendFeed(tx: Tx, entry: FeedAppend): Promise<void> {
-  const { lane, key, kind = '', rowId = '', accountId = tx.accountId } = entry
-  if (!laneKeyPattern.test(key)) throw new AppError('internal', `"${key}" can't be the key of lane ${lane}`)
-  const body = entry.body === undefined ? null : Buffer.from(JSON.stringify(entry.body))
+export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void> {
+  if (entries.length === 0) return
+  for (const { lane, key } of entries)
+    if (!laneKeyPattern.test(key)) throw new AppError('internal', `"${key}" can't be the key of lane ${lane}`)
+  const bodies = entries.map(({ body }) => (body === undefined ? null : Buffer.from(JSON.stringify(body))))
   await sql`insert into feed_open (lane, key, kind, account_id, row_id, body, bytes)
-    values (${lane}, ${key}, ${kind}, ${accountId}, ${rowId}, ${body}, ${body?.length ?? 0})`.execute(tx.sql)
+    select v.lane, v.key, v.kind, v.account_id, v.row_id, v.body, coalesce(length(v.body), 0)
+    from unnest(${entries.map(({ lane }) => lane)}::text[], ${entries.map(({ key }) => key)}::text[],
+                ${entries.map(({ kind = '' }) => kind)}::text[], ${entries.map(({ accountId = tx.accountId }) => accountId)}::uuid[],
+                ${entries.map(({ rowId = '' }) => rowId)}::text[], ${bodies}::bytea[]) with ordinality
+         v(lane, key, kind, account_id, row_id, body, place)
+    order by v.place`.execute(tx.sql)
 }
 
 /** What a worker asks for. */

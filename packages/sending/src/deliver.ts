@@ -138,6 +138,8 @@ class Delivery<Message extends ClaimedMessage> {
     const { connectionId } = this.#slice.route
     if (outcome.kind === 'throttled' && outcome.scope !== 'recipient')
       await this.#ctx.limiter.reportThrottled(connectionId, outcome.retryAfterMs).catch(() => {}) // Redis is away: the next slot is refused anyway
+    // With what the others would be sent is no good: what has no slot yet goes back, and the next slice sees whether it is now.
+    if (outcome.kind === 'stopped') this.#slice.flight.stop.abort()
     const sentTo = { phone: 'phone' in to ? to.phone : '', userId: 'userId' in to ? to.userId : '' }
     const { phone, userId } = this.#message
     const isMoved = outcome.kind !== 'notSent' && (sentTo.phone !== phone || (phone === '' && sentTo.userId !== userId))

@@ -78,7 +78,8 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
   const waits = countWaits(ctx.scale)
   const known = { ready: 0 }
   const more = (afterMs: number): SliceEnd => ({ kind: 'more', afterMs, waitsFor: waits.words(slice.route, slice.flight) })
-  while (performance.now() < endAt && !signal.aborted) {
+  const isOver = () => signal.aborted || slice.flight.stop.signal.aborted || performance.now() >= endAt
+  while (!isOver()) {
     if (slice.trouble !== undefined) return { ...more(0), error: slice.trouble }
     let step: Step
     try {

@@ -93,13 +93,14 @@ function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipient
 
 /** What contacts learn from news of attempts. */
 async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (attemptId: string) => string | undefined): Promise<void> {
-  for (const { accountId, attemptId, change, learned } of news) {
+  const entries = news.flatMap(({ accountId, attemptId, change, learned }) => {
     const contactId = contactOf(attemptId)
     const body = learned ?? optedOut(change)
-    if (!contactId || !body) continue
+    if (!contactId || !body) return []
     const entry = { lane: 'contacts.learn', key: accountId, kind: 'learned', accountId } as const
-    await feed(ctx, tx, { ...entry, body: { ...body, contactId } satisfies Learned })
-  }
+    return { ...entry, body: { ...body, contactId } satisfies Learned }
+  })
+  await feed(ctx, tx, ...entries)
 }
 
 /** Campaigns stop where going on would hurt, and go on where somebody is queued again. */

@@ -57,6 +57,8 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
   if (connection.health === 'disabled') return { reason: connection.healthWords }
   if (template.status !== 'APPROVED')
     return { reason: `Template "${template.name}" is ${template.status} at Meta. Resume the campaign when it is approved again.` }
+  if (template.wabaId !== connection.wabaId)
+    return { reason: `Template "${template.name}" is of another WhatsApp Business Account than the number now. Start a new campaign.` }
   const components = JSON.parse(template.componentsJson)
   const misfit = misfitOf({ name: template.name, components }, campaign.values)
   if (misfit) return { reason: `${misfit}. Change the template back and resume, or start a new campaign.` }

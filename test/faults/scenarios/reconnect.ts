@@ -35,7 +35,7 @@ async function replaceToken({ run, campaignId, person }: Steps): Promise<void> {
   await sayStop(run, person)
   await untilDone(run, () => run.stack.clients.accounts.replaceToken({ id: run.tenant.connectionId, accessToken }, run.tenant))
   run.note('the token is replaced')
-  await goOn(run, campaignId)
+  await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant))
 }
 
 async function disconnectAndConnect({ run, campaignId, person }: Steps): Promise<void> {
@@ -51,7 +51,7 @@ async function disconnectAndConnect({ run, campaignId, person }: Steps): Promise
   const now = await until(() => accounts.getConnection({ id: connectionId }, run.tenant), 30_000)
   if (now.disconnectedAtMs !== undefined) throw new Error('The number was connected again as another connection')
   run.note('the number is connected again')
-  await goOn(run, campaignId)
+  await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant))
 }
 
 /** Carries an order to accounts out; now and then its process is killed right after the answer. */
@@ -80,18 +80,4 @@ async function untilStopped(run: FaultRun, campaignId: string): Promise<void> {
     return now !== 'sending' && now
   }, 60_000)
   if (state !== 'paused') throw new Error(`The campaign is ${state} before anything could be done to its number`)
-}
-
-/** Resumes until it sends: a slice that began with the token before may still use it, and pause the campaign once more. */
-async function goOn(run: FaultRun, campaignId: string): Promise<void> {
-  const { campaigns } = run.stack.clients
-  const before = await run.accepted(campaignId)
-  await until(async () => {
-    const { state, reason } = await campaigns.getCampaign({ id: campaignId }, run.tenant)
-    if (state === 'paused') {
-      if (!/access token|disconnected/.test(reason)) throw new Error(`It is paused again: ${reason}`)
-      await order(run, () => campaigns.resumeCampaign({ id: campaignId }, run.tenant))
-    }
-    return state === 'completed' || (await run.accepted(campaignId)) > before
-  }, 30_000)
 }
