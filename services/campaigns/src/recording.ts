@@ -6,13 +6,9 @@ import { classifyGraphError } from '@lockstep/whatsapp'
 import type { Context } from './context.ts'
 import { type AttemptKey, readAttempts, type StoredAttempt, writeAttempts } from './db/attempts.ts'
 import { lockCampaigns, moveCampaign, pauseBecauseOf } from './db/campaigns.ts'
-import { reachByIndex } from './db/plans.ts'
 import { type LockedRecipient, lockRecipientsOf, type RecipientChange, writeRecipients } from './db/recipients.ts'
 import { addStatistics } from './db/statistics.ts'
 import { count, noStatistics, type StatisticsDelta } from './statistics.ts'
-
-/** So few are reached by their keys anyhow. */
-const fewKeys = 20
 
 /** One thing that became known about an attempt. */
 export interface AttemptChange {
@@ -36,7 +32,6 @@ export const changesOf = (accountId: string, campaignId: string, changes: Attemp
 export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChange[]): Promise<Set<string>> {
   const keys = [...new Map(changes.map((change): [string, AttemptKey] => [change.attemptId, change])).values()]
   if (keys.length === 0) return new Set()
-  if (keys.length > fewKeys) await reachByIndex(tx)
   const recipients = new Map((await lockRecipientsOf(tx, keys)).map((r) => [r.id, r]))
   const before = new Map((await readAttempts(tx, keys)).map((a) => [a.id, a]))
   const after = new Map(before)

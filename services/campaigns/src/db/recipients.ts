@@ -2,7 +2,6 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { ClaimedMessage, OtherMessage, RecipientState } from '@lockstep/sending'
 import { type AttemptKey, keyTable } from './attempts.ts'
 import type { Campaign } from './entities.ts'
-import { reachByIndex } from './plans.ts'
 
 export interface NewRecipient {
   contactId: string
@@ -50,7 +49,6 @@ export async function removePage(
   tx: Tx,
   { campaignId, after, limit, otherThanRun }: { campaignId: string; after: string; limit: number; otherThanRun?: string },
 ): Promise<string | null> {
-  await reachByIndex(tx)
   const end = await endOfPage(tx, campaignId, after, limit)
   if (!end) return null
   const others = otherThanRun === undefined ? sql`` : sql` and run_id <> ${otherThanRun}`
@@ -62,7 +60,6 @@ export async function removePage(
 
 /** Takes a page of recipients and their attempts away for good; answers the last of them, or null when it was the last page. */
 export async function forgetPage(tx: Tx, campaignId: string, after: string, limit: number): Promise<string | null> {
-  await reachByIndex(tx)
   const end = await endOfPage(tx, campaignId, after, limit)
   if (!end) return null
   const inPage = (column: string) => sql`${sql.ref(column)} > ${after}::bigint and ${sql.ref(column)} <= ${end.id}::bigint`
@@ -82,7 +79,6 @@ export interface Claimed extends ClaimedMessage {
  * A pause that is committing makes it wait and then claim nothing.
  */
 export async function claimRecipients(tx: Tx, campaignId: string, limit: number, fenceToken: string): Promise<Claimed[]> {
-  await reachByIndex(tx)
   const rows = await query<Claimed>(
     tx,
     sql`with c as (select id from campaigns where id = ${campaignId} and state = 'sending' for share),
@@ -113,7 +109,6 @@ export interface Waiting {
 
 /** What a campaign waits for. */
 export async function waiting(tx: Tx, campaignId: string, limit: number): Promise<Waiting> {
-  await reachByIndex(tx)
   const row = await queryOne<Waiting>(
     tx,
     sql`select c.state,
@@ -214,7 +209,6 @@ export async function recipientPage(
   tx: Tx,
   { campaignId, state, after, limit }: { campaignId: string; state: string; after: string; limit: number },
 ): Promise<{ rows: ListedRecipient[]; next: string | null }> {
-  await reachByIndex(tx)
   const end = await endOfPage(tx, campaignId, after, state ? maxLookedAt : limit)
   if (!end) return { rows: [], next: null }
   const rows = await query<ListedRecipient>(
