@@ -11,7 +11,7 @@ export interface OutcomeWriter {
 }
 
 /** A group is written when it holds so many, or its first has waited for so long: a transaction costs what many outcomes cost. */
-const group = { size: 32, waitMs: 5 }
+const group = { size: 100, waitMs: 10 }
 
 export function createOutcomeWriter(ctx: SendContext, queue: SendQueue): OutcomeWriter {
   let waiting: { outcome: MessageOutcome; done: () => void }[] = []
