@@ -156,7 +156,7 @@ test('what came before a number was connected counts for it from that moment', a
   await using world = await consistentWorld()
   await says(world, 'STOP', 10, 'unclaimed')
   expect(await consentComplaints(world)).toEqual([])
-  await world.sql(`update accounts.connections set connected_at = (select pg_xact_commit_timestamp(claim_xid::xid) - interval '1 s'
+  await world.sql(`update accounts.connection_intervals set connected_at = (select pg_xact_commit_timestamp(claim_xid::xid) - interval '1 s'
     from campaigns.attempts where id = 2) where phone_number_id = '${number}'`)
   expect(await consentComplaints(world)).toMatchObject([{ attempt_id: 2, kind: 'opt_out', evidence: 'wamid.STOP.10' }])
 })
