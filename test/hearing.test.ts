@@ -104,7 +104,18 @@ test('what came for a number while it was nobody’s is handled before the numbe
   expect(await accepted(id)).not.toContain(digits[0])
 })
 
-test('marketing waits in words while replies are not handled, goes on by itself, and leaves out who said stop meanwhile', async () => {
+/** A campaign of a template that goes to people who said stop, too. */
+async function startCode(tag: string): Promise<string> {
+  const named = { name: 'Code', connectionId: tenant.connectionId, templateName: 'login_code', templateLanguage: 'en_US' }
+  const { id } = await system.clients.campaigns.createCampaign(
+    { ...named, filter: { tags: [tag] }, values: { 'body.1': '123456', 'button.0.code': '123456' } },
+    tenant,
+  )
+  await system.clients.campaigns.startCampaign({ id }, tenant)
+  return id
+}
+
+test('marketing waits in words while replies are not handled, codes do not; it goes on by itself, and leaves out who said stop meanwhile', async () => {
   const { tag, digits } = await people()
   await stop('conversations')
   await says(digits[1]!, 'STOP')
@@ -114,6 +125,9 @@ test('marketing waits in words while replies are not handled, goes on by itself,
   })
   const { id } = await system.startCampaign(tenant, tag)
   await untilWaits(id, /^Waits because replies are not heard: the oldest webhook of \+1 555 \d+ has waited for \d+ s$/)
+  const code = await startCode(tag)
+  await system.untilCampaign(tenant, code, 'completed')
+  expect(await claims(code)).toBe(5)
   expect(await claims(id)).toBe(0)
   await begin('conversations')
   await goesOn(id, 1)
