@@ -63,6 +63,21 @@ test('a part that was opened late counts from its receipt', async () => {
   expect((await hear()).oldest!.receivedAtMs).toBeLessThan(Date.now() - 3_000_000)
 })
 
+test('an unclaimed part counts where its app has the number, whichever of the account’s numbers asks', async () => {
+  const left = (key: string, hours: number) =>
+    here.world.sql(
+      `insert into webhook_gateway.webhook_part_results (part_id, received_at, app_id, lane, key, outcome)
+       values ($1::int, now() - $1::int * interval '1 hour', $2, $3, $4, 'unclaimed')`,
+      [hours, here.app.id, lane, key],
+    )
+  await left('9999', 3)
+  await send('open', '1001')
+  await left('1002', 2)
+  const { oldest } = await hear()
+  expect(oldest).toMatchObject({ phoneNumberId: '1002' })
+  expect(oldest!.receivedAtMs).toBeLessThan(Date.now() - 7_000_000)
+})
+
 test('dead parts of the account are told with their number until they are dismissed or replayed', async () => {
   for (const text of ['one', 'two']) {
     await send(text, '1001')
