@@ -6,10 +6,11 @@ import { type DeadEntry, FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { createScreen } from './screen.ts'
 import { type Ready, readyFile } from './setup.ts'
 
-const help = `npm run dead -- [list | replay] [--lane NAME] [--id N …] [--json]
+const help = `npm run dead -- [list | replay | dismiss] [--lane NAME] [--id N …] [--json]
 
   list     entries whose handler failed three times, with the reason (default)
-  replay   opens them again: all of a lane, or those named by --id`
+  replay   opens them again: all of a lane, or those named by --id
+  dismiss  gives those named by --lane and --id up for good: what they held has no effect`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -42,7 +43,7 @@ async function list(ready: Ready): Promise<void> {
     ['lane', 'key', 'id', 'since', 'reason'],
     dead.map((d) => [d.lane, d.entry!.key, d.entry!.id, new Date(d.entry!.createdAtMs).toISOString(), d.reason.slice(0, 100)]),
   )
-  screen.line('  Open them again with: npm run dead -- replay --lane NAME [--id N]')
+  screen.line('  Open them again with: npm run dead -- replay --lane NAME [--id N], or give them up: dismiss --lane NAME --id N')
 }
 
 async function replay(ready: Ready): Promise<void> {
@@ -53,6 +54,13 @@ async function replay(ready: Ready): Promise<void> {
   }
   if (values.json) console.log(JSON.stringify({ replayed }))
   else screen.line(`${replayed} entries are open again.`)
+}
+
+async function dismiss(ready: Ready, lane: LaneName): Promise<void> {
+  using feed = feedOf(ready, lane)
+  const { dismissed } = await feed.dismiss({ lane, ids: values.id }, {})
+  if (values.json) console.log(JSON.stringify({ dismissed }))
+  else screen.line(`${dismissed} entries are given up.`)
 }
 
 function say(reason: string): void {
@@ -67,4 +75,6 @@ else if (!existsSync(readyFile)) say('Nothing runs here: start it with npm start
 else if (order === 'replay' && values.id.length > 0 && !values.lane) refuse('Ids are numbered by service: name the lane, too')
 else if (order === 'list') await list(JSON.parse(readFileSync(readyFile, 'utf8')))
 else if (order === 'replay') await replay(JSON.parse(readFileSync(readyFile, 'utf8')))
+else if (order === 'dismiss' && values.lane && values.id.length > 0) await dismiss(JSON.parse(readFileSync(readyFile, 'utf8')), wanted[0]!)
+else if (order === 'dismiss') refuse('Name what is given up: --lane and --id')
 else refuse(`Unknown order "${order}"`)

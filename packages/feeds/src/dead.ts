@@ -41,3 +41,22 @@ export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<Reopene
         returning lane, key, id::text, row_id as "rowId"`,
   )
 }
+
+/** A dead entry that was given up. */
+export interface Dismissed {
+  key: string
+  id: string
+  rowId: string
+  createdAt: Date
+  reason: string
+}
+
+/** Gives dead entries of a lane up for good; answers those that were there. */
+export function dismissDead(tx: Tx, lane: LaneName, ids: string[]): Promise<Dismissed[]> {
+  return query(
+    tx,
+    sql`with locked as (select id from feed_dead where lane = ${lane} and id = any(${ids}::bigint[]) order by id for update)
+        delete from feed_dead f using locked where f.id = locked.id
+        returning f.key, f.id::text, f.row_id as "rowId", f.created_at as "createdAt", f.reason`,
+  )
+}

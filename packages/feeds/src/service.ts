@@ -2,13 +2,15 @@ import { AppError, type LaneName, laneSettings, lanes } from '@lockstep/contract
 import { bind, type Served } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
-import { listDead, replayDead } from './dead.ts'
+import { dismissDead, listDead, replayDead } from './dead.ts'
 import { entryToProto, verdictFromProto } from './proto.ts'
 import type { FeedOptions, FeedSource } from './source.ts'
 import { ringDue } from './sweeper.ts'
 import type { Wanted } from './take.ts'
 
 const maxListed = 1_000
+/** So many entries are named in the line of the log that says what became of them. */
+const maxLogged = 100
 
 /** Serves this service's feed to the workers of its lanes, and lists and replays what is dead. */
 export function feedService(ctx: FeedContext, source: FeedSource, options: FeedOptions = {}): Served {
@@ -36,10 +38,22 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
           return rows
         })
         for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
+        if (opened.length > 0) ctx.log.info({ lane: request.lane, entries: opened.slice(0, maxLogged) }, 'dead entries are open again')
         return { replayed: opened.length }
       },
+      dismiss: async (_ctx, request) => {
+        const lane = laneOf(request.lane)
+        const ids = namedIds(request.ids)
+        const dismissed = await ctx.db.system(async (tx) => {
+          const rows = await dismissDead(tx, lane, ids)
+          await options.onDismiss?.(tx, rows, lane)
+          return rows
+        })
+        if (dismissed.length > 0) ctx.log.warn({ lane, entries: dismissed.slice(0, maxLogged) }, 'dead entries are dismissed')
+        return { dismissed: dismissed.length }
+      },
     },
-    { operator: ['take', 'settle', 'ring', 'listDead', 'replay'] },
+    { operator: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'] },
   )
 }
 
@@ -58,6 +72,14 @@ function wantedOf({ lane, partitions, exceptKeys, exceptAccounts, maxEntries, ma
     maxBytes: atMost(maxBytes, laneSettings.takeBytes),
     maxKeys: atMost(maxKeys, laneSettings.takeKeys),
   }
+}
+
+/** Nothing is given up that was not named. */
+function namedIds(ids: string[]): string[] {
+  if (ids.length === 0 || ids.length > maxListed) throw new AppError('invalid', `Name the entries to dismiss by id, at most ${maxListed}`)
+  const wrong = ids.find((id) => !/^\d{1,18}$/.test(id))
+  if (wrong !== undefined) throw new AppError('invalid', `"${wrong.slice(0, 64)}" is no entry's id`)
+  return ids
 }
 
 function laneOf(name: string): LaneName {

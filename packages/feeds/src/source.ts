@@ -3,7 +3,7 @@ import type { Tx } from '@lockstep/database'
 import { connect, type TlsFiles } from '@lockstep/rpc'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
-import type { Reopened } from './dead.ts'
+import type { Dismissed, Reopened } from './dead.ts'
 import { type FeedAppend, type FeedContent, type FeedVerdict, ownContent } from './entry.ts'
 import { entryFromProto, verdictToProto } from './proto.ts'
 import { settleFeed } from './settle.ts'
@@ -26,6 +26,8 @@ export interface FeedOptions {
   onSettle?: (tx: Tx, verdicts: readonly FeedVerdict[], lane: LaneName) => Promise<void>
   /** Notes that dead entries were opened again. */
   onReplay?: (tx: Tx, reopened: readonly Reopened[]) => Promise<void>
+  /** Notes that dead entries were given up. */
+  onDismiss?: (tx: Tx, dismissed: readonly Dismissed[], lane: LaneName) => Promise<void>
 }
 
 /** Opens work in the transaction that makes it true, and rings the lane once that has committed. */

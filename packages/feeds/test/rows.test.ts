@@ -4,6 +4,7 @@ import { createWorld, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import {
   appendFeed,
+  dismissDead,
   duePartitions,
   type FeedVerdict,
   feedCounts,
@@ -181,6 +182,17 @@ test('dead entries are opened again with their tries reset and in their place: t
   expect(entries.map((entry) => [entry.rowId, entry.attempts, entry.body.toString()])).toEqual(
     ['a0', 'a1', 'a2'].map((id) => [id, 0, '{"some":"content"}']),
   )
+})
+
+test('dead entries that are dismissed are gone, of their own lane and those named only', async () => {
+  await append('a', 3)
+  await kill('a', ['1', '2'])
+  const dismiss = (of: Parameters<typeof dismissDead>[1], ids: string[]) => db.system((tx) => dismissDead(tx, of, ids))
+  expect(await dismiss('templates.sync', ['3'])).toEqual([])
+  expect(await dismiss('campaigns.run', ['1'])).toEqual([])
+  expect(await dismiss(lane, ['2'])).toMatchObject([{ id: '2', key: 'a', rowId: 'a1' }])
+  expect((await db.system((tx) => listDead(tx, lane, 10))).map(({ entry }) => entry.id)).toEqual(['1'])
+  expect(await rowIds('a')).toEqual(['a2'])
 })
 
 test('the dead are listed newest first and never more at once than a call can carry', async () => {

@@ -2,6 +2,7 @@ import { connect, type RpcClient } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
+import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { createInFlight, type SendContext } from '@lockstep/sending'
 import {
   type BaseContext,
@@ -32,6 +33,8 @@ export interface Context extends BaseContext, SendContext {
   staleAfterMs: number
   accounts: RpcClient<typeof AccountsDefinition>
   templates: RpcClient<typeof TemplatesDefinition>
+  /** Knows whether what people reply is heard. */
+  gateway: RpcClient<typeof WebhookGatewayDefinition>
   /** Webhook parts wait in the gateway's feed. */
   webhooks: FeedSource
   /** Campaigns with something to do wait in our own. */
@@ -59,6 +62,7 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
       accounts: up.use(connect(AccountsDefinition, addresses.accounts, tls ?? undefined)),
       contacts: up.use(connect(ContactsDefinition, addresses.contacts, tls ?? undefined)),
       templates: up.use(connect(TemplatesDefinition, addresses.templates, tls ?? undefined)),
+      gateway: up.use(connect(WebhookGatewayDefinition, addresses.gateway, tls ?? undefined)),
       webhooks: up.use(remoteFeed(addresses.gateway, tls)),
       feed: localFeed(base),
       preparing: new Map<string, number>(),

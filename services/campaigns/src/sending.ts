@@ -6,11 +6,16 @@ import type { Context } from './context.ts'
 import { findCampaign, moveCampaign, noteApp, noteWaiting } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
 import { waiting } from './db/recipients.ts'
+import { isUnheard, whyUnheard } from './hearing.ts'
 import { campaignQueue } from './queue.ts'
 import { misfitOf } from './values.ts'
 
 /** How long a campaign sends before its lane is given back, so that pause, deploys and other campaigns need not wait longer. */
 const sliceMs = 3_000
+/** With the answer before it and the last claim at its end. */
+const longestSliceMs = sliceMs + 1_000
+/** So soon it is asked again whether replies are heard. */
+const askAgainMs = 1_000
 /** A claimed message is begun within this part of the time after which others take its process for dead. */
 const claimLife = 0.4
 
@@ -23,6 +28,12 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
     await ctx.db.transaction(accountId, (tx) => moveCampaign(tx, id, ['sending'], 'paused', means))
     return null
   }
+  const { waitsFor } = means
+  if (waitsFor !== campaign.reason && (waitsFor || isUnheard(campaign.reason))) {
+    await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, waitsFor))
+    ctx.messaging.publishEvent(events.campaignChanged, { campaignId: id })
+  }
+  if (waitsFor) return askAgainMs * ctx.scale
   // Before the first message of which a status may come from there.
   if (means.appId !== campaign.appId) await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
   const queue = campaignQueue(ctx, campaign, means.template, held)
@@ -43,6 +54,8 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
 interface Means {
   template: SendableTemplate
   route: SendRoute
+  /** Why nothing may be claimed for now: replies are not heard. Empty when they are. */
+  waitsFor: string
   appId: string
 }
 
@@ -65,6 +78,7 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
   const { id: connectionId, phoneNumberId, perMinute, perSecond } = connection
   const accessToken = ctx.secrets.open(connection.sealedToken, secretPlaces.connection(connection.id, connection.accountId))
   return {
+    waitsFor: await whyUnheard(ctx, connection, template.category, longestSliceMs * ctx.scale),
     template: { name: template.name, language: template.language, components },
     route: { connectionId, phoneNumberId, accessToken, perMinute, perSecond, class: 'bulk', category: template.category },
     appId: connection.appId,

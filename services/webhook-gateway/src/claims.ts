@@ -14,7 +14,7 @@ export interface Claims extends AsyncDisposable {
 }
 
 /** Parts are kept for 7 days, and what stands at the door's clock is a little off. */
-const lookBackMs = 9 * 86_400_000
+export const lookBackMs = 9 * 86_400_000
 /** As many numbers and WABAs as one question to accounts may name. */
 const maxKeys = 500
 const retryMs = 1_000

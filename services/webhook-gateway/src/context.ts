@@ -13,6 +13,7 @@ import { createTokens, type Tokens } from '@lockstep/whatsapp'
 import { type Apps, watchApps } from './apps.ts'
 import { type Claims, openClaims } from './claims.ts'
 import type { Config } from './config.ts'
+import { type Numbers, openNumbers } from './numbers.ts'
 
 /** Everything that a door of this service may use. */
 export interface Context extends BaseContext {
@@ -20,6 +21,7 @@ export interface Context extends BaseContext {
   tokens: Tokens
   apps: Apps
   claims: Claims
+  numbers: Numbers
   accounts: RpcClient<typeof AccountsDefinition>
   /** New connections wait in the feed of accounts. */
   connections: FeedSource
@@ -31,8 +33,9 @@ export async function createContext(config: Config, overrides: BaseOverrides = {
   const accounts = up.use(connect(AccountsDefinition, config.accountsAddress, config.tls ?? undefined))
   const connections = up.use(remoteFeed(config.accountsAddress, config.tls))
   const claims = up.use(openClaims({ ...base, accounts }))
+  const numbers = up.use(openNumbers({ ...base, accounts }))
   const secrets = createSecrets(config.encryptionKey)
   const apps = up.use(watchApps({ ...base, accounts, secrets, onGained: claims.claim }))
   const tokens = overrides.tokens ?? createTokens(config.platformKey)
-  return started({ ...base, config, tokens, apps, claims, accounts, connections }, up)
+  return started({ ...base, config, tokens, apps, claims, numbers, accounts, connections }, up)
 }

@@ -1,7 +1,7 @@
 import type { FeedOptions } from '@lockstep/service'
 import { owns } from './app.ts'
 import type { Context } from './context.ts'
-import { partContent, reopenParts, type SettledParts, settleParts } from './db/queries.ts'
+import { dismissParts, partContent, reopenParts, type SettledParts, settleParts } from './db/queries.ts'
 import { countParts } from './metrics.ts'
 
 /** The feed of webhook parts: content stands in the part or its body, and what becomes of an entry is noted on its part. */
@@ -18,6 +18,7 @@ export function partsFeed(ctx: Context): FeedOptions {
       })
     },
     onReplay: reopenParts,
+    onDismiss: dismissParts,
   }
 }
 

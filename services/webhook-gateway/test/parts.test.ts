@@ -136,15 +136,16 @@ test('an outcome is noted on the part when its entry is finished; finishing it a
   expect((await gateway.operator.listParts({}, {})).parts.map((part) => part.outcome)).toEqual(['foreign'])
 })
 
+async function fail(): Promise<void> {
+  await here.world.sql('update webhook_gateway.feed_open set not_before = null')
+  const [entry] = await take('webhooks.message', '1001')
+  const verdict = { $case: 'failure' as const, failure: 'no such row' }
+  await gateway.feed.settle({ lane: 'webhooks.message', verdicts: [{ id: entry!.id, key: '1001', verdict }] }, {})
+}
+const state = async () => (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
+
 test('a part is dead after three failed tries, with the reason, and open again once it is replayed', async () => {
   await send(message('poison'))
-  const fail = async () => {
-    await here.world.sql('update webhook_gateway.feed_open set not_before = null')
-    const [entry] = await take('webhooks.message', '1001')
-    const verdict = { $case: 'failure' as const, failure: 'no such row' }
-    await gateway.feed.settle({ lane: 'webhooks.message', verdicts: [{ id: entry!.id, key: '1001', verdict }] }, {})
-  }
-  const state = async () => (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
   await fail()
   await fail()
   expect(await state()).toEqual([[null, true]])
@@ -158,4 +159,22 @@ test('a part is dead after three failed tries, with the reason, and open again o
   expect(await gateway.feed.replay({ lane: 'webhooks.message' }, {})).toEqual({ replayed: 1 })
   expect(await state()).toEqual([[null, true]])
   expect(await take('webhooks.message', '1001')).toMatchObject([{ attempts: 0 }])
+})
+
+test('a dead part that a person dismisses is gone from the dead, keeps its reason, and has no effect; only those named are', async () => {
+  await send(message('poison'))
+  for (const _ of [1, 2, 3]) await fail()
+  const lane = 'webhooks.message'
+  const [dead] = (await gateway.feed.listDead({ lane }, {})).entries
+  await expect(gateway.feed.dismiss({ lane, ids: [] }, {})).rejects.toMatchObject({ failure: 'invalid' })
+  expect(await gateway.feed.dismiss({ lane: 'webhooks.campaign', ids: [dead!.entry!.id] }, {})).toEqual({ dismissed: 0 })
+  expect(await state()).toEqual([['dead', false]])
+
+  expect(await gateway.feed.dismiss({ lane, ids: [dead!.entry!.id] }, {})).toEqual({ dismissed: 1 })
+  expect(await gateway.feed.dismiss({ lane, ids: [dead!.entry!.id] }, {})).toEqual({ dismissed: 0 })
+  expect(await state()).toEqual([['dismissed', false]])
+  expect((await gateway.feed.listDead({ lane }, {})).entries).toEqual([])
+  expect((await gateway.operator.listParts({ outcome: 'dismissed' }, {})).parts).toMatchObject([{ reason: 'no such row' }])
+  expect((await gateway.operator.countParts({}, {})).counts).toEqual([{ outcome: 'dismissed', field: 'messages', parts: 1, elements: 1 }])
+  expect(await gateway.feed.replay({ lane }, {})).toEqual({ replayed: 0 })
 })

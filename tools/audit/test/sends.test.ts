@@ -1,6 +1,6 @@
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { type ConsistentWorld, consistentWorld, people, wamid } from './consistent-world.ts'
+import { type ConsistentWorld, consistentWorld, number, people, wamid } from './consistent-world.ts'
 import { complaints, testPlanted } from './planted.ts'
 
 // What Meta was asked to send against what the platform knows of it: the attempts, the stops and the limits.
@@ -111,4 +111,61 @@ test('a system at work is never accused: rows that are newer than the log, and a
   for (let round = 0; round < 15; round++) expect(complaints(await world.audit({ only: ['I1', 'I2', 'I3'] }))).toEqual({})
   sending = false
   await sends
+})
+
+/** The second recipient says something to the campaign's number, in a webhook that was answered 200 so long before the claim of their message. */
+async function says({ sql, webhook, ids }: ConsistentWorld, text: string, secondsBefore: number, outcome: string | null): Promise<void> {
+  const said = { from: people[1], timestamp: String(1_764_000_000 - secondsBefore), type: 'text', text: { body: text } }
+  await webhook([{ id: `wamid.${text}.${secondsBefore}`, ...said }], { lane: 'webhooks.message', outcome })
+  const [claim] = await sql<{ at: Date }>('select pg_xact_commit_timestamp(claim_xid::xid) as at from campaigns.attempts where id = 2')
+  const at = new Date(claim!.at.getTime() - secondsBefore * 1_000)
+  await sql(
+    `with body as (update webhook_gateway.webhook_bodies set received_at = $1
+                   where id = (select body_id from webhook_gateway.webhook_parts order by id desc limit 1))
+     update webhook_gateway.webhook_parts set received_at = $1, key = $2, app_id = $3 where id = (select max(id) from webhook_gateway.webhook_parts)`,
+    [at, number, ids.app],
+  )
+}
+
+const consentComplaints = async (world: ConsistentWorld) => complaints(await world.audit({ only: ['I7'] })).I7 ?? []
+
+test.each([null, 'dead', 'unclaimed', 'done'])(
+  'I7 names a marketing message that was claimed more than 30 s after the 200 of a stop whose part is %s, and none that was claimed sooner',
+  async (outcome) => {
+    await using world = await consistentWorld()
+    await says(world, 'STOP', 29, outcome)
+    expect(await consentComplaints(world)).toEqual([])
+    await says(world, 'STOP', 31, outcome)
+    const stop = { kind: 'opt_out', via: 'word', evidence: 'wamid.STOP.31' }
+    expect(await consentComplaints(world)).toMatchObject([{ attempt_id: 2, contact_id: world.ids.contacts[1], ...stop }])
+  },
+)
+
+test('a stop that was taken back before, or whose part belongs to nobody or was given up, accuses nobody', async () => {
+  await using world = await consistentWorld()
+  await says(world, 'STOP', 60, 'foreign')
+  await says(world, 'STOP', 50, 'dismissed')
+  expect(await consentComplaints(world)).toEqual([])
+  await says(world, 'STOP', 40, null)
+  expect(await consentComplaints(world)).toHaveLength(1)
+  await says(world, 'START', 35, null)
+  expect(await consentComplaints(world)).toEqual([])
+})
+
+test('what came before a number was connected counts for it from that moment', async () => {
+  await using world = await consistentWorld()
+  await says(world, 'STOP', 10, 'unclaimed')
+  expect(await consentComplaints(world)).toEqual([])
+  await world.sql(`update accounts.connection_intervals set connected_at = (select pg_xact_commit_timestamp(claim_xid::xid) - interval '1 s'
+    from campaigns.attempts where id = 2) where phone_number_id = '${number}'`)
+  expect(await consentComplaints(world)).toMatchObject([{ attempt_id: 2, kind: 'opt_out', evidence: 'wamid.STOP.10' }])
+})
+
+test('a template whose category is not known counts as marketing', async () => {
+  await using world = await consistentWorld()
+  await says(world, 'STOP', 40, null)
+  await world.log(world.post(2, { template: { name: 'spring', language: 'en_US', category: 'NEWS' } } as never))
+  expect(await consentComplaints(world)).toHaveLength(2)
+  await world.log(world.post(2, { template: { name: 'code', language: 'en_US', category: 'AUTHENTICATION' } }))
+  expect(await consentComplaints(world)).toHaveLength(2)
 })

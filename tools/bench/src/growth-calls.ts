@@ -149,6 +149,10 @@ function ofGateway({ gateway }: Clients, tenant: Tenant, { sizes }: Grown): Grow
       name: `ListParts ${outcome || 'without effect'}`,
       run: parts(outcome),
     })),
+    ...(['long ago', 'just now'] as const).map((when) => ({
+      name: `GetHearing, connected ${when}`,
+      run: () => gateway.getHearing({ ...tenant, connectedAtMs: when === 'just now' ? Date.now() : 1 }, tenant),
+    })),
     { name: 'ClaimParts', run: (i) => gateway.claimParts({ connectionId: grownId('connection', spread(i, sizes.numbers)) }, tenant) },
   ]
 }

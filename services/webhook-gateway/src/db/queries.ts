@@ -1,6 +1,6 @@
 import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
 import { type Database, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
-import type { FeedContent, FeedVerdict, Reopened } from '@lockstep/feeds'
+import type { Dismissed, FeedContent, FeedVerdict, Reopened } from '@lockstep/feeds'
 import type { NewPart, SignedBody } from '../parts.ts'
 import { openEntries } from './entries.ts'
 import { countResults, noteResults } from './results.ts'
@@ -132,5 +132,18 @@ export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promis
   await sql`with changed as (${open(sql`webhook_parts`, sql`and p.received_at = f.created_at`)}),
       kept as (${open(sql`webhook_parts_kept`, sql``)}),
       results as (delete from webhook_part_results r using changed c where r.part_id = c.id and r.received_at = c.received_at)
+    ${countResults(sql`changed`, sql`'dead'`)}`.execute(tx.sql)
+}
+
+/** Parts of dead entries that were given up are `dismissed`; the reason why they were dead stays. */
+export async function dismissParts(tx: Tx, dismissed: readonly Dismissed[]): Promise<void> {
+  const give = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
+    update ${table} p set outcome = 'dismissed', outcome_at = now()
+    from unnest(${dismissed.map((d) => d.rowId)}::bigint[], ${dismissed.map((d) => d.createdAt)}::timestamptz[]) v(part_id, created_at)
+    where p.id = v.part_id and p.outcome = 'dead' ${ofDay}
+    returning p.id, p.received_at, p.app_id, p.lane, p.key, p.outcome, p.field, p.elements`
+  await sql`with changed as (${give(sql`webhook_parts`, sql`and p.received_at = v.created_at`)}),
+      kept as (${give(sql`webhook_parts_kept`, sql``)}),
+      results as (${noteResults(sql`changed`)})
     ${countResults(sql`changed`, sql`'dead'`)}`.execute(tx.sql)
 }

@@ -107,6 +107,16 @@ export interface ReplayResponse {
   replayed: number;
 }
 
+export interface DismissRequest {
+  lane: string;
+  /** From 1 to 1,000. */
+  ids: string[];
+}
+
+export interface DismissResponse {
+  dismissed: number;
+}
+
 function createBaseEntry(): Entry {
   return {
     id: "",
@@ -1486,6 +1496,158 @@ export const ReplayResponse: MessageFns<ReplayResponse> = {
   },
 };
 
+function createBaseDismissRequest(): DismissRequest {
+  return { lane: "", ids: [] };
+}
+
+export const DismissRequest: MessageFns<DismissRequest> = {
+  encode(message: DismissRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
+    }
+    for (const v of message.ids) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DismissRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDismissRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DismissRequest {
+    return {
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: DismissRequest): unknown {
+    const obj: any = {};
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DismissRequest>): DismissRequest {
+    return DismissRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DismissRequest>): DismissRequest {
+    const message = createBaseDismissRequest();
+    message.lane = object.lane ?? "";
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseDismissResponse(): DismissResponse {
+  return { dismissed: 0 };
+}
+
+export const DismissResponse: MessageFns<DismissResponse> = {
+  encode(message: DismissResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dismissed !== 0) {
+      writer.uint32(8).int32(message.dismissed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DismissResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDismissResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.dismissed = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DismissResponse {
+    return { dismissed: isSet(object.dismissed) ? globalThis.Number(object.dismissed) : 0 };
+  },
+
+  toJSON(message: DismissResponse): unknown {
+    const obj: any = {};
+    if (message.dismissed !== 0) {
+      obj.dismissed = Math.round(message.dismissed);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DismissResponse>): DismissResponse {
+    return DismissResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DismissResponse>): DismissResponse {
+    const message = createBaseDismissResponse();
+    message.dismissed = object.dismissed ?? 0;
+    return message;
+  },
+};
+
 /** How work gets from one service's rows to another's worker. Every service that is the producer of a lane serves it. */
 export type FeedDefinition = typeof FeedDefinition;
 export const FeedDefinition = {
@@ -1537,6 +1699,15 @@ export const FeedDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Gives dead entries up for good, by a person's order: what they held has no effect. Each is named. */
+    dismiss: {
+      name: "Dismiss",
+      requestType: DismissRequest as typeof DismissRequest,
+      requestStream: false,
+      responseType: DismissResponse as typeof DismissResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1551,6 +1722,8 @@ export interface FeedServiceImplementation<CallContextExt = {}> {
   listDead(request: ListDeadRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListDeadResponse>>;
   /** Opens dead entries again, with their tries reset. */
   replay(request: ReplayRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ReplayResponse>>;
+  /** Gives dead entries up for good, by a person's order: what they held has no effect. Each is named. */
+  dismiss(request: DismissRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DismissResponse>>;
 }
 
 export interface FeedClient<CallOptionsExt = {}> {
@@ -1564,6 +1737,8 @@ export interface FeedClient<CallOptionsExt = {}> {
   listDead(request: DeepPartial<ListDeadRequest>, options?: CallOptions & CallOptionsExt): Promise<ListDeadResponse>;
   /** Opens dead entries again, with their tries reset. */
   replay(request: DeepPartial<ReplayRequest>, options?: CallOptions & CallOptionsExt): Promise<ReplayResponse>;
+  /** Gives dead entries up for good, by a person's order: what they held has no effect. Each is named. */
+  dismiss(request: DeepPartial<DismissRequest>, options?: CallOptions & CallOptionsExt): Promise<DismissResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

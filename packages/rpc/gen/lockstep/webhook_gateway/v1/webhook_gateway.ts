@@ -16,7 +16,7 @@ export interface CountPartsRequest {
 }
 
 export interface PartCount {
-  /** open, done, dead, kept, foreign, unclaimed, unmatched, over_share, unknown_field or unreadable. */
+  /** open, done, dead, dismissed, kept, foreign, unclaimed, unmatched, over_share, unknown_field or unreadable. */
   outcome: string;
   field: string;
   parts: number;
@@ -78,6 +78,36 @@ export interface ClaimPartsRequest {
 
 export interface ClaimPartsResponse {
   claimed: number;
+}
+
+/** A connection that wants to send, as accounts has it. */
+export interface GetHearingRequest {
+  phoneNumberId: string;
+  appId: string;
+  connectedAtMs: number;
+}
+
+/** A part of the lane webhooks.message, and whose it is. */
+export interface UnheardPart {
+  phoneNumberId: string;
+  /** As a person knows the number; the id where that is not known. */
+  number: string;
+  receivedAtMs: number;
+}
+
+export interface GetHearingResponse {
+  /** The oldest part of the account's numbers that is open or unclaimed; absent when there is none. */
+  oldest:
+    | UnheardPart
+    | undefined;
+  /** The oldest part that is dead, neither replayed nor dismissed; absent when there is none. */
+  dead:
+    | UnheardPart
+    | undefined;
+  /** How many are dead, counted up to 100. */
+  deadParts: number;
+  /** What was received for the connection's number before it was connected is open or unclaimed: it must not send yet. */
+  hasEarlier: boolean;
 }
 
 function createBaseCountPartsRequest(): CountPartsRequest {
@@ -1136,6 +1166,357 @@ export const ClaimPartsResponse: MessageFns<ClaimPartsResponse> = {
   },
 };
 
+function createBaseGetHearingRequest(): GetHearingRequest {
+  return { phoneNumberId: "", appId: "", connectedAtMs: 0 };
+}
+
+export const GetHearingRequest: MessageFns<GetHearingRequest> = {
+  encode(message: GetHearingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.phoneNumberId !== "") {
+      writer.uint32(10).string(message.phoneNumberId);
+    }
+    if (message.appId !== "") {
+      writer.uint32(18).string(message.appId);
+    }
+    if (message.connectedAtMs !== 0) {
+      writer.uint32(24).int64(message.connectedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetHearingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetHearingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.phoneNumberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.appId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.connectedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetHearingRequest {
+    return {
+      phoneNumberId: isSet(object.phoneNumberId)
+        ? globalThis.String(object.phoneNumberId)
+        : isSet(object.phone_number_id)
+        ? globalThis.String(object.phone_number_id)
+        : "",
+      appId: isSet(object.appId)
+        ? globalThis.String(object.appId)
+        : isSet(object.app_id)
+        ? globalThis.String(object.app_id)
+        : "",
+      connectedAtMs: isSet(object.connectedAtMs)
+        ? globalThis.Number(object.connectedAtMs)
+        : isSet(object.connected_at_ms)
+        ? globalThis.Number(object.connected_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: GetHearingRequest): unknown {
+    const obj: any = {};
+    if (message.phoneNumberId !== "") {
+      obj.phoneNumberId = message.phoneNumberId;
+    }
+    if (message.appId !== "") {
+      obj.appId = message.appId;
+    }
+    if (message.connectedAtMs !== 0) {
+      obj.connectedAtMs = Math.round(message.connectedAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetHearingRequest>): GetHearingRequest {
+    return GetHearingRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetHearingRequest>): GetHearingRequest {
+    const message = createBaseGetHearingRequest();
+    message.phoneNumberId = object.phoneNumberId ?? "";
+    message.appId = object.appId ?? "";
+    message.connectedAtMs = object.connectedAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseUnheardPart(): UnheardPart {
+  return { phoneNumberId: "", number: "", receivedAtMs: 0 };
+}
+
+export const UnheardPart: MessageFns<UnheardPart> = {
+  encode(message: UnheardPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.phoneNumberId !== "") {
+      writer.uint32(10).string(message.phoneNumberId);
+    }
+    if (message.number !== "") {
+      writer.uint32(18).string(message.number);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(24).int64(message.receivedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnheardPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnheardPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.phoneNumberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.number = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.receivedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnheardPart {
+    return {
+      phoneNumberId: isSet(object.phoneNumberId)
+        ? globalThis.String(object.phoneNumberId)
+        : isSet(object.phone_number_id)
+        ? globalThis.String(object.phone_number_id)
+        : "",
+      number: isSet(object.number) ? globalThis.String(object.number) : "",
+      receivedAtMs: isSet(object.receivedAtMs)
+        ? globalThis.Number(object.receivedAtMs)
+        : isSet(object.received_at_ms)
+        ? globalThis.Number(object.received_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: UnheardPart): unknown {
+    const obj: any = {};
+    if (message.phoneNumberId !== "") {
+      obj.phoneNumberId = message.phoneNumberId;
+    }
+    if (message.number !== "") {
+      obj.number = message.number;
+    }
+    if (message.receivedAtMs !== 0) {
+      obj.receivedAtMs = Math.round(message.receivedAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UnheardPart>): UnheardPart {
+    return UnheardPart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnheardPart>): UnheardPart {
+    const message = createBaseUnheardPart();
+    message.phoneNumberId = object.phoneNumberId ?? "";
+    message.number = object.number ?? "";
+    message.receivedAtMs = object.receivedAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetHearingResponse(): GetHearingResponse {
+  return { oldest: undefined, dead: undefined, deadParts: 0, hasEarlier: false };
+}
+
+export const GetHearingResponse: MessageFns<GetHearingResponse> = {
+  encode(message: GetHearingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.oldest !== undefined) {
+      UnheardPart.encode(message.oldest, writer.uint32(10).fork()).join();
+    }
+    if (message.dead !== undefined) {
+      UnheardPart.encode(message.dead, writer.uint32(18).fork()).join();
+    }
+    if (message.deadParts !== 0) {
+      writer.uint32(24).int32(message.deadParts);
+    }
+    if (message.hasEarlier !== false) {
+      writer.uint32(32).bool(message.hasEarlier);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetHearingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetHearingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.oldest = UnheardPart.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dead = UnheardPart.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.deadParts = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.hasEarlier = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetHearingResponse {
+    return {
+      oldest: isSet(object.oldest) ? UnheardPart.fromJSON(object.oldest) : undefined,
+      dead: isSet(object.dead) ? UnheardPart.fromJSON(object.dead) : undefined,
+      deadParts: isSet(object.deadParts)
+        ? globalThis.Number(object.deadParts)
+        : isSet(object.dead_parts)
+        ? globalThis.Number(object.dead_parts)
+        : 0,
+      hasEarlier: isSet(object.hasEarlier)
+        ? globalThis.Boolean(object.hasEarlier)
+        : isSet(object.has_earlier)
+        ? globalThis.Boolean(object.has_earlier)
+        : false,
+    };
+  },
+
+  toJSON(message: GetHearingResponse): unknown {
+    const obj: any = {};
+    if (message.oldest !== undefined) {
+      obj.oldest = UnheardPart.toJSON(message.oldest);
+    }
+    if (message.dead !== undefined) {
+      obj.dead = UnheardPart.toJSON(message.dead);
+    }
+    if (message.deadParts !== 0) {
+      obj.deadParts = Math.round(message.deadParts);
+    }
+    if (message.hasEarlier !== false) {
+      obj.hasEarlier = message.hasEarlier;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetHearingResponse>): GetHearingResponse {
+    return GetHearingResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetHearingResponse>): GetHearingResponse {
+    const message = createBaseGetHearingResponse();
+    message.oldest = (object.oldest !== undefined && object.oldest !== null)
+      ? UnheardPart.fromPartial(object.oldest)
+      : undefined;
+    message.dead = (object.dead !== undefined && object.dead !== null)
+      ? UnheardPart.fromPartial(object.dead)
+      : undefined;
+    message.deadParts = object.deadParts ?? 0;
+    message.hasEarlier = object.hasEarlier ?? false;
+    return message;
+  },
+};
+
 /** What became of received webhooks; its feed is lockstep.feed.v1. */
 export type WebhookGatewayDefinition = typeof WebhookGatewayDefinition;
 export const WebhookGatewayDefinition = {
@@ -1178,6 +1559,15 @@ export const WebhookGatewayDefinition = {
       responseStream: false,
       options: {},
     },
+    /** How far what came for the account's numbers has been heard, and whether one of its numbers may send already. */
+    getHearing: {
+      name: "GetHearing",
+      requestType: GetHearingRequest as typeof GetHearingRequest,
+      requestStream: false,
+      responseType: GetHearingResponse as typeof GetHearingResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1199,6 +1589,11 @@ export interface WebhookGatewayServiceImplementation<CallContextExt = {}> {
     request: ClaimPartsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ClaimPartsResponse>>;
+  /** How far what came for the account's numbers has been heard, and whether one of its numbers may send already. */
+  getHearing(
+    request: GetHearingRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetHearingResponse>>;
 }
 
 export interface WebhookGatewayClient<CallOptionsExt = {}> {
@@ -1219,6 +1614,11 @@ export interface WebhookGatewayClient<CallOptionsExt = {}> {
     request: DeepPartial<ClaimPartsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ClaimPartsResponse>;
+  /** How far what came for the account's numbers has been heard, and whether one of its numbers may send already. */
+  getHearing(
+    request: DeepPartial<GetHearingRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetHearingResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {
