@@ -1,5 +1,6 @@
 export * from './events.ts'
 export * from './failures.ts'
+export * from './life.ts'
 export * from './locks.ts'
 export * from './payloads.ts'
 export * from './rate-limits.ts'

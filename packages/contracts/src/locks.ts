@@ -134,9 +134,33 @@ export type LockName = keyof typeof locks
 /** A holder renews at a third of the TTL, so that two lost renewals still leave time. */
 export const renewEveryMs = (ttlMs: number): number => Math.floor(ttlMs / 3)
 
-/** Every process keeps `instance:{id}` alive; a lock whose owner's instance key is gone may be taken over. */
+/**
+ * How processes know of each other's death (docs/decisions/0043). Every process keeps `instance:{id}` alive; a lock whose owner's
+ * instance key is gone may be taken over.
+ */
 export const instances = {
   key: (instanceId: string) => `instance:${instanceId}`,
   ttlMs: seconds(15),
-  renewEveryMs: seconds(5),
+  renewEveryMs: seconds(1),
+  /** A sorted set: when each process last renewed its key, in ms of Redis' clock. */
+  listKey: 'instances',
+  /** A set: the deliveries that a process holds, by the subject that answers each. */
+  deliveriesKey: (instanceId: string) => `deliveries:${instanceId}`,
+  /** Tells a process that lives after all that it was declared dead. */
+  deadKey: (instanceId: string) => `dead:${instanceId}`,
+  /** Deliveries and word of a death are kept so long: longer than any delivery waits for its answer. */
+  noteTtlMs: minutes(1),
+  /** A process that was silent in Redis for so long is asked for over NATS. */
+  askAfterMs: 1_400,
+  /** One that was silent for so long, and whose connection to NATS is gone, is dead. */
+  silentMs: seconds(2),
+  /** Its connection must be gone at two questions that are so far apart. */
+  confirmMs: seconds(1),
+  /** A process that is connected but stopped is dead when it has answered no question for so long and its key has run out. */
+  unansweredMs: seconds(10),
+  /** The part of these times in which a process itself believes that it is not taken for dead. */
+  usable: 0.9,
 } as const
+
+/** The subject on which a process answers whether it is alive. */
+export const aliveSubject = (instanceId: string): string => `alive.${instanceId}`

@@ -30,6 +30,8 @@ export interface HeldPartitions {
   look(partition: number): void
   /** The partitions to take from now, which count as looked at from here on. */
   toLook(): number[]
+  /** Some wait to be taken from until it is certain that this process was not taken for dead. */
+  isInDoubt(): boolean
   begin(run: Run): void
   end(run: Run): void
   /** Nothing was due in it. */
@@ -98,6 +100,7 @@ export function openHeldPartitions(scale: number): HeldPartitions {
       }
       return ready
     },
+    isInDoubt: () => [...held.values()].some(({ look, partition: { lease } }) => look && !lease.isHeld() && !lease.signal.aborted),
     begin(run) {
       for (const number of run.partitions) at(number, (it) => it.runs.add(run))
     },

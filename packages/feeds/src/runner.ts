@@ -25,6 +25,8 @@ const heldBack = counter('lockstep_lane_held_back_total', 'Runs and takes put of
 const runSize = histogram('lockstep_lane_run_entries', 'Entries handled together', '1')
 const runSeconds = histogram('lockstep_lane_run_seconds', 'Duration of a run: handling and settling', 's')
 
+/** How often it is looked whether partitions are certainly this worker's. */
+const doubtMs = 50
 const holdBackMs = 2_000
 /** After a set of many accounts was held back, each account's entries are a set of their own for so long. */
 const isolationMs = 10_000
@@ -76,7 +78,10 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
 
   async function take(): Promise<void> {
     const partitions = held.toLook()
-    if (partitions.length === 0) return
+    if (partitions.length === 0) {
+      if (held.isInDoubt()) timer = setTimeout(pump, doubtMs)
+      return
+    }
     taking = true
     lastTakeAt = performance.now()
     try {

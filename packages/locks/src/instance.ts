@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { instances } from '@lockstep/contracts'
+import { instances, type Life } from '@lockstep/contracts'
+import { openLife } from './life.ts'
 import { type Redis, untilReady, type Warn } from './redis.ts'
 
 /** What is held by this process and ends with its instance key. */
@@ -15,6 +16,7 @@ export interface Instance extends AsyncDisposable {
   readonly key: string
   readonly ttlMs: number
   readonly held: Set<Losable>
+  readonly life: Life
   /** Moves when the key was found gone: what was acquired under an earlier epoch may be another's by now. */
   epoch(): number
   /** Until when, on the monotonic clock, others leave our locks alone. */
@@ -30,6 +32,7 @@ export async function keepInstance(redis: Redis, instanceId: string, scale: numb
   const key = instances.key(id)
   const ttlMs = Math.round(instances.ttlMs * scale)
   const held = new Set<Losable>()
+  const life = openLife(redis, id, scale)
   const expiry = { at: Number.NEGATIVE_INFINITY, timer: undefined as NodeJS.Timeout | undefined }
   let epoch = 0
   let next: NodeJS.Timeout | undefined
@@ -61,7 +64,7 @@ export async function keepInstance(redis: Redis, instanceId: string, scale: numb
     let inMs = instances.renewEveryMs * scale
     try {
       const askedAt = performance.now()
-      confirm(askedAt, (await redis.set(key, '1', 'PX', ttlMs, 'GET')) !== null)
+      confirm(askedAt, await life.renew(ttlMs))
     } catch {
       inMs /= 5 // the connection itself reports what is wrong
     }
@@ -80,6 +83,7 @@ export async function keepInstance(redis: Redis, instanceId: string, scale: numb
     key,
     ttlMs,
     held,
+    life,
     epoch: () => epoch,
     deadline: () => expiry.at,
     wasGone: (askedAt) => confirm(askedAt, false),
@@ -88,7 +92,7 @@ export async function keepInstance(redis: Redis, instanceId: string, scale: numb
       redis.off('ready', beat)
       clearTimeout(next)
       clearTimeout(expiry.timer)
-      await redis.del(key).catch(() => undefined) // without it the key goes by itself
+      await life.close()
     },
   }
 }

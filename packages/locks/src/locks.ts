@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
+import { AppError, type Life, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
 import { isLockBusy, type LockKey, lockBusy, lockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
 import { HeldLock, type Lock, type LockHome } from './lock.ts'
@@ -17,6 +17,8 @@ export interface HoldOptions {
 export interface Locks extends AsyncDisposable {
   /** The given id and a random part, so that a restarted process is another instance. */
   readonly instanceId: string
+  /** How others know whether this process lives, and it of them; for packages/messaging. */
+  readonly life: Life
   /** Acquires a lock. Throws AppError `busy`: see `isLockBusy` and `isLockUnavailable`. */
   hold(name: LockName, id: string, options?: HoldOptions): Promise<Lock>
   /** Acquires a lock, or gives null at once when another holds it. Throws AppError `busy` only when Redis is away. */
@@ -102,6 +104,7 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
 
   return {
     instanceId: instance.id,
+    life: instance.life,
     hold: (name, id, options) => holdAll([{ name, id }], options),
     holdAll,
     async tryHold(name, id) {

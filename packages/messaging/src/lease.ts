@@ -6,14 +6,21 @@ import type { Link } from './link.ts'
 export interface Lease {
   /** Aborts when the lease is lost: the message is being given to another worker, or this one is shutting down. */
   readonly signal: AbortSignal
-  /** Asks the clock instead of a timer, which a blocked event loop holds back. */
+  /**
+   * Asks the clock instead of a timer, which a blocked event loop holds back. Also false while this process can't know whether it
+   * was taken for dead; the signal tells when it was.
+   */
   isHeld(): boolean
 }
 
 /** A lease with the means to keep it and to end it; for the runner only. */
 export interface OwnLease extends Lease, Disposable {
-  /** Ends the lease with a last word to the server; false when it was lost, and then nothing is sent. */
+  /**
+   * Ends the lease with a last word to the server; false when it was lost, and then nothing is sent. While it is in doubt whether
+   * the delivery is another's by now, the word waits; `answered` resolves when it was sent or has become pointless.
+   */
   answer(payload: string): boolean
+  answered: Promise<unknown>
   /** Gives the lease up without a word. */
   lose(reason: string): void
 }
@@ -34,13 +41,14 @@ export function nak(delayMs = 0): string {
  * The server takes a late answer for a timely one and gives out the next message on it. So the lease counts from the sending
  * of the last sign that the server confirmed, and whoever lost it sends nothing more: no ack, no nak, no sign of life.
  */
-export function holdLease({ nc, settings, isConnected }: Link, msg: Msg, since: number): OwnLease {
+export function holdLease({ nc, settings, life, isConnected }: Link, msg: Msg, since: number): OwnLease {
   const holdMs = settings.ackWaitMs - settings.leaseMarginMs
   const lost = new AbortController()
   let heldSince = since
   let ended = false
 
-  const isHeld = () => {
+  const isCertain = () => !life || life.certainForMs() > 0
+  const isOpen = () => {
     if (!ended && performance.now() - heldSince >= holdMs) lose('no sign of life reached the server in time')
     return !ended
   }
@@ -53,31 +61,46 @@ export function holdLease({ nc, settings, isConnected }: Link, msg: Msg, since: 
     ended = true
     clearInterval(heartbeat)
     clearTimeout(deadline)
+    death?.[Symbol.dispose]()
+    life?.removeDelivery(msg.reply!)
   }
   const renew = async () => {
+    if (!isCertain()) await life!.certain()
     const sentAt = performance.now()
-    if (!isHeld()) return
+    if (!isOpen()) return
     await nc.request(msg.reply!, working, { timeout: settings.heartbeatMs })
     heldSince = Math.max(heldSince, sentAt)
   }
   const watch = (): NodeJS.Timeout => {
     const left = heldSince + holdMs - performance.now()
     return setTimeout(() => {
-      if (isHeld()) deadline = watch()
+      if (isOpen()) deadline = watch()
     }, left)
   }
   const heartbeat = setInterval(() => renew().catch(() => undefined), settings.heartbeatMs) // one unconfirmed sign is no loss yet
   let deadline = watch()
+  const death = life?.onLost(lose)
+  life?.addDelivery(msg.reply!)
+  const send = (payload: string) => {
+    if (!isOpen() || !isConnected()) return false
+    end()
+    return msg.respond(payload)
+  }
 
   return {
     signal: lost.signal,
-    isHeld,
+    isHeld: () => isOpen() && isCertain(),
     lose,
+    answered: Promise.resolve(),
     answer(payload) {
-      if (!isHeld() || !isConnected()) return false
-      end()
-      return msg.respond(payload)
+      if (isCertain()) return send(payload)
+      if (!isOpen()) return false
+      this.answered = Promise.race([life!.certain().then(() => send(payload)), lostOf(lost.signal)])
+      return true
     },
     [Symbol.dispose]: end,
   }
 }
+
+const lostOf = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

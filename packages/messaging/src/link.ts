@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { laneSettings } from '@lockstep/contracts'
+import { type Life, laneSettings } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
@@ -13,6 +13,7 @@ export interface Link extends AsyncDisposable {
   /** {@link laneSettings} with every duration but the debounce scaled. */
   settings: Record<keyof typeof laneSettings, number>
   scale: number
+  life?: Life | undefined
   isConnected(): boolean
   /** Calls `fn` after each reconnect, when the streams exist again; a reconnect may be to an empty server. */
   onReconnect(fn: () => void): Disposable
@@ -30,12 +31,14 @@ export interface LinkOptions {
   replicas?: number
   /** Multiplies every time-out and interval; tests make it small. */
   scale?: number
+  /** How other processes know that this one lives; without it what it holds when it dies waits for `ack_wait`. */
+  life?: Life
   /** Gives up waiting for the server. */
   signal?: AbortSignal
 }
 
 /** Connects and creates the streams; waits for a server that is not there yet until `signal` aborts. */
-export async function openLink({ url, name, log, replicas = 1, scale = 1, signal }: LinkOptions): Promise<Link> {
+export async function openLink({ url, name, log, replicas = 1, scale = 1, life, signal }: LinkOptions): Promise<Link> {
   await using up = new AsyncDisposableStack()
   const nc = await insist(log, 'NATS', signal, () => connect(connectionOptions(url, name)))
   up.defer(() => close(nc))
@@ -50,7 +53,7 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, signal
     return repairing
   }
   const listeners = new Set<() => void>()
-  const watch = watchStatus(nc, log, async () => {
+  const watch = watchStatus(nc, log, life, async () => {
     await repairStreams().catch((err) => log.warn({ err }, 'streams could not be checked after a reconnect'))
     for (const listener of listeners) listener()
   })
@@ -60,6 +63,7 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, signal
     jsm,
     log,
     scale,
+    life,
     settings: scaled(scale),
     isConnected: () => watch.connected && !nc.isClosed(),
     onReconnect(fn) {
@@ -111,12 +115,15 @@ async function insist<T>(log: Logger, what: string, signal: AbortSignal | undefi
   }
 }
 
-function watchStatus(nc: NatsConnection, log: Logger, onReconnect: () => void): { connected: boolean } {
+function watchStatus(nc: NatsConnection, log: Logger, life: Life | undefined, onReconnect: () => void): { connected: boolean } {
   const state = { connected: true }
   const watch = async () => {
     for await (const { type } of nc.status()) {
       if (type === 'disconnect') log.warn('NATS connection lost; reconnecting')
-      if (type === 'disconnect' || type === 'close') state.connected = false
+      if (type === 'disconnect' || type === 'close') {
+        state.connected = false
+        life?.disconnected()
+      }
       if (type !== 'reconnect') continue
       state.connected = true
       log.info('NATS connection is back')

@@ -3,6 +3,7 @@ import { openDoorbells } from './doorbell.ts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
 import { consumeLane, type LaneConsumerOptions, type LaneListener } from './lane-consumer.ts'
 import { type LinkOptions, openLink } from './link.ts'
+import { watchLives } from './lives.ts'
 
 export type MessagingOptions = LinkOptions
 
@@ -33,6 +34,7 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
   await using up = new AsyncDisposableStack()
   const link = up.use(await openLink(options))
   const doorbells = up.use(openDoorbells(link))
+  if (options.life) up.use(await watchLives(link, options.life))
   const open = up.move()
   return {
     ring: (lane, key) => doorbells.ring(lane, partitionOf(lane, key)),

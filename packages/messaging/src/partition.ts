@@ -103,7 +103,10 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
   const { consumer, number } = state
   const { link, lane, leases, listener, stopping } = consumer
   using lease = holdLease(link, msg, since)
-  if (stopping.aborted) return void lease.answer(nak()) // nothing was begun, another worker may have it at once
+  if (stopping.aborted) {
+    lease.answer(nak()) // nothing was begun, another worker may have it at once
+    return void (await lease.answered)
+  }
   const released = Promise.withResolvers<void>()
   lease.signal.addEventListener('abort', () => released.resolve())
   leases.add(lease)
@@ -121,6 +124,7 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
   })
   await released.promise
   state.isHeld = false
+  await lease.answered
   leases.delete(lease)
   if (!lease.signal.aborted) return
   counted.leaseLost(1, { lane })

@@ -54,7 +54,10 @@ export async function createBaseContext(config: BaseConfig, entities: Entities, 
   const locks = overrides.locks ?? up.use(await createLocks({ redis, instanceId, scale, onWarn: (message) => log.warn(message) }))
   const limiter = overrides.limiter ?? createLimiter({ redis, scale })
   const messaging = up.use(
-    await openMessagingSoon({ url: config.natsUrl, name: instanceId, replicas: config.streamReplicas, scale, log }, natsPatienceMs),
+    await openMessagingSoon(
+      { url: config.natsUrl, name: instanceId, replicas: config.streamReplicas, scale, log, life: locks.life },
+      natsPatienceMs,
+    ),
   )
   const guards = { db, locks, limiter, messaging }
   const opened = up.move()

@@ -13,10 +13,12 @@ import { reconnect } from './reconnect.ts'
 import { rolling } from './rolling.ts'
 import { slow } from './slow.ts'
 import { statusStorm } from './status-storm.ts'
+import { takeover } from './takeover.ts'
 import { wide } from './wide.ts'
 
 export const faultScenarios: readonly FaultScenario[] = [
   killCampaigns,
+  takeover,
   killOthers,
   freeze,
   rolling,
