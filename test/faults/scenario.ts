@@ -46,11 +46,11 @@ export async function untilAtLeast(read: () => Promise<number>, mark: number, ti
   }, timeoutMs)
 }
 
-/** Waits until attempts hang between their claim and their outcome. */
-export async function untilHanging(run: FaultRun, campaignId: string): Promise<void> {
-  const hanging = `select from campaigns.attempts
-    where campaign_id = $1 and outcome = 'sending' and claimed_at < clock_timestamp() - interval '300 milliseconds'`
-  await until(async () => (await run.stack.world.sql(hanging, [campaignId])).length > 0, 30_000)
+/** Waits until attempts that were claimed after a time hang between their claim and their outcome. */
+export async function untilHanging(run: FaultRun, campaignId: string, claimedAfter = '-infinity'): Promise<void> {
+  const hanging = `select from campaigns.attempts where campaign_id = $1 and outcome = 'sending'
+    and claimed_at > $2::timestamptz and claimed_at < clock_timestamp() - interval '300 milliseconds'`
+  await until(async () => (await run.stack.world.sql(hanging, [campaignId, claimedAfter])).length > 0, 30_000)
 }
 
 /** Carries an order out, however often the service has to be asked; a conflict means that it is in no state for it. */

@@ -32,7 +32,7 @@ export async function keepInstance(redis: Redis, instanceId: string, scale: numb
   const key = instances.key(id)
   const ttlMs = Math.round(instances.ttlMs * scale)
   const held = new Set<Losable>()
-  const life = openLife(redis, id, scale)
+  const life = openLife(redis, id, scale, () => void beat())
   const expiry = { at: Number.NEGATIVE_INFINITY, timer: undefined as NodeJS.Timeout | undefined }
   let epoch = 0
   let next: NodeJS.Timeout | undefined

@@ -33,8 +33,8 @@ redis.call('SET', KEYS[4], now, 'PX', ARGV[3])
 return deliveries
 `)
 
-/** The life of a process that has this id from now on. */
-export function openLife(redis: Redis, id: string, scale: number): OwnLife {
+/** The life of a process that has this id from now on; `renewSoon` has its key renewed at once. */
+export function openLife(redis: Redis, id: string, scale: number, renewSoon: () => void): OwnLife {
   const { usable } = instances
   const noteTtlMs = Math.round(instances.noteTtlMs * scale)
   const keysOf = (of: string) => [instances.key(of), instances.listKey, instances.deliveriesKey(of), instances.deadKey(of)]
@@ -74,6 +74,7 @@ export function openLife(redis: Redis, id: string, scale: number): OwnLife {
     follow(fn) {
       isFollowed = true
       followers.add(fn)
+      renewSoon()
       return { [Symbol.dispose]: () => void followers.delete(fn) }
     },
     answered(sentAt) {

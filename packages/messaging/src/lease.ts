@@ -16,8 +16,8 @@ export interface Lease {
 /** A lease with the means to keep it and to end it; for the runner only. */
 export interface OwnLease extends Lease, Disposable {
   /**
-   * Ends the lease with a last word to the server; false when it was lost, and then nothing is sent. While it is in doubt whether
-   * the delivery is another's by now, the word waits; `answered` resolves when it was sent or has become pointless.
+   * Ends the lease with a last word to the server; false when it was lost, and then nothing is sent. While this process can't know
+   * whether the delivery is another's by now, the word waits; `answered` resolves when it was sent, or never will be.
    */
   answer(payload: string): boolean
   answered: Promise<unknown>

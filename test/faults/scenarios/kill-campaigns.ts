@@ -3,36 +3,57 @@ import { defaultSendConcurrency } from '../../../services/campaigns/src/config.t
 import type { FaultRun } from '../run.ts'
 import { type FaultScenario, marks, untilAccepted, untilAtLeast, untilHanging } from '../scenario.ts'
 
-/** Where in the way of a message the process is killed. */
-const moments: ((run: FaultRun, campaignId: string) => Promise<void>)[] = [
-  async function betweenClaimAndPost(run, campaignId) {
+/**
+ * Where in the way of a message the process is killed. Each goes by attempts that were claimed after the kill before it, and
+ * answers when its own was: what that one left behind was never written, and no status resolves it.
+ */
+const moments: ((run: FaultRun, campaignId: string, claimedAfter: string) => Promise<string>)[] = [
+  async function betweenClaimAndPost(run, campaignId, claimedAfter) {
+    let killedAt = claimedAfter
     await run.freeze('contacts', async () => {
-      await untilHanging(run, campaignId)
+      await untilHanging(run, campaignId, claimedAfter)
       await run.kill('campaigns')
+      killedAt = await databaseTime(run)
     })
     await run.restart('campaigns')
+    return killedAt
   },
-  async function betweenPostAndOutcome(run, campaignId) {
-    const { client } = run.stack.simulator
+  async function betweenPostAndOutcome(run, campaignId, claimedAfter) {
+    const { simulator, world } = run.stack
     run.note('Meta accepts and does not answer')
-    await client.setSettings({ webhooks: { paused: true }, faults: { next: [{ kind: 'hang', count: 20 }] } })
-    await untilHanging(run, campaignId)
-    const unknown = async () => (await run.stack.campaign(run.tenant, campaignId)).statistics!.unknown
+    await simulator.client.setSettings({ webhooks: { paused: true }, faults: { next: [{ kind: 'hang', count: 20 }] } })
+    await untilHanging(run, campaignId, claimedAfter)
+    const unknown = async () => {
+      const found = await world.sql(
+        `select from campaigns.attempts where campaign_id = $1 and outcome = 'unknown' and claimed_at > $2::timestamptz`,
+        [campaignId, claimedAfter],
+      )
+      return found.length
+    }
     const before = await unknown()
-    await run.killAndRestart('campaigns')
+    await run.kill('campaigns')
+    const killedAt = await databaseTime(run)
+    await run.restart('campaigns')
     let most = await untilAtLeast(unknown, before + 1) // others that were under way follow
-    await client.setSettings({ webhooks: { paused: false }, faults: { next: [] } })
+    await simulator.client.setSettings({ webhooks: { paused: false }, faults: { next: [] } })
     await until(async () => {
       const left = await unknown()
       most = Math.max(most, left)
       return left < most
     })
     run.tally.unknownsResolved += most - (await unknown())
+    return killedAt
   },
   async function anywhere(run) {
     await run.killAndRestart('campaigns')
+    return databaseTime(run)
   },
 ]
+
+async function databaseTime({ stack }: FaultRun): Promise<string> {
+  const [row] = await stack.world.sql<{ now: string }>('select clock_timestamp()::text as now')
+  return row!.now
+}
 
 export const killCampaigns: FaultScenario = {
   name: 'kill-campaigns',
@@ -42,9 +63,10 @@ export const killCampaigns: FaultScenario = {
     const total = size === 'full' ? 2_000 : 500
     const { id } = await run.startCampaign(total)
     const kills = size === 'full' ? moments : moments.slice(0, 2)
+    let killedAt = '-infinity'
     for (const [i, mark] of marks(run, kills.length, total).entries()) {
       await untilAccepted(run, id, mark, total)
-      await kills[i]!(run, id)
+      killedAt = await kills[i]!(run, id, killedAt)
     }
     await run.finish(id)
     await orderUnknown(run, id, total)
