@@ -1,5 +1,6 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import type { Attempt } from '@lockstep/sending'
+import { reachByIndex } from './plans.ts'
 
 /** Where an attempt stands: of its primary key. */
 export interface AttemptKey {
@@ -35,6 +36,18 @@ export async function writeAttempts(tx: Tx, attempts: StoredAttempt[]): Promise<
                 ${times(attempts, (a) => a.failedAt)}::timestamptz[], ${attempts.map((a) => a.code)}::int[], ${attempts.map((a) => a.words)}::text[])
          v(campaign_id, id, outcome, wamid, accepted_at, sent_at, delivered_at, read_at, failed_at, code, words)
     where a.campaign_id = v.campaign_id and a.id = v.id`.execute(tx.sql)
+}
+
+/** The contact of each attempt's recipient, by the attempt. */
+export async function contactsOf(tx: Tx, keys: readonly AttemptKey[]): Promise<Map<string, string>> {
+  await reachByIndex(tx)
+  const rows = await query<{ attemptId: string; contactId: string }>(
+    tx,
+    sql`select a.id::text as "attemptId", r.contact_id as "contactId"
+        from ${keyTable(keys)} join attempts a on a.campaign_id = v.campaign_id and a.id = v.id
+          join recipients r on r.campaign_id = a.campaign_id and r.id = a.recipient_id`,
+  )
+  return new Map(rows.map((row) => [row.attemptId, row.contactId]))
 }
 
 /** Attempts of a campaign that wait for an outcome since before a moment: their process died between claim and answer. */
