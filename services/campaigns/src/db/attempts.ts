@@ -1,6 +1,5 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import type { Attempt } from '@lockstep/sending'
-import { reachByIndex } from './plans.ts'
 
 /** Where an attempt stands: of its primary key. */
 export interface AttemptKey {
@@ -40,7 +39,6 @@ export async function writeAttempts(tx: Tx, attempts: StoredAttempt[]): Promise<
 
 /** The contact of each attempt's recipient, by the attempt. */
 export async function contactsOf(tx: Tx, keys: readonly AttemptKey[]): Promise<Map<string, string>> {
-  await reachByIndex(tx)
   const rows = await query<{ attemptId: string; contactId: string }>(
     tx,
     sql`select a.id::text as "attemptId", r.contact_id as "contactId"
