@@ -116,7 +116,7 @@ export const lanes = {
     producer: 'campaigns',
     consumer: 'contacts',
     key: 'account id',
-    work: 'what sending taught about people: wa_id, user_id, opt-out by error 131050',
+    work: 'what sending taught about people: wa_id, user_id',
   },
   'templates.sync': {
     stream: 'DEFAULT',

@@ -17,13 +17,15 @@ export interface GraphErrorRow {
   words: string
   /** True when the recipient told WhatsApp to stop marketing: to be written to the consent ledger. */
   optOut?: boolean
+  /** True when the recipient is on the block list of the number: to be written to the consent ledger. */
+  blocked?: boolean
   /** Sending again sooner makes Meta block for longer. */
   noRetryBeforeMs?: number
   /** How long to wait when the answer names no time. */
   retryAfterMs?: number
 }
 
-type RowOptions = Pick<GraphErrorRow, 'optOut' | 'noRetryBeforeMs' | 'retryAfterMs'>
+type RowOptions = Pick<GraphErrorRow, 'optOut' | 'blocked' | 'noRetryBeforeMs' | 'retryAfterMs'>
 
 const throttle = (words: string, scope: GraphErrorScope = 'connection', options: RowOptions = {}): GraphErrorRow => ({
   class: 'throttle',
@@ -134,7 +136,9 @@ export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
     'recipient',
   ),
   131021: rejected('The recipient is the sending number itself. Choose another recipient.', 'recipient'),
-  130403: rejected('This person has blocked your number. Do not write to them.', 'recipient'),
+  130403: rejected('You have blocked this person in WhatsApp. Unblock them there before you write to them.', 'recipient', {
+    blocked: true,
+  }),
   130497: rejected('Your account may not write to people in this country. Leave them out.', 'recipient'),
   131062: rejected('This message can not go to a user id. Write to the phone number instead.', 'recipient'),
   137000: rejected("The person's WhatsApp identity has changed. Verify who they are before you send again.", 'recipient'),
@@ -206,6 +210,15 @@ export function classifyGraphError(code: unknown, httpStatus?: number, subcode?:
   const number = codeOf(code)
   const row = number === null ? undefined : rowOf(number, codeOf(subcode))
   return { code: number, ...(row ?? byStatus(number, httpStatus)) }
+}
+
+/** Which of these codes say that the recipient may not be written to any more, each once. */
+export function refusalCodes(codes: readonly (number | null | undefined)[]): number[] {
+  return [...new Set(codes)].flatMap((code) => {
+    if (code == null) return []
+    const { optOut, blocked } = classifyGraphError(code)
+    return optOut || blocked ? [code] : []
+  })
 }
 
 function rowOf(code: number, subcode: number | null): GraphErrorRow | undefined {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { AppError } from '@lockstep/contracts'
 import { expect, test } from 'vitest'
-import { classifyGraphError, createGraphClient, graphErrors } from '../src/index.ts'
+import { classifyGraphError, createGraphClient, graphErrors, refusalCodes } from '../src/index.ts'
 import { answerJson, startGraph } from './graph-server.ts'
 
 const pages = JSON.parse(readFileSync(new URL('fixtures/template-pages.json', import.meta.url), 'utf8')) as unknown[]
@@ -56,6 +56,12 @@ test('a number is read with its limit and quality', async () => {
     throughput: 'STANDARD',
     messagingLimit: 'TIER_2K',
   })
+})
+
+test('130403 is a block, and of all codes only these two say that somebody may not be written to', () => {
+  expect(classifyGraphError(130403)).toMatchObject({ class: 'rejected', blocked: true })
+  expect(refusalCodes([131000, 131050, null, undefined, 131050, 130403])).toEqual([131050, 130403])
+  expect(refusalCodes(Object.keys(graphErrors).map(Number))).toEqual([130403, 131050])
 })
 
 test('131050 is an opt-out, 131049 forbids another try within 24 hours', () => {

@@ -1,6 +1,6 @@
 import type { AccountEvent, App, Connection } from '@lockstep/rpc/gen/accounts'
 import type { Campaign, Recipient } from '@lockstep/rpc/gen/campaigns'
-import type { Contact, Import } from '@lockstep/rpc/gen/contacts'
+import type { ConsentRules, Contact, Import } from '@lockstep/rpc/gen/contacts'
 import type { Conversation, Message } from '@lockstep/rpc/gen/conversations'
 import type { SyncRun, Template } from '@lockstep/rpc/gen/templates'
 
@@ -38,6 +38,8 @@ export const accountEventToJson = (event: AccountEvent) => ({
   occurred_at: time(event.occurredAtMs),
   received_at: time(event.receivedAtMs),
 })
+
+export const consentRulesToJson = (rules: ConsentRules) => ({ utility_after_stop: rules.utilityAfterStop })
 
 export const syncToJson = (run: SyncRun) => ({
   id: run.id,

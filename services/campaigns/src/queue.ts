@@ -7,6 +7,7 @@ import type { Campaign } from './db/entities.ts'
 import { type Claimed, claimRecipients, recipientsOfContacts, waiting } from './db/recipients.ts'
 import { addStatistics } from './db/statistics.ts'
 import { changesOf, recordChanges } from './recording.ts'
+import { refusedBy, tellRefusals } from './refusals.ts'
 import { moved } from './statistics.ts'
 
 /** Recipients that one look at the queue counts, at most: it is looked at again when they are claimed. */
@@ -33,6 +34,10 @@ export function campaignQueue(ctx: Context, campaign: Campaign, template: Sendab
     others: (contactIds) => ctx.db.transaction(accountId, (tx) => recipientsOfContacts(tx, id, contactIds)),
     compose: ({ values }, to, token) => buildTemplateMessage({ template, to, values, token }),
     async write(outcomes) {
+      await tellRefusals(
+        ctx,
+        outcomes.flatMap(({ attemptId, change }) => refusedBy({ accountId, campaignId: id, attemptId }, [change.code], change.at)),
+      )
       await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, id, outcomes)))
     },
   }

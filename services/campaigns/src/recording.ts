@@ -88,12 +88,11 @@ function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipient
 
 /** What contacts learn from news of attempts. */
 async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (attemptId: string) => string | undefined): Promise<void> {
-  const entries = news.flatMap(({ accountId, attemptId, change, learned }) => {
+  const entries = news.flatMap(({ accountId, attemptId, learned }) => {
     const contactId = contactOf(attemptId)
-    const body = learned ?? optedOut(change)
-    if (!contactId || !body) return []
+    if (!contactId || !learned) return []
     const entry = { lane: 'contacts.learn', key: accountId, kind: 'learned', accountId } as const
-    return { ...entry, body: { ...body, contactId } satisfies Learned }
+    return { ...entry, body: { ...learned, contactId } satisfies Learned }
   })
   await feed(ctx, tx, ...entries)
 }
@@ -118,11 +117,6 @@ async function moveCampaigns(ctx: Context, tx: Tx, news: CampaignChange[], again
     await moveCampaign(tx, campaignId, ['completed'], 'sending')
     await feed(ctx, tx, { lane: 'campaigns.run', key: campaignId, kind: 'queued again', accountId: accounts.get(campaignId)! })
   }
-}
-
-/** The person told WhatsApp to stop marketing: Meta says so with the failure (error 131050, meta-cloud-api.md §6). */
-function optedOut(change: Change): Omit<Learned, 'contactId'> | null {
-  return change.code != null && classifyGraphError(change.code).optOut ? { stoppedAtMs: change.at.getTime() } : null
 }
 
 function stopWords(change: Change): string | null {

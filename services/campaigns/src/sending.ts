@@ -2,10 +2,10 @@ import { events, secretPlaces } from '@lockstep/contracts'
 import { type SendRoute, sendSlice as sendMessages } from '@lockstep/sending'
 import { holdFenced } from '@lockstep/service'
 import type { SendableTemplate } from '@lockstep/whatsapp'
+import { complete } from './completing.ts'
 import type { Context } from './context.ts'
-import { findCampaign, moveCampaign, noteApp, noteWaiting } from './db/campaigns.ts'
+import { moveCampaign, noteApp, noteWaiting } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
-import { waiting } from './db/recipients.ts'
 import { isUnheard, whyUnheard } from './hearing.ts'
 import { campaignQueue } from './queue.ts'
 import { misfitOf } from './values.ts'
@@ -83,16 +83,4 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
     route: { connectionId, phoneNumberId, accessToken, perMinute, perSecond, class: 'bulk', category: template.category },
     appId: connection.appId,
   }
-}
-
-/** sending → completed, unless somebody was put back into the queue meanwhile, or the campaign was stopped. */
-async function complete(ctx: Context, campaign: Campaign): Promise<boolean> {
-  const done = await ctx.db.transaction(campaign.accountId, async (tx) => {
-    await findCampaign(tx, campaign.id, { lock: true })
-    const { ready, nextMs, sending } = await waiting(tx, campaign.id, 1)
-    if (ready > 0 || nextMs !== null || sending) return false
-    return moveCampaign(tx, campaign.id, ['sending'], 'completed', { finishedAt: new Date(ctx.now()) })
-  })
-  if (done) ctx.log.info({ campaignId: campaign.id }, 'A campaign is complete')
-  return done
 }

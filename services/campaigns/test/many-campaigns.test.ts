@@ -81,7 +81,14 @@ test('of a set only those count whose app, number and campaign are right; the ot
 
 test('statuses that are found by wamid count for the account that sent the message, and for no other that names it', async () => {
   const [one, other] = [await campaignWith(place, 'accepted', 1), await campaignWith(place, 'accepted', 1)]
-  const said = (accountId: string, wamid: string) => ({ accountId, wamid, status: 'delivered', atMs: Date.now(), errorWords: '' })
+  const said = (accountId: string, wamid: string) => ({
+    accountId,
+    wamid,
+    status: 'delivered',
+    atMs: Date.now(),
+    errorWords: '',
+    errorCodes: [],
+  })
   const statuses = [
     said(one.accountId, one.attempts[0]!.wamid),
     said(other.accountId, other.attempts[0]!.wamid),

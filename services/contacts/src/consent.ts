@@ -3,7 +3,7 @@ export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 
 /** What came from Meta, and at Meta's time. */
-export const metaVias = ['word', 'button', 'preference', 'error_131050'] as const
+export const metaVias = ['word', 'button', 'preference', 'error_131050', 'error_130403'] as const
 
 /** How it was said. */
 export type ConsentVia = (typeof metaVias)[number] | 'api' | 'import'
@@ -67,6 +67,12 @@ export function readWord(text: string): 'opt_out' | 'opt_in' | undefined {
 export function readPreference(value: string): 'opt_out' | 'opt_in' | undefined {
   if (value === 'stop') return 'opt_out'
   return value === 'resume' ? 'opt_in' : undefined
+}
+
+/** What Meta's errors of a message say of its recipient (meta-cloud-api.md §4). */
+export const refusalErrors: Readonly<Record<number, { kind: ConsentKind; via: ConsentVia }>> = {
+  131050: { kind: 'opt_out', via: 'error_131050' },
+  130403: { kind: 'block', via: 'error_130403' },
 }
 
 export type Refusal = '' | 'deleted' | 'blocked' | 'opted_out' | 'unreachable'

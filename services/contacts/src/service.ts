@@ -36,7 +36,10 @@ export async function start(config: Config, overrides?: Overrides): Promise<Star
   up.use(every(ctx, 'forget-imports', forgetEveryMs, forgetImports))
   up.use(every(ctx, 'forget-consents', forgetEveryMs, forgetConsents))
   const doors = up.use(
-    await openDoors(ctx, [bind(ContactsDefinition, ctx, methods, { operator: ['recordInbound'] }), feedService(ctx, ctx.ownFeed)]),
+    await openDoors(ctx, [
+      bind(ContactsDefinition, ctx, methods, { operator: ['recordInbound', 'recordRefusals'] }),
+      feedService(ctx, ctx.ownFeed),
+    ]),
   )
   return started(doors, up)
 }

@@ -92,13 +92,13 @@ test('what sending taught about contacts of several accounts is learned at once,
   const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' })))).contactIds
   await teach(
     setting,
-    { accountId: a, contactId: ids[1]!, userId: 'DE.wrong', stoppedAtMs: 1_000 },
-    { accountId: a, contactId: ids[0]!, userId: 'DE.right', stoppedAtMs: 1_000 },
+    { accountId: a, contactId: ids[1]!, userId: 'DE.wrong' },
+    { accountId: a, contactId: ids[0]!, userId: 'DE.right' },
     { accountId: b, contactId: ids[1]!, userId: 'DE.right' },
   )
   for (const [at, accountId] of [a, b].entries()) await until(async () => (await contact(accountId, ids[at]!)).userId !== '')
   await until(async () => (await contact(b, ids[1]!)).userId !== '')
-  expect(await contact(a, ids[0]!)).toMatchObject({ userId: 'DE.right', optedOut: true })
-  expect(await contact(b, ids[1]!)).toMatchObject({ userId: 'DE.right', optedOut: false })
+  expect(await contact(a, ids[0]!)).toMatchObject({ userId: 'DE.right' })
+  expect(await contact(b, ids[1]!)).toMatchObject({ userId: 'DE.right' })
   expect(await setting.world.sql(`select 1 from contacts.identities where match_key = 'DE.wrong'`)).toEqual([])
 })

@@ -100,15 +100,59 @@ test('a consent of another kind is refused', async () => {
   await expect(say(id!, 'maybe')).rejects.toMatchObject({ failure: 'invalid' })
 })
 
-test('what sending taught joins a contact: its ids are found, and error 131050 stops marketing', async () => {
+test('what sending taught joins a contact: its ids are found', async () => {
   await importCsv(setting, 'phone\n+5531987654321\n')
   const [id] = await inbound(setting, { waId: '553187654321' })
-  const learned = { contactId: id!, input: '5531987654321', waId: '553187654321', userId: 'BR.learned', stoppedAtMs: 1_800_000_000_000 }
+  const learned = { contactId: id!, input: '5531987654321', waId: '553187654321', userId: 'BR.learned' }
   const { accountId } = setting.call
   await teach(setting, { accountId, ...learned }, { accountId, ...learned })
-  await expect.poll(async () => (await check(true, id!))[0]!.refusal, { timeout: 15_000 }).toBe('opted_out')
+  await expect
+    .poll(async () => (await setting.contacts.getContact({ id: id! }, setting.call)).userId, { timeout: 15_000 })
+    .toBe('BR.learned')
   expect(await inbound(setting, { userId: 'BR.learned' })).toEqual([id])
   expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ phone: '5531987654321', userId: 'BR.learned' })
-  const ledger = await setting.world.sql(`select distinct kind, via, said_at from contacts.consents where contact_id = $1`, [id])
-  expect(ledger).toEqual([{ kind: 'opt_out', via: 'error_131050', said_at: new Date(1_800_000_000_000) }])
+})
+
+const refusal = (fields: object) => ({
+  accountId: setting.call.accountId,
+  contactId: '',
+  waId: '',
+  userId: '',
+  atMs: 1_800_000_000_000,
+  ...fields,
+})
+const tell = (...refusals: ReturnType<typeof refusal>[]) => setting.contacts.recordRefusals({ refusals: refusals as never }, {})
+const ledgerOf = (id: string) =>
+  setting.world.sql('select kind, via, said_at from contacts.consents where contact_id = $1 order by kind', [id])
+
+test('what Meta said of a recipient is in the ledger when it is answered: a stop, or a block; repeated, it adds nothing', async () => {
+  const [id, by] = await inbound(setting, { waId: '4915100000051' }, { waId: '4915100000052', userId: 'DE.refused' })
+  const said = [refusal({ contactId: id, code: 131050 }), refusal({ userId: 'DE.refused', waId: '4915100000052', code: 130403 })]
+  for (const _ of [1, 2]) {
+    await tell(...said)
+    expect((await check(true, id!, by!)).map((r) => r.refusal)).toEqual(['opted_out', 'blocked'])
+    expect((await check(false, id!, by!)).map((r) => r.refusal)).toEqual(['', 'blocked'])
+  }
+  const at = new Date(1_800_000_000_000)
+  expect(await ledgerOf(id!)).toEqual([{ kind: 'opt_out', via: 'error_131050', said_at: at }])
+  expect(new Set((await ledgerOf(by!)).map((row) => JSON.stringify(row)))).toEqual(
+    new Set([JSON.stringify({ kind: 'block', via: 'error_130403', said_at: at })]),
+  )
+})
+
+test('a refusal counts for the survivor of a merge, for nobody of another account, and makes no contact', async () => {
+  const [gone, left, stranger] = await inbound(setting, { waId: '4915100000061' }, { waId: '4915100000062' }, { waId: '4915100000063' })
+  await merge(gone!, left!)
+  const other = { accountId: randomUUID() }
+  const before = await setting.world.sql('select count(*)::int from contacts.contacts')
+  await tell(
+    refusal({ contactId: gone, code: 130403 }),
+    refusal({ ...other, contactId: stranger, code: 131050 }),
+    refusal({ ...other, waId: '4915100000063', code: 131050 }),
+    refusal({ waId: '4915100000069', code: 131050 }),
+    refusal({ contactId: 'nonsense', code: 131050 }),
+  )
+  expect((await check(true, left!, stranger!)).map((r) => r.refusal)).toEqual(['blocked', ''])
+  expect(await setting.world.sql('select count(*)::int from contacts.contacts')).toEqual(before)
+  await expect(tell(refusal({ contactId: left, code: 131026 }))).rejects.toMatchObject({ failure: 'invalid' })
 })

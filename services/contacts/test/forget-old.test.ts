@@ -98,7 +98,7 @@ test('whatever was said in whatever order, flags come out the same from what is 
   const { world, config, call } = setting
   await using ctx = await createContext(config)
   const kinds = ['opt_out', 'opt_in', 'block', 'unblock']
-  const vias = ['word', 'button', 'preference', 'error_131050', 'api', 'import', 'merge']
+  const vias = ['word', 'button', 'preference', 'error_131050', 'error_130403', 'api', 'import', 'merge']
   const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.length)]!
   const ids: string[] = []
   for (let person = 0; person < 30; person++) {

@@ -77,7 +77,11 @@ test('no call, lane or import reads a table from end to end', { timeout: 120_000
     const rows = known.map(({ waId }, i) => `+${waId},${i % 2 ? 'yes' : ''},one;two`)
     const { id } = await contacts.createImport(file(`phone,opted_out,tags\n+4930100000002,,three\n${rows.join('\n')}\n`), call)
     expect(await ended(tenant, id)).toMatchObject({ state: 'done', created: 1, updated: 500 })
-    await teach(setting, { accountId: account, contactId: ids[3]!, userId: 'DE.learned', stoppedAtMs: 1_000 })
+    await teach(setting, { accountId: account, contactId: ids[3]!, userId: 'DE.learned' })
+    await contacts.recordRefusals(
+      { refusals: [{ accountId: account, contactId: ids[3]!, waId: known[4]!.waId, userId: '', code: 131050, atMs: 1_000 }] },
+      {},
+    )
     await until(async () => (await contacts.getContact({ id: ids[3]! }, call)).userId !== '')
   }
   // The service has closed its connections, and with that its statistics are complete.

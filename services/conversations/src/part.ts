@@ -43,6 +43,8 @@ type Stored = Pick<
 /** What one webhook part says about one number. */
 export interface Part {
   id: string
+  /** When it was received. */
+  createdAtMs: number
   messages: Message[]
   /** People who wrote nothing: they chose about marketing inside WhatsApp, or have another user id. */
   news: InboundPerson[]
@@ -95,7 +97,7 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
     unknown: said.length - known.length + preferences.length - consents.length,
     unmatched: 0,
   }
-  return { id: entry.id, messages, news, statuses: known, lost, errors }
+  return { id: entry.id, createdAtMs: entry.createdAtMs, messages, news, statuses: known, lost, errors }
 }
 
 /** A stop counts whatever it is about, a resume only for what it can be about. A sign-up says nothing about an earlier stop. */
@@ -122,12 +124,36 @@ function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt
 /** An element's person as `contacts` takes it, where what is not known is empty. */
 function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
   const { profileName = '', text = '', wamid = '', preference = '', button = false, row = false, silent = false } = known
-  // Blanks name nobody: `contacts` refuses them, and the neighbours with them.
-  const plain = (id = '') => id.trim()
-  const digits = (id?: string) => (waIdPattern.test(plain(id)) ? plain(id) : '')
-  const now = { accountId: '', waId: digits(known.waId), userId: plain(known.userId) }
-  const before = { movedFromWaId: digits(known.movedFromWaId), movedFromUserId: plain(known.movedFromUserId) }
+  const now = { accountId: '', ...idsOf(known) }
+  const { waId: movedFromWaId, userId: movedFromUserId } = idsOf({ waId: known.movedFromWaId, userId: known.movedFromUserId })
+  const before = { movedFromWaId, movedFromUserId }
   return { ...now, ...before, profileName, text, wamid, preference, button, row, silent, atMs }
+}
+
+/** A person's ids as `contacts` takes them. Blanks name nobody: it refuses them, and the neighbours with them. */
+export function idsOf({ waId = '', userId = '' }: { waId?: string | undefined; userId?: string | undefined }) {
+  const digits = waId.trim()
+  return { waId: waIdPattern.test(digits) ? digits : '', userId: userId.trim() }
+}
+
+/** A status may be faster than the commit of the answer that names its message: for so long it comes again. */
+const youngMs = 60_000
+const soonestMs = 2_000
+
+/**
+ * In how many ms a part is to be looked at again, because a status of it is younger than a minute and matches nothing yet; null when it is
+ * not. Each wait is as long as it has waited.
+ */
+export function againInMs(
+  { statuses, createdAtMs }: Part,
+  matchedWamids: ReadonlySet<string>,
+  nowMs: number,
+  scale: number,
+): number | null {
+  const ageMs = nowMs - createdAtMs
+  const leftMs = youngMs * scale - ageMs
+  if (leftMs <= 0 || statuses.every(({ wamid }) => matchedWamids.has(wamid))) return null
+  return Math.min(leftMs, Math.max(soonestMs * scale, ageMs))
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { Merged } from '@lockstep/rpc/gen/contacts'
+import { refusalCodes } from '@lockstep/whatsapp'
 import type { Context } from './context.ts'
 import type { OwnedMessage, OwnedPart } from './lanes/webhook-message.ts'
+import { idsOf } from './part.ts'
 
 /** Nearly every set is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
 const peopleAtOnce = 2_000
@@ -33,16 +35,30 @@ export async function recordPeople(ctx: Context, messages: readonly OwnedMessage
 /** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
 export async function recordStatuses(ctx: Context, parts: readonly OwnedPart[]): Promise<Set<string>> {
   const statuses = parts.flatMap(({ statuses, connection: { accountId } }) =>
-    statuses.map(({ wamid, status, timestampMs, errors: [error] }) => ({
+    statuses.map(({ wamid, status, timestampMs, errors }) => ({
       accountId,
       wamid,
       status,
       atMs: timestampMs,
-      errorCode: error?.code ?? undefined,
-      errorWords: error?.details || error?.title || '',
+      errorCode: errors[0]?.code ?? undefined,
+      errorWords: errors[0]?.details || errors[0]?.title || '',
+      errorCodes: refusalCodes(errors.map(({ code }) => code)),
     })),
   )
   if (statuses.length === 0) return new Set()
   const { matchedWamids } = await ctx.campaigns.recordStatuses({ statuses }, {})
   return new Set(matchedWamids)
+}
+
+/** Tells contacts of recipients that may not be written to any more, whoever sent the messages; those who are not known are passed over. */
+export async function recordRefusals(ctx: Context, parts: readonly OwnedPart[]): Promise<void> {
+  const refusals = parts.flatMap(({ statuses, connection: { accountId } }) =>
+    statuses.flatMap(({ recipientId, userId, timestampMs, errors }) => {
+      const whom = idsOf({ waId: recipientId, userId })
+      if (!whom.waId && !whom.userId) return []
+      return refusalCodes(errors.map(({ code }) => code)).map((code) => ({ accountId, ...whom, code, atMs: timestampMs }))
+    }),
+  )
+  for (let from = 0; from < refusals.length; from += peopleAtOnce)
+    await ctx.contacts.recordRefusals({ refusals: refusals.slice(from, from + peopleAtOnce) }, {})
 }

@@ -1,3 +1,4 @@
+import { withClient } from '@lockstep/database'
 import { createLocks } from '@lockstep/locks'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
@@ -276,4 +277,78 @@ test('a status without a token is handed to the campaign that sent the message, 
   expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
   const [attempt] = await stack.world.sql<{ delivered_at: Date }>('select delivered_at from campaigns.attempts')
   expect(attempt?.delivered_at).toEqual(new Date(now * 1000))
+})
+
+/** A message of a campaign, written by `sql`. */
+const sentByCampaign = (tenant: { accountId: string; connectionId: string }, wamid: string) => `with c as (
+    insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+    values (gen_random_uuid(), '${tenant.accountId}', 'C', '${tenant.connectionId}', '101', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'sending', now())
+    returning id, account_id
+  ), s as (
+    insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, accepted) select id, account_id, 1, 1 from c
+  ), r as (
+    insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempt_id, attempts)
+    select account_id, id, gen_random_uuid(), gen_random_uuid(), '15550001000', '', '{}', 'accepted', 1, 1 from c
+    returning id, account_id, campaign_id
+  ) insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, outcome, fence, wamid, accepted_at)
+    select account_id, campaign_id, id, 1, 'accepted', 1, '${wamid}', now() from r`
+const status = (id: string, more: object = {}) => ({
+  id,
+  status: 'delivered',
+  timestamp: String(now),
+  recipient_id: '15550001000',
+  ...more,
+})
+const putOff = "select from webhook_gateway.feed_open where lane = 'webhooks.message' and not_before is not null"
+
+test('a status that is faster than the commit of its message comes again, and has its effect', async () => {
+  await using stack = await openStack()
+  await using _service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await withClient(stack.world.adminUrl, async (client) => {
+    await client.query('begin')
+    await client.query(sentByCampaign(tenant, 'wamid.fast'))
+    await stack.deliver(tenant, body('101', { statuses: [status('wamid.fast')] }))
+    await until(async () => (await stack.world.sql(putOff)).length === 1)
+    await client.query('commit')
+  })
+  expect(await stack.outcomes(1)).toEqual({ done: 1 })
+  const [attempt] = await stack.world.sql<{ delivered_at: Date }>('select delivered_at from campaigns.attempts')
+  expect(attempt?.delivered_at).toEqual(new Date(now * 1000))
+})
+
+test('a status that matches nothing is unmatched after its minute, and holds up nobody until then', async () => {
+  await using stack = await openStack()
+  await using service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.deliver(tenant, body('101', { statuses: [status('wamid.theirs')] }))
+  await until(async () => (await stack.world.sql(putOff)).length === 1)
+  await stack.deliver(tenant, body('101', { messages: [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' }] }))
+  await until(async () => (await service.client.listConversations({ after: '', limit: 0 }, tenant)).conversations.length === 1)
+  expect(await stack.world.sql(putOff)).toHaveLength(1)
+  expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
+  const [part] = await stack.world.sql<{ ms: number }>(
+    `select (extract(epoch from clock_timestamp() - min(received_at)) * 1000)::float8 as ms from webhook_gateway.webhook_parts`,
+  )
+  expect(part!.ms).toBeGreaterThanOrEqual(60_000 * scale)
+  expect(await service.metrics()).toMatch(/lockstep_webhook_elements_without_effect_total{[^}]*why="unmatched"[^}]*} 1\b/)
+})
+
+test("a refusal in a status that is no campaign's is in the ledger at once, for a recipient that is known", async () => {
+  await using stack = await openStack()
+  await using _service = await openService(stack.config)
+  const tenant = await stack.tenant('101')
+  await stack.deliver(tenant, body('101', { messages: [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' }] }))
+  await stack.outcomes(1)
+  const { contacts } = await stack.contacts.listContacts({ tag: '', after: '', limit: 10 }, tenant)
+  const errors = [{ code: 131000 }, { code: 131050 }]
+  const failed = { status: 'failed', errors }
+  await stack.deliver(
+    tenant,
+    body('101', { statuses: [status('wamid.reply', failed), status('wamid.x', { ...failed, recipient_id: '15550009999' })] }),
+  )
+  await until(async () => (await stack.world.sql(putOff)).length === 1)
+  const check = { contactIds: [contacts[0]!.id], category: 'MARKETING' }
+  expect((await stack.contacts.checkSendable(check, tenant)).results[0]!.refusal).toBe('opted_out')
+  expect((await stack.contacts.listContacts({ tag: '', after: '', limit: 10 }, tenant)).contacts).toHaveLength(1)
 })

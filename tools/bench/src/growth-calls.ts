@@ -76,6 +76,8 @@ function ofContacts({ contacts }: Clients, tenant: Tenant, { sizes, importId }: 
       name: 'RecordConsent',
       run: (i) => contacts.recordConsent({ contactId: contact(i), kind: 'opt_out', evidence: 'phone call' }, tenant),
     },
+    { name: 'GetConsentRules', run: () => contacts.getConsentRules({}, tenant) },
+    { name: 'SetConsentRules', run: () => contacts.setConsentRules({ utilityAfterStop: false }, tenant) },
     { name: 'StreamAudience of a common tag, first batch', run: () => audience('friends') },
     { name: 'StreamAudience of a rare tag', run: () => audience('rare') },
     { name: 'GetImport', run: () => contacts.getImport({ id: importId }, tenant) },

@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts'
 import { cancelCampaign } from './cancel-campaign.ts'
+import { getConsentRules, setConsentRules } from './consent-rules.ts'
 import { countInbound } from './count-inbound.ts'
 import { createApp } from './create-app.ts'
 import { createCampaign } from './create-campaign.ts'
@@ -46,6 +47,8 @@ export const routes: readonly Route[] = [
   listContacts,
   getContact,
   recordConsent,
+  getConsentRules,
+  setConsentRules,
   createCampaign,
   listCampaigns,
   getCampaign,

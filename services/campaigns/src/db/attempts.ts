@@ -37,6 +37,17 @@ export async function writeAttempts(tx: Tx, attempts: StoredAttempt[]): Promise<
     where a.campaign_id = v.campaign_id and a.id = v.id`.execute(tx.sql)
 }
 
+/** The contact of each attempt's recipient, by the attempt. */
+export async function contactsOf(tx: Tx, keys: readonly AttemptKey[]): Promise<Map<string, string>> {
+  const rows = await query<{ attemptId: string; contactId: string }>(
+    tx,
+    sql`select a.id::text as "attemptId", r.contact_id as "contactId"
+        from ${keyTable(keys)} join attempts a on a.campaign_id = v.campaign_id and a.id = v.id
+          join recipients r on r.campaign_id = a.campaign_id and r.id = a.recipient_id`,
+  )
+  return new Map(rows.map((row) => [row.attemptId, row.contactId]))
+}
+
 /** Attempts of a campaign that wait for an outcome since before a moment: their process died between claim and answer. */
 export async function staleAttempts(tx: Tx, campaignId: string, before: Date, limit: number): Promise<string[]> {
   const rows = await query<{ id: string }>(

@@ -4,14 +4,23 @@ import { statusChange } from '@lockstep/sending'
 import type { Context } from '../context.ts'
 import { attemptsByWamid, type SentMessage } from '../db/attempts.ts'
 import { type CampaignChange, recordChanges } from '../recording.ts'
+import { refusedBy, tellRefusals } from '../refusals.ts'
 
 /** Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which wamids are campaign messages. */
 export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatusesResponse> = async (ctx, { statuses }) => {
   if (statuses.length === 0) return { matchedWamids: [] }
   const messages = [...new Map(statuses.map((status) => [keyOf(status), status])).values()]
   const accountIds = [...new Set(messages.map(({ accountId }) => accountId))]
+  const sent = await ctx.db.transaction(accountIds, (tx) => attemptsByWamid(tx, messages))
+  const found = new Map(sent.map((row) => [keyOf(row), row]))
+  await tellRefusals(
+    ctx,
+    statuses.flatMap((status) => {
+      const attempt = found.get(keyOf(status))
+      return attempt ? refusedBy(attempt, [status.errorCode, ...status.errorCodes], new Date(status.atMs)) : []
+    }),
+  )
   return ctx.db.transaction(accountIds, async (tx) => {
-    const found = new Map((await attemptsByWamid(tx, messages)).map((row) => [keyOf(row), row]))
     const changes = statuses.flatMap((status): CampaignChange[] => {
       const attempt = found.get(keyOf(status))
       const change = changeOf(status, ctx.now())

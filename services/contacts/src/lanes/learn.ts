@@ -3,10 +3,9 @@ import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { SetHandler } from '@lockstep/service'
 import { z } from 'zod'
-import type { Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
 import { type Facts, writeFacts } from '../db/facts.ts'
-import { deriveFlags, recordStatements } from '../db/ledger.ts'
+import { deriveFlags } from '../db/ledger.ts'
 import { identify } from '../db/people.ts'
 import { liveContacts } from '../db/queries.ts'
 import { metaIdentities } from '../identity.ts'
@@ -16,10 +15,9 @@ const learnedSchema = z.object({
   input: z.string().optional(),
   waId: z.string().optional(),
   userId: z.string().optional(),
-  stoppedAtMs: z.number().optional(),
 }) satisfies z.ZodType<Learned>
 
-/** Adds to contacts what sending taught about them: ids, and that they stopped marketing. Contacts that are gone teach nothing. */
+/** Adds to contacts what sending taught about them: their ids. Contacts that are gone teach nothing. */
 export const learn: SetHandler<Context> = async (ctx, entries) => {
   const learned = entries.map((entry) => ({ ...readLearned(entry), accountId: entry.accountId }))
   await ctx.db.transaction([...new Set(learned.map((one) => one.accountId))], (tx) => apply(tx, learned))
@@ -54,11 +52,5 @@ async function apply(tx: Tx, learned: (Learned & { accountId: string })[]): Prom
     })),
   )
   await writeFacts(tx, 'campaign', facts, created)
-  const statements: Statement[] = about.flatMap(({ stoppedAtMs }, at) =>
-    stoppedAtMs === undefined
-      ? []
-      : [{ contactId: contactIds[at]!, kind: 'opt_out', via: 'error_131050', evidence: '', saidAt: new Date(stoppedAtMs) }],
-  )
-  await recordStatements(tx, statements)
-  await deriveFlags(tx, [...gained, ...statements.map((statement) => statement.contactId)])
+  await deriveFlags(tx, gained)
 }

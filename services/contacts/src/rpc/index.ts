@@ -7,6 +7,7 @@ import { listContacts } from './list-contacts.ts'
 import { listImportErrors } from './list-import-errors.ts'
 import { recordConsent } from './record-consent.ts'
 import { recordInbound } from './record-inbound.ts'
+import { recordRefusals } from './record-refusals.ts'
 import { streamAudience } from './stream-audience.ts'
 
 export const methods = {
@@ -19,6 +20,7 @@ export const methods = {
   listImportErrors,
   recordConsent,
   recordInbound,
+  recordRefusals,
   setConsentRules,
   streamAudience,
 }

@@ -8,8 +8,8 @@ import { applyChanges, recordReactions } from '../db/changes.ts'
 import { conversationKey, insertMessages, joinConversations, lockConversations, messageKey, updateConversations } from '../db/store.ts'
 import { isUnread, windowUntil } from '../kind.ts'
 import { ownersOf } from '../owners.ts'
-import { lossesOf, type Message, noteOf, outcomeOf, type Part, readPart } from '../part.ts'
-import { type People, recordPeople, recordStatuses } from '../peers.ts'
+import { againInMs, lossesOf, type Message, noteOf, outcomeOf, type Part, readPart } from '../part.ts'
+import { type People, recordPeople, recordRefusals, recordStatuses } from '../peers.ts'
 
 /** What a part says, and the connection that it belongs to. */
 export type OwnedPart = Part & { connection: ConnectionInterval }
@@ -37,10 +37,17 @@ function owned(entry: FeedEntry, connection: ConnectionInterval): OwnedPart {
 async function record(ctx: Context, parts: OwnedPart[]): Promise<EntryVerdict[]> {
   await using _held = await holdBatch(ctx, keysOf(parts))
   const messages = uniqueMessages(parts)
-  const [people, matched] = await Promise.all([recordPeople(ctx, messages, parts), recordStatuses(ctx, parts)])
+  const [people, matched] = await Promise.all([recordPeople(ctx, messages, parts), recordStatuses(ctx, parts), recordRefusals(ctx, parts)])
   if (messages.length > 0 || people.merged.length > 0) await store(ctx, parts, messages, people)
-  noteErrors(ctx, parts)
-  return parts.map((part) => ({ id: part.id, outcome: outcomeOf(part, matched), ...noteLosses(part, matched) }))
+  return parts.map((part) => verdictOf(ctx, part, matched))
+}
+
+/** What has no effect is counted once, when the part is done with. */
+function verdictOf(ctx: Context, part: OwnedPart, matched: ReadonlySet<string>): EntryVerdict {
+  const laterMs = againInMs(part, matched, ctx.now(), ctx.scale)
+  if (laterMs !== null) return { id: part.id, laterMs }
+  noteErrors(ctx, part)
+  return { id: part.id, outcome: outcomeOf(part, matched), ...noteLosses(part, matched) }
 }
 
 function keysOf(parts: OwnedPart[]): LockKey[] {
@@ -66,13 +73,11 @@ function uniqueMessages(parts: OwnedPart[]): OwnedMessage[] {
 const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
 
 /** Nobody's message is lost by them, but an operator should know. */
-function noteErrors(ctx: Context, parts: OwnedPart[]): void {
-  for (const { errors, connection } of parts)
-    for (const { code, title, details } of errors) {
-      numberErrors(1, { code: String(code ?? 'none') })
-      const { id: connectionId, accountId } = connection
-      ctx.log.warn({ accountId, connectionId, code, title, details }, 'Meta reports an error of a number')
-    }
+function noteErrors(ctx: Context, { errors, connection: { id: connectionId, accountId } }: OwnedPart): void {
+  for (const { code, title, details } of errors) {
+    numberErrors(1, { code: String(code ?? 'none') })
+    ctx.log.warn({ accountId, connectionId, code, title, details }, 'Meta reports an error of a number')
+  }
 }
 
 const withoutEffect = counter(

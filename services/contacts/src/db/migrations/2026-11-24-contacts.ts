@@ -65,7 +65,7 @@ export class Contacts extends Migration {
         match_key text not null,
         contact_id uuid not null,
         kind text not null check (kind in ('opt_out', 'opt_in', 'block', 'unblock')),
-        via text not null check (via in ('word', 'button', 'preference', 'error_131050', 'api', 'import', 'merge')),
+        via text not null check (via in ('word', 'button', 'preference', 'error_131050', 'error_130403', 'api', 'import', 'merge')),
         evidence text not null,
         said_at timestamptz not null,
         recorded_at timestamptz not null default now(),

@@ -121,6 +121,8 @@ export interface StatusFact {
   errorWords: string;
   /** The account whose number sent the message. */
   accountId: string;
+  /** Of all errors of the status, the first among them. */
+  errorCodes: number[];
 }
 
 export interface RecordStatusesRequest {
@@ -1775,7 +1777,7 @@ export const ResendUnknownResponse: MessageFns<ResendUnknownResponse> = {
 };
 
 function createBaseStatusFact(): StatusFact {
-  return { wamid: "", status: "", atMs: 0, errorCode: undefined, errorWords: "", accountId: "" };
+  return { wamid: "", status: "", atMs: 0, errorCode: undefined, errorWords: "", accountId: "", errorCodes: [] };
 }
 
 export const StatusFact: MessageFns<StatusFact> = {
@@ -1797,6 +1799,13 @@ export const StatusFact: MessageFns<StatusFact> = {
     }
     if (message.accountId !== "") {
       writer.uint32(50).string(message.accountId);
+    }
+    if (message.errorCodes.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.errorCodes) {
+        writer.int32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -1862,6 +1871,24 @@ export const StatusFact: MessageFns<StatusFact> = {
             message.accountId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag === 56) {
+              message.errorCodes.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.errorCodes.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1898,6 +1925,11 @@ export const StatusFact: MessageFns<StatusFact> = {
         : isSet(object.account_id)
         ? globalThis.String(object.account_id)
         : "",
+      errorCodes: globalThis.Array.isArray(object?.errorCodes)
+        ? object.errorCodes.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.error_codes)
+        ? object.error_codes.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -1921,6 +1953,9 @@ export const StatusFact: MessageFns<StatusFact> = {
     if (message.accountId !== "") {
       obj.accountId = message.accountId;
     }
+    if (message.errorCodes?.length) {
+      obj.errorCodes = message.errorCodes.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -1935,6 +1970,7 @@ export const StatusFact: MessageFns<StatusFact> = {
     message.errorCode = object.errorCode ?? undefined;
     message.errorWords = object.errorWords ?? "";
     message.accountId = object.accountId ?? "";
+    message.errorCodes = object.errorCodes?.map((e) => e) || [];
     return message;
   },
 };

@@ -81,6 +81,24 @@ export interface Merged {
   into: string;
 }
 
+export interface PersonRefusal {
+  accountId: string;
+  /** Whom it is about: a contact, or whoever is known by these ids. */
+  contactId: string;
+  waId: string;
+  userId: string;
+  /** Meta's error code: 131050 (stopped marketing) or 130403 (blocked). */
+  code: number;
+  atMs: number;
+}
+
+export interface RecordRefusalsRequest {
+  refusals: PersonRefusal[];
+}
+
+export interface RecordRefusalsResponse {
+}
+
 export interface CheckSendableRequest {
   contactIds: string[];
   /**
@@ -1157,6 +1175,298 @@ export const Merged: MessageFns<Merged> = {
     const message = createBaseMerged();
     message.contactId = object.contactId ?? "";
     message.into = object.into ?? "";
+    return message;
+  },
+};
+
+function createBasePersonRefusal(): PersonRefusal {
+  return { accountId: "", contactId: "", waId: "", userId: "", code: 0, atMs: 0 };
+}
+
+export const PersonRefusal: MessageFns<PersonRefusal> = {
+  encode(message: PersonRefusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    if (message.contactId !== "") {
+      writer.uint32(18).string(message.contactId);
+    }
+    if (message.waId !== "") {
+      writer.uint32(26).string(message.waId);
+    }
+    if (message.userId !== "") {
+      writer.uint32(34).string(message.userId);
+    }
+    if (message.code !== 0) {
+      writer.uint32(40).int32(message.code);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(48).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PersonRefusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePersonRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.contactId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.waId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.code = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PersonRefusal {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      contactId: isSet(object.contactId)
+        ? globalThis.String(object.contactId)
+        : isSet(object.contact_id)
+        ? globalThis.String(object.contact_id)
+        : "",
+      waId: isSet(object.waId)
+        ? globalThis.String(object.waId)
+        : isSet(object.wa_id)
+        ? globalThis.String(object.wa_id)
+        : "",
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
+      code: isSet(object.code) ? globalThis.Number(object.code) : 0,
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: PersonRefusal): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.contactId !== "") {
+      obj.contactId = message.contactId;
+    }
+    if (message.waId !== "") {
+      obj.waId = message.waId;
+    }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
+    if (message.code !== 0) {
+      obj.code = Math.round(message.code);
+    }
+    if (message.atMs !== 0) {
+      obj.atMs = Math.round(message.atMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PersonRefusal>): PersonRefusal {
+    return PersonRefusal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PersonRefusal>): PersonRefusal {
+    const message = createBasePersonRefusal();
+    message.accountId = object.accountId ?? "";
+    message.contactId = object.contactId ?? "";
+    message.waId = object.waId ?? "";
+    message.userId = object.userId ?? "";
+    message.code = object.code ?? 0;
+    message.atMs = object.atMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseRecordRefusalsRequest(): RecordRefusalsRequest {
+  return { refusals: [] };
+}
+
+export const RecordRefusalsRequest: MessageFns<RecordRefusalsRequest> = {
+  encode(message: RecordRefusalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.refusals) {
+      PersonRefusal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordRefusalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordRefusalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.refusals.push(PersonRefusal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordRefusalsRequest {
+    return {
+      refusals: globalThis.Array.isArray(object?.refusals)
+        ? object.refusals.map((e: any) => PersonRefusal.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RecordRefusalsRequest): unknown {
+    const obj: any = {};
+    if (message.refusals?.length) {
+      obj.refusals = message.refusals.map((e) => PersonRefusal.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecordRefusalsRequest>): RecordRefusalsRequest {
+    return RecordRefusalsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecordRefusalsRequest>): RecordRefusalsRequest {
+    const message = createBaseRecordRefusalsRequest();
+    message.refusals = object.refusals?.map((e) => PersonRefusal.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRecordRefusalsResponse(): RecordRefusalsResponse {
+  return {};
+}
+
+export const RecordRefusalsResponse: MessageFns<RecordRefusalsResponse> = {
+  encode(_: RecordRefusalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordRefusalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordRefusalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RecordRefusalsResponse {
+    return {};
+  },
+
+  toJSON(_: RecordRefusalsResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecordRefusalsResponse>): RecordRefusalsResponse {
+    return RecordRefusalsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RecordRefusalsResponse>): RecordRefusalsResponse {
+    const message = createBaseRecordRefusalsResponse();
     return message;
   },
 };
@@ -2969,6 +3279,18 @@ export const ContactsDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Operator: what Meta said with messages about people of many accounts: they stopped marketing, or are blocked. It is in the ledger when
+     * this answers, and counts from then on. Repeating it adds nothing; who is not known is passed over.
+     */
+    recordRefusals: {
+      name: "RecordRefusals",
+      requestType: RecordRefusalsRequest as typeof RecordRefusalsRequest,
+      requestStream: false,
+      responseType: RecordRefusalsResponse as typeof RecordRefusalsResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Whether each contact may be written to now. Read from the primary, never cached. */
     checkSendable: {
       name: "CheckSendable",
@@ -3064,6 +3386,14 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
     request: RecordInboundRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RecordInboundResponse>>;
+  /**
+   * Operator: what Meta said with messages about people of many accounts: they stopped marketing, or are blocked. It is in the ledger when
+   * this answers, and counts from then on. Repeating it adds nothing; who is not known is passed over.
+   */
+  recordRefusals(
+    request: RecordRefusalsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RecordRefusalsResponse>>;
   /** Whether each contact may be written to now. Read from the primary, never cached. */
   checkSendable(
     request: CheckSendableRequest,
@@ -3106,6 +3436,14 @@ export interface ContactsClient<CallOptionsExt = {}> {
     request: DeepPartial<RecordInboundRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RecordInboundResponse>;
+  /**
+   * Operator: what Meta said with messages about people of many accounts: they stopped marketing, or are blocked. It is in the ledger when
+   * this answers, and counts from then on. Repeating it adds nothing; who is not known is passed over.
+   */
+  recordRefusals(
+    request: DeepPartial<RecordRefusalsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RecordRefusalsResponse>;
   /** Whether each contact may be written to now. Read from the primary, never cached. */
   checkSendable(
     request: DeepPartial<CheckSendableRequest>,

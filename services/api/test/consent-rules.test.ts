@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Api, openApi, openStack, type Stack } from './setup.ts'
+
+const up = new AsyncDisposableStack()
+let stack: Stack
+let api: Api
+beforeAll(async () => {
+  stack = up.use(await openStack())
+  api = up.use(await openApi(stack.config))
+})
+afterAll(() => up.disposeAsync())
+
+const path = '/v1/consent-rules'
+
+test('an account reads and sets its consent rules, and another one sees nothing of it', async () => {
+  const [mine, other] = [(await stack.account()).key, (await stack.account()).key]
+  expect(await api.ask(mine, 'GET', path)).toMatchObject({ status: 200, json: { utility_after_stop: false } })
+  expect(await api.ask(mine, 'PUT', path, { utility_after_stop: true })).toMatchObject({ status: 200, json: { utility_after_stop: true } })
+  expect((await api.ask(mine, 'GET', path)).json).toEqual({ utility_after_stop: true })
+  expect((await api.ask(other, 'GET', path)).json).toEqual({ utility_after_stop: false })
+})
+
+test('a choice that is none is refused in words, and changes nothing', async () => {
+  const { key } = await stack.account()
+  for (const body of [{}, { utility_after_stop: 'yes' }, { utility_after_stop: true, marketing_after_stop: true }]) {
+    const refused = await api.ask(key, 'PUT', path, body)
+    expect(refused).toMatchObject({ status: 400, json: { error: { code: 'invalid' } } })
+    expect(refused.json.error.message).toContain('utility_after_stop')
+  }
+  expect((await api.ask(key, 'GET', path)).json).toEqual({ utility_after_stop: false })
+})
+
+test('a choice that is repeated by its key undoes none that came after it', async () => {
+  const { key } = await stack.account()
+  const first = () => api.ask(key, 'PUT', path, { utility_after_stop: true }, { 'idempotency-key': 'first' })
+  await first()
+  await api.ask(key, 'PUT', path, { utility_after_stop: false })
+  expect((await first()).json).toEqual({ utility_after_stop: true })
+  expect((await api.ask(key, 'GET', path)).json).toEqual({ utility_after_stop: false })
+})

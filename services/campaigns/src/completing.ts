@@ -1,0 +1,20 @@
+import type { Tx } from '@lockstep/database'
+import type { Context } from './context.ts'
+import { findCampaign, moveCampaign } from './db/campaigns.ts'
+import type { Campaign } from './db/entities.ts'
+import { waiting } from './db/recipients.ts'
+
+/** sending → completed, unless somebody was put back into the queue meanwhile, or the campaign was stopped. */
+export async function complete(ctx: Context, { id, accountId }: Pick<Campaign, 'id' | 'accountId'>): Promise<boolean> {
+  const done = await ctx.db.transaction(accountId, (tx) => completeIn(tx, id, new Date(ctx.now())))
+  if (done) ctx.log.info({ campaignId: id }, 'A campaign is complete')
+  return done
+}
+
+/** Under the campaign's row lock: whoever puts somebody back at this moment is waited for and seen, or waits and finds it completed. */
+export async function completeIn(tx: Tx, id: string, finishedAt: Date): Promise<boolean> {
+  await findCampaign(tx, id, { lock: true })
+  const { ready, nextMs, sending } = await waiting(tx, id, 1)
+  if (ready > 0 || nextMs !== null || sending) return false
+  return moveCampaign(tx, id, ['sending'], 'completed', { finishedAt })
+}
