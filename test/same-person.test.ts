@@ -30,7 +30,8 @@ const accepted = async (id: string) =>
 
 /** Starts a campaign in which Meta answers as told, and waits until it has paused itself and nothing is under way. */
 async function paused(tag: string, next: { code: number; count: number; recipient: string }[]): Promise<string> {
-  await system.simulator.client.setSettings({ errors: { next } })
+  // The others are on their way when the first answer stops the campaign.
+  await system.simulator.client.setSettings({ errors: { next }, latencyMs: 100 })
   const { id } = await system.startCampaign(tenant, tag)
   await system.untilCampaign(tenant, id, 'paused')
   await until(async () => (await system.campaign(tenant, id)).statistics!.sending === 0)

@@ -98,6 +98,7 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
     async lookSend(request) {
       checkSend(request)
       const { slotsUs, retryAfterMs } = await reach(lookAtSlots(redis, request, scale))
+      if (retryAfterMs !== null) hits(1, { limit: 'whatsapp_api_rate_limit', class: request.class })
       return { count: slotsUs.length, retryAfterMs }
     },
 

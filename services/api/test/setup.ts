@@ -10,6 +10,7 @@ import { start as startCampaigns } from '../../campaigns/src/service.ts'
 import { start as startContacts } from '../../contacts/src/service.ts'
 import { start as startConversations } from '../../conversations/src/service.ts'
 import { start as startTemplates } from '../../templates/src/service.ts'
+import { start as startGateway } from '../../webhook-gateway/src/service.ts'
 import type { Config } from '../src/config.ts'
 import { start } from '../src/service.ts'
 
@@ -43,6 +44,8 @@ export async function openStack() {
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
   const accounts = at(up.use(await startAccounts({ ...world.base('accounts'), ...common }, { scale })))
   const templates = at(up.use(await startTemplates({ ...world.base('templates'), ...common, accountsAddress: accounts }, { scale })))
+  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, accountsAddress: accounts, httpPort: 0 }
+  const gateway = at(up.use(await startGateway(gatewayConfig, { scale })))
   const contactsConfig = { ...world.base('contacts'), campaignsAddress: nowhere }
   const contacts = at(up.use(await startContacts(contactsConfig, { scale })))
   const campaignsConfig = {
@@ -52,7 +55,7 @@ export async function openStack() {
     sendConcurrency: 4,
     sendSockets: 4,
     retentionDays: 400,
-    addresses: { accounts, contacts, templates, gateway: nowhere },
+    addresses: { accounts, contacts, templates, gateway },
   }
   const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
   const conversationsConfig = { accountsAddress: accounts, contactsAddress: contacts, campaignsAddress: campaigns, gatewayAddress: nowhere }
