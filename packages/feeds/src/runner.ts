@@ -85,7 +85,9 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     taking = true
     lastTakeAt = performance.now()
     try {
-      begin(partitions, await source.take({ lane, partitions, ...exceptions() }))
+      const taken = await source.take({ lane, partitions, ...exceptions() })
+      // What was taken as the lane stopped is due still: whoever holds its partitions next takes it.
+      if (!stopped) begin(partitions, taken)
     } catch (error) {
       heldBack(1, { lane })
       log.warn({ lane, reason: (error as Error).message }, 'A lane waits: its entries could not be taken')
