@@ -1,3 +1,4 @@
+import type { SendClass } from '@lockstep/locks'
 import type { Addressee, TokenKind } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
 
@@ -64,7 +65,7 @@ export interface SendRoute {
   accessToken: string
   perMinute: number
   perSecond: number
-  class: 'agent' | 'bot' | 'bulk'
+  class: SendClass
   /** The template's category as Meta has it; a message without template is 'SERVICE'. */
   category: string
 }
