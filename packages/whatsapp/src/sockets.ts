@@ -5,8 +5,6 @@ import { codeOfError } from './exchange.ts'
 /** A connection to Graph that is open, and nobody else's until it is released. */
 export interface Socket {
   readonly dispatcher: Dispatcher
-  /** False once the peer has closed it: what is dispatched then waits for a new connection. */
-  readonly isOpen: boolean
   /** Gives it back; a second call changes nothing. */
   release(): void
 }
@@ -17,8 +15,6 @@ export interface Sockets extends AsyncDisposable {
    * the cause when none can be opened in time, or `signal` aborts.
    */
   open(signal?: AbortSignal): Promise<Socket>
-  /** How many are in use, and wait to be. */
-  readonly used: number
 }
 
 export interface SocketOptions {
@@ -76,33 +72,34 @@ export function createSockets(options: SocketOptions): Sockets {
   }
 
   function release(kept: Kept): void {
-    used -= 1
     if (isClosed) return
     if (kept.isOpen) idle.push(kept)
     else discard(kept)
-    waiting.shift()?.resolve()
+    const next = waiting.shift()
+    if (next) next.resolve()
+    else used -= 1
   }
 
-  /** Waits for a place among those that may be open. */
+  /** Waits for a place among those that may be open: the one that is given back, which nobody else gets meanwhile. */
   async function takePlace(signal: AbortSignal | undefined): Promise<void> {
-    if (used >= options.max) {
-      const { promise, ...turn } = Promise.withResolvers<void>()
-      const leave = () => {
-        waiting.splice(waiting.indexOf(turn), 1)
-        turn.reject(notOpened('no connection was free in time'))
-      }
-      waiting.push(turn)
-      signal?.addEventListener('abort', leave, { once: true })
-      await promise
-      signal?.removeEventListener('abort', leave)
+    if (used < options.max) {
+      used += 1
+      return
     }
-    used += 1
+    const { promise, ...turn } = Promise.withResolvers<void>()
+    const leave = () => {
+      const at = waiting.indexOf(turn)
+      if (at < 0) return // it has its place already
+      waiting.splice(at, 1)
+      turn.reject(notOpened('no connection was free in time'))
+    }
+    waiting.push(turn)
+    signal?.addEventListener('abort', leave, { once: true })
+    await promise
+    signal?.removeEventListener('abort', leave)
   }
 
   return {
-    get used() {
-      return used + waiting.length
-    },
     async open(signal) {
       if (signal?.aborted || isClosed) throw notOpened('it was cancelled')
       await takePlace(signal)
@@ -110,9 +107,6 @@ export function createSockets(options: SocketOptions): Sockets {
       let isReleased = false
       const socket: Socket = {
         dispatcher: kept.client,
-        get isOpen() {
-          return kept.isOpen
-        },
         release() {
           if (!isReleased) release(kept)
           isReleased = true

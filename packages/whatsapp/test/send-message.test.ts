@@ -180,6 +180,32 @@ test('a message that waits for a connection past its time is not sent, and the c
   expect(graph.connections).toBe(1)
 })
 
+test('a connection that is given back is the next one in line, and nobody passes it', async () => {
+  await using graph = await startGraph(answerJson(200, accepted))
+  await using meta = client(graph.url, { connections: 1 })
+  const first = await meta.open()
+  const order: string[] = []
+  const open = async (name: string, signal?: AbortSignal) => {
+    const socket = await meta.open(signal)
+    order.push(name)
+    return socket
+  }
+  const abort = new AbortController()
+  const second = open('second', abort.signal)
+  const third = open('third')
+  first.release()
+  abort.abort() // too late: it has its turn
+  const late = open('late')
+  const held = await second
+  await new Promise(setImmediate)
+  expect(order).toEqual(['second'])
+  held.release()
+  ;(await third).release()
+  ;(await late).release()
+  expect(order).toEqual(['second', 'third', 'late'])
+  expect(graph.connections).toBe(1)
+})
+
 test('a blocked event loop can not let a late message out', async () => {
   await using graph = await startGraph(answerJson(200, accepted))
   await using meta = client(graph.url)
