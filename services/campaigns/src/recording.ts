@@ -86,14 +86,19 @@ function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipient
   return [...sums.values()]
 }
 
-/** What contacts learn from news of attempts. */
+/** What contacts learn from news of attempts: one entry an account, because an entry costs as much as what it tells about ten people. */
 async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (attemptId: string) => string | undefined): Promise<void> {
-  const entries = news.flatMap(({ accountId, attemptId, learned }) => {
+  const byAccount = new Map<string, Learned[]>()
+  for (const { accountId, attemptId, learned } of news) {
     const contactId = contactOf(attemptId)
-    if (!contactId || !learned) return []
-    const entry = { lane: 'contacts.learn', key: accountId, kind: 'learned', accountId } as const
-    return { ...entry, body: { ...learned, contactId } satisfies Learned }
-  })
+    if (!contactId || !learned) continue
+    const list = byAccount.get(accountId) ?? []
+    byAccount.set(accountId, list)
+    list.push({ ...learned, contactId })
+  }
+  const entries = [...byAccount].map(
+    ([accountId, body]) => ({ lane: 'contacts.learn', key: accountId, kind: 'learned', accountId, body }) as const,
+  )
   await feed(ctx, tx, ...entries)
 }
 

@@ -119,7 +119,7 @@ export async function allContacts({ contacts, call }: Pick<Setting, 'contacts' |
 export async function teach({ world, config }: Setting, ...entries: ({ accountId: string } & Learned)[]): Promise<void> {
   await world.sql(
     `insert into contacts.feed_open (lane, key, account_id, body)
-     select 'contacts.learn', v->>'accountId', (v->>'accountId')::uuid, convert_to(v::text, 'UTF8') from jsonb_array_elements($1::jsonb) v`,
+     select 'contacts.learn', v->>'accountId', (v->>'accountId')::uuid, convert_to(jsonb_build_array(v)::text, 'UTF8') from jsonb_array_elements($1::jsonb) v`,
     [JSON.stringify(entries)],
   )
   using feed = connect(FeedDefinition, `127.0.0.1:${config.grpcPort}`)

@@ -46,18 +46,26 @@ export async function findOwners(tx: Tx, asked: OwnIdentity[], known: string[]):
   return named.length === asked.length ? { owners, locked: notMerged(found.filter((row) => row.id !== null)) } : { owners }
 }
 
+export interface Claimed {
+  contactId: string
+  /** Something was said under it before, when it was another contact's: flags must be derived. */
+  heard: boolean
+}
+
 /** Claims identities for contacts; answers those that are ours now, by key. Waits for transactions that claim the same. */
-export async function claimIdentities(tx: Tx, claims: { identity: OwnIdentity; contactId: string }[]): Promise<Map<string, string>> {
+export async function claimIdentities(tx: Tx, claims: { identity: OwnIdentity; contactId: string }[]): Promise<Map<string, Claimed>> {
   const rows = claims.map(({ identity, contactId }) => ({ ...keyRow(identity), kind: identity.kind, contact_id: contactId }))
-  const claimed = await query<Key & { contactId: string }>(
+  const claimed = await query<Key & Claimed>(
     tx,
     sql`insert into identities (account_id, namespace, kind, match_key, contact_id)
         select account_id, namespace, kind, match_key, contact_id from ${rowset(rows, `${keyColumns}, kind text, contact_id uuid`)}
         order by account_id, namespace, match_key
         on conflict (account_id, namespace, match_key) do nothing
-        returning account_id as "accountId", namespace, match_key as "matchKey", contact_id as "contactId"`,
+        returning account_id as "accountId", namespace, match_key as "matchKey", contact_id as "contactId",
+          exists (select from consents k where k.account_id = identities.account_id and k.namespace = identities.namespace
+            and k.match_key = identities.match_key) as heard`,
   )
-  return new Map(claimed.map((row) => [keyOf(row), row.contactId]))
+  return new Map(claimed.map((row) => [keyOf(row), row]))
 }
 
 /** The contact that each identity leads to now, by its key. A statement of its own: it sees what won while ours waited. */

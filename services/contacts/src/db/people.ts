@@ -1,7 +1,7 @@
 import type { Tx } from '@lockstep/database'
 import { v7 as uuid } from 'uuid'
 import type { Identity } from '../identity.ts'
-import { claimIdentities, findOwners, keyOf, moveIdentities, type OwnIdentity, ownersOf } from './identities.ts'
+import { type Claimed, claimIdentities, findOwners, keyOf, moveIdentities, type OwnIdentity, ownersOf } from './identities.ts'
 import { joinContacts, unite } from './join.ts'
 import { lockContacts } from './locking.ts'
 
@@ -18,8 +18,8 @@ export interface Identified {
   contactIds: string[]
   /** Contacts that don't exist yet: `writeFacts` makes them. */
   created: Set<string>
-  /** Contacts that gained an identity, and with it perhaps what was said under it; the created ones among them. */
-  gained: Set<string>
+  /** Contacts that gained an identity, or another contact, under which something was said; created ones may be among them. */
+  heard: Set<string>
   /** The import that each existing contact was in last. */
   lastImports: Map<string, string | null>
 }
@@ -42,22 +42,22 @@ export async function identify(tx: Tx, people: Person[]): Promise<Identified> {
   const asked = groups.flatMap((group) => [...group.identities.values()])
   const known = groups.flatMap((group) => [...group.known])
   const { owners, locked } = await findOwners(tx, asked, known)
-  const claimed = locked ? new Map<string, string>() : await claimRest(tx, groups, owners)
+  const claimed = locked ? new Map<string, Claimed>() : await claimRest(tx, groups, owners)
   const existing = groups.map(({ identities, known }) => [
     ...new Set([...known, ...[...identities.keys()].flatMap((key) => (claimed.has(key) ? [] : owners.get(key)!))]),
   ])
   const { oneOf, joins } = unite(existing)
   const lastImports = locked ?? (await lockContacts(tx, existing.flat()))
   const created = new Set<string>()
-  const gained = new Set(joins.map((join) => join.into))
+  const heard = new Set(joins.map((join) => join.into))
   const moves: { identity: OwnIdentity; to: string }[] = []
   const byKey = new Map<string, string>()
   for (const [at, { identities }] of groups.entries()) {
     const fresh = [...identities].filter(([key]) => claimed.has(key))
-    const contactId = existing[at]!.length > 0 ? oneOf(existing[at]![0]!) : claimed.get(fresh[0]![0])!
-    if (fresh.length > 0) gained.add(contactId)
+    const contactId = existing[at]!.length > 0 ? oneOf(existing[at]![0]!) : claimed.get(fresh[0]![0])!.contactId
+    if (fresh.some(([key]) => claimed.get(key)!.heard)) heard.add(contactId)
     if (existing[at]!.length === 0) created.add(contactId)
-    for (const [key, identity] of fresh) if (claimed.get(key) !== contactId) moves.push({ identity, to: contactId })
+    for (const [key, identity] of fresh) if (claimed.get(key)!.contactId !== contactId) moves.push({ identity, to: contactId })
     for (const key of identities.keys()) byKey.set(key, contactId)
   }
   await moveIdentities(tx, moves)
@@ -65,14 +65,14 @@ export async function identify(tx: Tx, people: Person[]): Promise<Identified> {
   const contactIds = people.map(({ accountId, identities: [first], contactId }) =>
     first ? byKey.get(keyOf({ ...first, accountId }))! : oneOf(contactId!),
   )
-  return { contactIds, created, gained, lastImports }
+  return { contactIds, created, heard, lastImports }
 }
 
 /**
  * Claims the identities that nobody has: for the oldest contact that its group leads to, or for a new one. Answers those that are
  * ours, by key; of the others it adds the owners, who won while ours waited.
  */
-async function claimRest(tx: Tx, groups: Group[], owners: Map<string, string>): Promise<Map<string, string>> {
+async function claimRest(tx: Tx, groups: Group[], owners: Map<string, string>): Promise<Map<string, Claimed>> {
   const claims = groups.flatMap(({ identities, known }) => {
     const free = [...identities].filter(([key]) => !owners.has(key))
     if (free.length === 0) return []

@@ -37,7 +37,7 @@ export async function applyContacts(tx: Tx, importId: string, at: Date, rows: Nu
     tx,
     optedOut.map((contactId) => ({ contactId, ...said })),
   )
-  await deriveFlags(tx, [...found.gained, ...optedOut])
+  await deriveFlags(tx, [...found.heard, ...optedOut])
   const refused = contacts.flatMap((contact) => (full.has(contact) ? [{ line: contact.line, reason: full.get(contact)! }] : []))
   return { ...tally, refused }
 }

@@ -10,25 +10,27 @@ import { identify } from '../db/people.ts'
 import { liveContacts } from '../db/queries.ts'
 import { metaIdentities } from '../identity.ts'
 
-const learnedSchema = z.object({
-  contactId: z.uuid(),
-  input: z.string().optional(),
-  waId: z.string().optional(),
-  userId: z.string().optional(),
-}) satisfies z.ZodType<Learned>
+const learnedSchema = z.array(
+  z.object({
+    contactId: z.uuid(),
+    input: z.string().optional(),
+    waId: z.string().optional(),
+    userId: z.string().optional(),
+  }) satisfies z.ZodType<Learned>,
+)
 
 /** Adds to contacts what sending taught about them: their ids. Contacts that are gone teach nothing. */
 export const learn: SetHandler<Context> = async (ctx, entries) => {
-  const learned = entries.map((entry) => ({ ...readLearned(entry), accountId: entry.accountId }))
+  const learned = entries.flatMap((entry) => readLearned(entry).map((one) => ({ ...one, accountId: entry.accountId })))
   await ctx.db.transaction([...new Set(learned.map((one) => one.accountId))], (tx) => apply(tx, learned))
   return []
 }
 
-function readLearned(entry: FeedEntry): Learned {
+function readLearned(entry: FeedEntry): Learned[] {
   try {
     return learnedSchema.parse(JSON.parse(entry.body.toString()))
   } catch (cause) {
-    throw new AppError('invalid', 'The entry does not hold what was learned about a contact', { cause })
+    throw new AppError('invalid', 'The entry does not hold what was learned about contacts', { cause })
   }
 }
 
@@ -43,7 +45,7 @@ async function apply(tx: Tx, learned: (Learned & { accountId: string })[]): Prom
       ? [{ ...one, contactId: contact.id, identities: one.waId || one.userId ? metaIdentities(one) : [] }]
       : []
   })
-  const { contactIds, created, gained } = await identify(tx, about)
+  const { contactIds, created, heard } = await identify(tx, about)
   const facts: Facts[] = about.flatMap(({ accountId, identities }, at) =>
     identities.map(({ kind, value }) => ({
       accountId,
@@ -52,5 +54,5 @@ async function apply(tx: Tx, learned: (Learned & { accountId: string })[]): Prom
     })),
   )
   await writeFacts(tx, 'campaign', facts, created)
-  await deriveFlags(tx, gained)
+  await deriveFlags(tx, heard)
 }

@@ -21,7 +21,7 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
   for (const accountId of accountIds) requireId(accountId, 'account')
   const named = people.map((person) => ({ person, now: metaIdentities(person), before: formerIdentities(person) }))
   return ctx.db.transaction(accountIds, async (tx) => {
-    const { contactIds, created, gained } = await identify(
+    const { contactIds, created, heard } = await identify(
       tx,
       named.map(({ person: { accountId }, now, before }) => ({ accountId, identities: before.length > 0 ? [...now, ...before] : now })),
     )
@@ -33,7 +33,7 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
     )
     const statements = people.flatMap((person, at) => statementsOf(person, contactIds[at]!))
     await recordStatements(tx, statements)
-    await deriveFlags(tx, [...gained, ...statements.map((statement) => statement.contactId)])
+    await deriveFlags(tx, [...heard, ...statements.map((statement) => statement.contactId)])
     return { contactIds, merged: await mergedInto(tx, contactIds) }
   })
 }
