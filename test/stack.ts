@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type AuditOptions, type AuditReport, audit } from '@lockstep/audit'
-import { type ServiceName, services } from '@lockstep/contracts'
+import { callersOf, type ServiceName, services } from '@lockstep/contracts'
 import { demoTemplates, type SettingsPatch, type Simulator, startSimulator } from '@lockstep/meta-simulator'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
@@ -11,7 +11,7 @@ import { ContactsDefinition, type Import } from '@lockstep/rpc/gen/contacts'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import { createWorld, type TestServers, until, type World } from '@lockstep/testing'
+import { certificateOf, createWorld, type TestServers, until, type World } from '@lockstep/testing'
 import {
   openEntries,
   type PortPlan,
@@ -76,6 +76,8 @@ export interface StackOptions {
   /** Multiplies all times of locks, lanes and sweeps. */
   scale?: number
   simulator?: SettingsPatch
+  /** Services and clients have certificates: the clients call as the api or the operator, whichever may. */
+  tls?: boolean
   /** The servers of `startTestServers`, outside of vitest. */
   servers?: TestServers
 }
@@ -94,11 +96,12 @@ export async function startStack(options: StackOptions = {}): Promise<TestStack>
     encryptionKey: world.encryptionKey.toString('hex'),
     platformKey: world.platformKey.toString('hex'),
     logLevel: process.env.LOCKSTEP_TEST_LOG ?? 'silent',
+    ...(options.tls && { tls: certificateOf }),
   }
   up.use(
     await startInProcess(ports, surroundings, options.services ?? services.filter((s) => s !== 'api'), { scale: options.scale ?? 0.1 }),
   )
-  const clients = openClients(up, ports)
+  const clients = openClients(up, ports, options.tls)
   const logDir = path.join(world.nats.dir, '..', 'logs')
   await mkdir(logDir, { recursive: true })
   const tools = { world, simulator, simulatorLog, ports, surroundings, clients }
@@ -138,17 +141,36 @@ const quick: SettingsPatch = {
   retry: { baseMs: 50, factor: 2, maxMs: 500 },
 }
 
-function openClients(up: AsyncDisposableStack, ports: PortPlan): Clients {
-  const at = (service: ServiceName) => `127.0.0.1:${ports[service].grpc}`
+function openClients(up: AsyncDisposableStack, ports: PortPlan, tls = false): Clients {
+  function open<Definition extends ServiceDefinition>(definition: Definition, service: ServiceName): RpcClient<Definition> {
+    const at = `127.0.0.1:${ports[service].grpc}`
+    if (!tls) return up.use(connect(definition, at))
+    const api = up.use(connect(definition, at, certificateOf('api')))
+    const operator = up.use(connect(definition, at, certificateOf('operator')))
+    const own = Object.entries(definition.methods).flatMap(([name, method]) =>
+      callersOf(service, `${definition.fullName}/${method.name}`).includes('operator')
+        ? [[name, operator[name as keyof typeof operator]]]
+        : [],
+    )
+    return { ...api, ...Object.fromEntries(own) }
+  }
   return {
-    accounts: up.use(connect(AccountsDefinition, at('accounts'))),
-    contacts: up.use(connect(ContactsDefinition, at('contacts'))),
-    templates: up.use(connect(TemplatesDefinition, at('templates'))),
-    campaigns: up.use(connect(CampaignsDefinition, at('campaigns'))),
-    conversations: up.use(connect(ConversationsDefinition, at('conversations'))),
-    gateway: up.use(connect(WebhookGatewayDefinition, at('webhook-gateway'))),
+    accounts: open(AccountsDefinition, 'accounts'),
+    contacts: open(ContactsDefinition, 'contacts'),
+    templates: open(TemplatesDefinition, 'templates'),
+    campaigns: open(CampaignsDefinition, 'campaigns'),
+    conversations: open(ConversationsDefinition, 'conversations'),
+    gateway: open(WebhookGatewayDefinition, 'webhook-gateway'),
   }
 }
+
+type ServiceDefinition =
+  | typeof AccountsDefinition
+  | typeof ContactsDefinition
+  | typeof TemplatesDefinition
+  | typeof CampaignsDefinition
+  | typeof ConversationsDefinition
+  | typeof WebhookGatewayDefinition
 
 type Tools = Pick<TestStack, 'world' | 'simulator' | 'ports' | 'clients'>
 

@@ -30,6 +30,8 @@ export interface Surroundings {
   encryptionKey: string
   platformKey: string
   logLevel: string
+  /** A service's files for mutual TLS; without them services speak plain text. */
+  tls?: (service: ServiceName) => { ca: string; cert: string; key: string }
   /** Base URL of an OpenTelemetry collector that services in processes of their own send their spans to. */
   otlpUrl?: string | undefined
 }
@@ -84,9 +86,13 @@ export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
   return plan as PortPlan
 }
 
-/** A service's environment on this machine: loopback only, plain text between services, one replica. */
+/** A service's environment on this machine: loopback only, one replica, and plain text between services unless there are certificates. */
 function environmentOf(service: ServiceName, plan: PortPlan, around: Surroundings): Record<string, string> {
   const addresses = services.map((peer) => [`LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`, `127.0.0.1:${plan[peer].grpc}`])
+  const tls = around.tls?.(service)
+  const transport: Record<string, string> = tls
+    ? { LOCKSTEP_GRPC_TLS_CA: tls.ca, LOCKSTEP_GRPC_TLS_CERT: tls.cert, LOCKSTEP_GRPC_TLS_KEY: tls.key }
+    : { LOCKSTEP_GRPC_PLAINTEXT: 'true' }
   return {
     LOCKSTEP_POSTGRES_URL: around.postgresUrl(service),
     LOCKSTEP_NATS_URL: around.natsUrl,
@@ -95,7 +101,7 @@ function environmentOf(service: ServiceName, plan: PortPlan, around: Surrounding
     LOCKSTEP_GRPC_PORT: String(plan[service].grpc),
     LOCKSTEP_HEALTH_PORT: String(plan[service].health),
     LOCKSTEP_HTTP_PORT: String(plan[service].http),
-    LOCKSTEP_GRPC_PLAINTEXT: 'true',
+    ...transport,
     LOCKSTEP_STREAM_REPLICAS: '1',
     LOCKSTEP_LOG_LEVEL: around.logLevel,
     LOCKSTEP_ENCRYPTION_KEY: around.encryptionKey,

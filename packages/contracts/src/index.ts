@@ -1,3 +1,4 @@
+export * from './callers.ts'
 export * from './events.ts'
 export * from './failures.ts'
 export * from './life.ts'

@@ -1,5 +1,5 @@
 import { AppError, type LaneName, laneSettings, lanes } from '@lockstep/contracts'
-import { bind, type Served } from '@lockstep/rpc'
+import { bind, type Call, type Served } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
 import { dismissDead, listDead, replayDead } from './dead.ts'
@@ -18,15 +18,20 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
     FeedDefinition,
     ctx,
     {
-      take: async (_ctx, request) => {
+      take: async (_ctx, request, call) => {
+        requireWorker(call, request.lane)
         const { entries, more, nextDueMs } = await source.take(wantedOf(request))
         return { entries: entries.map(entryToProto), more, nextDueMs: nextDueMs ?? undefined }
       },
-      settle: async (_ctx, request) => {
+      settle: async (_ctx, request, call) => {
+        requireWorker(call, request.lane)
         await source.settle(laneOf(request.lane), request.verdicts.flatMap(verdictFromProto))
         return {}
       },
-      ring: async (_ctx, request, call) => ({ rung: await ringDue(ctx, laneOf(request.lane), call.signal) }),
+      ring: async (_ctx, request, call) => {
+        requireWorker(call, request.lane)
+        return { rung: await ringDue(ctx, laneOf(request.lane), call.signal) }
+      },
       listDead: async (_ctx, request) => {
         const dead = await ctx.db.system((tx) => listDead(tx, request.lane, Math.min(request.limit || 100, maxListed)))
         return { entries: dead.map(({ entry, lane, reason }) => ({ entry: entryToProto(entry), lane, reason })) }
@@ -55,6 +60,12 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
     },
     { operator: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'] },
   )
+}
+
+/** A worker of one of our lanes has no business in another's. Without certificates nobody knows who it is. */
+function requireWorker({ caller }: Call, lane: string): void {
+  if (!caller || lanes[laneOf(lane)].consumer === caller) return
+  throw new AppError('forbidden', `${caller} is not the worker of lane ${lane}`)
 }
 
 /** What a request asks for, never more than a lane's usual. */

@@ -1,10 +1,12 @@
-import { AppError, type Failure, failures } from '@lockstep/contracts'
+import { AppError, type Caller, type Failure, failures } from '@lockstep/contracts'
 import { type Metadata, Status } from 'nice-grpc-common'
 
 /** Who calls, and until when. Handed on unchanged when a method calls another service. */
 export interface Call {
   /** The tenant; empty in operator calls. */
   accountId: string
+  /** Who calls, by its certificate; undefined where services speak plain text, and in calls of our own. */
+  caller?: Caller
   /** Fires when the caller gives up or its deadline passes. */
   signal?: AbortSignal
 }

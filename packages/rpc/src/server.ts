@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { ServerCredentials } from '@grpc/grpc-js'
-import { AppError, failureOf, failures } from '@lockstep/contracts'
-import { counter, type Logger } from '@lockstep/telemetry'
+import { type ChannelOptions, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
+import { AppError, failureOf, failures, type ServiceName } from '@lockstep/contracts'
+import type { Logger } from '@lockstep/telemetry'
 import { type CallContext, createServer, ServerError, type ServerMiddlewareCall, type ServiceImplementation } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { Status } from 'nice-grpc-common'
 import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
+import { admitCallers, callerOf } from './callers.ts'
+import { failedCalls } from './metrics.ts'
 
 /** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
 export interface TlsFiles {
@@ -47,7 +49,8 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
   for (const [name, method] of Object.entries(methods) as [string, AnyMethod][]) {
     const operator = (options.operator as readonly string[] | undefined)?.includes(name)
     implementation[name] = (request, context) => {
-      const call: Call = { accountId: accountOf(context.metadata), signal: context.signal }
+      const caller = callerOf(context.metadata)
+      const call: Call = { accountId: accountOf(context.metadata), signal: context.signal, ...(caller && { caller }) }
       if (!operator) requireAccount(call)
       return method(ctx, request, call)
     }
@@ -65,6 +68,8 @@ const shutdownMs = 5_000
 const connectionAge = { maxMs: 60_000, graceMs: 3_600_000 }
 
 export interface ServeOptions {
+  /** Whose methods they are: who may call them is in the table of contracts. */
+  service: ServiceName
   host: string
   /** 0 = any free one. */
   port: number
@@ -75,13 +80,15 @@ export interface ServeOptions {
   maxConnectionAgeMs?: number
 }
 
-/** Serves gRPC; closing refuses new calls and lets running ones finish. */
+/** Serves gRPC, with TLS to the callers of each method only; closing refuses new calls and lets running ones finish. */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
-  const server = createServer({
+  const settings: ServerOptions = {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_connection_age_ms': options.maxConnectionAgeMs ?? connectionAge.maxMs,
     'grpc.max_connection_age_grace_ms': connectionAge.graceMs,
-  }).use(errors(options.log))
+    ...(options.tls && { interceptors: [admitCallers(options.service, options.log)] }),
+  }
+  const server = createServer(settings as ChannelOptions).use(errors(options.log))
   for (const { definition, implementation } of options.served) server.add(definition, implementation as never)
   const port = await server.listen(`${options.host}:${options.port}`, credentials(options.tls))
   return {
@@ -101,8 +108,6 @@ function credentials(tls: TlsFiles | undefined): ServerCredentials {
 
 /** A status travels in a header, and grpc-js takes headers up to 8 kB with every letter escaped. */
 const maxMessage = 500
-
-const failedCalls = counter('lockstep_rpc_failures_total', 'Calls that ended with a failure')
 
 /** One map from thrown things to statuses; what isn't an AppError is logged and leaves as "internal error". */
 function errors(log: Logger) {

@@ -7,6 +7,12 @@ export function serveSome<Request>(
   methods: Record<string, (ctx: unknown, request: Request, call: Call) => unknown>,
   operator: string[] = [],
 ): Served {
-  const others = Object.keys(definition.methods).map((name) => [name, () => Promise.reject(new Error(`${name} isn't served here`))])
+  const others = Object.entries(definition.methods as Record<string, { responseStream: boolean }>).map(([name, { responseStream }]) => {
+    const error = new Error(`${name} isn't served here`)
+    const stream = async function* () {
+      yield await Promise.reject(error)
+    }
+    return [name, responseStream ? stream : () => Promise.reject(error)]
+  })
   return bind(definition, {}, { ...Object.fromEntries(others), ...methods } as never, { operator: operator as never[] })
 }

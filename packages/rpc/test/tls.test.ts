@@ -1,52 +1,151 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { credentials } from '@grpc/grpc-js'
+import { allCallers, type Caller, callersOf, type ServiceName, services } from '@lockstep/contracts'
 import { createLogger } from '@lockstep/telemetry'
-import { createChannel, createClient } from 'nice-grpc'
+import { certificateOf } from '@lockstep/testing'
+import { createChannel, createClient, Metadata } from 'nice-grpc'
+import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { AccountsDefinition } from '../gen/lockstep/accounts/v1/accounts.ts'
+import { CampaignsDefinition } from '../gen/lockstep/campaigns/v1/campaigns.ts'
+import { ContactsDefinition } from '../gen/lockstep/contacts/v1/contacts.ts'
+import { ConversationsDefinition } from '../gen/lockstep/conversations/v1/conversations.ts'
 import { FeedDefinition } from '../gen/lockstep/feed/v1/feed.ts'
-import { connect, serve, type TlsFiles } from '../src/index.ts'
+import { TemplatesDefinition } from '../gen/lockstep/templates/v1/templates.ts'
+import { WebhookGatewayDefinition } from '../gen/lockstep/webhook_gateway/v1/webhook_gateway.ts'
+import { type Call, connect, serve, type TlsFiles } from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const stack = new AsyncDisposableStack()
-let address: string
+const host = '127.0.0.1'
+const log = createLogger({ service: 'test', level: 'silent' })
+const calls: Call[] = []
+const addresses = new Map<ServiceName, string>()
 
-/** Test identities that are valid for a hundred years: an authority of its own, and a certificate for 127.0.0.1 that it has signed. */
-function identity(name: string): TlsFiles {
-  const at = (file: string) => path.join(import.meta.dirname, 'fixtures', `${name}-${file}.pem`)
-  return { ca: at('ca'), cert: at('cert'), key: at('key') }
+const definitions: Partial<Record<ServiceName, CompatServiceDefinition>> = {
+  accounts: AccountsDefinition,
+  campaigns: CampaignsDefinition,
+  contacts: ContactsDefinition,
+  conversations: ConversationsDefinition,
+  templates: TemplatesDefinition,
+  'webhook-gateway': WebhookGatewayDefinition,
 }
 
-const ours = identity('ours')
-const theirs = identity('theirs')
+/** Every method of every service, by the service that serves it. */
+const methods = services.flatMap((service) =>
+  [definitions[service], FeedDefinition].flatMap((definition) =>
+    Object.entries(definition ? methodsOf(definition).methods : {}).map(([name, { name: wireName }]) => ({
+      service,
+      definition: definition!,
+      name,
+      path: `${methodsOf(definition!).fullName}/${wireName}`,
+    })),
+  ),
+)
+
+function methodsOf(definition: CompatServiceDefinition) {
+  return definition as unknown as { fullName: string; methods: Record<string, { name: string; requestStream: boolean }> }
+}
 
 beforeAll(async () => {
-  const feed = serveSome(FeedDefinition, { take: async () => ({ entries: [], nextDueMs: undefined }) }, ['take'])
-  const log = createLogger({ service: 'test', level: 'silent' })
-  const server = stack.use(await serve({ host: '127.0.0.1', port: 0, served: [feed], log, tls: ours }))
-  address = `127.0.0.1:${server.port}`
+  for (const service of services) {
+    const definition = definitions[service]
+    const take = async (_ctx: unknown, _request: unknown, call: Call) => {
+      calls.push(call)
+      return { entries: [], more: false, nextDueMs: undefined }
+    }
+    const all = (each: CompatServiceDefinition) => Object.keys(methodsOf(each).methods)
+    const feed = serveSome(FeedDefinition, { take }, all(FeedDefinition))
+    const served = [feed, ...(definition ? [serveSome(definition as never, {}, all(definition))] : [])]
+    const server = stack.use(await serve({ service, host, port: 0, served, log, tls: certificateOf(service) }))
+    addresses.set(service, `${host}:${server.port}`)
+  }
 })
 afterAll(() => stack.disposeAsync())
 
-const call = async (tls?: TlsFiles) => {
-  using client = connect(FeedDefinition, address, tls)
+const take = async (tls?: TlsFiles) => {
+  using client = connect(FeedDefinition, addresses.get('webhook-gateway')!, tls)
   return await client.take({}, { timeoutMs: 5_000 })
 }
 
+type AnyClient = Record<string, (request: unknown, call: object) => unknown>
+
+/** Whether a call is let through to its method, which here does nothing but fail; anything else by its name. */
+async function endOf(client: AnyClient, name: string, requestStream: boolean): Promise<string | undefined> {
+  async function* nothing() {}
+  try {
+    const answer = client[name]!(requestStream ? nothing() : {}, { timeoutMs: 60_000 })
+    if (Symbol.asyncIterator in Object(answer)) for await (const _ of answer as AsyncIterable<unknown>) break
+    else await answer
+    return 'let through'
+  } catch (error) {
+    const { failure } = error as { failure?: string }
+    return failure === 'internal' ? 'let through' : failure
+  }
+}
+
+test('each method of each service is called by those that the table names, and by no other certificate', async () => {
+  expect(methods.length).toBeGreaterThan(80)
+  const wrong: string[] = []
+  for (const identity of [...allCallers, 'stranger' as const])
+    for (const [service, its] of Map.groupBy(methods, (method) => method.service))
+      for (const [definition, ofOne] of Map.groupBy(its, (method) => method.definition)) {
+        using client = connect(definition, addresses.get(service)!, certificateOf(identity))
+        for (const { name, path: method } of ofOne) {
+          const right = callersOf(service, method).includes(identity as Caller) ? 'let through' : 'forbidden'
+          const end = await endOf(client as unknown as AnyClient, name, methodsOf(definition).methods[name]!.requestStream)
+          if (end !== right) wrong.push(`${identity} calls ${method} of ${service}: ${end}`)
+        }
+      }
+  expect(wrong).toEqual([])
+})
+
+test('each method that is served has a caller, and a service reaches no feed but those of its lanes', () => {
+  const served = methods.filter(({ service, path: method }) => !method.includes('Feed/') && callersOf(service, method).length === 0)
+  expect(served).toEqual([])
+  expect(callersOf('webhook-gateway', 'lockstep.feed.v1.Feed/Take')).toEqual(['conversations', 'campaigns', 'templates', 'accounts'])
+  expect(callersOf('accounts', '/lockstep.feed.v1.Feed/Take')).toEqual(['webhook-gateway'])
+  expect(callersOf('templates', 'lockstep.feed.v1.Feed/Take')).toEqual([])
+  expect(callersOf('campaigns', 'lockstep.feed.v1.Feed/Dismiss')).toEqual(['operator'])
+  for (const unknown of ['lockstep.feed.v1.Feed/Delete', 'lockstep.feed.v1.Feed/toString', 'constructor/name', '', '/'])
+    expect(callersOf('campaigns', unknown)).toEqual([])
+})
+
+test('a certificate with two names is nobody, and a caller can not name another in its metadata', async () => {
+  await expect(take(certificateOf('two-names'))).rejects.toMatchObject({ failure: 'forbidden' })
+  await expect(take(certificateOf('contacts'))).rejects.toMatchObject({
+    failure: 'forbidden',
+    message: 'The certificate of contacts may not call /lockstep.feed.v1.Feed/Take',
+  })
+  const { ca, cert, key } = certificateOf('templates')
+  const files = [ca, key, cert].map((file) => readFileSync(file)) as [Buffer, Buffer, Buffer]
+  const channel = createChannel(addresses.get('webhook-gateway')!, credentials.createSsl(...files))
+  stack.defer(() => channel.close())
+  const before = calls.length
+  await createClient(FeedDefinition, channel).take({}, { metadata: new Metadata().append('lockstep-caller', 'campaigns') })
+  expect(calls.slice(before).map(({ caller }) => caller)).toEqual(['templates'])
+})
+
+const theirs = Object.fromEntries(
+  ['ca', 'cert', 'key'].map((file) => [file, path.join(import.meta.dirname, 'fixtures', `theirs-${file}.pem`)]),
+) as unknown as TlsFiles
+
 test('services that trust the same authority talk to each other', async () => {
-  expect(await call(ours)).toEqual({ entries: [], more: false })
+  expect(await take(certificateOf('campaigns'))).toEqual({ entries: [], more: false })
 })
 
 test('a caller without a certificate of our authority is refused, and so is a plain one', async () => {
-  const impostor = { ...theirs, ca: ours.ca } // trusts us, but we don't know who signed it
-  await expect(call(impostor)).rejects.toMatchObject({ failure: 'busy' })
-  await expect(call(undefined)).rejects.toMatchObject({ failure: 'busy' })
-  const channel = createChannel(address, credentials.createSsl(readFileSync(ours.ca)))
+  const { ca } = certificateOf('campaigns')
+  const impostor = { ...theirs, ca } // trusts us, but we don't know who signed it
+  await expect(take(impostor)).rejects.toMatchObject({ failure: 'busy' })
+  await expect(take(undefined)).rejects.toMatchObject({ failure: 'busy' })
+  const channel = createChannel(addresses.get('webhook-gateway')!, credentials.createSsl(readFileSync(ca)))
   stack.defer(() => channel.close())
   const bare = createClient(FeedDefinition, channel)
   await expect(bare.take({}, { signal: AbortSignal.timeout(5_000) })).rejects.toMatchObject({ code: 14 })
 })
 
 test('a server that another authority has signed is not spoken to', async () => {
-  await expect(call(theirs)).rejects.toMatchObject({ failure: 'busy' })
+  await expect(take(theirs)).rejects.toMatchObject({ failure: 'busy' })
 })

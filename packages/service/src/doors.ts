@@ -11,9 +11,9 @@ export interface Started extends AsyncDisposable {
 /** Serves a service's gRPC methods and its health and metrics; the last thing that a service opens. */
 export async function openDoors(ctx: BaseContext, served: Served[]): Promise<Started> {
   await using up = new AsyncDisposableStack()
-  const { host, grpcPort, tls } = ctx.config
+  const { service, host, grpcPort, tls } = ctx.config
   const health: HealthServer = up.use(await serveHealth(ctx))
-  const rpc: RpcServer = up.use(await serve({ host, port: grpcPort, served, log: ctx.log, tls: tls ?? undefined }))
+  const rpc: RpcServer = up.use(await serve({ service, host, port: grpcPort, served, log: ctx.log, tls: tls ?? undefined }))
   ctx.log.info({ grpcPort: rpc.port, healthPort: health.port }, `${ctx.config.service} is up`)
   const opened = up.move()
   return { grpcPort: rpc.port, healthPort: health.port, [Symbol.asyncDispose]: () => opened.disposeAsync() }

@@ -1,2 +1,3 @@
+export * from './certificates.ts'
 export * from './test-servers.ts'
 export * from './world.ts'
