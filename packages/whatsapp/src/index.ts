@@ -5,6 +5,7 @@ export { cleanJson, cleanText, isObject, type JsonObject, listOf, objectOf, pars
 export * from './message.ts'
 export type { IdentityMove, Media, MetaIds, Origin, Pricing, Reply } from './message-content.ts'
 export * from './message-text.ts'
+export * from './meta-time.ts'
 export * from './number.ts'
 export type { SendOutcome } from './send-outcome.ts'
 export * from './signature.ts'
