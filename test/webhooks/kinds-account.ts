@@ -1,9 +1,6 @@
 import type { Tenant, TestStack } from '../stack.ts'
 import type { Kind } from './kinds.ts'
 
-/** The fixtures are of 2099, later than any connection: what is older than a connection changes nothing in it. */
-const days = { first: '2099-01-01T00:00:00Z', second: '2099-01-02T00:00:00Z' }
-
 interface Said {
   /** Meta's word, and what it means for a person. */
   event: string
@@ -15,14 +12,20 @@ interface Said {
 
 /** News that is kept once as an event of the account, and may change its connections. */
 function accountKind(name: string, { event, words, connections, field = 'account_update' }: Said, more: Partial<Kind> = {}): Kind {
-  const at = more.after ? days.second : days.first
+  const at = more.after ? '{second}' : '{first}'
   const events = { [`accounts.account_events where occurred_at = '${at}'`]: [{ field, event, words }] }
   return { name, outcome: 'done', rows: { ...events, ...(connections && { 'accounts.connections': connections }) }, ...more }
 }
 
-const standing = (health: string, words: string) => ({ connections: [{ holds: { standing: { health, words, untilMs: null } } }] })
-const access = (words: string) => ({ connections: [{ holds: { access: { health: 'disabled', words, untilMs: null } } }] })
-const released = { connections: [{ holds: { standing: null, restriction: null, access: null } }] }
+/** News that may leave restrictions, and nothing else, in the connection. */
+function restrictionKind(name: string, said: Said, restrictions: Record<string, unknown>[], more: Partial<Kind> = {}): Kind {
+  const kind = accountKind(name, { ...said, connections: [{ holds: {} }] }, more)
+  return { ...kind, rows: { ...kind.rows, 'accounts.restrictions': restrictions } }
+}
+
+const standing = (health: string, words: string) => ({ connections: [{ holds: { standing: { health, words } } }] })
+const access = (words: string) => ({ connections: [{ holds: { access: { health: 'disabled', words } } }] })
+const released = { connections: [{ holds: { standing: null, review: null, access: null } }] }
 
 const words = {
   deleted: 'This WhatsApp Business account was deleted at Meta. Its numbers can send nothing.',
@@ -32,11 +35,15 @@ const words = {
   restricted:
     'Meta has restricted this WhatsApp Business account: it can only answer people who write to it, until 2099-01-03T00:00:00.000Z; ' +
     'no number can be added to it, until 2099-01-02T00:00:00.000Z.',
+  directSend:
+    'Meta has restricted this WhatsApp Business account (DIRECT_SEND_UTILITY_CATEGORY_ABUSE_STRIKE_1): ' +
+    'utility messages cannot be sent by Direct Send, until 2099-01-02T00:00:00.000Z.',
+  lifted: 'Meta has lifted a restriction of this WhatsApp Business account (DIRECT_SEND_UTILITY_CATEGORY_ABUSE_UNBAN).',
+  warned: 'Meta warns that this WhatsApp Business account may be restricted (DIRECT_SEND_UTILITY_CATEGORY_ABUSE_WARN).',
   removed:
     'This WhatsApp Business account no longer gives the partner access (PRIMARY_INACTIVITY, by SYSTEM). ' +
     'Connect its numbers anew to send again.',
 }
-const restriction = { health: 'restricted', words: words.restricted, untilMs: Date.parse('2099-01-03T00:00:00Z') }
 
 const updates: Kind[] = [
   accountKind('account-deleted', { event: 'ACCOUNT_DELETED', words: words.deleted, ...standing('disabled', words.deleted) }),
@@ -57,7 +64,20 @@ const updates: Kind[] = [
     words: words.toBeDisabled,
     ...standing('restricted', words.toBeDisabled),
   }),
-  accountKind('account-restricted', { event: 'ACCOUNT_RESTRICTION', words: words.restricted, connections: [{ holds: { restriction } }] }),
+  restrictionKind('account-restricted', { event: 'ACCOUNT_RESTRICTION', words: words.restricted }, [
+    { type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', ends_at: '2099-01-03T00:00:00Z', lifted_at: null, event_at: '{first}' },
+    { type: 'RESTRICTED_ADD_PHONE_NUMBER_ACTION', ends_at: '2099-01-02T00:00:00Z', lifted_at: null, event_at: '{first}' },
+  ]),
+  restrictionKind(
+    'account-restriction-lifted',
+    { event: 'ACCOUNT_RESTRICTION', words: words.lifted },
+    [{ type: 'RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES', lifted_at: '{second}' }],
+    { after: ['account-restricted-direct-send'] },
+  ),
+  restrictionKind('account-restricted-direct-send', { event: 'ACCOUNT_RESTRICTION', words: words.directSend }, [
+    { type: 'RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES', violation: 'DIRECT_SEND_UTILITY_CATEGORY_ABUSE_STRIKE_1', lifted_at: null },
+  ]),
+  restrictionKind('account-restriction-warned-of', { event: 'ACCOUNT_RESTRICTION', words: words.warned }, []),
   accountKind('account-partner-removed', { event: 'PARTNER_REMOVED', words: words.removed, ...access(words.removed) }),
   ...Object.entries({
     'account-violation': ['ACCOUNT_VIOLATION', 'Meta says that this WhatsApp Business account violates its policies: SCAM'],
@@ -154,6 +174,12 @@ const capability = (name: string, limit: string, limits: string): Kind =>
   })
 
 const others: Kind[] = [
+  accountKind('account-review', {
+    field: 'account_review_update',
+    event: 'APPROVED',
+    words: "Meta's review of this WhatsApp Business account: APPROVED",
+    connections: [{ holds: { review: null } }],
+  }),
   capability(
     'business-capability',
     'TIER_100K',
@@ -172,7 +198,6 @@ const others: Kind[] = [
       'WARNING: More messages are needed before the limit can rise.',
     ],
     'account-alert-in-the-flat-shape': ['account_alerts', 'OBA_APPROVED', 'INFORMATIONAL: The official business account was granted.'],
-    'account-review': ['account_review_update', 'APPROVED', "Meta's review of this WhatsApp Business account: APPROVED"],
     'account-settings': ['account_settings_update', 'phone_number_settings', 'Settings of a number were changed at Meta'],
     'business-username': ['business_username_updates', 'approved', 'The username lucky_shrub of 15550100199: approved'],
     'security-pin-changed': ['security', 'PIN_CHANGED', 'Two-step verification of 15550100199: PIN_CHANGED, by 7700112233'],

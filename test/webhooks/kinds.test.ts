@@ -55,8 +55,29 @@ async function post(tenant: Tenant, name: string): Promise<void> {
 async function bodyOf(tenant: Tenant, name: string): Promise<string> {
   const ids: Record<string, string> = { waba: tenant.wabaId, number: tenant.phoneNumberId, app: tenant.appId }
   const text = await readFile(path.join(folder, `${name}.json`), 'utf8')
-  return text.replaceAll(/\{(waba|number|app)\}/g, (_, id) => ids[id]!)
+  const times = timesOf(tenant)
+  return text
+    .replaceAll(/\{(waba|number|app)\}/g, (_, id) => ids[id]!)
+    .replaceAll(/"\{(first|second)\}"/g, (_, time: keyof typeof times) => String(times[time].getTime() / 1_000))
 }
+
+const firstTimes = new Map<string, number>()
+
+/** Times of Meta's that a tenant's bodies and rows name: whole seconds, shortly before its test. */
+function timesOf({ accountId }: Tenant): { first: Date; second: Date } {
+  const first = firstTimes.get(accountId) ?? (Math.floor(Date.now() / 1_000) - 20) * 1_000
+  firstTimes.set(accountId, first)
+  return { first: new Date(first), second: new Date(first + 10_000) }
+}
+
+/** Expected rows with the tenant's times in place of their names. */
+function rowsOf(kind: Kind, tenant: Tenant): Kind['rows'] {
+  const times = timesOf(tenant)
+  const text = JSON.stringify(kind.rows).replaceAll(/\{(first|second)\}/g, (_, time: keyof typeof times) => isoText(times[time]))
+  return JSON.parse(text)
+}
+
+const isoText = (time: Date) => time.toISOString().replace('.000Z', 'Z')
 
 /** Waits until every part of the tenant has its outcome and has had its effects elsewhere. */
 async function settled(tenant: Tenant): Promise<void> {
@@ -72,16 +93,17 @@ async function expectRows(kind: Kind, tenant: Tenant): Promise<void> {
   const outcomes = await stack.world.sql(parts, [tenant.appId, Buffer.from(await bodyOf(tenant, kind.name))])
   expect(outcomes).toEqual([{ outcome: kind.outcome }])
   const found: Record<string, unknown[]> = {}
-  for (const [source, expected] of Object.entries(kind.rows)) {
+  const wanted = rowsOf(kind, tenant)
+  for (const [source, expected] of Object.entries(wanted)) {
     const rows = await stack.world.sql(`select * from (select * from ${source}) t where account_id = $1`, [tenant.accountId])
     found[source] = rows.map((row) => (expected[0] ? pick(row, Object.keys(expected[0])) : row)).sort(byText)
   }
-  expect(found).toEqual(Object.fromEntries(Object.entries(kind.rows).map(([source, rows]) => [source, rows.toSorted(byText)])))
+  expect(found).toEqual(Object.fromEntries(Object.entries(wanted).map(([source, rows]) => [source, rows.toSorted(byText)])))
 }
 
 const byText = (a: unknown, b: unknown) => JSON.stringify(a).localeCompare(JSON.stringify(b))
 
 function pick(row: Record<string, unknown>, columns: string[]): Record<string, unknown> {
-  const plain = (value: unknown) => (value instanceof Date ? value.toISOString().replace('.000Z', 'Z') : value)
+  const plain = (value: unknown) => (value instanceof Date ? isoText(value) : value)
   return Object.fromEntries(columns.map((column) => [column, plain(row[column])]))
 }

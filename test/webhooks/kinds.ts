@@ -8,7 +8,7 @@ import { templateKinds } from './kinds-template.ts'
 
 /** One kind of webhook that Meta sends, and the rows that it leads to. */
 export interface Kind {
-  /** Says what it is; the body is `fixtures/<name>.json`, with {waba}, {number} and {app} where the tenant's own ids stand. */
+  /** Says what it is; the body is `fixtures/<name>.json`, with {waba}, {number} and {app} for the tenant's own ids, {first} and {second} for times. */
   name: string
   /** Makes what is there before, beyond a tenant with a connected number and synced templates. */
   given?: (stack: TestStack, tenant: Tenant) => Promise<void>
@@ -21,7 +21,8 @@ export interface Kind {
   outcome: string
   /**
    * The tenant's rows in the end: exactly these, in any order, compared by the columns that are named. A source is a table, perhaps
-   * with a condition ("contacts.contacts where merged_into is null"). Times are ISO texts; serial numbers are texts.
+   * with a condition ("contacts.contacts where merged_into is null"). Times are ISO texts, {first} and {second} those of the body; serial
+   * numbers are texts.
    */
   rows: Record<string, Record<string, unknown>[]>
 }

@@ -274,7 +274,9 @@ export interface AccountEvent {
 export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
   return changesIn(parsed, 'webhooks.account').flatMap((change) => {
     const wabaId = wabaIdOf(change)
-    return wabaId ? { wabaId, field: change.field, timestampMs: change.entryTimeMs, value: cleanJson(change.value) as JsonObject } : []
+    if (!wabaId) return []
+    const value = cleanJson(change.value) as JsonObject
+    return { wabaId, field: change.field, timestampMs: change.entryTimeMs ?? timestampMsOf(value.timestamp), value }
   })
 }
 

@@ -1,5 +1,5 @@
 import type { LaneName } from '@lockstep/contracts'
-import { isObject, type JsonObject, listOf, objectOf, parseLossless, TooManyValues, textOf, timestampMsOf } from './json.ts'
+import { idOf, isObject, type JsonObject, listOf, objectOf, parseLossless, TooManyValues, textOf, timestampMsOf } from './json.ts'
 
 /**
  * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
@@ -23,7 +23,7 @@ export type ParsedWebhook = WebhookBody | Unreadable
 export interface Change {
   entry: unknown
   change: unknown
-  /** The WABA, except for PARTNER_* updates (see `wabaIdOf`); undefined when missing. */
+  /** Mostly the WABA, see `wabaIdOf`; undefined when missing. */
   entryId: string | undefined
   /** `entry.time`: on template and account fields only. */
   entryTimeMs: number | null
@@ -107,10 +107,9 @@ export function countElements(parsed: ParsedWebhook, phoneNumberId: string): num
 }
 
 /**
- * The WABA that a change is about. For PARTNER_* account updates `entry.id` is a business portfolio and the WABA stands in the value
- * (Meta, account_update).
+ * The WABA that a change is about: the one that its value names, if any, for `entry.id` is a business portfolio in events of partners
+ * and of terms (Meta, account_update).
  */
-export function wabaIdOf({ entryId, field, value }: Pick<Change, 'entryId' | 'field' | 'value'>): string | undefined {
-  const partner = field === 'account_update' && textOf(value.event)?.startsWith('PARTNER_')
-  return (partner ? textOf(objectOf(value.waba_info).waba_id) : undefined) ?? entryId
+export function wabaIdOf({ entryId, value }: Pick<Change, 'entryId' | 'value'>): string | undefined {
+  return idOf(objectOf(value.waba_info).waba_id) || entryId
 }

@@ -1,5 +1,5 @@
-import { metaTimeMs } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
+import { metaTimeMs } from '../src/meta-time.ts'
 
 const receivedAtMs = 1_790_000_000_700
 

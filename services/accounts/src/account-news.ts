@@ -1,30 +1,29 @@
-import { type AccountEvent, listOf, matchKey, objectOf, textOf, timestampMsOf } from '@lockstep/whatsapp'
-import { wordsOf } from './account-words.ts'
+import { type AccountEvent, matchKey, objectOf, textOf } from '@lockstep/whatsapp'
+import { numberOf, wordsOf } from './account-words.ts'
 import { maxPerSecond } from './connection.ts'
 import type { Connection } from './db/entities.ts'
+import { imposed, type Lifting, liftingOf, type Restriction } from './restrictions.ts'
 
 /** Why a connection sends less than it should, or nothing at all. */
 export interface Hold {
   health: 'restricted' | 'disabled'
   words: string
-  /** When it ends by itself; null when it doesn't. */
-  untilMs: number | null
 }
 
 /**
- * `standing`: banned, deleted or offboarded; `restriction`: part of sending is forbidden, mostly for a time; `access`: taken away
- * from us, until Meta accepts a token again.
+ * `standing`: banned, deleted or offboarded; `review`: Meta has rejected the account or still looks at it; `access`: taken away from
+ * us, until Meta accepts a token again.
  */
-export type Holds = Partial<Record<'standing' | 'restriction' | 'access', Hold | null>>
+export type Holds = Partial<Record<'standing' | 'review' | 'access', Hold | null>>
 
-/** What Meta's news can change, each ordered by its own times. */
-export type Fact = keyof Holds | 'quality' | 'messagingLimit' | 'throughput' | 'verifiedName'
+/** What Meta's news can change, each ordered by its own times; `restriction` is when all were last known to be over. */
+export type Fact = keyof Holds | 'restriction' | 'quality' | 'messagingLimit' | 'throughput' | 'verifiedName'
 
 type Facts = Pick<Connection, 'quality' | 'messagingLimit' | 'maxPerSecond' | 'verifiedName'>
 
 /** One fact as an event changes it. */
 export interface Change {
-  fact: Fact
+  fact: Exclude<Fact, 'restriction'>
   /** The number that it is about, as `numberKey` writes it; undefined when it is about every number of the WABA. */
   number?: string
   set?: Partial<Facts>
@@ -34,22 +33,25 @@ export interface Change {
 /** Our clock and Meta's may differ: an event counts as older than the connection only when it is this much older. */
 const clockMarginMs = 60_000
 
+/** Whether news of a number are about this connection; news of none are about every number of the WABA. */
+export function isAbout({ displayPhoneNumber }: Pick<Connection, 'displayPhoneNumber'>, number: string | undefined): boolean {
+  return number === undefined || numberKey(displayPhoneNumber) === number
+}
+
+/** The time before which news of a fact are old. */
+export function newsFrom({ newsAt, connectedAt }: Pick<Connection, 'newsAt' | 'connectedAt'>, fact: Fact): number {
+  return newsAt[fact] ?? connectedAt.getTime() - clockMarginMs
+}
+
 /**
  * Applies one change that is about this connection. Webhooks come in any order and up to days late: a fact takes only news that
  * isn't older than its last, nor older than the connection, whose facts Meta was asked for when it was made.
  */
 export function applyChange(connection: Connection, { fact, number, set, hold }: Change, at: Date): void {
-  if (number !== undefined && numberKey(connection.displayPhoneNumber) !== number) return
-  if (at.getTime() < (connection.newsAt[fact] ?? connection.connectedAt.getTime() - clockMarginMs)) return
+  if (!isAbout(connection, number) || at.getTime() < newsFrom(connection, fact)) return
   connection.newsAt = { ...connection.newsAt, [fact]: at.getTime() }
   Object.assign(connection, set)
   if (hold !== undefined) connection.holds = { ...connection.holds, [fact]: hold }
-}
-
-/** What a connection can do by Meta's word: a ban outweighs a restriction, and a restriction may have ended by itself. */
-export function healthOf({ standing, access, restriction }: Holds, nowMs: number): { health: 'ok' | Hold['health']; words: string } {
-  const holds = [standing, access, restriction].filter((hold) => hold != null && (hold.untilMs === null || hold.untilMs > nowMs)) as Hold[]
-  return holds.find(({ health }) => health === 'disabled') ?? holds[0] ?? { health: 'ok', words: '' }
 }
 
 /** Meta accepts a token of the connection: whatever took the access away came before. */
@@ -67,15 +69,18 @@ export function keepHolds(connection: Connection, { wabaId, atMs }: { wabaId: st
   const since = connection.connectedAt.getTime() - clockMarginMs
   const isSame = connection.wabaId === wabaId
   connection.holds = isSame ? holds : {}
-  connection.newsAt = isSame ? { standing: newsAt.standing ?? since, restriction: newsAt.restriction ?? since } : {}
+  const { standing = since, review = since, restriction = since } = newsAt
+  connection.newsAt = isSame ? { standing, review, restriction } : {}
   regainAccess(connection, atMs)
 }
 
 /** What an event changes in the connections of its WABA (meta-cloud-api.md §2); nothing for most: those are only kept. */
-export function changesOf(event: AccountEvent): Change[] {
+export function changesOf(event: AccountEvent, metaAppId = ''): Change[] {
   switch (event.field) {
     case 'account_update':
-      return standingChanges(event)
+      return ofNumber(event, standingChanges(event, metaAppId))
+    case 'account_review_update':
+      return ofNumber(event, reviewChanges(event))
     case 'phone_number_quality_update':
       return numberChanges(event)
     case 'phone_number_name_update':
@@ -87,29 +92,47 @@ export function changesOf(event: AccountEvent): Change[] {
   }
 }
 
+/** Changes of the whole WABA, or only of the number that the event names. */
+function ofNumber(event: AccountEvent, changes: Change[]): Change[] {
+  const number = aboutNumber(event)
+  return changes.map((change) => ({ ...change, ...(number !== undefined && { number }) }))
+}
+
+/** The number that an event names, as `numberKey` writes it. */
+function aboutNumber({ value }: AccountEvent): string | undefined {
+  const named = numberOf(value)
+  return named && numberKey(named)
+}
+
 /** What lets a WABA send again ends every hold: if something still stands, Meta refuses and says so. */
 const released: Change[] = [
   { fact: 'standing', hold: null },
-  { fact: 'restriction', hold: null },
+  { fact: 'review', hold: null },
   { fact: 'access', hold: null },
 ]
 
-function standingChanges(event: AccountEvent): Change[] {
+const isRelease = ({ value }: AccountEvent) =>
+  textOf(value.event) === 'ACCOUNT_RECONNECTED' || (textOf(value.event) === 'DISABLED_UPDATE' && banState(value) === 'REINSTATE')
+
+/** `metaAppId`: the app at Meta through which the account is connected. */
+function standingChanges(event: AccountEvent, metaAppId: string): Change[] {
   const { value } = event
   const words = wordsOf(event)
-  const standing = (health: Hold['health']): Change[] => [{ fact: 'standing', hold: { health, words, untilMs: null } }]
+  const standing = (health: Hold['health']): Change[] => [{ fact: 'standing', hold: { health, words } }]
+  const isOurApp = metaAppId !== '' && textOf(objectOf(value.waba_info).partner_app_id) === metaAppId
+  if (isRelease(event)) return released
   switch (textOf(value.event)) {
     case 'ACCOUNT_DELETED':
     case 'ACCOUNT_OFFBOARDED':
       return standing('disabled')
     case 'PARTNER_REMOVED':
-      return [{ fact: 'access', hold: { health: 'disabled', words, untilMs: null } }]
-    case 'ACCOUNT_RECONNECTED':
-      return released
-    case 'ACCOUNT_RESTRICTION':
-      return [{ fact: 'restriction', hold: { health: 'restricted', words, untilMs: lastExpiration(listOf(value.restriction_info)) } }]
+      return [{ fact: 'access', hold: { health: 'disabled', words } }]
+    case 'PARTNER_APP_UNINSTALLED':
+      return isOurApp ? [{ fact: 'access', hold: { health: 'disabled', words } }] : []
+    case 'PARTNER_APP_INSTALLED':
+      return isOurApp ? [{ fact: 'access', hold: null }] : []
     case 'DISABLED_UPDATE':
-      return { DISABLE: standing('disabled'), SCHEDULE_FOR_DISABLE: standing('restricted'), REINSTATE: released }[banState(value)] ?? []
+      return { DISABLE: standing('disabled'), SCHEDULE_FOR_DISABLE: standing('restricted') }[banState(value)] ?? []
     default:
       return []
   }
@@ -117,10 +140,36 @@ function standingChanges(event: AccountEvent): Change[] {
 
 const banState = (value: AccountEvent['value']) => textOf(objectOf(value.ban_info).waba_ban_state) ?? ''
 
-/** When the last of the restrictions ends; null when one of them has no end. */
-function lastExpiration(restrictions: unknown[]): number | null {
-  const ends = restrictions.map((restriction) => timestampMsOf(objectOf(restriction).expiration))
-  return ends.includes(null) || ends.length === 0 ? null : Math.max(...(ends as number[]))
+/** Meta lets an account that it has rejected send nothing; one that it still looks at may send less. */
+function reviewChanges(event: AccountEvent): Change[] {
+  const words = wordsOf(event)
+  switch (textOf(event.value.decision)) {
+    case 'APPROVED':
+      return [{ fact: 'review', hold: null }]
+    case 'REJECTED':
+      return [{ fact: 'review', hold: { health: 'disabled', words } }]
+    case 'PENDING':
+    case 'DEFERRED':
+      return [{ fact: 'review', hold: { health: 'restricted', words } }]
+    default:
+      return []
+  }
+}
+
+/** What an event says of restrictions, which stand in rows of their own. */
+export interface RestrictionNews {
+  number: string | undefined
+  imposed: Restriction[]
+  lifting: Lifting | 'all' | null
+}
+
+/** What an event says of restrictions; null when it says nothing of them. */
+export function restrictionNewsOf(event: AccountEvent): RestrictionNews | null {
+  if (event.field !== 'account_update') return null
+  const number = aboutNumber(event)
+  if (isRelease(event)) return { number, imposed: [], lifting: 'all' }
+  if (textOf(event.value.event) !== 'ACCOUNT_RESTRICTION') return null
+  return { number, imposed: imposed(event.value), lifting: liftingOf(event.value) }
 }
 
 function numberChanges(event: AccountEvent): Change[] {

@@ -1,4 +1,5 @@
-import { type AccountEvent, listOf, objectOf, textOf, timestampMsOf } from '@lockstep/whatsapp'
+import { type AccountEvent, objectOf, textOf } from '@lockstep/whatsapp'
+import { restrictionEventWords } from './restrictions.ts'
 
 type Value = AccountEvent['value']
 
@@ -16,7 +17,16 @@ export function wordsOf(event: AccountEvent): string {
   return words.slice(0, 1_000).toWellFormed()
 }
 
-const number = (value: Value) => textOf(value.display_phone_number) ?? 'a number'
+/** The number that a value names, as Meta writes it there. */
+export const numberOf = (value: Value): string | undefined => textOf(value.display_phone_number) || textOf(value.phone_number) || undefined
+
+const number = (value: Value) => numberOf(value) ?? 'a number'
+
+/** Whom an account update is about: one number, where it names it. */
+const whom = (value: Value) => {
+  const named = numberOf(value)
+  return named ? `the number ${named}` : 'this WhatsApp Business account'
+}
 
 const byField: Record<string, (value: Value) => string | undefined> = {
   account_update: (value) => {
@@ -27,7 +37,7 @@ const byField: Record<string, (value: Value) => string | undefined> = {
     const { alert_severity, alert_type, alert_description } = alertOf(value)
     return [alert_severity, alert_description ?? alert_type].map(textOf).filter(Boolean).join(': ')
   },
-  account_review_update: (value) => `Meta's review of this WhatsApp Business account: ${textOf(value.decision)}`,
+  account_review_update: (value) => `Meta's review of this WhatsApp Business account: ${textOf(value.decision)}${reviewWords(value)}`,
   account_settings_update: () => 'Settings of a number were changed at Meta',
   phone_number_quality_update: (value) => {
     const limit = textOf(value.max_daily_conversations_per_business) ?? textOf(value.current_limit)
@@ -54,7 +64,7 @@ const byAccountEvent: Record<string, (value: Value) => string> = {
   ACCOUNT_DELETED: () => 'This WhatsApp Business account was deleted at Meta. Its numbers can send nothing.',
   ACCOUNT_OFFBOARDED: () => 'This WhatsApp Business account was disconnected from the Cloud API. Reconnect it at Meta to send again.',
   ACCOUNT_RECONNECTED: () => 'This WhatsApp Business account was reconnected to the Cloud API.',
-  ACCOUNT_RESTRICTION: (value) => `Meta has restricted this WhatsApp Business account: ${restrictions(value).join('; ')}.`,
+  ACCOUNT_RESTRICTION: (value) => restrictionEventWords(value, whom(value)),
   ACCOUNT_VIOLATION: (value) =>
     `Meta says that this WhatsApp Business account violates its policies: ${textOf(objectOf(value.violation_info).violation_type)}`,
   AD_ACCOUNT_LINKED: () => 'An ad account was linked to this WhatsApp Business account.',
@@ -70,13 +80,28 @@ const byAccountEvent: Record<string, (value: Value) => string> = {
   PARTNER_REMOVED: (value) => {
     const { reason, initiated_by } = objectOf(value.disconnection_info)
     const why = [textOf(reason), textOf(initiated_by) && `by ${textOf(initiated_by)}`].filter(Boolean).join(', ')
-    return `This WhatsApp Business account no longer gives the partner access${why ? ` (${why})` : ''}. Connect its numbers anew to send again.`
+    const named = numberOf(value)
+    const because = why ? ` (${why})` : ''
+    if (named) return `The number ${named} no longer gives the partner access${because}. Connect it anew to send again.`
+    return `This WhatsApp Business account no longer gives the partner access${because}. Connect its numbers anew to send again.`
   },
   VERIFIED_ACCOUNT: () => 'This WhatsApp Business account was verified.',
   VOLUME_BASED_PRICING_TIER_UPDATE: (value) => {
     const { tier, pricing_category, region } = objectOf(value.volume_tier_info)
     return `A new volume tier for prices: ${[tier, pricing_category, region].map(textOf).filter(Boolean).join(', ')}`
   },
+}
+
+function reviewWords({ decision }: Value): string {
+  switch (textOf(decision)) {
+    case 'REJECTED':
+      return '. Its numbers can send nothing. Open Business Support at Meta to see why and to appeal.'
+    case 'PENDING':
+    case 'DEFERRED':
+      return '. Until it is done Meta may not let its numbers send.'
+    default:
+      return ''
+  }
 }
 
 function banWords(value: Value): string {
@@ -93,22 +118,6 @@ function banWords(value: Value): string {
     default:
       return `Meta has changed whether this WhatsApp Business account is disabled${since}.`
   }
-}
-
-const restrictionWords: Record<string, string> = {
-  RESTRICTED_BIZ_INITIATED_MESSAGING: 'it can only answer people who write to it',
-  RESTRICTED_CUSTOMER_INITIATED_MESSAGING: 'it cannot answer people who write to it',
-  RESTRICTED_ADD_PHONE_NUMBER_ACTION: 'no number can be added to it',
-}
-
-function restrictions(value: Value): string[] {
-  return listOf(value.restriction_info).map((item) => {
-    const { restriction_type, expiration } = objectOf(item)
-    const type = textOf(restriction_type) ?? 'a restriction'
-    const until = timestampMsOf(expiration)
-    const words = Object.hasOwn(restrictionWords, type) ? restrictionWords[type] : type
-    return until === null ? `${words}` : `${words}, until ${new Date(until).toISOString()}`
-  })
 }
 
 /** Alerts stand in a node of their own, in newer webhooks in the value itself. */

@@ -1,22 +1,47 @@
+import type { Tx } from '@lockstep/database'
 import type * as proto from '@lockstep/rpc/gen/accounts'
-import { healthOf } from './account-news.ts'
 import type { AccountEventRow } from './db/account-events.ts'
 import type { App, ConnectionFields } from './db/entities.ts'
+import { activeRestrictions, type RestrictionRow } from './db/restrictions.ts'
+import { healthOf, restrictedWords } from './health.ts'
+import { forbids } from './restrictions.ts'
 
 export function appToProto({ id, accountId, name, metaAppId }: App): proto.App {
   return { id, accountId, name, metaAppId }
 }
 
-/** Health depends on the time, for a restriction may end by itself. */
-export function connectionToProto(connection: ConnectionFields, nowMs: number): proto.Connection {
+/** Connections with what Meta holds against them now: a restriction may end by itself. */
+export async function connectionsToProto(tx: Tx, connections: ConnectionFields[], nowMs: number): Promise<proto.Connection[]> {
+  const restrictions = await activeRestrictions(tx, connections, new Date(nowMs))
+  return connections.map((connection) => toProto(connection, restrictions.get(connection.id) ?? []))
+}
+
+export async function connectionToProto(tx: Tx, connection: ConnectionFields, nowMs: number): Promise<proto.Connection> {
+  return (await connectionsToProto(tx, [connection], nowMs))[0]!
+}
+
+function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): proto.Connection {
   const { id, accountId, name, phoneNumberId, wabaId, appId, displayPhoneNumber, verifiedName, sealedToken } = connection
   const { perMinute, perSecond, quality, messagingLimit, holds, connectedAt, disconnectedAt } = connection
-  const { health, words } = healthOf(holds, nowMs)
+  const { health, words } = healthOf(holds, restrictions)
   return {
     ...{ id, accountId, name, phoneNumberId, wabaId, appId, displayPhoneNumber, verifiedName, sealedToken },
     ...{ perMinute, perSecond, quality, messagingLimit, health, healthWords: words },
     connectedAtMs: connectedAt.getTime(),
     disconnectedAtMs: disconnectedAt?.getTime(),
+    restrictions: restrictions.map(restrictionToProto),
+  }
+}
+
+function restrictionToProto(row: RestrictionRow): proto.Restriction {
+  const { type, remediation, endsAt, notedAt } = row
+  return {
+    type,
+    forbids: forbids(type) ?? '',
+    words: restrictedWords([row]),
+    remediation,
+    endsAtMs: endsAt?.getTime(),
+    notedAtMs: notedAt.getTime(),
   }
 }
 

@@ -97,7 +97,7 @@ test('a restriction ends by itself at the time that Meta names', async () => {
 test('older news never overrides newer, fact by fact, and news from before a number was connected only is kept', async () => {
   await using stack = await openStack()
   const tenant = await stack.tenant('101')
-  const start = now()
+  const start = now() - 20
   const number = { display_phone_number: '1555101' }
   const limit = (tier: string) => ['business_capability_update', { max_daily_conversations_per_business: tier }] as const
   await stack.deliver(tenant.appId, ...limit('TIER_100K'), start + 9)
@@ -116,6 +116,61 @@ test('older news never overrides newer, fact by fact, and news from before a num
   expect(
     (await stack.accounts.listAccountEvents({ wabaId, field: 'account_update', limit: 1, beforeId: '' }, tenant)).events,
   ).toMatchObject([{ event: 'ACCOUNT_DELETED', occurredAtMs: (start - 3_600) * 1_000 }])
+})
+
+test('restrictions are a set by type and number: each has its end, a lifting ends its own, and only messaging is restricted by them', async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const other = { ...tenant, connectionId: await stack.connectNumber(tenant, '102') }
+  const restrict = (restriction_type: string, seconds: number, more: object = {}) =>
+    update('ACCOUNT_RESTRICTION', { restriction_info: [{ restriction_type, expiration: now() + seconds, ...more }] })
+  const types = async (of: typeof tenant) =>
+    (await stack.accounts.getConnection({ id: of.connectionId }, of)).restrictions.map(({ type }) => type)
+
+  const calling = restrict('RESTRICTED_BUSINESS_INITIATED_CALLING', 86_400)
+  await stack.deliver(tenant.appId, calling[0], { ...calling[1], phone_number: '1555101' }, now())
+  await stack.deliver(tenant.appId, ...restrict('RESTRICTED_ADD_PHONE_NUMBER_ACTION', 90 * 86_400), now())
+  expect(await types(tenant)).toEqual(['RESTRICTED_ADD_PHONE_NUMBER_ACTION', 'RESTRICTED_BUSINESS_INITIATED_CALLING'])
+  expect(await types(other)).toEqual(['RESTRICTED_ADD_PHONE_NUMBER_ACTION'])
+  expect([await stack.health(tenant), await stack.health(other)]).toEqual([ok, ok])
+
+  const why = { violation_info: { violation_type: 'DIRECT_SEND_UTILITY_CATEGORY_ABUSE_STRIKE_1' } }
+  const sending = restrict('RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES', 7 * 86_400)
+  await stack.deliver(tenant.appId, sending[0], { ...sending[1], ...why }, now())
+  expect(await types(other)).toContain('RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES')
+  const unban = { violation_info: { violation_type: 'DIRECT_SEND_UTILITY_CATEGORY_ABUSE_UNBAN' } }
+  await stack.deliver(tenant.appId, ...update('ACCOUNT_RESTRICTION', unban), now() + 1)
+  expect(await types(other)).toEqual(['RESTRICTED_ADD_PHONE_NUMBER_ACTION'])
+
+  await stack.deliver(tenant.appId, ...restrict('RESTRICTED_BIZ_INITIATED_MESSAGING', 3_600, { remediation: 'Appeal at Meta.' }), now())
+  const { connections } = await stack.accounts.listConnections({ after: '', limit: 0 }, tenant)
+  expect(connections.map(({ health, healthWords, restrictions }) => [health, healthWords, restrictions.length])).toEqual([
+    ['restricted', expect.stringMatching(/only answer people who write to it, until .*Z\. Appeal at Meta\.$/), 3],
+    ['restricted', expect.stringMatching(/only answer people/), 2],
+  ])
+  const { words, ...rest } = connections[1]!.restrictions.find(({ type }) => type === 'RESTRICTED_BIZ_INITIATED_MESSAGING')!
+  expect(rest).toMatchObject({ forbids: 'business_initiated', remediation: 'Appeal at Meta.', endsAtMs: expect.any(Number) })
+})
+
+test("no time of Meta's counts as later than its receipt: a ban that it dates ahead does not outlive the reinstatement", async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  await stack.deliver(tenant.appId, ...ban('DISABLE'), now() + 7_200)
+  await stack.deliver(tenant.appId, ...ban('REINSTATE'), now())
+  expect(await stack.health(tenant)).toEqual(ok)
+})
+
+test("the app's own removal from the account is known before the next send, another app's changes nothing", async () => {
+  await using stack = await openStack()
+  const tenant = await stack.tenant('101')
+  const apps = (partner_app_id: string) => ({ waba_info: { waba_id: wabaId, owner_business_id: '2', partner_app_id } })
+  await stack.deliver(tenant.appId, ...update('PARTNER_APP_UNINSTALLED', apps('2')), now(), '888')
+  expect(await stack.health(tenant)).toEqual(ok)
+  await stack.deliver(tenant.appId, ...update('PARTNER_APP_UNINSTALLED', apps('1')), now(), '888')
+  expect(await stack.health(tenant)).toMatchObject({ health: 'disabled', healthWords: expect.stringMatching(/app was removed/) })
+  expect(await stack.deliver(tenant.appId, ...update('MM_LITE_TERMS_SIGNED', apps('1')), now(), '888')).toBe('done')
+  await stack.deliver(tenant.appId, ...update('PARTNER_APP_INSTALLED', apps('1')), now(), '888')
+  expect(await stack.health(tenant)).toEqual(ok)
 })
 
 test.each([

@@ -24,6 +24,11 @@ export const connectionToJson = (connection: Connection) => ({
   health: connection.health,
   health_words: connection.healthWords,
   messaging_limit: connection.messagingLimit,
+  restrictions: connection.restrictions.map(({ type, forbids, words, remediation, endsAtMs, notedAtMs }) => ({
+    ...{ type, forbids, words, remediation },
+    ends_at: time(endsAtMs),
+    noted_at: time(notedAtMs),
+  })),
   connected_at: time(connection.connectedAtMs),
   disconnected_at: time(connection.disconnectedAtMs),
 })

@@ -56,7 +56,7 @@ test('news of status, quality and category reach the rows of the account whose a
 test('news that is repeated or comes in the wrong order ends with the newest of each kind', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
-  const start = now()
+  const start = now() - 20
   const news = [status('PAUSED', start + 3), quality('RED', start + 9), status('APPROVED', start + 1), quality('GREEN', start + 2)]
   for (const each of [...news, ...news]) await stack.deliver(tenant, each)
   expect(await stack.outcomes(8)).toEqual({ done: 8 })
@@ -94,6 +94,36 @@ test('news that applies to nothing is told apart: unmatched, unclaimed, kept', a
   await stack.deliver(tenant, { field: 'message_template_unheard_of', value: about, time: now() })
   expect(await stack.outcomes(4)).toEqual({ unmatched: 1, unclaimed: 2, kept: 1 })
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
+})
+
+test('news of a template without a row has it read, and changes it then; one that is in no list is looked for once', async () => {
+  await using stack = await openSynced()
+  const { first: tenant } = stack
+  const made = template('made_later', { id: '78', status: 'PENDING' })
+  await stack.simulator.client.setState({ templates: { [wabaId]: [made] } })
+  const about = { message_template_id: '78', message_template_name: 'made_later', message_template_language: 'en_US' }
+  const approved = { field: 'message_template_status_update', value: { event: 'APPROVED', reason: 'NONE', ...about }, time: now() }
+  await stack.deliver(tenant, approved, { ...quality('GREEN', 0), value: { new_quality_score: 'GREEN', ...about } })
+  expect(await stack.outcomes(2)).toEqual({ done: 2 })
+  const runs = () => stack.world.sql('select from templates.sync_runs')
+  expect(await runs()).toHaveLength(2)
+  const row = await stack.templates.client.getTemplate({ id: '', wabaId, name: 'made_later', language: 'en_US' }, tenant)
+  expect(row).toMatchObject({ status: 'APPROVED', quality: 'GREEN' })
+
+  const nowhere = { ...approved, value: { ...approved.value, message_template_id: '79' } }
+  await stack.deliver(tenant, nowhere, nowhere)
+  await stack.deliver(tenant, { ...nowhere, value: { ...nowhere.value, event: 'DELETED' } })
+  expect(await stack.outcomes(4)).toEqual({ done: 2, unmatched: 2 })
+  expect((await runs()).length).toBe(3)
+})
+
+test("no time of Meta's counts as later than its receipt: what it dates ahead does not outlive what comes then", async () => {
+  await using stack = await openSynced()
+  await stack.deliver(stack.first, status('APPROVED', now() + 7_200))
+  await stack.outcomes(1)
+  await stack.deliver(stack.first, status('DISABLED', now()))
+  await stack.outcomes(2)
+  expect(await stack.welcome()).toMatchObject({ status: 'DISABLED' })
 })
 
 test('a template that Meta lists again is deleted no longer, however fresh its last news is', async () => {

@@ -12,12 +12,13 @@ export interface AccountEventRow {
   receivedAt: Date
 }
 
-/** Keeps events; one that is there already, by its value and Meta's time, is kept once. */
+/** Keeps events; one that is there already, by its value and Meta's time, is kept once. Without a time it is kept once a day. */
 export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]): Promise<void> {
   if (events.length === 0) return
   await sql`insert into account_events (account_id, waba_id, field, event, words, value, value_hash, occurred_at, received_at)
     select ${tx.accountId}, v."wabaId", v.field, v.event, v.words, v.value, v.hash, v."occurredAt", v."receivedAt"
-    from (select *, sha256(convert_to(value::text, 'UTF8')) as hash
+    from (select *, sha256(convert_to(value::text || case when "occurredAt" is null
+                                                              then ("receivedAt" at time zone 'UTC')::date::text else '' end, 'UTF8')) as hash
           from jsonb_to_recordset(${JSON.stringify(events)}::jsonb) r("wabaId" text, field text, event text, words text, value jsonb,
             "occurredAt" timestamptz, "receivedAt" timestamptz)) v
     order by v."wabaId", v.field, v.hash, v."occurredAt"

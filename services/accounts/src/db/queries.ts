@@ -65,3 +65,13 @@ export function lockConnections(tx: Tx, ids: string[]): Promise<Connection[]> {
   const where = { accountId: tx.accountId!, id: ids }
   return tx.em.find(ConnectionSchema, where, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE })
 }
+
+/** The ids at Meta of the apps that connections are bound to, by our own. */
+export async function metaAppIds(tx: Tx, connections: Pick<Connection, 'appId'>[]): Promise<Map<string, string>> {
+  const ids = [...new Set(connections.map(({ appId }) => appId))]
+  const apps = await query<{ id: string; metaAppId: string }>(
+    tx,
+    sql`select id, meta_app_id as "metaAppId" from apps where account_id = ${tx.accountId} and id = any(${ids}::uuid[])`,
+  )
+  return new Map(apps.map(({ id, metaAppId }) => [id, metaAppId]))
+}

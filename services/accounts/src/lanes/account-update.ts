@@ -1,13 +1,18 @@
+import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
-import { type AccountEvent, accountEvents, parseWebhook } from '@lockstep/whatsapp'
-import { applyChange, changesOf, healthOf } from '../account-news.ts'
+import { type AccountEvent, accountEvents, metaTimeMs, parseWebhook } from '@lockstep/whatsapp'
+import { applyChange, changesOf, restrictionNewsOf } from '../account-news.ts'
 import { eventOf, wordsOf } from '../account-words.ts'
+import { applyRestrictions, type RestrictedConnection } from '../apply-restrictions.ts'
 import type { Context } from '../context.ts'
 import { accountOfApp, insertEvents } from '../db/account-events.ts'
+import type { Connection } from '../db/entities.ts'
 import { connectionIntervals } from '../db/intervals.ts'
-import { lockConnections } from '../db/queries.ts'
+import { lockConnections, metaAppIds } from '../db/queries.ts'
+import { activeRestrictions, allRestrictions, writeRestrictions } from '../db/restrictions.ts'
+import { healthOf } from '../health.ts'
 
 /** One event for one account, and the connections that it may change. */
 interface News {
@@ -64,20 +69,45 @@ async function record(ctx: Context, accountId: string, news: News[]): Promise<vo
   await ctx.db.transaction(accountId, async (tx) => {
     const ids = [...new Set(news.flatMap(({ connectionIds }) => connectionIds))]
     const connections = await lockConnections(tx, ids)
-    const healthBefore = new Map(connections.map(({ id, holds }) => [id, healthOf(holds, ctx.now()).health]))
-    for (const { connectionIds, event, receivedAt } of news) {
-      const at = event.timestampMs === null ? receivedAt : new Date(event.timestampMs)
-      // News of a WABA that the number has left since then is only kept.
-      const mine = connections.filter(({ id, wabaId }) => connectionIds.includes(id) && wabaId === event.wabaId)
-      for (const change of changesOf(event)) for (const connection of mine) applyChange(connection, change, at)
-    }
+    const healthBefore = await healths(ctx, tx, connections)
+    await apply(ctx, tx, connections, news)
     await insertEvents(tx, news.map(toRow))
-    for (const { id, holds } of connections) {
-      const { health, words } = healthOf(holds, ctx.now())
-      if (health !== healthBefore.get(id))
-        tx.afterCommit(() => ctx.log.warn({ connection: id, health, words }, "A connection's health has changed"))
-    }
+    for (const [connection, { health, words }] of await healths(ctx, tx, connections))
+      if (health !== healthBefore.get(connection)!.health)
+        tx.afterCommit(() => ctx.log.warn({ connection: connection.id, health, words }, "A connection's health has changed"))
   })
+}
+
+async function healths(ctx: Context, tx: Tx, connections: Connection[]) {
+  const restrictions = await activeRestrictions(tx, connections, new Date(ctx.now()))
+  return new Map(connections.map((each) => [each, healthOf(each.holds, restrictions.get(each.id) ?? [])]))
+}
+
+/** Applies news in their order to the connections that they are about. */
+async function apply(ctx: Context, tx: Tx, connections: Connection[], news: News[]): Promise<void> {
+  const appIds = await metaAppIds(tx, connections)
+  const rows = Map.groupBy(await allRestrictions(tx, connections), ({ connectionId }) => connectionId)
+  const subjects = connections.map((connection): RestrictedConnection => {
+    return { connection, restrictions: new Map((rows.get(connection.id) ?? []).map((row) => [row.type, row])) }
+  })
+  const changed = new Set<string>()
+  for (const { connectionIds, event, receivedAt } of news) {
+    const at = new Date(metaTimeMs(event.timestampMs, receivedAt.getTime()))
+    const restricts = restrictionNewsOf(event)
+    for (const subject of subjects) {
+      const { connection } = subject
+      // News of a WABA that the number has left since then is only kept.
+      if (!connectionIds.includes(connection.id) || connection.wabaId !== event.wabaId) continue
+      for (const change of changesOf(event, appIds.get(connection.appId))) applyChange(connection, change, at)
+      const restricted = restricts ? applyRestrictions(subject, restricts, at, new Date(ctx.now())) : []
+      for (const { type } of restricted) changed.add(`${connection.id} ${type}`)
+    }
+  }
+  const all = subjects.flatMap(({ restrictions }) => [...restrictions.values()])
+  await writeRestrictions(
+    tx,
+    all.filter(({ connectionId, type }) => changed.has(`${connectionId} ${type}`)),
+  )
 }
 
 const toRow = ({ event, receivedAt }: News) => ({

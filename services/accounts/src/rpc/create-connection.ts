@@ -38,7 +38,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
       await openInterval(tx, connection)
       await feed(ctx, tx, { lane: 'webhooks.claim', key: phoneNumberId, rowId: id })
       tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, appId))
-      return connectionToProto(connection, ctx.now())
+      return connectionToProto(tx, connection, ctx.now())
     })
   } catch (error) {
     if (!isUniqueViolation(error)) throw error

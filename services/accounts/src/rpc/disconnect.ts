@@ -11,9 +11,9 @@ import { connectionToProto } from '../to-proto.ts'
 export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     const connection = await findConnection(tx, requireId(request.id, 'connection'), { lock: true })
-    if (connection.disconnectedAt) return connectionToProto(connection, ctx.now())
+    if (connection.disconnectedAt) return connectionToProto(tx, connection, ctx.now())
     connection.disconnectedAt = new Date(Math.max(ctx.now(), connection.connectedAt.getTime()))
     await closeInterval(tx, connection.phoneNumberId, connection.disconnectedAt)
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
-    return connectionToProto(connection, ctx.now())
+    return connectionToProto(tx, connection, ctx.now())
   })

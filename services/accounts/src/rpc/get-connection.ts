@@ -8,5 +8,5 @@ import { connectionToProto } from '../to-proto.ts'
 /** One connection of the account. */
 export const getConnection: Method<Context, GetConnectionRequest, Connection> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, async (tx) =>
-    connectionToProto(await findConnection(tx, requireId(request.id, 'connection')), ctx.now()),
+    connectionToProto(tx, await findConnection(tx, requireId(request.id, 'connection')), ctx.now()),
   )

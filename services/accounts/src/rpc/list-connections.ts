@@ -4,7 +4,7 @@ import type { ListConnectionsRequest, ListConnectionsResponse } from '@lockstep/
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { listConnections as connectionsPage } from '../db/queries.ts'
-import { connectionToProto } from '../to-proto.ts'
+import { connectionsToProto } from '../to-proto.ts'
 
 const usualLimit = 50
 const maxLimit = 200
@@ -14,6 +14,7 @@ export const listConnections: Method<Context, ListConnectionsRequest, ListConnec
   const { limit } = request
   if (limit < 0 || limit > maxLimit) throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
   const page = { after: request.after && requireId(request.after, 'connection'), limit: limit || usualLimit }
-  const connections = await ctx.db.transaction(call.accountId, (tx) => connectionsPage(tx, page))
-  return { connections: connections.map((connection) => connectionToProto(connection, ctx.now())) }
+  return ctx.db.transaction(call.accountId, async (tx) => ({
+    connections: await connectionsToProto(tx, await connectionsPage(tx, page), ctx.now()),
+  }))
 }

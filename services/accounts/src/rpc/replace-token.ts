@@ -24,7 +24,7 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
     connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
     regainAccess(connection, ctx.now())
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
-    return connectionToProto(connection, ctx.now())
+    return connectionToProto(tx, connection, ctx.now())
   })
 }
 

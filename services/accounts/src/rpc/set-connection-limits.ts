@@ -13,5 +13,5 @@ export const setConnectionLimits: Method<Context, SetConnectionLimitsRequest, Co
     checkLimits(request, connection.maxPerSecond)
     connection.perMinute = request.perMinute
     connection.perSecond = request.perSecond
-    return connectionToProto(connection, ctx.now())
+    return connectionToProto(tx, connection, ctx.now())
   })

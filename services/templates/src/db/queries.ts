@@ -18,6 +18,16 @@ export async function isBeingRead(tx: Tx, wabaId: string): Promise<boolean> {
   return run !== undefined
 }
 
+/** True when a run of the WABA that has ended, well or not, had begun since a time. */
+export async function wasReadSince(tx: Tx, wabaId: string, since: Date): Promise<boolean> {
+  const run = await queryOne(
+    tx,
+    sql`select id from sync_runs
+        where account_id = ${tx.accountId} and waba_id = ${wabaId} and state in ('done', 'failed') and started_at >= ${since} limit 1`,
+  )
+  return run !== undefined
+}
+
 /** Queues a run; false while the connection has one that is queued or running. */
 export async function insertRun(tx: Tx, run: { id: string; connectionId: string; wabaId: string; now: Date }): Promise<boolean> {
   const { id, connectionId, wabaId, now } = run

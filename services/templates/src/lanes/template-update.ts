@@ -2,16 +2,17 @@ import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
-import { parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
+import { metaTimeMs, parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import type { Template } from '../db/entities.ts'
-import { findActiveRun, isBeingRead, lockTemplates } from '../db/queries.ts'
+import { findActiveRun, isBeingRead, lockTemplates, wasReadSince } from '../db/queries.ts'
 import { orderSync } from '../order-sync.ts'
 import { applyEvent, isAboutComponents, isOfUse, isOutdated } from '../template.ts'
 
 /** News of one part, and the accounts that have the WABA by the app that signed it. */
 interface News {
   entryId: string
+  receivedAt: Date
   owners: Owners
   events: { event: TemplateEvent; at: Date }[]
 }
@@ -30,7 +31,7 @@ export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries)
   for (const entry of entries) {
     const owners = await ownersOf(entry)
     if (typeof owners === 'string') verdicts.push({ id: entry.id, outcome: owners })
-    else news.push({ entryId: entry.id, owners, events: eventsOf(entry, wabaId) })
+    else news.push({ entryId: entry.id, receivedAt: new Date(entry.createdAtMs), owners, events: eventsOf(entry, wabaId) })
   }
   const matched = new Set<string>()
   const waiting = new Set<string>()
@@ -70,7 +71,7 @@ async function readableThrough(ctx: Context, { id, accountId, wabaId, disconnect
 function eventsOf({ body, createdAtMs }: FeedEntry, wabaId: string): News['events'] {
   return templateEvents(parseWebhook(body))
     .filter((event) => event.wabaId === wabaId && isOfUse(event))
-    .map((event) => ({ event, at: new Date(event.timestampMs ?? createdAtMs) }))
+    .map((event) => ({ event, at: new Date(metaTimeMs(event.timestampMs, createdAtMs)) }))
 }
 
 /** Applies the parts that concern an account, in their order; answers those that named a template it has, and those that must wait. */
@@ -86,10 +87,11 @@ async function apply(ctx: Context, accountId: string, wabaId: string, news: News
     const matched: string[] = []
     const waiting: string[] = []
     const outdated: Outdated[] = []
-    for (const { entryId, owners, events } of mine)
+    for (const { entryId, receivedAt, owners, events } of mine)
       for (const { event, at } of events) {
         const template = byMetaId.get(event.templateId)
-        if (!template && mayAppear) waiting.push(entryId)
+        if (!template && (mayAppear || (await readUnknown(ctx, tx, wabaId, { event, receivedAt, connectionId: owners.get(accountId) }))))
+          waiting.push(entryId)
         if (!template) continue
         applyEvent(template, event, at)
         matched.push(entryId)
@@ -98,6 +100,22 @@ async function apply(ctx: Context, accountId: string, wabaId: string, news: News
       }
     return { matched, waiting: [...waiting, ...(await readAnew(ctx, tx, wabaId, outdated))] }
   })
+}
+
+interface Unknown {
+  event: TemplateEvent
+  receivedAt: Date
+  connectionId: string | null | undefined
+}
+
+/**
+ * Has a template read that has no row: it was made at Meta after the last list. Once for all news, for a list that was asked for since
+ * then knows whether there is one. False when that wouldn't help.
+ */
+async function readUnknown(ctx: Context, tx: Tx, wabaId: string, { event, receivedAt, connectionId }: Unknown): Promise<boolean> {
+  if (!connectionId || event.status === 'DELETED' || (await wasReadSince(tx, wabaId, receivedAt))) return false
+  await orderSync(ctx, tx, { connectionId, wabaId })
+  return true
 }
 
 /** A template whose components have changed at Meta, and the connection to read them through. */

@@ -8,6 +8,24 @@ export class AccountsNews extends Migration {
         add column holds jsonb not null default '{}',
         add column news_at jsonb not null default '{}';`)
 
+    // The newest that Meta said of each type of restriction: what is over stays, for it says what is old news.
+    this.addSql(`create table restrictions (
+        connection_id uuid not null references connections,
+        account_id uuid not null references accounts,
+        waba_id text not null,
+        type text not null,
+        violation text not null,
+        remediation text not null,
+        -- When it ends by itself; null when it doesn't.
+        ends_at timestamptz,
+        -- When Meta took it back.
+        lifted_at timestamptz,
+        -- By Meta's clock.
+        event_at timestamptz not null,
+        noted_at timestamptz not null,
+        primary key (connection_id, waba_id, type)
+      );${tenantTable('accounts', 'restrictions')}`)
+
     this.addSql(`create table account_events (
         id bigint generated always as identity primary key,
         account_id uuid not null references accounts,

@@ -116,6 +116,25 @@ export interface Connection {
    * the business; empty when Meta has not said.
    */
   messagingLimit: string;
+  /** What Meta forbids it now, by type; also what does not touch messaging and so leaves the health as it is. */
+  restrictions: Restriction[];
+}
+
+export interface Restriction {
+  /** As Meta names it: RESTRICTED_BIZ_INITIATED_MESSAGING and others. */
+  type: string;
+  /** business_initiated: nobody may be written to first; replies: nobody may be answered; empty: it does not touch messaging. */
+  forbids: string;
+  /** What it means and until when, for a person, with what Meta says to do about it. */
+  words: string;
+  /** What to do about it, in Meta's words; empty without any. */
+  remediation: string;
+  /** When it ends by itself; absent when it doesn't. */
+  endsAtMs?:
+    | number
+    | undefined;
+  /** When it became known here. */
+  notedAtMs: number;
 }
 
 export interface CreateConnectionRequest {
@@ -1442,6 +1461,7 @@ function createBaseConnection(): Connection {
     health: "",
     healthWords: "",
     messagingLimit: "",
+    restrictions: [],
   };
 }
 
@@ -1497,6 +1517,9 @@ export const Connection: MessageFns<Connection> = {
     }
     if (message.messagingLimit !== "") {
       writer.uint32(138).string(message.messagingLimit);
+    }
+    for (const v of message.restrictions) {
+      Restriction.encode(v!, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -1650,6 +1673,14 @@ export const Connection: MessageFns<Connection> = {
             message.messagingLimit = reader.string();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.restrictions.push(Restriction.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1733,6 +1764,9 @@ export const Connection: MessageFns<Connection> = {
         : isSet(object.messaging_limit)
         ? globalThis.String(object.messaging_limit)
         : "",
+      restrictions: globalThis.Array.isArray(object?.restrictions)
+        ? object.restrictions.map((e: any) => Restriction.fromJSON(e))
+        : [],
     };
   },
 
@@ -1789,6 +1823,9 @@ export const Connection: MessageFns<Connection> = {
     if (message.messagingLimit !== "") {
       obj.messagingLimit = message.messagingLimit;
     }
+    if (message.restrictions?.length) {
+      obj.restrictions = message.restrictions.map((e) => Restriction.toJSON(e));
+    }
     return obj;
   },
 
@@ -1814,6 +1851,164 @@ export const Connection: MessageFns<Connection> = {
     message.health = object.health ?? "";
     message.healthWords = object.healthWords ?? "";
     message.messagingLimit = object.messagingLimit ?? "";
+    message.restrictions = object.restrictions?.map((e) => Restriction.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRestriction(): Restriction {
+  return { type: "", forbids: "", words: "", remediation: "", endsAtMs: undefined, notedAtMs: 0 };
+}
+
+export const Restriction: MessageFns<Restriction> = {
+  encode(message: Restriction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== "") {
+      writer.uint32(10).string(message.type);
+    }
+    if (message.forbids !== "") {
+      writer.uint32(18).string(message.forbids);
+    }
+    if (message.words !== "") {
+      writer.uint32(26).string(message.words);
+    }
+    if (message.remediation !== "") {
+      writer.uint32(34).string(message.remediation);
+    }
+    if (message.endsAtMs !== undefined) {
+      writer.uint32(40).int64(message.endsAtMs);
+    }
+    if (message.notedAtMs !== 0) {
+      writer.uint32(48).int64(message.notedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Restriction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestriction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.forbids = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.words = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remediation = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.endsAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.notedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Restriction {
+    return {
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      forbids: isSet(object.forbids) ? globalThis.String(object.forbids) : "",
+      words: isSet(object.words) ? globalThis.String(object.words) : "",
+      remediation: isSet(object.remediation) ? globalThis.String(object.remediation) : "",
+      endsAtMs: isSet(object.endsAtMs)
+        ? globalThis.Number(object.endsAtMs)
+        : isSet(object.ends_at_ms)
+        ? globalThis.Number(object.ends_at_ms)
+        : undefined,
+      notedAtMs: isSet(object.notedAtMs)
+        ? globalThis.Number(object.notedAtMs)
+        : isSet(object.noted_at_ms)
+        ? globalThis.Number(object.noted_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Restriction): unknown {
+    const obj: any = {};
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    if (message.forbids !== "") {
+      obj.forbids = message.forbids;
+    }
+    if (message.words !== "") {
+      obj.words = message.words;
+    }
+    if (message.remediation !== "") {
+      obj.remediation = message.remediation;
+    }
+    if (message.endsAtMs !== undefined) {
+      obj.endsAtMs = Math.round(message.endsAtMs);
+    }
+    if (message.notedAtMs !== 0) {
+      obj.notedAtMs = Math.round(message.notedAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Restriction>): Restriction {
+    return Restriction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Restriction>): Restriction {
+    const message = createBaseRestriction();
+    message.type = object.type ?? "";
+    message.forbids = object.forbids ?? "";
+    message.words = object.words ?? "";
+    message.remediation = object.remediation ?? "";
+    message.endsAtMs = object.endsAtMs ?? undefined;
+    message.notedAtMs = object.notedAtMs ?? 0;
     return message;
   },
 };
