@@ -8,6 +8,7 @@ import { moveCampaign, noteApp, noteWaiting } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
 import { isUnheard, whyUnheard } from './hearing.ts'
 import { campaignQueue } from './queue.ts'
+import { whyRestricted } from './restricted.ts'
 import { misfitOf } from './values.ts'
 
 /** How long a campaign sends before its lane is given back, so that pause, deploys and other campaigns need not wait longer. */
@@ -16,6 +17,8 @@ const sliceMs = 3_000
 const longestSliceMs = sliceMs + 1_000
 /** So soon it is asked again whether replies are heard. */
 const askAgainMs = 1_000
+/** A restriction mostly lasts for days; so soon it is asked again whether it is over. */
+const askRestrictedMs = 10_000
 /** A claimed message is begun within this part of the time after which others take its process for dead. */
 const claimLife = 0.4
 
@@ -33,6 +36,8 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
     await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, waitsFor))
     ctx.messaging.publishEvent(events.campaignChanged, { campaignId: id })
   }
+  // Those that are written to already are all that it waits for, perhaps.
+  if (means.isRestricted) return (await complete(ctx, campaign)) ? null : askRestrictedMs * ctx.scale
   if (waitsFor) return askAgainMs * ctx.scale
   // Before the first message of which a status may come from there.
   if (means.appId !== campaign.appId) await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
@@ -54,8 +59,9 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
 interface Means {
   template: SendableTemplate
   route: SendRoute
-  /** Why nothing may be claimed for now: replies are not heard. Empty when they are. */
+  /** Why nothing may be claimed for now: Meta forbids it, or replies are not heard. Empty when all is well. */
   waitsFor: string
+  isRestricted: boolean
   appId: string
 }
 
@@ -77,8 +83,10 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
   if (misfit) return { reason: `${misfit}. Change the template back and resume, or start a new campaign.` }
   const { id: connectionId, phoneNumberId, perMinute, perSecond } = connection
   const accessToken = ctx.secrets.open(connection.sealedToken, secretPlaces.connection(connection.id, connection.accountId))
+  const restricted = whyRestricted(connection, campaign)
   return {
-    waitsFor: await whyUnheard(ctx, connection, template.category, longestSliceMs * ctx.scale),
+    isRestricted: restricted !== '',
+    waitsFor: restricted || (await whyUnheard(ctx, connection, template.category, longestSliceMs * ctx.scale)),
     template: { name: template.name, language: template.language, components },
     route: { connectionId, phoneNumberId, accessToken, perMinute, perSecond, class: 'bulk', category: template.category },
     appId: connection.appId,

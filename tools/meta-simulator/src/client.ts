@@ -1,9 +1,10 @@
 import { Agent, type Dispatcher } from 'undici'
 import type { z } from 'zod'
+import type { accountEventInput } from './account-event.ts'
 import type { drainInput, inboundInput, LogQuery, webhookInput } from './control.ts'
 import type { LogLine, PostLine } from './log.ts'
 import type { Settings, SettingsPatch } from './settings.ts'
-import type { State, StateInput } from './state.ts'
+import type { AccountState, State, StateInput } from './state.ts'
 import type { Summary } from './summary.ts'
 import type { templateEventInput } from './template-event.ts'
 import type { Template } from './templates.ts'
@@ -26,6 +27,7 @@ export interface SimulatorClient extends AsyncDisposable {
   inbound(message: z.input<typeof inboundInput>): Promise<{ id: string }>
   webhook(request: z.input<typeof webhookInput>): Promise<{ httpStatus: number }>
   templateEvent(event: z.input<typeof templateEventInput>): Promise<{ webhooks: number; template: Template }>
+  accountEvent(event: z.input<typeof accountEventInput>): Promise<{ account: AccountState }>
   verify(appId: string): Promise<{ verified: boolean; httpStatus: number; answer: string; challenge: string }>
   /** Waits until no webhook is under way; `drained` is false when the deadline (30 s) came first. */
   drain(options?: z.input<typeof drainInput>): Promise<Summary & { drained: boolean }>
@@ -77,6 +79,7 @@ export function createSimulatorClient(url: string): SimulatorClient {
     inbound: (message) => call('POST', '/_sim/inbound', message),
     webhook: (given) => call('POST', '/_sim/webhook', given),
     templateEvent: (event) => call('POST', '/_sim/template-event', event),
+    accountEvent: (event) => call('POST', '/_sim/account-event', event),
     verify: (appId) => call('POST', `/_sim/apps/${encodeURIComponent(appId)}/verify`),
     drain: (options = {}) => call('POST', '/_sim/drain', options, (options.deadlineMs ?? 30_000) + CALL_MS),
     reset: (options = {}) => call('POST', '/_sim/reset', options),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { accountEvent, accountEventInput } from './account-event.ts'
 import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
 import { wamid } from './fate.ts'
@@ -74,6 +75,7 @@ export function controlRoutes(app: FastifyInstance, ctx: Context): void {
   app.post('/_sim/inbound', async (req) => inbound(ctx, read(inboundInput, req)))
   app.post('/_sim/webhook', async (req) => webhook(ctx, read(webhookInput, req)))
   app.post('/_sim/template-event', async (req) => templateEvent(ctx, read(templateEventInput, req)))
+  app.post('/_sim/account-event', async (req) => accountEvent(ctx, read(accountEventInput, req)))
   app.post<{ Params: { id: string } }>('/_sim/apps/:id/verify', (req) => verify(ctx, req.params.id))
   app.post('/_sim/drain', async (req) => {
     const drained = await ctx.idle(read(drainInput, req).deadlineMs)

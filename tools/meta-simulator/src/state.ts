@@ -4,6 +4,16 @@ import { type CompiledTemplate, compileTemplate, templateKey, templateSchema } f
 const id = z.string().min(1)
 const secret = z.string().min(1)
 
+/** What Meta holds against a WABA, or one number of it. */
+const accountSchema = z.strictObject({
+  restrictions: z.array(z.strictObject({ type: z.string(), endsAtMs: z.number().nullable() })).default([]),
+  /** Banned, deleted or rejected: nothing can be sent. */
+  locked: z.boolean().default(false),
+  /** No longer shared with whoever holds the token. */
+  removed: z.boolean().default(false),
+})
+export type AccountState = z.output<typeof accountSchema>
+
 const appSchema = z.strictObject({ id, secret, callbackUrl: z.url().nullable().default(null), verifyToken: z.string().default('') })
 const wabaSchema = z.strictObject({
   id,
@@ -12,6 +22,7 @@ const wabaSchema = z.strictObject({
   appIds: z.array(id).default([]),
   /** Overrides the apps' callback URL for the fields that follow an override (meta-cloud-api.md §1). */
   callbackUrl: z.url().nullable().default(null),
+  account: accountSchema.prefault({}),
 })
 const numberSchema = z.strictObject({
   id,
@@ -24,6 +35,7 @@ const numberSchema = z.strictObject({
   messagingLimit: z.string().default('TIER_2K'),
   status: z.string().default('CONNECTED'),
   callbackUrl: z.url().nullable().default(null),
+  account: accountSchema.prefault({}),
 })
 
 /** The body of `PUT /_sim/state`: apps, WABAs and numbers by id, templates by WABA id, name and language. */

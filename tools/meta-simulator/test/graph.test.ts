@@ -235,3 +235,38 @@ test('limits bind when they are set: per second, per minute, per pair', async ()
   const second = await codes(['16505550006', '16505550007', '16505550008'], SECOND, 'token-of-the-second')
   expect(second.toSorted()).toEqual([0, 0, 130429])
 })
+
+test('what Meta holds against an account or a number stands behind their sends, until it ends', async () => {
+  await using sim = await simulation()
+  const codes = async (number = NUMBER) => {
+    const answers = [
+      await graph(sim, `${number}/messages`, template('16505551234')),
+      await graph(sim, `${number}/messages`, text('16505551234', 'hi')),
+    ]
+    return answers.map(({ body }) => body.error?.code ?? 0)
+  }
+  const decide = (event: Parameters<typeof sim.client.accountEvent>[0]) => sim.client.accountEvent(event)
+  const restrict = (type: string, endsAtMs: number | null) =>
+    decide({ wabaId: WABA, phoneNumberId: NUMBER, event: 'ACCOUNT_RESTRICTION', restrictions: [{ type, endsAtMs }] })
+  await restrict('RESTRICTED_BIZ_INITIATED_MESSAGING', Date.now() - 1)
+  await restrict('RESTRICTED_BUSINESS_INITIATED_CALLING', null)
+  expect(await codes()).toEqual([0, 0])
+  await restrict('RESTRICTED_BIZ_INITIATED_MESSAGING', null)
+  expect(await codes()).toEqual([368, 0])
+  await restrict('RESTRICTED_CUSTOMER_INITIATED_MESSAGING', Date.now() + 60_000)
+  expect(await codes()).toEqual([368, 368])
+  await decide({ wabaId: WABA, phoneNumberId: NUMBER, event: 'ACCOUNT_RESTRICTION', lifts: ['RESTRICTED_BIZ_INITIATED_MESSAGING'] })
+  expect(await codes()).toEqual([0, 368])
+  await decide({ wabaId: WABA, phoneNumberId: NUMBER, event: 'ACCOUNT_RECONNECTED' })
+  for (const [event, code] of [
+    ['DISABLED_UPDATE', 131031],
+    ['PARTNER_REMOVED', 10],
+    ['REVIEW', 131031],
+  ] as const) {
+    await decide({ wabaId: WABA, event })
+    expect(await codes(), event).toEqual([code, code])
+    await decide({ wabaId: WABA, event: 'ACCOUNT_RECONNECTED' })
+  }
+  expect(await codes()).toEqual([0, 0])
+  await expect(decide({ wabaId: WABA, phoneNumberId: 'none', event: 'REVIEW' })).rejects.toThrow('no WABA')
+})

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { accountFault } from '../account-event.ts'
 import type { Context } from '../context.ts'
 import { draws, personOf, pickShare, wamid, within } from '../fate.ts'
 import { errorAnswer, type GraphAnswer, type GraphFault } from '../graph-errors.ts'
@@ -48,7 +49,7 @@ function decide(ctx: Context, id: string, number: PhoneNumber | GraphFault, body
     return { line: { ...line, code: fault.code, httpStatus: answer.status }, answer, latencyMs }
   }
   if (!('token' in number)) return refuse(number, id)
-  const wrong = sendFault(ctx.world, number, body, request)
+  const wrong = accountFault(ctx.world, number, type, atMs) ?? sendFault(ctx.world, number, body, request)
   if (wrong) return refuse(wrong, number.wabaId)
 
   const recipient = request.recipient!
