@@ -2,6 +2,7 @@ import { type ServiceName, services } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { until } from '@lockstep/testing'
+import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startInProcess } from '../tools/dev/services.ts'
 import { assertClean } from './faults/run.ts'
@@ -191,6 +192,41 @@ test('while the gateway can not be asked marketing waits, and goes on once it ca
   await begin('webhook-gateway')
   await goesOn(id)
 })
+
+test('a refusal that Meta tells in a status stops marketing until it is handled, and then leaves its person out', async () => {
+  const { tag, digits } = await people()
+  const first = await system.startCampaign(tenant, tag)
+  await goesOn(first.id)
+  await system.settled()
+  const [attempt] = await system.world.sql<{ id: string; wamid: string }>(
+    `select a.id::text, a.wamid from campaigns.attempts a join campaigns.recipients r on r.id = a.recipient_id where a.campaign_id = $1 and r.phone = $2`,
+    [first.id, digits[0]],
+  )
+  await system.world.sql(`create or replace function contacts.refuse() returns trigger language plpgsql as $$
+      begin if new.via = 'error_131050' then raise numeric_value_out_of_range; end if; return new; end $$;
+    create or replace trigger refuse before insert on contacts.consents for each row execute function contacts.refuse()`)
+  await refuses(first.id, attempt!, 131050)
+  const lane = 'webhooks.campaign'
+  await until(async () => (await feed.listDead({ lane }, {})).entries.some(({ entry }) => entry?.key === first.id), 60_000)
+  const { id } = await system.startCampaign(tenant, tag)
+  await untilWaits(id, new RegExp(`^Waits because a webhook of campaign ${first.id} could not be handled \\(received .*Z\\)`))
+  expect(await claims(id)).toBe(0)
+  await system.world.sql('drop function contacts.refuse cascade')
+  expect(await feed.replay({ lane }, {})).toEqual({ replayed: 1 })
+  await goesOn(id, 1)
+  expect(await accepted(id)).not.toContain(digits[0])
+})
+
+/** Meta says of a message of a campaign that it failed, and why. */
+async function refuses(campaignId: string, { id: attemptId, wamid }: { id: string; wamid: string }, code: number): Promise<void> {
+  const { phoneNumberId, wabaId } = tenant
+  const token = createTokens(system.world.platformKey).issue({ kind: 'c', ownerId: campaignId, attemptId, phoneNumberId })
+  const timestamp = String(Math.floor(Date.now() / 1000))
+  const statuses = [{ id: wamid, status: 'failed', timestamp, biz_opaque_callback_data: token, errors: [{ code, title: 'Refused' }] }]
+  const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, statuses }
+  const body = { object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] }
+  expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, JSON.stringify(body))).toBe(200)
+}
 
 test('in the end no invariant is violated', async () => {
   await system.settled()

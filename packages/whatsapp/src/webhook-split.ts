@@ -1,4 +1,5 @@
 import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
+import { codeOf, refusalCodes } from './graph-errors.ts'
 import { isObject, listOf, objectOf } from './json.ts'
 import { type Change, changesOf, fieldRule, parseWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
 import { type Frames, frameOverhead, isBareEntry, openFrames, type Placed, type Written, writeBody } from './webhook-frames.ts'
@@ -28,6 +29,8 @@ export interface Part {
   reason?: string
   /** Its elements' keys were more than a body may name. */
   isOver?: boolean
+  /** A status among those of its campaign says that its recipient may not be written to any more. */
+  hasRefusal?: boolean
 }
 
 const maxElements = 500
@@ -81,6 +84,7 @@ interface Group {
   field: string | null
   reason: string | undefined
   isOver: boolean
+  hasRefusal: boolean
   placed: Placed[]
 }
 
@@ -120,7 +124,7 @@ function place(groups: Groups, address: Address, placed: Placed): Group {
     return known
   }
   if (address !== overKeys && !groups.admits(address, field)) return place(groups, overKeys, placed)
-  const group = { lane, key, field, reason, isOver: address === overKeys, placed: [placed] }
+  const group = { lane, key, field, reason, isOver: address === overKeys, hasRefusal: false, placed: [placed] }
   groups.set(id, group)
   return group
 }
@@ -152,7 +156,7 @@ function placeItems(groups: Groups, change: Change, options: SplitOptions): void
       const campaign = list === 'statuses' && number.lane !== null ? campaignOf(item, phoneNumberId!, options) : undefined
       const placed = { change, list, item }
       if (!isObject(item)) place(groups, nobody('The element is not an object'), placed)
-      else if (campaign) place(groups, campaign, placed)
+      else if (campaign) place(groups, campaign, placed).hasRefusal ||= isRefusal(item)
       else if (ofNumber) ofNumber.placed.push(placed)
       else ofNumber = place(groups, number, placed)
     }
@@ -169,10 +173,14 @@ function campaignOf(status: unknown, phoneNumberId: string, { verifyToken }: Spl
   return pick && laneKeyPattern.test(pick.key) ? { ...pick, reason: undefined } : undefined
 }
 
-const partOf = ({ lane, key, field, reason, isOver }: Group, elements: number, content: Buffer | null): Part => ({
+const isRefusal = (status: Record<string, unknown>): boolean =>
+  status.errors !== undefined && refusalCodes(listOf(status.errors).map((error) => codeOf(objectOf(error).code))).length > 0
+
+const partOf = ({ lane, key, field, reason, isOver, hasRefusal }: Group, elements: number, content: Buffer | null): Part => ({
   ...{ lane, key, field, elements, content },
   ...(reason !== undefined && { reason }),
   ...(isOver && { isOver }),
+  ...(hasRefusal && { hasRefusal }),
 })
 
 function* writeParts(group: Group, object: string | undefined, frames: Frames): Generator<Part> {

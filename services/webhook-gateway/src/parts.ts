@@ -21,6 +21,8 @@ export interface NewPart {
   content: Buffer | null
   outcome: 'unclaimed' | 'over_share' | 'unknown_field' | 'unreadable' | null
   reason: string | null
+  /** It says of somebody that they may not be written to any more, in a campaign's lane: it counts like a reply that is not heard. */
+  hasRefusal?: boolean
 }
 
 export interface SplitRules {

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
+import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bodyOf, connectNumber, message, openWorld, post, startGateway, takeOf, untilKnown } from './gateway.ts'
+import { bodyOf, connectNumber, message, openWorld, post, startGateway, status, takeOf, untilKnown } from './gateway.ts'
 
 /** How far what came for an account's numbers has been heard. */
 const stack = new AsyncDisposableStack()
@@ -114,4 +116,43 @@ test('what another tenant’s app signs for a number holds nobody up, nor what c
   await send('not theirs', '1001', other)
   await send('nobody’s', '9999')
   expect(await hear({ connectedAtMs: Date.now() + 1 })).toEqual({ oldest: undefined, dead: undefined, deadParts: 0, hasEarlier: false })
+})
+
+test('a status by which Meta refuses somebody for good counts as what people say does, though it waits with its campaign', async () => {
+  const campaignId = randomUUID()
+  const tokens = createTokens(here.config.platformKey)
+  const token = (phoneNumberId: string) => tokens.issue({ kind: 'c', ownerId: campaignId, attemptId: '1', phoneNumberId })
+  const failed = (code: unknown, errors: unknown = [{ code: 131000 }, { code, title: 'Refused' }]) => {
+    const change = status(token('1001'))
+    const [its] = (change.value as { statuses: object[] }).statuses
+    Object.assign(its!, { status: 'failed', errors })
+    return change
+  }
+  for (const change of [status(token('1001')), failed(131026), failed(131050, 'none'), failed(131050, { code: 131050 })])
+    expect(await post(gateway.origin, here.app, bodyOf(change))).toBe(200)
+  expect(await takeOf(gateway.feed, 'webhooks.campaign', campaignId)).toHaveLength(4)
+  expect((await hear()).oldest).toBeUndefined()
+
+  const named = { phoneNumberId: '', number: `campaign ${campaignId}` }
+  for (const code of [131050, '130403']) {
+    await here.world.sql('truncate webhook_gateway.feed_open')
+    expect(await post(gateway.origin, here.app, bodyOf(failed(code), status(token('1001')), message('hello', '1002')))).toBe(200)
+    const entries = await takeOf(gateway.feed, 'webhooks.campaign', campaignId)
+    await settle('1002')
+    expect(await hear()).toMatchObject({ oldest: named, dead: undefined, hasEarlier: false })
+    const verdicts = [{ id: entries[0]!.id, key: campaignId, verdict: { $case: 'outcome' as const, outcome: 'done' } }]
+    await gateway.feed.settle({ lane: 'webhooks.campaign', verdicts }, {})
+    expect((await hear()).oldest).toBeUndefined()
+  }
+
+  expect(await post(gateway.origin, here.app, bodyOf(failed(131050)))).toBe(200)
+  for (const _ of [1, 2, 3]) {
+    await here.world.sql('update webhook_gateway.feed_open set not_before = null')
+    const [entry] = await takeOf(gateway.feed, 'webhooks.campaign', campaignId)
+    const verdicts = [{ id: entry!.id, key: campaignId, verdict: { $case: 'failure' as const, failure: 'no' } }]
+    await gateway.feed.settle({ lane: 'webhooks.campaign', verdicts }, {})
+  }
+  expect(await hear()).toMatchObject({ dead: named, deadParts: 1 })
+  await gateway.feed.replay({ lane: 'webhooks.campaign' }, {})
+  expect(await hear()).toMatchObject({ oldest: named, deadParts: 0 })
 })

@@ -81,7 +81,7 @@ export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise
           returning p.id, p.lane, p.key, p.received_at, p.field, p.elements, p.outcome, coalesce(length(p.content),
             (select length(b.raw) from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as bytes
         ), counts as (${countResults(sql`claimed`, sql`'unclaimed'`)}
-        ), opened as (${openEntries(sql`(select *, ${accountId}::uuid as account_id from claimed where outcome is null) c`)} returning lane, key
+        ), opened as (${openEntries(sql`(select *, '' as kind, ${accountId}::uuid as account_id from claimed where outcome is null) c`)} returning lane, key
         )
         select lane, key, count(*)::int as parts, '' as "lastId" from opened group by 1, 2
         union all

@@ -1,10 +1,13 @@
 import { type RawBuilder, sql } from '@lockstep/database'
 
+/** The kind of an entry that counts for the hearing of its account, though it waits in a campaign's lane. */
+export const refusalKind = 'refusal'
+
 /**
- * Opens a feed entry for each part of `parts`, a relation of `id, lane, key, account_id, bytes, received_at`, in id order. It answers
- * no rows, for the intake needs none.
+ * Opens a feed entry for each part of `parts`, a relation of `id, lane, key, kind, account_id, bytes, received_at`, in id order. It
+ * answers no rows, for the intake needs none.
  */
 export function openEntries(parts: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`insert into feed_open (lane, key, account_id, row_id, bytes, created_at)
-    select lane, key, account_id, id::text, bytes, received_at from ${parts} order by id`
+  return sql`insert into feed_open (lane, key, kind, account_id, row_id, bytes, created_at)
+    select lane, key, kind, account_id, id::text, bytes, received_at from ${parts} order by id`
 }

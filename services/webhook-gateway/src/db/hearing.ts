@@ -1,7 +1,9 @@
+import type { LaneName } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
 
-/** A part of the lane webhooks.message that has had no effect. */
+/** A part that has had no effect and may hold a stop: of the lane webhooks.message, or a campaign's with a refusal. */
 export interface Unheard {
+  lane: LaneName
   key: string
   receivedAtMs: number
 }
@@ -29,6 +31,9 @@ const maxEarlier = 1_000
 /** So many unclaimed parts are looked at, from the oldest day on. */
 const maxUnclaimed = 1_000
 
+/** Written as in the condition of the indexes, or they would not be used. */
+const mayStop = sql`(lane = 'webhooks.message' or kind = 'refusal')`
+
 const receivedAtMs = (column: string) => sql.raw(`round(extract(epoch from ${column}) * 1000)::float8`)
 
 /** What is open or dead of an account's numbers, and whether a number's parts from before its connection wait: all as of one moment. */
@@ -36,7 +41,7 @@ export async function hearingOf(tx: Tx, { accountId, phoneNumberId, appIds, conn
   const row = await queryOne<HearingRow>(
     tx,
     sql`with oldest as (
-          select key, created_at from feed_open where lane = 'webhooks.message' and account_id = ${accountId} order by created_at limit 1
+          select lane, key, created_at from feed_open where ${mayStop} and account_id = ${accountId} order by created_at limit 1
         ), earlier as materialized (
           select key from feed_open where lane = 'webhooks.message' and account_id = ${accountId} and created_at < ${connectedAt}
           order by created_at limit ${maxEarlier}
@@ -48,10 +53,10 @@ export async function hearingOf(tx: Tx, { accountId, phoneNumberId, appIds, conn
             order by r.part_id limit 1) u
           where u.received_at < ${connectedAt}
         ), dead as materialized (
-          select key, created_at from feed_dead where lane = 'webhooks.message' and account_id = ${accountId} order by created_at limit ${maxDead}
+          select lane, key, created_at from feed_dead where ${mayStop} and account_id = ${accountId} order by created_at limit ${maxDead}
         )
-        select (select json_build_object('key', key, 'receivedAtMs', ${receivedAtMs('created_at')}) from oldest) as oldest,
-               (select json_build_object('key', key, 'receivedAtMs', ${receivedAtMs('created_at')}) from dead order by created_at limit 1) as dead,
+        select (select json_build_object('lane', lane, 'key', key, 'receivedAtMs', ${receivedAtMs('created_at')}) from oldest) as oldest,
+               (select json_build_object('lane', lane, 'key', key, 'receivedAtMs', ${receivedAtMs('created_at')}) from dead order by created_at limit 1) as dead,
                (select count(*)::int from dead) as "deadParts",
                exists (select from earlier where key = ${phoneNumberId}) or (select count(*) from earlier) = ${maxEarlier}
                  or exists (select from unclaimed) as "hasEarlier"`,
@@ -63,8 +68,8 @@ export async function hearingOf(tx: Tx, { accountId, phoneNumberId, appIds, conn
 export async function oldestUnclaimed(tx: Tx, appId: string, phoneNumberIds: string[]): Promise<Unheard | undefined> {
   const [oldest] = await query<Unheard>(
     tx,
-    sql`select key, ${receivedAtMs('received_at')} as "receivedAtMs"
-        from (select r.key, r.received_at from webhook_part_results r
+    sql`select lane, key, ${receivedAtMs('received_at')} as "receivedAtMs"
+        from (select r.lane, r.key, r.received_at from webhook_part_results r
               where r.outcome = 'unclaimed' and r.app_id = ${appId} and r.key = any(${phoneNumberIds}::text[]) and r.lane = 'webhooks.message'
               limit ${maxUnclaimed}) found
         order by received_at limit 1`,

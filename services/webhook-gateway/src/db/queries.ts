@@ -2,7 +2,7 @@ import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
 import { type Database, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
 import type { Dismissed, FeedContent, FeedVerdict, Reopened } from '@lockstep/feeds'
 import type { NewPart, SignedBody } from '../parts.ts'
-import { openEntries } from './entries.ts'
+import { openEntries, refusalKind } from './entries.ts'
 import { countResults, noteResults } from './results.ts'
 
 export interface NewBody extends SignedBody {
@@ -31,6 +31,7 @@ export function insertParts(bodies: NewBody[], also: RawBuilder<unknown> = sql``
   const parts = bodies.flatMap((body, i) => body.parts.map((part) => ({ ...part, body: i + 1 })))
   const content = joined(parts.map((part) => part.content))
   const withResults = parts.some(({ outcome }) => outcome !== null)
+  const refusals = parts.filter(({ hasRefusal }) => hasRefusal)
   return sql`
     with given as (
       select * from unnest(${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.appId)}::uuid[], ${bodies.map((b) => b.accountId)}::uuid[],
@@ -49,8 +50,15 @@ export function insertParts(bodies: NewBody[], also: RawBuilder<unknown> = sql``
       order by p.n
       returning id, body_id, app_id, received_at, lane, key, field, elements, outcome, length(content) as bytes
     ), counts as (${countResults(sql`parts`)})${withResults ? sql`, results as (${noteResults(sql`parts`)})` : sql``}${also}
-    ${openEntries(sql`(select p.id, p.lane, p.key, b.account_id, coalesce(p.bytes, b.bytes) as bytes, p.received_at
+    ${openEntries(sql`(select p.id, p.lane, p.key, ${refusals.length > 0 ? kindWhere(refusals) : sql`''`} as kind, b.account_id, coalesce(p.bytes, b.bytes) as bytes, p.received_at
       from parts p join given b on b.id = p.body_id where p.lane is not null and p.outcome is null) waiting`)}`
+}
+
+/** The kind of a part's entry: parts of one lane and key of a body have it together. */
+function kindWhere(refusals: { body: number; lane: string | null; key: string | null }[]): RawBuilder<unknown> {
+  return sql`case when exists (
+    select from unnest(${refusals.map((p) => p.body)}::bigint[], ${refusals.map((p) => p.lane)}::text[], ${refusals.map((p) => p.key)}::text[])
+      r(body, lane, key) where r.body = b.n and r.lane = p.lane and r.key = p.key) then ${refusalKind}::text else '' end`
 }
 
 /**

@@ -27,11 +27,14 @@ export const getHearing: Method<Context, GetHearingRequest, GetHearingResponse> 
   }
   const { oldest, dead, deadParts, hasEarlier } = await ctx.db.system((tx) => hearingOf(tx, sender))
   const name = (part: Unheard | null | undefined): UnheardPart | undefined =>
-    part ? { phoneNumberId: part.key, number: nameOf(numbers, part.key), receivedAtMs: part.receivedAtMs } : undefined
+    part ? { ...namesOf(numbers, part), receivedAtMs: part.receivedAtMs } : undefined
   return { oldest: name(older(oldest, unclaimed)), dead: name(dead), deadParts, hasEarlier }
 }
 
-const nameOf = (numbers: LiveNumber[], key: string) => numbers.find(({ phoneNumberId }) => phoneNumberId === key)?.number ?? key
+function namesOf(numbers: LiveNumber[], { lane, key }: Unheard): Pick<UnheardPart, 'phoneNumberId' | 'number'> {
+  if (lane !== 'webhooks.message') return { phoneNumberId: '', number: `campaign ${key}` }
+  return { phoneNumberId: key, number: numbers.find(({ phoneNumberId }) => phoneNumberId === key)?.number ?? key }
+}
 
 const older = (a: Unheard | null, b: Unheard | null): Unheard | null => (!a || (b && b.receivedAtMs < a.receivedAtMs) ? b : a)
 

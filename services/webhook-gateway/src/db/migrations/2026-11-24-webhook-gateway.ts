@@ -58,8 +58,9 @@ export class WebhookGateway extends Migration {
       create table webhook_parts_kept (like webhook_parts, primary key (id));`)
     this.addSql(feedTable)
     // How far an account's numbers are heard (GetHearing); the conditions name no column that is ever changed.
-    this.addSql(`create index feed_open_account on feed_open (account_id, created_at) where lane = 'webhooks.message';
-      create index feed_dead_account on feed_dead (account_id, created_at) where lane = 'webhooks.message';`)
+    this.addSql(`create index feed_open_account on feed_open (account_id, created_at)
+        where lane = 'webhooks.message' or kind = 'refusal';
+      create index feed_dead_account on feed_dead (account_id, created_at) where lane = 'webhooks.message' or kind = 'refusal';`)
     this.addSql(functionsOfDays)
     this.addSql('select make_days(now(), 7)')
   }

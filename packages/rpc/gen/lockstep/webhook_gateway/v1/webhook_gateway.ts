@@ -87,10 +87,11 @@ export interface GetHearingRequest {
   connectedAtMs: number;
 }
 
-/** A part of the lane webhooks.message, and whose it is. */
+/** A part of the lane webhooks.message, or one of a campaign in which Meta refuses a recipient for good (131050, 130403). */
 export interface UnheardPart {
+  /** Empty for a campaign's. */
   phoneNumberId: string;
-  /** As a person knows the number; the id where that is not known. */
+  /** As a person knows the number; the id where that is not known. "campaign" and its id for a campaign's. */
   number: string;
   receivedAtMs: number;
 }
