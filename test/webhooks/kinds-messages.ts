@@ -257,5 +257,30 @@ const aboutMessages: Kind[] = [
   },
 ]
 
-/** Inbound messages of every type, and what people do to messages. */
-export const messageKinds: Kind[] = [...withMessages, ...aboutMessages]
+/** What is said in a group is neither Ada's own chat nor her window; her stop counts. */
+const group = { group_id: 'Y2FwaV9ncm91cDox', contact_id: null }
+const inGroups: Kind[] = [
+  {
+    name: 'group-text-stop',
+    outcome: 'done',
+    rows: {
+      'contacts.contacts': [{ ...ada, last_inbound_at: null, opted_out: true }],
+      'conversations.conversations': [{ ...group, unread: 1, last_text: 'STOP', window_until: at(1, 2) }],
+      '(select m.*, contact_id = (select id from contacts.contacts c where c.account_id = m.account_id) as is_adas from conversations.messages m) m':
+        [{ wamid: 'wamid.group-text-stop', group_id: group.group_id, is_adas: true }],
+    },
+  },
+  {
+    name: 'group-reaction',
+    after: ['group-text-stop'],
+    outcome: 'done',
+    rows: {
+      'contacts.contacts': [{ ...ada, last_inbound_at: null }],
+      'conversations.conversations': [{ ...group, unread: 1, last_text: 'STOP', window_until: at(2, 2) }],
+      'conversations.reactions': [{ target_wamid: 'wamid.group-text-stop', emoji: '👍', wamid: 'wamid.group-reaction' }],
+    },
+  },
+]
+
+/** Inbound messages of every type, in groups too, and what people do to messages. */
+export const messageKinds: Kind[] = [...withMessages, ...aboutMessages, ...inGroups]

@@ -47,6 +47,27 @@ const people: Kind[] = [
     },
   },
   {
+    name: 'person-with-a-username',
+    outcome: 'done',
+    rows: {
+      'contacts.contacts': [{ ...ada, phone: '', wa_id: '', profile_name: 'Ada', username: 'ada.l' }],
+      'contacts.identities': [
+        { kind: 'user_id', match_key: 'DE.ada1' },
+        { kind: 'parent_user_id', match_key: 'DE.ENT.ada' },
+      ],
+    },
+  },
+  {
+    name: 'contact-request-answered',
+    after: ['person-without-a-number'],
+    outcome: 'done',
+    rows: {
+      'contacts.contacts': [ada],
+      'contacts.identities': [{ match_key: '491512000001' }, { match_key: 'DE.ada1' }],
+      'conversations.conversations': [{ unread: 2, last_text: 'No number here' }],
+    },
+  },
+  {
     name: 'user-id-in-from',
     outcome: 'done',
     rows: {
@@ -117,8 +138,8 @@ const consents: Kind[] = [
     name: 'preference-stop',
     outcome: 'done',
     rows: {
-      'contacts.contacts': [{ phone: '491512000001', opted_out: true, last_inbound_at: null }],
-      'contacts.consents': [{ namespace: 'number', kind: 'opt_out', via: 'preference', said_at: at(2) }],
+      'contacts.contacts': [{ phone: '491512000001', user_id: 'DE.ada1', opted_out: true, last_inbound_at: null }],
+      'contacts.consents': said(['opt_out', 'preference', 2]),
       'conversations.conversations': [],
     },
   },
@@ -128,14 +149,18 @@ const consents: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ phone: '491512000001', opted_out: false, last_inbound_at: null }],
-      'contacts.consents': [
-        { kind: 'opt_out', via: 'preference', said_at: at(2) },
-        { kind: 'opt_in', via: 'preference', said_at: at(5) },
-      ],
+      'contacts.consents': said(['opt_out', 'preference', 2], ['opt_in', 'preference', 5]),
     },
   },
-  // A sign-up for one link's messages takes no stop back.
-  { name: 'preference-signup', outcome: 'kept', rows: { 'contacts.contacts': [], 'contacts.consents': [] } },
+  {
+    name: 'preference-signup',
+    outcome: 'done',
+    rows: {
+      'contacts.contacts': [{ phone: '491512000001', opted_out: false, last_inbound_at: null }],
+      'contacts.consents': said(['opt_in', 'preference', 2]).map((row) => ({ ...row, evidence: 'sign-up 5001' })),
+      'conversations.conversations': [],
+    },
+  },
 ]
 
 /** How people are named and renamed, and what they say about being written to. */

@@ -28,6 +28,17 @@ export const statusKinds: Kind[] = [
       },
     },
   ),
+  status(
+    'status-failed-with-two-errors',
+    { failed_at: at(1), code: 131050 },
+    {
+      rows: {
+        'contacts.contacts': [{ phone: '491512000001', opted_out: true }],
+        'contacts.consents': [{ kind: 'opt_out', via: 'error_131050', said_at: at(1) }],
+      },
+    },
+  ),
+  status('status-failed-without-a-reason', { failed_at: at(1), words: 'Meta did not deliver it and gave no reason.' }),
   status('status-without-a-recipient', { delivered_at: at(1) }),
   // Of each fact the first participant's: one attempt has one row, however many people a group has.
   status('status-of-a-group', { delivered_at: '2026-01-01T10:00:30Z', read_at: at(2) }),

@@ -1,4 +1,4 @@
-import { classifyGraphError, type MessageStatus } from '@lockstep/whatsapp'
+import { failureOf, type MessageStatus, metaTimeMs } from '@lockstep/whatsapp'
 import type { StatusChange } from './attempt.ts'
 
 /** `played` is the first play of a voice message: it was read (meta-cloud-api.md §3). */
@@ -11,8 +11,6 @@ export function statusChange(
 ): StatusChange | null {
   const kind = kinds[status.status]
   if (!kind) return null
-  const error = kind === 'failed' ? status.errors[0] : undefined
-  const code = error?.code ?? null
-  const words = error ? [classifyGraphError(code).words, error.details || error.title].filter(Boolean).join(' Meta says: ') : ''
-  return { kind, at: new Date(status.timestampMs ?? receivedAtMs), wamid: status.wamid, code, words }
+  const failure = kind === 'failed' ? failureOf(status.errors) : { code: null, words: '' }
+  return { kind, at: new Date(metaTimeMs(status.timestampMs, receivedAtMs)), wamid: status.wamid, ...failure }
 }

@@ -1,5 +1,5 @@
-import { cleanJson, idOf, isObject, type JsonObject, objectOf, parseLossless, textOf } from './json.ts'
-import { userIdPattern } from './message.ts'
+import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, parseLossless, textOf } from './json.ts'
+import { idsOf, type MetaIds, waIdOf } from './meta-ids.ts'
 
 /** A file that a person sent: Meta keeps it for 7 days under its id (meta-cloud-api.md §4). */
 export interface Media {
@@ -18,6 +18,30 @@ export interface Media {
 
 /** `voice` is a type of old payloads. */
 const mediaTypes = new Set(['image', 'video', 'document', 'audio', 'sticker', 'voice'])
+
+/** Types whose node has their name. */
+const nodeTypes = [
+  ...mediaTypes,
+  'text',
+  'location',
+  'contacts',
+  'interactive',
+  'button',
+  'order',
+  'reaction',
+  'system',
+  'revoke',
+  'edit',
+  'unsupported',
+]
+
+/** The type of a message; that of its only node when Meta leaves it out. */
+export function typeOf(message: JsonObject): string {
+  const type = textOf(message.type)
+  if (type) return type
+  const [node, ...others] = nodeTypes.filter((name) => isObject(message[name]) || Array.isArray(message[name]))
+  return node !== undefined && others.length === 0 ? node : 'unknown'
+}
 
 /** The file of a message, or of what a message was edited to. */
 export function mediaOf(type: string, message: JsonObject): Media | undefined {
@@ -112,12 +136,6 @@ export function originOf(message: JsonObject): Origin {
   }
 }
 
-/** How Meta names a person. */
-export interface MetaIds {
-  waId: string | undefined
-  userId: string | undefined
-}
-
 /** A person who is known by other ids from now on. */
 export interface IdentityMove {
   from: MetaIds
@@ -131,22 +149,26 @@ const moving = new Set(['user_changed_number', 'customer_changed_number', 'user_
 export function moveOf(type: string, message: JsonObject, sender: MetaIds): IdentityMove | undefined {
   const node = objectOf(message.system)
   if (type !== 'system' || !moving.has(textOf(node.type) ?? '')) return undefined
-  const to = idsOf(textOf(node.wa_id) ?? textOf(node.new_wa_id), textOf(node.user_id))
+  const to = idsOf(node.wa_id ?? node.new_wa_id, node.user_id)
   return to.waId === undefined && to.userId === undefined ? undefined : { from: sender, to }
-}
-
-/** A user id is also seen where a number should stand (courier, hello_bsuid_in_from). */
-export function idsOf(waId: string | undefined, userId: string | undefined): MetaIds {
-  const isUserId = waId !== undefined && userIdPattern.test(waId)
-  return { waId: isUserId ? undefined : waId, userId: userId ?? (isUserId ? waId : undefined) }
 }
 
 /** Reads what a message was edited to. One level only: an edit of an edit is not a thing, and must not become a loop. */
 export function editedOf<T>(message: JsonObject, read: (type: string, edited: JsonObject) => T): T | undefined {
   const edited = objectOf(objectOf(message.edit).message)
-  const type = textOf(edited.type) ?? 'unknown'
+  const type = typeOf(edited)
   return type === 'edit' ? undefined : read(type, edited)
 }
+
+/** The person's own number, where they shared it because they were asked to (business-scoped-user-ids, REQUEST_CONTACT_INFO). */
+export function sharedNumberOf(type: string, message: JsonObject): string | undefined {
+  if (type !== 'contacts') return undefined
+  const own = listOf(message.contacts).filter((contact) => objectOf(contact).origin === 'contact_request')
+  const numbers = own.flatMap((contact) => listOf(objectOf(contact).phones).flatMap((phone) => numberOf(objectOf(phone)) ?? []))
+  return new Set(numbers).size === 1 ? numbers[0] : undefined
+}
+
+const numberOf = ({ wa_id, phone }: JsonObject): string | undefined => waIdOf(wa_id) ?? waIdOf(phone)
 
 /** The participant of a group whom a status is about; Meta's pages name the key in two ways. */
 export function participantOf(status: JsonObject): string | undefined {
@@ -183,6 +205,15 @@ export function isButton(type: string, message: JsonObject): boolean {
 }
 
 /** A row of a list stands in a menu of the business, beside others; what it says is less of a person's own word than a button's. */
-export function isRow(type: string, message: JsonObject): boolean {
+function isRow(type: string, message: JsonObject): boolean {
   return type === 'interactive' && isObject(objectOf(message.interactive).list_reply)
+}
+
+/**
+ * Whether what a message says can be a stop only, and takes none back: a row of a menu, a caption, which is about its picture first,
+ * and whatever is said before a group. A stop is heard in doubt.
+ */
+export function isStopOnly(type: string, message: JsonObject): boolean {
+  if (message.group_id !== undefined || isRow(type, message) || mediaTypes.has(type)) return true
+  return type === 'edit' && editedOf(message, isStopOnly) === true
 }

@@ -1,19 +1,26 @@
 import { type JsonObject, listOf, objectOf, textOf } from './json.ts'
 import { editedOf } from './message-content.ts'
 
-/** Longest display text; a list shows less, the element keeps all. */
-const maxText = 4096
+/** Longest text in characters (code points): nobody can write a longer one in WhatsApp, the element keeps it. */
+const maxText = 65_536
 
 /** What a person reads of an inbound message, for every type of Meta's messages reference and for those that do not exist yet. */
 export function displayText(type: string, message: JsonObject): string {
   const read = Object.hasOwn(readers, type) ? readers[type]!(objectOf(message[type]), message) : undefined
-  // The cut may fall into an emoji: half of a pair is no text to PostgreSQL.
-  return (read || `[${type}]`).slice(0, maxText).toWellFormed()
+  return shortened(read || `[${type}]`, maxText)
+}
+
+/** The text, or its first characters and a mark: code points are counted, so that no emoji is cut in two. */
+function shortened(text: string, most: number): string {
+  if (text.length <= most) return text
+  let end = 0
+  for (let count = 0; count < most && end < text.length; count++) end += text.codePointAt(end)! > 0xffff ? 2 : 1
+  return end < text.length ? `${text.slice(0, end)}…` : text
 }
 
 /**
- * The words in which a person may have said stop, or undefined for a type that has none: the text, also one that was edited to it, or
- * id and title of what was tapped, one a line. Template quick replies come as `button`, interactive ones and rows of a list as
+ * The words in which a person may have said stop, or undefined for a type that has none: the text, also one that was edited to it, a
+ * caption, or id and title of what was tapped, one a line. Template quick replies come as `button`, interactive ones and rows of a list as
  * `interactive` (Meta, webhooks/reference/messages).
  */
 export function stopText(type: string, message: JsonObject): string | undefined {
@@ -21,9 +28,12 @@ export function stopText(type: string, message: JsonObject): string | undefined 
   if (type === 'text') return textOf(node.body)
   if (type === 'button') return lines(textOf(node.payload), textOf(node.text))
   if (type === 'edit') return editedOf(message, stopText)
+  if (captioned.has(type)) return textOf(node.caption)
   const reply = objectOf(node.button_reply ?? node.list_reply)
   return type === 'interactive' ? lines(textOf(reply.id), textOf(reply.title)) : undefined
 }
+
+const captioned = new Set(['image', 'video', 'document'])
 
 const lines = (...texts: (string | undefined)[]): string | undefined => [...new Set(texts)].filter(Boolean).join('\n') || undefined
 

@@ -1,107 +1,9 @@
-import { codeOf } from './graph-errors.ts'
+import { classifyGraphError, codeOf, refusalCodes } from './graph-errors.ts'
 import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
-import {
-  contentOf,
-  emojiOf,
-  type IdentityMove,
-  idsOf,
-  isButton,
-  isRow,
-  type Media,
-  type MetaIds,
-  mediaOf,
-  moveOf,
-  type Origin,
-  originOf,
-  type Pricing,
-  participantOf,
-  pricingOf,
-  targetOf,
-} from './message-content.ts'
-import { displayText, stopText } from './message-text.ts'
+import { type Pricing, participantOf, pricingOf } from './message-content.ts'
+import { idsOf, userIdOf } from './meta-ids.ts'
+import { type Directory, directoryOf } from './sender.ts'
 import { type Change, changesOf, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
-
-/** A message that a person sent (Meta, webhooks/reference/messages). What an element lacks or has in a wrong shape is undefined or null. */
-export interface InboundMessage extends Origin {
-  phoneNumberId: string
-  wabaId: string | undefined
-  wamid: string
-  type: string
-  /** At Meta; null when it can't be read. */
-  timestampMs: number | null
-  /** Digits; missing for people with a username (business-scoped-user-ids). */
-  from: string | undefined
-  userId: string | undefined
-  profileName: string | undefined
-  /** What a person reads in a list of messages, for every type. */
-  text: string
-  /** The words in which the person may have said stop, see `stopText`. */
-  stopText: string | undefined
-  /** They stood on a button or in a list. */
-  button: boolean
-  /** They stood on a row of a list. */
-  row: boolean
-  /** The message that this one answers. */
-  contextWamid: string | undefined
-  /** The message that a reaction, edit or deletion is about. */
-  targetWamid: string | undefined
-  /** Of a reaction; empty when it was taken back. */
-  emoji: string | undefined
-  media: Media | undefined
-  /** Location, contacts, order or reply: see `contentOf`. */
-  content: object | undefined
-  /** The ids by which the person is known from now on, if the message tells of a change. */
-  move: IdentityMove | undefined
-  /** The element as it came, safe to store as jsonb. */
-  message: JsonObject
-  /** The entry of `contacts` with the sender's wa_id or user_id, never the one at the same position. */
-  contact: JsonObject | undefined
-}
-
-/** Inbound messages of a body, in its order. Elements without an id are skipped: nothing could tell them apart when they come again. */
-export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
-  return elements(parsed, 'messages', 'messages').flatMap(({ item, value, phoneNumberId, wabaId }) => {
-    const message = cleanJson(item) as JsonObject
-    const wamid = idOf(message.id)
-    if (!wamid) return []
-    const sender = senderOf(message)
-    const contact = contactOf(value, sender)
-    const type = textOf(message.type) ?? 'unknown'
-    return {
-      phoneNumberId,
-      wabaId,
-      wamid,
-      type,
-      timestampMs: timestampMsOf(message.timestamp),
-      from: sender.waId,
-      userId: sender.userId ?? idOf(contact?.user_id),
-      profileName: textOf(objectOf(contact?.profile).name),
-      text: displayText(type, message),
-      stopText: stopText(type, message),
-      button: isButton(type, message),
-      row: isRow(type, message),
-      contextWamid: idOf(objectOf(message.context).id),
-      targetWamid: targetOf(type, message),
-      emoji: emojiOf(type, message),
-      media: mediaOf(type, message),
-      content: contentOf(type, message),
-      move: moveOf(type, message, sender),
-      ...originOf(message),
-      message,
-      contact,
-    }
-  })
-}
-
-const senderOf = (message: JsonObject): MetaIds => idsOf(idOf(message.from), idOf(message.from_user_id))
-
-function contactOf(value: JsonObject, { waId, userId }: MetaIds): JsonObject | undefined {
-  const contacts = listOf(value.contacts).filter(isObject)
-  const found =
-    contacts.find((contact) => userId !== undefined && [idOf(contact.user_id), idOf(contact.wa_id)].includes(userId)) ??
-    contacts.find((contact) => waId !== undefined && idOf(contact.wa_id) === waId)
-  return found && (cleanJson(found) as JsonObject)
-}
 
 /** What Meta says about a message of ours (Meta, webhooks/reference/messages/status). */
 export interface MessageStatus {
@@ -129,6 +31,22 @@ export interface StatusError {
   details: string
 }
 
+/** The error by which a failed status is told: the recipient's refusal before any other, else the first; undefined when Meta gave none. */
+export function tellingError(errors: readonly StatusError[]): StatusError | undefined {
+  const [refusal] = refusalCodes(errors.map(({ code }) => code))
+  return errors.find(({ code }) => code === refusal) ?? errors[0]
+}
+
+/** What a failed status says to a person, and by which code. */
+export function failureOf(errors: readonly StatusError[]): { code: number | null; words: string } {
+  const error = tellingError(errors)
+  if (!error) return { code: null, words: 'Meta did not deliver it and gave no reason.' }
+  return {
+    code: error.code,
+    words: [classifyGraphError(error.code).words, error.details || error.title].filter(Boolean).join(' Meta says: '),
+  }
+}
+
 /** Statuses that say what became of a message; others, of old pages or still to come, say nothing that is known (status reference). */
 export const isKnownStatus = (status: string): boolean => ['sent', 'delivered', 'read', 'played', 'failed'].includes(status)
 
@@ -145,7 +63,7 @@ export function statuses(parsed: ParsedWebhook): MessageStatus[] {
       timestampMs: timestampMsOf(item.timestamp),
       token: textOf(item.biz_opaque_callback_data),
       recipientId: idOf(item.recipient_id),
-      userId: idOf(item.recipient_user_id),
+      userId: userIdOf(item.recipient_user_id),
       participantId: participantOf(item),
       errors: errorsOf(item.errors),
       pricing: pricingOf(item),
@@ -154,15 +72,16 @@ export function statuses(parsed: ParsedWebhook): MessageStatus[] {
   })
 }
 
-/** Errors in their old shape {code, title, details} and their new one {code, title, message, error_data{details}}. */
+/** Errors in their old shape {code, title, details} and their new one {code, title, message, error_data{details}}, or one without a list. */
 function errorsOf(value: unknown): StatusError[] {
-  return listOf(value)
+  return (isObject(value) ? [value] : listOf(value))
     .filter(isObject)
     .map((error) => ({
       code: codeOf(error.code),
       title: textOf(error.title) ?? textOf(error.message) ?? '',
       details: textOf(objectOf(error.error_data).details) ?? textOf(error.details) ?? textOf(error.message) ?? '',
     }))
+    .filter(({ code, title, details }) => code !== null || title !== '' || details !== '')
 }
 
 /** Errors of a value that belong to no message: something is wrong with the number or the account. */
@@ -177,8 +96,11 @@ export interface UserPreference {
   phoneNumberId: string
   waId: string | undefined
   userId: string | undefined
+  parentUserId: string | undefined
   /** `stop`, `resume`, or `signup` from a sign-up link. */
   preference: string
+  /** Of a sign-up. */
+  signupId: string | undefined
   /** `marketing_messages`. */
   category: string | undefined
   timestampMs: number | null
@@ -186,11 +108,14 @@ export interface UserPreference {
 
 /** Marketing preferences of a body, in its order. */
 export function userPreferences(parsed: ParsedWebhook): UserPreference[] {
-  return elements(parsed, 'user_preferences', 'user_preferences').flatMap(({ item, phoneNumberId }) => {
+  return elements(parsed, 'user_preferences', 'user_preferences').flatMap(({ item, phoneNumberId, people }) => {
     const preference = textOf(item.value)
-    const { waId, userId } = idsOf(idOf(item.wa_id), idOf(item.user_id))
+    const { wa_id, user_id, parent_user_id } = item
+    const own = { ...idsOf(wa_id, user_id), parentUserId: userIdOf(parent_user_id), isNamed: (wa_id ?? user_id) != null }
+    const { waId, userId, parentUserId } = people().find(own)
     if (!preference || !(waId ?? userId)) return []
-    return { phoneNumberId, waId, userId, preference, category: textOf(item.category), timestampMs: timestampMsOf(item.timestamp) }
+    const said = { preference, signupId: idOf(item.signup_id), category: textOf(item.category), timestampMs: timestampMsOf(item.timestamp) }
+    return { phoneNumberId, waId, userId, parentUserId, ...said }
   })
 }
 
@@ -207,10 +132,10 @@ export interface UserIdUpdate {
 export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
   return elements(parsed, 'user_id_update', 'user_id_update').flatMap(({ item, phoneNumberId }) => {
     const { previous, current } = objectOf(item.user_id)
-    const ids = { previous: idOf(previous), current: idOf(current) }
+    const ids = { previous: userIdOf(previous), current: userIdOf(current) }
     if (!ids.previous || !ids.current) return []
     const { timestamp, wa_id } = item
-    const { waId } = idsOf(idOf(wa_id), ids.current)
+    const { waId } = idsOf(wa_id, ids.current)
     return { phoneNumberId, waId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
   })
 }
@@ -282,16 +207,23 @@ export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
 
 interface Element {
   item: JsonObject
-  value: JsonObject
   phoneNumberId: string
   wabaId: string | undefined
+  /** Those whom the value's `contacts` name, read when they are asked for. */
+  people(): Directory
 }
 
-function elements(parsed: ParsedWebhook, field: string, list: string): Element[] {
+/** The elements of one list of a field that have a number, in their order. */
+export function elements(parsed: ParsedWebhook, field: string, list: string): Element[] {
   return [...changesOf(parsed)].flatMap((change) => {
     const phoneNumberId = phoneNumberIdOf(change.value)
     if (change.field !== field || !phoneNumberId) return []
-    const common = { value: change.value, phoneNumberId, wabaId: change.entryId }
+    let directory: Directory | undefined
+    const people = () => {
+      directory ??= directoryOf(change.value, list)
+      return directory
+    }
+    const common = { phoneNumberId, wabaId: change.entryId, people }
     return listOf(change.value[list])
       .filter(isObject)
       .map((item) => ({ ...common, item }))

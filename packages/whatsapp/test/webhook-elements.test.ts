@@ -6,6 +6,7 @@ import {
   cleanJson,
   cleanText,
   displayText,
+  failureOf,
   inboundMessages,
   parseWebhook,
   statuses,
@@ -22,7 +23,7 @@ test('senders are matched by wa_id or user_id, wherever their contact stands', (
   expect(read).toEqual([
     ['wamid.IN1', '4917000002', undefined, 'Ana'],
     ['wamid.IN2', undefined, 'NG.333', 'Chidi'],
-    ['wamid.IN3', undefined, 'BR.111', 'Bruna'],
+    ['wamid.IN3', '554784000001', 'BR.111', 'Bruna'],
     ['wamid.BADKEY', undefined, undefined, undefined],
   ])
 })
@@ -109,9 +110,13 @@ test.each<[string, object, string]>([
   expect(displayText(type, message as Record<string, unknown>)).toBe(text)
 })
 
-test('a text that is cut inside an emoji is still well-formed, as is the name of a field', () => {
-  const text = displayText('text', { text: { body: `${'x'.repeat(4_095)}😀` } })
-  expect(text).toBe(`${'x'.repeat(4_095)}\ufffd`)
+test('a text is whole up to the longest that WhatsApp takes, then marked; characters are counted, not their halves', () => {
+  const read = (body: string) => displayText('text', { text: { body } })
+  for (const whole of ['x'.repeat(6_000), '😀'.repeat(65_536)]) expect(read(whole) === whole).toBe(true)
+  expect(read('😀'.repeat(65_537)) === `${'😀'.repeat(65_536)}…`).toBe(true)
+})
+
+test('the name of a field that is cut inside an emoji is still well-formed', () => {
   const field = `account_${'x'.repeat(119)}😀`
   const [event] = accountEvents({ entry: [{ id: '7', changes: [{ field, value: {} }] }] })
   expect(event!.field.isWellFormed()).toBe(true)
@@ -122,6 +127,44 @@ test('stop is also heard in a text that was edited to it, and in a row of a list
   expect(one({ type: 'edit', edit: edited })).toMatchObject({ stopText: 'STOP', button: false })
   const row = { list_reply: { id: 'unsubscribe', title: 'No more news', description: 'Ends all of them' } }
   expect(one({ type: 'interactive', interactive: row })).toMatchObject({ stopText: 'unsubscribe\nNo more news', button: true })
+})
+
+test('a caption, a row and a message in a group can say stop, and take none back; a text and a button can do both', () => {
+  const image = { type: 'image', image: { id: '1', caption: 'STOP' } }
+  expect(one(image)).toMatchObject({ stopText: 'STOP', stopOnly: true })
+  expect(one({ type: 'edit', edit: { original_message_id: 'wamid.0', message: image } })).toMatchObject({
+    stopText: 'STOP',
+    stopOnly: true,
+  })
+  expect(one({ type: 'audio', audio: { caption: 'STOP' } })!.stopText).toBeUndefined()
+  const start = { type: 'text', text: { body: 'START' } }
+  expect(one({ ...start, group_id: 'Y2Fw' })).toMatchObject({ groupId: 'Y2Fw', stopText: 'START', stopOnly: true })
+  expect(one(start)).toMatchObject({ groupId: undefined, stopOnly: false })
+  expect(one({ type: 'button', button: { text: 'Start' } })!.stopOnly).toBe(false)
+})
+
+test('a message without a type is of the kind of its only node', () => {
+  expect(one({ location: { latitude: 1, longitude: 2 } })).toMatchObject({ type: 'location', content: { latitude: 1, longitude: 2 } })
+  expect(one({ contacts: [{ name: { formatted_name: 'Ida' } }] })).toMatchObject({ type: 'contacts', text: '[contact: Ida]' })
+  expect(one({ edit: { original_message_id: 'w', message: { text: { body: 'STOP' } } } })).toMatchObject({ type: 'edit', stopText: 'STOP' })
+  for (const message of [{}, { text: { body: 'x' }, image: { id: '1' } }, { location: 'here' }]) expect(one(message)!.type).toBe('unknown')
+})
+
+test('a failed status is told by the refusal among its errors, and in words where Meta gives none', () => {
+  const failure = (errors: unknown) => {
+    const value = { metadata: { phone_number_id: '801' }, statuses: [{ id: 'wamid.1', status: 'failed', errors }] }
+    return failureOf(statuses({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })[0]!.errors)
+  }
+  const [busy, stopped] = [
+    { code: 131000, title: 'Busy' },
+    { code: 131050, title: 'Stopped' },
+  ]
+  expect(failure([busy, stopped])).toEqual(failure([stopped]))
+  expect(failure([busy, stopped])).toMatchObject({ code: 131050, words: expect.stringContaining('Meta says: Stopped') })
+  expect(failure(stopped)).toEqual(failure([stopped]))
+  const unsaid = { code: null, words: 'Meta did not deliver it and gave no reason.' }
+  for (const none of [undefined, [], {}, [{}], 'x']) expect(failure(none)).toEqual(unsaid)
+  expect(failure({ title: 'Lost' }).words).toContain('Meta says: Lost')
 })
 
 test('a user id where a number should stand is a user id, also in a preference and a changed user id', () => {

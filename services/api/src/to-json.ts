@@ -1,7 +1,7 @@
 import type { AccountEvent, App, Connection } from '@lockstep/rpc/gen/accounts'
 import type { Campaign, Recipient } from '@lockstep/rpc/gen/campaigns'
 import type { ConsentRules, Contact, Import } from '@lockstep/rpc/gen/contacts'
-import type { Conversation, Message } from '@lockstep/rpc/gen/conversations'
+import type { Conversation, Media, Message } from '@lockstep/rpc/gen/conversations'
 import type { SyncRun, Template } from '@lockstep/rpc/gen/templates'
 
 /** The public form of each noun, field by field: what isn't named here doesn't leave. Times are ISO 8601, absent ones null. */
@@ -93,6 +93,8 @@ export const importToJson = (file: Import) => ({
 export const contactToJson = (contact: Contact) => ({
   id: contact.id,
   name: contact.name,
+  profile_name: contact.profileName,
+  username: contact.username,
   phone: contact.phone,
   wa_id: contact.waId,
   user_id: contact.userId,
@@ -133,7 +135,8 @@ export const recipientToJson = (recipient: Recipient) => ({
 export const conversationToJson = (conversation: Conversation) => ({
   id: conversation.id,
   connection_id: conversation.connectionId,
-  contact_id: conversation.contactId,
+  contact_id: conversation.contactId || null,
+  group_id: conversation.groupId || null,
   unread: conversation.unread,
   last_text: conversation.lastText,
   last_message_at: time(conversation.lastMessageAtMs),
@@ -147,8 +150,27 @@ export const messageToJson = (message: Message) => ({
   type: message.type,
   text: message.text,
   at: time(message.atMs),
+  contact_id: message.contactId,
+  group_id: message.groupId || null,
   context_wamid: message.contextWamid,
+  target_wamid: message.targetWamid || null,
+  edited_at: time(message.editedAtMs),
+  original_text: message.editedAtMs === undefined ? null : message.originalText,
+  revoked_at: time(message.revokedAtMs),
+  media: message.media ? mediaToJson(message.media) : null,
+  content: json(message.contentJson),
+  reactions: message.reactions.map(({ emoji, atMs, contactId }) => ({ emoji, at: time(atMs), contact_id: contactId })),
+  forwarded: message.forwarded,
+  frequently_forwarded: message.frequentlyForwarded,
+  referral: json(message.referralJson),
+  referred_product: json(message.referredProductJson),
 })
+
+const mediaToJson = ({ id, mimeType, sha256, caption, filename, voice, animated }: Media) => ({
+  ...{ id, mime_type: mimeType, sha256, caption, filename, voice, animated },
+})
+
+const json = (text: string): unknown => (text === '' ? null : JSON.parse(text))
 
 /** The `after` of the next page; null when this one was not full. */
 export function nextAfter<Row>(rows: Row[], limit: number, idOf: (row: Row) => string | number): string | number | null {

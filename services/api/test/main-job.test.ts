@@ -79,6 +79,49 @@ test('a token is replaced, and a number that was disconnected is the same connec
   expect(again).toMatchObject({ status: 201, json: { id: connectionId, disconnected_at: null } })
 })
 
+test('a message is shown with all that is known of it: as edited, with its file and reactions, and that it was deleted', async () => {
+  const { key, appId } = await tenant(stack, api, '9006')
+  const from = '4915120000001'
+  const at = Math.floor(Date.now() / 1000) - 60
+  const iso = (after: number) => new Date((at + after) * 1000).toISOString()
+  const message = (id: string, after: number, more: object) => ({ from, id, timestamp: String(at + after), ...more })
+  const image = (caption: string) => ({ type: 'image', image: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption } })
+  const ad = { source_id: '4001', source_type: 'ad' }
+  const messages = [
+    message('wamid.file', 0, { ...image('Befor'), referral: ad, context: { forwarded: true } }),
+    message('wamid.edit', 1, { type: 'edit', edit: { original_message_id: 'wamid.file', message: image('Before') } }),
+    message('wamid.like', 2, { type: 'reaction', reaction: { message_id: 'wamid.file', emoji: '👍' } }),
+    message('wamid.revoke', 3, { type: 'revoke', revoke: { original_message_id: 'wamid.file' } }),
+    message('wamid.where', 4, { location: { latitude: 48.4, longitude: 9.9 } }),
+    message('wamid.group', 5, { type: 'text', text: { body: 'Hello all' }, group_id: 'Y2Fw' }),
+  ]
+  const contacts = [{ wa_id: from, profile: { name: 'Ana', username: 'ana' } }]
+  const value = { metadata: { phone_number_id: '9006' }, contacts, messages }
+  await stack.deliver(appId, { object: 'whatsapp_business_account', entry: [{ id: '202', changes: [{ field: 'messages', value }] }] })
+  const [group, own] = await until(async () => {
+    const { conversations } = (await api.ask(key, 'GET', '/v1/conversations')).json
+    return conversations.length === 2 ? conversations : undefined
+  })
+  const [contact] = (await api.ask(key, 'GET', '/v1/contacts')).json.contacts
+  expect(contact).toMatchObject({ name: 'Ana', profile_name: 'Ana', username: 'ana' })
+  expect([group, own]).toMatchObject([
+    { group_id: 'Y2Fw', contact_id: null },
+    { group_id: null, contact_id: contact.id },
+  ])
+  const none = { edited_at: null, original_text: null, revoked_at: null, media: null, content: null, reactions: [], referral: null }
+  const plain = { ...none, direction: 'in', contact_id: contact.id, group_id: null, target_wamid: null, forwarded: false }
+  const location = { ...plain, wamid: 'wamid.where', type: 'location', at: iso(4), content: { latitude: 48.4, longitude: 9.9 } }
+  const file = {
+    ...{ ...plain, wamid: 'wamid.file', text: 'Before', original_text: 'Befor', edited_at: iso(1), revoked_at: iso(3) },
+    ...{ referral: ad, forwarded: true, reactions: [{ emoji: '👍', at: iso(2), contact_id: contact.id }] },
+    media: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption: 'Before', filename: '', voice: false, animated: false },
+  }
+  const listed = await api.ask(key, 'GET', `/v1/conversations/${own.id}/messages`)
+  expect(listed.json).toMatchObject({ messages: [location, file], next_after: null })
+  const said = await api.ask(key, 'GET', `/v1/conversations/${group.id}/messages`)
+  expect(said.json.messages).toMatchObject([{ text: 'Hello all', group_id: 'Y2Fw', contact_id: contact.id }])
+})
+
 test('nothing of another account is found: neither by reading it nor by ordering something', async () => {
   const owner = await tenant(stack, api, '9003')
   await importCsv(api, owner.key, 'name,phone,tags\nAna,+49 1512 0000003,spring\n')

@@ -4,6 +4,7 @@ import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import type { BaseOverrides } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
+import { postWebhook } from '../../../test/webhook.ts'
 import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
 import { start as startAccounts } from '../../accounts/src/service.ts'
 import { start as startCampaigns } from '../../campaigns/src/service.ts'
@@ -45,7 +46,8 @@ export async function openStack() {
   const accounts = at(up.use(await startAccounts({ ...world.base('accounts'), ...common }, { scale })))
   const templates = at(up.use(await startTemplates({ ...world.base('templates'), ...common, accountsAddress: accounts }, { scale })))
   const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, accountsAddress: accounts, httpPort: 0 }
-  const gateway = at(up.use(await startGateway(gatewayConfig, { scale })))
+  const gatewayService = up.use(await startGateway(gatewayConfig, { scale }))
+  const gateway = at(gatewayService)
   const contactsConfig = { ...world.base('contacts'), campaignsAddress: nowhere }
   const contacts = at(up.use(await startContacts(contactsConfig, { scale })))
   const campaignsConfig = {
@@ -58,7 +60,7 @@ export async function openStack() {
     addresses: { accounts, contacts, templates, gateway },
   }
   const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
-  const conversationsConfig = { accountsAddress: accounts, contactsAddress: contacts, campaignsAddress: campaigns, gatewayAddress: nowhere }
+  const conversationsConfig = { accountsAddress: accounts, contactsAddress: contacts, campaignsAddress: campaigns, gatewayAddress: gateway }
   const conversations = at(up.use(await startConversations({ ...world.base('conversations'), ...conversationsConfig }, { scale })))
   const config: Config = { ...world.base('api'), httpPort: 0, addresses: { accounts, contacts, templates, campaigns, conversations } }
   const operator = up.use(connect(AccountsDefinition, accounts))
@@ -78,7 +80,23 @@ export async function openStack() {
     return { phone_number_id: phoneNumberId, waba_id: wabaId, access_token: token }
   }
 
-  return { world, simulator, config, contactsConfig, campaignsConfig, account, number, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  /** Posts a webhook as Meta does, to an app that was created by `tenant`. */
+  async function deliver(appId: string, body: object): Promise<void> {
+    const status = await postWebhook(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, 'app-secret', JSON.stringify(body))
+    if (status !== 200) throw new Error(`The gateway answered ${status}`)
+  }
+
+  return {
+    world,
+    simulator,
+    config,
+    contactsConfig,
+    campaignsConfig,
+    account,
+    number,
+    deliver,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 export type Stack = Awaited<ReturnType<typeof openStack>>

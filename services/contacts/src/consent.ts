@@ -63,10 +63,10 @@ export function readWord(text: string): 'opt_out' | 'opt_in' | undefined {
   return starts.has(word) ? 'opt_in' : undefined
 }
 
-/** What Meta's user_preferences field says (meta-cloud-api.md §6); undefined for values that are no consent. */
+/** What Meta's user_preferences field says (meta-cloud-api.md §6), a sign-up by a link too; undefined for values that are no consent. */
 export function readPreference(value: string): 'opt_out' | 'opt_in' | undefined {
   if (value === 'stop') return 'opt_out'
-  return value === 'resume' ? 'opt_in' : undefined
+  return value === 'resume' || value === 'signup' ? 'opt_in' : undefined
 }
 
 /** What Meta's errors of a message say of its recipient (meta-cloud-api.md §4). */

@@ -47,7 +47,7 @@ test('two contacts who turn out to be one person are joined: the older stays, no
     {},
   )
   expect(answer).toEqual({ contactIds: [older], merged: [{ contactId: younger, into: older }] })
-  const all = { id: older, name: 'Ada', phone: waId, waId, userId, optedOut: true, tags: ['vip'], attributesJson: '{"city": "Ulm"}' }
+  const all = { id: older, name: 'A.', phone: waId, waId, userId, optedOut: true, tags: ['vip'], attributesJson: '{"city": "Ulm"}' }
   expect(await contact(older!)).toMatchObject({ ...all, lastInboundAtMs: 3_000 })
   expect(await contact(younger!)).toMatchObject(all)
   expect(await inbound(setting, { userId }, { waId })).toEqual([older, older])
@@ -125,9 +125,9 @@ test('a new user id takes the place of the old one, and news of it is no message
 
 test('a row of a list can say stop, and takes no stop back: a menu has rows such as "Start"', async () => {
   const waId = number()
-  const [id] = await inbound(setting, { waId, text: 'STOP', wamid: 'w-stop', button: true, row: true, atMs: 1_000 })
+  const [id] = await inbound(setting, { waId, text: 'STOP', wamid: 'w-stop', button: true, stopOnly: true, atMs: 1_000 })
   expect(await contact(id!)).toMatchObject({ optedOut: true })
-  await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-row', button: true, row: true, atMs: 2_000 })
+  await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-row', button: true, stopOnly: true, atMs: 2_000 })
   expect(await contact(id!)).toMatchObject({ optedOut: true })
   await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-button', button: true, atMs: 3_000 })
   expect(await contact(id!)).toMatchObject({ optedOut: false })

@@ -6,6 +6,7 @@ import {
   inboundMessages,
   isKnownStatus,
   type MessageStatus,
+  metaTimeMs,
   parseWebhook,
   type StatusError,
   statuses,
@@ -27,6 +28,7 @@ export interface Message extends Stored {
 type Stored = Pick<
   InboundMessage,
   | 'wamid'
+  | 'groupId'
   | 'type'
   | 'text'
   | 'contextWamid'
@@ -60,27 +62,24 @@ export interface Part {
 const losses = {
   senderless: 'without a sender that can be read',
   unreadable: 'without an id or in another shape',
-  unknown: 'that nobody acts on: statuses with an unknown word, sign-ups',
+  unknown: 'that nobody acts on: statuses or preferences with an unknown word',
   unmatched: 'about messages that were not sent from here',
 }
 type Losses = Record<keyof typeof losses, number>
 
-/** A WhatsApp id is a phone number's digits. Another text would be refused by `contacts`, and its neighbours with it. */
-const waIdPattern = /^\d{5,20}$/
-
-/** Reads the elements of a part that belong to a number; a time that can't be read becomes that of the receipt. */
+/** Reads the elements of a part that belong to a number; a time that can't be read, or is later, becomes that of the receipt. */
 export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
   const parsed = parseWebhook(entry.body)
   const ofNumber = <Element extends { phoneNumberId: string; timestampMs: number | null }>(elements: Element[]) =>
     elements
       .filter((element) => element.phoneNumberId === phoneNumberId)
-      .map((element) => ({ ...element, timestampMs: element.timestampMs ?? entry.createdAtMs }))
+      .map((element) => ({ ...element, timestampMs: metaTimeMs(element.timestampMs, entry.createdAtMs) }))
   const inbound = ofNumber(inboundMessages(parsed))
   const messages = inbound.map((message) => toMessage(message, new Date(entry.createdAtMs))).filter(({ person }) => isKnown(person))
   const preferences = ofNumber(userPreferences(parsed))
   const consents = preferences.filter(isConsent)
-  const choices = consents.map(({ waId, userId, preference, timestampMs }) =>
-    person({ waId, userId, atMs: timestampMs, preference, silent: true }),
+  const choices = consents.map(({ preference, signupId, timestampMs, ...ids }) =>
+    person({ ...ids, atMs: timestampMs, preference, wamid: signupId && `sign-up ${signupId}`, silent: true }),
   )
   const updates = ofNumber(userIdUpdates(parsed))
   const changes = updates.map(({ waId, previous, current, timestampMs }) =>
@@ -100,21 +99,50 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
   return { id: entry.id, createdAtMs: entry.createdAtMs, messages, news, statuses: known, lost, errors }
 }
 
-/** A stop counts whatever it is about, a resume only for what it can be about. A sign-up says nothing about an earlier stop. */
-function isConsent({ preference, category }: UserPreference): boolean {
-  return preference === 'stop' || (preference === 'resume' && (category ?? 'marketing_messages') === 'marketing_messages')
+/** A stop counts whatever it is about, a resume or sign-up only for what it can be about. */
+function isConsent({ preference, category = 'marketing_messages' }: UserPreference): boolean {
+  return preference === 'stop' || (['resume', 'signup'].includes(preference) && category === 'marketing_messages')
 }
 
 const isKnown = ({ waId, userId }: InboundPerson): boolean => waId !== '' || userId !== ''
 
 function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt: Date): Message {
-  const { wamid, type, timestampMs, profileName, stopText, button, row, move, message: payload } = message
+  const {
+    wamid,
+    groupId,
+    type,
+    timestampMs,
+    profileName,
+    username,
+    parentUserId,
+    stopText,
+    button,
+    stopOnly,
+    move,
+    message: payload,
+  } = message
   const { text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral } = message
-  const sender = { waId: message.from, userId: message.userId }
+  const sender = { waId: message.from, userId: message.userId, parentUserId }
+  // Who writes to a group has said nothing to the number itself.
+  const silent = !isInbound(type) || groupId !== undefined
   const ids = move ? { ...move.to, movedFromWaId: move.from.waId, movedFromUserId: move.from.userId } : sender
   return {
-    person: person({ ...ids, profileName, atMs: timestampMs, text: stopText, button, row, wamid, silent: !isInbound(type) }),
-    ...{ wamid, type, text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral },
+    person: person({ ...ids, profileName, username, atMs: timestampMs, text: stopText, button, stopOnly, wamid, silent }),
+    ...{
+      wamid,
+      groupId,
+      type,
+      text,
+      contextWamid,
+      targetWamid,
+      emoji,
+      media,
+      content,
+      forwarded,
+      frequentlyForwarded,
+      referredProduct,
+      referral,
+    },
     at: new Date(timestampMs),
     payload,
     receivedAt,
@@ -123,17 +151,11 @@ function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt
 
 /** An element's person as `contacts` takes it, where what is not known is empty. */
 function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
-  const { profileName = '', text = '', wamid = '', preference = '', button = false, row = false, silent = false } = known
-  const now = { accountId: '', ...idsOf(known) }
-  const { waId: movedFromWaId, userId: movedFromUserId } = idsOf({ waId: known.movedFromWaId, userId: known.movedFromUserId })
-  const before = { movedFromWaId, movedFromUserId }
-  return { ...now, ...before, profileName, text, wamid, preference, button, row, silent, atMs }
-}
-
-/** A person's ids as `contacts` takes them. Blanks name nobody: it refuses them, and the neighbours with them. */
-export function idsOf({ waId = '', userId = '' }: { waId?: string | undefined; userId?: string | undefined }) {
-  const digits = waId.trim()
-  return { waId: waIdPattern.test(digits) ? digits : '', userId: userId.trim() }
+  const { waId = '', userId = '', parentUserId = '', movedFromWaId = '', movedFromUserId = '' } = known
+  const { profileName = '', username = '', text = '', wamid = '', preference = '' } = known
+  const { button = false, stopOnly = false, silent = false } = known
+  const ids = { accountId: '', waId, userId, parentUserId, movedFromWaId, movedFromUserId }
+  return { ...ids, profileName, username, text, wamid, preference, button, stopOnly, silent, atMs }
 }
 
 /** A status may be faster than the commit of the answer that names its message: for so long it comes again. */

@@ -1,8 +1,7 @@
 import type { Merged } from '@lockstep/rpc/gen/contacts'
-import { refusalCodes } from '@lockstep/whatsapp'
+import { idsOf, refusalCodes, tellingError } from '@lockstep/whatsapp'
 import type { Context } from './context.ts'
 import type { OwnedMessage, OwnedPart } from './lanes/webhook-message.ts'
-import { idsOf } from './part.ts'
 
 /** Nearly every set is one call; 2 MB of the shortest messages would be more than `contacts` takes at once. */
 const peopleAtOnce = 2_000
@@ -35,15 +34,11 @@ export async function recordPeople(ctx: Context, messages: readonly OwnedMessage
 /** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
 export async function recordStatuses(ctx: Context, parts: readonly OwnedPart[]): Promise<Set<string>> {
   const statuses = parts.flatMap(({ statuses, connection: { accountId } }) =>
-    statuses.map(({ wamid, status, timestampMs, errors }) => ({
-      accountId,
-      wamid,
-      status,
-      atMs: timestampMs,
-      errorCode: errors[0]?.code ?? undefined,
-      errorWords: errors[0]?.details || errors[0]?.title || '',
-      errorCodes: refusalCodes(errors.map(({ code }) => code)),
-    })),
+    statuses.map(({ wamid, status, timestampMs, errors }) => {
+      const { code, details, title } = tellingError(errors) ?? { code: null, details: '', title: '' }
+      const errorCodes = refusalCodes(errors.map((error) => error.code))
+      return { accountId, wamid, status, atMs: timestampMs, errorCode: code ?? undefined, errorWords: details || title, errorCodes }
+    }),
   )
   if (statuses.length === 0) return new Set()
   const { matchedWamids } = await ctx.campaigns.recordStatuses({ statuses }, {})
@@ -54,9 +49,9 @@ export async function recordStatuses(ctx: Context, parts: readonly OwnedPart[]):
 export async function recordRefusals(ctx: Context, parts: readonly OwnedPart[]): Promise<void> {
   const refusals = parts.flatMap(({ statuses, connection: { accountId } }) =>
     statuses.flatMap(({ recipientId, userId, timestampMs, errors }) => {
-      const whom = idsOf({ waId: recipientId, userId })
-      if (!whom.waId && !whom.userId) return []
-      return refusalCodes(errors.map(({ code }) => code)).map((code) => ({ accountId, ...whom, code, atMs: timestampMs }))
+      const { waId = '', userId: id = '' } = idsOf(recipientId, userId)
+      if (!waId && !id) return []
+      return refusalCodes(errors.map(({ code }) => code)).map((code) => ({ accountId, waId, userId: id, code, atMs: timestampMs }))
     }),
   )
   for (let from = 0; from < refusals.length; from += peopleAtOnce)

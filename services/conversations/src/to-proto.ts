@@ -2,7 +2,13 @@ import type * as proto from '@lockstep/rpc/gen/conversations'
 import type { ConversationRow, MessageRow } from './db/queries.ts'
 
 export function conversationToProto({ lastMessageAt, windowUntil, ...same }: ConversationRow): proto.Conversation {
-  return { ...same, lastMessageAtMs: lastMessageAt.getTime(), windowUntilMs: windowUntil?.getTime() }
+  return {
+    ...same,
+    contactId: same.contactId ?? '',
+    groupId: same.groupId ?? '',
+    lastMessageAtMs: lastMessageAt.getTime(),
+    windowUntilMs: windowUntil?.getTime(),
+  }
 }
 
 export function messageToProto(row: MessageRow): proto.Message {
@@ -11,6 +17,8 @@ export function messageToProto(row: MessageRow): proto.Message {
     ...{ id, wamid, direction, type, text, forwarded, frequentlyForwarded, reactions },
     media: media ? { ...noMedia, ...media } : undefined,
     atMs: row.at.getTime(),
+    groupId: row.groupId ?? '',
+    contactId: row.contactId,
     contextWamid: row.contextWamid ?? '',
     targetWamid: row.targetWamid ?? '',
     editedAtMs: row.editedAt?.getTime(),

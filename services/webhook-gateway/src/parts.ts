@@ -1,5 +1,5 @@
 import { type LaneName, shares } from '@lockstep/contracts'
-import { type Part, parseWebhook, splitInSteps, type Tokens } from '@lockstep/whatsapp'
+import { fieldRule, type Part, parseWebhook, splitInSteps, type Tokens } from '@lockstep/whatsapp'
 import { type App, owns } from './app.ts'
 
 /** A body whose signature was good. */
@@ -71,7 +71,7 @@ function toNewPart(
   const reason = why ?? null
   if (part.lane !== null) return { ...part, outcome: isOwn(part.lane, part.key!, part.field) ? null : 'unclaimed', reason }
   if (isOver) return { ...part, outcome: 'over_share', reason }
-  if (part.field !== null) return { ...part, outcome: 'unknown_field', reason }
+  if (part.field !== null && fieldRule(part.field).lane === null) return { ...part, outcome: 'unknown_field', reason }
   // Of a body that is no webhook at all nobody can say how many elements it was meant to hold.
   const elements = part.content === null && 'unreadable' in parseWebhook(raw) ? 0 : part.elements
   return { ...part, elements, outcome: 'unreadable', reason }

@@ -89,6 +89,29 @@ test('a field that nobody acts on is kept with its outcome, and waits nowhere', 
   expect(parts).toMatchObject([{ field: 'tracking_events', appId: here.app.id, lane: '' }])
 })
 
+test('elements of a field that is known, in a shape that is not, are unreadable, and what stands beside them waits in its lane', async () => {
+  const { field, value } = message('beside it')
+  const list = (value as { messages: object[] }).messages
+  await send({ field, value: { ...value, messages: { a: 1 } } })
+  await send({ field, value: { ...value, messages: [null, ...list] } })
+  await send({ field, value: { messages: list } })
+  await send({ field: 'message_template_status_update', value: {} })
+  const found = (await storedParts(here.world)).map(({ lane, field, outcome }) => [lane, field, outcome])
+  expect(found).toEqual([
+    [null, 'messages', 'unreadable'],
+    [null, 'messages', 'unreadable'],
+    ['webhooks.message', 'messages', null],
+    [null, 'messages', 'unreadable'],
+    ['webhooks.template', 'message_template_status_update', null],
+  ])
+  const { parts } = await gateway.operator.listParts({ outcome: 'unreadable' }, {})
+  expect(parts.map(({ reason }) => reason).sort()).toEqual([
+    'It has no usable phone number id',
+    'Its elements are not in a list',
+    'The element is not an object',
+  ])
+})
+
 test('U+0000 inside a body, a field or an id refuses nobody', async () => {
   const raw = bodyOf(
     message('a\u0000b'),

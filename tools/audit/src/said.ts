@@ -61,9 +61,9 @@ function* saidIn({ id, accountId, number, receivedAt, body }: PartRow): Generato
 }
 
 /** As contacts reads them (services/contacts/src/rpc/record-inbound.ts). */
-function statementsOf({ text, button, row, preference, atMs }: InboundPerson): { kind: string; via: string; said_at: Date }[] {
+function statementsOf({ text, button, stopOnly, preference, atMs }: InboundPerson): { kind: string; via: string; said_at: Date }[] {
   const words = (button ? text.split('\n') : [text]).map(readWord)
-  const word = words.includes('opt_out') ? 'opt_out' : row ? undefined : words.find(Boolean)
+  const word = words.includes('opt_out') ? 'opt_out' : stopOnly ? undefined : words.find(Boolean)
   const chosen = readPreference(preference)
   const said_at = new Date(atMs)
   return [

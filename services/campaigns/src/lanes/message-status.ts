@@ -2,7 +2,7 @@ import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import { statusChange } from '@lockstep/sending'
 import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
-import { parseWebhook, statuses } from '@lockstep/whatsapp'
+import { metaTimeMs, parseWebhook, statuses } from '@lockstep/whatsapp'
 import { validate as isUuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { type CampaignOwner, campaignOwners } from '../db/campaigns.ts'
@@ -56,7 +56,7 @@ function readStatuses(ctx: Context, { accountId, campaignId, phoneNumberId }: Ca
     const token = status.token && status.phoneNumberId === phoneNumberId ? ctx.tokens.read(status.token, phoneNumberId) : null
     if (token?.kind !== 'c' || token.ownerId !== campaignId) continue
     const attempt = { accountId, campaignId, attemptId: token.attemptId }
-    const at = new Date(status.timestampMs ?? entry.createdAtMs)
+    const at = new Date(metaTimeMs(status.timestampMs, entry.createdAtMs))
     const codes = status.errors.map(({ code }) => code)
     read.refused.push(...refusedBy(attempt, codes, at))
     const change = statusChange(status, entry.createdAtMs)

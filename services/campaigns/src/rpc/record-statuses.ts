@@ -34,6 +34,6 @@ export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatus
 const keyOf = ({ accountId, wamid }: SentMessage): string => `${accountId} ${wamid}`
 
 function changeOf({ wamid, status, atMs, errorCode, errorWords }: StatusFact, nowMs: number) {
-  const errors = errorCode === undefined ? [] : [{ code: errorCode, title: '', details: errorWords }]
+  const errors = errorCode === undefined && errorWords === '' ? [] : [{ code: errorCode ?? null, title: '', details: errorWords }]
   return statusChange({ wamid, status, timestampMs: atMs, errors }, nowMs)
 }

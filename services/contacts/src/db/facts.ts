@@ -6,11 +6,15 @@ import { insertTags } from './tags.ts'
 export interface Facts {
   accountId: string
   contactId: string
+  /** As the account calls the person: it fills what is empty. */
   name?: string
+  /** As the person calls themselves: the contact's name follows it until the account gives one. */
+  profileName?: string
+  username?: string
   phone?: string
   waId?: string
   userId?: string
-  /** When Meta named the person by these ids. Without it they only fill what is empty. */
+  /** When Meta named the person by these names and ids. Without it they only fill what is empty. */
   namedAt?: Date
   /** The person changed to this phone then; otherwise a phone only fills what is empty. */
   changedPhone?: boolean
@@ -20,16 +24,18 @@ export interface Facts {
   importId?: string
 }
 
-const columns = `id uuid, account_id uuid, name text, phone text, phone_at timestamptz, wa_id text, wa_id_at timestamptz, user_id text,
+const columns = `id uuid, account_id uuid, name text, profile_name text, profile_name_at timestamptz, username text, username_at timestamptz, phone text, phone_at timestamptz, wa_id text, wa_id_at timestamptz, user_id text,
   user_id_at timestamptz, attributes jsonb, last_inbound_at timestamptz, import_id uuid`
 
-/** Of two ids the one that was named later stays; of one moment the greater, so that any order ends the same. */
+/** Of two names or ids the one that was named later stays; of one moment the greater, so that any order ends the same. */
 const newest = (id: string) => {
   const [column, at] = [sql.ref(id), sql.ref(`${id}_at`)]
-  const [mine, its] = [sql`c.${column}`, sql`v.${column}`]
-  return sql`${column} = case when ${its} <> '' and (${mine} = ''
-      or (v.${at}, ${its}) > (coalesce(c.${at}, '-infinity'), ${mine})) then ${its} else ${mine} end,
-    ${at} = greatest(c.${at}, v.${at})`
+  return sql`${column} = case when ${isNewer(id)} then v.${column} else c.${column} end, ${at} = greatest(c.${at}, v.${at})`
+}
+
+function isNewer(id: string) {
+  const [column, at] = [sql.ref(id), sql.ref(`${id}_at`)]
+  return sql`(v.${column} <> '' and (c.${column} = '' or (v.${at}, v.${column}) > (coalesce(c.${at}, '-infinity'), c.${column})))`
 }
 
 /**
@@ -53,8 +59,9 @@ export async function writeFacts(tx: Tx, source: string, facts: Facts[], created
 async function insertContacts(tx: Tx, source: string, rows: FactsRow[]): Promise<void> {
   if (rows.length === 0) return
   await sql`insert into contacts
-      (id, account_id, name, phone, phone_at, wa_id, wa_id_at, user_id, user_id_at, attributes, source, last_inbound_at, last_import_id)
-    select v.id, v.account_id, coalesce(v.name, ''), coalesce(v.phone, ''), v.phone_at, coalesce(v.wa_id, ''), v.wa_id_at,
+      (id, account_id, name, profile_name, profile_name_at, username, username_at, phone, phone_at, wa_id, wa_id_at, user_id, user_id_at, attributes, source, last_inbound_at, last_import_id)
+    select v.id, v.account_id, coalesce(nullif(v.name, ''), v.profile_name, ''), coalesce(v.profile_name, ''), v.profile_name_at,
+      coalesce(v.username, ''), v.username_at, coalesce(v.phone, ''), v.phone_at, coalesce(v.wa_id, ''), v.wa_id_at,
       coalesce(v.user_id, ''), v.user_id_at, coalesce(v.attributes, '{}'), ${source}, v.last_inbound_at, v.import_id
     from ${rowset(rows, columns)}`.execute(tx.sql)
 }
@@ -62,8 +69,9 @@ async function insertContacts(tx: Tx, source: string, rows: FactsRow[]): Promise
 async function updateContacts(tx: Tx, rows: FactsRow[]): Promise<void> {
   if (rows.length === 0) return
   await sql`update contacts c set
-      name = case when c.name = '' and v.name <> '' then v.name else c.name end,
-      ${newest('phone')}, ${newest('wa_id')}, ${newest('user_id')},
+      name = case when c.name = '' and v.name <> '' then v.name
+        when c.name in ('', c.profile_name) and ${isNewer('profile_name')} then v.profile_name else c.name end,
+      ${newest('profile_name')}, ${newest('username')}, ${newest('phone')}, ${newest('wa_id')}, ${newest('user_id')},
       attributes = case when v.attributes is null then c.attributes else c.attributes || v.attributes end,
       last_inbound_at = greatest(c.last_inbound_at, v.last_inbound_at),
       last_import_id = coalesce(v.import_id, c.last_import_id),
@@ -75,6 +83,10 @@ interface FactsRow {
   id: string
   account_id: string
   name?: string
+  profile_name?: string
+  profile_name_at?: Date
+  username?: string
+  username_at?: Date
   phone?: string
   phone_at?: Date
   wa_id?: string
@@ -96,6 +108,8 @@ function mergeFacts(facts: Facts[]): FactsRow[] {
       rows.set(fact.contactId, row)
     }
     row.name ||= fact.name
+    nameLater(row, 'profile_name', fact.profileName, fact.namedAt)
+    nameLater(row, 'username', fact.username, fact.namedAt)
     nameLater(row, 'phone', fact.phone, fact.changedPhone ? fact.namedAt : undefined)
     nameLater(row, 'wa_id', fact.waId, fact.namedAt)
     nameLater(row, 'user_id', fact.userId, fact.namedAt)
@@ -106,7 +120,12 @@ function mergeFacts(facts: Facts[]): FactsRow[] {
   return [...rows.values()]
 }
 
-function nameLater(row: FactsRow, column: 'phone' | 'wa_id' | 'user_id', id: string | undefined, at: Date | undefined): void {
+function nameLater(
+  row: FactsRow,
+  column: 'profile_name' | 'username' | 'phone' | 'wa_id' | 'user_id',
+  id: string | undefined,
+  at: Date | undefined,
+): void {
   if (!id) return
   const [before, beforeAt] = [row[column], row[`${column}_at`]]
   const wins = !before || (at && (!beforeAt || at > beforeAt || (at.getTime() === beforeAt.getTime() && id > before)))

@@ -63,11 +63,15 @@ async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
     const [id, at] = [sql.ref(column), sql.ref(`${column}_at`)]
     return sql`(array_agg(o.${id} order by o.${at} desc nulls last, o.id) filter (where o.${id} <> ''))[1]`
   }
-  await sql`update contacts c set name = coalesce(m.name, ''), phone = coalesce(m.phone, ''), phone_at = m.phone_at,
+  await sql`update contacts c set name = coalesce(m.given_name, m.profile_name, m.name, ''),
+      profile_name = coalesce(m.profile_name, ''), profile_name_at = m.profile_name_at, username = coalesce(m.username, ''), username_at = m.username_at, phone = coalesce(m.phone, ''), phone_at = m.phone_at,
       wa_id = coalesce(m.wa_id, ''), wa_id_at = m.wa_id_at, user_id = coalesce(m.user_id, ''), user_id_at = m.user_id_at,
       attributes = m.attributes, last_inbound_at = m.last_inbound_at, updated_at = now()
     from (
-      select v.into_id as id, ${first('name')} as name, ${last('phone')} as phone, max(o.phone_at) as phone_at,
+      select v.into_id as id, ${first('name')} as name,
+        (array_agg(o.name order by o.id) filter (where o.name not in ('', o.profile_name)))[1] as given_name,
+        ${last('profile_name')} as profile_name, max(o.profile_name_at) as profile_name_at,
+        ${last('username')} as username, max(o.username_at) as username_at, ${last('phone')} as phone, max(o.phone_at) as phone_at,
         ${last('wa_id')} as wa_id, max(o.wa_id_at) as wa_id_at, ${last('user_id')} as user_id, max(o.user_id_at) as user_id_at,
         coalesce((select jsonb_object_agg(f.key, f.value) from (
                     select a.id, a.key, a.value, sum(length(a.key) + length(a.value)) over (order by a.id, a.key) as filled

@@ -5,7 +5,7 @@ import type { Reach } from '../consent.ts'
 import { type FilterPage, filterPage } from './filter.ts'
 import { tagsOfContact } from './tags.ts'
 
-const columns = sql`c.id, c.name, c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
+const columns = sql`c.id, c.name, c.profile_name as "profileName", c.username, c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
   c.opted_out as "optedOut", c.blocked`
 const reachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '') as reachable`
 const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) * 1000)::float8`

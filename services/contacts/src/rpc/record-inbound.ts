@@ -49,19 +49,19 @@ function factsOf(person: InboundPerson, identities: Identity[], contactId: strin
   const ids: Facts = { accountId: person.accountId, contactId, namedAt: at, changedPhone: person.movedFromWaId !== '' }
   for (const { kind, value } of identities) {
     if (kind === 'user_id') ids.userId = value
-    else {
+    else if (kind === 'wa_id') {
       ids.waId = value
       ids.phone = value
     }
   }
   const lastInboundAt = person.silent || person.preference ? undefined : at
-  return { ...ids, name: clean(person.profileName, 256), lastInboundAt }
+  return { ...ids, profileName: clean(person.profileName, 256), username: clean(person.username, 256), lastInboundAt }
 }
 
 function statementsOf(person: InboundPerson, contactId: string): Statement[] {
   // Payload and text of a button stand one a line.
   const words = (person.button ? person.text.split('\n') : [person.text]).map(readWord)
-  const word = words.includes('opt_out') ? 'opt_out' : person.row ? undefined : words.find(Boolean)
+  const word = words.includes('opt_out') ? 'opt_out' : person.stopOnly ? undefined : words.find(Boolean)
   const preference = readPreference(person.preference)
   const said = { contactId, evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
   return [

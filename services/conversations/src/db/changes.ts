@@ -1,9 +1,7 @@
 import { sql, type Tx } from '@lockstep/database'
-import type { MessageName } from './store.ts'
+import type { MessageName, Sender } from './store.ts'
 
-export interface NewReaction {
-  accountId: string
-  connectionId: string
+export interface NewReaction extends Sender {
   conversationId: string
   wamid: string
   at: Date
@@ -15,17 +13,17 @@ export interface NewReaction {
 export async function recordReactions(tx: Tx, messages: readonly NewReaction[]): Promise<void> {
   const reactions = messages
     .filter(({ targetWamid, emoji }) => targetWamid !== undefined && emoji !== undefined)
-    .map(({ accountId, connectionId, conversationId, wamid, at, targetWamid, emoji }) => {
-      return { accountId, connectionId, conversationId, wamid, at, targetWamid, emoji }
+    .map(({ accountId, connectionId, contactId, groupId, conversationId, wamid, at, targetWamid, emoji }) => {
+      return { accountId, connectionId, memberId: groupId === undefined ? '' : contactId, conversationId, wamid, at, targetWamid, emoji }
     })
   if (reactions.length === 0) return
-  await sql`insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, emoji, at, wamid)
-    select distinct on (v."connectionId", v."targetWamid", v."conversationId")
-      v."accountId", v."connectionId", v."targetWamid", v."conversationId", v.emoji, v.at, v.wamid
+  await sql`insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, member_id, emoji, at, wamid)
+    select distinct on (v."connectionId", v."targetWamid", v."conversationId", v."memberId")
+      v."accountId", v."connectionId", v."targetWamid", v."conversationId", v."memberId", v.emoji, v.at, v.wamid
     from jsonb_to_recordset(${JSON.stringify(reactions)}::jsonb) v("accountId" uuid, "connectionId" uuid, "targetWamid" text,
-      "conversationId" uuid, emoji text, at timestamptz, wamid text)
-    order by v."connectionId", v."targetWamid", v."conversationId", v.at desc, v.wamid desc
-    on conflict (connection_id, target_wamid, conversation_id) do update set emoji = excluded.emoji, at = excluded.at, wamid = excluded.wamid
+      "conversationId" uuid, "memberId" text, emoji text, at timestamptz, wamid text)
+    order by v."connectionId", v."targetWamid", v."conversationId", v."memberId", v.at desc, v.wamid desc
+    on conflict (connection_id, target_wamid, conversation_id, member_id) do update set emoji = excluded.emoji, at = excluded.at, wamid = excluded.wamid
     where (excluded.at, excluded.wamid) > (r.at, r.wamid)`.execute(tx.sql)
 }
 

@@ -11,7 +11,9 @@ export interface Page {
 export interface ConversationRow {
   id: string
   connectionId: string
-  contactId: string
+  /** With one person, or with a group. */
+  contactId: string | null
+  groupId: string | null
   unread: number
   lastText: string
   lastMessageAt: Date
@@ -22,7 +24,7 @@ export interface ConversationRow {
 export function listConversations(tx: Tx, { after, limit }: Page): Promise<ConversationRow[]> {
   return query(
     tx,
-    sql`select id, connection_id as "connectionId", contact_id as "contactId", unread, last_text as "lastText",
+    sql`select id, connection_id as "connectionId", contact_id as "contactId", group_id as "groupId", unread, last_text as "lastText",
                last_message_at as "lastMessageAt", window_until as "windowUntil"
         from conversations where account_id = ${tx.accountId} and last_message_at is not null
           ${after ? sql`and (last_message_at, id) < (select coalesce(last_message_at, stood_at), id from conversations where id = ${after})` : sql``}
@@ -31,15 +33,14 @@ export function listConversations(tx: Tx, { after, limit }: Page): Promise<Conve
 }
 
 /** The account's conversation, or the one that its messages went to; undefined when there is none. */
-export async function findConversation(tx: Tx, id: string): Promise<string | undefined> {
-  const row = await queryOne<{ id: string }>(
+export function findConversation(tx: Tx, id: string): Promise<Pick<ConversationRow, 'id' | 'contactId'> | undefined> {
+  return queryOne(
     tx,
     sql`with recursive chain as (
-          select id, merged_into from conversations where account_id = ${tx.accountId} and id = ${id}
-          union select n.id, n.merged_into from chain join conversations n on n.id = chain.merged_into)
-        select id from chain where merged_into is null`,
+          select id, contact_id, merged_into from conversations where account_id = ${tx.accountId} and id = ${id}
+          union select n.id, n.contact_id, n.merged_into from chain join conversations n on n.id = chain.merged_into)
+        select id, contact_id as "contactId" from chain where merged_into is null`,
   )
-  return row?.id
 }
 
 export interface MessageRow {
@@ -49,6 +50,8 @@ export interface MessageRow {
   type: string
   text: string
   at: Date
+  groupId: string | null
+  contactId: string
   contextWamid: string | null
   targetWamid: string | null
   media: Partial<Media> | null
@@ -60,22 +63,38 @@ export interface MessageRow {
   editedAt: Date | null
   originalText: string | null
   revokedAt: Date | null
-  reactions: { emoji: string; atMs: number }[]
+  reactions: { emoji: string; atMs: number; contactId: string }[]
 }
 
-/** A conversation's messages, newest first; reactions, edits and deletions stand by themselves only while their message is not stored. */
-export function listMessages(tx: Tx, conversationId: string, { after, limit }: Page): Promise<MessageRow[]> {
-  return query(
+/** Of the texts and contents of one page; a longer message has a page of its own. */
+const maxPageBytes = 4 * 1024 * 1024
+
+/**
+ * A conversation's messages, newest first; reactions, edits and deletions stand by themselves only while their message is not stored.
+ * When more follow, `isLast` is false: a page ends at `limit` rows, or sooner where they are long.
+ */
+export async function listMessages(
+  tx: Tx,
+  { id, contactId }: Pick<ConversationRow, 'id' | 'contactId'>,
+  { after, limit }: Page,
+): Promise<{ rows: MessageRow[]; isLast: boolean }> {
+  const found = await query<MessageRow & { fits: boolean }>(
     tx,
-    sql`select m.id::text, wamid, direction, type, text, at, context_wamid as "contextWamid", target_wamid as "targetWamid", media,
-          content::text, forwarded, frequently_forwarded as "frequentlyForwarded", referral::text, referred_product::text as "referredProduct",
+    sql`select m.id::text, wamid, direction, type, text, at, group_id as "groupId", coalesce(contact_id, ${contactId}::uuid) as "contactId",
+          context_wamid as "contextWamid", target_wamid as "targetWamid", media, content::text, forwarded,
+          frequently_forwarded as "frequentlyForwarded", referral::text, referred_product::text as "referredProduct",
           edited_at as "editedAt", original_text as "originalText", revoked_at as "revokedAt",
-          coalesce((select jsonb_agg(jsonb_build_object('emoji', r.emoji, 'atMs', floor(extract(epoch from r.at) * 1000)) order by r.at, r.wamid)
-                    from reactions r where r.connection_id = m.connection_id and r.target_wamid = m.wamid and r.emoji <> ''), '[]') as reactions
-        from messages m where account_id = ${tx.accountId} and conversation_id = ${conversationId} and not ${isAboutStored(sql`m`)}
+          coalesce((select jsonb_agg(jsonb_build_object('emoji', r.emoji, 'atMs', floor(extract(epoch from r.at) * 1000),
+                      'contactId', coalesce(nullif(r.member_id, ''), ${contactId})) order by r.at, r.wamid)
+                    from reactions r where r.connection_id = m.connection_id and r.target_wamid = m.wamid and r.emoji <> ''), '[]') as reactions,
+          sum(octet_length(text) + coalesce(octet_length(original_text), 0) + coalesce(octet_length(content::text), 0)) over w <= ${maxPageBytes}
+            or row_number() over w = 1 as fits
+        from messages m where account_id = ${tx.accountId} and conversation_id = ${id} and not ${isAboutStored(sql`m`)}
           ${after ? sql`and (at, wamid) < (select at, wamid from messages where id = ${after}::bigint)` : sql``}
-        order by at desc, wamid desc limit ${limit}`,
+        window w as (order by at desc, wamid desc) order by at desc, wamid desc limit ${limit + 1}`,
   )
+  const rows = found.filter((row, at) => row.fits && at < limit).map(({ fits: _, ...row }) => row)
+  return { rows, isLast: rows.length === found.length }
 }
 
 /**

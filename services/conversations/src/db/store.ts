@@ -2,16 +2,24 @@ import { query, sql, type Tx } from '@lockstep/database'
 import type { Merged } from '@lockstep/rpc/gen/contacts'
 import { v7 as uuid } from 'uuid'
 
-/** A contact on a connection, which has one conversation. */
+/** Who wrote to a connection: to it alone, or in a group. Each contact and each group has one conversation. */
 export interface Sender {
   accountId: string
   connectionId: string
   contactId: string
+  groupId?: string | undefined
 }
 
-export const conversationKey = ({ connectionId, contactId }: Omit<Sender, 'accountId'>): string => `${connectionId} ${contactId}`
+/** With a contact or a group; the other is null. */
+export interface LockedConversation {
+  id: string
+  connectionId: string
+  contactId: string | null
+  groupId: string | null
+}
 
-export type LockedConversation = Omit<Sender, 'accountId'> & { id: string }
+export const conversationKey = ({ connectionId, contactId, groupId }: Omit<Sender, 'accountId'> | LockedConversation): string =>
+  groupId == null ? `${connectionId} ${contactId}` : `${connectionId} group ${groupId}`
 
 /**
  * The conversations of senders, found or created, and those that exist on these connections of contacts that were merged into
@@ -26,18 +34,23 @@ export async function lockConversations(
   const former = await formerConversations(tx, connections, merged)
   const wanted = [...new Map([...senders, ...former.map((one) => one.into)].map((one) => [conversationKey(one), one])).values()]
   const all = [...wanted, ...former]
-  const columns = (of: readonly Sender[]) => sql`${of.map((one) => one.connectionId)}::uuid[], ${of.map((one) => one.contactId)}::uuid[]`
-  await sql`insert into conversations (id, account_id, connection_id, contact_id)
-    select v.id, v.account_id, v.connection_id, v.contact_id
+  const columns = (of: readonly Sender[]) => sql`${of.map((one) => one.connectionId)}::uuid[],
+    ${of.map((one) => (one.groupId === undefined ? one.contactId : null))}::uuid[], ${of.map((one) => one.groupId ?? null)}::text[]`
+  await sql`insert into conversations (id, account_id, connection_id, contact_id, group_id)
+    select v.id, v.account_id, v.connection_id, v.contact_id, v.group_id
     from unnest(${wanted.map(() => uuid())}::uuid[], ${wanted.map((one) => one.accountId)}::uuid[], ${columns(wanted)})
-      v(id, account_id, connection_id, contact_id)
-    order by v.connection_id, v.contact_id
-    on conflict (connection_id, contact_id) do nothing`.execute(tx.sql)
+      v(id, account_id, connection_id, contact_id, group_id)
+    order by v.connection_id, v.contact_id, v.group_id
+    on conflict do nothing`.execute(tx.sql)
+  // Groups are rare, and most sets are spared the second condition.
+  const inGroup = all.some((one) => one.groupId !== undefined)
+    ? sql`or (c.connection_id = v.connection_id and c.group_id = v.group_id)`
+    : sql``
   const rows = await query<LockedConversation>(
     tx,
-    sql`select c.id, c.connection_id as "connectionId", c.contact_id as "contactId"
-        from unnest(${columns(all)}) v(connection_id, contact_id)
-        join conversations c on c.connection_id = v.connection_id and c.contact_id = v.contact_id
+    sql`select c.id, c.connection_id as "connectionId", c.contact_id as "contactId", c.group_id as "groupId"
+        from unnest(${columns(all)}) v(connection_id, contact_id, group_id)
+        join conversations c on (c.connection_id = v.connection_id and c.contact_id = v.contact_id) ${inGroup}
         order by c.id for update of c`,
   )
   return new Map(rows.map((row) => [conversationKey(row), row]))
@@ -70,7 +83,7 @@ export async function joinConversations(
 ): Promise<{ messages: MessageName[]; conversationIds: string[] }> {
   const intoOf = new Map(merged.map((one) => [one.contactId, one.into]))
   const pairs = [...conversations.values()].flatMap(({ id, connectionId, contactId }) => {
-    const into = intoOf.get(contactId)
+    const into = contactId === null ? undefined : intoOf.get(contactId)
     const to = into && conversations.get(conversationKey({ connectionId, contactId: into }))
     return to ? [{ from: id, to: to.id }] : []
   })
@@ -86,7 +99,7 @@ export async function joinConversations(
       returning r.account_id, r.connection_id, r.target_wamid, v."to", r.emoji, r.at, r.wamid)
     insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, emoji, at, wamid)
     select distinct on (target_wamid, "to") * from moved order by target_wamid, "to", at desc, wamid desc
-    on conflict (connection_id, target_wamid, conversation_id) do update set emoji = excluded.emoji, at = excluded.at, wamid = excluded.wamid
+    on conflict (connection_id, target_wamid, conversation_id, member_id) do update set emoji = excluded.emoji, at = excluded.at, wamid = excluded.wamid
     where (excluded.at, excluded.wamid) > (r.at, r.wamid)`.execute(tx.sql)
   await sql`update conversations c set unread = c.unread + o.unread, window_until = greatest(c.window_until, o.window_until),
       last_message_at = greatest(c.last_message_at, o.last_message_at)
@@ -107,9 +120,7 @@ export interface MessageName {
 
 export const messageKey = ({ connectionId, wamid }: MessageName): string => `${connectionId} ${wamid}`
 
-export interface NewMessage {
-  accountId: string
-  connectionId: string
+export interface NewMessage extends Sender {
   conversationId: string
   wamid: string
   type: string
@@ -131,18 +142,21 @@ export interface NewMessage {
 export async function insertMessages(tx: Tx, messages: readonly NewMessage[]): Promise<Set<string>> {
   const rows = await query<MessageName>(
     tx,
-    sql`insert into messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, context_wamid, target_wamid, media,
-          content, forwarded, frequently_forwarded, referred_product, referral, payload, received_at)
-        select v."accountId", v."conversationId", v."connectionId", v.wamid, 'in', v.type, v.text, v.at, v."contextWamid", v."targetWamid",
-          v.media, v.content, v.forwarded, v."frequentlyForwarded", v."referredProduct", v.referral, v.payload, v."receivedAt"
+    sql`insert into messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, group_id, contact_id,
+          context_wamid, target_wamid, media, content, forwarded, frequently_forwarded, referred_product, referral, payload, received_at)
+        select v."accountId", v."conversationId", v."connectionId", v.wamid, 'in', v.type, v.text, v.at, v."groupId",
+          case when v."groupId" is not null then v."contactId" end, v."contextWamid", v."targetWamid", v.media, v.content, v.forwarded, v."frequentlyForwarded", v."referredProduct", v.referral, v.payload, v."receivedAt"
         from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v("accountId" uuid, "connectionId" uuid, "conversationId" uuid, wamid text, type text, text text,
-          at timestamptz, "contextWamid" text, "targetWamid" text, media jsonb, content jsonb, forwarded boolean,
+          at timestamptz, "groupId" text, "contactId" uuid, "contextWamid" text, "targetWamid" text, media jsonb, content jsonb, forwarded boolean,
           "frequentlyForwarded" boolean, "referredProduct" jsonb, referral jsonb, payload jsonb, "receivedAt" timestamptz)
         order by v."connectionId", v.wamid
         on conflict (connection_id, wamid) do nothing returning connection_id as "connectionId", wamid`,
   )
   return new Set(rows.map(messageKey))
 }
+
+/** Of a conversation's last message a list shows no more. */
+const lastTextLength = sql`1000`
 
 export interface Growth {
   conversationId: string
@@ -163,7 +177,8 @@ export async function updateConversations(tx: Tx, growths: readonly Growth[]): P
         last_message_at = coalesce(m.at, c.last_message_at), last_text = coalesce(m.text, '')
     from jsonb_to_recordset(${JSON.stringify(growths)}::jsonb) v("conversationId" uuid, count integer, "windowUntil" timestamptz)
     left join lateral (
-      select at, case when revoked_at is null then text else '[message deleted]' end as text from messages o
+      select at, case when revoked_at is not null then '[message deleted]' when length(text) > ${lastTextLength} then left(text, ${lastTextLength}) || '…'
+        else text end as text from messages o
       where conversation_id = v."conversationId" and not ${isAboutStored(sql`o`)} order by at desc, wamid desc limit 1) m on true
     where c.id = v."conversationId"`.execute(tx.sql)
 }

@@ -97,11 +97,9 @@ function noteLosses(part: Part, matched: ReadonlySet<string>): { note?: string }
 async function store(ctx: Context, parts: OwnedPart[], messages: OwnedMessage[], people: People): Promise<void> {
   const connections = [...new Map(parts.map(({ connection }) => [connection.id, connection])).values()]
   const accountIds = [...new Set(connections.map((connection) => connection.accountId))]
-  const senders = messages.map(({ connection: { id, accountId } }, i) => ({
-    accountId,
-    connectionId: id,
-    contactId: people.contactIds[i]!,
-  }))
+  const senders = messages.map(({ groupId, connection: { id, accountId } }, i) => {
+    return { accountId, connectionId: id, contactId: people.contactIds[i]!, groupId }
+  })
   await ctx.db.transaction(accountIds, async (tx) => {
     const conversations = await lockConversations(tx, connections, senders, people.merged)
     const rows = messages.map(({ person: _, connection, ...message }, i) => ({

@@ -14,6 +14,7 @@ export const listMessages: Method<Context, ListMessagesRequest, ListMessagesResp
   return ctx.db.transaction(call.accountId, async (tx) => {
     const found = await findConversation(tx, id)
     if (!found) throw new AppError('notFound', `There is no conversation ${id}`)
-    return { messages: (await list(tx, found, page)).map(messageToProto) }
+    const { rows, isLast } = await list(tx, found, page)
+    return { messages: rows.map(messageToProto), nextAfter: isLast ? '' : rows.at(-1)!.id }
   })
 }

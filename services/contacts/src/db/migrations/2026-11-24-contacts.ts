@@ -5,12 +5,17 @@ import { forgetConsents, forgetImports } from './forget.ts'
 
 export class Contacts extends Migration {
   override up(): void {
-    // When Meta named the person by the id that stands in the row: an older element, however late it comes, does not bring an older
-    // id back. phone_at is the time of a change of number; a phone without one was the first that was known.
+    // When Meta named the person by the name or id that stands in the row: an older element, however late it comes, does not bring an
+    // older one back. phone_at is the time of a change of number; a phone without one was the first that was known.
     this.addSql(`create table contacts (
         id uuid primary key,
         account_id uuid not null,
+        -- As the account calls the person; what they call themselves until it gives a name.
         name text not null default '',
+        profile_name text not null default '',
+        profile_name_at timestamptz,
+        username text not null default '',
+        username_at timestamptz,
         phone text not null default '',
         phone_at timestamptz,
         wa_id text not null default '',
@@ -43,7 +48,7 @@ export class Contacts extends Migration {
     this.addSql(`create table identities (
         account_id uuid not null,
         namespace text not null check (namespace in ('number', 'user_id')),
-        kind text not null check (kind in ('phone', 'wa_id', 'user_id')),
+        kind text not null check (kind in ('phone', 'wa_id', 'user_id', 'parent_user_id')),
         match_key text not null,
         contact_id uuid not null references contacts deferrable initially deferred,
         created_at timestamptz not null default now(),

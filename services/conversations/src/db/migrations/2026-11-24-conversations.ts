@@ -9,18 +9,23 @@ export class Conversations extends Migration {
         account_id uuid not null,
         connection_id uuid not null,
         -- As contacts named the sender at first; it may have been merged into another since.
-        contact_id uuid not null,
+        contact_id uuid,
+        -- Of a conversation with a group, whose members are the contacts of its messages.
+        group_id text,
         unread integer not null default 0,
         last_text text not null default '',
         -- Stays when the messages are gone.
         last_message_at timestamptz,
+        -- Of a group it is one window for all of its members.
         window_until timestamptz,
         created_at timestamptz not null default now(),
         -- The person's other conversation on the number, to which its messages went when their two contacts turned out to be one.
         merged_into uuid references conversations,
         -- Where it stood in the list before that: who has read as far goes on from there.
         stood_at timestamptz,
-        unique (connection_id, contact_id)
+        unique (connection_id, contact_id),
+        unique (connection_id, group_id),
+        check (num_nonnulls(contact_id, group_id) = 1)
       );
       create index conversations_newest on conversations (account_id, last_message_at desc, id desc);
       ${tenantTable('conversations', 'conversations')}`)
@@ -35,6 +40,9 @@ export class Conversations extends Migration {
         type text not null,
         text text not null,
         at timestamptz not null,
+        -- Of a message in a group, with who wrote it; otherwise its conversation says that.
+        group_id text,
+        contact_id uuid,
         context_wamid text,
         payload jsonb not null,
         received_at timestamptz not null,
@@ -68,12 +76,14 @@ export class Conversations extends Migration {
         -- Stored or not: campaigns' messages are not.
         target_wamid text not null,
         conversation_id uuid not null,
+        -- The contact who reacted in a group; empty in a conversation with one person.
+        member_id text not null default '',
         -- Empty: taken back.
         emoji text not null,
         at timestamptz not null,
         wamid text not null,
         -- A person has one reaction to a message: the last one.
-        primary key (connection_id, target_wamid, conversation_id)
+        primary key (connection_id, target_wamid, conversation_id, member_id)
       );
       create index reactions_of_conversation on reactions (conversation_id);
       ${tenantTable('conversations', 'reactions')}`)

@@ -36,6 +36,10 @@ export interface Contact {
   source: string;
   lastInboundAtMs?: number | undefined;
   createdAtMs: number;
+  /** As the person calls themselves in WhatsApp now; `name` is what the account calls them, and follows this one until it is given. */
+  profileName: string;
+  /** WhatsApp shows it in place of the number; empty when they have none. */
+  username: string;
 }
 
 export interface InboundPerson {
@@ -47,9 +51,9 @@ export interface InboundPerson {
   atMs: number;
   /** The text or button payload to be read for an opt-out word; empty when the type has none. */
   text: string;
-  /** Evidence: the wamid. */
+  /** Evidence: the wamid, or the id of a sign-up. */
   wamid: string;
-  /** "stop" or "resume" from Meta's user_preferences field. */
+  /** "stop", "resume" or "signup" from Meta's user_preferences field. */
   preference: string;
   /** The text stood on a button. */
   button: boolean;
@@ -58,10 +62,13 @@ export interface InboundPerson {
   /** What the person was known by until then. It stays an alias of the contact; wa_id and user_id take its place. */
   movedFromWaId: string;
   movedFromUserId: string;
-  /** The text stood on a row of a list: it can say stop, and takes none back, for a menu has rows such as "Start". */
-  row: boolean;
+  /** The text can say stop and takes none back: a row of a list, for a menu has rows such as "Start", a caption, a message in a group. */
+  stopOnly: boolean;
   /** The account that the message belongs to. */
   accountId: string;
+  username: string;
+  /** Of the same person for all portfolios of a parent business. */
+  parentUserId: string;
 }
 
 export interface RecordInboundRequest {
@@ -361,6 +368,8 @@ function createBaseContact(): Contact {
     source: "",
     lastInboundAtMs: undefined,
     createdAtMs: 0,
+    profileName: "",
+    username: "",
   };
 }
 
@@ -401,6 +410,12 @@ export const Contact: MessageFns<Contact> = {
     }
     if (message.createdAtMs !== 0) {
       writer.uint32(96).int64(message.createdAtMs);
+    }
+    if (message.profileName !== "") {
+      writer.uint32(106).string(message.profileName);
+    }
+    if (message.username !== "") {
+      writer.uint32(114).string(message.username);
     }
     return writer;
   },
@@ -514,6 +529,22 @@ export const Contact: MessageFns<Contact> = {
             message.createdAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.profileName = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -564,6 +595,12 @@ export const Contact: MessageFns<Contact> = {
         : isSet(object.created_at_ms)
         ? globalThis.Number(object.created_at_ms)
         : 0,
+      profileName: isSet(object.profileName)
+        ? globalThis.String(object.profileName)
+        : isSet(object.profile_name)
+        ? globalThis.String(object.profile_name)
+        : "",
+      username: isSet(object.username) ? globalThis.String(object.username) : "",
     };
   },
 
@@ -605,6 +642,12 @@ export const Contact: MessageFns<Contact> = {
     if (message.createdAtMs !== 0) {
       obj.createdAtMs = Math.round(message.createdAtMs);
     }
+    if (message.profileName !== "") {
+      obj.profileName = message.profileName;
+    }
+    if (message.username !== "") {
+      obj.username = message.username;
+    }
     return obj;
   },
 
@@ -625,6 +668,8 @@ export const Contact: MessageFns<Contact> = {
     message.source = object.source ?? "";
     message.lastInboundAtMs = object.lastInboundAtMs ?? undefined;
     message.createdAtMs = object.createdAtMs ?? 0;
+    message.profileName = object.profileName ?? "";
+    message.username = object.username ?? "";
     return message;
   },
 };
@@ -642,8 +687,10 @@ function createBaseInboundPerson(): InboundPerson {
     silent: false,
     movedFromWaId: "",
     movedFromUserId: "",
-    row: false,
+    stopOnly: false,
     accountId: "",
+    username: "",
+    parentUserId: "",
   };
 }
 
@@ -682,11 +729,17 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.movedFromUserId !== "") {
       writer.uint32(90).string(message.movedFromUserId);
     }
-    if (message.row !== false) {
-      writer.uint32(96).bool(message.row);
+    if (message.stopOnly !== false) {
+      writer.uint32(96).bool(message.stopOnly);
     }
     if (message.accountId !== "") {
       writer.uint32(106).string(message.accountId);
+    }
+    if (message.username !== "") {
+      writer.uint32(114).string(message.username);
+    }
+    if (message.parentUserId !== "") {
+      writer.uint32(122).string(message.parentUserId);
     }
     return writer;
   },
@@ -797,7 +850,7 @@ export const InboundPerson: MessageFns<InboundPerson> = {
               break;
             }
 
-            message.row = reader.bool();
+            message.stopOnly = reader.bool();
             continue;
           }
           case 13: {
@@ -806,6 +859,22 @@ export const InboundPerson: MessageFns<InboundPerson> = {
             }
 
             message.accountId = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.parentUserId = reader.string();
             continue;
           }
         }
@@ -857,11 +926,21 @@ export const InboundPerson: MessageFns<InboundPerson> = {
         : isSet(object.moved_from_user_id)
         ? globalThis.String(object.moved_from_user_id)
         : "",
-      row: isSet(object.row) ? globalThis.Boolean(object.row) : false,
+      stopOnly: isSet(object.stopOnly)
+        ? globalThis.Boolean(object.stopOnly)
+        : isSet(object.stop_only)
+        ? globalThis.Boolean(object.stop_only)
+        : false,
       accountId: isSet(object.accountId)
         ? globalThis.String(object.accountId)
         : isSet(object.account_id)
         ? globalThis.String(object.account_id)
+        : "",
+      username: isSet(object.username) ? globalThis.String(object.username) : "",
+      parentUserId: isSet(object.parentUserId)
+        ? globalThis.String(object.parentUserId)
+        : isSet(object.parent_user_id)
+        ? globalThis.String(object.parent_user_id)
         : "",
     };
   },
@@ -901,11 +980,17 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.movedFromUserId !== "") {
       obj.movedFromUserId = message.movedFromUserId;
     }
-    if (message.row !== false) {
-      obj.row = message.row;
+    if (message.stopOnly !== false) {
+      obj.stopOnly = message.stopOnly;
     }
     if (message.accountId !== "") {
       obj.accountId = message.accountId;
+    }
+    if (message.username !== "") {
+      obj.username = message.username;
+    }
+    if (message.parentUserId !== "") {
+      obj.parentUserId = message.parentUserId;
     }
     return obj;
   },
@@ -926,8 +1011,10 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     message.silent = object.silent ?? false;
     message.movedFromWaId = object.movedFromWaId ?? "";
     message.movedFromUserId = object.movedFromUserId ?? "";
-    message.row = object.row ?? false;
+    message.stopOnly = object.stopOnly ?? false;
     message.accountId = object.accountId ?? "";
+    message.username = object.username ?? "";
+    message.parentUserId = object.parentUserId ?? "";
     return message;
   },
 };

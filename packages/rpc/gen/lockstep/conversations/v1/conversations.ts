@@ -15,13 +15,18 @@ export const protobufFileName = "lockstep/conversations/v1/conversations.proto";
 export interface Conversation {
   id: string;
   connectionId: string;
+  /** Empty for a group. */
   contactId: string;
   unread: number;
   /** Empty once its messages are older than they are kept; the time stays. */
   lastText: string;
   lastMessageAtMs: number;
-  /** Free text may be sent until then; absent when the person never wrote. */
-  windowUntilMs?: number | undefined;
+  /** Free text may be sent until then, to a group as a whole; absent when nobody wrote. */
+  windowUntilMs?:
+    | number
+    | undefined;
+  /** The group that it is with; empty for one person. */
+  groupId: string;
 }
 
 export interface Message {
@@ -58,6 +63,10 @@ export interface Message {
   contentJson: string;
   /** The message that a reaction, edit or deletion is about; listed only while that message is not stored. */
   targetWamid: string;
+  /** The group in which it was written; empty for one person's own conversation. */
+  groupId: string;
+  /** Who wrote it. */
+  contactId: string;
 }
 
 export interface Media {
@@ -75,6 +84,8 @@ export interface Media {
 export interface Reaction {
   emoji: string;
   atMs: number;
+  /** Who reacted. */
+  contactId: string;
 }
 
 export interface ListConversationsRequest {
@@ -95,6 +106,8 @@ export interface ListMessagesRequest {
 
 export interface ListMessagesResponse {
   messages: Message[];
+  /** Id of the last one when there are more: a page of long messages holds fewer than were asked for. Empty on the last page. */
+  nextAfter: string;
 }
 
 export interface CountInboundRequest {
@@ -115,6 +128,7 @@ function createBaseConversation(): Conversation {
     lastText: "",
     lastMessageAtMs: 0,
     windowUntilMs: undefined,
+    groupId: "",
   };
 }
 
@@ -140,6 +154,9 @@ export const Conversation: MessageFns<Conversation> = {
     }
     if (message.windowUntilMs !== undefined) {
       writer.uint32(56).int64(message.windowUntilMs);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(66).string(message.groupId);
     }
     return writer;
   },
@@ -213,6 +230,14 @@ export const Conversation: MessageFns<Conversation> = {
             message.windowUntilMs = longToNumber(reader.int64());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -254,6 +279,11 @@ export const Conversation: MessageFns<Conversation> = {
         : isSet(object.window_until_ms)
         ? globalThis.Number(object.window_until_ms)
         : undefined,
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
     };
   },
 
@@ -280,6 +310,9 @@ export const Conversation: MessageFns<Conversation> = {
     if (message.windowUntilMs !== undefined) {
       obj.windowUntilMs = Math.round(message.windowUntilMs);
     }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
     return obj;
   },
 
@@ -295,6 +328,7 @@ export const Conversation: MessageFns<Conversation> = {
     message.lastText = object.lastText ?? "";
     message.lastMessageAtMs = object.lastMessageAtMs ?? 0;
     message.windowUntilMs = object.windowUntilMs ?? undefined;
+    message.groupId = object.groupId ?? "";
     return message;
   },
 };
@@ -319,6 +353,8 @@ function createBaseMessage(): Message {
     referredProductJson: "",
     contentJson: "",
     targetWamid: "",
+    groupId: "",
+    contactId: "",
   };
 }
 
@@ -377,6 +413,12 @@ export const Message: MessageFns<Message> = {
     }
     if (message.targetWamid !== "") {
       writer.uint32(146).string(message.targetWamid);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(154).string(message.groupId);
+    }
+    if (message.contactId !== "") {
+      writer.uint32(162).string(message.contactId);
     }
     return writer;
   },
@@ -538,6 +580,22 @@ export const Message: MessageFns<Message> = {
             message.targetWamid = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.contactId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -612,6 +670,16 @@ export const Message: MessageFns<Message> = {
         : isSet(object.target_wamid)
         ? globalThis.String(object.target_wamid)
         : "",
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
+      contactId: isSet(object.contactId)
+        ? globalThis.String(object.contactId)
+        : isSet(object.contact_id)
+        ? globalThis.String(object.contact_id)
+        : "",
     };
   },
 
@@ -671,6 +739,12 @@ export const Message: MessageFns<Message> = {
     if (message.targetWamid !== "") {
       obj.targetWamid = message.targetWamid;
     }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
+    if (message.contactId !== "") {
+      obj.contactId = message.contactId;
+    }
     return obj;
   },
 
@@ -697,6 +771,8 @@ export const Message: MessageFns<Message> = {
     message.referredProductJson = object.referredProductJson ?? "";
     message.contentJson = object.contentJson ?? "";
     message.targetWamid = object.targetWamid ?? "";
+    message.groupId = object.groupId ?? "";
+    message.contactId = object.contactId ?? "";
     return message;
   },
 };
@@ -871,7 +947,7 @@ export const Media: MessageFns<Media> = {
 };
 
 function createBaseReaction(): Reaction {
-  return { emoji: "", atMs: 0 };
+  return { emoji: "", atMs: 0, contactId: "" };
 }
 
 export const Reaction: MessageFns<Reaction> = {
@@ -881,6 +957,9 @@ export const Reaction: MessageFns<Reaction> = {
     }
     if (message.atMs !== 0) {
       writer.uint32(16).int64(message.atMs);
+    }
+    if (message.contactId !== "") {
+      writer.uint32(26).string(message.contactId);
     }
     return writer;
   },
@@ -914,6 +993,14 @@ export const Reaction: MessageFns<Reaction> = {
             message.atMs = longToNumber(reader.int64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.contactId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -934,6 +1021,11 @@ export const Reaction: MessageFns<Reaction> = {
         : isSet(object.at_ms)
         ? globalThis.Number(object.at_ms)
         : 0,
+      contactId: isSet(object.contactId)
+        ? globalThis.String(object.contactId)
+        : isSet(object.contact_id)
+        ? globalThis.String(object.contact_id)
+        : "",
     };
   },
 
@@ -945,6 +1037,9 @@ export const Reaction: MessageFns<Reaction> = {
     if (message.atMs !== 0) {
       obj.atMs = Math.round(message.atMs);
     }
+    if (message.contactId !== "") {
+      obj.contactId = message.contactId;
+    }
     return obj;
   },
 
@@ -955,6 +1050,7 @@ export const Reaction: MessageFns<Reaction> = {
     const message = createBaseReaction();
     message.emoji = object.emoji ?? "";
     message.atMs = object.atMs ?? 0;
+    message.contactId = object.contactId ?? "";
     return message;
   },
 };
@@ -1221,13 +1317,16 @@ export const ListMessagesRequest: MessageFns<ListMessagesRequest> = {
 };
 
 function createBaseListMessagesResponse(): ListMessagesResponse {
-  return { messages: [] };
+  return { messages: [], nextAfter: "" };
 }
 
 export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
   encode(message: ListMessagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.messages) {
       Message.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextAfter !== "") {
+      writer.uint32(18).string(message.nextAfter);
     }
     return writer;
   },
@@ -1253,6 +1352,14 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
             message.messages.push(Message.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextAfter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1268,6 +1375,11 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
   fromJSON(object: any): ListMessagesResponse {
     return {
       messages: globalThis.Array.isArray(object?.messages) ? object.messages.map((e: any) => Message.fromJSON(e)) : [],
+      nextAfter: isSet(object.nextAfter)
+        ? globalThis.String(object.nextAfter)
+        : isSet(object.next_after)
+        ? globalThis.String(object.next_after)
+        : "",
     };
   },
 
@@ -1275,6 +1387,9 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
     const obj: any = {};
     if (message.messages?.length) {
       obj.messages = message.messages.map((e) => Message.toJSON(e));
+    }
+    if (message.nextAfter !== "") {
+      obj.nextAfter = message.nextAfter;
     }
     return obj;
   },
@@ -1285,6 +1400,7 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
   fromPartial(object: DeepPartial<ListMessagesResponse>): ListMessagesResponse {
     const message = createBaseListMessagesResponse();
     message.messages = object.messages?.map((e) => Message.fromPartial(e)) || [];
+    message.nextAfter = object.nextAfter ?? "";
     return message;
   },
 };
