@@ -123,7 +123,8 @@ export function userPreferences(parsed: ParsedWebhook): UserPreference[] {
 export interface UserIdUpdate {
   phoneNumberId: string
   waId: string | undefined
-  previous: string
+  /** Undefined when it is none; the number leads to the person then. */
+  previous: string | undefined
   current: string
   timestampMs: number | null
 }
@@ -133,9 +134,9 @@ export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
   return elements(parsed, 'user_id_update', 'user_id_update').flatMap(({ item, phoneNumberId }) => {
     const { previous, current } = objectOf(item.user_id)
     const ids = { previous: userIdOf(previous), current: userIdOf(current) }
-    if (!ids.previous || !ids.current) return []
     const { timestamp, wa_id } = item
     const { waId } = idsOf(wa_id, ids.current)
+    if (!ids.current || !(waId ?? ids.previous)) return []
     return { phoneNumberId, waId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
   })
 }

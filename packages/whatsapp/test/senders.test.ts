@@ -55,7 +55,10 @@ test('what is no user id names nobody, wherever it stands', () => {
   expect(senders([{ wa_id: '4917000001', user_id: 'x'.repeat(600) }], { from: '4917000001' })).toEqual([{ from: '4917000001' }])
   expect(userPreferences(body('user_preferences', { user_preferences: [{ user_id: 'foo_bar', value: 'stop' }] }))).toEqual([])
   const moved = { wa_id: '4917000001', user_id: { previous: 'foo_bar', current: 'DE.1' } }
-  expect(userIdUpdates(body('user_id_update', { user_id_update: [moved] }))).toEqual([])
+  const updates = [moved, { ...moved, wa_id: undefined }, { ...moved, user_id: { previous: 'DE.1', current: 'foo_bar' } }]
+  expect(userIdUpdates(body('user_id_update', { user_id_update: updates }))).toMatchObject([
+    { waId: '4917000001', previous: undefined, current: 'DE.1' },
+  ])
   const status = { id: 'wamid.1', status: 'sent', recipient_user_id: 'foo_bar' }
   expect(statuses(body('messages', { statuses: [status] }))[0]!.userId).toBeUndefined()
 })

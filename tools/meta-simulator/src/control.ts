@@ -19,6 +19,10 @@ export const inboundInput = z.strictObject({
   /** wa_id or business-scoped user id of the person. */
   from: z.string().min(1),
   name: z.string().optional(),
+  /** Shown in place of the number; who is to have none is named by a user id (meta-cloud-api.md §3). */
+  username: z.string().optional(),
+  /** The group in which it is written. */
+  groupId: z.string().optional(),
   text: z.string().optional(),
   type: z.string().default('text'),
   /** The node named like the type, e.g. `{ payload, text }` for a button. */
@@ -142,13 +146,15 @@ async function inbound(ctx: Context, input: z.output<typeof inboundInput>) {
   const node = input.type === 'text' && input.payload === undefined ? { body: input.text ?? '' } : input.payload
   const message = {
     ...(input.context && { context: input.context }),
+    ...(input.groupId !== undefined && { group_id: input.groupId }),
     id,
     timestamp: String(Math.floor((input.timestampMs ?? atMs) / 1000)),
     ...(node !== undefined && { [input.type]: node }),
     type: input.type,
     ...input.extra,
   }
-  const line = { atMs, kind: 'inbound', phoneNumberId: number.id, from: input.from, messageId: id, message, name: input.name } as const
+  const { from, name, username } = input
+  const line = { atMs, kind: 'inbound', phoneNumberId: number.id, from, messageId: id, message, name, username } as const
   await ctx.log.append(line)
   ctx.emit(inboundElement(line))
   return { id }

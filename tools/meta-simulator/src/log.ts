@@ -60,6 +60,7 @@ const inboundLine = z.object({
   messageId: z.string(),
   message: z.record(z.string(), z.unknown()),
   name: z.string().optional(),
+  username: z.string().optional(),
 })
 const eventLine = z.object({
   ...head,

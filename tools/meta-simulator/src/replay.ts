@@ -1,4 +1,4 @@
-import { fateOf } from './fate.ts'
+import { fateOf, type Step } from './fate.ts'
 import { replyId } from './journeys.ts'
 import { cutTornLine, type LogLine, type PostLine, readLog } from './log.ts'
 import { defaultSettings, mergeSettings, type Settings, settingsPatch } from './settings.ts'
@@ -67,8 +67,9 @@ function apply(past: Past, line: LogLine): void {
 
 /** The update that an `inbound` line stands for. */
 export function inboundElement(line: Omit<Extract<LogLine, { kind: 'inbound' }>, 'seq'>): Element {
-  const { phoneNumberId, from, name, messageId, message } = line
-  return { kind: 'message', phoneNumberId, from, ...(name !== undefined && { name }), message: { ...message, id: messageId } }
+  const { phoneNumberId, from, name, username, messageId, message } = line
+  const known = { ...(name !== undefined && { name }), ...(username !== undefined && { username }) }
+  return { kind: 'message', phoneNumberId, from, ...known, message: { ...message, id: messageId } }
 }
 
 /** The tally of a number and a recipient, made if it is not there. */
@@ -87,9 +88,15 @@ export function journeyOf(settings: Settings, line: Omit<PostLine, 'seq'>): Jour
     recipient: line.recipient!,
     ...(line.callback !== undefined && { callback: line.callback }),
     category: line.template?.category?.toLowerCase() ?? 'service',
-    steps: fateOf(settings, line.phoneNumberId, line.recipient!, line.nth!),
+    steps: stepsOf(settings, line),
     delivered: 0,
   }
+}
+
+/** A reaction is told as sent or failed, never as delivered or read (Meta, messages/reaction-messages). */
+function stepsOf(settings: Settings, line: Omit<PostLine, 'seq'>): Step[] {
+  const steps = fateOf(settings, line.phoneNumberId, line.recipient!, line.nth!)
+  return line.type === 'reaction' ? steps.slice(0, 1) : steps
 }
 
 function applyPost(past: Past, line: PostLine, recipient: string): void {

@@ -20,7 +20,14 @@ export interface Journey {
 /** One update on its way to a callback URL. Small: it may wait for long while a callback is down. */
 export type Element =
   | { kind: 'status'; journey: Journey; step: Step; atMs: number }
-  | { kind: 'message'; phoneNumberId: string; from: string; name?: string; message: Record<string, unknown> & { id: string } }
+  | {
+      kind: 'message'
+      phoneNumberId: string
+      from: string
+      name?: string
+      username?: string
+      message: Record<string, unknown> & { id: string }
+    }
   | { kind: 'event'; id: string; wabaId: string; field: string; value: Record<string, unknown>; atMs: number }
 
 type Json = Record<string, unknown>
@@ -66,8 +73,7 @@ export function composeBody(elements: Element[], directory: Directory): Json {
       ? statusItem(element, person)
       : { ...(person.waId && { from: person.waId }), from_user_id: person.userId, ...element.message }
     ;(value[list] as Json[]).push(item)
-    // `failed` brings no contacts (meta-cloud-api.md §3).
-    if (!status || element.step.kind !== 'failed') addContact(value, person, status ? undefined : element.name)
+    if (hasContact(element)) addContact(value, person, status ? {} : element)
   }
   return { object: 'whatsapp_business_account', entry: [...entries.values()] }
 }
@@ -85,10 +91,23 @@ function newValue(changes: Json[], number: PhoneNumber, list: string): { contact
   return value
 }
 
-function addContact(value: { contacts?: Json[] }, person: Person, name = person.name): void {
+/** Neither `failed` nor news of the system bring contacts (meta-cloud-api.md §3). */
+function hasContact(element: Exclude<Element, { kind: 'event' }>): boolean {
+  return element.kind === 'status' ? element.step.kind !== 'failed' : element.message.type !== 'system'
+}
+
+function addContact(
+  value: { contacts?: Json[] },
+  person: Person,
+  { name = person.name, username }: { name?: string; username?: string },
+): void {
   value.contacts ??= []
   if (value.contacts.some((each) => each.user_id === person.userId)) return
-  value.contacts.push({ profile: { name }, ...(person.waId && { wa_id: person.waId }), user_id: person.userId })
+  value.contacts.push({
+    profile: { name, ...(username !== undefined && { username }) },
+    ...(person.waId && { wa_id: person.waId }),
+    user_id: person.userId,
+  })
 }
 
 /** A status (meta-cloud-api.md §3): pricing on `sent` and on one of `delivered` and `read`, errors on `failed`, no conversation since v24. */

@@ -48,6 +48,36 @@ test('a failed message says why and brings no contacts', async () => {
   expect(callback.statuses()[0]).not.toHaveProperty('recipient_user_id')
 })
 
+test('a message in a group, a person with a username, and news of the system look as from Meta', async () => {
+  await using callback = await receiver()
+  await using sim = await simulation({ callbackUrl: callback.url, settings: { webhooks: { batchSize: 1 } } })
+  const inbound = { phoneNumberId: NUMBER, from: '16505551234' }
+  await sim.client.inbound({ ...inbound, groupId: 'Y2Fw', text: 'Hello all' })
+  await sim.client.inbound({ ...inbound, from: 'US.1', name: 'Ana', username: 'ana.b', text: 'Hello' })
+  const moved = { body: 'Ana changed', type: 'user_changed_number', wa_id: '16505559999' }
+  await sim.client.inbound({ ...inbound, type: 'system', payload: moved })
+  await sim.client.drain()
+  const value = (type: string, at = 0) => callback.values().filter((each: Any) => each.messages[0].type === type)[at]
+  const texts = [value('text'), value('text', 1)]
+  const group = texts.find((each: Any) => each.messages[0].group_id)
+  expect(group).toMatchObject({ contacts: [{ wa_id: '16505551234' }], messages: [{ from: '16505551234', group_id: 'Y2Fw' }] })
+  const named = texts.find((each: Any) => each !== group)
+  expect(named.contacts).toEqual([{ profile: { name: 'Ana', username: 'ana.b' }, user_id: 'US.1' }])
+  expect(named.messages[0]).toMatchObject({ from_user_id: 'US.1' })
+  expect(named.messages[0]).not.toHaveProperty('from')
+  expect(value('system')).toMatchObject({ messages: [{ from: '16505551234', system: moved }] })
+  expect(value('system')).not.toHaveProperty('contacts')
+})
+
+test('a reaction is told as sent, and neither as delivered nor as read', async () => {
+  await using callback = await receiver()
+  await using sim = await simulation({ callbackUrl: callback.url })
+  const reaction = { messaging_product: 'whatsapp', to: '+16505551234', type: 'reaction', reaction: { message_id: 'wamid.1', emoji: '👍' } }
+  await graph(sim, `${NUMBER}/messages`, reaction)
+  expect((await sim.client.drain()).drained).toBe(true)
+  expect(callback.statuses().map((each) => each.status)).toEqual(['sent'])
+})
+
 test('the signature holds over the bytes as sent, with all beyond ASCII escaped in lower case', async () => {
   await using callback = await receiver()
   await using sim = await simulation({ callbackUrl: callback.url })

@@ -6,6 +6,7 @@ const values = `(values ('number', c.phone), ('number', c.wa_id), ('user_id', c.
 const references = [
   { table: 'campaigns.recipients', key: 'id' },
   { table: 'conversations.conversations', key: 'id' },
+  { table: 'conversations.messages', key: 'id' },
   { table: 'contacts.consents', key: 'id' },
 ] as const
 
@@ -13,7 +14,7 @@ const reference = ({ table, key }: (typeof references)[number]) => `
     select '${table} ' || t.${key} || case when c.id is null then ' names a contact that does not exist' else ' leads to no live contact' end,
            t.account_id, t.contact_id, null::uuid, null
     from ${table} t left join contacts.contacts c on c.id = t.contact_id
-    where not exists (select from live where live.id = t.contact_id)`
+    where t.contact_id is not null and not exists (select from live where live.id = t.contact_id)`
 
 /** Folding of numbers (Brazil's 9 and the like) is the identities' match key; their primary key allows one contact each. */
 export const identities: Invariant = {

@@ -22,6 +22,7 @@ const references: readonly [table: string, column: string, to: string][] = [
   ['conversations.conversations', 'connection_id', 'accounts.connections'],
   ['conversations.conversations', 'contact_id', 'contacts.contacts'],
   ['conversations.messages', 'connection_id', 'accounts.connections'],
+  ['conversations.messages', 'contact_id', 'contacts.contacts'],
   ['conversations.messages', 'conversation_id', 'conversations.conversations'],
 ]
 
