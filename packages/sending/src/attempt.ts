@@ -8,6 +8,8 @@ export interface Attempt {
   recipientId: string
   outcome: 'sending' | 'accepted' | 'not_sent' | 'rejected' | 'unknown' | 'skipped'
   wamid: string | null
+  /** No status is from before it; where it is not known, each is believed. */
+  claimedAt?: Date
   acceptedAt: Date | null
   sentAt: Date | null
   deliveredAt: Date | null
@@ -73,9 +75,16 @@ function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
   return { ...attempt, outcome: change.kind, code: change.code ?? null, words: change.words ?? '' }
 }
 
-/** Any status proves that Meta accepted the message, whether or not we ever saw its answer. */
+/** So far Meta's clock may be behind ours. */
+const clockMarginMs = 60_000
+
+/**
+ * Any status proves that Meta accepted the message, whether or not we ever saw its answer; when it did, only one that is not dated before
+ * the claim.
+ */
 function applyStatus(attempt: Attempt, change: StatusChange): Attempt {
-  const proven = accepted(attempt, change.at, change.wamid)
+  const isSound = !attempt.claimedAt || change.at.getTime() >= attempt.claimedAt.getTime() - clockMarginMs
+  const proven = accepted(attempt, isSound ? change.at : null, change.wamid)
   switch (change.kind) {
     case 'sent':
       return { ...proven, sentAt: earliest(proven.sentAt, change.at) }
@@ -88,7 +97,7 @@ function applyStatus(attempt: Attempt, change: StatusChange): Attempt {
   }
 }
 
-function accepted(attempt: Attempt, at: Date, wamid: string | undefined): Attempt {
+function accepted(attempt: Attempt, at: Date | null, wamid: string | undefined): Attempt {
   return {
     ...attempt,
     outcome: 'accepted',

@@ -8,6 +8,7 @@ const claimed: Attempt = {
   recipientId: '1',
   outcome: 'sending',
   wamid: null,
+  claimedAt: new Date(1_700_000_070_000),
   acceptedAt: null,
   sentAt: null,
   deliveredAt: null,
@@ -27,6 +28,18 @@ const status = fc.record({
 })
 const accepted: Change = { kind: 'accepted', at: new Date(1_700_000_005_000), wamid: 'wamid.A' }
 const after = (changes: Change[]) => changes.reduce(applyChange, claimed)
+
+test('a status that is dated before the attempt changes nothing about when the message was accepted', () => {
+  const { claimedAt } = claimed
+  const answered: Change = { kind: 'accepted', at: new Date(claimedAt!.getTime() + 300), wamid: 'wamid.A' }
+  const old: Change = { kind: 'delivered', at: new Date(claimedAt!.getTime() - 31 * 86_400_000), wamid: 'wamid.A' }
+  for (const changes of [
+    [answered, old],
+    [old, answered],
+  ])
+    expect(after(changes)).toMatchObject({ acceptedAt: answered.at, deliveredAt: old.at, outcome: 'accepted' })
+  expect(after([old])).toMatchObject({ acceptedAt: null, outcome: 'accepted' })
+})
 
 test('every order and repetition of the same statuses, before or after the answer to the call, gives the same attempt', () => {
   const history = fc.array(status, { minLength: 1, maxLength: 8 }).chain((statuses) => {

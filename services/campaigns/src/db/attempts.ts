@@ -16,7 +16,8 @@ export type StoredAttempt = Attempt & { campaignId: string }
 export function readAttempts(tx: Tx, keys: AttemptKey[]): Promise<StoredAttempt[]> {
   return query(
     tx,
-    sql`select a.campaign_id as "campaignId", a.id::text, a.recipient_id::text as "recipientId", a.outcome, a.wamid, a.accepted_at as "acceptedAt",
+    sql`select a.campaign_id as "campaignId", a.id::text, a.recipient_id::text as "recipientId", a.outcome, a.wamid,
+               a.claimed_at as "claimedAt", a.accepted_at as "acceptedAt",
                a.sent_at as "sentAt", a.delivered_at as "deliveredAt", a.read_at as "readAt", a.failed_at as "failedAt", a.code, a.words
         from ${keyTable(keys)} join attempts a on a.campaign_id = v.campaign_id and a.id = v.id`,
   )
