@@ -30,8 +30,8 @@ export interface Directory {
  */
 export function directoryOf(value: JsonObject, list: string): Directory {
   const entries = listOf(value.contacts).filter(isObject).map(readEntry)
-  const byUserId = new Map(entries.flatMap((entry) => (entry.userId === undefined ? [] : [[entry.userId, entry]])))
-  const byNumber = new Map(entries.flatMap((entry) => (entry.waId === undefined ? [] : [[matchKey(entry.waId), entry]])))
+  const byUserId = new Map(entries.flatMap((entry) => (entry.userId === undefined ? [] : [[entry.userId, entry] as const])))
+  const byNumber = new Map(entries.flatMap((entry) => (entry.waId === undefined ? [] : [[matchKey(entry.waId), entry] as const])))
   const only = entries.length === 1 ? entries[0] : undefined
   const isAlone = listOf(value[list]).filter(isObject).length === 1
 

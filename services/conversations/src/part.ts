@@ -8,6 +8,7 @@ import {
   type MessageStatus,
   metaTimeMs,
   parseWebhook,
+  type Sender,
   type StatusError,
   statuses,
   type UserPreference,
@@ -25,21 +26,10 @@ export interface Message extends Stored {
   receivedAt: Date
 }
 
-type Stored = Pick<
+/** What is stored of an inbound message as it was read. */
+type Stored = Omit<
   InboundMessage,
-  | 'wamid'
-  | 'groupId'
-  | 'type'
-  | 'text'
-  | 'contextWamid'
-  | 'targetWamid'
-  | 'emoji'
-  | 'media'
-  | 'content'
-  | 'forwarded'
-  | 'frequentlyForwarded'
-  | 'referredProduct'
-  | 'referral'
+  keyof Sender | 'phoneNumberId' | 'wabaId' | 'from' | 'timestampMs' | 'stopText' | 'button' | 'stopOnly' | 'move' | 'message'
 >
 
 /** What one webhook part says about one number. */
@@ -107,42 +97,15 @@ function isConsent({ preference, category = 'marketing_messages' }: UserPreferen
 const isKnown = ({ waId, userId }: InboundPerson): boolean => waId !== '' || userId !== ''
 
 function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt: Date): Message {
-  const {
-    wamid,
-    groupId,
-    type,
-    timestampMs,
-    profileName,
-    username,
-    parentUserId,
-    stopText,
-    button,
-    stopOnly,
-    move,
-    message: payload,
-  } = message
-  const { text, contextWamid, targetWamid, emoji, media, content, forwarded, frequentlyForwarded, referredProduct, referral } = message
-  const sender = { waId: message.from, userId: message.userId, parentUserId }
+  const { phoneNumberId: _, wabaId: __, from, userId, parentUserId, move, ...said } = message
+  const { timestampMs, profileName, username, stopText, button, stopOnly, message: payload, ...stored } = said
+  const { wamid, type, groupId } = stored
+  const ids = move ? { ...move.to, movedFromWaId: move.from.waId, movedFromUserId: move.from.userId } : { waId: from, userId, parentUserId }
   // Who writes to a group has said nothing to the number itself.
   const silent = !isInbound(type) || groupId !== undefined
-  const ids = move ? { ...move.to, movedFromWaId: move.from.waId, movedFromUserId: move.from.userId } : sender
   return {
     person: person({ ...ids, profileName, username, atMs: timestampMs, text: stopText, button, stopOnly, wamid, silent }),
-    ...{
-      wamid,
-      groupId,
-      type,
-      text,
-      contextWamid,
-      targetWamid,
-      emoji,
-      media,
-      content,
-      forwarded,
-      frequentlyForwarded,
-      referredProduct,
-      referral,
-    },
+    ...stored,
     at: new Date(timestampMs),
     payload,
     receivedAt,
