@@ -51,6 +51,12 @@ export function page<After extends z.ZodType<string, string>>(after: After, maxL
 /** A request without fields. */
 export const nothing = z.strictObject({})
 
+/** A country by its two letters; whether there is such a one is said by the service that reads numbers. */
+export const country = z
+  .string({ error: 'must be the two letters of a country, such as DE' })
+  .regex(/^[A-Za-z]{2}$/, 'must be the two letters of a country, such as DE')
+  .toUpperCase()
+
 /** A body that is handed on as it arrives. */
 export const csvFile = z.instanceof(Readable, { error: 'must be the CSV file, sent with "Content-Type: text/csv"' })
 

@@ -1,6 +1,6 @@
 import type { AccountEvent, App, Connection } from '@lockstep/rpc/gen/accounts'
 import type { Campaign, Recipient } from '@lockstep/rpc/gen/campaigns'
-import type { ConsentRules, Contact, Import } from '@lockstep/rpc/gen/contacts'
+import type { ConsentRules, Contact, ContactSettings, Import } from '@lockstep/rpc/gen/contacts'
 import type { Conversation, Media, Message } from '@lockstep/rpc/gen/conversations'
 import type { SyncRun, Template } from '@lockstep/rpc/gen/templates'
 
@@ -46,6 +46,8 @@ export const accountEventToJson = (event: AccountEvent) => ({
 
 export const consentRulesToJson = (rules: ConsentRules) => ({ utility_after_stop: rules.utilityAfterStop })
 
+export const contactSettingsToJson = (settings: ContactSettings) => ({ default_country: settings.defaultCountry || null })
+
 export const syncToJson = (run: SyncRun) => ({
   id: run.id,
   connection_id: run.connectionId,
@@ -77,6 +79,8 @@ export const templateToJson = (template: Template) => ({
 export const importToJson = (file: Import) => ({
   id: file.id,
   file_name: file.fileName,
+  default_country: file.defaultCountry || null,
+  columns: file.columns.map(({ name, takenFor, note }) => ({ name, taken_for: takenFor, note })),
   state: file.state,
   total_bytes: file.totalBytes,
   done_bytes: file.doneBytes,

@@ -1,9 +1,7 @@
-import { AppError } from '@lockstep/contracts'
-import { parsePhone } from './identity.ts'
+import { type Column, type Field, notUtf8 } from './import-columns.ts'
+import { readOptIn, readOptOut, readStatus, type Said } from './import-consent.ts'
+import { type Country, parsePhone } from './phone.ts'
 import { clean, maxTagLength, maxTags } from './text.ts'
-
-/** What each column of a file is: a field of the contact, or an attribute of that name; '' is left out. */
-export type Columns = ({ field: 'phone' | 'name' | 'tags' | 'optedOut' } | { attribute: string } | undefined)[]
 
 export interface ImportedContact {
   /** E.164 digits. */
@@ -14,102 +12,95 @@ export interface ImportedContact {
   attributes: Record<string, string>
 }
 
-const aliases = {
-  phone: ['phone', 'phone_number', 'number', 'mobile', 'mobile_number', 'whatsapp', 'whatsapp_number'],
-  name: ['name', 'full_name'],
-  tags: ['tags', 'tag'],
-  optedOut: ['opted_out', 'opt_out'],
-} as const
-
-type Field = keyof typeof aliases
-const fieldOf = new Map<string, Field>(
-  Object.entries(aliases).flatMap(([field, names]) => names.map((name) => [name, field as Field] as const)),
-)
-
-const maxAttributes = 100
-/** What UTF-8 decoders put where bytes are not UTF-8. */
-const notUtf8 = '\ufffd'
-
-/** The meaning of each column. Throws `invalid` without a phone column; the first of two columns for one field counts. */
-export function readHeader(names: string[]): Columns {
-  const seen = new Set<Field>()
-  const columns = names.map((name) => {
-    const field = fieldOf.get(
-      name
-        .trim()
-        .toLowerCase()
-        .replace(/[\s-]+/g, '_'),
-    )
-    if (field && !seen.has(field)) {
-      seen.add(field)
-      return { field }
-    }
-    const attribute = clean(name, 64)
-    return attribute ? { attribute } : undefined
-  })
-  if (names.some((name) => name.includes(notUtf8)))
-    throw new AppError('invalid', 'The first line is not UTF-8; save the file as "CSV UTF-8"')
-  if (!seen.has('phone'))
-    throw new AppError(
-      'invalid',
-      `The file has no phone column: its first line must name one of ${aliases.phone.join(', ')}, but names "${names.join(', ').slice(0, 200)}"`,
-    )
-  if (names.length > maxAttributes)
-    throw new AppError('invalid', `The file has ${names.length} columns; at most ${maxAttributes} are allowed`)
-  return columns
+/** A row that means no contact, in words. */
+export interface RefusedRow {
+  reason: string
+  /** E.164 digits of a person whom the row, refused as it is, says or may say to be opted out. */
+  stopped?: string
 }
 
-/** The contact that a row means, or in words why it means none. */
-export function readRow(columns: Columns, fields: string[]): ImportedContact | { reason: string } {
-  if (fields.length !== columns.length) return { reason: `The row has ${fields.length} columns, the first line has ${columns.length}` }
-  if (fields.some((text) => text.includes(notUtf8))) return { reason: 'The row is not UTF-8; save the file as "CSV UTF-8"' }
-  const contact: ImportedContact = { phone: '', name: '', tags: [], optedOut: false, attributes: {} }
-  for (const [i, column] of columns.entries()) {
-    const text = clean(unescapeFormula(fields[i]!), 1_024)
-    if (!column || !text) {
-      if (column && 'field' in column && column.field === 'phone') return { reason: 'The phone number is missing' }
-      continue
-    }
-    const reason = 'field' in column ? setField(contact, column.field, text) : setAttribute(contact, column.attribute, text)
-    if (reason) return { reason }
-  }
-  return contact
+/** The contact that a row means, or why it means none; undefined for a row of empty cells. */
+export function readRow(columns: Column[], fields: string[], country?: Country): ImportedContact | RefusedRow | undefined {
+  if (fields.every((text) => !text.trim())) return undefined
+  const surplus = fields.slice(columns.length)
+  if (surplus.some((text) => text.trim())) return refuseShifted(columns, fields, country)
+  const cells = columns.map((column, at) => ({ ...column, text: clean(unescapeFormula(fields[at] ?? ''), 1_024) }))
+  const phone = readPhone(cells, country)
+  const said = readConsent(cells)
+  const stops = typeof said === 'object' ? said.stops : said === 'stop'
+  const refuse = (reason: string): RefusedRow => ({ reason, ...('digits' in phone && stops && { stopped: phone.digits }) })
+  if (fields.some((text) => text.includes(notUtf8))) return refuse('The row is not UTF-8; save the file as "CSV UTF-8"')
+  if ('reason' in phone) return phone
+  if (typeof said === 'object') return refuse(said.reason)
+  const tags = readTags(firstOf(cells, 'tags'))
+  if ('reason' in tags) return refuse(tags.reason)
+  const attributes: Record<string, string> = {}
+  for (const { attribute, text } of cells) if (attribute && text) attributes[attribute] = text
+  return { phone: phone.digits, name: readName(cells), tags: tags.tags, optedOut: stops, attributes }
 }
 
-function setField(contact: ImportedContact, field: Field, text: string): string | undefined {
-  if (field === 'name') contact.name = clean(text, 256)
-  if (field === 'tags') return setTags(contact, text)
-  if (field === 'optedOut') {
-    const said = readYesNo(text)
-    if (said === undefined) return `"${text.slice(0, 32)}" in the opt-out column is neither yes nor no`
-    contact.optedOut = said
-  }
-  if (field === 'phone') {
-    const phone = parsePhone(text)
-    if ('reason' in phone) return phone.reason
-    contact.phone = phone.digits
-  }
-  return undefined
+type Cell = Column & { text: string }
+const firstOf = (cells: Cell[], field: Field): string => cells.find((cell) => cell.field === field)?.text ?? ''
+
+function readName(cells: Cell[]): string {
+  const name = firstOf(cells, 'name') || `${firstOf(cells, 'first_name')} ${firstOf(cells, 'last_name')}`
+  return clean(name, 256)
 }
 
-function setTags(contact: ImportedContact, text: string): string | undefined {
+/** The first cell that holds a number: of WhatsApp, else a mobile phone's, else any phone's. */
+function readPhone(cells: Cell[], country: Country | undefined): ReturnType<typeof parsePhone> {
+  const written = cells.filter((cell) => cell.field === 'phone' && cell.text).sort((a, b) => a.rank - b.rank)
+  let refused: { reason: string } | undefined
+  for (const { text } of written) {
+    const phone = parsePhone(text, country)
+    if ('digits' in phone) return phone
+    refused ??= phone
+  }
+  return refused ?? parsePhone('')
+}
+
+/** What can't be read of a cell about consent; if it is an opt-out's, the person stops. */
+interface Unread {
+  reason: string
+  stops: boolean
+}
+
+/** What all columns about consent say together: a stop in one counts, whatever the others say. */
+function readConsent(cells: Cell[]): Said | Unread {
+  const all = cells.filter((cell) => cell.text && (cell.field || cell.doubt)).map(readCell)
+  if (all.includes('stop')) return 'stop'
+  const unread = all.filter((one) => typeof one === 'object')
+  return unread.find((one) => one.stops) ?? unread[0] ?? 'nothing'
+}
+
+function readCell({ field, doubt, text }: Cell): Said | Unread {
+  const unread = (column: string) => `"${text.slice(0, 32)}" in the ${column} column is neither yes nor no`
+  if (field === 'opted_out') return readOptOut(text) ?? { reason: unread('opt-out'), stops: true }
+  if (field === 'opted_in') return readOptIn(text) ?? { reason: unread('opt-in'), stops: false }
+  return doubt === 'meaning' ? (readStatus(text) ?? 'nothing') : 'nothing'
+}
+
+const maxShift = 5
+
+/** In a row with too many cells each may stand further right than its column: a phone and a stop are looked for there too. */
+function refuseShifted(columns: Column[], fields: string[], country: Country | undefined): RefusedRow {
+  const reason = `The row has ${fields.length} columns, the first line has ${columns.length}`
+  const most = Math.min(fields.length - columns.length, maxShift)
+  const shifts = Array.from({ length: most + 1 }, (_, by) =>
+    columns.map((column, at) => ({ ...column, text: clean(unescapeFormula(fields[at + by]!), 1_024) })),
+  )
+  const phone = shifts.map((cells) => readPhone(cells, country)).find((read) => 'digits' in read)
+  const stops = shifts.some((cells) => readConsent(cells) === 'stop')
+  return { reason, ...(phone && 'digits' in phone && stops && { stopped: phone.digits }) }
+}
+
+function readTags(text: string): { tags: string[] } | { reason: string } {
   const tags = text.split(/[;|]/).map((tag) => tag.trim())
   const long = tags.find((tag) => tag.length > maxTagLength)
-  if (long) return `The tag "${long.slice(0, 32)}…" is longer than ${maxTagLength} characters`
-  contact.tags = [...new Set(tags.filter(Boolean))]
-  return contact.tags.length > maxTags ? `The row names ${contact.tags.length} tags; at most ${maxTags} are allowed` : undefined
-}
-
-function setAttribute(contact: ImportedContact, name: string, text: string): undefined {
-  contact.attributes[name] = text
-}
-
-const yes = new Set(['true', 't', '1', 'yes', 'y', 'x', 'si', 'sí', 'sim', 'oui', 'ja'])
-const no = new Set(['false', 'f', '0', 'no', 'n', 'não', 'nao', 'non', 'nein', '-'])
-
-function readYesNo(text: string): boolean | undefined {
-  const word = text.toLowerCase()
-  return yes.has(word) ? true : no.has(word) ? false : undefined
+  if (long) return { reason: `The tag "${long.slice(0, 32)}…" is longer than ${maxTagLength} characters` }
+  const different = [...new Set(tags.filter(Boolean))]
+  if (different.length > maxTags) return { reason: `The row names ${different.length} tags; at most ${maxTags} are allowed` }
+  return { tags: different }
 }
 
 /** Exports put a ' before a cell that a spreadsheet would run as a formula; it comes back without. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { counts, ended, file, importCsv, inbound, openSetting, type Setting } from './service.ts'
+import { allContacts, counts, ended, file, importCsv, inbound, openSetting, type Setting } from './service.ts'
 
 let world: Setting
 let setting: Pick<Setting, 'contacts' | 'call'>
@@ -28,7 +28,7 @@ test('every row is created, updated, a duplicate or rejected with its line, and 
     'lines";0049 151 00000002;a|b;no;"Bad ""X"""',
     '',
     'Nobody;0151 3;;;',
-    'Short;+4915100000004',
+    'Long;+4915100000004;;;;surplus',
     'Twice;+4915100000002;c;yes;',
     'Odd;+4915100000005;;perhaps;',
     '',
@@ -38,7 +38,7 @@ test('every row is created, updated, a duplicate or rejected with its line, and 
   expect(done.doneBytes).toBe(done.totalBytes)
   expect(await errors(done.id)).toEqual([
     { line: 6, reason: expect.stringContaining('no country code') },
-    { line: 7, reason: 'The row has 2 columns, the first line has 5' },
+    { line: 7, reason: 'The row has 6 columns, the first line has 5' },
     { line: 9, reason: expect.stringContaining('neither yes nor no') },
   ])
   const second = await byPhone('4915100000002')
@@ -53,6 +53,69 @@ test('an import after a message completes that contact and keeps its source', as
   const [id] = await inbound(setting, { waId: '553187654321' })
   await importCsv(setting, 'phone\tname\ttag\n+5531987654321\tAna\tnew\n')
   expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ name: 'Ana', tags: ['new'], source: 'webhook' })
+})
+
+/** What the check says before a marketing message to each number; undefined for one that is nobody's. */
+async function refusals(...phones: string[]): Promise<(string | undefined)[]> {
+  const byNumber = new Map((await allContacts(setting)).map(({ id, phone, waId }) => [phone || waId, id]))
+  const contactIds = phones.map((phone) => byNumber.get(phone) ?? randomUUID())
+  const { results } = await setting.contacts.checkSendable({ contactIds, category: 'MARKETING' }, setting.call)
+  return results.map(({ refusal }) => (refusal === 'deleted' ? undefined : refusal))
+}
+
+test.each([
+  ['Opt Out?', 'WAHR'],
+  ['unsubscribed', '2024-05-01'],
+  ['do_not_contact', '1.0'],
+  ['blocked', 'perhaps'],
+  ['optout', 'yes,surplus'],
+  ['opted_in', 'no'],
+  ['Subscription state', 'Unsubscribed'],
+])('people whose row says in a column "%s": %s are not written to from then on', async (column, cell) => {
+  tenant()
+  const known = ['4915100000001', '4915100000002']
+  await inbound(setting, ...known.map((waId) => ({ waId })))
+  expect(await refusals(...known)).toEqual(['', ''])
+  await importCsv(setting, `phone,${column}\n+${known[0]},${cell}\n+${known[1]},\n`)
+  expect(await refusals(...known)).toEqual(['opted_out', ''])
+})
+
+test('an opt-out that can’t be read stops who is known, and makes nobody of who is not', async () => {
+  tenant()
+  await importCsv(setting, 'phone\n+4915100000001\n')
+  const done = await importCsv(setting, 'phone,opted_out\n+4915100000001,perhaps\n+4915100000002,perhaps\n+4915100000003,no\n')
+  expect(counts(done)).toEqual({ state: 'done', rows: 3, created: 1, updated: 0, duplicates: 0, rejected: 2 })
+  expect(await refusals('4915100000001', '4915100000002', '4915100000003')).toEqual(['opted_out', undefined, ''])
+  const evidence = await world.world.sql('select via, evidence from contacts.consents where account_id = $1', [setting.call.accountId])
+  expect(evidence).toEqual([{ via: 'import', evidence: done.id }])
+})
+
+test('numbers without a country code are of the import’s default country, else of the account’s, else refused', async () => {
+  const { contacts, call } = tenant()
+  const csv = 'phone\n(512) 345-6789\n'
+  expect(await importCsv(setting, csv)).toMatchObject({ defaultCountry: '', rejected: 1 })
+  expect(await contacts.getContactSettings({}, call)).toEqual({ defaultCountry: '' })
+  expect(await contacts.setContactSettings({ defaultCountry: 'us' }, call)).toEqual({ defaultCountry: 'US' })
+  expect(await importCsv(setting, csv)).toMatchObject({ defaultCountry: 'US', created: 1 })
+  const { id } = await contacts.createImport(file('phone\n0151 23456789\n', 100, 'DE'), call)
+  expect(await ended(setting, id)).toMatchObject({ defaultCountry: 'DE', created: 1 })
+  expect((await allContacts(setting)).map(({ phone }) => phone).sort()).toEqual(['15123456789', '4915123456789'])
+  await expect(contacts.createImport(file(csv, 100, 'Texas'), call)).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(contacts.setContactSettings({ defaultCountry: 'ZZ' }, call)).rejects.toMatchObject({ failure: 'invalid' })
+  expect(await contacts.getContactSettings({}, tenant().call)).toEqual({ defaultCountry: '' })
+})
+
+test('an import says what each column was taken for, from its first line on', async () => {
+  tenant()
+  const done = await importCsv(setting, 'People\nFirst Name,Mobile,Opt Out?,GDPR,,City\nAna,+4915100000001,,,,Berlin\n')
+  expect(done.columns.map(({ name, takenFor, note }) => [name, takenFor, note !== ''])).toEqual([
+    ['First Name', 'first_name', false],
+    ['Mobile', 'phone', false],
+    ['Opt Out?', 'opted_out', false],
+    ['GDPR', 'attribute', true],
+    ['', 'nothing', false],
+    ['City', 'attribute', false],
+  ])
 })
 
 test('cells that an export escaped come back as they were', async () => {

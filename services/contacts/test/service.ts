@@ -78,9 +78,9 @@ export async function inbound(
   return answer.contactIds
 }
 
-export async function* file(bytes: string | Buffer, pieceBytes = 1_000_000) {
+export async function* file(bytes: string | Buffer, pieceBytes = 1_000_000, defaultCountry = '') {
   const all = Buffer.from(bytes)
-  yield { fileName: 'people.csv', chunk: Buffer.alloc(0) }
+  yield { fileName: 'people.csv', chunk: Buffer.alloc(0), defaultCountry }
   for (let at = 0; at < all.length; at += pieceBytes) yield { fileName: '', chunk: all.subarray(at, at + pieceBytes) }
 }
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
-import { csvFile, text } from '../input.ts'
+import { country, csvFile, text } from '../input.ts'
 import { route } from '../route.ts'
 import { importToJson } from '../to-json.ts'
 
@@ -13,17 +13,16 @@ const chunkBytes = 256_000
 export const createContactImport = route({
   method: 'POST',
   path: '/v1/contact-imports',
-  does: 'Imports contacts from the CSV file in the body (Content-Type: text/csv, ?file_name=). It runs on its own; ask how far it is.',
+  does: "Imports contacts from the CSV file in the body (Content-Type: text/csv, ?file_name=). It runs on its own; ask how far it is. Numbers without a country code are read as those of ?default_country=, else of the account's; without one they are refused.",
   ifUnknown: 'Send it again with a new key: contacts that are there already are not made twice.',
   status: 202,
-  query: z.strictObject({ file_name: text(255) }),
+  query: z.strictObject({ file_name: text(255), default_country: country.optional() }),
   body: csvFile,
-  run: async (ctx, { query, body }, call) =>
-    importToJson(await ctx.contacts.createImport(messages(query.file_name, body), { ...call, timeoutMs })),
+  run: async (ctx, { query, body }, call) => importToJson(await ctx.contacts.createImport(messages(query, body), { ...call, timeoutMs })),
 })
 
-async function* messages(fileName: string, file: Readable) {
-  yield { fileName }
+async function* messages(named: { file_name: string; default_country?: string }, file: Readable) {
+  yield { fileName: named.file_name, defaultCountry: named.default_country }
   for await (const bytes of whole(file))
     for (let at = 0; at < bytes.length; at += chunkBytes) yield { chunk: bytes.subarray(at, at + chunkBytes) }
 }

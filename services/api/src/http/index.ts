@@ -1,6 +1,7 @@
 import type { Route } from '../route.ts'
 import { cancelCampaign } from './cancel-campaign.ts'
 import { getConsentRules, setConsentRules } from './consent-rules.ts'
+import { getContactSettings, setContactSettings } from './contact-settings.ts'
 import { countInbound } from './count-inbound.ts'
 import { createApp } from './create-app.ts'
 import { createCampaign } from './create-campaign.ts'
@@ -41,6 +42,8 @@ export const routes: readonly Route[] = [
   startTemplateSync,
   getTemplateSync,
   listTemplates,
+  getContactSettings,
+  setContactSettings,
   createContactImport,
   getContactImport,
   listImportErrors,

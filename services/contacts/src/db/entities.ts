@@ -1,4 +1,6 @@
+import type { ImportColumn } from '@lockstep/rpc/gen/contacts'
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import type { Country } from '../phone.ts'
 
 /** A CSV that is, or was, imported. Its counts are written by the statements of `imports.ts`, a batch of rows at a time. */
 export const ImportSchema = defineEntity({
@@ -8,6 +10,8 @@ export const ImportSchema = defineEntity({
     id: p.uuid().primary(),
     accountId: p.uuid(),
     fileName: p.text(),
+    defaultCountry: p.text().$type<Country | ''>().default(''),
+    columns: p.json().$type<ImportColumn[]>().default([]),
     state: p.text().$type<'queued' | 'running' | 'done' | 'failed'>(),
     totalBytes: p.bigint('number'),
     doneBytes: p.bigint('number').default(0),

@@ -1,5 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import type { ImportColumn } from '@lockstep/rpc/gen/contacts'
 import type { CsvPlace } from '../csv.ts'
 import { type Import, ImportSchema } from './entities.ts'
 
@@ -45,6 +46,12 @@ export async function discardUpload(tx: Tx, importId: string): Promise<void> {
 /** Uploads of any account that were given up without a word before a time. */
 export function abandonedUploads(tx: Tx, before: Date): Promise<{ accountId: string; importId: string }[]> {
   return query(tx, sql`select account_id as "accountId", import_id as "importId" from abandoned_uploads(${before})`)
+}
+
+/** Notes what the columns of a file were taken for. */
+export async function writeColumns(tx: Tx, importId: string, columns: ImportColumn[]): Promise<void> {
+  await sql`update imports set columns = ${JSON.stringify(columns)}::jsonb
+    where id = ${importId} and account_id = ${tx.accountId}::uuid`.execute(tx.sql)
 }
 
 export interface Tally {

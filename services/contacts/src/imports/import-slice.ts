@@ -3,9 +3,11 @@ import { AppError, failureOf } from '@lockstep/contracts'
 import { sqlState } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { type CsvRow, readCsv, readFrom } from '../csv.ts'
-import { type Cursor, chunkBytes, countBatch, insertErrors, type RowError, readChunk } from '../db/imports.ts'
-import { type Columns, readHeader, readRow } from '../import-row.ts'
-import { type Applied, applyContacts, type Numbered } from './apply.ts'
+import { type Cursor, chunkBytes, countBatch, insertErrors, type RowError, readChunk, writeColumns } from '../db/imports.ts'
+import { type Column, isHeader, readHeader, reportOf } from '../import-columns.ts'
+import { readRow } from '../import-row.ts'
+import type { Country } from '../phone.ts'
+import { applyContacts, type Numbered } from './apply.ts'
 import { begin, end, guarded, type Run } from './run.ts'
 
 const batchRows = 1_000
@@ -19,7 +21,8 @@ const importedRows = counter('lockstep_contacts_import_rows_total', 'Rows of imp
 /** What a slice knows of its import, which goes on with each batch. */
 interface Progress {
   names: string[]
-  columns: Columns
+  columns: Column[]
+  country: Country | undefined
   /** Rows that were imported, and those among them that were refused. */
   rows: number
   rejected: number
@@ -32,9 +35,12 @@ export async function importSlice(run: Run): Promise<'ended' | 'more'> {
   const begun = await begin(run)
   if (!begun) return 'ended'
   const { found, cursor } = begun
-  const rows = cursor ? readFrom(cursor, chunks(run, cursor.bytes)) : readCsv(chunks(run, 0))
+  const rows = cursor ? readFrom(cursor, chunks(run, cursor.bytes)) : readCsv(chunks(run, 0), isHeader)
   const names = cursor?.names ?? (await rows.next()).value?.fields ?? []
-  const progress = { names, columns: readHeader(names), rows: found.rows, rejected: found.rejected, startedAt: found.createdAt }
+  const columns = readHeader(names)
+  if (!cursor) await guarded(run, (tx) => writeColumns(tx, run.id, columns.map(reportOf)))
+  const country = found.defaultCountry || undefined
+  const progress = { names, columns, country, rows: found.rows, rejected: found.rejected, startedAt: found.createdAt }
   let batch: CsvRow[] = []
   let begins = cursor?.bytes ?? 0
   for await (const row of rows) {
@@ -85,18 +91,22 @@ const isTooSlow = (error: unknown): boolean => failureOf(error) === 'timeout' ||
 async function commitBatch(run: Run, progress: Progress, rows: CsvRow[], refusal?: string): Promise<void> {
   const contacts: Numbered[] = []
   const unreadable: RowError[] = []
+  const stopped: string[] = []
   for (const [at, { line, fields }] of rows.entries()) {
     if (at % turn.rows === turn.rows - 1) await others()
-    const contact = refusal ? { reason: refusal } : readRow(progress.columns, fields)
-    if ('reason' in contact) unreadable.push({ line, reason: contact.reason })
-    else contacts.push({ ...contact, line })
+    const read = refusal ? { reason: refusal } : readRow(progress.columns, fields, progress.country)
+    if (!read) continue
+    if (!('reason' in read)) contacts.push({ ...read, line })
+    else {
+      unreadable.push({ line, reason: read.reason })
+      if (read.stopped) stopped.push(read.stopped)
+    }
   }
   const cursor: Cursor = { ...rows.at(-1)!.next, names: progress.names }
-  const nothing: Applied = { created: 0, updated: 0, duplicates: 0, refused: [] }
   const tally = await guarded(
     run,
     async (tx) => {
-      const { refused, ...applied } = contacts.length > 0 ? await applyContacts(tx, run.id, progress.startedAt, contacts) : nothing
+      const { refused, ...applied } = await applyContacts(tx, { importId: run.id, at: progress.startedAt }, contacts, stopped)
       const errors = [...unreadable, ...refused].sort((a, b) => a.line - b.line)
       const counts = { ...applied, rejected: errors.length }
       await insertErrors(tx, run.id, progress.rejected, errors)
@@ -105,7 +115,7 @@ async function commitBatch(run: Run, progress: Progress, rows: CsvRow[], refusal
     },
     { statementTimeoutMs: run.ctx.imports.statementMs },
   )
-  progress.rows += rows.length
+  progress.rows += contacts.length + unreadable.length
   progress.rejected += tally.rejected
   for (const [outcome, n] of Object.entries(tally)) importedRows(n, { outcome })
 }

@@ -4,8 +4,10 @@ import type { CreateImportRequest, Import } from '@lockstep/rpc/gen/contacts'
 import { feed } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
+import { contactSettings } from '../db/contact-settings.ts'
 import { ImportSchema } from '../db/entities.ts'
 import { chunkBytes, discardUpload, insertChunk } from '../db/imports.ts'
+import { type Country, readCountry } from '../phone.ts'
 import { clean } from '../text.ts'
 import { importToProto } from '../to-proto.ts'
 
@@ -16,10 +18,12 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
   const { accountId } = call
   const id = uuid()
   try {
-    const { fileName, totalBytes } = await keepFile(ctx, accountId, id, requests)
+    const { fileName, totalBytes, country } = await keepFile(ctx, accountId, id, requests)
     call.signal?.throwIfAborted()
     return await ctx.db.transaction(accountId, async (tx) => {
-      const created = tx.em.create(ImportSchema, { id, accountId, fileName, state: 'queued', totalBytes, createdAt: new Date(ctx.now()) })
+      const defaultCountry = country || (await contactSettings(tx)).defaultCountry
+      const createdAt = new Date(ctx.now())
+      const created = tx.em.create(ImportSchema, { id, accountId, fileName, defaultCountry, state: 'queued', totalBytes, createdAt })
       await tx.em.flush()
       await feed(ctx, tx, { lane: 'contacts.import', key: accountId, kind: 'import', rowId: id })
       return importToProto(created)
@@ -35,6 +39,7 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
 /** Stores the bytes in pieces of one size, whatever the caller's messages are; holds one piece and one message in memory. */
 async function keepFile(ctx: Context, accountId: string, importId: string, requests: AsyncIterable<CreateImportRequest>) {
   let fileName = ''
+  let country: Country | '' = ''
   let totalBytes = 0
   let seq = 0
   let waiting: Uint8Array[] = []
@@ -42,6 +47,7 @@ async function keepFile(ctx: Context, accountId: string, importId: string, reque
   const keep = (bytes: Buffer) => ctx.db.transaction(accountId, (tx) => insertChunk(tx, importId, seq++, bytes))
   for await (const request of requests) {
     fileName ||= clean(request.fileName, 255)
+    country ||= readCountry(request.defaultCountry)
     if (!fileName) throw new AppError('invalid', '"file_name" is missing in the first message')
     totalBytes += request.chunk.length
     if (totalBytes > maxFileBytes)
@@ -56,5 +62,5 @@ async function keepFile(ctx: Context, accountId: string, importId: string, reque
   }
   if (totalBytes === 0) throw new AppError('invalid', 'The file is empty')
   if (waitingBytes > 0) await keep(Buffer.concat(waiting))
-  return { fileName, totalBytes }
+  return { fileName, totalBytes, country }
 }

@@ -1,5 +1,6 @@
 import { checkSendable } from './check-sendable.ts'
 import { getConsentRules, setConsentRules } from './consent-rules.ts'
+import { getContactSettings, setContactSettings } from './contact-settings.ts'
 import { createImport } from './create-import.ts'
 import { getContact } from './get-contact.ts'
 import { getImport } from './get-import.ts'
@@ -15,6 +16,7 @@ export const methods = {
   createImport,
   getConsentRules,
   getContact,
+  getContactSettings,
   getImport,
   listContacts,
   listImportErrors,
@@ -22,5 +24,6 @@ export const methods = {
   recordInbound,
   recordRefusals,
   setConsentRules,
+  setContactSettings,
   streamAudience,
 }

@@ -62,6 +62,12 @@ export class Contacts extends Migration {
         utility_after_stop boolean not null
       );${tenantTable('contacts', 'consent_rules')}`)
 
+    // An account without a row has no default country.
+    this.addSql(`create table contact_settings (
+        account_id uuid primary key,
+        default_country text not null check (default_country ~ '^([A-Z]{2})?$')
+      );${tenantTable('contacts', 'contact_settings')}`)
+
     // The ledger is keyed to identities and refers to no contact, so that it outlives deletion and merge.
     this.addSql(`create table consents (
         id bigint generated always as identity primary key,
@@ -83,6 +89,9 @@ export class Contacts extends Migration {
         id uuid primary key,
         account_id uuid not null,
         file_name text not null,
+        default_country text not null default '',
+        -- What each column was taken for, once the first line has been read.
+        columns jsonb not null default '[]',
         state text not null check (state in ('queued', 'running', 'done', 'failed')),
         total_bytes bigint not null,
         done_bytes bigint not null default 0,

@@ -20,6 +20,14 @@ export interface ConsentRules {
   utilityAfterStop: boolean;
 }
 
+export interface GetContactSettingsRequest {
+}
+
+export interface ContactSettings {
+  /** ISO 3166, two letters: numbers of imports that hold no country code are read as this country's. Empty: they are refused. */
+  defaultCountry: string;
+}
+
 export interface Contact {
   id: string;
   name: string;
@@ -165,6 +173,17 @@ export interface AudienceBatch {
 export interface CreateImportRequest {
   fileName: string;
   chunk: Uint8Array;
+  /** In the first message; the account's when empty. */
+  defaultCountry: string;
+}
+
+/** What a column of the file was taken for. */
+export interface ImportColumn {
+  name: string;
+  /** phone, name, first_name, last_name, tags, opted_out, opted_in, attribute or nothing. */
+  takenFor: string;
+  /** What the file's owner should know of it, such as that it looks like consent and is not understood; empty for most. */
+  note: string;
 }
 
 export interface Import {
@@ -182,7 +201,13 @@ export interface Import {
   /** In words, when failed. */
   failure: string;
   createdAtMs: number;
-  finishedAtMs?: number | undefined;
+  finishedAtMs?:
+    | number
+    | undefined;
+  /** What numbers without a country code were read as; empty when they are refused. */
+  defaultCountry: string;
+  /** Empty until its first line has been read. */
+  columns: ImportColumn[];
 }
 
 export interface GetImportRequest {
@@ -350,6 +375,131 @@ export const ConsentRules: MessageFns<ConsentRules> = {
   fromPartial(object: DeepPartial<ConsentRules>): ConsentRules {
     const message = createBaseConsentRules();
     message.utilityAfterStop = object.utilityAfterStop ?? false;
+    return message;
+  },
+};
+
+function createBaseGetContactSettingsRequest(): GetContactSettingsRequest {
+  return {};
+}
+
+export const GetContactSettingsRequest: MessageFns<GetContactSettingsRequest> = {
+  encode(_: GetContactSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetContactSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetContactSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetContactSettingsRequest {
+    return {};
+  },
+
+  toJSON(_: GetContactSettingsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetContactSettingsRequest>): GetContactSettingsRequest {
+    return GetContactSettingsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetContactSettingsRequest>): GetContactSettingsRequest {
+    const message = createBaseGetContactSettingsRequest();
+    return message;
+  },
+};
+
+function createBaseContactSettings(): ContactSettings {
+  return { defaultCountry: "" };
+}
+
+export const ContactSettings: MessageFns<ContactSettings> = {
+  encode(message: ContactSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.defaultCountry !== "") {
+      writer.uint32(10).string(message.defaultCountry);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ContactSettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseContactSettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.defaultCountry = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ContactSettings {
+    return {
+      defaultCountry: isSet(object.defaultCountry)
+        ? globalThis.String(object.defaultCountry)
+        : isSet(object.default_country)
+        ? globalThis.String(object.default_country)
+        : "",
+    };
+  },
+
+  toJSON(message: ContactSettings): unknown {
+    const obj: any = {};
+    if (message.defaultCountry !== "") {
+      obj.defaultCountry = message.defaultCountry;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ContactSettings>): ContactSettings {
+    return ContactSettings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ContactSettings>): ContactSettings {
+    const message = createBaseContactSettings();
+    message.defaultCountry = object.defaultCountry ?? "";
     return message;
   },
 };
@@ -2280,7 +2430,7 @@ export const AudienceBatch: MessageFns<AudienceBatch> = {
 };
 
 function createBaseCreateImportRequest(): CreateImportRequest {
-  return { fileName: "", chunk: new Uint8Array(0) };
+  return { fileName: "", chunk: new Uint8Array(0), defaultCountry: "" };
 }
 
 export const CreateImportRequest: MessageFns<CreateImportRequest> = {
@@ -2290,6 +2440,9 @@ export const CreateImportRequest: MessageFns<CreateImportRequest> = {
     }
     if (message.chunk.length !== 0) {
       writer.uint32(18).bytes(message.chunk);
+    }
+    if (message.defaultCountry !== "") {
+      writer.uint32(26).string(message.defaultCountry);
     }
     return writer;
   },
@@ -2323,6 +2476,14 @@ export const CreateImportRequest: MessageFns<CreateImportRequest> = {
             message.chunk = reader.bytes();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.defaultCountry = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2343,6 +2504,11 @@ export const CreateImportRequest: MessageFns<CreateImportRequest> = {
         ? globalThis.String(object.file_name)
         : "",
       chunk: isSet(object.chunk) ? bytesFromBase64(object.chunk) : new Uint8Array(0),
+      defaultCountry: isSet(object.defaultCountry)
+        ? globalThis.String(object.defaultCountry)
+        : isSet(object.default_country)
+        ? globalThis.String(object.default_country)
+        : "",
     };
   },
 
@@ -2354,6 +2520,9 @@ export const CreateImportRequest: MessageFns<CreateImportRequest> = {
     if (message.chunk.length !== 0) {
       obj.chunk = base64FromBytes(message.chunk);
     }
+    if (message.defaultCountry !== "") {
+      obj.defaultCountry = message.defaultCountry;
+    }
     return obj;
   },
 
@@ -2364,6 +2533,112 @@ export const CreateImportRequest: MessageFns<CreateImportRequest> = {
     const message = createBaseCreateImportRequest();
     message.fileName = object.fileName ?? "";
     message.chunk = object.chunk ?? new Uint8Array(0);
+    message.defaultCountry = object.defaultCountry ?? "";
+    return message;
+  },
+};
+
+function createBaseImportColumn(): ImportColumn {
+  return { name: "", takenFor: "", note: "" };
+}
+
+export const ImportColumn: MessageFns<ImportColumn> = {
+  encode(message: ImportColumn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.takenFor !== "") {
+      writer.uint32(18).string(message.takenFor);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportColumn {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportColumn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.takenFor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportColumn {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      takenFor: isSet(object.takenFor)
+        ? globalThis.String(object.takenFor)
+        : isSet(object.taken_for)
+        ? globalThis.String(object.taken_for)
+        : "",
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
+    };
+  },
+
+  toJSON(message: ImportColumn): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.takenFor !== "") {
+      obj.takenFor = message.takenFor;
+    }
+    if (message.note !== "") {
+      obj.note = message.note;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportColumn>): ImportColumn {
+    return ImportColumn.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportColumn>): ImportColumn {
+    const message = createBaseImportColumn();
+    message.name = object.name ?? "";
+    message.takenFor = object.takenFor ?? "";
+    message.note = object.note ?? "";
     return message;
   },
 };
@@ -2383,6 +2658,8 @@ function createBaseImport(): Import {
     failure: "",
     createdAtMs: 0,
     finishedAtMs: undefined,
+    defaultCountry: "",
+    columns: [],
   };
 }
 
@@ -2426,6 +2703,12 @@ export const Import: MessageFns<Import> = {
     }
     if (message.finishedAtMs !== undefined) {
       writer.uint32(104).int64(message.finishedAtMs);
+    }
+    if (message.defaultCountry !== "") {
+      writer.uint32(114).string(message.defaultCountry);
+    }
+    for (const v of message.columns) {
+      ImportColumn.encode(v!, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -2547,6 +2830,22 @@ export const Import: MessageFns<Import> = {
             message.finishedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.defaultCountry = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.columns.push(ImportColumn.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2594,6 +2893,14 @@ export const Import: MessageFns<Import> = {
         : isSet(object.finished_at_ms)
         ? globalThis.Number(object.finished_at_ms)
         : undefined,
+      defaultCountry: isSet(object.defaultCountry)
+        ? globalThis.String(object.defaultCountry)
+        : isSet(object.default_country)
+        ? globalThis.String(object.default_country)
+        : "",
+      columns: globalThis.Array.isArray(object?.columns)
+        ? object.columns.map((e: any) => ImportColumn.fromJSON(e))
+        : [],
     };
   },
 
@@ -2638,6 +2945,12 @@ export const Import: MessageFns<Import> = {
     if (message.finishedAtMs !== undefined) {
       obj.finishedAtMs = Math.round(message.finishedAtMs);
     }
+    if (message.defaultCountry !== "") {
+      obj.defaultCountry = message.defaultCountry;
+    }
+    if (message.columns?.length) {
+      obj.columns = message.columns.map((e) => ImportColumn.toJSON(e));
+    }
     return obj;
   },
 
@@ -2659,6 +2972,8 @@ export const Import: MessageFns<Import> = {
     message.failure = object.failure ?? "";
     message.createdAtMs = object.createdAtMs ?? 0;
     message.finishedAtMs = object.finishedAtMs ?? undefined;
+    message.defaultCountry = object.defaultCountry ?? "";
+    message.columns = object.columns?.map((e) => ImportColumn.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3464,6 +3779,23 @@ export const ContactsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** How the account's contacts are read. */
+    getContactSettings: {
+      name: "GetContactSettings",
+      requestType: GetContactSettingsRequest as typeof GetContactSettingsRequest,
+      requestStream: false,
+      responseType: ContactSettings as typeof ContactSettings,
+      responseStream: false,
+      options: {},
+    },
+    setContactSettings: {
+      name: "SetContactSettings",
+      requestType: ContactSettings as typeof ContactSettings,
+      requestStream: false,
+      responseType: ContactSettings as typeof ContactSettings,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -3515,6 +3847,15 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ConsentRules>>;
   setConsentRules(request: ConsentRules, context: CallContext & CallContextExt): Promise<DeepPartial<ConsentRules>>;
+  /** How the account's contacts are read. */
+  getContactSettings(
+    request: GetContactSettingsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ContactSettings>>;
+  setContactSettings(
+    request: ContactSettings,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ContactSettings>>;
 }
 
 export interface ContactsClient<CallOptionsExt = {}> {
@@ -3565,6 +3906,15 @@ export interface ContactsClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ConsentRules>;
   setConsentRules(request: DeepPartial<ConsentRules>, options?: CallOptions & CallOptionsExt): Promise<ConsentRules>;
+  /** How the account's contacts are read. */
+  getContactSettings(
+    request: DeepPartial<GetContactSettingsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ContactSettings>;
+  setContactSettings(
+    request: DeepPartial<ContactSettings>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ContactSettings>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {
