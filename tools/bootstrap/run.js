@@ -17,6 +17,7 @@ const commands = {
   audit: { script: 'tools/audit/main.ts' },
   dead: { script: 'tools/dev/dead.ts' },
   faults: { script: 'tools/dev/faults.ts', servers: true },
+  secrets: { script: 'tools/dev/secrets.ts' },
   webhooks: { script: 'tools/dev/webhooks.ts' },
   race: { script: 'tools/dev/race.ts', servers: true },
   bench: { script: 'tools/bench/main.ts', servers: true },

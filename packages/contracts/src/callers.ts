@@ -20,6 +20,7 @@ const table: Record<string, Record<string, readonly Caller[] | typeof workers>> 
     CreateApp: ['api'],
     RotateAppSecret: ['operator'],
     GetWebhookApp: ['webhook-gateway'],
+    ResealSecrets: ['operator'],
     CreateConnection: ['api'],
     GetConnection: ['api', 'campaigns', 'templates', 'webhook-gateway'],
     ListConnections: ['api', 'webhook-gateway'],

@@ -1,6 +1,7 @@
 export * from './callers.ts'
 export * from './events.ts'
 export * from './failures.ts'
+export * from './key-ring.ts'
 export * from './life.ts'
 export * from './locks.ts'
 export * from './payloads.ts'

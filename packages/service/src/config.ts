@@ -1,4 +1,4 @@
-import { AppError, type ServiceName } from '@lockstep/contracts'
+import { AppError, type RingKey, type ServiceName } from '@lockstep/contracts'
 import { z } from 'zod'
 
 const integer = (min: number, max: number) => {
@@ -122,11 +122,25 @@ export function addressOf(env: Environment, service: ServiceName): string {
   return env[`LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`] || `${service}:7000`
 }
 
-/** 32 bytes, as 64 hex digits, from a variable that has no default. */
-export const keySchema = z
-  .string({ error: 'must be 32 bytes as 64 hex digits, e.g. from: openssl rand -hex 32' })
-  .regex(/^[0-9a-f]{64}$/i, 'must be 32 bytes as 64 hex digits, e.g. from: openssl rand -hex 32')
-  .transform((hex) => Buffer.from(hex, 'hex'))
+const ringWords =
+  'must be 32 bytes as 64 hex digits, e.g. from: openssl rand -hex 32; or several with an id before each, the one for what is new first: 2:…,1:…'
+const maxKeys = 8
+
+/** A key, or several with their ids, from a variable that has no default. */
+export const keyRingSchema = z
+  .string({ error: ringWords })
+  .transform((text) => readRing(text))
+  .refine((ring) => ring !== null, ringWords)
+
+function readRing(text: string): RingKey[] | null {
+  const named = /^[0-9a-f]{64}$/i.test(text) ? [`1:${text}`] : text.split(',').map((each) => each.trim())
+  const keys = named.map((each) => /^([1-9]\d{0,2}):([0-9a-f]{64})$/i.exec(each))
+  const ring = keys.map((match) => ({ id: Number(match?.[1]), key: Buffer.from(match?.[2] ?? '', 'hex') }))
+  const isGood = keys.every(Boolean) && ring.length <= maxKeys && ring.every(({ id }) => id <= 255)
+  const isDistinct =
+    new Set(ring.map(({ id }) => id)).size === ring.length && new Set(ring.map(({ key }) => key.toString('hex'))).size === ring.length
+  return isGood && isDistinct ? ring : null
+}
 
 /** Where Meta's Graph API is; only a simulator changes the URL. */
 export const graphEnvironment = {

@@ -13,7 +13,8 @@ import {
   holdBatch,
   holdFenced,
   isLockGone,
-  keySchema,
+  keyIdOf,
+  keyRingSchema,
   measureFeed,
   readBaseConfig,
   readEnvironment,
@@ -149,14 +150,55 @@ const environment = {
 }
 
 test('what a service reads besides is checked in the same breath, and a secret’s value is never repeated', () => {
-  const own = z.object({ LOCKSTEP_ENCRYPTION_KEY: keySchema })
+  const own = z.object({ LOCKSTEP_ENCRYPTION_KEY: keyRingSchema })
   const wrong = { ...environment, LOCKSTEP_POOL_SIZE: '1', LOCKSTEP_ENCRYPTION_KEY: 'hunter2' }
   const read = () => readEnvironment(wrong, 'accounts', own)
   expect(read).toThrow(/LOCKSTEP_POOL_SIZE must be a whole number from 2 to 100\n {2}LOCKSTEP_ENCRYPTION_KEY must be 32 bytes/)
   expect(read).toThrow(/^accounts can't start(?!.*hunter2)/s)
   expect(() => readEnvironment(environment, 'accounts', own)).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
   const right = { ...environment, LOCKSTEP_ENCRYPTION_KEY: 'ab'.repeat(32) }
-  expect(readEnvironment(right, 'accounts', own).own.LOCKSTEP_ENCRYPTION_KEY).toHaveLength(32)
+  expect(readEnvironment(right, 'accounts', own).own.LOCKSTEP_ENCRYPTION_KEY).toEqual([{ id: 1, key: Buffer.alloc(32, 0xab) }])
+})
+
+test('keys are named by id, the one for what is new first; what is no ring of distinct keys is refused', () => {
+  const [a, b] = ['ab'.repeat(32), 'cd'.repeat(32)]
+  const ring = (text: string) => keyRingSchema.safeParse(text).data?.map(({ id, key }) => `${id}:${key.toString('hex')}`)
+  expect(ring(`1:${a}`)).toEqual(ring(a!))
+  expect(ring(`255:${b}, 1:${a}`)).toEqual([`255:${b}`, `1:${a}`])
+  const nine = Array.from({ length: 9 }, (_, i) => `${i + 1}:${String(i).repeat(64)}`)
+  expect(ring(nine.slice(0, 8).join(','))).toHaveLength(8)
+  for (const wrong of [
+    '',
+    `0:${a}`,
+    `256:${a}`,
+    `01:${a}`,
+    `1:${a},1:${b}`,
+    `1:${a},2:${a}`,
+    `1:${a},${b}`,
+    `1:${a},`,
+    `2:${a}0`,
+    `-1:${a}`,
+    nine.join(','),
+  ])
+    expect(ring(wrong), wrong).toBeUndefined()
+})
+
+test('what is new is sealed with the first key, what is there opens with its own, and without it not', () => {
+  const [old, fresh] = [
+    { id: 1, key: randomBytes(32) },
+    { id: 2, key: randomBytes(32) },
+  ]
+  const sealed = createSecrets(old.key).seal('EAAG-token', place)
+  const both = createSecrets([fresh, old])
+  const again = both.seal('EAAG-token', place)
+  expect([keyIdOf(sealed), keyIdOf(again), both.open(sealed, place), both.open(again, place)]).toEqual([1, 2, 'EAAG-token', 'EAAG-token'])
+  expect(createSecrets([fresh]).open(again, place)).toBe('EAAG-token')
+  expect(() => createSecrets([fresh]).open(sealed, place)).toThrow(/can't be opened: LOCKSTEP_ENCRYPTION_KEY has no key 1, with which/)
+  // A key under another's id opens nothing.
+  expect(() => createSecrets([{ ...fresh, id: 1 }]).open(sealed, place)).toThrow(/can't be opened/)
+  expect(() => createSecrets([{ ...old, id: 2 }]).open(Buffer.concat([Buffer.from([2]), sealed.subarray(1)]), place)).toThrow(
+    /can't be opened/,
+  )
 })
 
 test('calls in plain text must be asked for; a variable set to nothing is not set', () => {

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { type KeyRing, keysOf } from '@lockstep/contracts'
 
 /** `c`: an attempt of a campaign, the owner is the campaign. `m`: an attempt of a message of the inbox or a bot. */
 export type TokenKind = 'c' | 'm'
@@ -19,25 +20,30 @@ export interface Tokens {
 const idPattern = /^[A-Za-z0-9_-]{1,128}$/
 const tokenPattern = /^lk1\.([cm])\.([A-Za-z0-9_-]{1,128})\.([A-Za-z0-9_-]{1,128})\.([0-9a-f]{12})$/
 
-/** Tokens `lk1.<kind>.<ownerId>.<attemptId>.<tag>`: the tag binds them to the platform key and to one number. */
-export function createTokens(platformKey: Buffer): Tokens {
-  if (platformKey.length < 16) throw new TypeError('The platform key is too short: it must have at least 16 bytes')
+/**
+ * Tokens `lk1.<kind>.<ownerId>.<attemptId>.<tag>`: the tag binds them to a platform key and to one number. The ring's first key
+ * issues, any of it is believed.
+ */
+export function createTokens(ring: KeyRing): Tokens {
+  const platformKeys = keysOf(ring).map(({ key }) => key)
+  if (platformKeys.some((key) => key.length < 16)) throw new TypeError('A platform key is too short: it must have at least 16 bytes')
   // As a KeyObject an HMAC costs 1 µs, as a buffer 8 µs: a batch of statuses has a thousand.
-  const key = createSecretKey(platformKey)
+  const keys = platformKeys.map((key) => createSecretKey(key))
   return {
     issue({ kind, ownerId, attemptId, phoneNumberId }) {
       for (const id of [ownerId, attemptId]) {
         if (!idPattern.test(id)) throw new TypeError(`"${id}" can not stand in a token: use letters, digits, - and _ only`)
       }
       const content = `lk1.${kind}.${ownerId}.${attemptId}`
-      return `${content}.${tag(key, phoneNumberId, content)}`
+      return `${content}.${tag(keys[0]!, phoneNumberId, content)}`
     },
     read(token, phoneNumberId) {
       const parts = typeof token === 'string' ? tokenPattern.exec(token) : null
       if (!parts) return null
       const [, kind, ownerId, attemptId, given] = parts as unknown as [string, TokenKind, string, string, string]
-      const expected = tag(key, phoneNumberId, `lk1.${kind}.${ownerId}.${attemptId}`)
-      return timingSafeEqual(Buffer.from(given), Buffer.from(expected)) ? { kind, ownerId, attemptId } : null
+      const content = `lk1.${kind}.${ownerId}.${attemptId}`
+      const isOurs = keys.some((key) => timingSafeEqual(Buffer.from(given), Buffer.from(tag(key, phoneNumberId, content))))
+      return isOurs ? { kind, ownerId, attemptId } : null
     },
   }
 }

@@ -29,6 +29,19 @@ test('a token with any character changed, made with another key, or of another s
     expect(tokens.read(other, '801')).toBeNull()
 })
 
+test('the first key of a ring issues, any of them is believed, and one that was taken away is not', () => {
+  const [old, fresh] = [
+    { id: 1, key: Buffer.alloc(32, 7) },
+    { id: 2, key: Buffer.alloc(32, 8) },
+  ]
+  const content = { kind: 'c', ownerId: '0190-a', attemptId: '0191-b' } as const
+  const [before, after] = [tokens, createTokens([fresh, old])].map((each) => each.issue({ ...content, phoneNumberId: '801' }))
+  expect(before).not.toBe(after)
+  for (const token of [before, after]) expect(createTokens([fresh, old]).read(token, '801')).toEqual(content)
+  expect(createTokens([fresh]).read(before, '801')).toBeNull()
+  expect(createTokens([fresh]).read(after, '801')).toEqual(content)
+})
+
 test('parts of the ids can not be moved from one to the other', () => {
   const token = tokens.issue({ kind: 'c', ownerId: 'ab', attemptId: 'c', phoneNumberId: '801' })
   expect(tokens.read(token.replace('.ab.c.', '.a.bc.'), '801')).toBeNull()

@@ -1,22 +1,23 @@
+import type { KeyRing } from '@lockstep/contracts'
 import {
   addressOf,
   type BaseConfig,
   type Environment,
   graphEnvironment,
-  keySchema,
+  keyRingSchema,
   readEnvironment,
   retentionDays,
 } from '@lockstep/service'
 import { z } from 'zod'
 
 const environment = z.object({
-  LOCKSTEP_ENCRYPTION_KEY: keySchema,
+  LOCKSTEP_ENCRYPTION_KEY: keyRingSchema,
   LOCKSTEP_ACCOUNT_EVENT_RETENTION_DAYS: retentionDays(30, 400),
   ...graphEnvironment,
 })
 
 export interface Config extends BaseConfig {
-  encryptionKey: Buffer
+  encryptionKey: KeyRing
   /** So long after it was received an account event is kept. */
   eventRetentionDays: number
   graphUrl: string

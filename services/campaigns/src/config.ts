@@ -1,4 +1,5 @@
-import { addressOf, type BaseConfig, type Environment, graphEnvironment, keySchema, readEnvironment } from '@lockstep/service'
+import type { KeyRing } from '@lockstep/contracts'
+import { addressOf, type BaseConfig, type Environment, graphEnvironment, keyRingSchema, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 /** Messages of one campaign that may be under way at once, unless LOCKSTEP_SEND_CONCURRENCY says otherwise. */
@@ -7,8 +8,8 @@ export const defaultSendConcurrency = 256
 const defaultSendSockets = 1_024
 
 const environment = z.object({
-  LOCKSTEP_ENCRYPTION_KEY: keySchema,
-  LOCKSTEP_PLATFORM_KEY: keySchema,
+  LOCKSTEP_ENCRYPTION_KEY: keyRingSchema,
+  LOCKSTEP_PLATFORM_KEY: keyRingSchema,
   LOCKSTEP_SEND_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(defaultSendConcurrency),
   LOCKSTEP_SEND_SOCKETS: z.coerce.number().int().min(1).max(16_000).default(defaultSendSockets),
   LOCKSTEP_CAMPAIGN_RETENTION_DAYS: z.coerce.number().int().min(1).default(400),
@@ -17,9 +18,9 @@ const environment = z.object({
 
 export interface Config extends BaseConfig {
   /** Opens connections' tokens. */
-  encryptionKey: Buffer
+  encryptionKey: KeyRing
   /** Signs the token that each message carries. */
-  platformKey: Buffer
+  platformKey: KeyRing
   /** Messages of one campaign that may be under way at once. */
   sendConcurrency: number
   /** Connections to Meta, each for one message under way. */

@@ -1,9 +1,10 @@
-import { addressOf, type BaseConfig, type Environment, keySchema, readEnvironment } from '@lockstep/service'
+import type { KeyRing } from '@lockstep/contracts'
+import { addressOf, type BaseConfig, type Environment, keyRingSchema, readEnvironment } from '@lockstep/service'
 import { z } from 'zod'
 
 const environment = z.object({
-  LOCKSTEP_ENCRYPTION_KEY: keySchema,
-  LOCKSTEP_PLATFORM_KEY: keySchema,
+  LOCKSTEP_ENCRYPTION_KEY: keyRingSchema,
+  LOCKSTEP_PLATFORM_KEY: keyRingSchema,
   LOCKSTEP_HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   LOCKSTEP_TRUSTED_PROXIES: z
     .string()
@@ -13,9 +14,9 @@ const environment = z.object({
 
 export interface Config extends BaseConfig {
   /** Opens the app secrets that `accounts` sealed. */
-  encryptionKey: Buffer
+  encryptionKey: KeyRing
   /** Proves that a token in a status is one of ours. */
-  platformKey: Buffer
+  platformKey: KeyRing
   /** Where Meta's webhooks arrive; 0 takes any free port. */
   httpPort: number
   accountsAddress: string

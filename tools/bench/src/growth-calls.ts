@@ -42,6 +42,11 @@ function ofAccounts({ accounts }: Clients, tenant: Tenant, { sizes }: Grown): Gr
     { name: 'ListAccountEvents of a WABA', run: (i) => accounts.listAccountEvents({ wabaId: String(900_000 + (i % 1000)) }, tenant) },
     { name: 'ListAccountEvents of a field', run: () => accounts.listAccountEvents({ field: 'account_update' }, tenant) },
     { name: 'ListAccountEvents of a field that never came', run: () => accounts.listAccountEvents({ field: 'security' }, tenant) },
+    { name: 'ResealSecrets', run: () => accounts.resealSecrets({}, {}) },
+    {
+      name: 'ResealSecrets of connections',
+      run: (i) => accounts.resealSecrets({ after: `connections:${grownId('connection', spread(i, sizes.numbers))}` }, {}),
+    },
     { name: 'GetWebhookApp', run: () => accounts.getWebhookApp({ id: tenant.appId }, {}) },
   ]
 }

@@ -9,6 +9,7 @@ import { getWebhookApp } from './get-webhook-app.ts'
 import { listAccountEvents } from './list-account-events.ts'
 import { listConnections } from './list-connections.ts'
 import { replaceToken } from './replace-token.ts'
+import { resealSecrets } from './reseal-secrets.ts'
 import { resolveConnections } from './resolve-connections.ts'
 import { rotateAppSecret } from './rotate-app-secret.ts'
 import { setConnectionLimits } from './set-connection-limits.ts'
@@ -25,10 +26,11 @@ export const methods = {
   listAccountEvents,
   listConnections,
   replaceToken,
+  resealSecrets,
   resolveConnections,
   rotateAppSecret,
   setConnectionLimits,
 }
 
 /** Called by the platform itself, before or across tenants. */
-export const operatorMethods = ['authenticateKey', 'createAccount', 'getWebhookApp', 'resolveConnections'] as const
+export const operatorMethods = ['authenticateKey', 'createAccount', 'getWebhookApp', 'resealSecrets', 'resolveConnections'] as const

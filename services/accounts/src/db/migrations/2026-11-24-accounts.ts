@@ -93,6 +93,16 @@ export class Accounts extends Migration {
               where (i.phone_number_id = any(number_ids) or i.waba_id = any(waba_ids))
                 and i.connected_at <= until and (i.disconnected_at is null or i.disconnected_at > since)
               order by i.phone_number_id, i.connected_at, i.id $$;`)
+    this.addSql(`create function sealed_rows(sealed_table text, after uuid, most integer) returns table (id uuid, account_id uuid)
+        language plpgsql stable security definer set search_path = accounts, pg_temp
+        as $$
+        begin
+          if sealed_table = 'apps' then
+            return query select a.id, a.account_id from apps a where a.id > after order by a.id limit most;
+          else
+            return query select c.id, c.account_id from connections c where c.id > after order by c.id limit most;
+          end if;
+        end $$;`)
     this.addSql(feedTable)
     this.addSql(fenceTable)
   }

@@ -72,6 +72,22 @@ export interface AppSecrets {
   previousValidUntilMs?: number | undefined;
 }
 
+/** Where to go on: the `next` of the page before, empty to begin. */
+export interface ResealSecretsRequest {
+  after: string;
+}
+
+export interface ResealSecretsResponse {
+  /** Empty after the last page. */
+  next: string;
+  /** Rows of the page that were sealed again. */
+  resealed: number;
+  /** Rows that can't be opened with any key: "apps:<id>" or "connections:<id>". They are left as they are. */
+  unreadable: string[];
+  /** The key that seals. */
+  keyId: number;
+}
+
 export interface GetWebhookAppRequest {
   id: string;
 }
@@ -1242,6 +1258,196 @@ export const AppSecrets: MessageFns<AppSecrets> = {
     message.sealedPreviousSecret = object.sealedPreviousSecret ?? new Uint8Array(0);
     message.sealedVerifyToken = object.sealedVerifyToken ?? new Uint8Array(0);
     message.previousValidUntilMs = object.previousValidUntilMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseResealSecretsRequest(): ResealSecretsRequest {
+  return { after: "" };
+}
+
+export const ResealSecretsRequest: MessageFns<ResealSecretsRequest> = {
+  encode(message: ResealSecretsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResealSecretsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResealSecretsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResealSecretsRequest {
+    return { after: isSet(object.after) ? globalThis.String(object.after) : "" };
+  },
+
+  toJSON(message: ResealSecretsRequest): unknown {
+    const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResealSecretsRequest>): ResealSecretsRequest {
+    return ResealSecretsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResealSecretsRequest>): ResealSecretsRequest {
+    const message = createBaseResealSecretsRequest();
+    message.after = object.after ?? "";
+    return message;
+  },
+};
+
+function createBaseResealSecretsResponse(): ResealSecretsResponse {
+  return { next: "", resealed: 0, unreadable: [], keyId: 0 };
+}
+
+export const ResealSecretsResponse: MessageFns<ResealSecretsResponse> = {
+  encode(message: ResealSecretsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.next !== "") {
+      writer.uint32(10).string(message.next);
+    }
+    if (message.resealed !== 0) {
+      writer.uint32(16).int32(message.resealed);
+    }
+    for (const v of message.unreadable) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.keyId !== 0) {
+      writer.uint32(32).int32(message.keyId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResealSecretsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResealSecretsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.resealed = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreadable.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keyId = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResealSecretsResponse {
+    return {
+      next: isSet(object.next) ? globalThis.String(object.next) : "",
+      resealed: isSet(object.resealed) ? globalThis.Number(object.resealed) : 0,
+      unreadable: globalThis.Array.isArray(object?.unreadable)
+        ? object.unreadable.map((e: any) => globalThis.String(e))
+        : [],
+      keyId: isSet(object.keyId)
+        ? globalThis.Number(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.Number(object.key_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: ResealSecretsResponse): unknown {
+    const obj: any = {};
+    if (message.next !== "") {
+      obj.next = message.next;
+    }
+    if (message.resealed !== 0) {
+      obj.resealed = Math.round(message.resealed);
+    }
+    if (message.unreadable?.length) {
+      obj.unreadable = message.unreadable;
+    }
+    if (message.keyId !== 0) {
+      obj.keyId = Math.round(message.keyId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResealSecretsResponse>): ResealSecretsResponse {
+    return ResealSecretsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResealSecretsResponse>): ResealSecretsResponse {
+    const message = createBaseResealSecretsResponse();
+    message.next = object.next ?? "";
+    message.resealed = object.resealed ?? 0;
+    message.unreadable = object.unreadable?.map((e) => e) || [];
+    message.keyId = object.keyId ?? 0;
     return message;
   },
 };
@@ -3512,6 +3718,18 @@ export const AccountsDefinition = {
       options: {},
     },
     /**
+     * Operator: seals the secrets of a page of rows again that aren't sealed with the newest key. Called until `next` is empty, it has seen
+     * all; repeating it changes nothing.
+     */
+    resealSecrets: {
+      name: "ResealSecrets",
+      requestType: ResealSecretsRequest as typeof ResealSecretsRequest,
+      requestStream: false,
+      responseType: ResealSecretsResponse as typeof ResealSecretsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
      * account had before is the same connection again, whatever app, WABA and token it has now.
      */
@@ -3614,6 +3832,14 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetWebhookAppResponse>>;
   /**
+   * Operator: seals the secrets of a page of rows again that aren't sealed with the newest key. Called until `next` is empty, it has seen
+   * all; repeating it changes nothing.
+   */
+  resealSecrets(
+    request: ResealSecretsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResealSecretsResponse>>;
+  /**
    * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
    * account had before is the same connection again, whatever app, WABA and token it has now.
    */
@@ -3673,6 +3899,14 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<GetWebhookAppRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetWebhookAppResponse>;
+  /**
+   * Operator: seals the secrets of a page of rows again that aren't sealed with the newest key. Called until `next` is empty, it has seen
+   * all; repeating it changes nothing.
+   */
+  resealSecrets(
+    request: DeepPartial<ResealSecretsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResealSecretsResponse>;
   /**
    * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
    * account had before is the same connection again, whatever app, WABA and token it has now.
