@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { inbound, openSetting, person, type Setting } from './service.ts'
+import { importCsv, inbound, openSetting, person, type Setting } from './service.ts'
 
 let setting: Setting
 beforeAll(async () => {
@@ -144,11 +144,26 @@ test('a button stops by its payload or its text, and the ledger tells it from a 
   expect(await ledger(neither!)).toEqual([])
 })
 
-test('the last inbound time only grows, and a profile name only fills an empty one', async () => {
+test('the last inbound time only grows, and a profile name only gives way to a later one', async () => {
   const waId = number()
   const [id] = await inbound(setting, { waId, profileName: 'First', atMs: 2_000 })
   await inbound(setting, { waId, profileName: 'Second', atMs: 1_000 })
   expect(await contact(id!)).toMatchObject({ name: 'First', lastInboundAtMs: 2_000, source: 'webhook' })
+})
+
+test("the account's name for a person stays, whether it or the person's own came first", async () => {
+  const [before, after] = [number(), number()]
+  await inbound(setting, { waId: before, profileName: 'ada ✨', atMs: 1_000 })
+  await importCsv(setting, `phone,name\n+${before},Ada Lovelace\n+${after},Grace Hopper\n`)
+  const ids = await inbound(
+    setting,
+    { waId: before, profileName: 'Ada!', atMs: 2_000 },
+    { waId: after, profileName: 'g.', username: 'grace', atMs: 2_000 },
+  )
+  expect(await Promise.all(ids.map(contact))).toMatchObject([
+    { name: 'Ada Lovelace', profileName: 'Ada!' },
+    { name: 'Grace Hopper', profileName: 'g.', username: 'grace' },
+  ])
 })
 
 test('a name with characters that PostgreSQL refuses does not refuse the batch', async () => {

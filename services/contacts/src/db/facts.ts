@@ -6,7 +6,7 @@ import { insertTags } from './tags.ts'
 export interface Facts {
   accountId: string
   contactId: string
-  /** As the account calls the person: it fills what is empty. */
+  /** As the account calls the person, for one that it has not named yet. */
   name?: string
   /** As the person calls themselves: the contact's name follows it until the account gives one. */
   profileName?: string
@@ -39,8 +39,8 @@ function isNewer(id: string) {
 }
 
 /**
- * Makes the contacts that `created` names and adds to the others, which the caller has locked: empty fields are filled, tags united,
- * attributes merged, the source stays. An id gives way to one that the person was named by later.
+ * Makes the contacts that `created` names and adds to the others, which the caller has locked: empty fields are filled, a name also
+ * where there is only the person's own, tags united, attributes merged, the source stays. An id gives way to one that the person was named by later.
  */
 export async function writeFacts(tx: Tx, source: string, facts: Facts[], created: ReadonlySet<string>): Promise<void> {
   const rows = mergeFacts(facts)
@@ -69,7 +69,7 @@ async function insertContacts(tx: Tx, source: string, rows: FactsRow[]): Promise
 async function updateContacts(tx: Tx, rows: FactsRow[]): Promise<void> {
   if (rows.length === 0) return
   await sql`update contacts c set
-      name = case when c.name = '' and v.name <> '' then v.name
+      name = case when c.name in ('', c.profile_name) and v.name <> '' then v.name
         when c.name in ('', c.profile_name) and ${isNewer('profile_name')} then v.profile_name else c.name end,
       ${newest('profile_name')}, ${newest('username')}, ${newest('phone')}, ${newest('wa_id')}, ${newest('user_id')},
       attributes = case when v.attributes is null then c.attributes else c.attributes || v.attributes end,
