@@ -1,5 +1,5 @@
 import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, parseLossless, textOf } from './json.ts'
-import { idsOf, type MetaIds, waIdOf } from './meta-ids.ts'
+import { idsOf, type MetaIds, userIdOf, waIdOf } from './meta-ids.ts'
 
 /** A file that a person sent: Meta keeps it for 7 days under its id (meta-cloud-api.md §4). */
 export interface Media {
@@ -139,7 +139,7 @@ export function originOf(message: JsonObject): Origin {
 /** A person who is known by other ids from now on. */
 export interface IdentityMove {
   from: MetaIds
-  to: MetaIds
+  to: MetaIds & { parentUserId: string | undefined }
 }
 
 /** `customer_changed_number` is the old name. `customer_identity_changed` is about a key: nobody gets another id by it. */
@@ -149,7 +149,7 @@ const moving = new Set(['user_changed_number', 'customer_changed_number', 'user_
 export function moveOf(type: string, message: JsonObject, sender: MetaIds): IdentityMove | undefined {
   const node = objectOf(message.system)
   if (type !== 'system' || !moving.has(textOf(node.type) ?? '')) return undefined
-  const to = idsOf(node.wa_id ?? node.new_wa_id, node.user_id)
+  const to = { ...idsOf(node.wa_id ?? node.new_wa_id, node.user_id), parentUserId: userIdOf(node.parent_user_id) }
   return to.waId === undefined && to.userId === undefined ? undefined : { from: sender, to }
 }
 

@@ -126,6 +126,8 @@ export interface UserIdUpdate {
   /** Undefined when it is none; the number leads to the person then. */
   previous: string | undefined
   current: string
+  /** That of now. */
+  parentUserId: string | undefined
   timestampMs: number | null
 }
 
@@ -137,7 +139,8 @@ export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
     const { timestamp, wa_id } = item
     const { waId } = idsOf(wa_id, ids.current)
     if (!ids.current || !(waId ?? ids.previous)) return []
-    return { phoneNumberId, waId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
+    const parentUserId = userIdOf(objectOf(item.parent_user_id).current)
+    return { phoneNumberId, waId, parentUserId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
   })
 }
 

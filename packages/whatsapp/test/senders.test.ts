@@ -71,6 +71,14 @@ test("a choice about marketing is its person's by all ids of their entry", () =>
   ])
 })
 
+test('whoever gets another user id gets the new parent id with it', () => {
+  const change = { wa_id: '4917000001', user_id: { previous: 'DE.1', current: 'DE.2' }, parent_user_id: { current: 'DE.ENT.2' } }
+  expect(userIdUpdates(body('user_id_update', { user_id_update: [change] }))).toMatchObject([{ parentUserId: 'DE.ENT.2' }])
+  const system = { type: 'user_changed_user_id', user_id: 'DE.2', parent_user_id: 'DE.ENT.2' }
+  const news = { id: 'wamid.1', type: 'system', from: '4917000001', system }
+  expect(inboundMessages(body('messages', { messages: [news] }))[0]!.move!.to).toMatchObject({ userId: 'DE.2', parentUserId: 'DE.ENT.2' })
+})
+
 test('a username, a parent id and the number that was asked for belong to the sender', () => {
   const contacts = [{ profile: { name: 'Ada', username: 'ada.l' }, user_id: 'DE.1' }]
   expect(senders(contacts, { from_user_id: 'DE.1', from_parent_user_id: 'DE.ENT.9' })).toEqual([

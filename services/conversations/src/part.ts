@@ -72,8 +72,8 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
     person({ ...ids, atMs: timestampMs, preference, wamid: signupId && `sign-up ${signupId}`, silent: true }),
   )
   const updates = ofNumber(userIdUpdates(parsed))
-  const changes = updates.map(({ waId, previous, current, timestampMs }) =>
-    person({ waId, userId: current, movedFromUserId: previous, atMs: timestampMs, silent: true }),
+  const changes = updates.map(({ waId, parentUserId, previous, current, timestampMs }) =>
+    person({ waId, parentUserId, userId: current, movedFromUserId: previous, atMs: timestampMs, silent: true }),
   )
   const news = [...choices, ...changes].filter(isKnown)
   const said = ofNumber(statuses(parsed))
