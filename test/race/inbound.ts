@@ -38,7 +38,7 @@ export const messageRows: Guard = {
     },
     {
       in: 'insert into conversations',
-      replace: String.raw`order by v\.connection_id, v\.contact_id\s+on conflict \(connection_id, contact_id\) do nothing`,
+      replace: String.raw`order by v\.connection_id, v\.contact_id, v\.group_id\s+on conflict do nothing`,
       by: 'where not exists (select from conversations c where c.contact_id = v.contact_id)',
     },
     { in: 'select c.id, c.connection_id as "connectionId"', replace: ' for update of c', by: '' },
