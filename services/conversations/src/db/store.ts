@@ -42,19 +42,22 @@ export async function lockConversations(
       v(id, account_id, connection_id, contact_id, group_id)
     order by v.connection_id, v.contact_id, v.group_id
     on conflict do nothing`.execute(tx.sql)
-  // Groups are rare, and most sets are spared the second condition.
-  const inGroup = all.some((one) => one.groupId !== undefined)
-    ? sql`or (c.connection_id = v.connection_id and c.group_id = v.group_id)`
-    : sql``
+  const withGroups = all.some((one) => one.groupId !== undefined)
   const rows = await query<LockedConversation>(
     tx,
     sql`select c.id, c.connection_id as "connectionId", c.contact_id as "contactId", c.group_id as "groupId"
         from unnest(${columns(all)}) v(connection_id, contact_id, group_id)
-        join conversations c on (c.connection_id = v.connection_id and c.contact_id = v.contact_id) ${inGroup}
+        ${withGroups ? joinWithGroups : sql`join conversations c on c.connection_id = v.connection_id and c.contact_id = v.contact_id`}
         order by c.id for update of c`,
   )
   return new Map(rows.map((row) => [conversationKey(row), row]))
 }
+
+/** Two look-ups: joined by an "or", the planner would compare each row with all conversations of its number. */
+const joinWithGroups = sql`cross join lateral (
+    select o.id from conversations o where o.connection_id = v.connection_id and o.contact_id = v.contact_id
+    union all select o.id from conversations o where o.connection_id = v.connection_id and o.group_id = v.group_id) k
+  join conversations c on c.id = k.id`
 
 /** Conversations of contacts that were merged, each with the sender whose conversation it goes into. */
 async function formerConversations(

@@ -24,9 +24,10 @@ export class Conversations extends Migration {
         -- Where it stood in the list before that: who has read as far goes on from there.
         stood_at timestamptz,
         unique (connection_id, contact_id),
-        unique (connection_id, group_id),
         check (num_nonnulls(contact_id, group_id) = 1)
       );
+      -- The group first, or the planner would look for a contact among all groups of a number.
+      create unique index conversations_of_group on conversations (group_id, connection_id) where group_id is not null;
       create index conversations_newest on conversations (account_id, last_message_at desc, id desc);
       ${tenantTable('conversations', 'conversations')}`)
 
