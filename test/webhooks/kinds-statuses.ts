@@ -44,7 +44,24 @@ export const statusKinds: Kind[] = [
   status('status-of-a-group', { delivered_at: '2026-01-01T10:00:30Z', read_at: at(2) }),
   status('status-of-tomorrow', {}, { outcome: 'kept' }),
   { name: 'status-of-a-stranger', outcome: 'unmatched', rows: { 'campaigns.attempts': [] } },
-  { name: 'errors-of-a-number', outcome: 'kept', rows: { 'conversations.messages': [], 'contacts.contacts': [] } },
+  {
+    name: 'errors-of-a-number',
+    outcome: 'done',
+    rows: {
+      'conversations.messages': [],
+      'contacts.contacts': [],
+      'accounts.account_events': [
+        {
+          field: 'messages',
+          event: 'error 130429',
+          words:
+            'Meta reports an error of 15550100 (130429): Rate limit hit. ' +
+            'This number has reached its throughput limit. Sending goes on more slowly by itself.',
+          occurred_at: null,
+        },
+      ],
+    },
+  },
 ]
 
 /** A campaign whose one message to Ada Meta has accepted. */

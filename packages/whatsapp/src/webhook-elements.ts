@@ -3,7 +3,7 @@ import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, textOf, t
 import { type Pricing, participantOf, pricingOf } from './message-content.ts'
 import { idsOf, userIdOf } from './meta-ids.ts'
 import { type Directory, directoryOf } from './sender.ts'
-import { type Change, changesOf, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
+import { type Change, changesOf, errorList, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
 
 /** What Meta says about a message of ours (Meta, webhooks/reference/messages/status). */
 export interface MessageStatus {
@@ -84,13 +84,6 @@ function errorsOf(value: unknown): StatusError[] {
     .filter(({ code, title, details }) => code !== null || title !== '' || details !== '')
 }
 
-/** Errors of a value that belong to no message: something is wrong with the number or the account. */
-export function valueErrors(parsed: ParsedWebhook): (StatusError & { phoneNumberId: string })[] {
-  return elements(parsed, 'messages', 'errors').flatMap(({ item, phoneNumberId }) =>
-    errorsOf([item]).map((error) => ({ ...error, phoneNumberId })),
-  )
-}
-
 /** A person's choice about marketing, made inside WhatsApp (Meta, user_preferences). */
 export interface UserPreference {
   phoneNumberId: string
@@ -168,7 +161,8 @@ export interface TemplateEvent {
  * status field. A category update with `correct_category` only announces a change 24 hours ahead, so it has no `category`.
  */
 export function templateEvents(parsed: ParsedWebhook): TemplateEvent[] {
-  return changesIn(parsed, 'webhooks.template').flatMap((change) => {
+  return [...changesOf(parsed)].flatMap((change) => {
+    if (change.field === null || fieldRule(change.field).lane !== 'webhooks.template') return []
     const value = cleanJson(change.value) as JsonObject
     const wabaId = wabaIdOf(change)
     const templateId = idOf(value.message_template_id)
@@ -199,14 +193,29 @@ export interface AccountEvent {
   value: JsonObject
 }
 
-/** Account news of a body, in its order. */
+/** Account news of a body, in its order; errors that belong to no message are among them, each with the number that it is about. */
 export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
-  return changesIn(parsed, 'webhooks.account').flatMap((change) => {
+  return [...changesOf(parsed)].flatMap((change) => {
+    const { field } = change
     const wabaId = wabaIdOf(change)
-    if (!wabaId) return []
+    if (field === null || !wabaId) return []
+    if (field === 'messages') return errorEvents(change, wabaId)
+    if (fieldRule(field).lane !== 'webhooks.account') return []
     const value = cleanJson(change.value) as JsonObject
-    return { wabaId, field: change.field, timestampMs: change.entryTimeMs ?? timestampMsOf(value.timestamp), value }
+    return { wabaId, field, timestampMs: change.entryTimeMs ?? timestampMsOf(value.timestamp), value }
   })
+}
+
+function errorEvents({ value, entryTimeMs }: Change, wabaId: string): AccountEvent[] {
+  const metadata = cleanJson(objectOf(value.metadata)) as JsonObject
+  return listOf(value[errorList])
+    .filter(isObject)
+    .map((error) => ({ wabaId, field: 'messages', timestampMs: entryTimeMs, value: { metadata, errors: [cleanJson(error)] } }))
+}
+
+/** The error of an event that `accountEvents` has read from a value of messages. */
+export function eventError({ field, value }: Pick<AccountEvent, 'field' | 'value'>): StatusError | undefined {
+  return field === 'messages' ? (errorsOf(value.errors)[0] ?? { code: null, title: '', details: '' }) : undefined
 }
 
 interface Element {
@@ -231,11 +240,5 @@ export function elements(parsed: ParsedWebhook, field: string, list: string): El
     return listOf(change.value[list])
       .filter(isObject)
       .map((item) => ({ ...common, item }))
-  })
-}
-
-function changesIn(parsed: ParsedWebhook, lane: 'webhooks.template' | 'webhooks.account'): (Change & { field: string })[] {
-  return [...changesOf(parsed)].filter((change): change is Change & { field: string } => {
-    return change.field !== null && fieldRule(change.field).lane === lane
   })
 }

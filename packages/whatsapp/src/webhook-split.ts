@@ -1,7 +1,7 @@
 import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
 import { codeOf, refusalCodes } from './graph-errors.ts'
 import { isObject, listOf, objectOf } from './json.ts'
-import { type Change, changesOf, fieldRule, parseWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
+import { type Change, changesOf, errorList, fieldRule, parseWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
 import { type Frames, frameOverhead, isBareEntry, openFrames, type Placed, type Written, writeBody } from './webhook-frames.ts'
 
 export interface LanePick {
@@ -150,12 +150,14 @@ function placeItems(groups: Groups, change: Change, options: SplitOptions): void
   const { lists } = fieldRule(change.field!)
   const phoneNumberId = phoneNumberIdOf(change.value)
   const number = addressOf('webhooks.message', phoneNumberId, 'phone number id')
+  const account = addressOf('webhooks.account', wabaIdOf(change), 'WABA id')
   let ofNumber: Group | undefined
   for (const list of lists) {
     for (const item of listOf(change.value[list])) {
       const campaign = list === 'statuses' && number.lane !== null ? campaignOf(item, phoneNumberId!, options) : undefined
       const placed = { change, list, item }
       if (!isObject(item)) place(groups, nobody('The element is not an object'), placed)
+      else if (list === errorList) place(groups, account, placed)
       else if (campaign) place(groups, campaign, placed).hasRefusal ||= isRefusal(item)
       else if (ofNumber) ofNumber.placed.push(placed)
       else ofNumber = place(groups, number, placed)

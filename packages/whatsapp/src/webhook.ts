@@ -73,6 +73,9 @@ const listsByField: Readonly<Record<string, readonly string[]>> = {
   user_id_update: ['user_id_update'],
 }
 
+/** The list of `messages` whose items are about the account or its number, and so no element of the number's lane. */
+export const errorList = 'errors'
+
 /** Fields about a WABA, its numbers or its business whose names don't say so (Meta, webhooks/overview). */
 const accountFields: ReadonlySet<string> = new Set([
   'business_capability_update',
@@ -96,12 +99,12 @@ export function phoneNumberIdOf(value: JsonObject): string | undefined {
   return textOf(objectOf(value.metadata).phone_number_id)
 }
 
-/** How many elements of a number stand in a body, readable or not: what the readers skip is the difference. */
+/** How many elements of a number's lane stand in a body, readable or not: what the readers skip is the difference. */
 export function countElements(parsed: ParsedWebhook, phoneNumberId: string): number {
   let count = 0
   for (const { field, value } of changesOf(parsed)) {
     if (field === null || phoneNumberIdOf(value) !== phoneNumberId) continue
-    for (const list of fieldRule(field).lists) count += listOf(value[list]).filter(isObject).length
+    for (const list of fieldRule(field).lists) if (list !== errorList) count += listOf(value[list]).filter(isObject).length
   }
   return count
 }

@@ -19,7 +19,8 @@ const messages = (value: object) => ({ field: 'messages', value: { metadata: { p
 test('each kind of element goes to its lane', () => {
   const parts = splitWebhook(mixed, options)
   expect(parts.map(({ lane, key, field, elements }) => [lane, key, field, elements])).toEqual([
-    ['webhooks.message', '801000000000001', 'messages', 4],
+    ['webhooks.message', '801000000000001', 'messages', 3],
+    ['webhooks.account', '701000000000001', 'messages', 1],
     ['webhooks.campaign', '7', 'messages', 1],
     ['webhooks.message', '801000000000002', 'messages', 1],
     [null, null, 'messages', 1],
@@ -36,7 +37,7 @@ test('each kind of element goes to its lane', () => {
 })
 
 test('a part keeps metadata, all contacts, and entry id and time', () => {
-  const [first, , , , , , template] = splitWebhook(mixed, options)
+  const [first, , , , , , , template] = splitWebhook(mixed, options)
   const value = JSON.parse(first!.content!.toString()).entry[0].changes[0].value
   expect(value.metadata.phone_number_id).toBe('801000000000001')
   expect(value.contacts).toHaveLength(3)

@@ -6,6 +6,7 @@ import {
   cleanJson,
   cleanText,
   displayText,
+  eventError,
   failureOf,
   inboundMessages,
   parseWebhook,
@@ -13,7 +14,6 @@ import {
   templateEvents,
   userIdUpdates,
   userPreferences,
-  valueErrors,
 } from '../src/index.ts'
 
 const mixed = parseWebhook(readFileSync(new URL('fixtures/mixed-batch.json', import.meta.url)))
@@ -63,9 +63,9 @@ test('statuses carry token and errors of either shape; elements that are none ar
       errors: [{ code: 131049, title: 'Not delivered', details: 'Ecosystem' }],
     },
   ])
-  expect(valueErrors(mixed)).toEqual([
-    { phoneNumberId: '801000000000001', code: 131000, title: 'Something went wrong', details: 'Old shape' },
-  ])
+  const [event] = accountEvents(mixed).filter(({ field }) => field === 'messages')
+  expect(event).toMatchObject({ value: { metadata: { phone_number_id: '801000000000001' } } })
+  expect(eventError(event!)).toEqual({ code: 131000, title: 'Something went wrong', details: 'Old shape' })
 })
 
 test('template news keep long ids as text, tell quality by its value, and leave out a category that is only announced', () => {
@@ -87,6 +87,7 @@ test('preferences, changed user ids and account news are read', () => {
   expect(userPreferences(mixed)).toMatchObject([{ waId: '4917000002', preference: 'stop', timestampMs: 1_790_000_005_000 }])
   expect(userIdUpdates(mixed)).toMatchObject([{ previous: 'DE.1', current: 'DE.2', timestampMs: 1_790_000_006_000 }])
   expect(accountEvents(mixed).map(({ wabaId, field }) => [wabaId, field])).toEqual([
+    ['701000000000001', 'messages'],
     ['701000000000002', 'phone_number_quality_update'],
     ['701000000000003', 'account_update'],
   ])
@@ -254,8 +255,7 @@ test('readers never throw, whatever stands in a body', () => {
   fc.assert(
     fc.property(anyBody, (entry) => {
       const parsed = parseWebhook(Buffer.from(JSON.stringify({ entry })))
-      for (const read of [inboundMessages, statuses, valueErrors, userPreferences, userIdUpdates, templateEvents, accountEvents])
-        read(parsed)
+      for (const read of [inboundMessages, statuses, userPreferences, userIdUpdates, templateEvents, accountEvents]) read(parsed)
     }),
     { numRuns: 300 },
   )

@@ -1,10 +1,13 @@
-import { type AccountEvent, objectOf, textOf } from '@lockstep/whatsapp'
+import { type AccountEvent, classifyGraphError, eventError, objectOf, type StatusError, textOf } from '@lockstep/whatsapp'
 import { restrictionEventWords } from './restrictions.ts'
 
 type Value = AccountEvent['value']
 
 /** Meta's word inside a field: what the event is. */
-export function eventOf({ value }: AccountEvent): string {
+export function eventOf(event: AccountEvent): string {
+  const { value } = event
+  const error = eventError(event)
+  if (error) return `error ${error.code ?? 'without a code'}`
   const { alert_type } = alertOf(value)
   return [value.event, value.decision, alert_type, value.type, value.status].map(textOf).find(Boolean) ?? ''
 }
@@ -12,7 +15,8 @@ export function eventOf({ value }: AccountEvent): string {
 /** What an event means, for a person: words of Meta's own where it sends any (meta-cloud-api.md §2). */
 export function wordsOf(event: AccountEvent): string {
   const { field, value } = event
-  const say = Object.hasOwn(byField, field) ? byField[field] : undefined
+  const error = eventError(event)
+  const say = error ? () => errorWords(value, error) : Object.hasOwn(byField, field) ? byField[field] : undefined
   const words = say?.(value) || [`Meta sent ${field}`, eventOf(event)].filter(Boolean).join(': ')
   return words.slice(0, 1_000).toWellFormed()
 }
@@ -90,6 +94,15 @@ const byAccountEvent: Record<string, (value: Value) => string> = {
     const { tier, pricing_category, region } = objectOf(value.volume_tier_info)
     return `A new volume tier for prices: ${[tier, pricing_category, region].map(textOf).filter(Boolean).join(', ')}`
   },
+}
+
+/** An error of Meta's without a message, with what to do about it where that is known. */
+function errorWords({ metadata }: Value, { code, title, details }: StatusError): string {
+  const number = textOf(objectOf(metadata).display_phone_number) ?? 'a number'
+  const known = classifyGraphError(code)
+  const advice = known.scope === 'connection' ? ` ${known.words}` : ''
+  const said = [...new Set([title, details].map((text) => text.replace(/\.$/, '')).filter(Boolean))].join(': ') || 'it does not say which'
+  return `Meta reports an error of ${number}${code === null ? '' : ` (${code})`}: ${said}.${advice}`
 }
 
 function reviewWords({ decision }: Value): string {

@@ -24,11 +24,12 @@ function number(displayPhoneNumber = '+1 555 078 3999') {
     connectedAt: new Date(atMs - 60_000),
   } as unknown as Connection
   const subject = { connection, restrictions: new Map() }
+  let heard = 0
   const hear = (said: AccountEvent, second = 0) => {
     const at = new Date(atMs + second * 1_000)
     for (const change of changesOf(said, '77')) applyChange(connection, change, at)
     const news = restrictionNewsOf(said)
-    if (news) applyRestrictions(subject, news, at, at)
+    if (news) applyRestrictions(subject, news, at, new Date(atMs + heard++))
   }
   const active = () => [...subject.restrictions.values()].filter(({ liftedAt }) => liftedAt === null)
   return { hear, active, types: () => active().map(({ type }) => type), health: () => healthOf(connection.holds, active()) }

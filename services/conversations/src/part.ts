@@ -9,12 +9,10 @@ import {
   metaTimeMs,
   parseWebhook,
   type Sender,
-  type StatusError,
   statuses,
   type UserPreference,
   userIdUpdates,
   userPreferences,
-  valueErrors,
 } from '@lockstep/whatsapp'
 import { isInbound } from './kind.ts'
 
@@ -44,8 +42,6 @@ export interface Part {
   statuses: (MessageStatus & { timestampMs: number })[]
   /** Elements that can have no effect, by why. */
   lost: Losses
-  /** What is wrong with the number or its account, as Meta says without a message. */
-  errors: StatusError[]
 }
 
 /** Why an element has no effect, in words that follow a number. */
@@ -78,15 +74,14 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
   const news = [...choices, ...changes].filter(isKnown)
   const said = ofNumber(statuses(parsed))
   const known = said.filter(({ status }) => isKnownStatus(status))
-  const errors = valueErrors(parsed).filter((error) => error.phoneNumberId === phoneNumberId)
-  const read = inbound.length + preferences.length + updates.length + said.length + errors.length
+  const read = inbound.length + preferences.length + updates.length + said.length
   const lost = {
     senderless: inbound.length - messages.length + choices.length + changes.length - news.length,
     unreadable: countElements(parsed, phoneNumberId) - read,
     unknown: said.length - known.length + preferences.length - consents.length,
     unmatched: 0,
   }
-  return { id: entry.id, createdAtMs: entry.createdAtMs, messages, news, statuses: known, lost, errors }
+  return { id: entry.id, createdAtMs: entry.createdAtMs, messages, news, statuses: known, lost }
 }
 
 /** A stop counts whatever it is about, a resume or sign-up only for what it can be about. */

@@ -60,7 +60,7 @@ export const neighbour: FaultScenario = {
       await stack.untilCampaign(tenant, id, 'completed', 120_000) // as L1 says
     })
     await passes('the work of all is done in the end', () => stack.settled(sizes[size].settleMs))
-    await passes('the audit is clean (I1–I12, settled)', async () => assertClean(await stack.audit({ settled: true })))
+    await passes('the audit is clean (I1–I13, settled)', async () => assertClean(await stack.audit({ settled: true })))
     end()
   },
 }

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { consistentWorld } from './consistent-world.ts'
 import { complaints, stillSending } from './planted.ts'
 
-const all = ['I1', 'I2', 'I3', 'I4', 'I6', 'I7', 'I8', 'I10', 'I11', 'I12', 'L1', 'L2', 'L3', 'L4']
+const all = ['I1', 'I2', 'I3', 'I4', 'I6', 'I7', 'I8', 'I10', 'I11', 'I12', 'I13', 'L1', 'L2', 'L3', 'L4']
 
 test('a world in which all is right has no violation, and everything was looked at', async () => {
   await using world = await consistentWorld()

@@ -87,7 +87,34 @@ testPlanted([
     },
     row: ({ ids }) => ({ account_id: ids.account, running: 2 }),
   },
+  {
+    invariant: 'I13',
+    what: 'a campaign that was sent while Meta let nobody be written to first',
+    async plant({ sql, ids }) {
+      const columns = 'connection_id, account_id, waba_id, type, violation, remediation, ends_at, event_at, noted_at'
+      await sql(`insert into accounts.restrictions (${columns})
+        select id, account_id, waba_id, type, '', '', null, now() - interval '1 hour', now() - interval '1 hour'
+        from accounts.connections, unnest('{RESTRICTED_BIZ_INITIATED_MESSAGING, RESTRICTED_BUSINESS_INITIATED_CALLING}'::text[]) type
+        where id = '${ids.connection}'`)
+    },
+    row: ({ ids }) => ({ campaign_id: ids.campaign, attempts: 3 }),
+  },
 ])
+
+test('a campaign that a person has ordered to go on since, and one that was sent before or after a restriction, is no violation', async () => {
+  await using world = await consistentWorld()
+  const restrict = (notedAt: string, endsAt: string) =>
+    world.sql(`insert into accounts.restrictions (connection_id, account_id, waba_id, type, violation, remediation, ends_at, event_at, noted_at)
+      select id, account_id, waba_id, 'RESTRICTED_BIZ_INITIATED_MESSAGING', '', '', ${endsAt}, ${notedAt}, ${notedAt} from accounts.connections
+      on conflict (connection_id, waba_id, type) do update set noted_at = excluded.noted_at, ends_at = excluded.ends_at`)
+  await restrict(`now() - interval '2 hours'`, `now() - interval '1 hour'`)
+  expect(complaints(await world.audit())).toEqual({})
+  await restrict(`now() + interval '1 second'`, 'null')
+  expect(complaints(await world.audit())).toEqual({})
+  await restrict(`now() - interval '1 hour'`, 'null')
+  await world.sql(`update campaigns.campaigns set resumed_at = now() - interval '30 minutes'`)
+  expect(complaints(await world.audit())).toEqual({})
+})
 
 test('what is still under way is no violation', async () => {
   await using world = await consistentWorld()

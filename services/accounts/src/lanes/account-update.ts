@@ -2,7 +2,8 @@ import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryVerdict, LaneHandler } from '@lockstep/service'
-import { type AccountEvent, accountEvents, metaTimeMs, parseWebhook } from '@lockstep/whatsapp'
+import { counter } from '@lockstep/telemetry'
+import { type AccountEvent, accountEvents, eventError, metaTimeMs, parseWebhook } from '@lockstep/whatsapp'
 import { applyChange, changesOf, restrictionNewsOf } from '../account-news.ts'
 import { eventOf, wordsOf } from '../account-words.ts'
 import { applyRestrictions, type RestrictedConnection } from '../apply-restrictions.ts'
@@ -72,10 +73,22 @@ async function record(ctx: Context, accountId: string, news: News[]): Promise<vo
     const healthBefore = await healths(ctx, tx, connections)
     await apply(ctx, tx, connections, news)
     await insertEvents(tx, news.map(toRow))
+    tx.afterCommit(() => noteErrors(ctx, accountId, news))
     for (const [connection, { health, words }] of await healths(ctx, tx, connections))
       if (health !== healthBefore.get(connection)!.health)
         tx.afterCommit(() => ctx.log.warn({ connection: connection.id, health, words }, "A connection's health has changed"))
   })
+}
+
+const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
+
+function noteErrors(ctx: Context, accountId: string, news: News[]): void {
+  for (const { event } of news) {
+    const error = eventError(event)
+    if (!error) continue
+    numberErrors(1, { code: String(error.code ?? 'none') })
+    ctx.log.warn({ accountId, wabaId: event.wabaId, ...error }, 'Meta reports an error of a number')
+  }
 }
 
 async function healths(ctx: Context, tx: Tx, connections: Connection[]) {

@@ -46,7 +46,6 @@ async function record(ctx: Context, parts: OwnedPart[]): Promise<EntryVerdict[]>
 function verdictOf(ctx: Context, part: OwnedPart, matched: ReadonlySet<string>): EntryVerdict {
   const laterMs = againInMs(part, matched, ctx.now(), ctx.scale)
   if (laterMs !== null) return { id: part.id, laterMs }
-  noteErrors(ctx, part)
   return { id: part.id, outcome: outcomeOf(part, matched), ...noteLosses(part, matched) }
 }
 
@@ -68,16 +67,6 @@ function uniqueMessages(parts: OwnedPart[]): OwnedMessage[] {
       if (!byKey.has(key)) byKey.set(key, { ...message, connection })
     }
   return [...byKey.values()]
-}
-
-const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
-
-/** Nobody's message is lost by them, but an operator should know. */
-function noteErrors(ctx: Context, { errors, connection: { id: connectionId, accountId } }: OwnedPart): void {
-  for (const { code, title, details } of errors) {
-    numberErrors(1, { code: String(code ?? 'none') })
-    ctx.log.warn({ accountId, connectionId, code, title, details }, 'Meta reports an error of a number')
-  }
 }
 
 const withoutEffect = counter(

@@ -5,6 +5,7 @@ const references: readonly [table: string, column: string, to: string][] = [
   ['accounts.connections', 'app_id', 'accounts.apps'],
   ['accounts.connection_intervals', 'app_id', 'accounts.apps'],
   ['accounts.connection_intervals', 'connection_id', 'accounts.connections'],
+  ['accounts.restrictions', 'connection_id', 'accounts.connections'],
   ['contacts.identities', 'contact_id', 'contacts.contacts'],
   ['contacts.consents', 'contact_id', 'contacts.contacts'],
   ['contacts.contacts', 'merged_into', 'contacts.contacts'],

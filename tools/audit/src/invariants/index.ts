@@ -9,6 +9,7 @@ import { rateLimit } from './i8-rate-limit.ts'
 import { identities } from './i10-identities.ts'
 import { accounts } from './i11-accounts.ts'
 import { imports } from './i12-imports.ts'
+import { restrictions } from './i13-restrictions.ts'
 import { campaignsEnd } from './l1-campaigns.ts'
 import { settled } from './l2-settled.ts'
 import { locksGetFree } from './l3-locks.ts'
@@ -26,6 +27,7 @@ export const invariants: readonly Invariant[] = [
   identities,
   accounts,
   imports,
+  restrictions,
   campaignsEnd,
   settled,
   locksGetFree,
