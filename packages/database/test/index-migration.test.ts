@@ -1,6 +1,7 @@
 import { createWorld, testPassword, until, type World } from '@lockstep/testing'
 import { Migration } from '@mikro-orm/migrations'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadMigrations } from '../../../tools/dev/services.ts'
 import { IndexMigration, migrate, ownerRole, withClient } from '../src/index.ts'
 
 class Letters extends Migration {
@@ -57,4 +58,21 @@ test('an index is made without a transaction: others write to the table meanwhil
   })
   expect(await isValid()).toBe(true)
   expect(await migrate(owner, 'accounts', [table, index])).toEqual([])
+})
+
+test('no migration of any service makes an index in a transaction on a table that was there before', async () => {
+  for (const [service, list] of Object.entries(await loadMigrations()))
+    for (const { name, class: Any } of list) {
+      const migration = new Any({} as never, {} as never)
+      await migration.up()
+      const text = migration.getQueries().join('\n')
+      const made = new Set([...text.matchAll(/create table (?:if not exists )?(\w+)/g)].map((match) => match[1]))
+      const indexed = [...text.matchAll(/create (?:unique )?index (?!concurrently)(?:if not exists )?\w+\s+on (?:only )?(\w+)/g)].map(
+        (match) => match[1]!,
+      )
+      expect(
+        indexed.filter((each) => !made.has(each)),
+        `${name} of ${service}: use IndexMigration`,
+      ).toEqual([])
+    }
 })

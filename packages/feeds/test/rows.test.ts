@@ -1,6 +1,6 @@
 import { laneSettings, lanes, partitionOf, slotOf } from '@lockstep/contracts'
 import { type Database, openDatabase, sql } from '@lockstep/database'
-import { createWorld, type World } from '@lockstep/testing'
+import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import {
   appendFeed,
@@ -237,6 +237,28 @@ test('a due entry is found behind thousands that are put off, soon, and at once 
   await world.sql(`delete from templates.feed_open where id = 3000`)
   await append('fresh', 1)
   expect(await db.system((tx) => duePartitions(tx, lane))).toEqual([partitionOf(lane, 'fresh')])
+})
+
+test('what a scrape costs has a bound: of each lane at most 10,000 open and dead entries are counted', async () => {
+  await fill(1, 1, 10_500)
+  await world.sql(`insert into templates.feed_dead (id, lane, key, kind, row_id, bytes, attempts, created_at, reason)
+    select n, '${lane}', 'k', '', '', 0, 3, now(), 'no' from generate_series(1, 10500) n`)
+  const read = async () => {
+    const [row] = await world.sql<{ open: string; dead: string }>(`select
+      (select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where schemaname = 'templates' and relname = 'feed_open') as open,
+      (select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where schemaname = 'templates' and relname = 'feed_dead') as dead`)
+    return row!
+  }
+  await db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
+  const before = await read()
+  expect(await db.system((tx) => feedCounts(tx, [lane]))).toMatchObject([{ lane, open: 10_000, dead: 10_000 }])
+  const after = await until(async () => {
+    await db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
+    const now = await read()
+    return Number(now.open) > Number(before.open) && now
+  })
+  expect(Number(after.open) - Number(before.open)).toBeLessThanOrEqual(10_000)
+  expect(Number(after.dead) - Number(before.dead)).toBeLessThanOrEqual(10_000)
 })
 
 test("an entry's slot is the one that contracts compute from its key", async () => {

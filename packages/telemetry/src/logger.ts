@@ -12,7 +12,11 @@ export interface LoggerOptions {
   to?: DestinationStream
 }
 
-const secretKeys = ['token', 'secret', 'password', 'authorization', 'appSecret', 'apiKey']
+const secretKeys = [
+  ...['token', 'accessToken', 'access_token', 'verifyToken', 'verify_token', 'sealedToken'],
+  ...['secret', 'appSecret', 'app_secret', 'sealedSecret', 'password', 'authorization'],
+  ...['apiKey', 'api_key', 'encryptionKey', 'platformKey'],
+]
 const redactedPaths = secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`])
 
 /** Creates a service's logger; values under a secret's name are replaced down to the third level. */

@@ -17,6 +17,17 @@ test('a secret is in no log line, down to the third level', () => {
   expect(JSON.parse(line!)).toMatchObject({ service: 'campaigns', msg: 'sent', n: 1, token: '[redacted]' })
 })
 
+test.each([
+  ...['token', 'accessToken', 'access_token', 'verifyToken', 'verify_token', 'sealedToken', 'secret', 'appSecret', 'app_secret'],
+  ...['sealedSecret', 'password', 'authorization', 'apiKey', 'api_key', 'encryptionKey', 'platformKey'],
+])('a value under the name %s is in no log line, nor among the details of an error', (name) => {
+  const secret = 'EAAG-very-secret'
+  const err = Object.assign(new Error('failed'), { details: { [name]: secret } })
+  const written = logged((log) => log.error({ [name]: secret, config: { [name]: secret, inner: { [name]: secret } }, err }, 'failed'))
+  expect(written).toHaveLength(1)
+  expect(written.join()).not.toContain(secret)
+})
+
 test('the default level is info', () => {
   expect(logged((log) => log.debug('quiet'))).toEqual([])
 })

@@ -3,7 +3,7 @@ import { until, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { createContext } from '../src/context.ts'
 import { claimSlice } from '../src/db/claims.ts'
-import { closeDay } from '../src/db/days.ts'
+import { closeDay, dropDay } from '../src/db/days.ts'
 import { lockBodies, type PartPlace } from '../src/db/reopen.ts'
 import { keepDays } from '../src/jobs/keep-days.ts'
 import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, takeOf, untilKnown } from './gateway.ts'
@@ -113,6 +113,32 @@ async function openOldDay() {
   const opened = up.move()
   return { world, app, ctx, parts, waits, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
+
+test('whether a day is still needed is asked of an index, while all others wait for the answer', async () => {
+  await using here = await openOldDay()
+  const { world, ctx } = here
+  const [{ day: old, suffix }] = (await world.sql<{ day: string; suffix: string }>(
+    "select received_at::date::text as day, to_char(received_at at time zone 'UTC', 'YYYYMMDD') as suffix from webhook_gateway.webhook_parts",
+  )) as [{ day: string; suffix: string }]
+  await world.sql('update webhook_gateway.webhook_parts set outcome = null')
+  const scans = async () => {
+    const [row] = await world.sql<{ table: number; index: number }>(
+      `select seq_scan::int as table, coalesce((select idx_scan::int from pg_stat_user_indexes i where i.relid = t.relid and i.indexrelname like '%waiting'), 0) as index
+       from pg_stat_user_tables t where relname = 'webhook_parts_' || $1`,
+      [suffix],
+    )
+    return row!
+  }
+  const flushed = () => ctx.db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
+  await flushed()
+  const before = await scans()
+  expect(await ctx.db.system((tx) => dropDay(tx, old))).toBe(false)
+  await until(async () => {
+    await flushed()
+    return (await scans()).index > before.index
+  })
+  expect((await scans()).table).toBe(before.table)
+})
 
 test('a part that is being claimed while its day is dropped is kept', async () => {
   await using here = await openOldDay()

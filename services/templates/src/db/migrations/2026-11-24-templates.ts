@@ -25,6 +25,7 @@ export class Templates extends Migration {
         -- Accounts that share a WABA have rows of their own.
         unique (account_id, waba_id, name, language)
       );
+      create index templates_page on templates (account_id, id);
       create index templates_meta_id on templates (account_id, waba_id, meta_id);${tenantTable('templates', 'templates')}`)
 
     this.addSql(`create table sync_runs (
