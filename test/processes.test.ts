@@ -11,7 +11,7 @@ import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from '../tools/bootstrap/servers.js'
-import { type PortPlan, planPorts, type Surroundings, spawnService } from '../tools/dev/services.ts'
+import { onPlannedPorts, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from '../tools/dev/services.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World
@@ -93,6 +93,37 @@ test.each(services)('%s starts with PostgreSQL, NATS and Redis away, waits for t
     const { status, checks } = await readiness(plan, service)
     return status === 200 && checks.nats && checks.redis
   }, 30_000)
+})
+
+test.each(['in this process', 'as a process of its own'])(
+  'a service started %s, whose port another takes meanwhile, gets others',
+  async (how) => {
+    await using squatters = new AsyncDisposableStack()
+    const plans: PortPlan[] = []
+    const start = async (plan: PortPlan) => {
+      plans.push(plan)
+      for (const port of plans.length === 1 ? [plan.accounts.grpc] : plans.length === 2 ? [plan.accounts.health] : []) {
+        const squatter = createHttpServer((_request, response) => response.end('{"status":"ok","pid":1}')).listen(port, '127.0.0.1')
+        await once(squatter, 'listening')
+        squatters.use(squatter)
+      }
+      if (how === 'in this process') return startInProcess(plan, surroundings(), ['accounts'])
+      return spawnService('accounts', plan, surroundings(), logDir)
+    }
+    await using _service = await onPlannedPorts(undefined, start)
+    expect(plans).toHaveLength(3)
+    expect((await readiness(plans[2]!, 'accounts')).status).toBe(200)
+  },
+)
+
+test('what keeps a service from starting is not tried on other ports', async () => {
+  let tries = 0
+  const start = async (plan: PortPlan) => {
+    tries++
+    return spawnService('accounts', plan, surroundings({ encryptionKey: 'none' }), logDir)
+  }
+  await expect(onPlannedPorts(undefined, start)).rejects.toThrow(/accounts ended at its start.*ENCRYPTION_KEY/s)
+  expect(tries).toBe(1)
 })
 
 test('with a collector, a service sends it the spans of a call and of the statements below it', async () => {

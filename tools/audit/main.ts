@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { readyFile as defaultFile, type Ready, readReady } from '../dev/ready.ts'
 import { type AuditOptions, audit, isViolated } from './src/index.ts'
 import { printReport } from './src/print.ts'
 
@@ -18,8 +17,6 @@ const help = `npm run audit -- [options]
 
   Exit code: 0 all is well, 1 something is violated, 2 it could not be checked.`
 
-const defaultReadyFile = path.resolve(import.meta.dirname, '../../.lockstep/ready.json')
-
 function readOptions(args: string[]) {
   const flag = { type: 'boolean', default: false } as const
   const options = {
@@ -34,20 +31,19 @@ function readOptions(args: string[]) {
 }
 
 /** Where the running system keeps its rows, locks, lanes and its log; throws when nothing runs. */
-function readReady(readyFile: string): AuditOptions {
-  if (!existsSync(readyFile))
-    throw new Error('Nothing runs here. Start the system with `npm start`, then run the audit in another terminal.')
-  const { postgres, redis, nats, simulator_log } = JSON.parse(readFileSync(readyFile, 'utf8'))
+function optionsOf(readyFile: string): AuditOptions {
+  const { postgres, redis, nats, simulator_log } = readReady<Named>(readyFile)
   return { adminUrl: postgres, redisUrl: redis, natsUrl: nats, simulatorLog: simulator_log }
 }
+type Named = Pick<Ready, 'postgres'> & Partial<Pick<Ready, 'redis' | 'nats' | 'simulator_log'>>
 
 async function main(args: string[]): Promise<number> {
-  const { ready = defaultReadyFile, settled, json, only, help: asked, 'redis-flushed': redisWasFlushed } = readOptions(args)
+  const { ready = defaultFile, settled, json, only, help: asked, 'redis-flushed': redisWasFlushed } = readOptions(args)
   if (asked) {
     console.log(help)
     return 0
   }
-  const report = await audit({ ...readReady(ready), settled, redisWasFlushed, ...(only && { only: only.split(',') }) })
+  const report = await audit({ ...optionsOf(ready), settled, redisWasFlushed, ...(only && { only: only.split(',') }) })
   const isTerminal = process.stdout.isTTY && !process.env.NO_COLOR
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : printReport(report, isTerminal))
   return isViolated(report) ? 1 : 0

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { onPath, run, waitForLock } from './process.js'
+import { waitForLock } from './files.js'
+import { onPath, run } from './process.js'
 import { progress } from './terminal.js'
 
 /**
@@ -19,7 +20,7 @@ export async function installPackages(root) {
     await progress('Installing packages', install(root, home))
     writeFileSync(marker(root), lockfileHash(root))
   } finally {
-    lock.release()
+    if ('release' in lock) lock.release()
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { run, waitForLock } from './process.js'
+import { waitForLock } from './files.js'
+import { run } from './process.js'
 
 /** Debian's and Ubuntu's package of each server. */
 export const debianPackages = { postgres: 'postgresql', nats: 'nats-server', redis: 'redis-server' }

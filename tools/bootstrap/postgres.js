@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { freePort, launch, onPath, readJson, run, stopProcess, writeJson } from './process.js'
+import { readJson, writeJson } from './files.js'
+import { launch, onFreePort, onPath, run, stopProcess } from './process.js'
 
 const settings = {
   listen_addresses: '127.0.0.1',
@@ -20,19 +21,18 @@ const notDurable = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 
 /**
  * Starts a private PostgreSQL in `<dir>/postgres` on 127.0.0.1 only, creating it the first time; the superuser's random password stays in `<dir>/secrets.json`.
  * As root it runs as another user, because PostgreSQL refuses root. `durable: false` trades safety from power loss for speed: for tests.
- * @param {{ dir: string, postgresBin: string, env?: Record<string, string>, port?: number, durable?: boolean, log?: (line: string) => void }} options
+ * @param {{ dir: string, postgresBin: string, env?: Record<string, string>, port?: number, durable?: boolean, log?: (line: string) => void, signal?: AbortSignal }} options
  */
-export async function startPostgres({ dir, postgresBin, env = {}, port, durable = true, log = () => {} }) {
+export async function startPostgres({ dir, postgresBin, env = {}, port, durable = true, log = () => {}, signal }) {
   const data = join(dir, 'postgres')
   const owner = process.getuid?.() === 0 ? unprivileged() : undefined
   mkdirSync(dir, { recursive: true })
-  const password = existsSync(data) ? knownPassword(dir) : await create({ dir, data, postgresBin, env, owner, log })
+  const password = existsSync(data) ? knownPassword(dir) : await create({ dir, data, postgresBin, env, owner, log, signal })
   if (owner && statSync(data).uid !== owner.uid) await run('chown', ['-R', `${owner.uid}:${owner.gid}`, data])
   const unclean = await clearPidFile(data)
 
-  const chosen = await freePort(port)
   const config = { ...settings, ...(durable ? {} : notDurable), timezone: existsSync('/usr/share/zoneinfo/UTC') ? 'UTC' : 'GMT' }
-  const start = () =>
+  const start = (/** @type {number} */ chosen) =>
     launch({
       name: 'PostgreSQL',
       program: join(postgresBin, 'postgres'),
@@ -43,10 +43,13 @@ export async function startPostgres({ dir, postgresBin, env = {}, port, durable 
       stopSignal: 'SIGINT', // "fast": rolls back what is open and leaves a clean data folder
       ready: async (pid) => pidInFile(data) === pid && acceptsLogins(chosen),
       deadlineMs: 60_000,
+      signal,
     })
-  // The children of a killed server may hold its shared memory for a moment longer than it lived.
-  const server = await start().catch((error) => (unclean ? start() : Promise.reject(error)))
-  return { ...server, port: chosen, url: `postgres://postgres:${password}@127.0.0.1:${chosen}/postgres` }
+  return onFreePort(port, async (chosen) => {
+    // The children of a killed server may hold its shared memory for a moment longer than it lived.
+    const server = await start(chosen).catch((error) => (unclean && !signal?.aborted ? start(chosen) : Promise.reject(error)))
+    return { ...server, port: chosen, url: `postgres://postgres:${password}@127.0.0.1:${chosen}/postgres` }
+  })
 }
 
 /** @param {string} dir */
@@ -54,15 +57,15 @@ function knownPassword(dir) {
   const password = readJson(join(dir, 'secrets.json'))?.postgresPassword
   if (!password)
     throw new Error(
-      `${dir}/secrets.json, which holds the password of the database in ${dir}/postgres, is missing. Delete ${dir} to start anew.`,
+      `${dir}/secrets.json, which holds the password of the database in ${dir}/postgres, is missing, empty or broken. Put it back, or delete ${dir} to start anew.`,
     )
   return password
 }
 
 /**
- * @param {{ dir: string, data: string, postgresBin: string, env: Record<string, string>, owner: ReturnType<typeof unprivileged> | undefined, log: (line: string) => void }} options
+ * @param {{ dir: string, data: string, postgresBin: string, env: Record<string, string>, owner: ReturnType<typeof unprivileged> | undefined, log: (line: string) => void, signal: AbortSignal | undefined }} options
  */
-async function create({ dir, data, postgresBin, env, owner, log }) {
+async function create({ dir, data, postgresBin, env, owner, log, signal }) {
   log('Creating the database')
   const password = randomBytes(18).toString('base64url')
   writeJson(join(dir, 'secrets.json'), { postgresPassword: password }, 0o600)
@@ -83,7 +86,7 @@ async function create({ dir, data, postgresBin, env, owner, log }) {
     '--no-sync',
   ]
   try {
-    await run(command[0] ?? '', command.slice(1), { cwd: '/', env: { ...process.env, ...env } })
+    await run(command[0] ?? '', command.slice(1), { cwd: '/', env: { ...process.env, ...env }, signal })
     renameSync(draft, data)
   } finally {
     rmSync(passwordFile, { force: true })

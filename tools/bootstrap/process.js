@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { closeSync, existsSync, fstatSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -76,93 +76,6 @@ export function startTime(pid) {
 }
 
 /**
- * Takes the lock file at `path` for this process. A lock whose holder died is taken over.
- * @param {string} path
- * @returns {{ release: () => void } | { heldBy: number }} the pid of the living holder, when there is one
- */
-export function lockFile(path) {
-  const mine = JSON.stringify({ pid: process.pid, startTime: startTime(process.pid) })
-  const draft = `${path}.${process.pid}`
-  writeFileSync(draft, mine)
-  try {
-    for (;;) {
-      if (linked(draft, path)) return { release: () => rmSync(path, { force: true }) }
-      const held = readText(path)
-      const holder = parse(held)
-      if (holder && startTime(holder.pid) === holder.startTime) return { heldBy: holder.pid }
-      // Only one process can move a given file; one that moved a fresh lock by mistake puts it back.
-      const stale = `${draft}.stale`
-      try {
-        renameSync(path, stale)
-      } catch {
-        continue
-      }
-      if (readText(stale) !== held) linked(stale, path)
-      rmSync(stale, { force: true })
-    }
-  } finally {
-    rmSync(draft, { force: true })
-  }
-}
-
-/**
- * Takes the lock file at `path` as soon as its holder gives it free or dies.
- * @param {string} path
- */
-export async function waitForLock(path) {
-  for (;;) {
-    const lock = lockFile(path)
-    if ('release' in lock) return lock
-    await sleep(200)
-  }
-}
-
-/** @param {string} from @param {string} to */
-function linked(from, to) {
-  try {
-    linkSync(from, to)
-    return true
-  } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false
-    throw error
-  }
-}
-
-/** @param {string} path */
-function readText(path) {
-  return existsSync(path) ? readFileSync(path, 'utf8') : ''
-}
-
-/**
- * Reads a JSON file that may be missing or half written.
- * @param {string} path
- * @returns {any} undefined when there is nothing to read
- */
-export function readJson(path) {
-  return parse(readText(path))
-}
-
-/** @param {string} text @returns {any} */
-function parse(text) {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * Replaces a JSON file in one step.
- * @param {string} path
- * @param {unknown} value
- * @param {number} [mode]
- */
-export function writeJson(path, value, mode = 0o644) {
-  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode })
-  renameSync(`${path}.new`, path)
-}
-
-/**
  * The given port if it is free on 127.0.0.1, otherwise a free one. Free ones come from below the kernel's ephemeral range:
  * an outgoing connection never takes them while their server is being restarted.
  * @param {number} [wanted]
@@ -173,6 +86,24 @@ export async function freePort(wanted) {
     if (await isFree(port)) return port
   }
   throw new Error('No free port was found between 20000 and 32000 on 127.0.0.1.')
+}
+
+/**
+ * Starts something on the given port or another free one. Two that start at once may choose the same: whoever comes second plans anew.
+ * @template T
+ * @param {number | undefined} wanted
+ * @param {(port: number) => Promise<T>} start
+ * @returns {Promise<T>}
+ */
+export async function onFreePort(wanted, start) {
+  for (let left = 3; ; left -= 1) {
+    const port = await freePort(wanted)
+    try {
+      return await start(port)
+    } catch (error) {
+      if (left === 0 || (await isFree(port))) throw error
+    }
+  }
 }
 
 /** @param {number} port @returns {Promise<boolean>} */
@@ -222,9 +153,11 @@ function kill(pid, signal) {
  * @param {NodeJS.Signals} what.stopSignal
  * @param {(pid: number) => Promise<boolean>} what.ready must recognize this very process: another server may sit on its port
  * @param {number} [what.deadlineMs]
+ * @param {AbortSignal} [what.signal] stops what has not got ready yet
  * @returns {Promise<{ pid: number, exited: Promise<void>, stop: (signal?: NodeJS.Signals) => Promise<void> }>}
  */
-export async function launch({ name, program, args, privileges = [], env, logFile, stopSignal, ready, deadlineMs = 30_000 }) {
+export async function launch({ name, program, args, privileges = [], env, logFile, stopSignal, ready, deadlineMs = 30_000, signal }) {
+  signal?.throwIfAborted()
   const tooLong = existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES
   const log = openSync(logFile, tooLong ? 'w' : 'a')
   const logStart = fstatSync(log).size
@@ -258,6 +191,10 @@ export async function launch({ name, program, args, privileges = [], env, logFil
   }
   const until = Date.now() + deadlineMs
   while (running && !(child.pid && (await ready(child.pid)))) {
+    if (signal?.aborted) {
+      await stop()
+      throw signal.reason
+    }
     if (Date.now() > until) {
       await stop('SIGKILL')
       throw new Error(`${name} did not get ready within ${deadlineMs / 1000} s. The end of ${logFile}:\n${tail(logFile, logStart)}`)
@@ -269,9 +206,13 @@ export async function launch({ name, program, args, privileges = [], env, logFil
   return { pid: child.pid ?? 0, exited, stop }
 }
 
-/** @param {string} path @param {number} from bytes */
-function tail(path, from) {
-  return lastLines(readFileSync(path).subarray(from).toString('utf8'))
+/**
+ * The last lines of a log, or of what it got since byte `from`.
+ * @param {string} path
+ * @param {number} [from] bytes
+ */
+export function tail(path, from = 0) {
+  return existsSync(path) ? lastLines(readFileSync(path).subarray(from).toString('utf8')) : ''
 }
 
 /** @param {string} text */

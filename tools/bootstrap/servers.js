@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { lockFile, readJson, waitForLock, writeJson } from './files.js'
 import { locateServers } from './locate.js'
 import { startPgbouncer } from './pgbouncer.js'
 import { greets, startPostgres } from './postgres.js'
-import { freePort, launch, lockFile, readJson, startTime, stopProcess, tied, writeJson } from './process.js'
+import { freePort, launch, onFreePort, startTime, stopProcess, tail, tied } from './process.js'
 
-export { freePort, locateServers, startPgbouncer, startPostgres, tied }
+export { freePort, locateServers, lockFile, onFreePort, startPgbouncer, startPostgres, startTime, tail, tied, waitForLock, writeJson }
 
 /** @typedef {import('./servers.js').RunningServer} RunningServer */
 
@@ -17,7 +18,7 @@ const order = /** @type {const} */ (['postgres', 'nats', 'redis'])
 const urlVariables = { postgres: 'LOCKSTEP_POSTGRES_URL', nats: 'LOCKSTEP_NATS_URL', redis: 'LOCKSTEP_REDIS_URL' }
 
 /** @type {typeof import('./servers.js').startNats} */
-export async function startNats({ dir, natsServer, env, port }) {
+export async function startNats({ dir, natsServer, env, port, signal }) {
   mkdirSync(dir, { recursive: true })
   return onSomePort(port, async (chosen) => {
     const config = join(dir, 'nats.conf')
@@ -39,13 +40,14 @@ export async function startNats({ dir, natsServer, env, port }) {
       logFile: join(dir, 'nats.log'),
       stopSignal: 'SIGTERM',
       ready: () => greets(chosen, (answer) => answer.startsWith('INFO ') && answer.includes(name)),
+      signal,
     })
     return { ...server, port: chosen, url: `nats://127.0.0.1:${chosen}` }
   })
 }
 
 /** @type {typeof import('./servers.js').startRedis} */
-export async function startRedis({ dir, redisServer, env, port }) {
+export async function startRedis({ dir, redisServer, env, port, signal }) {
   const data = join(dir, 'redis')
   mkdirSync(data, { recursive: true })
   return onSomePort(port, async (chosen) => {
@@ -57,22 +59,21 @@ export async function startRedis({ dir, redisServer, env, port }) {
       logFile: join(dir, 'redis.log'),
       stopSignal: 'SIGTERM',
       ready: (pid) => greets(chosen, (answer) => answer.includes(`process_id:${pid}\r`), 'INFO server\r\n'),
+      signal,
     })
     return { ...server, port: chosen, url: `redis://127.0.0.1:${chosen}` }
   })
 }
 
 /**
- * Starts on exactly the given port, or on a free one; another process may take a free one first, so that a failure is tried anew.
+ * Starts on exactly the given port, or on any free one.
  * @template T
  * @param {number | undefined} port
  * @param {(port: number) => Promise<T>} start
  * @returns {Promise<T>}
  */
-async function onSomePort(port, start) {
-  if (port) return start(port)
-  const first = await freePort()
-  return start(first).catch(async () => start(await freePort()))
+function onSomePort(port, start) {
+  return port ? start(port) : onFreePort(undefined, start)
 }
 
 /** @type {typeof import('./servers.js').startServers} */
@@ -85,6 +86,7 @@ export async function startServers({
   ports = {},
   durable,
   log = () => {},
+  signal,
 }) {
   const dir = resolve(folder)
   mkdirSync(dir, { recursive: true })
@@ -105,20 +107,37 @@ export async function startServers({
     const own = order.filter((server) => which.includes(server) && !env[urlVariables[server]])
     const programs = located ?? (await locateServers({ root, which: own, log }))
     const remembered = { ...readJson(join(dir, 'ports.json')), ...ports }
-    const starters = {
-      postgres: () => startPostgres({ dir, ...programs, port: remembered.postgres, durable, log }),
-      nats: async () => startNats({ dir, ...programs, port: await freePort(remembered.nats) }),
-      redis: async () => startRedis({ dir, ...programs, port: await freePort(remembered.redis) }),
-    }
+    const start = starter({ dir, ...programs, durable, log, signal })
     for (const server of order.filter((name) => which.includes(name))) {
-      running[server] = own.includes(server) ? await starters[server]() : elsewhere(String(env[urlVariables[server]]))
+      running[server] = own.includes(server) ? await start(server, remembered[server]) : elsewhere(String(env[urlVariables[server]]))
       record(dir, running)
     }
+    const restart = async (/** @type {import('./servers.js').ServerName} */ server) => {
+      const { port } = /** @type {RunningServer} */ (running[server])
+      const again = await start(server, port)
+      running[server] = again
+      record(dir, running)
+      if (again.port !== port) throw new Error(`${server} can't run again on port ${port}: another process has taken it`)
+      return again
+    }
     const pids = own.map((server) => running[server]?.pid ?? 0)
-    return /** @type {import('./servers.js').Servers} */ (/** @type {unknown} */ ({ ...running, pids, stop }))
+    return /** @type {import('./servers.js').Servers} */ (/** @type {unknown} */ ({ ...running, pids, restart, stop }))
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/**
+ * Starts a server on the given port if it is free, otherwise on another.
+ * @param {{ dir: string, durable: boolean | undefined, log: (line: string) => void, signal: AbortSignal | undefined } & import('./servers.js').LocatedServers} options
+ * @returns {(server: import('./servers.js').ServerName, port: number | undefined) => Promise<RunningServer>}
+ */
+function starter(options) {
+  return (server, port) => {
+    if (server === 'postgres') return startPostgres({ ...options, port })
+    const start = server === 'nats' ? startNats : startRedis
+    return onFreePort(port, (free) => start({ ...options, port: free }))
   }
 }
 
@@ -149,7 +168,7 @@ function record(dir, running) {
  * Stops servers that a killed supervisor left behind.
  * @param {string} dir
  */
-async function stopLeftovers(dir) {
+export async function stopLeftovers(dir) {
   const left = readJson(join(dir, 'pids.json')) ?? {}
   for (const server of [...order].reverse()) {
     const { pid, startTime: born } = left[server] ?? {}

@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type LaneName, lanes } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { type DeadEntry, FeedDefinition } from '@lockstep/rpc/gen/feed'
+import { type Ready, readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
-import { type Ready, readyFile } from './setup.ts'
 
 const help = `npm run dead -- [list | replay | dismiss] [--lane NAME] [--id N …] [--json]
 
@@ -63,18 +62,23 @@ async function dismiss(ready: Ready, lane: LaneName): Promise<void> {
   else screen.line(`${dismissed} entries are given up.`)
 }
 
-function say(reason: string): void {
-  screen.line(reason)
+function main(): Promise<void> | void {
+  if (values.help) return console.log(help)
+  const refuse = (reason: string) => {
+    throw new Error(`${reason}\n\n${help}`)
+  }
+  if (wanted.length === 0) refuse(`There is no lane "${values.lane}"; there are: ${known.join(', ')}`)
+  if (!['list', 'replay', 'dismiss'].includes(order)) refuse(`Unknown order "${order}"`)
+  if (order === 'replay' && values.id.length > 0 && !values.lane) refuse('Ids are numbered by service: name the lane, too')
+  if (order === 'dismiss' && !(values.lane && values.id.length > 0)) refuse('Name what is given up: --lane and --id')
+  const ready = readReady()
+  if (order === 'list') return list(ready)
+  return order === 'replay' ? replay(ready) : dismiss(ready, wanted[0]!)
+}
+
+try {
+  await main()
+} catch (error) {
+  screen.line((error as Error).message)
   process.exitCode = 2
 }
-const refuse = (reason: string) => say(`${reason}\n\n${help}`)
-
-if (values.help) console.log(help)
-else if (wanted.length === 0) refuse(`There is no lane "${values.lane}"; there are: ${known.join(', ')}`)
-else if (!existsSync(readyFile)) say('Nothing runs here: start it with npm start')
-else if (order === 'replay' && values.id.length > 0 && !values.lane) refuse('Ids are numbered by service: name the lane, too')
-else if (order === 'list') await list(JSON.parse(readFileSync(readyFile, 'utf8')))
-else if (order === 'replay') await replay(JSON.parse(readFileSync(readyFile, 'utf8')))
-else if (order === 'dismiss' && values.lane && values.id.length > 0) await dismiss(JSON.parse(readFileSync(readyFile, 'utf8')), wanted[0]!)
-else if (order === 'dismiss') refuse('Name what is given up: --lane and --id')
-else refuse(`Unknown order "${order}"`)

@@ -4,9 +4,9 @@ import { withClient } from '@lockstep/database'
 import type { SettingsPatch } from '@lockstep/meta-simulator'
 import type { ApiClient } from './api-client.ts'
 import { demoCsv } from './demo-contacts.ts'
+import type { Ready } from './ready.ts'
 import type { Screen } from './screen.ts'
 import { openEntries } from './services.ts'
-import type { Ready } from './setup.ts'
 import type { Stack } from './stack.ts'
 
 /** What the main job came to. recipients = accepted + failed + rejected + skipped + unknown. */

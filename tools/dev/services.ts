@@ -1,11 +1,14 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import type { BaseOverrides, Started } from '@lockstep/service'
-import { freePort, tied } from '../bootstrap/servers.js'
+import { freePort, tail, tied } from '../bootstrap/servers.js'
+import { unlessAborted } from './stopping.ts'
+import type { Running } from './supervise.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const preload = path.join(root, 'packages/telemetry/src/preload.ts')
@@ -86,6 +89,22 @@ export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
   return plan as PortPlan
 }
 
+/**
+ * Starts something on planned ports. Another process may take one before it is listened on: then all are planned anew, a bounded
+ * number of times.
+ */
+export async function onPlannedPorts<T>(wanted: PortPlan | undefined, start: (plan: PortPlan) => Promise<T>): Promise<T> {
+  let plan = await planPorts(wanted)
+  for (let left = 3; ; left--) {
+    try {
+      return await start(plan)
+    } catch (error) {
+      if (left === 0 || !/EADDRINUSE/.test(String(error))) throw error
+      plan = await planPorts()
+    }
+  }
+}
+
 /** A service's environment on this machine: loopback only, one replica, and plain text between services unless there are certificates. */
 function environmentOf(service: ServiceName, plan: PortPlan, around: Surroundings): Record<string, string> {
   const addresses = services.map((peer) => [`LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`, `127.0.0.1:${plan[peer].grpc}`])
@@ -111,15 +130,17 @@ function environmentOf(service: ServiceName, plan: PortPlan, around: Surrounding
   }
 }
 
-/** Starts services in this process, each with the environment it would have in its own. */
+/** Starts services in this process, each with the environment it would have in its own. An aborted `signal` stops those that were started. */
 export async function startInProcess(
   plan: PortPlan,
   around: Surroundings,
   names: readonly ServiceName[] = services,
   overrides?: BaseOverrides,
+  signal?: AbortSignal,
 ): Promise<AsyncDisposable> {
   await using up = new AsyncDisposableStack()
   for (const service of names) {
+    signal?.throwIfAborted()
     const { readConfig } = await import(source(service, 'config.ts'))
     const { start } = (await import(source(service, 'service.ts'))) as { start: (config: unknown, overrides?: unknown) => Promise<Started> }
     up.use(await start(readConfig(environmentOf(service, plan, around)), overrides))
@@ -128,16 +149,19 @@ export async function startInProcess(
 }
 
 /** A service in a process of its own. */
-export interface ServiceProcess extends AsyncDisposable {
+export interface ServiceProcess extends Running, AsyncDisposable {
   service: ServiceName
   pid: number
   /** Sends a signal and waits until the process has ended; answers its exit code, null when a signal ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
+/** Where a service in a process of its own says what it does. */
+export const serviceLog = (service: ServiceName, logDir: string): string => path.join(logDir, `${service}.log`)
+
 /**
  * Starts one service as its own process, logging to a file, and waits until its health door answers. `main` is what the process
- * runs. It ends when the process that started it does, however that happens.
+ * runs. It ends when the process that started it does, however that happens, and when `signal` aborts before it is healthy.
  */
 export async function spawnService(
   service: ServiceName,
@@ -145,40 +169,51 @@ export async function spawnService(
   around: Surroundings,
   logDir: string,
   main: readonly string[] = [source(service, 'main.ts')],
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ServiceProcess> {
   const { otlpUrl } = around
   const traced = otlpUrl
     ? { args: ['--import', preload], env: { LOCKSTEP_OTLP_URL: otlpUrl, OTEL_SERVICE_NAME: service } }
     : { args: [], env: {} }
   const [command = process.execPath, ...rest] = tied('SIGTERM', [process.execPath, ...traced.args, ...main])
+  const logFile = serviceLog(service, logDir)
+  const log = openSync(logFile, 'a')
+  const logStart = fstatSync(log).size
   const child = spawn(command, rest, {
     env: { PATH: process.env.PATH ?? '', ...environmentOf(service, plan, around), ...traced.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', log, log],
   })
-  const log = createWriteStream(path.join(logDir, `${service}.log`), { flags: 'a' })
-  child.stdout.pipe(log, { end: false })
-  child.stderr.pipe(log, { end: false })
-  const ended = once(child, 'exit')
-  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
-    const [code] = await ended
-    log.end()
+  closeSync(log)
+  const exited = once(child, 'exit')
+  const stop = async (by: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(by)
+    const [code] = await exited
     return code
   }
-  await Promise.race([
-    untilHealthy(plan[service].health),
-    ended.then(() => Promise.reject(new Error(`${service} ended at its start; see ${log.path}`))),
-  ])
-  return { service, pid: child.pid!, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
+  const atItsStart = async () => {
+    await exited
+    throw new Error(`${service} ended at its start. The end of ${logFile}:\n${tail(logFile, logStart)}`)
+  }
+  try {
+    await unlessAborted(signal, () => Promise.race([untilHealthy(plan[service].health, child), atItsStart()]))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { service, pid: child.pid!, exited, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
-async function untilHealthy(port: number): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; await new Promise((again) => setTimeout(again, 50))) {
-    const up = await fetch(`http://127.0.0.1:${port}/healthz`).then(
-      (answer) => answer.ok,
-      () => false,
+/** Resolves when this very process answers on its health door, never once it has ended: another may have the port. */
+async function untilHealthy(port: number, child: ChildProcess): Promise<void> {
+  const deadline = Date.now() + 60_000
+  while (child.exitCode === null && child.signalCode === null) {
+    const health = await fetch(`http://127.0.0.1:${port}/healthz`).then(
+      (answer) => answer.json() as Promise<{ pid?: number }>,
+      () => undefined,
     )
-    if (up) return
+    if (health?.pid === child.pid) return
     if (Date.now() > deadline) throw new Error(`Nothing answers on port ${port} after a minute`)
+    await delay(50)
   }
+  await new Promise(() => {})
 }

@@ -1,64 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+import { withClient } from '@lockstep/database'
 import { demoTemplates } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { type ApiClient, createApiClient } from './api-client.ts'
-import { dataDir, type Stack } from './stack.ts'
-
-/** Every address and development credential, as .lockstep/ready.json holds them while the stack runs. */
-export interface Ready {
-  pid: number
-  gateway: string
-  api: string
-  simulator: string
-  postgres: string
-  nats: string
-  redis: string
-  account_id: string
-  api_key: string
-  app_id: string
-  app_secret: string
-  verify_token: string
-  /** Where the app's webhooks go. */
-  webhook_url: string
-  connection_id: string
-  phone_number_id: string
-  waba_id: string
-  access_token: string
-  simulator_log: string
-  /** Health, readiness and metrics of each service. */
-  health: Record<string, string>
-  /** host:port of each service's gRPC door. */
-  grpc: Record<string, string>
-}
-
-type Tenant = Pick<Ready, 'account_id' | 'api_key' | 'app_id' | 'app_secret' | 'verify_token' | 'connection_id'>
+import { type Ready, writeReady } from './ready.ts'
+import type { Stack } from './stack.ts'
+import { dataDir, readTenant, type Tenant, tenantIsMissing, writeTenant } from './state.ts'
 
 const number = { phone_number_id: '106540352242922', waba_id: '102290129340398', access_token: 'simulated-access-token' }
 const metaAppId = '670843887433847'
 /** A number of Meta's upper tier, so that the demo ends in seconds. */
 const tier = { level: 'HIGH', per_second: 1_000, per_minute: 60_000 } as const
 
-export const readyFile = path.join(dataDir, 'ready.json')
-const tenantFile = path.join(dataDir, 'dev', 'tenant.json')
-
 /** Makes the demo's tenant on the first start, and tells the simulator about its app and number on each. */
 export async function setUp(stack: Stack): Promise<{ ready: Ready; api: ApiClient; isNew: boolean }> {
-  const isNew = !existsSync(tenantFile)
-  const known = isNew ? null : (JSON.parse(readFileSync(tenantFile, 'utf8')) as Tenant)
-  const secrets = known ?? { app_secret: randomBytes(16).toString('hex'), verify_token: randomBytes(8).toString('hex') }
-  const account = known ?? (await createAccount(stack))
-  const api = createApiClient(stack.urls.api, account.api_key)
-  const app_id = known?.app_id ?? (await createApp(api, secrets))
-  const webhook_url = `${stack.urls.gateway}/webhooks/${app_id}`
-  await tellSimulator(stack, secrets, webhook_url)
-  const connection_id = known?.connection_id ?? (await connectNumber(api, app_id))
-  const tenant: Tenant = { account_id: account.account_id, api_key: account.api_key, app_id, ...secrets, connection_id }
-  writeFileSync(tenantFile, JSON.stringify(tenant, null, 2), { mode: 0o600 })
-  const ready: Ready = {
-    pid: process.pid,
+  const { tenant, api, isNew } = await makeTenant(stack)
+  const at = (what: 'health' | 'grpc', prefix: string) =>
+    Object.fromEntries(Object.entries(stack.ports).map(([service, ports]) => [service, `${prefix}127.0.0.1:${ports[what]}`]))
+  const ready = writeReady({
     gateway: stack.urls.gateway,
     api: stack.urls.api,
     simulator: stack.simulator.url,
@@ -66,19 +26,58 @@ export async function setUp(stack: Stack): Promise<{ ready: Ready; api: ApiClien
     nats: stack.urls.nats,
     redis: stack.urls.redis,
     ...tenant,
-    webhook_url,
+    webhook_url: webhookUrl(stack, tenant),
     ...number,
     simulator_log: stack.simulator.logFile,
-    health: Object.fromEntries(Object.entries(stack.ports).map(([service, ports]) => [service, `http://127.0.0.1:${ports.health}`])),
-    grpc: Object.fromEntries(Object.entries(stack.ports).map(([service, ports]) => [service, `127.0.0.1:${ports.grpc}`])),
-  }
-  writeFileSync(readyFile, JSON.stringify(ready, null, 2), { mode: 0o600 })
+    health: at('health', 'http://'),
+    grpc: at('grpc', ''),
+  })
   return { ready, api, isNew }
 }
 
-/** The stack no longer runs. */
-export function removeReadyFile(): void {
-  rmSync(readyFile, { force: true })
+const webhookUrl = (stack: Stack, { app_id }: Pick<Tenant, 'app_id'>) => `${stack.urls.gateway}/webhooks/${app_id}`
+
+/** Each step is written down before the next: a start that is stopped in the middle is gone on with. */
+async function makeTenant(stack: Stack): Promise<{ tenant: Tenant; api: ApiClient; isNew: boolean }> {
+  const known = await knownTenant(stack)
+  const secrets = {
+    app_secret: known.app_secret ?? randomBytes(16).toString('hex'),
+    verify_token: known.verify_token ?? randomBytes(8).toString('hex'),
+  }
+  const account = accountOf(known) ?? (await createAccount(stack))
+  const steps: Partial<Tenant> = { ...known, ...secrets, ...account }
+  if (!accountOf(known)) writeTenant(dataDir, steps)
+  const api = createApiClient(stack.urls.api, account.api_key)
+  const app_id = known.app_id ?? (await createApp(api, secrets))
+  if (!known.app_id) writeTenant(dataDir, { ...steps, app_id })
+  await tellSimulator(stack, secrets, webhookUrl(stack, { app_id }))
+  const connection_id = known.connection_id ?? (await connectNumber(stack, api, account.account_id, app_id))
+  const tenant: Tenant = { ...secrets, ...account, app_id, connection_id }
+  if (!known.connection_id) writeTenant(dataDir, tenant)
+  return { tenant, api, isNew: !known.connection_id }
+}
+
+const accountOf = ({ account_id, api_key }: Partial<Tenant>) => (account_id && api_key ? { account_id, api_key } : undefined)
+
+/** The tenant of the last start; nothing if this database is a new one. Throws when the number's account is not the one that is known. */
+async function knownTenant(stack: Stack): Promise<Partial<Tenant>> {
+  const tenant = readTenant(dataDir)
+  const owner = await numberOwner(stack)
+  if (owner && owner.account_id !== tenant.account_id) throw tenantIsMissing(dataDir)
+  const isHere = await inDatabase(stack, 'select 1 from accounts.accounts where id = $1', tenant.account_id)
+  return isHere ? tenant : {}
+}
+
+const numberOwner = (stack: Stack): Promise<{ account_id: string; connection_id: string } | undefined> =>
+  inDatabase(
+    stack,
+    'select account_id, connection_id from accounts.connection_intervals where phone_number_id = $1 and disconnected_at is null',
+    number.phone_number_id,
+  )
+
+/** The first row, as superuser. */
+function inDatabase<Row extends object>(stack: Stack, sql: string, value: string | undefined): Promise<Row | undefined> {
+  return withClient(stack.urls.postgresAdmin, async (client) => (await client.query<Row>(sql, [value])).rows[0])
 }
 
 async function createAccount(stack: Stack): Promise<{ account_id: string; api_key: string }> {
@@ -93,8 +92,10 @@ async function createApp(api: ApiClient, secrets: Pick<Tenant, 'app_secret' | 'v
   return (await api.post<{ id: string }>('/v1/apps', app)).id
 }
 
-async function connectNumber(api: ApiClient, app_id: string): Promise<string> {
-  const { id } = await api.post<{ id: string }>('/v1/connections', { ...number, name: 'Demo number', app_id })
+async function connectNumber(stack: Stack, api: ApiClient, account_id: string, app_id: string): Promise<string> {
+  const owner = await numberOwner(stack)
+  const create = () => api.post<{ id: string }>('/v1/connections', { ...number, name: 'Demo number', app_id })
+  const id = owner?.account_id === account_id ? owner.connection_id : (await create()).id
   await api.put(`/v1/connections/${id}/limits`, { per_minute: tier.per_minute, per_second: tier.per_second })
   return id
 }

@@ -1,29 +1,29 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, migrate, ownerRole, provision, schemaOf } from '@lockstep/database'
-import { startServers } from '../bootstrap/servers.js'
+import { type RunningServer, type ServerName, type Servers, startServers } from '../bootstrap/servers.js'
 import type { Options } from './options.ts'
+import { removeReadyFile } from './ready.ts'
 import type { Screen } from './screen.ts'
-import { documentedPorts, loadMigrations, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from './services.ts'
+import {
+  documentedPorts,
+  loadMigrations,
+  onPlannedPorts,
+  type PortPlan,
+  type Surroundings,
+  serviceLog,
+  spawnService,
+  startInProcess,
+} from './services.ts'
 import { type SimulatorProcess, spawnSimulator } from './simulator-process.ts'
+import { dataDir, filesIn, forget, installationOf, type Keys, lockFolder, readKeys, readPorts, writePorts } from './state.ts'
+import { unlessAborted } from './stopping.ts'
+import { type Supervision, supervise } from './supervise.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-/** All that a start keeps: servers' data, keys, ports, logs. A second system beside the first has another folder. */
-export const dataDir = process.env.LOCKSTEP_DIR ?? path.join(root, '.lockstep')
-/** Such a second system takes any ports. */
+/** A second system beside the first takes any ports. */
 const isBeside = process.env.LOCKSTEP_DIR !== undefined
-
-/** What a development machine keeps between starts, readable by its owner only. */
-interface Kept {
-  encryptionKey: string
-  platformKey: string
-  /** Password of the owner role and of every service's. */
-  password: string
-  ports?: PortPlan
-  simulatorPort?: number
-}
 
 export interface Stack extends AsyncDisposable {
   ports: PortPlan
@@ -31,64 +31,130 @@ export interface Stack extends AsyncDisposable {
   urls: { gateway: string; api: string; postgresAdmin: string; nats: string; redis: string }
 }
 
+/** What is being started, and who watches it afterwards. */
+interface Starting {
+  up: AsyncDisposableStack
+  dir: string
+  screen: Screen
+  signal: AbortSignal
+  /** Keeps a process running until what it answers is disposed. */
+  keep(process: Pick<Supervision, 'name' | 'logFile' | 'first' | 'restart'>): AsyncDisposable
+}
+
 const database = 'lockstep'
 
-/** Starts servers, the simulator and all services; disposing stops every process that was started. */
-export async function startStack(options: Options, screen: Screen): Promise<Stack> {
+/**
+ * Starts servers, the simulator and all services; disposing stops every process that was started. What ends by itself is started
+ * again; what does not stay up aborts `ending`. When that aborts during the start, the start stops.
+ */
+export async function startStack(options: Options, screen: Screen, ending: AbortController): Promise<Stack> {
+  const { signal } = ending
   await using up = new AsyncDisposableStack()
-  if (options.fresh)
-    for (const name of ['dev', 'kept.json', 'ready.json']) rmSync(path.join(dataDir, name), { recursive: true, force: true })
-  const dir = path.join(dataDir, 'dev')
+  const lock = lockFolder(dataDir)
+  up.defer(() => lock.release())
+  if (options.fresh) await forget(dataDir)
+  removeReadyFile() // of a start that was killed
+  const { dev: dir } = filesIn(dataDir)
   mkdirSync(dir, { recursive: true })
-  const kept = readKept()
-  const servers = await screen.step('PostgreSQL, NATS and Redis', () => startServers({ dir, root }))
+  const keys = readKeys(dataDir)
+  const giveUp = (error: Error) => ending.abort(error)
+  const say = (line: string) => screen.line(`  ${screen.bad('!')} ${line}`)
+  const keep: Starting['keep'] = (process) => supervise({ ...process, giveUp, say })
+  const starting: Starting = { up, dir, screen, signal, keep }
+
+  const servers = await startAllServers(starting)
+  await screen.step('Database', (say) => unlessAborted(signal, async () => say(await prepareDatabase(servers.postgres.url, keys))))
+  const remembered = readPorts(dataDir)
+  const simulator = await startSimulator(starting, remembered?.simulator ?? (isBeside ? undefined : 8090))
+  const around = surroundings(servers, simulator, keys)
+  const ports = await screen.step(`${services.length} services`, async (say) => {
+    const wanted = remembered?.services ?? (isBeside ? undefined : documentedPorts)
+    const plan = await (options.processes ? spawnAll(starting, wanted, around) : startHere(starting, wanted, around))
+    say(options.processes ? `${services.length} processes` : 'in one process')
+    return plan
+  })
+  writePorts(dataDir, { services: ports, simulator: simulator.port })
+  const stack = up.move()
+  return { ports, simulator, urls: urlsOf(servers, ports), [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+async function startAllServers({ up, dir, screen, signal, keep }: Starting): Promise<Servers> {
+  const servers = await screen.step('PostgreSQL, NATS and Redis', () => startServers({ dir, root, signal }))
   up.defer(() => servers.stop())
-  await screen.step('Database', async (say) => say(await prepareDatabase(servers.postgres.url, kept.password)))
-  const simulator = up.use(
-    await screen.step('Meta simulator', () => spawnSimulator(dir, kept.simulatorPort ?? (isBeside ? undefined : 8090))),
-  )
-  const ports = await planPorts(kept.ports ?? (isBeside ? undefined : documentedPorts))
-  writeKept({ ...kept, ports, simulatorPort: simulator.port })
-  const around: Surroundings = {
-    postgresUrl: (service) => roleUrl(servers.postgres.url, schemaOf(service), kept.password),
+  const names: [ServerName, string][] = [
+    ['postgres', 'PostgreSQL'],
+    ['nats', 'NATS'],
+    ['redis', 'Redis'],
+  ]
+  for (const [server, name] of names) {
+    const first: RunningServer = servers[server]
+    const isOurs = first.pid > 0
+    if (isOurs) up.use(keep({ name, logFile: path.join(dir, `${server}.log`), first, restart: () => servers.restart(server) }))
+  }
+  return servers
+}
+
+async function startSimulator({ up, dir, screen, signal, keep }: Starting, wanted: number | undefined): Promise<SimulatorProcess> {
+  const simulator = await screen.step('Meta simulator', () => spawnSimulator(dir, wanted, signal))
+  up.use(keep({ name: 'The Meta simulator', logFile: simulator.errorFile, first: simulator, restart: simulator.restart }))
+  up.use(simulator)
+  return simulator
+}
+
+/** Starts all services in this process. */
+function startHere({ up, signal }: Starting, wanted: PortPlan | undefined, around: Surroundings): Promise<PortPlan> {
+  return onPlannedPorts(wanted, async (plan) => {
+    up.use(await startInProcess(plan, around, services, undefined, signal))
+    return plan
+  })
+}
+
+/** Starts each service as a process of its own. */
+function spawnAll({ up, dir, signal, keep }: Starting, wanted: PortPlan | undefined, around: Surroundings): Promise<PortPlan> {
+  return onPlannedPorts(wanted, async (plan) => {
+    const started = await Promise.allSettled(services.map((service) => spawnService(service, plan, around, dir, undefined, signal)))
+    const children = started.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+    const failed = started.find((each) => each.status === 'rejected')
+    if (failed) {
+      await Promise.all(children.map((child) => child.stop()))
+      throw failed.reason
+    }
+    const kept = children.map((first) => {
+      const { service } = first
+      return keep({ name: service, logFile: serviceLog(service, dir), first, restart: () => spawnService(service, plan, around, dir) })
+    })
+    up.defer(async () => void (await Promise.all(kept.map((each) => each[Symbol.asyncDispose]())))) // all at once
+    return plan
+  })
+}
+
+function surroundings(servers: Servers, simulator: SimulatorProcess, keys: Keys): Surroundings {
+  return {
+    postgresUrl: (service) => roleUrl(servers.postgres.url, schemaOf(service), keys.password),
     natsUrl: servers.nats.url,
     redisUrl: servers.redis.url,
     graphUrl: simulator.url,
-    encryptionKey: kept.encryptionKey,
-    platformKey: kept.platformKey,
+    encryptionKey: keys.encryptionKey,
+    platformKey: keys.platformKey,
     logLevel: process.env.LOCKSTEP_LOG_LEVEL ?? 'warn',
     otlpUrl: process.env.LOCKSTEP_OTLP_URL,
   }
-  const how = options.processes ? `${services.length} processes` : 'in one process'
-  await screen.step(`${services.length} services`, async (say) => {
-    if (options.processes) await spawnAll(up, ports, around, dir)
-    else up.use(await startInProcess(ports, around))
-    say(how)
-  })
-  const stack = up.move()
+}
+
+function urlsOf(servers: Servers, ports: PortPlan): Stack['urls'] {
   return {
-    ports,
-    simulator,
-    urls: {
-      gateway: `http://127.0.0.1:${ports['webhook-gateway'].http}`,
-      api: `http://127.0.0.1:${ports.api.http}`,
-      postgresAdmin: databaseUrl(servers.postgres.url, database),
-      nats: servers.nats.url,
-      redis: servers.redis.url,
-    },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    gateway: `http://127.0.0.1:${ports['webhook-gateway'].http}`,
+    api: `http://127.0.0.1:${ports.api.http}`,
+    postgresAdmin: databaseUrl(servers.postgres.url, database),
+    nats: servers.nats.url,
+    redis: servers.redis.url,
   }
 }
 
-async function spawnAll(up: AsyncDisposableStack, ports: PortPlan, around: Surroundings, dir: string): Promise<void> {
-  const children = await Promise.all(services.map((service) => spawnService(service, ports, around, dir)))
-  up.defer(async () => void (await Promise.all(children.map((child) => child.stop()))))
-}
-
-async function prepareDatabase(adminUrl: string, password: string): Promise<string> {
-  const passwords = Object.fromEntries(services.map((service) => [service, password]))
-  await provision({ adminUrl, database, ownerPassword: password, passwords })
-  const ownerUrl = roleUrl(adminUrl, ownerRole, password)
+async function prepareDatabase(adminUrl: string, keys: Keys): Promise<string> {
+  const passwords = Object.fromEntries(services.map((service) => [service, keys.password]))
+  await provision({ adminUrl, database, installation: installationOf(keys), ownerPassword: keys.password, passwords })
+  const ownerUrl = roleUrl(adminUrl, ownerRole, keys.password)
   let ran = 0
   for (const [service, list] of Object.entries(await loadMigrations()))
     ran += (await migrate(ownerUrl, service as ServiceName, list)).length
@@ -100,16 +166,4 @@ function roleUrl(adminUrl: string, role: string, password: string): string {
   url.username = role
   url.password = password
   return url.toString()
-}
-
-const keptFile = path.join(dataDir, 'kept.json')
-
-function readKept(): Kept {
-  if (existsSync(keptFile)) return JSON.parse(readFileSync(keptFile, 'utf8'))
-  const random = () => randomBytes(32).toString('hex')
-  return { encryptionKey: random(), platformKey: random(), password: random() }
-}
-
-function writeKept(kept: Kept): void {
-  writeFileSync(keptFile, JSON.stringify(kept, null, 2), { mode: 0o600 })
 }

@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { type GroupResult, runGroup } from './process-group.ts'
 import { createScreen } from './screen.ts'
+import { StopAsked, stopSignal } from './stopping.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const bin = (name: string) => path.join(root, 'node_modules', name)
-const resultsFile = path.join(root, '.lockstep', 'test', 'results.json')
+/** Of this run: others may be under way. */
+const resultsFile = path.join(root, '.lockstep', 'test', `results-${process.pid}.json`)
+const { signal } = stopSignal(() => console.error('\nStopping …'))
 
 /** What must hold besides the tests; each is a program that ends with 0. */
 const checks: [string, string[]][] = [
@@ -24,13 +26,11 @@ interface Outcome {
   skipped: number
 }
 
-/** Runs a program of this repository; its output is kept unless it is to be seen at once. */
-async function run(args: string[], show: boolean): Promise<{ ok: boolean; output: string }> {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk))
-  const [code] = await once(child, 'close')
-  return { ok: code === 0, output }
+/** Runs a program of this repository; its output is kept unless it is to be seen at once. Throws when it was asked to stop. */
+async function run(args: string[], show: boolean): Promise<GroupResult> {
+  const result = await runGroup(args, { cwd: root, show, signal })
+  signal.throwIfAborted()
+  return result
 }
 
 async function runChecks(): Promise<Outcome> {
@@ -49,17 +49,27 @@ async function runChecks(): Promise<Outcome> {
 /** Vitest writes what it counted to a file; a run that leaves none has failed as a whole. */
 async function runTests(args: string[]): Promise<Outcome> {
   mkdirSync(path.dirname(resultsFile), { recursive: true })
-  rmSync(resultsFile, { force: true })
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultsFile}`]
-  const { ok } = await run([bin('vitest/vitest.mjs'), 'run', ...reporters, ...args], true)
-  if (!existsSync(resultsFile)) return { passed: 0, failed: 1, skipped: 0 }
-  const results = JSON.parse(readFileSync(resultsFile, 'utf8'))
-  const failed = results.numFailedTests || (ok ? 0 : 1)
-  return { passed: results.numPassedTests, failed, skipped: results.numPendingTests + results.numTodoTests }
+  try {
+    const { ok } = await run([bin('vitest/vitest.mjs'), 'run', ...reporters, ...args], true)
+    if (!existsSync(resultsFile)) return { passed: 0, failed: 1, skipped: 0 }
+    const results = JSON.parse(readFileSync(resultsFile, 'utf8'))
+    const failed = results.numFailedTests || (ok ? 0 : 1)
+    return { passed: results.numPassedTests, failed, skipped: results.numPendingTests + results.numTodoTests }
+  } finally {
+    rmSync(resultsFile, { force: true })
+  }
 }
 
-const args = process.argv.slice(2)
-const outcomes = [args.length > 0 ? { passed: 0, failed: 0, skipped: 0 } : await runChecks(), await runTests(args)]
-const sum = (what: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[what], 0)
-console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`)
-process.exitCode = sum('failed') > 0 ? 1 : 0
+async function main(args: string[]): Promise<number> {
+  const checked = args.length > 0 ? { passed: 0, failed: 0, skipped: 0 } : await runChecks()
+  const outcomes = [checked, await runTests(args)]
+  const sum = (what: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[what], 0)
+  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`)
+  return sum('failed') > 0 ? 1 : 0
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error) => {
+  if (error instanceof StopAsked) return 130
+  throw error
+})

@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
+import { type Ready, readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
-import { type Ready, readyFile } from './setup.ts'
 
 const help = `npm run webhooks -- [count | list | replay | claim] [options]
 
@@ -117,8 +116,7 @@ async function main(): Promise<void> {
   const run = orders[order]
   if (values.help) return console.log(help)
   if (!run) throw new Error(`Unknown order "${order}"\n\n${help}`)
-  if (!existsSync(readyFile)) throw new Error('Nothing runs here: start it with npm start')
-  const ready: Ready = JSON.parse(readFileSync(readyFile, 'utf8'))
+  const ready = readReady()
   using gateway = connect(WebhookGatewayDefinition, ready.grpc['webhook-gateway']!)
   await run(gateway, ready)
 }

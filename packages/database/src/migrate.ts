@@ -40,6 +40,8 @@ export interface Provision {
   /** URL of a role that may create roles and databases. */
   adminUrl: string
   database: string
+  /** Whose server this becomes. Roles are the whole server's, so it has one installation; another's is refused untouched. */
+  installation: string
   ownerPassword: string
   /** Password of each service's role. */
   passwords: Partial<Record<ServiceName, string>>
@@ -51,6 +53,7 @@ export interface Provision {
  */
 export async function provision(options: Provision): Promise<void> {
   await withClient(options.adminUrl, async (client) => {
+    await claimServer(client, options.installation)
     await ensureRole(client, ownerRole, options.ownerPassword, roleSettings.owner)
     for (const [service, password] of Object.entries(options.passwords)) {
       const schema = schemaOf(service as ServiceName)
@@ -82,6 +85,27 @@ export async function provision(options: Provision): Promise<void> {
   })
 }
 
+/** Marks the server as an installation's, with its first role and in one transaction; throws if it is another's. */
+async function claimServer(client: Client, installation: string): Promise<void> {
+  await client.query('begin')
+  await client.query(`select pg_advisory_xact_lock(hashtext('lockstep installation'))`)
+  const { rows } = await client.query<{ mark: string | null }>(
+    `select shobj_description(oid, 'pg_authid') as mark from pg_roles where rolname = $1`,
+    [ownerRole],
+  )
+  const mark = `installation ${installation}`
+  if (rows[0] && rows[0].mark !== mark)
+    throw new AppError(
+      'conflict',
+      `The PostgreSQL server at ${client.host}:${client.port} is another installation's: it has the role ${ownerRole} ${rows[0].mark ? `of ${rows[0].mark}, and this is ${installation}` : 'without a mark'}. Nothing was changed. Use the folder and keys that it was set up with, or another server; a development server of your own begins anew with npm start -- --fresh`,
+    )
+  if (!rows[0]) {
+    await client.query(`create role ${ownerRole}`)
+    await client.query(`comment on role ${ownerRole} is ${client.escapeLiteral(mark)}`)
+  }
+  await client.query('commit')
+}
+
 async function ensureRole(client: Client, role: string, password: string, settings: Record<string, string>): Promise<void> {
   const found = await client.query('select 1 from pg_roles where rolname = $1', [role])
   await client.query(
@@ -92,12 +116,30 @@ async function ensureRole(client: Client, role: string, password: string, settin
     await client.query(`alter role ${role} set ${name} = ${name === 'search_path' ? value : client.escapeLiteral(value)}`)
 }
 
-/** Runs a service's pending migrations as the owner; answers their names. Two at once take turns: the second finds nothing to do. */
+/**
+ * Runs a service's pending migrations as the owner; answers their names. Two at once take turns: the second finds nothing to do.
+ * Refuses a database that has migrations which this code doesn't know.
+ */
 export function migrate(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
   return withClient(ownerUrl, async (client) => {
     await client.query('select pg_advisory_lock(hashtext($1))', [`migrate ${service}`]) // ends with the connection
+    await refuseNewer(client, service, migrations)
     return up(ownerUrl, service, migrations)
   })
+}
+
+async function refuseNewer(client: Client, service: ServiceName, migrations: MigrationList): Promise<void> {
+  const table = `${schemaOf(service)}.migrations`
+  const { rows } = await client.query<{ is_there: boolean }>('select to_regclass($1) is not null as is_there', [table])
+  if (!rows[0]!.is_there) return
+  const known = migrations.map((migration) => migration.name)
+  const unknown = await client.query<{ name: string }>(`select name from ${table} where name <> all ($1) order by id`, [known])
+  if (unknown.rows.length === 0) return
+  const names = unknown.rows.map((row) => row.name).join(', ')
+  throw new AppError(
+    'conflict',
+    `The database is newer than this code: ${service} has run the migrations ${names}, which this code does not know. Run the code that made it (fetch the newest, or the branch that has them); a development system begins anew with npm start -- --fresh`,
+  )
 }
 
 async function up(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {

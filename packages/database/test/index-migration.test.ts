@@ -2,7 +2,7 @@ import { createWorld, testPassword, until, type World } from '@lockstep/testing'
 import { Migration } from '@mikro-orm/migrations'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadMigrations } from '../../../tools/dev/services.ts'
-import { IndexMigration, migrate, ownerRole, withClient } from '../src/index.ts'
+import { IndexMigration, type MigrationList, migrate, ownerRole, withClient } from '../src/index.ts'
 
 class Letters extends Migration {
   override up(): void {
@@ -16,10 +16,15 @@ class LettersByStamp extends IndexMigration {
 }
 const table = { name: 'Letters', class: Letters }
 const index = { name: 'LettersByStamp', class: LettersByStamp }
+/** What has run in the world's database already. */
+class Earlier extends Migration {
+  override up(): void {}
+}
 
 const stack = new AsyncDisposableStack()
 let world: World
 let owner: string
+let earlier: MigrationList
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
@@ -27,6 +32,8 @@ beforeAll(async () => {
   url.username = ownerRole
   url.password = testPassword
   owner = url.toString()
+  const ran = await world.sql<{ name: string }>('select name from accounts.migrations order by id')
+  earlier = ran.map(({ name }) => ({ name, class: Earlier }))
 })
 afterAll(() => stack.disposeAsync())
 
@@ -38,15 +45,15 @@ const isValid = async () => {
 }
 
 test('an index is made without a transaction: others write to the table meanwhile, and what a failed run left is replaced', async () => {
-  expect(await migrate(owner, 'accounts', [table])).toEqual(['Letters'])
+  expect(await migrate(owner, 'accounts', [...earlier, table])).toEqual(['Letters'])
   await world.sql('insert into accounts.letters (stamp) values (1), (1)')
-  await expect(migrate(owner, 'accounts', [table, index])).rejects.toThrow('could not create unique index')
+  await expect(migrate(owner, 'accounts', [...earlier, table, index])).rejects.toThrow('could not create unique index')
   expect(await isValid()).toBe(false)
 
   await world.sql('delete from accounts.letters')
   await withClient(world.adminUrl, async (writer) => {
     await writer.query('begin; insert into accounts.letters (stamp) values (2)')
-    const migrated = migrate(owner, 'accounts', [table, index])
+    const migrated = migrate(owner, 'accounts', [...earlier, table, index])
     await until(async () => {
       const waits = await world.sql(`select 1 from pg_stat_activity where query like '%concurrently%' and wait_event_type = 'Lock'
         and datname = current_database() and pid <> pg_backend_pid()`)
@@ -57,7 +64,7 @@ test('an index is made without a transaction: others write to the table meanwhil
     expect(await migrated).toEqual(['LettersByStamp'])
   })
   expect(await isValid()).toBe(true)
-  expect(await migrate(owner, 'accounts', [table, index])).toEqual([])
+  expect(await migrate(owner, 'accounts', [...earlier, table, index])).toEqual([])
 })
 
 test('no migration of any service makes an index in a transaction on a table that was there before', async () => {

@@ -8,7 +8,7 @@ export interface HealthServer extends AsyncDisposable {
 /** HTTP for the operator: /healthz (the process lives), /readyz (its servers answer), /metrics (Prometheus text). */
 export async function serveHealth(ctx: BaseContext): Promise<HealthServer> {
   const server = fastify({ logger: false, forceCloseConnections: true })
-  server.get('/healthz', () => ({ status: 'ok', service: ctx.config.service }))
+  server.get('/healthz', () => ({ status: 'ok', service: ctx.config.service, pid: process.pid }))
   server.get('/readyz', async (_request, reply) => {
     const postgres = await ctx.db.ping()
     const checks = { postgres, nats: ctx.messaging.isConnected(), redis: ctx.isRedisUp() }

@@ -30,6 +30,8 @@ export interface OwnServers extends TestServers, AsyncDisposable {
 
 /** Password of every role in test databases, which listen on loopback only. */
 export const testPassword = 'test'
+/** All runs of tests and benches use the same passwords, so a server that one of them has set up suits the others. */
+export const testInstallation = 'of the tests'
 
 /**
  * Starts the one PostgreSQL of a test run and makes the template; each process has a folder of its own, so that runs don't meet.
@@ -51,6 +53,7 @@ export async function startTestServers(
   await provision({
     adminUrl,
     database: template,
+    installation: testInstallation,
     ownerPassword: testPassword,
     passwords: Object.fromEntries(services.map((service) => [service, testPassword])),
   })

@@ -30,7 +30,8 @@ declare module 'fastify' {
 export async function serveWebhooks(ctx: Context, intake: Intake): Promise<WebhookServer> {
   const { trustedProxies = [] } = ctx.config
   const trustProxy = trustedProxies.length > 0 ? trustedProxies : false
-  const server = fastify({ bodyLimit, requestTimeout, trustProxy, forceCloseConnections: 'idle', return503OnClosing: false })
+  const routerOptions = { ignoreTrailingSlash: true }
+  const server = fastify({ bodyLimit, requestTimeout, trustProxy, forceCloseConnections: 'idle', return503OnClosing: false, routerOptions })
   // The signature is over the bytes as they came, so nothing may parse them before it is checked.
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -132,6 +133,10 @@ function unsigned(how: 'missing' | 'malformed' | 'wrong'): AppError {
 }
 
 function answerFailures(ctx: Context, server: FastifyInstance): void {
+  // Without the address as it came: a verify token may be part of it.
+  server.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ error: 'There is nothing here; take the callback URL that was shown when the app was registered' }),
+  )
   server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     if (error instanceof AppError) return reply.code(failures[failureOf(error)].http).send({ error: error.message })
     if (error.statusCode === 413) countRequest('too_large')

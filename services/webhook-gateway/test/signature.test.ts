@@ -78,6 +78,18 @@ test('the handshake answers the bare challenge for the right token only', async 
   expect((await fetch(`${gateway.origin}/webhooks/${app.id}`)).status).toBe(403)
 })
 
+test('a slash at the end of the callback URL changes nothing, and what is not there is answered without repeating the verify token', async () => {
+  const { app } = here
+  const slashed = handshakeUrl(gateway.origin, app, app.verifyToken).replace('?', '/?')
+  const answer = await fetch(slashed)
+  expect([answer.status, await answer.text()]).toEqual([200, '1158201444'])
+  expect(await post(gateway.origin, { ...app, id: `${app.id}/` }, bodyOf(message('with a slash')))).toBe(200)
+
+  const wrong = await fetch(slashed.replace('/webhooks/', '/webhook/'))
+  expect(wrong.status).toBe(404)
+  expect(await wrong.text()).not.toContain(app.verifyToken)
+})
+
 test('an app that was just registered is known at once, one that nobody registered is not found', async () => {
   const app = await here.createApp()
   expect(await post(gateway.origin, app, bodyOf(message('first')))).toBe(200)

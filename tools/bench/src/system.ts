@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, migrate, ownerRole, provision } from '@lockstep/database'
-import { type TestServers, testPassword } from '@lockstep/testing'
+import { type TestServers, testInstallation, testPassword } from '@lockstep/testing'
 import { startStack, type TestStack } from '../../../test/stack.ts'
 import { locateServers, startServers } from '../../bootstrap/servers.js'
 import { loadMigrations, spawnService } from '../../dev/services.ts'
@@ -32,7 +32,7 @@ async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDis
   })
   const template = 'template_bench'
   const passwords = Object.fromEntries(services.map((service) => [service, testPassword]))
-  await provision({ adminUrl: postgres.url, database: template, ownerPassword: testPassword, passwords })
+  await provision({ adminUrl: postgres.url, database: template, installation: testInstallation, ownerPassword: testPassword, passwords })
   const owner = new URL(databaseUrl(postgres.url, template))
   owner.username = ownerRole
   owner.password = testPassword

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type LocatedServers, locateServers, startNats, startRedis, startServers } from '../servers.js'
+import { type LocatedServers, locateServers, onFreePort, startNats, startRedis, startServers } from '../servers.js'
 
 const root = resolve(import.meta.dirname, '../../..')
 const dir = mkdtempSync(join(tmpdir(), 'lockstep-bootstrap-'))
@@ -71,6 +71,53 @@ test('startServers uses a remembered port again, another one when it is taken', 
   await third.stop()
   squatter.close()
 })
+
+test('a port that another process takes before it is listened on is given up for another, a bounded number of times', async () => {
+  const squatters: Server[] = []
+  const squat = async (port: number) => {
+    squatters.push(createServer().listen(port, '127.0.0.1'))
+    await once(squatters.at(-1)!, 'listening')
+  }
+  let tries = 0
+  const start = async (port: number, squatted: number) => {
+    tries++
+    if (tries <= squatted) await squat(port)
+    return startRedis({ dir: join(dir, 'squatted'), ...programs, port })
+  }
+  const server = await onFreePort(undefined, (port) => start(port, 2))
+  expect(tries).toBe(3)
+  await server.stop()
+  tries = 0
+  await expect(onFreePort(undefined, (port) => start(port, 100))).rejects.toThrow('in use')
+  expect(tries).toBe(4)
+  for (const squatter of squatters) squatter.close()
+})
+
+test('a server that has ended starts again on its port, with the data of its folder', async () => {
+  const home = join(dir, 'again')
+  const servers = await startServers({ dir: home, located: programs, env: {}, which: ['postgres', 'nats'], durable: false })
+  const { port, pid } = servers.postgres
+  for (const server of ['postgres', 'nats'] as const) {
+    await servers[server].stop('SIGKILL')
+    const again = await servers.restart(server)
+    expect(again.url).toBe(servers[server].url)
+    expect(JSON.parse(readFileSync(join(home, 'pids.json'), 'utf8'))[server].pid).toBe(again.pid)
+  }
+  expect(JSON.parse(readFileSync(join(home, 'pids.json'), 'utf8')).postgres.pid).not.toBe(pid)
+  await servers.stop()
+  await expect(ask(port, '')).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a start that is called off stops what it has started and gives the folder free', async () => {
+  const stopped = new AbortController()
+  const home = join(dir, 'called-off')
+  const starting = startServers({ dir: home, located: programs, env: {}, durable: false, signal: stopped.signal })
+  await vi.waitFor(() => expect(existsSync(join(home, 'postgres.log'))).toBe(true), 60_000)
+  stopped.abort(new Error('called off'))
+  await expect(starting).rejects.toThrow('called off')
+  expect(existsSync(join(home, 'postgres', 'postmaster.pid'))).toBe(false)
+  await (await startServers({ dir: home, located: programs, env: {}, durable: false })).stop()
+}, 60_000)
 
 test('one folder has one supervisor, and a dead supervisor does not keep the folder', async () => {
   const options = { dir: join(dir, 'single'), located: programs, env: {} }

@@ -1,3 +1,4 @@
+import { lockFile } from '../../bootstrap/servers.js'
 import { personOf } from './fate.ts'
 import { createJourneys, type Journeys } from './journeys.ts'
 import { createLimits, type Limits } from './limits.ts'
@@ -40,9 +41,18 @@ export interface ContextOptions {
   fsync: boolean
 }
 
+/** A log has one writer: two would number their lines twice, and each would send the other's webhooks again. */
+function lockLog(up: AsyncDisposableStack, logFile: string): void {
+  const lock = lockFile(`${logFile}.lock`)
+  if ('heldBy' in lock)
+    throw new Error(`The log ${logFile} is written by process ${lock.heldBy}. Stop that simulator first, or name another log with --log.`)
+  up.defer(() => lock.release())
+}
+
 /** Opens the log, takes up what it says was under way, and is ready for requests. */
 export async function createContext(options: ContextOptions): Promise<Context> {
   await using up = new AsyncDisposableStack()
+  lockLog(up, options.logFile)
   const past = await readPast(options.logFile)
   const { summary } = past
   const waiting = new Set<() => void>()

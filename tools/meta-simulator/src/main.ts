@@ -25,8 +25,8 @@ async function main(): Promise<void> {
   const { help: wantsHelp, json, ...config } = readOptions(process.argv.slice(2))
   if (wantsHelp) return void process.stdout.write(help)
   const stop = Promise.withResolvers<void>()
-  process.once('SIGTERM', stop.resolve)
-  process.once('SIGINT', stop.resolve)
+  // More than one may come, from a person and from the kernel when the process that started this one is gone.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve())
   await using simulator = await startSimulator(config)
   const { url, port, logFile } = simulator
   const ready = json ? JSON.stringify({ url, port, logFile, pid: process.pid }) : `Meta simulator on ${url}, writing ${logFile}`

@@ -61,6 +61,18 @@ test('what was answered is in the log after kill -9, and a restart goes on from 
   expect(lines.map((line) => line.seq)).toEqual(lines.map((_, index) => index + 1))
 })
 
+test('a log has one simulator: another is refused while it lives, and not after it was killed', async () => {
+  await using dir = await folder()
+  await using first = await launch(dir.logFile)
+  await expect(startSimulator({ logFile: dir.logFile })).rejects.toThrow(
+    /truth.ndjson is written by process \d+. Stop that simulator first/,
+  )
+  await first.end('SIGKILL')
+  await using second = await startSimulator({ logFile: dir.logFile })
+  await expect(startSimulator({ logFile: dir.logFile })).rejects.toThrow(`is written by process ${process.pid}`)
+  expect((await second.client.summary()).accepted).toBe(0)
+})
+
 test('a stop by SIGTERM waits for nothing that is under way, and exits well', async () => {
   await using dir = await folder()
   await using child = await launch(dir.logFile)
