@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { connect, type TlsFiles } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
-import { readyFile } from './setup.ts'
 
 const help = `npm run secrets -- reseal [--after PLACE] [--json]
 
@@ -24,10 +23,7 @@ const { values, positionals } = parseArgs({
 const screen = createScreen(values.json)
 const env = process.env
 
-function addressOfAccounts(): string | undefined {
-  if (env.LOCKSTEP_ACCOUNTS_ADDRESS) return env.LOCKSTEP_ACCOUNTS_ADDRESS
-  return existsSync(readyFile) ? JSON.parse(readFileSync(readyFile, 'utf8')).grpc.accounts : undefined
-}
+const addressOfAccounts = (): string => env.LOCKSTEP_ACCOUNTS_ADDRESS ?? readReady().grpc.accounts!
 
 function certificate(): TlsFiles | undefined {
   const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = env
@@ -54,13 +50,15 @@ async function reseal(address: string): Promise<void> {
   process.exitCode = 1
 }
 
-function refuse(reason: string): void {
-  screen.line(reason)
-  process.exitCode = 2
+function main(): Promise<void> | void {
+  if (values.help) return console.log(help)
+  if (positionals.length !== 1 || positionals[0] !== 'reseal') throw new Error(help)
+  return reseal(addressOfAccounts())
 }
 
-const address = addressOfAccounts()
-if (values.help) console.log(help)
-else if (positionals.length !== 1 || positionals[0] !== 'reseal') refuse(help)
-else if (!address) refuse('Nothing runs here: start it with npm start, or set LOCKSTEP_ACCOUNTS_ADDRESS')
-else await reseal(address)
+try {
+  await main()
+} catch (error) {
+  screen.line((error as Error).message)
+  process.exitCode = 2
+}
