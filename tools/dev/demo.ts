@@ -95,7 +95,8 @@ const violationsOf = (report: AuditReport): number => report.invariants.reduce((
 async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {
   await screen.step('Number connected', async (say) => {
     const number = await findConnection(api, ready.connection_id)
-    say(`${number.display_phone_number}, at ${number.per_minute} messages a minute: the highest tier, for the demo (a new number gets 100)`)
+    const pace = `at ${number.per_minute} messages a minute: the highest tier, for the demo (a new number gets 100)`
+    say([`${number.display_phone_number}, ${pace}`, number.health_words].filter(Boolean).join('. '))
   })
 }
 

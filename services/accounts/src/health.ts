@@ -14,8 +14,8 @@ export function healthOf(
   const disabled = holds.find(({ health }) => health === 'disabled')
   if (disabled) return disabled
   const messaging = restrictions.filter(({ type }) => touchesMessaging(type))
-  if (messaging.length === 0) return holds[0] ?? { health: 'ok', words: '' }
-  return { health: 'restricted', words: restrictedWords(messaging) }
+  const words = [...holds.map((hold) => hold.words), ...(messaging.length > 0 ? [restrictedWords(messaging)] : [])]
+  return words.length > 0 ? { health: 'restricted', words: words.join(' ') } : { health: 'ok', words: '' }
 }
 
 /** Restrictions of a number in one sentence, with what Meta says to do about them. */

@@ -151,6 +151,13 @@ test("Meta's review and the removal of our app say so in the health before a sen
   expect(health().health).toBe('disabled')
 })
 
+test('what stands against a number together is said together', () => {
+  const { hear, health } = number()
+  hear(event({ decision: 'PENDING' }, 'account_review_update'))
+  hear(restriction('RESTRICTED_BIZ_INITIATED_MESSAGING', undefined))
+  expect(health().words).toMatch(/review .* PENDING.* Meta has restricted this number: it can only answer people who write to it\.$/)
+})
+
 test('an event is of the WABA that its value names, and has the time of its value where the entry has none', () => {
   const read = (entry: object) => accountEvents(parseWebhook(Buffer.from(JSON.stringify({ entry: [entry] }))))
   const signed = { event: 'MM_LITE_TERMS_SIGNED', waba_info: { waba_id: '11', owner_business_id: '2' } }
