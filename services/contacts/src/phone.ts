@@ -87,7 +87,7 @@ function readNumber(written: string, country: Country | undefined): PhoneNumber 
   }
   const national = /^\(?\s*0/.test(written)
   const abroad = national ? undefined : valid(parsePhoneNumberFromString(`+${written.replace(/\D/g, '')}`.replace(mexicanOne, '+52')))
-  if (!country) return abroad && !written.includes('(') && !isSomebodysMobile(written) ? abroad : undefined
+  if (!country) return isClear(written, abroad) ? abroad : undefined
   const home = valid(parsePhoneNumberFromString(written, country))
   return chooseReading(written, country, home, abroad)
 }
@@ -101,7 +101,12 @@ function chooseReading(written: string, country: Country, home?: PhoneNumber, ab
   if (!abroad) return undefined
   const own = abroad.countryCallingCode === getCountryCallingCode(country)
   if (own) return home && !isMobile(abroad) ? undefined : abroad
-  return home || written.includes('(') || isSomebodysMobile(written) ? undefined : abroad
+  return !home && isClear(written, abroad) ? abroad : undefined
+}
+
+/** Whether a number without + is the mobile one that it is behind a +, and no national one. Those of fixed lines look too much alike. */
+function isClear(written: string, abroad: PhoneNumber | undefined): boolean {
+  return abroad !== undefined && isMobile(abroad) && !written.includes('(') && !isSomebodysMobile(written)
 }
 
 const valid = (number: PhoneNumber | undefined) => (number?.isValid() ? number : undefined)
