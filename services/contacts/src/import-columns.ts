@@ -21,6 +21,8 @@ export interface Column {
 }
 
 const maxColumns = 1_000
+/** A longer name is none of those that are known. */
+const maxNameLength = 64
 /** What UTF-8 decoders put where bytes are not UTF-8. */
 export const notUtf8 = '\ufffd'
 
@@ -30,6 +32,7 @@ for (const [rank, [field, names]] of namesOf.entries())
 
 /** Digits number columns of one kind: "Phone 2 - Value". */
 function meaningOf(name: string) {
+  if (name.length > maxNameLength) return undefined
   const key = headerKey(name)
   const found = fieldByName.get(key) ?? fieldByName.get(key.replace(/^(is|has|contact)/, ''))
   if (found) return found
@@ -40,7 +43,8 @@ function meaningOf(name: string) {
 /** Whether a record is the first line of a table of people: it names a phone column, and is no person with a number. */
 export function isHeader(names: string[], at = 0): boolean {
   // Below other records, of which it makes a title, it must not be a person with a national number either.
-  const isNumber = (name: string) => 'digits' in parsePhone(name) || (at > 0 && name.replace(/\D/g, '').length >= 9)
+  const isNumber = (name: string) =>
+    (name.length <= maxNameLength && /\d{3}/.test(name) && 'digits' in parsePhone(name)) || (at > 0 && name.replace(/\D/g, '').length >= 9)
   return names.some((name) => meaningOf(name)?.field === 'phone') && !names.some(isNumber)
 }
 

@@ -28,6 +28,8 @@ const invisible = /[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g
 /** The many dashes and spaces that people write. */
 const allowed = /^\(?\+?[\d\s().\-/\u2010-\u2015]+$/
 const scientific = /^\d([.,]\d+)?e\+?\d+$/i
+/** Longer than a cell with a few numbers. */
+const maxLength = 256
 /** Of a number that a spreadsheet took for an amount. */
 const zeroDecimals = /^(\+?\d{7,})[.,]00?$/
 const decimals = /^\+?\d{7,}[.,]\d{1,2}$/
@@ -40,9 +42,13 @@ const between = /\s*(?:;|,|\||:::|\n|\r)\s*|\s+\/\s+|(?<=\d)\s*(?=\+)/
  * Of several in one cell the first counts.
  */
 export function parsePhone(text: string, country?: Country): ParsedPhone {
-  const written = text.replace(invisible, '').trim()
+  const written = text
+    .replace(invisible, '')
+    .trim()
+    .replace(/\s+/g, (blanks) => (/[\r\n]/.test(blanks) ? '\n' : ' '))
   const quoted = `"${written.slice(0, 32)}"`
   if (!written) return { reason: 'The phone number is missing' }
+  if (written.length > maxLength) return { reason: `${quoted} is not a phone number` }
   const plain = asciiDigits(unwrap(written)).replace(zeroDecimals, '$1')
   if (scientific.test(plain)) return { reason: `${quoted} was shortened by a spreadsheet: format the column as text and export it again` }
   if (decimals.test(plain)) return { reason: `${quoted} was changed by a spreadsheet: format the column as text and export it again` }
@@ -81,7 +87,7 @@ function readNumber(written: string, country: Country | undefined): PhoneNumber 
   }
   const national = /^\(?\s*0/.test(written)
   const abroad = national ? undefined : valid(parsePhoneNumberFromString(`+${written.replace(/\D/g, '')}`.replace(mexicanOne, '+52')))
-  if (!country) return abroad && !written.includes('(') && !isSomebodysMobile(written) ? abroad : undefined
+  if (!country) return isClear(written, abroad) ? abroad : undefined
   const home = valid(parsePhoneNumberFromString(written, country))
   return chooseReading(written, country, home, abroad)
 }
@@ -95,7 +101,12 @@ function chooseReading(written: string, country: Country, home?: PhoneNumber, ab
   if (!abroad) return undefined
   const own = abroad.countryCallingCode === getCountryCallingCode(country)
   if (own) return home && !isMobile(abroad) ? undefined : abroad
-  return home || written.includes('(') || isSomebodysMobile(written) ? undefined : abroad
+  return !home && isClear(written, abroad) ? abroad : undefined
+}
+
+/** Whether a number without + is the mobile one that it is behind a +, and no national one. Those of fixed lines look too much alike. */
+function isClear(written: string, abroad: PhoneNumber | undefined): boolean {
+  return abroad !== undefined && isMobile(abroad) && !written.includes('(') && !isSomebodysMobile(written)
 }
 
 const valid = (number: PhoneNumber | undefined) => (number?.isValid() ? number : undefined)

@@ -64,6 +64,10 @@ test.each([
   ['646-555-0123', 'New Zealand'],
   ['15123456789', 'the USA, for a German number whose 0 a spreadsheet ate'],
   ['(11) 98765-4321', '+1'],
+  ['(25) 4712-345678', 'Kenya, in brackets'],
+  ['(51) 5181-3304', 'Peru, for a fixed line in Porto Alegre'],
+  ['43275702390', 'Austria, for a fixed line in Jilin'],
+  ['4907064920', 'Germany, for a fixed line in India'],
   ['612345678', 'Australia, for a French number'],
   ['821012345678', 'Korea, for an Indonesian number'],
 ])('%s, without its country code, does not become a number of %s', (written) => {
