@@ -115,6 +115,28 @@ test('a stop code in a status pauses once: repeated, or told of a message from b
   await system.simulator.client.setSettings({ webhooks: { paused: false } })
 }, 60_000)
 
+test.each([
+  ['a number that is missing at Meta', { code: 100, subcode: 33 }, /^This number does not exist at Meta any more/],
+  ['a template whose variables are others', { code: 132000 }, /^The number of values does not match/],
+  ['a refusal that may be of anything', { code: 100 }, /^Meta has taken no message, and refused \d+ alike: A parameter of the request/],
+  ['a code that nobody knows', { code: 999_999 }, /^Meta has taken no message, and refused \d+ alike: Meta refused it with error 999999/],
+])('%s, answered to everybody, uses nobody up: the campaign pauses in words, and resumed it reaches all', async (_what, error, reason) => {
+  const tag = await audience(60, tenant)
+  await system.simulator.client.setSettings({ errors: { next: [{ ...error, count: 10_000, phoneNumberId: tenant.phoneNumberId }] } })
+  const { id } = await system.startCampaign(tenant, tag)
+  expect((await system.untilCampaign(tenant, id, 'paused')).reason).toMatch(reason)
+  await until(async () => (await system.campaign(tenant, id)).statistics!.sending === 0)
+  expect((await system.campaign(tenant, id)).statistics).toMatchObject({ recipients: 60, queued: 60, rejected: 0 })
+  const told = 'select outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null group by 1, 2, 3'
+  expect(await system.world.sql(told, [id])).toMatchObject([
+    { outcome: 'not_sent', code: error.code, words: expect.stringMatching(/Meta says: /) },
+  ])
+  await system.simulator.client.setSettings({ errors: { next: [] } })
+  await system.clients.campaigns.resumeCampaign({ id }, tenant)
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 60, rejected: 0 })
+  expect(await accepted(id)).toBe(60)
+})
+
 test('nobody of a cancelled campaign is ordered to be written to again', async () => {
   const [lost, stopped] = phones(2, used)
   const tag = await audience(2, tenant)

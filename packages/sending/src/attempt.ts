@@ -39,6 +39,10 @@ export interface OutcomeChange {
   wamid?: string
   code?: number | null
   words?: string
+  /** What Meta says beside the words, for the attempt only. */
+  details?: string
+  /** For `not_sent`: it is wrong with everybody's message, so that the owner stops with `words`. */
+  isStop?: boolean
   /** For `not_sent`: the message waits in the queue until then. */
   notBefore?: Date
   /** Where it went, when that was not the address that the message was written down with. */
@@ -72,8 +76,12 @@ function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
   if (change.kind === 'accepted') return accepted(attempt, change.at, change.wamid)
   const knowsBetter = attempt.outcome === 'sending' || (attempt.outcome === 'unknown' && change.kind !== 'unknown')
   if (!knowsBetter) return attempt
-  return { ...attempt, outcome: change.kind, code: change.code ?? null, words: change.words ?? '' }
+  return { ...attempt, outcome: change.kind, code: change.code ?? null, words: withDetails(change) }
 }
+
+/** An answer of Meta's in our words and in its own. */
+export const withDetails = ({ words, details }: { words?: string; details?: string }): string =>
+  [words, details].filter(Boolean).join(' Meta says: ')
 
 /** So far Meta's clock may be behind ours. */
 const clockMarginMs = 60_000

@@ -1,5 +1,5 @@
 import type { SendOutcome } from '@lockstep/whatsapp'
-import type { OutcomeChange } from './attempt.ts'
+import { type OutcomeChange, withDetails } from './attempt.ts'
 import type { ClaimedMessage, Learned } from './queue.ts'
 
 /** A refused connection is tried again soon, then ever more rarely. */
@@ -20,9 +20,9 @@ export function changeOf(outcome: SendOutcome, failures: number, nowMs: number):
       return { kind: 'not_sent', at, code, words, notBefore: later(retryAfterMs) }
     }
     case 'stopped':
-      return { kind: 'not_sent', at, code: outcome.code, words: outcome.words }
+      return { kind: 'not_sent', at, code: outcome.code, words: outcome.words, details: outcome.details, isStop: true }
     case 'rejected':
-      return { kind: 'rejected', at, code: outcome.code, words: [outcome.words, outcome.details].filter(Boolean).join(' Meta says: ') }
+      return { kind: 'rejected', at, code: outcome.code, words: withDetails(outcome) }
     case 'unknown':
       return { kind: 'unknown', at, code: outcome.code ?? null, words: outcome.reason }
   }

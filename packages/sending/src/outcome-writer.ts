@@ -13,7 +13,8 @@ export interface OutcomeWriter {
 /** A group is written when it holds so many, or its first has waited for so long: a transaction costs what many outcomes cost. */
 const group = { size: 100, waitMs: 10 }
 
-export function createOutcomeWriter(ctx: SendContext, queue: SendQueue): OutcomeWriter {
+/** `onStopped` is called when an outcome has stopped the owner. */
+export function createOutcomeWriter(ctx: SendContext, queue: SendQueue, onStopped: () => void): OutcomeWriter {
   let waiting: { outcome: MessageOutcome; done: () => void }[] = []
   let timer: NodeJS.Timeout | undefined
   let isWriting = false
@@ -36,7 +37,8 @@ export function createOutcomeWriter(ctx: SendContext, queue: SendQueue): Outcome
     const { signal } = ctx.closing
     for (let waitMs = 50; !signal.aborted; waitMs = Math.min(waitMs * 2, 2_000)) {
       try {
-        return await queue.write(outcomes)
+        if ((await queue.write(outcomes)) === 'stopped') onStopped()
+        return
       } catch (err) {
         ctx.log.error({ err, owner: queue.owner.id, outcomes: outcomes.length }, 'Outcomes could not be written yet; trying again')
         // What PostgreSQL refuses to store costs its neighbours nothing; of itself the outcome is kept.
@@ -65,7 +67,7 @@ export function createOutcomeWriter(ctx: SendContext, queue: SendQueue): Outcome
 const refusesContent = (error: unknown): boolean => /^2[23]/.test(sqlState(error) ?? '')
 
 /** An outcome without what Meta put into it. */
-function plain({ attemptId, change: { kind, at, notBefore } }: MessageOutcome): MessageOutcome {
-  const change: OutcomeChange = { kind, at, ...(notBefore && { notBefore }) }
+function plain({ attemptId, change: { kind, at, notBefore, isStop, words } }: MessageOutcome): MessageOutcome {
+  const change: OutcomeChange = { kind, at, ...(notBefore && { notBefore }), ...(isStop && { isStop, words }) }
   return { attemptId, change }
 }

@@ -54,8 +54,8 @@ export interface SendQueue<Message extends ClaimedMessage = ClaimedMessage> {
   others(contactIds: string[]): Promise<OtherMessage[]>
   /** The body of the POST. Throws AppError where it can't be sent: the message is rejected with these words. */
   compose(message: Message, to: Addressee, token: string): object
-  /** Commits outcomes with all that follows from them. Repeating it gives the same rows. */
-  write(outcomes: MessageOutcome[]): Promise<void>
+  /** Commits outcomes with all that follows from them, and answers whether they have stopped the owner. Repeating it gives the same rows. */
+  write(outcomes: MessageOutcome[]): Promise<QueueState['kind']>
 }
 
 /** By which number, and as what, an owner sends. */

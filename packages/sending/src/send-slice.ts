@@ -52,7 +52,7 @@ export async function sendSlice<Message extends ClaimedMessage>(
 ): Promise<SliceEnd> {
   const flight = ctx.inFlight.flight(queue.accountId, queue.owner.id)
   const turns = createTurns(ctx, route, flight.stop.signal, flight.changed)
-  const slice: Slice<Message> = { queue, route, flight, turns, writer: createOutcomeWriter(ctx, queue) }
+  const slice: Slice<Message> = { queue, route, flight, turns, writer: createOutcomeWriter(ctx, queue, () => flight.stop.abort()) }
   const lost = () => flight.stop.abort()
   options.signal.addEventListener('abort', lost, { once: true })
   try {

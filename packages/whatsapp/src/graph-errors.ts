@@ -7,8 +7,11 @@
  */
 export type GraphErrorClass = 'throttle' | 'stop' | 'unknown' | 'rejected'
 
-/** What the error is about: everything of the connection, this template, this recipient, or only this message. */
-export type GraphErrorScope = 'connection' | 'template' | 'recipient' | 'message'
+/**
+ * What the error is about. What concerns the connection or the template is wrong with everybody's message: none of it is `rejected`.
+ * `management` is of calls that send nothing.
+ */
+export type GraphErrorScope = 'connection' | 'template' | 'recipient' | 'message' | 'management'
 
 export interface GraphErrorRow {
   class: GraphErrorClass
@@ -35,7 +38,7 @@ const throttle = (words: string, scope: GraphErrorScope = 'connection', options:
 })
 const stop = (words: string, scope: GraphErrorScope = 'connection'): GraphErrorRow => ({ class: 'stop', scope, words })
 const unknown = (words: string): GraphErrorRow => ({ class: 'unknown', scope: 'message', words })
-const rejected = (words: string, scope: GraphErrorScope = 'message', options: RowOptions = {}): GraphErrorRow => ({
+const rejected = (words: string, scope: 'recipient' | 'message' | 'management' = 'message', options: RowOptions = {}): GraphErrorRow => ({
   class: 'rejected',
   scope,
   words,
@@ -69,16 +72,21 @@ export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
   131031: stop('Meta has locked this WhatsApp Business Account. Open Business Support at Meta to see why and to appeal.'),
   368: stop('Meta has blocked this WhatsApp Business Account for breaking its policies. See the violation in WhatsApp Manager.'),
   131042: stop('Meta reports a payment problem. Check the payment method of the WhatsApp Business Account, then resume.'),
-  131044: rejected('Meta reports a payment problem for calls. Check the payment method of the WhatsApp Business Account.', 'connection'),
+  131044: rejected('Meta reports a payment problem for calls. Check the payment method of the WhatsApp Business Account.', 'management'),
   131048: stop(
     'Too many messages from this number were blocked or reported as spam. Wait for its quality to recover, write to fewer people.',
   ),
   131064: stop('Meta limits this account because templates were put in the wrong category. Correct their categories before going on.'),
   133010: stop('This number is not registered on the WhatsApp Business Platform. Register it, then resume.'),
-  33: rejected('This number does not exist at Meta any more, or the token may not see it. Check the phone number id.', 'connection'),
-  131037: rejected('This number needs an approved display name before it can send. Request one in WhatsApp Manager.', 'connection'),
-  131045: rejected("The number's registration or certificate is not valid. Register the number again.", 'connection'),
-  134011: rejected('The terms of service for payments are not accepted. Accept them in WhatsApp Manager.', 'connection'),
+  33: stop(
+    'This number does not exist at Meta any more, or the token may not see it. Check its phone number id and its token, then resume.',
+  ),
+  131037: stop('This number needs an approved display name before it can send. Request one in WhatsApp Manager, then resume.'),
+  131045: stop("The number's registration or certificate is not valid. Register the number again, then resume."),
+  133006: stop('The number is not verified. Verify it by the code that Meta sends and register it, then resume.'),
+  134011: stop('The terms of service for payments are not accepted. Accept them in WhatsApp Manager, then resume.'),
+  131055: stop('This number may send only marketing messages by this way. Send this template by another number.'),
+  131063: stop('Marketing by the Cloud API is switched off for this account. Switch it on in WhatsApp Manager, then resume.'),
 
   // The template.
   132001: stop(
@@ -87,14 +95,20 @@ export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
   ),
   132015: stop('Meta has paused this template because of its quality. Wait until it is unpaused, or use another one.', 'template'),
   132016: stop('Meta has disabled this template for good because of its quality. Use another one.', 'template'),
-  132000: rejected('The number of values does not match the variables of the template. Sync the templates and check the values.'),
+  132000: stop('The number of values does not match the variables of the template. Sync the templates, then resume.', 'template'),
+  132007: stop(
+    'The text of this template breaks a policy of WhatsApp. Change the template in WhatsApp Manager, or use another one.',
+    'template',
+  ),
+  132012: stop('A value has another type than the template asks for. Sync the templates, then resume.', 'template'),
+  132068: stop(flow, 'template'),
+  132069: stop(flow, 'template'),
+  134100: stop('Only marketing templates may be sent by this way. Choose a marketing template.', 'template'),
+  134101: stop('Meta is still preparing this template. Resume in ten minutes.', 'template'),
+  134102: stop('This template is not available for marketing by this way. Choose another one.', 'template'),
   132005: rejected('The text is too long once its values are filled in. Use shorter values.'),
-  132007: rejected('The text of this template breaks a policy of WhatsApp. Change the template in WhatsApp Manager.'),
   132008: rejected('A value does not have the form that the template asks for. Check the values.'),
-  132012: rejected('A value has another type than the template asks for. Sync the templates and check the values.'),
   132018: rejected('A value of the template is not valid. Check for line breaks, tabs and long runs of spaces in it.'),
-  132068: rejected(flow),
-  132069: rejected(flow),
 
   // Limits: nothing was sent, later it can be.
   4: throttle('The app has made too many calls to Meta. Sending goes on more slowly by itself.'),
@@ -152,43 +166,37 @@ export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
   131053: rejected('Meta could not take the media of this message. Check that its address is public and its type and size are allowed.'),
   131060: rejected('This message is not available. The person can be asked to send it again.'),
   135000: rejected('Meta refused the parameters of the request without saying which. Check the message.'),
-  131055: rejected('This number may send only marketing messages by this way. Use the Cloud API for others.', 'connection'),
-  131063: rejected('Marketing by the Cloud API is switched off for this account. Switch it on in WhatsApp Manager.', 'connection'),
-  134100: rejected('Only marketing templates may be sent by this way. Choose a marketing template.'),
-  134101: rejected('Meta is still preparing this template. Try it again in ten minutes.', 'template'),
-  134102: rejected('This template is not available for marketing by this way. Choose another one.', 'template'),
 
   // Registration of a number.
-  133000: rejected(onboarding, 'connection'),
-  133005: rejected('The two-step PIN is wrong. Enter the right one.', 'connection'),
-  133006: rejected('The number is not verified. Verify it by the code that Meta sends, then register it.', 'connection'),
-  133008: rejected('Too many wrong PINs. Wait before you try again.', 'connection'),
-  133009: rejected('The PIN was entered too fast. Wait a little, then try again.', 'connection'),
-  133015: rejected('This number was deleted a short time ago. Try again in five minutes.', 'connection'),
-  133016: rejected('The number was registered too often. Meta allows it again after 72 hours.', 'connection'),
-  2593107: rejected('The chats of this number were already synced once. It can not be done again.', 'connection'),
-  2593108: rejected('It is too late to sync the chats of this number.', 'connection'),
-  2593109: rejected('The owner of this number declined to share its chats.', 'connection'),
+  133000: rejected(onboarding, 'management'),
+  133005: rejected('The two-step PIN is wrong. Enter the right one.', 'management'),
+  133008: rejected('Too many wrong PINs. Wait before you try again.', 'management'),
+  133009: rejected('The PIN was entered too fast. Wait a little, then try again.', 'management'),
+  133015: rejected('This number was deleted a short time ago. Try again in five minutes.', 'management'),
+  133016: rejected('The number was registered too often. Meta allows it again after 72 hours.', 'management'),
+  2593107: rejected('The chats of this number were already synced once. It can not be done again.', 'management'),
+  2593108: rejected('It is too late to sync the chats of this number.', 'management'),
+  2593109: rejected('The owner of this number declined to share its chats.', 'management'),
 
   // Subcodes of code 100 on template calls.
-  2388019: rejected('The account has reached its number of templates. Delete one first.', 'template'),
-  2388024: rejected('A template of this name and language exists. Choose another name.', 'template'),
-  2388039: rejected('A template in this state can not be edited. Wait for its review.', 'template'),
-  2388040: rejected('A field of the template is too long. Shorten it.', 'template'),
-  2388047: rejected('The header of the template is not valid. Change it.', 'template'),
-  2388072: rejected('The body of the template is not valid. Change it.', 'template'),
-  2388073: rejected('The footer of the template is not valid. Change it.', 'template'),
-  2388293: rejected('The template has too many variables for its length. Add words or remove variables.', 'template'),
-  2388299: rejected('A variable may not stand at the start or the end of the text. Put words around it.', 'template'),
+  2388019: rejected('The account has reached its number of templates. Delete one first.', 'management'),
+  2388024: rejected('A template of this name and language exists. Choose another name.', 'management'),
+  2388039: rejected('A template in this state can not be edited. Wait for its review.', 'management'),
+  2388040: rejected('A field of the template is too long. Shorten it.', 'management'),
+  2388047: rejected('The header of the template is not valid. Change it.', 'management'),
+  2388072: rejected('The body of the template is not valid. Change it.', 'management'),
+  2388073: rejected('The footer of the template is not valid. Change it.', 'management'),
+  2388293: rejected('The template has too many variables for its length. Add words or remove variables.', 'management'),
+  2388299: rejected('A variable may not stand at the start or the end of the text. Put words around it.', 'management'),
 }
 
 /** Ranges of codes that share one row. */
 const ranges: readonly { from: number; to: number; row: GraphErrorRow }[] = [
   { from: 200, to: 299, row: graphErrors[200]! },
-  { from: 138000, to: 138018, row: rejected(calling) },
-  { from: 139000, to: 139004, row: rejected(flow) },
-  { from: 139100, to: 139103, row: rejected(blockList) },
-  { from: 147001, to: 147005, row: rejected(username, 'connection') },
+  { from: 138000, to: 138018, row: rejected(calling, 'management') },
+  { from: 139000, to: 139004, row: stop(flow, 'template') },
+  { from: 139100, to: 139103, row: rejected(blockList, 'management') },
+  { from: 147001, to: 147005, row: rejected(username, 'management') },
 ]
 
 /** An error's row with the code it was read from; `code` is null when the answer held none. */

@@ -13,7 +13,7 @@ export type SendOutcome =
   /** Certain: no byte of it was written. `isLate`: its time had passed. */
   | { kind: 'notSent'; reason: string; isLate: boolean }
   | { kind: 'throttled'; code: number | null; scope: GraphErrorScope; words: string; retryAfterMs?: number }
-  | { kind: 'stopped'; code: number | null; scope: GraphErrorScope; words: string }
+  | { kind: 'stopped'; code: number | null; scope: GraphErrorScope; words: string; details: string }
   | { kind: 'rejected'; code: number | null; words: string; details: string }
   /** It may have gone out: only its status webhook can tell. */
   | { kind: 'unknown'; code?: number | null; reason: string }
@@ -49,7 +49,7 @@ function fromError(error: GraphError): SendOutcome {
     case 'throttle':
       return { kind: 'throttled', code, scope, words, retryAfterMs: error.retryAfterMs }
     case 'stop':
-      return { kind: 'stopped', code, scope, words }
+      return { kind: 'stopped', code, scope, words, details: error.details }
     case 'rejected':
       return { kind: 'rejected', code, words, details: error.details }
     case 'unknown':

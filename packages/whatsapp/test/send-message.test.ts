@@ -117,6 +117,7 @@ test.each([
   [299, 403, 'connection'],
   [131031, 503, 'connection'],
   [133010, 500, 'connection'],
+  [132000, 400, 'template'],
   [132001, 404, 'template'],
   [132015, 500, 'template'],
   [132016, 200, 'template'],
@@ -126,7 +127,7 @@ test.each([
 
 test.each([
   [131047, 500],
-  [132000, 400],
+  [132005, 400],
   [131026, 200],
   [777777, 422],
 ])('code %i with HTTP %i is rejected with what Meta says', async (code, status) => {

@@ -6,8 +6,8 @@ import type { Context } from './context.ts'
 import type { Campaign } from './db/entities.ts'
 import { type Claimed, claimRecipients, recipientsOfContacts, waiting } from './db/recipients.ts'
 import { addStatistics } from './db/statistics.ts'
-import { changesOf, recordChanges } from './recording.ts'
 import { refusedBy, tellRefusals } from './refusals.ts'
+import { recordOutcomes } from './refused-run.ts'
 import { moved } from './statistics.ts'
 
 /** Recipients that one look at the queue counts, at most: it is looked at again when they are claimed. */
@@ -38,7 +38,7 @@ export function campaignQueue(ctx: Context, campaign: Campaign, template: Sendab
         ctx,
         outcomes.flatMap(({ attemptId, change }) => refusedBy({ accountId, campaignId: id, attemptId }, [change.code], change.at)),
       )
-      await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, id, outcomes)))
+      return ctx.db.transaction(accountId, (tx) => recordOutcomes(ctx, tx, campaign, outcomes))
     },
   }
 }

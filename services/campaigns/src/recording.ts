@@ -44,7 +44,7 @@ export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChang
     const next = applyChange(attempt, change)
     if (learned || !sameAttempt(next, attempt)) news.push(item)
     after.set(attemptId, { ...next, campaignId: item.campaignId })
-    if ('notBefore' in change || 'sentTo' in change) outcomes.set(attemptId, change)
+    if ('notBefore' in change || 'sentTo' in change || 'isStop' in change) outcomes.set(attemptId, change)
   }
   const changed = [...after.values()].filter((attempt) => !sameAttempt(attempt, before.get(attempt.id)!))
   await writeAttempts(tx, changed)
@@ -66,7 +66,7 @@ function recipientChange(attempt: StoredAttempt, outcome: OutcomeChange | undefi
     campaignId,
     id: recipientId,
     state: recipientState(attempt),
-    reason: words,
+    reason: outcome?.isStop ? (outcome.words ?? '') : words,
     notBefore: outcome?.notBefore ?? null,
     sentTo: outcome?.sentTo ?? null,
   }
@@ -125,7 +125,8 @@ async function moveCampaigns(ctx: Context, tx: Tx, news: CampaignChange[], again
 }
 
 function stopWords(change: Change): string | null {
-  if (change.code == null) return null
+  if ('isStop' in change) return change.isStop ? (change.words ?? '') : null
+  if (change.kind !== 'failed' || change.code == null) return null
   const { class: kind, words } = classifyGraphError(change.code)
   return kind === 'stop' ? words : null
 }

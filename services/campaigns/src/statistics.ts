@@ -46,7 +46,12 @@ export function count(into: Statistics, state: RecipientState, facts: Facts | nu
 }
 
 /** What changes when messages of a campaign move from one state to another, each of a variant. */
-export function moved(campaignId: string, variants: number[], from: 'queued' | 'unknown', to: 'queued' | 'sending'): StatisticsDelta[] {
+export function moved(
+  campaignId: string,
+  variants: number[],
+  from: 'queued' | 'unknown' | 'rejected',
+  to: 'queued' | 'sending',
+): StatisticsDelta[] {
   return [...Map.groupBy(variants, (variant) => variant)].map(([variant, { length }]) => {
     return { ...noStatistics(), campaignId, variant, [from]: -length, [to]: length }
   })

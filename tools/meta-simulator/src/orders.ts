@@ -4,7 +4,7 @@ import type { FaultKind, Settings } from './settings.ts'
 /** The error that was ordered for the next request to an endpoint, if any; uses the order up. */
 export function orderedError(settings: Settings, on: 'messages' | 'management', request: Target = {}): GraphFault | undefined {
   const order = takeNext(settings.errors.next, (each) => each.on === on && fits(each, request))
-  return order && { code: order.code }
+  return order && { code: order.code, ...(order.subcode !== undefined && { subcode: order.subcode }) }
 }
 
 /** The fault that was ordered for the next answer, if any; uses the order up. */

@@ -45,6 +45,8 @@ const groups = {
     next: z.array(
       z.strictObject({
         code,
+        /** `error_subcode` beside the code; deprecated, and still seen (meta-cloud-api.md §4). */
+        subcode: code.optional(),
         count: positive,
         on: z.enum(['messages', 'management']).default('messages'),
         phoneNumberId: z.string().optional(),

@@ -99,9 +99,19 @@ export function parameterFault(compiled: CompiledTemplate, components: unknown):
 function headerFault(compiled: CompiledTemplate, part: Json | undefined, named: boolean): GraphFault | undefined {
   const { header } = compiled
   if (!header || header.format === 'TEXT') return textFault('header', header?.variables ?? [], part, named)
-  const received = String(parametersOf(part)[0]?.type ?? 'UNKNOWN').toUpperCase()
-  if (received === header.format) return undefined
-  return { code: 132012, details: `header: Format mismatch, expected ${header.format}, received ${received}` }
+  const parameter = parametersOf(part)[0]
+  const received = String(parameter?.type ?? 'UNKNOWN').toUpperCase()
+  if (received !== header.format)
+    return { code: 132012, details: `header: Format mismatch, expected ${header.format}, received ${received}` }
+  return mediaFault(parameter![received.toLowerCase()] as Json | undefined)
+}
+
+/** Media are named by an id or a link. [U] Code and words for what is neither. */
+function mediaFault(media: Json | undefined): GraphFault | undefined {
+  if (typeof media?.id === 'string') return undefined
+  const link = String(media?.link ?? '')
+  if (/^https?:\/\/\S+$/.test(link) && URL.canParse(link)) return undefined
+  return { code: 131009, details: `header: Param link is not a valid URI: ${link}` }
 }
 
 function textFault(place: string, variables: string[], part: Json | undefined, named: boolean): GraphFault | undefined {
@@ -125,12 +135,16 @@ function textFault(place: string, variables: string[], part: Json | undefined, n
     if (typeof text !== 'string' || text === '') {
       return { code: 131008, details: `${place}: Parameter of type text is missing text value` }
     }
-    // [U] Meta refuses line breaks, tabs and long runs of spaces in parameters.
-    if (/[\n\t]| {5}/.test(text)) {
-      return { code: 132018, details: 'Param text cannot have new-line/tab characters or more than 4 consecutive spaces' }
-    }
+    const wrong = spaceFault(text)
+    if (wrong) return wrong
   }
   return undefined
+}
+
+/** [U] Meta refuses line breaks, tabs and long runs of spaces in parameters. */
+function spaceFault(text: string): GraphFault | undefined {
+  if (!/[\r\n\t]| {5}/.test(text)) return undefined
+  return { code: 132018, details: 'Param text cannot have new-line/tab characters or more than 4 consecutive spaces' }
 }
 
 function buttonFault(expected: Map<string, string>, list: Json[]): GraphFault | undefined {
@@ -138,7 +152,12 @@ function buttonFault(expected: Map<string, string>, list: Json[]): GraphFault | 
   const given = list.filter((part) => String(part?.type).toLowerCase() === 'button')
   for (const [index, subType] of expected) {
     const part = given.find((each) => String(each.index) === index && String(each.sub_type).toLowerCase() === subType)
-    if (parametersOf(part).length === 1) continue
+    const [parameter, ...more] = parametersOf(part)
+    if (parameter && more.length === 0) {
+      const wrong = spaceFault(String(parameter.text ?? parameter.coupon_code ?? ''))
+      if (wrong) return wrong
+      continue
+    }
     return { code: 131008, details: `buttons: Button at index ${index} of type ${subType} requires a parameter` }
   }
   return undefined

@@ -95,27 +95,15 @@ test('a faulty send is refused with the code of its fault', async () => {
     ],
     ['no image', template(person, {}, { name: 'workshop_invitation' }), 400, 132012],
     ['unnamed', named({ type: 'text', text: 'Ana' }, { type: 'text', text: 'Tuesday' }), 400, 132012],
+    ['no link', invitation({ type: 'image', image: { link: 'photo.png' } }), 400, 131009],
     ['no button parameter', confirmation([]), 400, 131008],
-    [
-      'line break',
-      template(
-        person,
-        {},
-        {
-          components: [
-            {
-              type: 'body',
-              parameters: [
-                { type: 'text', text: 'a\nb' },
-                { type: 'text', text: 'x' },
-              ],
-            },
-          ],
-        },
-      ),
+    ['line break in a button', confirmation([button('A\n1')]), 400, 132018],
+    ...['a\nb', 'a\rb', 'a\tb', 'a     b'].map((word): (typeof cases)[number] => [
+      JSON.stringify(word),
+      template(person, {}, { components: [{ type: 'body', parameters: words(word, 'x') }] }),
       400,
       132018,
-    ],
+    ]),
   ]
   for (const [what, body, status, code] of cases) {
     const answer = await graph(sim, `${NUMBER}/messages`, body)
@@ -131,8 +119,11 @@ test('a faulty send is refused with the code of its fault', async () => {
     messaging_product: 'whatsapp',
     details: 'body: number of localizable_params (1) does not match the expected number of params (2)',
   })
-  const button = { type: 'button', sub_type: 'url', index: '0', parameters: [{ type: 'text', text: 'A-1' }] }
-  expect((await graph(sim, `${NUMBER}/messages`, confirmation([button]))).status).toBe(200)
+  expect((await graph(sim, `${NUMBER}/messages`, confirmation([button('A-1')]))).status).toBe(200)
+  const image = { type: 'image', image: { link: 'https://shop.example/photo.png' } }
+  expect((await graph(sim, `${NUMBER}/messages`, invitation(image))).status).toBe(200)
+  const spaced = template(person, {}, { components: [{ type: 'body', parameters: words('a    b', 'x') }] })
+  expect((await graph(sim, `${NUMBER}/messages`, spaced)).status).toBe(200)
   const right = named(
     { type: 'text', parameter_name: 'delivery_day', text: 'Tuesday' },
     { type: 'text', parameter_name: 'first_name', text: 'Ana' },
@@ -142,8 +133,20 @@ test('a faulty send is refused with the code of its fault', async () => {
   function named(...parameters: Any[]) {
     return template(person, {}, { name: 'delivery_update', components: [{ type: 'body', parameters }] })
   }
+  function words(...list: string[]) {
+    return list.map((each) => ({ type: 'text', text: each }))
+  }
+  function button(text: string) {
+    return { type: 'button', sub_type: 'url', index: '0', parameters: words(text) }
+  }
+  function invitation(image: Any) {
+    const parts = [
+      { type: 'header', parameters: [image] },
+      { type: 'body', parameters: words('Ana', 'Saturday') },
+    ]
+    return template(person, {}, { name: 'workshop_invitation', components: parts })
+  }
   function confirmation(more: Any[]) {
-    const words = (...list: string[]) => list.map((each) => ({ type: 'text', text: each }))
     const parts = [
       { type: 'header', parameters: words('A-1') },
       { type: 'body', parameters: words('Ana', '3 items', '€ 42') },
@@ -221,6 +224,13 @@ test('errors come by order and by share, on sends and on everything else', async
   await sim.client.setSettings({ errors: { shares: { 130429: 1 } } })
   expect((await graph(sim, `${NUMBER}/messages`, template('16505551234'))).body.error.code).toBe(130429)
   expect((await sim.client.summary()).rejected).toEqual({ 131048: 2, 130429: 1 })
+})
+
+test('an error is ordered with its subcode', async () => {
+  await using sim = await simulation()
+  await sim.client.setSettings({ errors: { next: [{ code: 190, subcode: 463, count: 1 }] } })
+  const { body } = await graph(sim, `${NUMBER}/messages`, template('16505551234'))
+  expect(body.error).toMatchObject({ code: 190, error_subcode: 463 })
 })
 
 test('limits bind when they are set: per second, per minute, per pair', async () => {

@@ -111,7 +111,12 @@ export async function pauseBecauseOf(tx: Tx, id: string, attemptIds: string[], r
   return row !== undefined
 }
 
-/** Notes that a person orders a campaign to go on: by the clock that dates claims, which wait for this transaction. */
+/**
+ * Notes that a person orders a campaign to go on: by the clock that dates claims, which wait for this transaction. Runs of refusals are
+ * counted anew.
+ */
 export async function noteResumed(tx: Tx, id: string): Promise<void> {
-  await sql`update campaigns set resumed_at = clock_timestamp() where id = ${id}`.execute(tx.sql)
+  await sql`update campaigns set resumed_at = clock_timestamp(),
+      answers_from = coalesce((select max(a.id) from attempts a where a.campaign_id = ${id}), 0)
+    where id = ${id}`.execute(tx.sql)
 }

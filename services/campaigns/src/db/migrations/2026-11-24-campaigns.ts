@@ -21,6 +21,9 @@ export class Campaigns extends Migration {
         created_at timestamptz not null,
         started_at timestamptz,
         resumed_at timestamptz,
+        -- Of later attempts' answers it is judged whether Meta refuses everybody's message, and how often it did.
+        answers_from bigint not null default 0,
+        refused_runs smallint not null default 0,
         finished_at timestamptz,
         -- Since when its recipients and attempts are kept no longer, and when the last of them was gone.
         forgotten_at timestamptz,
