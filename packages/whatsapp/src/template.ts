@@ -1,6 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { isObject, type JsonObject, listOf, objectOf, textOf } from './json.ts'
 import { type Addressee, envelope, type MessageBody } from './message.ts'
+import { collapseSpace } from './template-values.ts'
 
 /** A value that a template needs before it can be sent. */
 export interface TemplateVariable {
@@ -106,7 +107,8 @@ function own(values: Readonly<Record<string, string>>, key: string): string | un
 /** Meta, templates/components: positional parameters in order, named ones with `parameter_name`; media by a public link. */
 function parameter({ variable, value }: Filled): object {
   if (variable.kind !== 'text') return { type: variable.kind, [variable.kind]: { link: value } }
-  return isNumber(variable.name) ? { type: 'text', text: value } : { type: 'text', parameter_name: variable.name, text: value }
+  const text = collapseSpace(value)
+  return isNumber(variable.name) ? { type: 'text', text } : { type: 'text', parameter_name: variable.name, text }
 }
 
 /**
@@ -114,7 +116,8 @@ function parameter({ variable, value }: Filled): object {
  * Meta's examples for sending templates with buttons; our copy of the reference names the buttons, not this shape.
  */
 function buttonComponent({ variable, value }: Filled): object {
-  const parameter = variable.kind === 'copy_code' ? { type: 'coupon_code', coupon_code: value } : { type: 'text', text: value }
+  const parameter =
+    variable.kind === 'copy_code' ? { type: 'coupon_code', coupon_code: value } : { type: 'text', text: collapseSpace(value) }
   return { type: 'button', sub_type: variable.kind, index: String(variable.index), parameters: [parameter] }
 }
 

@@ -17,7 +17,8 @@ import {
   type Preparation,
 } from './db/preparations.ts'
 import { insertRecipients, type NewRecipient, removePage } from './db/recipients.ts'
-import { fillValues } from './values.ts'
+import type { Person } from './placeholders.ts'
+import { type Filled, valueFiller } from './values.ts'
 
 /** How long a list is worked on before its lane is given back; a restart costs no more. */
 export const listSliceMs = 3_000
@@ -83,11 +84,12 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
   const { accountId, filter, values } = campaign
   const template = await ctx.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: work.signal })
   const { category } = template
+  const fill = valueFiller({ name: template.name, components: JSON.parse(template.componentsJson) }, values)
   let from = preparation
   try {
     const call = { accountId, signal: work.signal, timeoutMs: readTimeoutMs * ctx.scale }
     for await (const { contacts } of ctx.contacts.streamAudience({ filter, category, after: from.afterContact }, call)) {
-      const people = contacts.map((contact) => toRecipient(values, contact))
+      const people = contacts.map((contact) => toRecipient(fill, contact))
       if (!(await addPeople(work, from, people))) return
       from = { ...from, afterContact: people.at(-1)!.contactId }
       if (performance.now() >= work.endsAt) return
@@ -163,13 +165,23 @@ async function removeOthers(work: ListWork, { runId, afterRecipient }: Preparati
 }
 
 async function finish({ ctx, campaign }: ListWork, tx: Tx): Promise<boolean> {
-  await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
-  const recipients = await endPreparation(tx, campaign.id)
+  const { queued, skipped } = await endPreparation(tx, campaign.id)
+  const recipients = queued + skipped
+  if (queued > 0) await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
+  else
+    await moveCampaign(tx, campaign.id, ['preparing'], 'completed', { reason: nobody(campaign, skipped), finishedAt: new Date(ctx.now()) })
   tx.afterCommit(() => {
     ctx.log.info({ campaignId: campaign.id, recipients }, 'A campaign was prepared')
     if (recipients >= largeList) void ctx.db.system(analyzeLists).catch((err) => ctx.log.warn({ err }, 'The lists were not analyzed'))
   })
   return true
+}
+
+/** Why a list has nobody to write to, in words. */
+function nobody({ filter: { tags } }: Campaign, skipped: number): string {
+  const tagged = tags.map((tag) => `"${tag}"`).join(' or ')
+  if (skipped === 0) return `Nobody was written to: no contact has the tag ${tagged}.`
+  return `Nobody was written to: ${skipped === 1 ? 'the one person' : `all ${skipped} people`} with the tag ${tagged} had to be left out. The list of recipients says why.`
 }
 
 /** Writes as the newest holder of the lock, and only while the campaign is being prepared; false when it isn't, or as `write` says. */
@@ -184,10 +196,10 @@ function whilePreparing({ ctx, campaign, held, signal }: ListWork, write: (tx: T
   )
 }
 
-function toRecipient(values: Record<string, string>, contact: AudienceContact): NewRecipient {
+function toRecipient(fill: (person: Person) => Filled, contact: AudienceContact): NewRecipient {
   const person = { name: contact.name, phone: contact.phone, attributes: JSON.parse(contact.attributesJson || '{}') }
-  const filled = fillValues(values, person)
-  const reason = contact.skipReason || ('empty' in filled ? `no value for ${filled.empty}` : '')
+  const filled = fill(person)
+  const reason = contact.skipReason || ('reason' in filled ? filled.reason : '')
   return {
     contactId: contact.id,
     phone: contact.waId || contact.phone,

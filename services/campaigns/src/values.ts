@@ -1,18 +1,17 @@
 import { AppError } from '@lockstep/contracts'
-import { templateVariables, unsupportedReason } from '@lockstep/whatsapp'
+import { collapseSpace, isMediaLink, spaceFault, type TemplateVariable, templateVariables, unsupportedReason } from '@lockstep/whatsapp'
+import { type Part, type Person, partsOf, personValue } from './placeholders.ts'
 
-/** A person as the values of a template see them. */
-export interface Person {
+interface Described {
   name: string
-  phone: string
-  attributes: Record<string, string>
+  components: readonly unknown[]
 }
 
 /**
- * Throws `invalid` unless every variable of the template has a value, naming the first that lacks one and what the
+ * Throws `invalid` unless every variable of the template has a value that can be sent, naming the first that lacks one and what the
  * template needs; `precondition` for a kind of template that can't be sent.
  */
-export function checkValues(template: { name: string; components: readonly unknown[] }, values: Record<string, string>): void {
+export function checkValues(template: Described, values: Record<string, string>): void {
   const unsupported = unsupportedReason(template.components)
   if (unsupported) throw new AppError('precondition', `Template "${template.name}" can't be sent in a campaign: ${unsupported}`)
   const needed = templateVariables(template.components)
@@ -24,10 +23,31 @@ export function checkValues(template: { name: string; components: readonly unkno
   const known = new Set(needed.map((variable) => variable.key))
   const unknown = Object.keys(values).find((key) => !known.has(key))
   if (unknown) throw new AppError('invalid', `Template "${template.name}" has no variable "${unknown}"`)
+  for (const variable of needed) checkValue(variable, values[variable.key]!)
+}
+
+function checkValue(variable: TemplateVariable, value: string): void {
+  const { key } = variable
+  const parts = partsOf(key, value.trim())
+  if (isMedia(variable)) {
+    // What begins with a placeholder is known only of each person.
+    const like = parts
+      .map((part) => (typeof part === 'string' ? part : 'x'))
+      .join('')
+      .trim()
+    if (typeof parts[0] === 'string' && !isMediaLink(like))
+      throw new AppError('invalid', `"${key}" must be a public https link to the ${variable.kind}, such as https://shop.example/a.png`)
+    return
+  }
+  for (const part of parts) {
+    const text = typeof part === 'string' ? part : part.fallback
+    const fault = spaceFault(text)
+    if (fault) throw new AppError('invalid', `"${key}" has ${fault}, which WhatsApp does not take in a value. Write it in one line`)
+  }
 }
 
 /** Why the values don't fit the template any more, in words; null while they do. */
-export function misfitOf(template: { name: string; components: readonly unknown[] }, values: Record<string, string>): string | null {
+export function misfitOf(template: Described, values: Record<string, string>): string | null {
   try {
     checkValues(template, values)
     return null
@@ -37,19 +57,40 @@ export function misfitOf(template: { name: string; components: readonly unknown[
   }
 }
 
-const placeholder = /\{\{\s*(name|phone|attributes\.([^{}\s]+))\s*\}\}/g
+const isMedia = ({ kind }: TemplateVariable): boolean => kind === 'image' || kind === 'video' || kind === 'document'
 
-/** The values for one person, or which of them came out empty: then the message can't be sent to them. */
-export function fillValues(values: Record<string, string>, person: Person): { values: Record<string, string> } | { empty: string } {
-  const filled: Record<string, string> = {}
-  for (const [key, text] of Object.entries(values)) {
-    const value = text.replace(placeholder, (_all, field: string, attribute?: string) => {
-      if (field === 'name') return person.name
-      if (field === 'phone') return person.phone
-      return Object.hasOwn(person.attributes, attribute!) ? person.attributes[attribute!]! : ''
-    })
-    if (!value.trim()) return { empty: key }
-    filled[key] = value
+/** The values for a person, or in words why they can't get the message: nothing goes out with a hole in it. */
+export type Filled = { values: Record<string, string> } | { reason: string }
+
+/** Fills values in for one person after another. Throws like `checkValues`. */
+export function valueFiller(template: Described, values: Record<string, string>): (person: Person) => Filled {
+  const variables = templateVariables(template.components).map((variable) => ({
+    variable,
+    parts: partsOf(variable.key, (values[variable.key] ?? '').trim()),
+  }))
+  return (person) => {
+    const filled: Record<string, string> = {}
+    for (const { variable, parts } of variables) {
+      const text = fill(parts, person)
+      if (typeof text !== 'string') return { reason: `no value for {{${text.empty}}} of ${variable.key}` }
+      if (text === '') return { reason: `no value for ${variable.key}` }
+      if (isMedia(variable) && !isMediaLink(text)) return { reason: `${variable.key} is no https link` }
+      filled[variable.key] = text
+    }
+    return { values: filled }
   }
-  return { values: filled }
+}
+
+function fill(parts: Part[], person: Person): string | { empty: string } {
+  let text = ''
+  for (const part of parts) {
+    if (typeof part === 'string') {
+      text += part
+      continue
+    }
+    const value = collapseSpace(personValue(part, person)) || part.fallback
+    if (value === '') return { empty: part.field }
+    text += value
+  }
+  return collapseSpace(text)
 }

@@ -80,8 +80,8 @@ export async function waitingReasons(tx: Tx, campaignIds: string[]): Promise<Map
   return new Map(rows.map(({ id, reason }) => [id, reason]))
 }
 
-/** Writes the counts of a complete list into the campaign's statistics and ends the preparation; answers how many there are. */
-export async function endPreparation(tx: Tx, campaignId: string): Promise<number> {
+/** Writes the counts of a complete list into the campaign's statistics and ends the preparation; answers them. */
+export async function endPreparation(tx: Tx, campaignId: string): Promise<{ queued: number; skipped: number }> {
   const row = await queryOne<{ queued: number; skipped: number }>(
     tx,
     sql`delete from preparations where campaign_id = ${campaignId} returning queued, skipped`,
@@ -89,7 +89,7 @@ export async function endPreparation(tx: Tx, campaignId: string): Promise<number
   const { queued, skipped } = row!
   await sql`update campaign_statistics set recipients = ${queued + skipped}, queued = ${queued}, skipped = ${skipped}
     where campaign_id = ${campaignId} and variant = 0`.execute(tx.sql)
-  return queued + skipped
+  return row!
 }
 
 /** Ends the preparation of a campaign whose list is empty again. */
