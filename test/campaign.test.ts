@@ -61,12 +61,66 @@ test('a template that is unknown, not approved, or lacks a value is refused at t
     message: expect.stringContaining('"body.2"'),
   })
   await expect(campaigns.createCampaign({ ...draft, values, filter: { tags: [] } }, tenant)).rejects.toMatchObject({ failure: 'invalid' })
+  const unknown = { ...values, 'body.1': 'Dear {{first_name}}' }
+  await expect(campaigns.createCampaign({ ...draft, values: unknown }, tenant)).rejects.toMatchObject({
+    failure: 'invalid',
+    message: expect.stringContaining('{{first_name}}'),
+  })
   const pending = await campaigns.createCampaign({ ...draft, templateName: 'autumn_preview', values: { 'body.1': 'a' } }, tenant)
   await expect(campaigns.startCampaign({ id: pending.id }, tenant)).rejects.toMatchObject({
     failure: 'precondition',
     message: expect.stringContaining('PENDING'),
   })
   expect((await system.campaign(tenant, pending.id)).state).toBe('draft')
+})
+
+test('a campaign whose values were good once is refused at its start, and nobody is written to', async () => {
+  const { id } = await system.createCampaign(tenant, 'few')
+  await system.world.sql('update campaigns.campaigns set values = values || $2::jsonb where id = $1', [id, '{"body.1": "{{first_name}}"}'])
+  await expect(system.clients.campaigns.startCampaign({ id }, tenant)).rejects.toMatchObject({
+    failure: 'invalid',
+    message: expect.stringContaining('There are {{name}}, {{phone}} and {{attributes'),
+  })
+  expect((await system.campaign(tenant, id)).state).toBe('draft')
+})
+
+test('what goes out is whole: people bring line breaks and lack names, and the others get one message each', async () => {
+  const people = freshPhones(4)
+  await system.importContacts(tenant, people, 'whole')
+  await system.world.sql(
+    `update contacts.contacts set name = case phone when $1 then '' when $2 then E'Ana\n\tMaria      Lopez' else name end,
+       attributes = case phone when $3 then '{"First Name": "Ana"}'::jsonb else '{"First Name": ""}' end where phone = any($4)`,
+    [people[0]!.slice(1), people[1]!.slice(1), people[2]!.slice(1), people.map((phone) => phone.slice(1))],
+  )
+  const draft = await system.createCampaign(tenant, 'whole')
+  const values = { 'header.1': '{{name}}', 'body.1': 'dear {{attributes.First Name|friend}}' }
+  await system.world.sql('update campaigns.campaigns set values = values || $2::jsonb where id = $1', [draft.id, JSON.stringify(values)])
+  await system.clients.campaigns.startCampaign({ id: draft.id }, tenant)
+  const { statistics } = await system.untilCampaign(tenant, draft.id, 'completed')
+  expect(statistics).toMatchObject({ recipients: 4, accepted: 3, skipped: 1, rejected: 0 })
+  expect((await recipients(draft.id, 'skipped')).map((r) => r.reason)).toEqual(['no value for {{name}} of header.1'])
+  const filled = await system.world.sql<{ header: string; body: string }>(
+    `select values ->> 'header.1' as header, values ->> 'body.1' as body from campaigns.recipients where campaign_id = $1 and state <> 'skipped'`,
+    [draft.id],
+  )
+  expect(filled.map(({ header }) => header)).toContain('Ana Maria Lopez')
+  expect(filled.map(({ body }) => body).sort()).toEqual(['dear Ana', 'dear friend', 'dear friend'])
+})
+
+test('an audience of nobody, and one of people who must all be left out, say so', async () => {
+  const none = await system.startCampaign(tenant, 'carried by nobody')
+  expect(await system.untilCampaign(tenant, none.id, 'completed')).toMatchObject({
+    reason: 'Nobody was written to: no contact has the tag "carried by nobody".',
+    statistics: { recipients: 0 },
+  })
+  await system.importContacts(tenant, freshPhones(1), 'alone')
+  const { contacts } = await system.clients.contacts.listContacts({ tag: 'alone', limit: 1 }, tenant)
+  await system.clients.contacts.recordConsent({ contactId: contacts[0]!.id, kind: 'opt_out', evidence: 'phone call' }, tenant)
+  const out = await system.startCampaign(tenant, 'alone')
+  expect(await system.untilCampaign(tenant, out.id, 'completed')).toMatchObject({
+    reason: expect.stringMatching(/^Nobody was written to: the one person with the tag "alone" had to be left out/),
+    statistics: { recipients: 1, skipped: 1 },
+  })
 })
 
 test('another account neither sees nor moves a campaign', async () => {
