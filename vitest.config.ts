@@ -6,8 +6,10 @@ export default defineConfig({
     globalSetup: ['./test/global-setup.ts'],
     // Two cores: more files at once would only make every condition take longer.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // For what hangs. Whatever takes long is found by `until`, which counts its waits and not the clock, and says what did not come.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 15_000 } },
     pool: 'forks',
     // Nothing is tried again: a stall looks like a test that timed out.
     retry: 0,

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
@@ -60,12 +60,19 @@ export function run(program, args, options = {}) {
 }
 
 /**
- * When a process started, in clock ticks since boot: with its pid it names one process, even after the pid is reused.
+ * When a process started: with its pid it names one process, even after the pid is reused.
  * @param {number} pid
+ * @param {boolean} hasProc whether this system tells it in /proc, as Linux does
  * @returns {string | undefined} undefined when no such process runs
  */
-export function startTime(pid) {
+export function startTime(pid, hasProc = existsSync('/proc/self/stat')) {
   try {
+    if (!hasProc) {
+      const [state = '', ...began] = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+        .trim()
+        .split(/\s+/)
+      return state.startsWith('Z') ? undefined : began.join(' ')
+    }
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ')

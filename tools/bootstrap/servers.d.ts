@@ -121,7 +121,7 @@ export function lockFile(path: string): FileLock | { heldBy: number }
 export function waitForLock(path: string, deadlineMs?: number): Promise<FileLock | { heldBy: number }>
 
 /** When a process started: with its pid it names one process. Undefined when it does not run. */
-export function startTime(pid: number): string | undefined
+export function startTime(pid: number, hasProc?: boolean): string | undefined
 
 /** The last lines of a log since byte `from`, indented; nothing if there is no such file. */
 export function tail(path: string, from?: number): string

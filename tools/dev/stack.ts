@@ -17,7 +17,7 @@ import {
   startInProcess,
 } from './services.ts'
 import { type SimulatorProcess, spawnSimulator } from './simulator-process.ts'
-import { dataDir, filesIn, forget, installationOf, type Keys, lockFolder, readKeys, readPorts, writePorts } from './state.ts'
+import { dataDir, filesIn, forget, type Keys, lockFolder, readKeys, readPorts, writePorts } from './state.ts'
 import { unlessAborted } from './stopping.ts'
 import { type Supervision, supervise } from './supervise.ts'
 
@@ -153,7 +153,7 @@ function urlsOf(servers: Servers, ports: PortPlan): Stack['urls'] {
 
 async function prepareDatabase(adminUrl: string, keys: Keys): Promise<string> {
   const passwords = Object.fromEntries(services.map((service) => [service, keys.password]))
-  await provision({ adminUrl, database, installation: installationOf(keys), ownerPassword: keys.password, passwords })
+  await provision({ adminUrl, database, installation: keys.installation, ownerPassword: keys.password, passwords })
   const ownerUrl = roleUrl(adminUrl, ownerRole, keys.password)
   let ran = 0
   for (const [service, list] of Object.entries(await loadMigrations()))

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { type FileLock, lockFile, stopLeftovers, waitForLock, writeJson } from '../bootstrap/servers.js'
@@ -23,6 +23,8 @@ const anew = 'or begin anew with npm start -- --fresh, which throws all data of 
 
 /** What a development machine's data can't be read without, readable by its owner only and written once. */
 export interface Keys {
+  /** Marks a PostgreSQL server as this folder's. */
+  installation: string
   encryptionKey: string
   platformKey: string
   /** Password of the owner role and of every service's. */
@@ -62,21 +64,16 @@ export function readKeys(dir: string): Keys {
   if (existsSync(path.join(dev, 'postgres')))
     throw new Error(`${file} is missing: it holds the keys and passwords of the data in ${dev}. Put it back, ${anew}`)
   const random = () => randomBytes(32).toString('hex')
-  const keys: Keys = { encryptionKey: random(), platformKey: random(), password: random() }
+  const keys: Keys = { installation: randomUUID(), encryptionKey: random(), platformKey: random(), password: random() }
   writeJson(file, keys, 0o600)
   return keys
 }
 
 function checkedKeys(file: string): Keys {
   const keys = readObject(file) as Partial<Keys> | undefined
-  const isKey = (key: unknown) => typeof key === 'string' && /^[0-9a-f]{64}$/.test(key)
-  if (keys && isKey(keys.encryptionKey) && isKey(keys.platformKey) && isKey(keys.password)) return keys as Keys
+  const names = ['installation', 'encryptionKey', 'platformKey', 'password'] as const
+  if (keys && names.every((name) => typeof keys[name] === 'string' && keys[name] !== '')) return keys as Keys
   throw new Error(`${file} is empty or broken: it holds the keys and passwords of this folder's data. Put a copy of it back, ${anew}`)
-}
-
-/** What marks a database as this folder's: it follows from the keys, and says nothing about them. */
-export function installationOf(keys: Keys): string {
-  return createHash('sha256').update(`installation ${keys.encryptionKey}`).digest('hex').slice(0, 32)
 }
 
 /** Ports of the last start, so that addresses stay the same; those of a file that can't be read are planned anew. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
+import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
 import { locks, type ServiceName } from '@lockstep/contracts'
 import { databaseUrl, schemaOf, withClient } from '@lockstep/database'
@@ -144,12 +145,20 @@ async function assertNoLockHeld(redisUrl: string): Promise<void> {
 
 const deadline = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref())
 
+/** The most that a busy machine may lengthen a wait, and a check that hangs besides; still within a test's limit. */
+const longest = { wait: 4, clock: 5 }
+
+/** How many times longer things take: as many as there is more work than processors. */
+const slowness = () => Math.min(longest.wait, Math.max(1, loadavg()[0]! / availableParallelism()))
+
 /**
- * Waits until `check` answers something true, and returns it. Tries often; when time is up it says what `check` threw last,
- * which is the cause, or that it never became true.
+ * Waits until `check` answers something true, and returns it. Tries often; when it has waited for `timeoutMs` it says what `check`
+ * threw last, which is the cause, or that it never became true. What the checks take does not count, and on a busy machine it waits
+ * as many times longer as things take there.
  */
 export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
-  const end = performance.now() + timeoutMs
+  const end = performance.now() + longest.clock * timeoutMs
+  let waitedMs = 0
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 1.5, 100)) {
     let failure: unknown
     try {
@@ -158,8 +167,9 @@ export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000):
     } catch (error) {
       failure = error
     }
-    if (performance.now() > end)
+    if (waitedMs >= timeoutMs * slowness() || performance.now() > end)
       throw new Error(`Not true after ${timeoutMs} ms: ${failure instanceof Error ? failure.message : check}`, { cause: failure })
     await deadline(waitMs)
+    waitedMs += waitMs
   }
 }

@@ -5,7 +5,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type LocatedServers, locateServers, onFreePort, startNats, startRedis, startServers } from '../servers.js'
+import { type LocatedServers, locateServers, onFreePort, startNats, startRedis, startServers, startTime } from '../servers.js'
 
 const root = resolve(import.meta.dirname, '../../..')
 const dir = mkdtempSync(join(tmpdir(), 'lockstep-bootstrap-'))
@@ -71,6 +71,20 @@ test('startServers uses a remembered port again, another one when it is taken', 
   await third.stop()
   squatter.close()
 })
+
+test.each([true, false])(
+  'a process is told from one that has its pid later, and from one that is over (from /proc: %s)',
+  async (hasProc) => {
+    const child = spawn('sleep', ['600'])
+    const born = startTime(child.pid!, hasProc)
+    expect(born).toMatch(/\d/)
+    expect(startTime(child.pid!, hasProc)).toBe(born)
+    expect(startTime(1, hasProc)).not.toBe(born)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(startTime(child.pid!, hasProc)).toBeUndefined()
+  },
+)
 
 test('a port that another process takes before it is listened on is given up for another, a bounded number of times', async () => {
   const squatters: Server[] = []

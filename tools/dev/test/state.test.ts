@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { startTime, writeJson } from '../../bootstrap/servers.js'
 import { type Ready, readReady } from '../ready.ts'
-import { filesIn, forget, installationOf, lockFolder, readKeys, readPorts, readTenant } from '../state.ts'
+import { filesIn, forget, lockFolder, readKeys, readPorts, readTenant } from '../state.ts'
 
 const home = mkdtempSync(path.join(tmpdir(), 'lockstep-state-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))
@@ -76,13 +76,6 @@ test('--fresh throws nothing away while the data lie in a PostgreSQL elsewhere',
   expect(readKeys(dir)).toEqual(keys)
   await forget(dir, {})
   expect(readKeys(dir)).not.toEqual(keys)
-})
-
-test('the mark of an installation follows from its keys and gives none of them away', () => {
-  const keys = readKeys(folder())
-  expect(installationOf(keys)).toBe(installationOf({ ...keys }))
-  expect(installationOf(keys)).not.toBe(installationOf(readKeys(folder())))
-  expect(keys.encryptionKey).not.toContain(installationOf(keys))
 })
 
 test('ready.json counts only while the process that wrote it lives', () => {
