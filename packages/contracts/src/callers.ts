@@ -55,6 +55,8 @@ const table: Record<string, Record<string, readonly Caller[] | typeof workers>> 
     RecordConsent: ['api'],
     GetConsentRules: ['api'],
     SetConsentRules: ['api'],
+    GetContactSettings: ['api'],
+    SetContactSettings: ['api'],
   },
   'lockstep.conversations.v1.Conversations': {
     ListConversations: ['api'],

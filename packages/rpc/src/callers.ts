@@ -17,11 +17,27 @@ function named(name: unknown): Caller | undefined {
   return allCallers.find((caller) => caller === name)
 }
 
+type ServerCall = Parameters<ServerInterceptor>[1]
+
+/** Who is at the other end of a connection, asked once: to read a certificate costs as much as a small call. */
+function openIdentities(): (call: ServerCall) => unknown {
+  const subjects = new WeakMap<object, unknown>()
+  const read = (call: ServerCall): unknown => call.getAuthContext().sslPeerCertificate?.subject.CN
+  return (call) => {
+    // Not part of grpc-js' interface: where it has no such member, the certificate is read for each call.
+    const { session } = (call as { stream?: { session?: object } }).stream ?? {}
+    if (!session) return read(call)
+    if (!subjects.has(session)) subjects.set(session, read(call))
+    return subjects.get(session)
+  }
+}
+
 /** Lets a call through whose certificate's subject is a caller of the method; any other is refused before its message is read. */
 export function admitCallers(service: ServiceName, log: Logger): ServerInterceptor {
+  const subjectOf = openIdentities()
   return ({ path }, call) => {
     const admit = (metadata: GrpcMetadata, next: (metadata: GrpcMetadata) => void) => {
-      const subject = call.getAuthContext().sslPeerCertificate?.subject.CN as unknown
+      const subject = subjectOf(call)
       const caller = named(subject)
       if (!caller || !callersOf(service, path).includes(caller)) {
         failedCalls(1, { method: path, failure: 'forbidden' })

@@ -201,3 +201,16 @@ test('a dead part that a person dismisses is gone from the dead, keeps its reaso
   expect((await gateway.operator.countParts({}, {})).counts).toEqual([{ outcome: 'dismissed', field: 'messages', parts: 1, elements: 1 }])
   expect(await gateway.feed.replay({ lane }, {})).toEqual({ replayed: 0 })
 })
+
+test('no index of today’s parts holds what an outcome changes, so that they are written in place', async () => {
+  const indexed = await here.world.sql<{ index: string; columns: string[] }>(
+    `select i.indexrelid::regclass::text as index, array_agg(a.attname::text) as columns
+     from pg_index i join pg_inherits h on h.inhrelid = i.indrelid and h.inhparent = 'webhook_gateway.webhook_parts'::regclass
+     join pg_attribute a on a.attrelid = i.indrelid
+       and (a.attnum = any(i.indkey) or pg_get_expr(i.indpred, i.indrelid) ~ ('\\m' || a.attname || '\\M'))
+     group by 1`,
+  )
+  expect(indexed.length).toBeGreaterThan(8)
+  const changed = ['outcome', 'reason', 'outcome_at', 'claimed_at']
+  expect(indexed.filter(({ columns }) => columns.some((column) => changed.includes(column)))).toEqual([])
+})
