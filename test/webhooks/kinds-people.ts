@@ -26,7 +26,7 @@ const allNumbers = ['491512000001', '491512000009', 'DE.ada1']
 const people: Kind[] = [
   news('system-changed-number', moved, allNumbers, changedNumber),
   news('system-changed-number-old-form', moved, allNumbers, changedNumber),
-  news('system-changed-user-id', { ...moved, user_id: 'DE.ada2' }, [...allNumbers, 'DE.ada2'], 'Ada has a new user id'),
+  news('system-changed-user-id', { ...moved, user_id: 'DE.ada2' }, [...allNumbers, 'DE.ada2', 'DE.ENT.ada2'], 'Ada has a new user id'),
   news('system-identity-changed', {}, ['491512000001', 'DE.ada1'], "Ada's security code changed"),
   {
     name: 'user-id-update',
@@ -34,7 +34,7 @@ const people: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ ...ada, user_id: 'DE.ada2', last_inbound_at: at(0) }],
-      'contacts.identities': ['491512000001', 'DE.ada1', 'DE.ada2'].map((match_key) => ({ match_key })),
+      'contacts.identities': ['491512000001', 'DE.ada1', 'DE.ada2', 'DE.ENT.a2'].map((match_key) => ({ match_key })),
       'conversations.messages': [{ wamid: 'wamid.text' }],
     },
   },
