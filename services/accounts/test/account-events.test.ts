@@ -1,7 +1,7 @@
 import { createWorld, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { createContext } from '../src/context.ts'
-import { listEvents } from '../src/db/account-events.ts'
+import { insertEvents as keepEvents, listEvents } from '../src/db/account-events.ts'
 import { forgetEvents } from '../src/jobs/forget-events.ts'
 
 function openContext(world: World) {
@@ -32,6 +32,23 @@ test('events go once they are older than they are kept, whoever they are of, and
   expect(await left()).toEqual(['7', '4001', '4002', '4003'])
   await forgetEvents(ctx)
   expect(await left()).toHaveLength(4)
+})
+
+test('an event that Meta does not date is kept once a day, one that it dates once', async () => {
+  await using world = await createWorld()
+  await using ctx = await openContext(world)
+  const [account] = await insertEvents(world, 0, 'now()')
+  const event = { wabaId: '1', field: 'messages', event: 'error 131031', words: '', value: { errors: [{ code: 131031 }] } }
+  const keep = (occurredAt: string | null, receivedAt: string) =>
+    ctx.db.transaction(account!.id, (tx) =>
+      keepEvents(tx, [{ ...event, occurredAt: occurredAt === null ? null : new Date(occurredAt), receivedAt: new Date(receivedAt) }]),
+    )
+  for (const receivedAt of ['2026-05-01T00:00:00Z', '2026-05-01T23:59:59Z', '2026-05-02T00:00:00Z']) {
+    await keep(null, receivedAt)
+    await keep('2026-04-30T12:00:00Z', receivedAt)
+  }
+  const kept = await world.sql<{ occurred_at: Date | null }>('select occurred_at from accounts.account_events order by id')
+  expect(kept.map(({ occurred_at }) => occurred_at !== null)).toEqual([false, true, false])
 })
 
 test('events are listed newest first by number, not as texts, on every page', async () => {
