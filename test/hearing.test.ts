@@ -61,10 +61,13 @@ async function says(from: string, text: string): Promise<void> {
   expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, JSON.stringify(body))).toBe(200)
 }
 
+const waitsFor = async (id: string) =>
+  (await system.world.sql<{ waits_for: string }>('select waits_for from campaigns.campaigns where id = $1', [id]))[0]!.waits_for
+
 const untilWaits = (id: string, reason: RegExp) =>
   until(async () => {
     const campaign = await system.campaign(tenant, id)
-    if (campaign.state !== 'sending' || !reason.test(campaign.reason))
+    if (campaign.state !== 'sending' || !reason.test(campaign.reason) || (await waitsFor(id)) !== 'replies')
       throw new Error(`The campaign is ${campaign.state}: ${campaign.reason}`)
     return campaign
   })
@@ -76,7 +79,7 @@ const accepted = async (id: string) => (await system.simulator.client.accepted({
 
 async function goesOn(id: string, skipped = 0, recipients = 5): Promise<void> {
   const { reason, statistics } = await system.untilCampaign(tenant, id, 'completed')
-  expect(reason).toBe('')
+  expect([reason, await waitsFor(id)]).toEqual(['', ''])
   expect(statistics).toMatchObject({ recipients, skipped, accepted: recipients - skipped })
 }
 

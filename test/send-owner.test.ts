@@ -142,6 +142,6 @@ test('Meta can not be reached: nobody is claimed, and it is said', async () => {
     claimLifeMs: 2_000,
     signal: new AbortController().signal,
   })
-  expect(end.waitsFor).toMatch(/can't be reached/)
+  expect(end.wait).toMatchObject({ for: 'meta', words: expect.stringMatching(/can't be reached/) })
   expect((await replies.rows()).at(-1)).toMatchObject({ state: 'queued', attempts: 0 })
 })

@@ -5,15 +5,15 @@ import type { Flight, Phase } from './in-flight.ts'
 import { createOutcomeWriter } from './outcome-writer.ts'
 import type { ClaimedMessage, SendQueue, SendRoute } from './queue.ts'
 import { createTurns } from './turns.ts'
-import { type Cause, countWaits, type Waits } from './waits.ts'
+import { type Cause, countWaits, type Wait, type Waits } from './waits.ts'
 
 /** How a slice ended. */
 export interface SliceEnd {
   /** `empty`: nobody is queued or under way; `stopped`: the owner is; `more`: there is more to do in `afterMs`. */
   kind: 'empty' | 'stopped' | 'more'
   afterMs: number
-  /** In words what it waited for, most of its time; empty when it went on. */
-  waitsFor: string
+  /** What it waited for, most of its time; null when it went on. */
+  wait: Wait | null
   /** What could not be asked, if that was why it ended. */
   error?: unknown
 }
@@ -77,7 +77,7 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
   const endAt = performance.now() + sliceMs
   const waits = countWaits(ctx.scale)
   const known = { ready: 0 }
-  const more = (afterMs: number): SliceEnd => ({ kind: 'more', afterMs, waitsFor: waits.words(slice.route, slice.flight) })
+  const more = (afterMs: number): SliceEnd => ({ kind: 'more', afterMs, wait: waits.most(slice.route, slice.flight) })
   const isOver = () => signal.aborted || slice.flight.stop.signal.aborted || performance.now() >= endAt
   while (!isOver()) {
     if (slice.trouble !== undefined) return { ...more(0), error: slice.trouble }
@@ -87,7 +87,7 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
     } catch (error) {
       return { ...more(0), error }
     }
-    if (step.do === 'end') return { kind: step.kind, afterMs: 0, waitsFor: '' }
+    if (step.do === 'end') return { kind: step.kind, afterMs: 0, wait: null }
     if (step.do === 'go on') continue
     const leftMs = Math.max(1, endAt - performance.now())
     if (step.forMs > leftMs) {

@@ -4,13 +4,19 @@ import type { SendRoute } from './queue.ts'
 /** What holds a slice up: the phase in which its messages stand, its number's limit, the database, or nothing that anybody can change. */
 export type Cause = Phase | 'limit' | 'database' | 'none'
 
+/** What an owner waits for: a fixed word, and in words of a person. */
+export interface Wait {
+  for: 'contacts' | 'meta' | 'limit' | 'database'
+  words: string
+}
+
 /** How long a slice waited, by cause. */
 export interface Waits {
   add(cause: Cause, ms: number): void
   /** Counts how long something takes. */
   during<T>(cause: Cause, work: Promise<T>): Promise<T>
-  /** In words what it waited for at least half of the time; empty when it went on. */
-  words(route: SendRoute, flight: Flight): string
+  /** What it waited for at least half of the time; null when it went on. */
+  most(route: SendRoute, flight: Flight): Wait | null
 }
 
 /** A question to another service, an answer of Meta's, or a transaction that takes longer is worth a word, ms. */
@@ -36,34 +42,36 @@ export function countWaits(scale: number): Waits {
         add(cause, performance.now() - from)
       }
     },
-    words(route, flight) {
+    most(route, flight) {
       const [cause, ms] = [...waited].sort(([, a], [, b]) => b - a)[0] ?? ['none', 0]
-      if (ms < (performance.now() - startedAt) / 2) return ''
+      if (ms < (performance.now() - startedAt) / 2) return null
       const isSlow = {
         checking: flight.lastMs.checking > slowMs * scale,
         posting: flight.lastMs.posting > slowMs * scale,
         database: (longest.get('database') ?? 0) > slowMs, // whose time no test multiplies
       }
-      return cause in isSlow && !isSlow[cause as keyof typeof isSlow] ? '' : wordsOf(cause, route)
+      return cause in isSlow && !isSlow[cause as keyof typeof isSlow] ? null : waitOf(cause, route)
     },
   }
 }
 
-function wordsOf(cause: Cause, { perMinute, perSecond }: SendRoute): string {
+function waitOf(cause: Cause, { perMinute, perSecond }: SendRoute): Wait | null {
   switch (cause) {
     case 'checking':
-      return 'Waits for contacts, which answers slowly whether people may be written to'
+      return { for: 'contacts', words: 'Waits for contacts, which answers slowly whether people may be written to' }
     case 'opening':
-      return "Waits for WhatsApp, which can't be reached"
+      return { for: 'meta', words: "Waits for WhatsApp, which can't be reached" }
     case 'posting':
-      return 'Waits for WhatsApp, which answers slowly'
+      return { for: 'meta', words: 'Waits for WhatsApp, which answers slowly' }
     case 'booking':
     case 'waiting':
-    case 'limit':
-      return `Waits for the number's limit: ${perSecond} messages a second, ${perMinute} a minute, a fifth of them kept for replies`
+    case 'limit': {
+      const words = `Waits for the number's limit: ${perSecond} messages a second, ${perMinute} a minute, a fifth of them kept for replies`
+      return { for: 'limit', words }
+    }
     case 'database':
-      return 'Waits for the database, which answers slowly'
+      return { for: 'database', words: 'Waits for the database, which answers slowly' }
     case 'none':
-      return ''
+      return null
   }
 }

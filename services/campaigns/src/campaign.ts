@@ -1,4 +1,11 @@
 import { AppError } from '@lockstep/contracts'
+import type { Wait } from '@lockstep/sending'
+
+/** What a campaign waits for while it sends: Meta's restriction, that replies are heard, or what sending waits for. */
+export interface CampaignWait {
+  for: 'restriction' | 'replies' | Wait['for']
+  words: string
+}
 
 export type CampaignState = 'draft' | 'preparing' | 'sending' | 'paused' | 'completed' | 'cancelled' | 'failed'
 

@@ -3,6 +3,8 @@ import type { Context } from './context.ts'
 import { findCampaign, moveCampaign } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
 import { waiting } from './db/recipients.ts'
+import { readStatistics } from './db/statistics.ts'
+import { noStatistics, type Statistics } from './statistics.ts'
 
 /** sending → completed, unless somebody was put back into the queue meanwhile, or the campaign was stopped. */
 export async function complete(ctx: Context, { id, accountId }: Pick<Campaign, 'id' | 'accountId'>): Promise<boolean> {
@@ -16,5 +18,11 @@ export async function completeIn(tx: Tx, id: string, finishedAt: Date): Promise<
   await findCampaign(tx, id, { lock: true })
   const { ready, nextMs, sending } = await waiting(tx, id, 1)
   if (ready > 0 || nextMs !== null || sending) return false
-  return moveCampaign(tx, id, ['sending'], 'completed', { finishedAt })
+  return moveCampaign(tx, id, ['sending'], 'completed', { finishedAt, reason: nobodyReached((await readStatistics(tx, [id])).get(id)) })
+}
+
+/** In words, that Meta took no message of a campaign, which its state alone would not say; empty when it took one. */
+function nobodyReached({ accepted, failed, unknown, rejected }: Statistics = noStatistics()): string {
+  if (rejected === 0 || accepted + failed + unknown > 0) return ''
+  return `Nobody was written to: Meta refused ${rejected === 1 ? 'the one message' : `all ${rejected} messages`}. The list of recipients says why.`
 }

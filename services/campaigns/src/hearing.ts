@@ -9,9 +9,6 @@ const askTimeoutMs = 3_000
 
 const notHeard = 'Waits because '
 
-/** Whether a campaign's reason is one of these. */
-export const isUnheard = (reason: string): boolean => reason.startsWith(notHeard)
-
 /**
  * Why nobody may be written to for now, in words: what came for the account's numbers is not handled, or that can't be known. Empty
  * when it is. The answer holds for a slice of `sliceMs`, which counts as part of the time.

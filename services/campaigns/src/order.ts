@@ -21,6 +21,7 @@ export async function carryOut(
     const campaign = await findCampaign(tx, id, { lock: true })
     const before = campaign.state
     campaign.state = afterOrder(order, campaign)
+    campaign.waitsFor = ''
     campaign.reason = ''
     if (campaign.state === 'cancelled') campaign.finishedAt = new Date(ctx.now())
     await also(tx, id, before)

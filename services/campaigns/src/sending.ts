@@ -1,12 +1,14 @@
 import { events, secretPlaces } from '@lockstep/contracts'
-import { type SendRoute, sendSlice as sendMessages } from '@lockstep/sending'
-import { holdFenced } from '@lockstep/service'
+import type { Connection } from '@lockstep/rpc/gen/accounts'
+import { type SliceEnd as MessagesEnd, type SendRoute, sendSlice as sendMessages } from '@lockstep/sending'
+import { type FencedLock, holdFenced } from '@lockstep/service'
 import type { SendableTemplate } from '@lockstep/whatsapp'
+import type { CampaignWait } from './campaign.ts'
 import { complete } from './completing.ts'
 import type { Context } from './context.ts'
 import { moveCampaign, noteApp, noteWaiting } from './db/campaigns.ts'
 import type { Campaign } from './db/entities.ts'
-import { isUnheard, whyUnheard } from './hearing.ts'
+import { whyUnheard } from './hearing.ts'
 import { campaignQueue } from './queue.ts'
 import { whyRestricted } from './restricted.ts'
 import { misfitOf } from './values.ts'
@@ -31,37 +33,40 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
     await ctx.db.transaction(accountId, (tx) => moveCampaign(tx, id, ['sending'], 'paused', means))
     return null
   }
-  const { waitsFor } = means
-  if (waitsFor !== campaign.reason && (waitsFor || isUnheard(campaign.reason))) {
-    await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, waitsFor))
-    ctx.messaging.publishEvent(events.campaignChanged, { campaignId: id })
-  }
-  // Those that are written to already are all that it waits for, perhaps.
-  if (means.isRestricted) return (await complete(ctx, campaign)) ? null : askRestrictedMs * ctx.scale
-  if (waitsFor) return askAgainMs * ctx.scale
+  const end: SliceEnd = means.bar ? barred(means.bar, ctx.scale) : await send(ctx, campaign, means, held, lease)
+  const isNew = (end.wait?.for ?? '') !== campaign.waitsFor || (end.wait?.words ?? '') !== campaign.reason
+  if (isNew) await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, end.wait))
+  if (isNew || !means.bar) ctx.messaging.publishEvent(events.campaignChanged, { campaignId: id })
+  if (end.error !== undefined) throw end.error
+  if (end.kind === 'empty') return (await complete(ctx, campaign)) ? null : end.afterMs
+  return end.kind === 'stopped' ? null : end.afterMs
+}
+
+type SliceEnd = Omit<MessagesEnd, 'wait'> & { wait: CampaignWait | null }
+
+/** A slice in which nothing may be claimed. While Meta restricts the number, those that are written to already are all that it waits for, perhaps. */
+function barred(wait: CampaignWait, scale: number): SliceEnd {
+  const isRestricted = wait.for === 'restriction'
+  return { kind: isRestricted ? 'empty' : 'more', afterMs: (isRestricted ? askRestrictedMs : askAgainMs) * scale, wait }
+}
+
+async function send(ctx: Context, campaign: Campaign, means: Means, held: FencedLock, lease: AbortSignal): Promise<SliceEnd> {
+  const { id, accountId } = campaign
   // Before the first message of which a status may come from there.
   if (means.appId !== campaign.appId) await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
-  const queue = campaignQueue(ctx, campaign, means.template, held)
-  const end = await sendMessages(ctx, queue, means.route, {
+  return sendMessages(ctx, campaignQueue(ctx, campaign, means.template, held), means.route, {
     sliceMs: sliceMs * ctx.scale,
     claimLifeMs: claimLife * ctx.staleAfterMs,
     signal: AbortSignal.any([lease, held.signal]),
   })
-  if (end.kind === 'more' && end.waitsFor !== campaign.reason)
-    await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, end.waitsFor))
-  ctx.messaging.publishEvent(events.campaignChanged, { campaignId: id })
-  if (end.error !== undefined) throw end.error
-  if (end.kind === 'empty') return (await complete(ctx, campaign)) ? null : 0
-  return end.kind === 'stopped' ? null : end.afterMs
 }
 
 /** What a slice sends with. */
 interface Means {
   template: SendableTemplate
   route: SendRoute
-  /** Why nothing may be claimed for now: Meta forbids it, or replies are not heard. Empty when all is well. */
-  waitsFor: string
-  isRestricted: boolean
+  /** Why nothing may be claimed for now: Meta forbids it, or replies are not heard. Null when all is well. */
+  bar: CampaignWait | null
   appId: string
 }
 
@@ -83,12 +88,18 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
   if (misfit) return { reason: `${misfit}. Change the template back and resume, or start a new campaign.` }
   const { id: connectionId, phoneNumberId, perMinute, perSecond } = connection
   const accessToken = ctx.secrets.open(connection.sealedToken, secretPlaces.connection(connection.id, connection.accountId))
-  const restricted = whyRestricted(connection, campaign)
   return {
-    isRestricted: restricted !== '',
-    waitsFor: restricted || (await whyUnheard(ctx, connection, template.category, longestSliceMs * ctx.scale)),
+    bar: await barOf(ctx, connection, campaign, template.category),
     template: { name: template.name, language: template.language, components },
     route: { connectionId, phoneNumberId, accessToken, perMinute, perSecond, class: 'bulk', category: template.category },
     appId: connection.appId,
   }
+}
+
+/** Whether nothing may be claimed for now: Meta lets nobody be written to first, or replies are not heard. */
+async function barOf(ctx: Context, connection: Connection, campaign: Campaign, category: string): Promise<CampaignWait | null> {
+  const restricted = whyRestricted(connection, campaign)
+  if (restricted) return { for: 'restriction', words: restricted }
+  const unheard = await whyUnheard(ctx, connection, category, longestSliceMs * ctx.scale)
+  return unheard ? { for: 'replies', words: unheard } : null
 }

@@ -77,6 +77,15 @@ test('somebody who is put back while the campaign is being completed brings it b
   expect(await state(sent)).toEqual({ state: 'sending', recipient: 'queued' })
 })
 
+test('a campaign of which Meta refused every message completes with the words', async () => {
+  const sent = await almostDone()
+  await record(sent, { kind: 'rejected', at: new Date(), code: 130497, words: 'not this country' })
+  expect(await complete(place.ctx, { id: sent.campaignId, accountId: sent.accountId })).toBe(true)
+  expect(await place.world.sql('select state, reason from campaigns.campaigns where id = $1', [sent.campaignId])).toEqual([
+    { state: 'completed', reason: 'Nobody was written to: Meta refused the one message. The list of recipients says why.' },
+  ])
+})
+
 test('a claim under a fence that a newer holder has raised claims nothing, and says so', async () => {
   const sent = await almostDone()
   const { accountId, campaignId } = sent

@@ -1,6 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
 import { LockMode } from '@mikro-orm/core'
+import type { CampaignWait } from '../campaign.ts'
 import { type Campaign, CampaignSchema } from './entities.ts'
 
 /** The account's campaign; `notFound` also for another account's. `lock` holds its row until the commit. */
@@ -66,9 +67,9 @@ export async function noteApp(tx: Tx, id: string, appId: string): Promise<void> 
   )
 }
 
-/** Notes in words what a sending campaign waits for; empty when it goes on. */
-export async function noteWaiting(tx: Tx, id: string, reason: string): Promise<void> {
-  await sql`update campaigns set reason = ${reason} where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'`.execute(
+/** Notes what a sending campaign waits for; null when it goes on. */
+export async function noteWaiting(tx: Tx, id: string, wait: CampaignWait | null): Promise<void> {
+  await sql`update campaigns set waits_for = ${wait?.for ?? ''}, reason = ${wait?.words ?? ''} where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'`.execute(
     tx.sql,
   )
 }
@@ -93,7 +94,7 @@ export async function moveCampaign(
 ): Promise<boolean> {
   const row = await queryOne(
     tx,
-    sql`update campaigns set state = ${to}, reason = ${change.reason ?? ''}, finished_at = ${change.finishedAt ?? null}
+    sql`update campaigns set state = ${to}, waits_for = '', reason = ${change.reason ?? ''}, finished_at = ${change.finishedAt ?? null}
         where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = any(${from}::text[]) returning id`,
   )
   return row !== undefined
@@ -103,7 +104,7 @@ export async function moveCampaign(
 export async function pauseBecauseOf(tx: Tx, id: string, attemptIds: string[], reason: string): Promise<boolean> {
   const row = await queryOne(
     tx,
-    sql`update campaigns set state = 'paused', reason = ${reason}, finished_at = null
+    sql`update campaigns set state = 'paused', waits_for = '', reason = ${reason}, finished_at = null
         where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'
           and coalesce(resumed_at < (select max(claimed_at) from attempts
                                      where campaign_id = ${id} and attempts.id = any(${attemptIds}::bigint[])), true) returning id`,

@@ -1,5 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { CampaignState } from '../campaign.ts'
+import type { CampaignState, CampaignWait } from '../campaign.ts'
 
 /** One template to many people. Its recipients, attempts and statistics are written by sets, each in a file of its own. */
 export const CampaignSchema = defineEntity({
@@ -17,6 +17,8 @@ export const CampaignSchema = defineEntity({
     filter: p.json<{ tags: string[] }>(),
     values: p.json<Record<string, string>>(),
     state: p.text().$type<CampaignState>(),
+    /** What it waits for while it sends, for which `reason` has the words. */
+    waitsFor: p.text().$type<CampaignWait['for'] | ''>(),
     reason: p.text(),
     createdAt: p.datetime(),
     startedAt: p.datetime().nullable(),

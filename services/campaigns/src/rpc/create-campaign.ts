@@ -34,6 +34,7 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
       filter: { tags },
       values: request.values,
       state: 'draft',
+      waitsFor: '',
       reason: '',
       createdAt: new Date(ctx.now()),
     })

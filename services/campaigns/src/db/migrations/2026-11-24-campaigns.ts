@@ -17,6 +17,8 @@ export class Campaigns extends Migration {
         filter jsonb not null,
         values jsonb not null,
         state text not null check (state in ('draft', 'preparing', 'sending', 'paused', 'completed', 'cancelled', 'failed')),
+        -- What it waits for while it sends; the reason has the words.
+        waits_for text not null default '' check (waits_for in ('', 'restriction', 'replies', 'contacts', 'meta', 'limit', 'database')),
         reason text not null default '',
         created_at timestamptz not null,
         started_at timestamptz,
@@ -27,7 +29,8 @@ export class Campaigns extends Migration {
         finished_at timestamptz,
         -- Since when its recipients and attempts are kept no longer, and when the last of them was gone.
         forgotten_at timestamptz,
-        emptied_at timestamptz
+        emptied_at timestamptz,
+        constraint campaigns_waiting check (waits_for = '' or state = 'sending')
       );
       create index campaigns_account on campaigns (account_id, id);
       create index campaigns_kept on campaigns (finished_at) where state in ('completed', 'cancelled') and emptied_at is null;${tenantTable('campaigns', 'campaigns')}`)
