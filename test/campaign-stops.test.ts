@@ -121,25 +121,25 @@ test.each([
   ['a refusal that may be of anything', { code: 100 }, /^Meta has taken no message, and refused \d+ alike: A parameter of the request/],
   ['a code that nobody knows', { code: 999_999 }, /^Meta has taken no message, and refused \d+ alike: Meta refused it with error 999999/],
 ])('%s, answered to everybody, uses nobody up: the campaign pauses in words, and resumed it reaches all', async (_what, error, reason) => {
-  const tag = await audience(60, slow)
+  const tag = await audience(40, slow)
   await system.simulator.client.setSettings({ errors: { next: [{ ...error, count: 10_000, phoneNumberId: slow.phoneNumberId }] } })
   const { id } = await system.startCampaign(slow, tag)
   expect((await system.untilCampaign(slow, id, 'paused')).reason).toMatch(reason)
   await until(async () => (await system.campaign(slow, id)).statistics!.sending === 0)
-  expect((await system.campaign(slow, id)).statistics).toMatchObject({ recipients: 60, queued: 60, rejected: 0 })
+  expect((await system.campaign(slow, id)).statistics).toMatchObject({ recipients: 40, queued: 40, rejected: 0 })
   const [asked] = await system.world.sql<{ n: number }>(
     'select count(*)::int as n from campaigns.attempts where campaign_id = $1 and code is not null',
     [id],
   )
-  expect(asked!.n, 'what had no slot when the run ended was not sent').toBeLessThan(40)
+  expect(asked!.n, 'what had no slot when the run ended was not sent').toBeLessThan(30)
   const told = 'select outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null group by 1, 2, 3'
   expect(await system.world.sql(told, [id])).toMatchObject([
     { outcome: 'not_sent', code: error.code, words: expect.stringMatching(/Meta says: /) },
   ])
   await system.simulator.client.setSettings({ errors: { next: [] } })
   await system.clients.campaigns.resumeCampaign({ id }, slow)
-  expect((await system.untilCampaign(slow, id, 'completed')).statistics).toMatchObject({ accepted: 60, rejected: 0 })
-  expect(await accepted(id)).toBe(60)
+  expect((await system.untilCampaign(slow, id, 'completed')).statistics).toMatchObject({ accepted: 40, rejected: 0 })
+  expect(await accepted(id)).toBe(40)
 })
 
 test('nobody of a cancelled campaign is ordered to be written to again', async () => {

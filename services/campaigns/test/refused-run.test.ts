@@ -85,6 +85,24 @@ test('a run of the same refusal pauses the campaign with the words and puts ever
   expect(await seen(sent)).toMatchObject({ state: 'paused', rejected: 0, queued: least + 5, sending: 0 })
 })
 
+test('an answer stops by what it was read as, not by its code alone: the first one pauses, and its person waits with the words', async () => {
+  const sent = await campaignWith(place, 'sending', 2)
+  const stop = {
+    kind: 'not_sent',
+    at: new Date(),
+    code: 100,
+    words: 'This number is gone.',
+    details: 'No such object',
+    isStop: true,
+  } as const
+  await answer(sent, 0, [stop])
+  expect(await seen(sent)).toMatchObject({ state: 'paused', reason: 'This number is gone.', queued: 1, sending: 1 })
+  const told = 'select a.words, r.reason from campaigns.attempts a join campaigns.recipients r on r.attempt_id = a.id where a.id = $1'
+  expect(await place.world.sql(told, [sent.attempts[0]!.id])).toEqual([
+    { words: 'This number is gone. Meta says: No such object', reason: 'This number is gone.' },
+  ])
+})
+
 test('answers that are recorded by many at the same moment are counted together', async () => {
   const sent = await campaignWith(place, 'sending', least)
   await Promise.all(sent.attempts.map((_, i) => answer(sent, i, times(1))))
