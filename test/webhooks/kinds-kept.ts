@@ -13,17 +13,12 @@ const kept = (name: string, field: string): Kind => {
 
 export const keptKinds: Kind[] = [
   kept('kept-flows', 'flows'),
-  kept('kept-calls', 'calls'),
-  kept('kept-history', 'history'),
-  kept('kept-echo-of-the-business-app', 'smb_message_echoes'),
-  kept('kept-contacts-of-the-business-app', 'smb_app_state_sync'),
   kept('kept-group-lifecycle-update', 'group_lifecycle_update'),
   kept('kept-group-participants-update', 'group_participants_update'),
   kept('kept-group-settings-update', 'group_settings_update'),
   kept('kept-group-status-update', 'group_status_update'),
   kept('kept-automatic-events', 'automatic_events'),
   kept('kept-messaging-handovers', 'messaging_handovers'),
-  kept('kept-standby', 'standby'),
   kept('kept-consumer-profile', 'consumer_profile'),
   kept('kept-unknown-field', 'tracking_events'),
 ]

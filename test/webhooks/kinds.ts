@@ -3,6 +3,7 @@ import { accountKinds } from './kinds-account.ts'
 import { keptKinds } from './kinds-kept.ts'
 import { messageKinds } from './kinds-messages.ts'
 import { peopleKinds } from './kinds-people.ts'
+import { phoneAppKinds } from './kinds-phone-app.ts'
 import { statusKinds } from './kinds-statuses.ts'
 import { templateKinds } from './kinds-template.ts'
 
@@ -28,4 +29,12 @@ export interface Kind {
 }
 
 /** Every kind has its place: what is acted upon leads to rows, the rest is kept with its outcome. */
-export const kinds: readonly Kind[] = [...messageKinds, ...peopleKinds, ...statusKinds, ...templateKinds, ...accountKinds, ...keptKinds]
+export const kinds: readonly Kind[] = [
+  ...messageKinds,
+  ...peopleKinds,
+  ...statusKinds,
+  ...templateKinds,
+  ...accountKinds,
+  ...phoneAppKinds,
+  ...keptKinds,
+]

@@ -18,7 +18,7 @@ import { displayText, stopText } from './message-text.ts'
 import { idsOf, userIdOf } from './meta-ids.ts'
 import type { Sender } from './sender.ts'
 import type { ParsedWebhook } from './webhook.ts'
-import { elements } from './webhook-elements.ts'
+import { type Element, elements } from './webhook-elements.ts'
 
 /** A message that a person sent (Meta, webhooks/reference/messages). What an element lacks or has in a wrong shape is undefined or null. */
 export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
@@ -57,36 +57,57 @@ export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
 
 /** Inbound messages of a body, in its order. Elements without an id are skipped: nothing could tell them apart when they come again. */
 export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
-  return elements(parsed, 'messages', 'messages').flatMap(({ item, people, phoneNumberId, wabaId }) => {
-    const message = cleanJson(item) as JsonObject
-    const wamid = idOf(message.id)
-    if (!wamid) return []
-    const type = typeOf(message)
-    const { from, from_user_id, from_parent_user_id } = message
-    const own = idsOf(from, from_user_id)
-    const isNamed = (from ?? from_user_id) != null
-    const { waId, ...sender } = people().find({ ...own, parentUserId: userIdOf(from_parent_user_id), isNamed })
-    return {
-      phoneNumberId,
-      wabaId,
-      wamid,
-      type,
-      timestampMs: timestampMsOf(message.timestamp),
-      from: waId ?? sharedNumberOf(type, message),
-      ...sender,
-      groupId: idOf(message.group_id),
-      text: displayText(type, message),
-      stopText: stopText(type, message),
-      button: isButton(type, message),
-      stopOnly: isStopOnly(type, message),
-      contextWamid: idOf(objectOf(message.context).id),
-      targetWamid: targetOf(type, message),
-      emoji: emojiOf(type, message),
-      media: mediaOf(type, message),
-      content: contentOf(type, message),
-      move: moveOf(type, message, own),
-      ...originOf(message),
-      message,
-    }
-  })
+  return elements(parsed, 'messages', 'messages').flatMap((element) => readInbound(element) ?? [])
+}
+
+/** The message that an element is which names its sender; undefined without an id. */
+export function readInbound(element: Element): InboundMessage | undefined {
+  const { from, from_user_id, from_parent_user_id } = element.item
+  const own = idsOf(from, from_user_id)
+  const isNamed = (from ?? from_user_id) != null
+  const sender = element.people().find({ ...own, parentUserId: userIdOf(from_parent_user_id), isNamed })
+  const read = readMessage(element, sender)
+  if (!read) return undefined
+  const { type, message } = read
+  return {
+    ...read,
+    from: read.from ?? sharedNumberOf(type, message),
+    stopText: stopText(type, message),
+    button: isButton(type, message),
+    stopOnly: isStopOnly(type, message),
+    move: moveOf(type, message, own),
+  }
+}
+
+/** What an element says as a message with a person, whoever of the two wrote it; nothing in it is the person's word yet. */
+export function readMessage(
+  { item, phoneNumberId, wabaId }: Pick<Element, 'item' | 'phoneNumberId' | 'wabaId'>,
+  { waId, ...person }: Sender,
+): InboundMessage | undefined {
+  const message = cleanJson(item) as JsonObject
+  const wamid = idOf(message.id)
+  if (!wamid) return undefined
+  const type = typeOf(message)
+  return {
+    phoneNumberId,
+    wabaId,
+    wamid,
+    type,
+    timestampMs: timestampMsOf(message.timestamp),
+    from: waId,
+    ...person,
+    groupId: idOf(message.group_id),
+    text: displayText(type, message),
+    stopText: undefined,
+    button: false,
+    stopOnly: false,
+    contextWamid: idOf(objectOf(message.context).id),
+    targetWamid: targetOf(type, message),
+    emoji: emojiOf(type, message),
+    media: mediaOf(type, message),
+    content: contentOf(type, message),
+    move: undefined,
+    ...originOf(message),
+    message,
+  }
 }

@@ -1,7 +1,7 @@
 import { classifyGraphError, codeOf, refusalCodes } from './graph-errors.ts'
 import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
 import { type Pricing, participantOf, pricingOf } from './message-content.ts'
-import { idsOf, userIdOf } from './meta-ids.ts'
+import { idsOf, userIdOf, waIdOf } from './meta-ids.ts'
 import { type Directory, directoryOf } from './sender.ts'
 import { type Change, changesOf, errorList, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
 
@@ -199,7 +199,7 @@ export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
     const { field } = change
     const wabaId = wabaIdOf(change)
     if (field === null || !wabaId) return []
-    if (field === 'messages') return errorEvents(change, wabaId)
+    if (fieldRule(field).lists.includes(errorList)) return errorEvents(change, wabaId)
     if (fieldRule(field).lane !== 'webhooks.account') return []
     const value = cleanJson(change.value) as JsonObject
     return { wabaId, field, timestampMs: change.entryTimeMs ?? timestampMsOf(value.timestamp), value }
@@ -213,14 +213,16 @@ function errorEvents({ value, entryTimeMs }: Change, wabaId: string): AccountEve
     .map((error) => ({ wabaId, field: 'messages', timestampMs: entryTimeMs, value: { metadata, errors: [cleanJson(error)] } }))
 }
 
-/** The error of an event that `accountEvents` has read from a value of messages. */
+/** The error of an event that `accountEvents` has read from a value of messages or calls. */
 export function eventError({ field, value }: Pick<AccountEvent, 'field' | 'value'>): StatusError | undefined {
   return field === 'messages' ? (errorsOf(value.errors)[0] ?? { code: null, title: '', details: '' }) : undefined
 }
 
-interface Element {
+export interface Element {
   item: JsonObject
   phoneNumberId: string
+  /** The number itself, in digits, as far as the value tells it. */
+  ownNumber: string | undefined
   wabaId: string | undefined
   /** Those whom the value's `contacts` name, read when they are asked for. */
   people(): Directory
@@ -236,7 +238,8 @@ export function elements(parsed: ParsedWebhook, field: string, list: string): El
       directory ??= directoryOf(change.value, list)
       return directory
     }
-    const common = { phoneNumberId, wabaId: change.entryId, people }
+    const ownNumber = waIdOf(objectOf(change.value.metadata).display_phone_number)
+    const common = { phoneNumberId, ownNumber, wabaId: change.entryId, people }
     return listOf(change.value[list])
       .filter(isObject)
       .map((item) => ({ ...common, item }))

@@ -154,7 +154,8 @@ function placeItems(groups: Groups, change: Change, options: SplitOptions): void
   let ofNumber: Group | undefined
   for (const list of lists) {
     for (const item of listOf(change.value[list])) {
-      const campaign = list === 'statuses' && number.lane !== null ? campaignOf(item, phoneNumberId!, options) : undefined
+      const campaign =
+        list === 'statuses' && change.field === 'messages' && number.lane !== null ? campaignOf(item, phoneNumberId!, options) : undefined
       const placed = { change, list, item }
       if (!isObject(item)) place(groups, nobody('The element is not an object'), placed)
       else if (list === errorList) place(groups, account, placed)

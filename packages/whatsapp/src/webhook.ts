@@ -1,4 +1,5 @@
 import type { LaneName } from '@lockstep/contracts'
+import { messagesOfChunk } from './history-chunk.ts'
 import { idOf, isObject, type JsonObject, listOf, objectOf, parseLossless, TooManyValues, textOf, timestampMsOf } from './json.ts'
 
 /**
@@ -71,9 +72,14 @@ const listsByField: Readonly<Record<string, readonly string[]>> = {
   messages: ['messages', 'statuses', 'errors'],
   user_preferences: ['user_preferences'],
   user_id_update: ['user_id_update'],
+  smb_message_echoes: ['message_echoes'],
+  calls: ['calls', 'statuses', 'errors'],
+  history: ['history', 'messages'],
+  smb_app_state_sync: ['state_sync'],
+  standby: ['messages', 'message_echoes'],
 }
 
-/** The list of `messages` whose items are about the account or its number, and so no element of the number's lane. */
+/** The list of `messages` and `calls` whose items are about the account or its number, and so no element of the number's lane. */
 export const errorList = 'errors'
 
 /** Fields about a WABA, its numbers or its business whose names don't say so (Meta, webhooks/overview). */
@@ -99,12 +105,18 @@ export function phoneNumberIdOf(value: JsonObject): string | undefined {
   return textOf(objectOf(value.metadata).phone_number_id)
 }
 
-/** How many elements of a number's lane stand in a body, readable or not: what the readers skip is the difference. */
+/**
+ * How many elements of a number's lane stand in a body, readable or not, a chunk of history being as many as its messages: what the
+ * readers skip is the difference.
+ */
 export function countElements(parsed: ParsedWebhook, phoneNumberId: string): number {
   let count = 0
   for (const { field, value } of changesOf(parsed)) {
     if (field === null || phoneNumberIdOf(value) !== phoneNumberId) continue
-    for (const list of fieldRule(field).lists) if (list !== errorList) count += listOf(value[list]).filter(isObject).length
+    for (const list of fieldRule(field).lists) {
+      const items = listOf(value[list]).filter(isObject)
+      if (list !== errorList) count += list === 'history' ? items.flatMap(messagesOfChunk).length : items.length
+    }
   }
   return count
 }

@@ -197,6 +197,8 @@ const field = fc.constantFrom(
   'account_update',
   'security',
   'calls',
+  'history',
+  'flows',
   '__proto__',
   7,
   null,
@@ -210,7 +212,12 @@ const entry = fc.oneof(
   { weight: 1, arbitrary: weird },
 )
 
-const listNames: Record<string, string[]> = { messages: ['messages', 'statuses', 'errors'], user_preferences: ['user_preferences'] }
+const listNames: Record<string, string[]> = {
+  messages: ['messages', 'statuses', 'errors'],
+  user_preferences: ['user_preferences'],
+  calls: ['calls', 'statuses', 'errors'],
+  history: ['history', 'messages'],
+}
 
 /** The elements of a body, told independently of the code: list items with their frame, whole changes, bare entries. Only usable ids count. */
 function elementsOf(parsed: { entry: unknown[] }): string[] {

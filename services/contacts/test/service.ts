@@ -56,6 +56,7 @@ export const person = (fields: Partial<InboundPerson>): InboundPerson => ({
   userId: '',
   parentUserId: '',
   profileName: '',
+  givenName: '',
   username: '',
   atMs: 1_700_000_000_000,
   text: '',

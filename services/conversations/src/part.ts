@@ -1,33 +1,36 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
 import {
+  appContacts,
   countElements,
-  type InboundMessage,
-  inboundMessages,
   isKnownStatus,
   type MessageStatus,
   metaTimeMs,
   parseWebhook,
   type Sender,
   statuses,
+  type ThreadMessage,
+  threadMessages,
   type UserPreference,
   userIdUpdates,
   userPreferences,
 } from '@lockstep/whatsapp'
 import { isInbound } from './kind.ts'
 
-/** A message with its sender, which can be stored. */
+/** A message with the person who wrote or got it, which can be stored. */
 export interface Message extends Stored {
   person: InboundPerson
   at: Date
   payload: object
   receivedAt: Date
+  /** When a call opened the window. */
+  opensAt: Date | null
 }
 
-/** What is stored of an inbound message as it was read. */
+/** What is stored of a message as it was read. */
 type Stored = Omit<
-  InboundMessage,
-  keyof Sender | 'phoneNumberId' | 'wabaId' | 'from' | 'timestampMs' | 'stopText' | 'button' | 'stopOnly' | 'move' | 'message'
+  ThreadMessage,
+  keyof Sender | 'phoneNumberId' | 'opensMs' | 'wabaId' | 'from' | 'timestampMs' | 'stopText' | 'button' | 'stopOnly' | 'move' | 'message'
 >
 
 /** What one webhook part says about one number. */
@@ -36,7 +39,7 @@ export interface Part {
   /** When it was received. */
   createdAtMs: number
   messages: Message[]
-  /** People who wrote nothing: they chose about marketing inside WhatsApp, or have another user id. */
+  /** People who wrote nothing: they chose about marketing inside WhatsApp, have another user id, or a name in the phone's address book. */
   news: InboundPerson[]
   /** Those whose words are known. */
   statuses: (MessageStatus & { timestampMs: number })[]
@@ -48,7 +51,7 @@ export interface Part {
 const losses = {
   senderless: 'without a sender that can be read',
   unreadable: 'without an id or in another shape',
-  unknown: 'that nobody acts on: statuses or preferences with an unknown word',
+  unknown: 'that nobody acts on: statuses or preferences with an unknown word, names that the phone app gave up',
   unmatched: 'about messages that were not sent from here',
 }
 type Losses = Record<keyof typeof losses, number>
@@ -60,8 +63,8 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
     elements
       .filter((element) => element.phoneNumberId === phoneNumberId)
       .map((element) => ({ ...element, timestampMs: metaTimeMs(element.timestampMs, entry.createdAtMs) }))
-  const inbound = ofNumber(inboundMessages(parsed))
-  const messages = inbound.map((message) => toMessage(message, new Date(entry.createdAtMs))).filter(({ person }) => isKnown(person))
+  const said = ofNumber(threadMessages(parsed))
+  const messages = said.map((message) => toMessage(message, new Date(entry.createdAtMs))).filter(({ person }) => isKnown(person))
   const preferences = ofNumber(userPreferences(parsed))
   const consents = preferences.filter(isConsent)
   const choices = consents.map(({ preference, signupId, timestampMs, ...ids }) =>
@@ -71,14 +74,18 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
   const changes = updates.map(({ waId, parentUserId, previous, current, timestampMs }) =>
     person({ waId, parentUserId, userId: current, movedFromUserId: previous, atMs: timestampMs, silent: true }),
   )
-  const news = [...choices, ...changes].filter(isKnown)
-  const said = ofNumber(statuses(parsed))
-  const known = said.filter(({ status }) => isKnownStatus(status))
-  const read = inbound.length + preferences.length + updates.length + said.length
+  const book = ofNumber(appContacts(parsed))
+  const named = book.flatMap(({ waId, userId, name, timestampMs }) =>
+    name === undefined ? [] : person({ waId, userId, givenName: name, atMs: timestampMs, silent: true }),
+  )
+  const news = [...choices, ...changes, ...named].filter(isKnown)
+  const told = ofNumber(statuses(parsed))
+  const known = told.filter(({ status }) => isKnownStatus(status))
+  const read = said.length + preferences.length + updates.length + book.length + told.length
   const lost = {
-    senderless: inbound.length - messages.length + choices.length + changes.length - news.length,
+    senderless: said.length - messages.length + choices.length + changes.length + named.length - news.length,
     unreadable: countElements(parsed, phoneNumberId) - read,
-    unknown: said.length - known.length + preferences.length - consents.length,
+    unknown: told.length - known.length + preferences.length - consents.length + book.length - named.length,
     unmatched: 0,
   }
   return { id: entry.id, createdAtMs: entry.createdAtMs, messages, news, statuses: known, lost }
@@ -91,29 +98,30 @@ function isConsent({ preference, category = 'marketing_messages' }: UserPreferen
 
 const isKnown = ({ waId, userId }: InboundPerson): boolean => waId !== '' || userId !== ''
 
-function toMessage(message: InboundMessage & { timestampMs: number }, receivedAt: Date): Message {
+function toMessage(message: ThreadMessage & { timestampMs: number }, receivedAt: Date): Message {
   const { phoneNumberId: _, wabaId: __, from, userId, parentUserId, move, ...said } = message
-  const { timestampMs, profileName, username, stopText, button, stopOnly, message: payload, ...stored } = said
-  const { wamid, type, groupId } = stored
+  const { timestampMs, profileName, username, stopText, button, stopOnly, opensMs = null, message: payload, ...stored } = said
+  const { wamid, groupId } = stored
   const ids = move ? { ...move.to, movedFromWaId: move.from.waId, movedFromUserId: move.from.userId } : { waId: from, userId, parentUserId }
   // Who writes to a group has said nothing to the number itself.
-  const silent = !isInbound(type) || groupId !== undefined
+  const silent = !isInbound(stored) || groupId !== undefined
   return {
     person: person({ ...ids, profileName, username, atMs: timestampMs, text: stopText, button, stopOnly, wamid, silent }),
     ...stored,
     at: new Date(timestampMs),
     payload,
     receivedAt,
+    opensAt: opensMs === null ? null : new Date(metaTimeMs(opensMs, receivedAt.getTime())),
   }
 }
 
 /** An element's person as `contacts` takes it, where what is not known is empty. */
 function person({ atMs, ...known }: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
   const { waId = '', userId = '', parentUserId = '', movedFromWaId = '', movedFromUserId = '' } = known
-  const { profileName = '', username = '', text = '', wamid = '', preference = '' } = known
+  const { profileName = '', givenName = '', username = '', text = '', wamid = '', preference = '' } = known
   const { button = false, stopOnly = false, silent = false } = known
   const ids = { accountId: '', waId, userId, parentUserId, movedFromWaId, movedFromUserId }
-  return { ...ids, profileName, username, text, wamid, preference, button, stopOnly, silent, atMs }
+  return { ...ids, profileName, givenName, username, text, wamid, preference, button, stopOnly, silent, atMs }
 }
 
 /** A status may be faster than the commit of the answer that names its message: for so long it comes again. */

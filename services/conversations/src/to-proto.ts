@@ -12,13 +12,13 @@ export function conversationToProto({ lastMessageAt, windowUntil, ...same }: Con
 }
 
 export function messageToProto(row: MessageRow): proto.Message {
-  const { id, wamid, direction, type, text, forwarded, frequentlyForwarded, reactions, media } = row
+  const { id, wamid, direction, source, type, text, forwarded, frequentlyForwarded, reactions, media } = row
   return {
-    ...{ id, wamid, direction, type, text, forwarded, frequentlyForwarded, reactions },
+    ...{ id, wamid, direction, source, type, text, forwarded, frequentlyForwarded, reactions },
     media: media ? { ...noMedia, ...media } : undefined,
     atMs: row.at.getTime(),
     groupId: row.groupId ?? '',
-    contactId: row.contactId,
+    contactId: row.contactId ?? '',
     contextWamid: row.contextWamid ?? '',
     targetWamid: row.targetWamid ?? '',
     editedAtMs: row.editedAt?.getTime(),

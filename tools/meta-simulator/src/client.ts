@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { accountEventInput } from './account-event.ts'
 import type { drainInput, inboundInput, LogQuery, webhookInput } from './control.ts'
 import type { LogLine, PostLine } from './log.ts'
+import type { appContactsInput, callInput, echoInput, historyInput } from './phone-app.ts'
 import type { Settings, SettingsPatch } from './settings.ts'
 import type { AccountState, State, StateInput } from './state.ts'
 import type { Summary } from './summary.ts'
@@ -25,6 +26,10 @@ export interface SimulatorClient extends AsyncDisposable {
   log(query?: LogQuery): AsyncIterable<LogLine>
   summary(): Promise<Summary>
   inbound(message: z.input<typeof inboundInput>): Promise<{ id: string }>
+  echo(message: z.input<typeof echoInput>): Promise<{ id: string }>
+  call(call: z.input<typeof callInput>): Promise<{ id: string }>
+  history(past: z.input<typeof historyInput>): Promise<{ ids: string[] }>
+  appContacts(changes: z.input<typeof appContactsInput>): Promise<{ contacts: number }>
   webhook(request: z.input<typeof webhookInput>): Promise<{ httpStatus: number }>
   templateEvent(event: z.input<typeof templateEventInput>): Promise<{ webhooks: number; template: Template }>
   accountEvent(event: z.input<typeof accountEventInput>): Promise<{ account: AccountState }>
@@ -77,6 +82,10 @@ export function createSimulatorClient(url: string): SimulatorClient {
     log: (query = {}) => lines<LogLine>('/_sim/log', query),
     summary: () => call('GET', '/_sim/summary'),
     inbound: (message) => call('POST', '/_sim/inbound', message),
+    echo: (message) => call('POST', '/_sim/echo', message),
+    call: (input) => call('POST', '/_sim/call', input),
+    history: (past) => call('POST', '/_sim/history', past),
+    appContacts: (changes) => call('POST', '/_sim/app-contacts', changes),
     webhook: (given) => call('POST', '/_sim/webhook', given),
     templateEvent: (event) => call('POST', '/_sim/template-event', event),
     accountEvent: (event) => call('POST', '/_sim/account-event', event),

@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
 import { wamid } from './fate.ts'
 import { type LogLine, readChunks } from './log.ts'
+import { appContacts, appContactsInput, call, callInput, echo, echoInput, history, historyInput } from './phone-app.ts'
 import { inboundElement, tallyOf } from './replay.ts'
 import { settingsPatch } from './settings.ts'
 import { describeWorld, statePatch } from './state.ts'
@@ -77,6 +78,10 @@ export function controlRoutes(app: FastifyInstance, ctx: Context): void {
     return streamLog(ctx, { ...logQuery.parse(req.query), kind: 'post', outcome: 'accepted' }, reply)
   })
   app.post('/_sim/inbound', async (req) => inbound(ctx, read(inboundInput, req)))
+  app.post('/_sim/echo', async (req) => echo(ctx, read(echoInput, req)))
+  app.post('/_sim/call', async (req) => call(ctx, read(callInput, req)))
+  app.post('/_sim/history', async (req) => history(ctx, read(historyInput, req)))
+  app.post('/_sim/app-contacts', async (req) => appContacts(ctx, read(appContactsInput, req)))
   app.post('/_sim/webhook', async (req) => webhook(ctx, read(webhookInput, req)))
   app.post('/_sim/template-event', async (req) => templateEvent(ctx, read(templateEventInput, req)))
   app.post('/_sim/account-event', async (req) => accountEvent(ctx, read(accountEventInput, req)))

@@ -57,8 +57,9 @@ export function composeBody(elements: Element[], directory: Directory): Json {
   const values = new Map<string, { contacts?: Json[]; [list: string]: unknown }>()
   for (const element of elements) {
     if (element.kind === 'event') {
-      const entry = entryOf(entries, element.wabaId, 'event')
-      entry.time = Math.floor(element.atMs / 1000)
+      const isOfNumber = element.value.metadata !== undefined
+      const entry = entryOf(entries, element.wabaId, isOfNumber ? 'messages' : 'event')
+      if (!isOfNumber) entry.time = Math.floor(element.atMs / 1000)
       entry.changes.push({ value: withNumericId(element.value), field: element.field })
       continue
     }

@@ -69,6 +69,67 @@ test('a message in a group, a person with a username, and news of the system loo
   expect(value('system')).not.toHaveProperty('contacts')
 })
 
+test('a message from the phone app is an echo that names both sides', async () => {
+  await using callback = await receiver()
+  await using sim = await simulation({ callbackUrl: callback.url })
+  const { id } = await sim.client.echo({ phoneNumberId: NUMBER, to: '16505551234', text: 'By hand' })
+  await sim.client.drain()
+  expect(callback.got[0]!.body.entry).toMatchObject([{ id: WABA, changes: [{ field: 'smb_message_echoes' }] }])
+  expect(callback.got[0]!.body.entry[0].time).toBeUndefined()
+  expect(callback.values()[0]).toMatchObject({
+    metadata: { display_phone_number: '15550000001', phone_number_id: NUMBER },
+    contacts: [{ wa_id: '16505551234' }],
+    message_echoes: [{ from: '15550000001', to: '16505551234', id, type: 'text', text: { body: 'By hand' } }],
+  })
+})
+
+test('a call is told from its beginning to its end, and whether it was picked up', async () => {
+  await using callback = await receiver()
+  await using sim = await simulation({ callbackUrl: callback.url, settings: { webhooks: { batchSize: 1 } } })
+  const { id } = await sim.client.call({ phoneNumberId: NUMBER, person: '16505551234', seconds: 30 })
+  await sim.client.call({ phoneNumberId: NUMBER, person: '16505551234', isOurs: true, seconds: 0 })
+  await sim.client.drain()
+  const calls = callback.values().flatMap((each: Any) => each.calls ?? [])
+  const common = { id, from: '16505551234', to: '15550000001', direction: 'USER_INITIATED' }
+  const theirs = calls.filter((each: Any) => each.id === id).sort((a: Any, b: Any) => a.event.localeCompare(b.event))
+  expect(theirs).toMatchObject([
+    { ...common, event: 'connect', session: { sdp_type: 'offer' } },
+    { ...common, event: 'terminate', status: 'COMPLETED', duration: 30 },
+  ])
+  expect(calls.filter((each: Any) => each.id !== id)).toMatchObject([{ event: 'terminate', status: 'FAILED', to: '16505551234' }])
+  const words = callback.values().flatMap((each: Any) => (each.statuses ?? []).map((status: Any) => status.status))
+  expect(words.sort()).toEqual(['REJECTED', 'RINGING'])
+})
+
+test('the past comes by threads, and the address book as changes', async () => {
+  await using callback = await receiver()
+  await using sim = await simulation({ callbackUrl: callback.url, settings: { webhooks: { batchSize: 1 } } })
+  const person = '16505551234'
+  const messages = [
+    { person, text: 'Before', timestampMs: 1_700_000_000_000 },
+    { person, isOurs: true, text: 'And after', timestampMs: 1_700_000_060_000 },
+  ]
+  const { ids } = await sim.client.history({ phoneNumberId: NUMBER, messages })
+  await sim.client.appContacts({ phoneNumberId: NUMBER, contacts: [{ person, name: 'Ana Banana' }] })
+  await sim.client.drain()
+  const [chunk] = callback.values().find((each: Any) => each.history).history
+  expect(chunk).toMatchObject({
+    metadata: { phase: 0, progress: 100 },
+    threads: [
+      {
+        id: person,
+        messages: [
+          { id: ids[0], from: person },
+          { id: ids[1], from: '15550000001', to: person, history_context: { status: 'READ' } },
+        ],
+      },
+    ],
+  })
+  expect(callback.values().find((each: Any) => each.state_sync).state_sync).toMatchObject([
+    { type: 'contact', action: 'add', contact: { full_name: 'Ana Banana', phone_number: person } },
+  ])
+})
+
 test('a reaction is told as sent, and neither as delivered nor as read', async () => {
   await using callback = await receiver()
   await using sim = await simulation({ callbackUrl: callback.url })

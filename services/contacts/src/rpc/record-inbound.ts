@@ -55,7 +55,13 @@ function factsOf(person: InboundPerson, identities: Identity[], contactId: strin
     }
   }
   const lastInboundAt = person.silent || person.preference ? undefined : at
-  return { ...ids, profileName: clean(person.profileName, 256), username: clean(person.username, 256), lastInboundAt }
+  return {
+    ...ids,
+    name: clean(person.givenName, 256),
+    profileName: clean(person.profileName, 256),
+    username: clean(person.username, 256),
+    lastInboundAt,
+  }
 }
 
 function statementsOf(person: InboundPerson, contactId: string): Statement[] {

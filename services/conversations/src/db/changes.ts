@@ -4,6 +4,7 @@ import type { MessageName, Sender } from './store.ts'
 export interface NewReaction extends Sender {
   conversationId: string
   wamid: string
+  direction: string
   at: Date
   targetWamid: string | undefined
   emoji: string | undefined
@@ -13,8 +14,11 @@ export interface NewReaction extends Sender {
 export async function recordReactions(tx: Tx, messages: readonly NewReaction[]): Promise<void> {
   const reactions = messages
     .filter(({ targetWamid, emoji }) => targetWamid !== undefined && emoji !== undefined)
-    .map(({ accountId, connectionId, contactId, groupId, conversationId, wamid, at, targetWamid, emoji }) => {
-      return { accountId, connectionId, memberId: groupId === undefined ? '' : contactId, conversationId, wamid, at, targetWamid, emoji }
+    .map(({ contactId, groupId, direction, ...same }) => {
+      const person = groupId === undefined ? '' : contactId
+      const { accountId, connectionId, conversationId, wamid, at, targetWamid, emoji } = same
+      const memberId = direction === 'out' ? 'business' : person
+      return { accountId, connectionId, memberId, conversationId, wamid, at, targetWamid, emoji }
     })
   if (reactions.length === 0) return
   await sql`insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, member_id, emoji, at, wamid)
@@ -29,22 +33,22 @@ export async function recordReactions(tx: Tx, messages: readonly NewReaction[]):
 
 /**
  * Brings messages up to date with all edits and deletions of them that are stored, whichever came first. Only those of the same
- * conversation count, which is locked: nobody changes a message, or adds what is about one, without that lock.
+ * side of the same conversation count, which is locked: nobody changes a message, or adds what is about one, without that lock.
  */
 export async function applyChanges(tx: Tx, changed: readonly MessageName[]): Promise<void> {
   if (changed.length === 0) return
   await sql`with changes as (
-      select c.connection_id, c.target_wamid, c.conversation_id, min(at) filter (where type = 'revoke') as revoked_at,
+      select c.connection_id, c.target_wamid, c.conversation_id, c.direction, min(at) filter (where type = 'revoke') as revoked_at,
         max(at) filter (where type = 'edit') as edited_at,
         (array_agg(text order by at desc, c.wamid desc) filter (where type = 'edit'))[1] as text,
         (array_agg(media order by at desc, c.wamid desc) filter (where type = 'edit' and media is not null))[1] as media
       from (select distinct * from unnest(${changed.map((one) => one.connectionId)}::uuid[], ${changed.map((one) => one.wamid)}::text[])
               v(connection_id, wamid)) v
       join messages c on c.connection_id = v.connection_id and c.target_wamid = v.wamid and c.type in ('edit', 'revoke')
-      group by c.connection_id, c.target_wamid, c.conversation_id)
+      group by c.connection_id, c.target_wamid, c.conversation_id, c.direction)
     update messages m set revoked_at = c.revoked_at, edited_at = c.edited_at, text = coalesce(c.text, m.text), media = coalesce(c.media, m.media),
       original_text = case when c.text is not null then coalesce(m.original_text, m.text) end
     from changes c
     where m.connection_id = c.connection_id and m.wamid = c.target_wamid and m.conversation_id = c.conversation_id
-      and m.target_wamid is null`.execute(tx.sql)
+      and m.direction = c.direction and m.target_wamid is null`.execute(tx.sql)
 }

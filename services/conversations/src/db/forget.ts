@@ -13,19 +13,27 @@ export function oldMessages(db: Database, before: Date, most: number): Promise<O
   )
 }
 
+/** A message that is gone, and what it was. */
+export interface Gone {
+  conversationId: string
+  type: string
+  direction: string
+  source: string
+}
+
 /**
  * Deletes messages with the reactions that they are, and answers whose they were. Their conversations are locked first; one that went
  * into another conversation meanwhile stays for the next time.
  */
-export async function deleteMessages(tx: Tx, messages: readonly OldMessage[]): Promise<{ conversationId: string; type: string }[]> {
+export async function deleteMessages(tx: Tx, messages: readonly OldMessage[]): Promise<Gone[]> {
   const conversationIds = messages.map((message) => message.conversationId)
   await sql`select from conversations where id = any(${[...new Set(conversationIds)]}::uuid[]) order by id for update`.execute(tx.sql)
-  const gone = await query<{ conversationId: string; connectionId: string; type: string; wamid: string; targetWamid: string | null }>(
+  const gone = await query<Gone & { connectionId: string; wamid: string; targetWamid: string | null }>(
     tx,
     sql`with locked as (select m.id from unnest(${messages.map((message) => message.id)}::bigint[], ${conversationIds}::uuid[]) v(id, conversation_id)
                         join messages m on m.id = v.id and m.conversation_id = v.conversation_id order by m.id for update of m)
         delete from messages m using locked l where m.id = l.id
-        returning m.conversation_id as "conversationId", m.connection_id as "connectionId", m.type, m.wamid, m.target_wamid as "targetWamid"`,
+        returning m.conversation_id as "conversationId", m.connection_id as "connectionId", m.type, m.direction, m.source, m.wamid, m.target_wamid as "targetWamid"`,
   )
   const reactions = gone.filter(({ targetWamid }) => targetWamid !== null)
   if (reactions.length > 0)

@@ -47,11 +47,13 @@ export interface MessageRow {
   id: string
   wamid: string
   direction: string
+  source: string
   type: string
   text: string
   at: Date
   groupId: string | null
-  contactId: string
+  /** Who wrote it; null for what the business wrote. */
+  contactId: string | null
   contextWamid: string | null
   targetWamid: string | null
   media: Partial<Media> | null
@@ -80,12 +82,12 @@ export async function listMessages(
 ): Promise<{ rows: MessageRow[]; isLast: boolean }> {
   const found = await query<MessageRow & { fits: boolean }>(
     tx,
-    sql`select m.id::text, wamid, direction, type, text, at, group_id as "groupId", coalesce(contact_id, ${contactId}::uuid) as "contactId",
+    sql`select m.id::text, wamid, direction, source, type, text, at, group_id as "groupId", case when direction = 'in' then coalesce(contact_id, ${contactId}::uuid) end as "contactId",
           context_wamid as "contextWamid", target_wamid as "targetWamid", media, content::text, forwarded,
           frequently_forwarded as "frequentlyForwarded", referral::text, referred_product::text as "referredProduct",
           edited_at as "editedAt", original_text as "originalText", revoked_at as "revokedAt",
           coalesce((select jsonb_agg(jsonb_build_object('emoji', r.emoji, 'atMs', floor(extract(epoch from r.at) * 1000),
-                      'contactId', coalesce(nullif(r.member_id, ''), ${contactId})) order by r.at, r.wamid)
+                      'contactId', case r.member_id when '' then ${contactId} when 'business' then '' else r.member_id end) order by r.at, r.wamid)
                     from reactions r where r.connection_id = m.connection_id and r.target_wamid = m.wamid and r.emoji <> ''), '[]') as reactions,
           sum(octet_length(text) + coalesce(octet_length(original_text), 0) + coalesce(octet_length(content::text), 0)) over w <= ${maxPageBytes}
             or row_number() over w = 1 as fits
@@ -105,8 +107,8 @@ export async function countInbound(tx: Tx, connectionId: string, since: Date): P
   const row = await queryOne<{ messages: number }>(
     tx,
     sql`select count(*)::int as messages from messages
-        where account_id = ${tx.accountId} and connection_id = ${connectionId} and direction = 'in' and received_at >= ${since}
-          and target_wamid is null and type not in ('system', 'request_welcome')`,
+        where account_id = ${tx.accountId} and connection_id = ${connectionId} and direction = 'in' and source <> 'history' and received_at >= ${since}
+          and target_wamid is null and type not in ('system', 'request_welcome', 'call')`,
   )
   return row!.messages
 }

@@ -99,9 +99,9 @@ export async function joinConversations(
         where m.id = l.id returning m.connection_id as "connectionId", coalesce(m.target_wamid, m.wamid) as wamid`,
   )
   await sql`with moved as (delete from reactions r using ${v} where r.conversation_id = v."from"
-      returning r.account_id, r.connection_id, r.target_wamid, v."to", r.emoji, r.at, r.wamid)
-    insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, emoji, at, wamid)
-    select distinct on (target_wamid, "to") * from moved order by target_wamid, "to", at desc, wamid desc
+      returning r.account_id, r.connection_id, r.target_wamid, v."to", r.member_id, r.emoji, r.at, r.wamid)
+    insert into reactions as r (account_id, connection_id, target_wamid, conversation_id, member_id, emoji, at, wamid)
+    select distinct on (target_wamid, "to", member_id) * from moved order by target_wamid, "to", member_id, at desc, wamid desc
     on conflict (connection_id, target_wamid, conversation_id, member_id) do update set emoji = excluded.emoji, at = excluded.at, wamid = excluded.wamid
     where (excluded.at, excluded.wamid) > (r.at, r.wamid)`.execute(tx.sql)
   await sql`update conversations c set unread = c.unread + o.unread, window_until = greatest(c.window_until, o.window_until),
@@ -126,6 +126,8 @@ export const messageKey = ({ connectionId, wamid }: MessageName): string => `${c
 export interface NewMessage extends Sender {
   conversationId: string
   wamid: string
+  direction: string
+  source: string
   type: string
   text: string
   at: Date
@@ -141,15 +143,15 @@ export interface NewMessage extends Sender {
   receivedAt: Date
 }
 
-/** Stores inbound messages; answers the keys of those that were not there yet. */
+/** Stores messages; answers the keys of those that were not there yet. */
 export async function insertMessages(tx: Tx, messages: readonly NewMessage[]): Promise<Set<string>> {
   const rows = await query<MessageName>(
     tx,
-    sql`insert into messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, group_id, contact_id,
+    sql`insert into messages (account_id, conversation_id, connection_id, wamid, direction, source, type, text, at, group_id, contact_id,
           context_wamid, target_wamid, media, content, forwarded, frequently_forwarded, referred_product, referral, payload, received_at)
-        select v."accountId", v."conversationId", v."connectionId", v.wamid, 'in', v.type, v.text, v.at, v."groupId",
+        select v."accountId", v."conversationId", v."connectionId", v.wamid, v.direction, v.source, v.type, v.text, v.at, v."groupId",
           case when v."groupId" is not null then v."contactId" end, v."contextWamid", v."targetWamid", v.media, v.content, v.forwarded, v."frequentlyForwarded", v."referredProduct", v.referral, v.payload, v."receivedAt"
-        from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v("accountId" uuid, "connectionId" uuid, "conversationId" uuid, wamid text, type text, text text,
+        from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v("accountId" uuid, "connectionId" uuid, "conversationId" uuid, wamid text, direction text, source text, type text, text text,
           at timestamptz, "groupId" text, "contactId" uuid, "contextWamid" text, "targetWamid" text, media jsonb, content jsonb, forwarded boolean,
           "frequentlyForwarded" boolean, "referredProduct" jsonb, referral jsonb, payload jsonb, "receivedAt" timestamptz)
         order by v."connectionId", v.wamid

@@ -25,7 +25,7 @@ export async function forgetMessagePage(db: Database, before: Date, most: number
     const gone = await deleteMessages(tx, old)
     const byConversation = Map.groupBy(gone, (message) => message.conversationId)
     const changes = [...byConversation].map(([conversationId, its]) => {
-      return { conversationId, count: -its.filter(({ type }) => isUnread(type)).length, windowUntil: null }
+      return { conversationId, count: -its.filter(isUnread).length, windowUntil: null }
     })
     await updateConversations(tx, changes)
     return gone.length

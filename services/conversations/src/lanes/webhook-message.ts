@@ -6,16 +6,18 @@ import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
 import { conversationKey, insertMessages, joinConversations, lockConversations, messageKey, updateConversations } from '../db/store.ts'
-import { isUnread, windowUntil } from '../kind.ts'
+import { fillPlaceholders, updateCalls } from '../db/told-twice.ts'
+import { isUnread, type Kind, windowUntil } from '../kind.ts'
 import { ownersOf } from '../owners.ts'
 import { againInMs, lossesOf, type Message, noteOf, outcomeOf, type Part, readPart } from '../part.ts'
 import { type People, recordPeople, recordRefusals, recordStatuses } from '../peers.ts'
+import { joinTold } from '../told-twice.ts'
 
 /** What a part says, and the connection that it belongs to. */
 export type OwnedPart = Part & { connection: ConnectionInterval }
 export type OwnedMessage = Message & { connection: ConnectionInterval }
 
-/** Stores what people wrote to numbers, once each, and hands on statuses whose campaign the gateway could not see. */
+/** Stores what people wrote to numbers, and numbers to people, once each, and hands on statuses whose campaign the gateway could not see. */
 export const webhookMessage: SetHandler<Context> = async (ctx, entries) => {
   const ownerOf = await ownersOf(ctx, entries)
   const verdicts: EntryVerdict[] = []
@@ -58,13 +60,14 @@ function keysOf(parts: OwnedPart[]): LockKey[] {
   ]
 }
 
-/** A set may hold a message more than once. */
+/** A set may hold a message more than once, several events of a call, and a file with the mark that stood for it. */
 function uniqueMessages(parts: OwnedPart[]): OwnedMessage[] {
   const byKey = new Map<string, OwnedMessage>()
   for (const { messages, connection } of parts)
     for (const message of messages) {
       const key = messageKey({ connectionId: connection.id, wamid: message.wamid })
-      if (!byKey.has(key)) byKey.set(key, { ...message, connection })
+      const known = byKey.get(key)
+      byKey.set(key, known ? joinTold(known, { ...message, connection }) : { ...message, connection })
     }
   return [...byKey.values()]
 }
@@ -100,18 +103,28 @@ async function store(ctx: Context, parts: OwnedPart[], messages: OwnedMessage[],
     const inserted = await insertMessages(tx, rows)
     const fresh = rows.filter((row) => inserted.has(messageKey(row)))
     await recordReactions(tx, fresh)
+    const again = rows.filter((row) => !inserted.has(messageKey(row)))
+    const calls = again.filter((row) => row.call)
+    await updateCalls(tx, calls)
+    const files = again.filter((row) => row.source === 'history' && row.media)
+    await fillPlaceholders(tx, files)
     await applyChanges(tx, [...joined.messages, ...fresh.map((row) => ({ ...row, wamid: row.targetWamid ?? row.wamid }))])
-    const grown = Map.groupBy(fresh, (row) => row.conversationId)
-    for (const conversationId of joined.conversationIds) if (!grown.has(conversationId)) grown.set(conversationId, [])
+    const freshRows = new Set<Row>(fresh)
+    const grown = Map.groupBy([...fresh, ...calls], (row) => row.conversationId)
+    for (const conversationId of [...joined.conversationIds, ...files.map((row) => row.conversationId)])
+      if (!grown.has(conversationId)) grown.set(conversationId, [])
     await updateConversations(
       tx,
-      [...grown].map(([conversationId, its]) => ({ conversationId, ...growthOf(its) })),
+      [...grown].map(([conversationId, its]) => ({ conversationId, ...growthOf(its, freshRows) })),
     )
   })
 }
 
-function growthOf(messages: { type: string; at: Date }[]): { count: number; windowUntil: Date | null } {
-  const windows = messages.flatMap((message) => windowUntil(message)?.getTime() ?? [])
-  const count = messages.filter(({ type }) => isUnread(type)).length
+type Row = Kind & { at: Date; opensAt: Date | null }
+
+/** What rows add to their conversation: each of the fresh ones once, and a window by whatever was told later of a call, too. */
+function growthOf(rows: Row[], fresh: ReadonlySet<Row>): { count: number; windowUntil: Date | null } {
+  const windows = rows.flatMap((row) => windowUntil(row)?.getTime() ?? [])
+  const count = rows.filter((row) => isUnread(row) && fresh.has(row)).length
   return { count, windowUntil: windows.length === 0 ? null : new Date(Math.max(...windows)) }
 }

@@ -38,10 +38,12 @@ export class Conversations extends Migration {
         connection_id uuid not null,
         wamid text not null,
         direction text not null check (direction in ('in', 'out')),
+        -- How it came to be known: see MessageSource in packages/whatsapp.
+        source text not null default 'cloud_api',
         type text not null,
         text text not null,
         at timestamptz not null,
-        -- Of a message in a group, with who wrote it; otherwise its conversation says that.
+        -- Of a message in a group, with who wrote it; otherwise its conversation and direction say that.
         group_id text,
         contact_id uuid,
         context_wamid text,
@@ -68,7 +70,7 @@ export class Conversations extends Migration {
       create index messages_about on messages (connection_id, target_wamid) where target_wamid is not null;
       -- Holds all that is asked when messages are counted, so that a number's whole history is counted without reading its messages.
       create index messages_counted on messages (connection_id, received_at) include (account_id)
-        where direction = 'in' and target_wamid is null and type not in ('system', 'request_welcome');
+        where direction = 'in' and source <> 'history' and target_wamid is null and type not in ('system', 'request_welcome', 'call');
       ${tenantTable('conversations', 'messages')}`)
 
     this.addSql(`create table reactions (
@@ -77,7 +79,7 @@ export class Conversations extends Migration {
         -- Stored or not: campaigns' messages are not.
         target_wamid text not null,
         conversation_id uuid not null,
-        -- The contact who reacted in a group; empty in a conversation with one person.
+        -- Who reacted: the contact in a group, 'business' for the number itself; empty for the person of the conversation.
         member_id text not null default '',
         -- Empty: taken back.
         emoji text not null,

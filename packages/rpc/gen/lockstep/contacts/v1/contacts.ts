@@ -77,6 +77,8 @@ export interface InboundPerson {
   username: string;
   /** Of the same person for all portfolios of a parent business. */
   parentUserId: string;
+  /** As the business calls the person in its phone's address book: the contact's name, unless the account has given one. */
+  givenName: string;
 }
 
 export interface RecordInboundRequest {
@@ -841,6 +843,7 @@ function createBaseInboundPerson(): InboundPerson {
     accountId: "",
     username: "",
     parentUserId: "",
+    givenName: "",
   };
 }
 
@@ -890,6 +893,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     }
     if (message.parentUserId !== "") {
       writer.uint32(122).string(message.parentUserId);
+    }
+    if (message.givenName !== "") {
+      writer.uint32(130).string(message.givenName);
     }
     return writer;
   },
@@ -1027,6 +1033,14 @@ export const InboundPerson: MessageFns<InboundPerson> = {
             message.parentUserId = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.givenName = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1092,6 +1106,11 @@ export const InboundPerson: MessageFns<InboundPerson> = {
         : isSet(object.parent_user_id)
         ? globalThis.String(object.parent_user_id)
         : "",
+      givenName: isSet(object.givenName)
+        ? globalThis.String(object.givenName)
+        : isSet(object.given_name)
+        ? globalThis.String(object.given_name)
+        : "",
     };
   },
 
@@ -1142,6 +1161,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.parentUserId !== "") {
       obj.parentUserId = message.parentUserId;
     }
+    if (message.givenName !== "") {
+      obj.givenName = message.givenName;
+    }
     return obj;
   },
 
@@ -1165,6 +1187,7 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     message.accountId = object.accountId ?? "";
     message.username = object.username ?? "";
     message.parentUserId = object.parentUserId ?? "";
+    message.givenName = object.givenName ?? "";
     return message;
   },
 };

@@ -59,14 +59,22 @@ export interface Message {
   /** JSON as Meta sends it, empty when there is none: the ad or post that led the person here, and the product that is asked about. */
   referralJson: string;
   referredProductJson: string;
-  /** JSON, empty when there is none: a location, contacts, an order, or the reply {kind, id, title, data} of a button, list or flow. */
+  /**
+   * JSON, empty when there is none: a location, contacts, an order, the reply {kind, id, title, data} of a button, list or flow, or what is known of
+   * a call {connect_at, ringing_at, accepted_at, rejected_at, started_at, duration_seconds, ended_at, status}.
+   */
   contentJson: string;
   /** The message that a reaction, edit or deletion is about; listed only while that message is not stored. */
   targetWamid: string;
   /** The group in which it was written; empty for one person's own conversation. */
   groupId: string;
-  /** Who wrote it. */
+  /** Who wrote it; empty for what the business wrote. */
   contactId: string;
+  /**
+   * How it came to be known: cloud_api (written to the number, or a call), phone_app (by the business in the WhatsApp app on its phone),
+   * history (from before the number was connected) or standby (while another sender answers).
+   */
+  source: string;
 }
 
 export interface Media {
@@ -84,7 +92,7 @@ export interface Media {
 export interface Reaction {
   emoji: string;
   atMs: number;
-  /** Who reacted. */
+  /** Who reacted; empty for the business. */
   contactId: string;
 }
 
@@ -355,6 +363,7 @@ function createBaseMessage(): Message {
     targetWamid: "",
     groupId: "",
     contactId: "",
+    source: "",
   };
 }
 
@@ -419,6 +428,9 @@ export const Message: MessageFns<Message> = {
     }
     if (message.contactId !== "") {
       writer.uint32(162).string(message.contactId);
+    }
+    if (message.source !== "") {
+      writer.uint32(170).string(message.source);
     }
     return writer;
   },
@@ -596,6 +608,14 @@ export const Message: MessageFns<Message> = {
             message.contactId = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +700,7 @@ export const Message: MessageFns<Message> = {
         : isSet(object.contact_id)
         ? globalThis.String(object.contact_id)
         : "",
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
     };
   },
 
@@ -745,6 +766,9 @@ export const Message: MessageFns<Message> = {
     if (message.contactId !== "") {
       obj.contactId = message.contactId;
     }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
     return obj;
   },
 
@@ -773,6 +797,7 @@ export const Message: MessageFns<Message> = {
     message.targetWamid = object.targetWamid ?? "";
     message.groupId = object.groupId ?? "";
     message.contactId = object.contactId ?? "";
+    message.source = object.source ?? "";
     return message;
   },
 };
