@@ -114,7 +114,12 @@ test('a call is one entry of the thread, opens the window by when it was made, a
   const [entry, ...others] = await thread()
   expect(others).toEqual([])
   expect(entry).toMatchObject({ wamid: 'wacid.A', direction: 'in', source: 'cloud_api', type: 'call', text: '[call of 0 min 30 s]' })
-  expect(JSON.parse(entry!.contentJson)).toMatchObject({ status: 'completed', duration_seconds: 30 })
+  expect(JSON.parse(entry!.contentJson)).toEqual({
+    connect_at: new Date((now - 100) * 1000).toISOString(),
+    started_at: new Date((now - 90) * 1000).toISOString(),
+    ended_at: new Date((now - 60) * 1000).toISOString(),
+    ...{ status: 'completed', duration_seconds: 30 },
+  })
   expect(await inboundCount()).toBe(0)
 })
 
