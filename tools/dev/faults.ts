@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,7 +17,7 @@ const help = `npm run faults -- [options]
   --scenario NAME   only this one; may be repeated: ${faultScenarios.map((s) => s.name).join(', ')}
   --seed S          the dice: a number, or a range such as 1..10 (default 1)
   --short           the short form that npm test runs
-  --write           writes docs/faults.md
+  --write           writes docs/faults.md; what it says of scenarios that were not run stays
   --json            one JSON line at the end`
 
 interface Outcome {
@@ -55,13 +55,12 @@ async function main(): Promise<number> {
   if (chosen.length < (values.scenario?.length ?? 1)) throw new Error(`There is no such scenario.\n\n${help}`)
   await using servers = await startTestServers(root, await loadMigrations(), { durable: true })
   const outcomes: Outcome[] = []
-  const startedAt = performance.now()
   for (const seed of seedsOf(values.seed)) {
     screen.title(`Seed ${seed}`)
     for (const scenario of chosen) outcomes.push(await runOne(scenario, seed, servers))
   }
   show(outcomes)
-  if (values.write) writeReport(outcomes, performance.now() - startedAt)
+  if (values.write) writeReport(outcomes)
   return outcomes.some((outcome) => outcome.violation) ? 1 : 0
 }
 
@@ -121,37 +120,67 @@ function show(outcomes: Outcome[]): void {
   screen.table(head, rowsOf(outcomes))
 }
 
-function writeReport(outcomes: Outcome[], tookMs: number): void {
-  const table = [head, head.map(() => '---'), ...rowsOf(outcomes)].map((row) => `| ${row.join(' | ')} |`).join('\n')
-  const guarantees = faultScenarios.map(({ name, guarantee }) => `- **${name}**: ${guarantee}.`).join('\n')
-  const command = `npm run faults -- --seed ${values.seed}${values.short ? ' --short' : ''} --write`
-  const took = `${outcomes.length} runs in ${Math.round(tookMs / 60_000)} minutes on ${availableParallelism()} cores, ${new Date().toISOString().slice(0, 10)}`
+/** The cells of a table's rows in the report, by the scenario in the first. */
+function rowsInReport(titles: readonly string[]): string[][] {
+  if (!existsSync(reportFile)) return []
+  const lines = readFileSync(reportFile, 'utf8').split('\n')
+  const from = lines.indexOf(asRow(titles))
+  if (from < 0) return []
+  const end = lines.findIndex((line, at) => at > from && !line.startsWith('|'))
+  return lines.slice(from + 2, end < 0 ? undefined : end).map((line) => line.slice(2, -2).split(' | '))
+}
+
+const asRow = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
+
+/** New rows in place of the report's of the same scenarios; the others stay. In the order of the scenarios. */
+function tableOf(titles: readonly string[], rows: readonly (string | number)[][], ran: ReadonlySet<string>): string {
+  const kept = rowsInReport(titles).filter(([name]) => !ran.has(name!))
+  const place = ([name]: readonly (string | number)[]) => faultScenarios.findIndex((scenario) => scenario.name === name)
+  const all = [...kept, ...rows].filter((row) => place(row) >= 0).toSorted((a, b) => place(a) - place(b))
+  return [titles, titles.map(() => '---'), ...all].map(asRow).join('\n')
+}
+
+const reportHead = [...head, 'seeds', 'minutes', 'on']
+const requirementHead = ['scenario', 'seed', 'requirement', 'found', 'to reach', 'reached']
+const violationHead = ['scenario', 'seed', 'violation']
+
+function writeReport(outcomes: Outcome[]): void {
+  const ran = new Set(outcomes.map(({ scenario }) => scenario.name))
+  const on = new Date().toISOString().slice(0, 10)
+  const rows = rowsOf(outcomes).map((row) => {
+    const runs = outcomes.filter(({ scenario }) => scenario.name === row[0])
+    const minutes = Math.round(runs.reduce((sum, { seconds }) => sum + seconds, 0) / 60)
+    return [...row, values.short ? `${values.seed}, short` : values.seed, minutes, on]
+  })
   const required = outcomes.flatMap(({ scenario, seed, requirements }) =>
-    requirements.map(
-      ({ name, found, reach, met }) => `| ${scenario.name} | ${seed} | ${name} | ${found} | ${reach} | ${met ? 'yes' : '**no**'} |`,
-    ),
+    requirements.map(({ name, found, reach, met }) => [scenario.name, seed, name, found, reach, met ? 'yes' : '**no**']),
   )
-  const measured =
-    required.length > 0
-      ? `\n| scenario | seed | requirement | found | to reach | |\n| --- | --- | --- | --- | --- | --- |\n${required.join('\n')}\n`
-      : ''
-  const broken = outcomes.flatMap(({ scenario, seed, violation }) => (violation ? [`- ${scenario.name}, seed ${seed}: ${violation}`] : []))
-  const violations = broken.length > 0 ? `\n## Violations\n\n${broken.join('\n')}\n` : ''
+  const broken = outcomes.flatMap(({ scenario, seed, violation }) =>
+    violation ? [[scenario.name, seed, violation.replaceAll(/\s+/g, ' ').replaceAll('|', '/')]] : [],
+  )
   mkdirSync(path.dirname(reportFile), { recursive: true })
   writeFileSync(
     reportFile,
     `# The fault suite
 
-Written by \`${command}\`: ${took}.
+Written by \`npm run faults -- --seed 1..10 --write\`, on ${availableParallelism()} cores; with \`--scenario NAME\` it writes that scenario's rows alone.
 
 Each run starts the system with real PostgreSQL, NATS and Redis and the Meta simulator, takes processes, servers or outcomes away in the
 middle of a send, and ends with the audit: a violation is any broken invariant. All times are scaled by a fifth, but for
 neighbour and wide, which run in real time; I8 (rates) is left to \`test/limits.test.ts\`, which judges it in full time.
 
-${table}
+${tableOf(reportHead, rows, ran)}
 
-${guarantees}
-${measured}${violations}`,
+${faultScenarios.map(({ name, guarantee }) => `- **${name}**: ${guarantee}.`).join('\n')}
+
+## What is required besides
+
+${tableOf(requirementHead, required, ran)}
+
+## Violations
+
+${tableOf(violationHead, broken, ran)}
+`,
   )
   screen.line(`  Written to ${path.relative(root, reportFile)}`)
 }
