@@ -32,7 +32,10 @@ export function marks(run: FaultRun, count: number, total: number): number[] {
 
 /** Waits for a mark of a campaign's progress; throws when the campaign was over before anything could be done to it. */
 export async function untilAccepted(run: FaultRun, campaignId: string, mark: number, total: number): Promise<void> {
-  const at = await untilAtLeast(() => run.accepted(campaignId), mark)
+  const at = await untilAtLeast(() => run.accepted(campaignId), mark).catch(async (cause: Error) => {
+    const { state, reason, statistics } = await run.stack.campaign(run.tenant, campaignId)
+    throw new Error(`${cause.message}; the campaign is ${state}: ${reason} ${JSON.stringify(statistics)}`, { cause })
+  })
   if (at >= total) throw new Error('The campaign was over before anything could be done to it')
   run.note(`${at} of ${total} accepted`)
 }

@@ -26,7 +26,12 @@ export function partsFeed(ctx: Context): FeedOptions {
 function claimAgain(ctx: Context, { unclaimed, field }: SettledParts): void {
   if (!unclaimed) return
   const { lane, key } = unclaimed
+  if (lane === 'webhooks.campaign') return
   const app = ctx.apps.peek(unclaimed.appId)
-  if (!app || lane === 'webhooks.campaign' || !owns(app, lane, key, field)) return
+  if (!app || !owns(app, lane, key, field)) {
+    // It may be known here as it was before the number was connected.
+    ctx.apps.doubt(unclaimed.appId)
+    return
+  }
   ctx.claims.claim(app, lane === 'webhooks.message' ? { phoneNumberIds: [key], wabaIds: [] } : { phoneNumberIds: [], wabaIds: [key] })
 }

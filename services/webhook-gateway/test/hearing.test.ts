@@ -110,6 +110,19 @@ test('what came for a number before it was connected holds it up while it is unc
   expect(await own()).toMatchObject({ hasEarlier: false, oldest: undefined })
 })
 
+test('what is unclaimed of a number that is connected is claimed when somebody asks, for whoever was to claim it may be dead', async () => {
+  await send('STOP', '1001')
+  await here.world.sql('truncate webhook_gateway.feed_open')
+  await here.world.sql(
+    `insert into webhook_gateway.webhook_part_results (part_id, received_at, app_id, lane, key, outcome)
+     select id, received_at, $1, $2, key, 'unclaimed' from webhook_gateway.webhook_parts`,
+    [here.app.id, lane],
+  )
+  await here.world.sql("update webhook_gateway.webhook_parts set outcome = 'unclaimed'")
+  expect((await hear()).oldest).toMatchObject({ phoneNumberId: '1001' })
+  await until(async () => (await here.world.sql("select from webhook_gateway.feed_open where key = '1001'")).length === 1)
+})
+
 test('what another tenant’s app signs for a number holds nobody up, nor what came for numbers that the account does not have', async () => {
   const other = await here.createApp()
   await untilKnown(gateway.origin, other)

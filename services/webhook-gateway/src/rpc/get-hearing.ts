@@ -19,6 +19,8 @@ export const getHearing: Method<Context, GetHearingRequest, GetHearingResponse> 
   const numbers = await ctx.numbers.of(call.accountId)
   // What is claimed meanwhile is open when that is asked: asked the other way round it could be neither.
   const unclaimed = await unclaimedOf(ctx, numbers)
+  // Whoever was to claim it may have been killed, or not have heard of the connection.
+  if (unclaimed) ctx.claims.claim({ id: unclaimed.appId, accountId: call.accountId }, { phoneNumberIds: [unclaimed.key], wabaIds: [] })
   const sender = {
     accountId: call.accountId,
     phoneNumberId: request.phoneNumberId,
@@ -28,7 +30,7 @@ export const getHearing: Method<Context, GetHearingRequest, GetHearingResponse> 
   const { oldest, dead, deadParts, hasEarlier } = await ctx.db.system((tx) => hearingOf(tx, sender))
   const name = (part: Unheard | null | undefined): UnheardPart | undefined =>
     part ? { ...namesOf(numbers, part), receivedAtMs: part.receivedAtMs } : undefined
-  return { oldest: name(older(oldest, unclaimed)), dead: name(dead), deadParts, hasEarlier }
+  return { oldest: name(older<Unheard>(oldest, unclaimed)), dead: name(dead), deadParts, hasEarlier }
 }
 
 function namesOf(numbers: LiveNumber[], { lane, key }: Unheard): Pick<UnheardPart, 'phoneNumberId' | 'number'> {
@@ -36,15 +38,15 @@ function namesOf(numbers: LiveNumber[], { lane, key }: Unheard): Pick<UnheardPar
   return { phoneNumberId: key, number: numbers.find(({ phoneNumberId }) => phoneNumberId === key)?.number ?? key }
 }
 
-const older = (a: Unheard | null, b: Unheard | null): Unheard | null => (!a || (b && b.receivedAtMs < a.receivedAtMs) ? b : a)
+const older = <Part extends Unheard>(a: Part | null, b: Part | null): Part | null => (!a || (b && b.receivedAtMs < a.receivedAtMs) ? b : a)
 
-async function unclaimedOf(ctx: Context, numbers: LiveNumber[]): Promise<Unheard | null> {
-  let oldest: Unheard | null = null
+async function unclaimedOf(ctx: Context, numbers: LiveNumber[]): Promise<(Unheard & { appId: string }) | null> {
+  let oldest: (Unheard & { appId: string }) | null = null
   for (const [appId, its] of Map.groupBy(numbers, (number) => number.appId)) {
     const ids = its.map(({ phoneNumberId }) => phoneNumberId)
     for (let i = 0; i < ids.length; i += maxNumbers) {
       const found = await ctx.db.system((tx) => oldestUnclaimed(tx, appId, ids.slice(i, i + maxNumbers)))
-      oldest = older(oldest, found ?? null)
+      oldest = older(oldest, found ? { ...found, appId } : null)
     }
   }
   return oldest
