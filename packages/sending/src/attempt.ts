@@ -1,3 +1,5 @@
+import { withDetails } from '@lockstep/whatsapp'
+
 /**
  * An attempt is one try to send to one recipient. Its outcome is what the call to Meta said; its facts are what the
  * status webhooks added since. Facts only ever move towards the past or from absent to present, so that every order and
@@ -78,10 +80,6 @@ function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
   if (!knowsBetter) return attempt
   return { ...attempt, outcome: change.kind, code: change.code ?? null, words: withDetails(change) }
 }
-
-/** An answer of Meta's in our words and in its own. */
-export const withDetails = ({ words, details }: { words?: string; details?: string }): string =>
-  [words, details].filter(Boolean).join(' Meta says: ')
 
 /** So far Meta's clock may be behind ours. */
 const clockMarginMs = 60_000

@@ -1,5 +1,5 @@
-import type { SendOutcome } from '@lockstep/whatsapp'
-import { type OutcomeChange, withDetails } from './attempt.ts'
+import { type SendOutcome, withDetails } from '@lockstep/whatsapp'
+import type { OutcomeChange } from './attempt.ts'
 import type { ClaimedMessage, Learned } from './queue.ts'
 
 /** A refused connection is tried again soon, then ever more rarely. */

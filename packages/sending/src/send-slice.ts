@@ -52,17 +52,17 @@ export async function sendSlice<Message extends ClaimedMessage>(
 ): Promise<SliceEnd> {
   const flight = ctx.inFlight.flight(queue.accountId, queue.owner.id)
   const turns = createTurns(ctx, route, flight.stop.signal, flight.changed)
-  const slice: Slice<Message> = { queue, route, flight, turns, writer: createOutcomeWriter(ctx, queue, () => flight.stop.abort()) }
-  const lost = () => flight.stop.abort()
-  options.signal.addEventListener('abort', lost, { once: true })
+  const stop = () => flight.stop.abort()
+  const slice: Slice<Message> = { queue, route, flight, turns, writer: createOutcomeWriter(ctx, queue, stop) }
+  options.signal.addEventListener('abort', stop, { once: true })
   try {
     const end = await claimAndLaunch(ctx, slice, options)
-    if (end.kind === 'stopped') flight.stop.abort()
+    if (end.kind === 'stopped') stop()
     return end
   } finally {
-    if (options.signal.aborted) lost()
+    if (options.signal.aborted) stop()
     await Promise.race([flight.all(), delay(lingerMs * ctx.scale)])
-    options.signal.removeEventListener('abort', lost)
+    options.signal.removeEventListener('abort', stop)
   }
 }
 

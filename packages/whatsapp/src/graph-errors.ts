@@ -220,6 +220,10 @@ export function classifyGraphError(code: unknown, httpStatus?: number, subcode?:
   return { code: number, ...(row ?? byStatus(number, httpStatus)) }
 }
 
+/** An answer of Meta's in our words and in its own. */
+export const withDetails = ({ words, details }: { words?: string; details?: string }): string =>
+  [words, details].filter(Boolean).join(' Meta says: ')
+
 /** Which of these codes say that the recipient may not be written to any more, each once. */
 export function refusalCodes(codes: readonly (number | null | undefined)[]): number[] {
   return [...new Set(codes)].flatMap((code) => {

@@ -1,4 +1,4 @@
-import { classifyGraphError, codeOf, refusalCodes } from './graph-errors.ts'
+import { classifyGraphError, codeOf, refusalCodes, withDetails } from './graph-errors.ts'
 import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
 import { type Pricing, participantOf, pricingOf } from './message-content.ts'
 import { idsOf, userIdOf, waIdOf } from './meta-ids.ts'
@@ -43,7 +43,7 @@ export function failureOf(errors: readonly StatusError[]): { code: number | null
   if (!error) return { code: null, words: 'Meta did not deliver it and gave no reason.' }
   return {
     code: error.code,
-    words: [classifyGraphError(error.code).words, error.details || error.title].filter(Boolean).join(' Meta says: '),
+    words: withDetails({ words: classifyGraphError(error.code).words, details: error.details || error.title }),
   }
 }
 
