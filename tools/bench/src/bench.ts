@@ -92,6 +92,14 @@ export const benches: Record<string, Row> = {
     about: 'messages of a campaign from claim to committed outcome, against a bare loop of the same POSTs',
     load: async () => (await import('./send.ts')).run,
   },
+  million: {
+    about: 'a message of a campaign to a million people beside one of a campaign to 5,000',
+    load: async () => (await import('./million.ts')).run,
+  },
+  pressure: {
+    about: 'webhooks and campaign messages while others want the CPU, against the same alone',
+    load: async () => (await import('./pressure.ts')).run,
+  },
   growth: {
     about: 'every list, sweep and hot query at 5 million messages, 2 million contacts and a million recipients; none over 50 ms',
     load: async () => (await import('./growth.ts')).run,

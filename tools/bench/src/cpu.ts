@@ -105,12 +105,12 @@ export async function untilIdle(meter: CpuMeter, withinMs = 5_000): Promise<void
   while ((await busyShare(meter, 500)) > quietShare && performance.now() < until);
 }
 
-/** What a system uses that has had its last effect 5 s ago. */
-export async function idleAfter(meter: CpuMeter): Promise<Check> {
-  await delay(5_000)
+/** What a system uses that had its last effect `seconds` ago. */
+export async function idleAfter(meter: CpuMeter, seconds = 5, beside = ''): Promise<Check> {
+  await delay(seconds * 1_000)
   const share = await busyShare(meter, 2_000)
   return {
-    what: 'CPU from the 5th second after the last effect on',
+    what: `CPU from the ${seconds === 1 ? '1st' : `${seconds}th`} second after the last effect on${beside}`,
     found: `${(share * 100).toFixed(1)} % of a core`,
     reach: `≤ ${idleShare * 100} %`,
     ok: share <= idleShare,

@@ -88,7 +88,13 @@ function cheapEnough(comparison: Comparison): Check {
   }
 }
 
-function contender(name: string, child: ChildProcess, url: string, bodies: Load['bodies'], counted = { posts: 0, answered: 0 }): Contender {
+export function contender(
+  name: string,
+  child: ChildProcess,
+  url: string,
+  bodies: Load['bodies'],
+  counted = { posts: 0, answered: 0 },
+): Contender {
   return {
     name,
     async run(posts) {
@@ -106,7 +112,7 @@ function inTime({ what, work: { p50Ms, p99Ms } }: Comparison): Check {
   return { what: `median and p99, ${what}`, found, reach: '≤ 250 ms, ≤ 1 s', ok: p50Ms <= 250 && p99Ms <= 1_000 }
 }
 
-function bodyOf({ phoneNumberId, wabaId }: SeededNumber, elements: number): Buffer {
+export function bodyOf({ phoneNumberId, wabaId }: SeededNumber, elements: number): Buffer {
   const from = `4915123${phoneNumberId.slice(-6)}`
   const timestamp = String(Math.floor(Date.now() / 1000))
   const messages = Array.from({ length: elements }, (_, i) => {

@@ -104,7 +104,8 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   }
 }
 
-async function runMetered(
+/** Prepares and runs a round; its CPU counts until the system is idle. */
+export async function runMetered(
   contender: Contender,
   operations: number,
   { meter: common, idleAtOnce }: Pick<CompareOptions, 'meter' | 'idleAtOnce'>,

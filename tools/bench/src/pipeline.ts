@@ -96,7 +96,12 @@ interface Effect {
 }
 
 /** Posts elements and waits until each is a row, or throws; PostgreSQL says when each was committed. */
-async function throughSystem({ system, load }: Tools, elements: readonly Element[], kind: Kind, perSecond?: number): Promise<Round> {
+export async function throughSystem(
+  { system, load }: Pick<Tools, 'system' | 'load'>,
+  elements: readonly Element[],
+  kind: Kind,
+  perSecond?: number,
+): Promise<Round> {
   const webhooks = webhooksOf(system, elements, 1)
   const pace = perSecond === undefined ? {} : { perSecond }
   const bodies = webhooks.map(({ raw, headers, path }) => ({ raw, headers, path }))
