@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { audit } from '@lockstep/audit'
 import { callersOf, type ServiceName, services } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
@@ -10,9 +11,9 @@ import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { certificateOf, until } from '@lockstep/testing'
+import { phones, startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack } from './stack.ts'
 
 const definitions = {
   accounts: AccountsDefinition,
@@ -52,7 +53,7 @@ test('each service may call what its sources call, and nothing else', () => {
 })
 
 test('with a certificate for each service the whole of a campaign goes as without: import, sending, statuses, a reply; no service has work of another', async () => {
-  await using system = await startStack({ tls: true })
+  await using system = await startSystem({ tls: true })
   const tenant = await system.addTenant()
   await system.importContacts(tenant, phones(20))
   const { id } = await system.startCampaign(tenant)
@@ -71,5 +72,5 @@ test('with a certificate for each service the whole of a campaign goes as withou
       failure: 'forbidden',
       message: 'templates is not the worker of lane webhooks.message',
     })
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto'
+import { audit } from '@lockstep/audit'
 import { shares } from '@lockstep/contracts'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /** A campaign's list is made and taken away in slices: a kill costs a slice, and what is too much is halved or named. */
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 
 beforeAll(async () => {
-  system = stack.use(await startStack())
+  system = stack.use(await startSystem())
   tenant = await system.addTenant()
 })
 afterEach(() => system.world.sql('drop trigger if exists race_list on campaigns.recipients'))
@@ -152,5 +153,5 @@ test('a cancel answers before the list is gone, and its lane takes the list away
 
 test('in the end no invariant is violated', async () => {
   await system.settled(60_000)
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 }, 90_000)

@@ -1,18 +1,18 @@
-import { until } from '@lockstep/testing'
+import { audit } from '@lockstep/audit'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
-import { postWebhook } from './webhook.ts'
 
 /** A campaign that stops by itself loses nobody, says why, and goes on when a person orders it. */
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 let slow: Tenant
 
 beforeAll(async () => {
-  system = stack.use(await startStack())
+  system = stack.use(await startSystem())
   tenant = await system.addTenant()
   slow = await system.addTenant({ perMinute: 300, perSecond: 5 })
 })
@@ -173,7 +173,7 @@ test('an outcome that PostgreSQL refuses to store as Meta told it is kept withou
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })
 
 interface Sent {

@@ -1,13 +1,14 @@
+import { audit } from '@lockstep/audit'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 
 beforeAll(async () => {
-  system = stack.use(await startStack())
+  system = stack.use(await startSystem())
   tenant = await system.addTenant()
   await system.importContacts(tenant, phones(200))
   await system.importContacts(tenant, phones(20), 'few')
@@ -269,7 +270,7 @@ test('a campaign that is cancelled while it is prepared writes to nobody and cou
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  const report = await system.audit()
+  const report = await audit(system.audited)
   expect(report.invariants.filter((invariant) => invariant.violations > 0 && invariant.id !== 'I8')).toEqual([])
   expect(report.invariants.length).toBeGreaterThan(5)
 })

@@ -1,20 +1,19 @@
 import { services } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
-import { until } from '@lockstep/testing'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
-import { postWebhook } from './webhook.ts'
 
 /** Who may be written to: by the template's category, and by what Meta says with a message. */
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 /** Campaigns is a process that a test may kill; its statuses come by its lane. */
-let campaigns: Awaited<ReturnType<TestStack['spawn']>>
+let campaigns: Awaited<ReturnType<TestSystem['spawn']>>
 
 beforeAll(async () => {
-  system = stack.use(await startStack({ services: services.filter((name) => name !== 'api') }))
+  system = stack.use(await startSystem({ services: services.filter((name) => name !== 'api') }))
   tenant = await system.addTenant()
 })
 afterAll(() => stack.disposeAsync())
@@ -121,7 +120,7 @@ test.each([131050, 130403])('once a status is settled, the check refuses whom an
 })
 
 test('the ledger has it before the status is recorded: campaigns that is killed in between loses nothing and writes it once', async () => {
-  await using alone = await startStack({ services: services.filter((name) => name !== 'api' && name !== 'campaigns') })
+  await using alone = await startSystem({ services: services.filter((name) => name !== 'api' && name !== 'campaigns') })
   system = alone
   tenant = await alone.addTenant()
   campaigns = await alone.spawn('campaigns')

@@ -1,9 +1,9 @@
 import path from 'node:path'
 import type { ServiceName } from '@lockstep/contracts'
 import type { MigrationList } from '@lockstep/database'
+import { loadMigrations } from '@lockstep/system'
 import { startTestServers } from '@lockstep/testing'
 import type { TestProject } from 'vitest/node'
-import { loadMigrations } from '../tools/dev/services.ts'
 
 /** Starts PostgreSQL once for the whole run; each test file clones its own database and starts its own NATS and Redis. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

@@ -1,25 +1,25 @@
+import { audit } from '@lockstep/audit'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
-import { until } from '@lockstep/testing'
+import { startInProcess } from '@lockstep/system'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { startInProcess } from '../tools/dev/services.ts'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
-import { postWebhook } from './webhook.ts'
 
 /** Nobody is written to while it is not known what people have said. */
 const scale = 0.1
 const stack = new AsyncDisposableStack()
 const running = new Map<ServiceName, AsyncDisposable>()
-let system: TestStack
+let system: TestSystem
 let feed: RpcClient<typeof FeedDefinition>
 let tenant: Tenant
 
 beforeAll(async () => {
   system = stack.use(
-    await startStack({ services: services.filter((s) => !['api', 'conversations', 'webhook-gateway'].includes(s)), scale }),
+    await startSystem({ services: services.filter((s) => !['api', 'conversations', 'webhook-gateway'].includes(s)), scale }),
   )
   stack.defer(async () => {
     for (const name of [...running.keys()]) await stop(name)
@@ -233,5 +233,5 @@ async function refuses(campaignId: string, { id: attemptId, wamid }: { id: strin
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })

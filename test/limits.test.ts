@@ -2,14 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { rateLimits, sendLimits, slotGraceMs, slotHorizonMs } from '@lockstep/contracts'
 import { openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
 import type { PostLine, Simulator } from '@lockstep/meta-simulator'
-import { until } from '@lockstep/testing'
+import { openProxy, type Proxy as TcpProxy, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { takeSlots } from '../packages/locks/src/send-limit.ts'
 import type { Plan, Report, Sent } from './fixtures/sender.ts'
 import { type Senders, startSenders } from './fixtures/senders.ts'
-import { openProxy, type Proxy as TcpProxy } from './proxy.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /*
  * What counts is what Meta sees. So the arrivals in the simulator's own log are counted here, of messages that up to five processes
@@ -21,7 +20,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const stack = new AsyncDisposableStack()
 let redis: Redis
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 let people: string[]
 let simulator: Simulator
@@ -29,7 +28,7 @@ let way: TcpProxy
 let senders: Senders
 
 beforeAll(async () => {
-  system = stack.use(await startStack({ services: ['accounts', 'contacts', 'templates'] }))
+  system = stack.use(await startSystem({ services: ['accounts', 'contacts', 'templates'] }))
   simulator = system.simulator
   tenant = await system.addTenant()
   await system.importContacts(tenant, phones(5 * peopleOfProcess))

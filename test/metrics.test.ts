@@ -1,9 +1,9 @@
 import { until } from '@lockstep/testing'
+import { phones, startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
-import { phones, startStack } from './stack.ts'
 
 test('what docs/reference/conflict-analysis.md wants monitored, and figures of lanes and feeds, stand at /metrics once there is something to count', async () => {
-  await using system = await startStack()
+  await using system = await startSystem()
   const tenant = await system.addTenant({ perMinute: 60, perSecond: 80 })
   await system.importContacts(tenant, phones(60))
   const metricsOf = async (service: 'campaigns' | 'webhook-gateway') =>

@@ -1,21 +1,22 @@
+import { audit } from '@lockstep/audit'
 import { sendLimits } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
 import { type FaultKind, startSimulator } from '@lockstep/meta-simulator'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { classifyGraphError, graphErrors } from '@lockstep/whatsapp'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /** Each way in which a call to Meta can end (`SendOutcome` in packages/whatsapp), seen in rows, statistics and words. */
 const people = 3
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 let slow: Tenant
 
 beforeAll(async () => {
-  system = stack.use(await startStack())
+  system = stack.use(await startSystem())
   tenant = await system.addTenant()
   slow = await system.addTenant({ perMinute: 300, perSecond: 5 })
 })
@@ -160,11 +161,11 @@ describe.each(codesOf('rejected'))('code %i', (code) => {
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })
 
 test('Meta can not be reached: nobody is claimed, the campaign says so, and the recipient is written to once Meta is there', async () => {
-  await using own = await startStack()
+  await using own = await startSystem()
   const { clients, simulator, simulatorLog } = own
   const its = await own.addTenant()
   await own.importContacts(its, phones(1))

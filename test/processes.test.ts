@@ -8,10 +8,10 @@ import { text } from 'node:stream/consumers'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { freePort } from '@lockstep/servers'
+import { onPlannedPorts, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from '@lockstep/system'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePort } from '../tools/bootstrap/servers.js'
-import { onPlannedPorts, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from '../tools/dev/services.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World

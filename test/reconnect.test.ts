@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { until } from '@lockstep/testing'
+import { audit } from '@lockstep/audit'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
-import { postWebhook } from './webhook.ts'
 
 /** A number keeps its identity when its token is replaced, and when it is disconnected and connected again. */
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 
 beforeAll(async () => {
-  system = stack.use(await startStack())
+  system = stack.use(await startSystem())
 })
 afterAll(() => stack.disposeAsync())
 
@@ -113,5 +113,5 @@ async function unclaimed({ phoneNumberId }: Tenant): Promise<number> {
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })

@@ -1,15 +1,16 @@
+import { audit } from '@lockstep/audit'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /** Two recipients of a campaign who turn out to be one person while it sends: the person gets one message, not two, and not none. */
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 
 beforeAll(async () => {
-  system = stack.use(await startStack())
+  system = stack.use(await startSystem())
   tenant = await system.addTenant()
 })
 afterAll(() => stack.disposeAsync())
@@ -106,5 +107,5 @@ test('of two whose messages may have been lost, and who are ordered once more, o
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })

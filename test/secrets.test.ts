@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { services } from '@lockstep/contracts'
+import { startInProcess } from '@lockstep/system'
 import { createLogger } from '@lockstep/telemetry'
-import { until } from '@lockstep/testing'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startInProcess } from '../tools/dev/services.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
-import { postWebhook } from './webhook.ts'
 
 /** A secret is in no log line at any level, in no answer, and in no row in the clear, whatever fails. */
 const stack = new AsyncDisposableStack()
 const lines: string[] = []
 const told: string[] = []
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 let api: string
 
@@ -28,7 +27,7 @@ const given = {
 }
 
 beforeAll(async () => {
-  system = stack.use(await startStack({ services: [] }))
+  system = stack.use(await startSystem({ services: [] }))
   const log = createLogger({ service: 'all', level: 'trace', to: { write: (line) => void lines.push(line) } })
   stack.use(await startInProcess(system.ports, system.surroundings, services, { scale: 0.1, log }))
   tenant = await system.addTenant()

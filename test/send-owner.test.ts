@@ -2,15 +2,15 @@ import { sendLimits } from '@lockstep/contracts'
 import { createLimiter, openRedis, type Redis, untilReady } from '@lockstep/locks'
 import { createInFlight, type SendContext, type SendRoute, sendSlice } from '@lockstep/sending'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { classifyGraphError, createGraphClient, createTokens, graphErrors } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openReplies, type Replies } from './fixtures/replies.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /** The outcome table of docs/reference/reliability.md for an owner that is no campaign: replies in rows of their own. */
 const scale = 0.1
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 let tenant: Tenant
 let redis: Redis
 let ctx: SendContext
@@ -19,7 +19,7 @@ let replies: Replies
 let people: { id: string; phone: string }[]
 
 beforeAll(async () => {
-  system = stack.use(await startStack({ services: ['accounts', 'contacts', 'templates'], scale }))
+  system = stack.use(await startSystem({ services: ['accounts', 'contacts', 'templates'], scale }))
   tenant = await system.addTenant()
   await system.importContacts(tenant, phones(200))
   people = await system.world.sql('select id, phone from contacts.contacts order by id')

@@ -1,15 +1,16 @@
+import { audit } from '@lockstep/audit'
 import type { PostLine } from '@lockstep/meta-simulator'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from './stack.ts'
 
 /** What holds between a claim and its POST, whoever else is at work. Times are a tenth of the real ones. */
 const scale = 0.1
 const stack = new AsyncDisposableStack()
-let system: TestStack
+let system: TestSystem
 beforeAll(async () => {
-  system = stack.use(await startStack({ scale }))
+  system = stack.use(await startSystem({ scale }))
 })
 afterAll(() => stack.disposeAsync())
 
@@ -107,5 +108,5 @@ test('eight campaigns of one process at once, with slow answers: each message ha
 
 test('in the end no invariant is violated', async () => {
   await system.settled()
-  assertClean(await system.audit({ settled: true }))
+  assertClean(await audit({ ...system.audited, settled: true }))
 })

@@ -4,9 +4,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { startTime, tied } from '@lockstep/servers'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { startTime, tied } from '../tools/bootstrap/servers.js'
 
 const root = path.resolve(import.meta.dirname, '..')
 const main = path.join(root, 'tools/dev/start.ts')

@@ -1,7 +1,7 @@
 import path from 'node:path'
+import { loadMigrations } from '@lockstep/system'
 import { type OwnServers, startTestServers } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadMigrations } from '../../tools/dev/services.ts'
 import { startFaultRun } from './run.ts'
 import { faultScenarios } from './scenarios/index.ts'
 

@@ -1,13 +1,12 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { type AuditReport, elementKey } from '@lockstep/audit'
+import { type AuditReport, audit, elementKey } from '@lockstep/audit'
 import type { ServiceName } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
 import { readLog } from '@lockstep/meta-simulator'
-import { type OwnServers, until } from '@lockstep/testing'
-import { planPorts, type ServiceProcess, spawnService } from '../../tools/dev/services.ts'
-import { openProxy, type Proxy as TcpProxy } from '../proxy.ts'
-import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
+import { planPorts, type ServiceProcess, spawnService } from '@lockstep/system'
+import { type OwnServers, openProxy, type Proxy as TcpProxy, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import type { FaultScenario } from './scenario.ts'
 
 /** What was done to the system, and what it did meanwhile; the numbers of the report. */
@@ -51,7 +50,7 @@ export interface Requirement {
 
 /** One run of a scenario: a system whose services are processes that can be killed, and dice that a seed repeats. */
 export interface FaultRun extends AsyncDisposable {
-  stack: TestStack
+  stack: TestSystem
   tenant: Tenant
   tally: Tally
   requirements: Requirement[]
@@ -113,7 +112,7 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
   const stack = up.use(
-    await startStack({ services: inProcess, scale, servers, simulator: { seed, latencyMs: { min: 2, max: 20 }, ...simulator } }),
+    await startSystem({ services: inProcess, scale, servers, simulator: { seed, latencyMs: { min: 2, max: 20 }, ...simulator } }),
   )
   // A process that was killed leaves its locks behind, free for whoever asks: L3 has seen to that. The world would call them leaks.
   up.defer(() => flush(stack))
@@ -152,7 +151,7 @@ type ProcessFaults = Pick<FaultRun, 'kill' | 'restart' | 'killAndRestart' | 'rol
 
 /** Starts a scenario's processes; what can be done to them. */
 async function startProcesses(
-  stack: TestStack,
+  stack: TestSystem,
   { processes, clocksMs, scale = usualScale }: FaultScenario,
   { tally, note }: Diary,
   ways: FaultRun['ways'],
@@ -219,7 +218,7 @@ async function startProcesses(
 type ServerFaults = Pick<FaultRun, 'deleteNatsStore' | 'flushRedis' | 'restartRedis' | 'crashPostgres'>
 
 /** What can be done to the servers. */
-function serverFaults(stack: TestStack, servers: OwnServers, { tally, note }: Diary): ServerFaults {
+function serverFaults(stack: TestSystem, servers: OwnServers, { tally, note }: Diary): ServerFaults {
   const { nats, redis } = stack.world
   const lose = async (words: string, work: () => Promise<unknown>) => {
     note(words)
@@ -246,7 +245,7 @@ function serverFaults(stack: TestStack, servers: OwnServers, { tally, note }: Di
 type CampaignSteps = Pick<FaultRun, 'startCampaign' | 'accepted' | 'finish'>
 
 /** A campaign from its start to the verdict on it. */
-function campaignSteps(stack: TestStack, tenant: Tenant, dice: FaultRun['dice'], { tally, note }: Diary): CampaignSteps {
+function campaignSteps(stack: TestSystem, tenant: Tenant, dice: FaultRun['dice'], { tally, note }: Diary): CampaignSteps {
   let campaigns = 0
   return {
     accepted: async (id) => (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length,
@@ -270,12 +269,12 @@ function campaignSteps(stack: TestStack, tenant: Tenant, dice: FaultRun['dice'],
       tally.webhooks = summary.webhooks.delivered
       tally.webhooksRetried = summary.webhooks.retries
       tally.duplicates = await deliveredAgain(stack.simulatorLog)
-      assertClean(await stack.audit({ settled: true, redisWasFlushed }))
+      assertClean(await audit({ ...stack.audited, settled: true, redisWasFlushed }))
     },
   }
 }
 
-async function flush({ world }: TestStack): Promise<void> {
+async function flush({ world }: TestSystem): Promise<void> {
   const redis = openRedis(world.redis.url)
   try {
     await untilReady(redis, 5_000)
@@ -297,7 +296,7 @@ async function deliveredAgain(simulatorLog: string): Promise<number> {
 }
 
 /** Waits until our own client reaches a new process: after its predecessor's end it tries again in its own time. */
-async function answers({ clients }: TestStack, service: ServiceName): Promise<void> {
+async function answers({ clients }: TestSystem, service: ServiceName): Promise<void> {
   const call = { accountId: '00000000-0000-7000-8000-000000000000' }
   const ask: Partial<Record<ServiceName, () => Promise<unknown>>> = {
     accounts: () => clients.accounts.listConnections({ limit: 1 }, call),

@@ -1,15 +1,15 @@
 import path from 'node:path'
 import { services } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
+import { loadMigrations } from '@lockstep/system'
 import { startTestServers, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import { grownCalls } from '../../tools/bench/src/growth-calls.ts'
 import { type Grown, grownSizes, seedGrown } from '../../tools/bench/src/growth-seed.ts'
 import { openSweeps } from '../../tools/bench/src/growth-sweeps.ts'
 import { logStatements, openStatementLog } from '../../tools/bench/src/statement-log.ts'
 import { openWatcher } from '../../tools/bench/src/watcher.ts'
-import { loadMigrations } from '../../tools/dev/services.ts'
-import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
 import { exemptions } from './exemptions.ts'
 import { isExempt, type Scan, scansOf, summary, tableOf } from './plans.ts'
 
@@ -57,7 +57,7 @@ test('no statement of any service goes through a table that grows', async () => 
     await using admin = await openWatcher(servers.adminUrl)
     await logStatements(admin)
   }
-  await using stack = await startStack({ servers, services, scale: 0.1 })
+  await using stack = await startSystem({ servers, services, scale: 0.1 })
   const tenant = await stack.addTenant()
   const grown = await seedGrown(stack, tenant, grownSizes(0.01), () => undefined)
   const isGrown = await grownRelations(stack)
@@ -85,7 +85,7 @@ test('no statement of any service goes through a table that grows', async () => 
 }, 300_000)
 
 /** Whether a relation has grown. Throws when a table that grows was left empty: then nothing could be said about it. */
-async function grownRelations({ world }: TestStack): Promise<(schema: string, relation: string) => boolean> {
+async function grownRelations({ world }: TestSystem): Promise<(schema: string, relation: string) => boolean> {
   const rows = await world.sql<{ schema: string; name: string }>(
     `select nspname as schema, relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where relkind = 'r' and reltuples >= $1 and nspname not in ('pg_catalog', 'information_schema')`,
@@ -98,7 +98,7 @@ async function grownRelations({ world }: TestStack): Promise<(schema: string, re
 }
 
 /** An import, a campaign with all its statuses, replies and a stop. */
-async function mainJob(stack: TestStack, tenant: Tenant): Promise<void> {
+async function mainJob(stack: TestSystem, tenant: Tenant): Promise<void> {
   const people = phones(200, 9_000_000)
   await stack.importContacts(tenant, people, 'few')
   const { id } = await stack.startCampaign(tenant, 'few')
@@ -112,7 +112,7 @@ async function mainJob(stack: TestStack, tenant: Tenant): Promise<void> {
 }
 
 /** A number gets another token, and is disconnected and connected again. */
-async function connectAgain({ clients: { accounts } }: TestStack, tenant: Tenant): Promise<void> {
+async function connectAgain({ clients: { accounts } }: TestSystem, tenant: Tenant): Promise<void> {
   const { connectionId: id, phoneNumberId, wabaId, appId, accessToken } = tenant
   await accounts.replaceToken({ id, accessToken }, tenant)
   await accounts.disconnect({ id }, tenant)
@@ -120,7 +120,7 @@ async function connectAgain({ clients: { accounts } }: TestStack, tenant: Tenant
 }
 
 /** A campaign of many recipients is resumed, paused and cancelled. */
-async function workOnTheBigCampaign(stack: TestStack, tenant: Tenant, { campaignId: id }: Grown): Promise<void> {
+async function workOnTheBigCampaign(stack: TestSystem, tenant: Tenant, { campaignId: id }: Grown): Promise<void> {
   const { campaigns } = stack.clients
   await campaigns.resumeCampaign({ id }, tenant)
   await until(async () => {

@@ -1,4 +1,4 @@
-import { phones, type Tenant } from '../stack.ts'
+import { phones, type Tenant } from '@lockstep/testing/system'
 import type { Race } from './system.ts'
 
 export const people = 40

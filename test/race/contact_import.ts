@@ -1,4 +1,4 @@
-import { phones, type Tenant } from '../stack.ts'
+import { phones, type Tenant } from '@lockstep/testing/system'
 import { duplicates, noFence, overlaps, scenario } from './scenario.ts'
 
 const people = 40

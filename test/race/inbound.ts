@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Tenant } from '../stack.ts'
+import type { Tenant } from '@lockstep/testing/system'
 import { duplicates, type Guard } from './scenario.ts'
 import type { Race } from './system.ts'
 

@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import type { LaneName, ServiceName } from '@lockstep/contracts'
-import type { PortPlan, Surroundings } from '../../tools/dev/services.ts'
-import type { TestStack } from '../stack.ts'
+import type { PortPlan, Surroundings } from '@lockstep/system'
+import type { TestSystem } from '@lockstep/testing/system'
 import type { Taken } from './without.ts'
 
 /** The services of which every process runs all. */
@@ -43,7 +43,7 @@ export interface Processes extends AsyncDisposable {
 }
 
 /** Starts them one after the other; the first has the doors of the stack's port plan. */
-export async function startProcesses(stack: TestStack, count: number, scale: number): Promise<Processes> {
+export async function startProcesses(stack: TestSystem, count: number, scale: number): Promise<Processes> {
   await using up = new AsyncDisposableStack()
   const { ports, surroundings } = stack
   const { postgresUrl, ...around } = surroundings

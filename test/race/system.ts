@@ -1,17 +1,16 @@
 import type { LaneName } from '@lockstep/contracts'
-import { type TestServers, until } from '@lockstep/testing'
+import { openEntries, startInProcess } from '@lockstep/system'
+import { postWebhook, type TestServers, until } from '@lockstep/testing'
+import { startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { createTokens, type Tokens } from '@lockstep/whatsapp'
-import { openEntries, startInProcess } from '../../tools/dev/services.ts'
-import { startStack, type Tenant, type TestStack } from '../stack.ts'
-import { postWebhook } from '../webhook.ts'
 import { startProcesses } from './processes.ts'
 import { nothingTaken, removableGuards, type Taken } from './without.ts'
 
 /** What a scenario races in: one system, and several processes that want to do the same work at the same time. */
 export interface Race extends AsyncDisposable {
-  stack: TestStack
+  stack: TestSystem
   tokens: Tokens
-  sql: TestStack['world']['sql']
+  sql: TestSystem['world']['sql']
   /** Takes guards away from all processes; `nothingTaken` gives all back. */
   take(taken: Taken): Promise<void>
   /** All processes begin to work on a key of a lane at the same time. */
@@ -59,7 +58,7 @@ const slowTrigger = `
 export async function startRace(options: { servers?: TestServers; processes?: number } = {}): Promise<Race> {
   await using up = new AsyncDisposableStack()
   const simulator = { webhooks: { paused: true, batchMs: 10 } }
-  const stack = up.use(await startStack({ services: ['accounts'], scale, simulator, servers: options.servers }))
+  const stack = up.use(await startSystem({ services: ['accounts'], scale, simulator, servers: options.servers }))
   const gateway = removableGuards(stack.world.platformKey)
   up.use(await startInProcess(stack.ports, stack.surroundings, ['webhook-gateway'], { scale, ...gateway.overrides }))
   const processes = up.use(await startProcesses(stack, options.processes ?? 3, scale))
@@ -95,7 +94,7 @@ export async function startRace(options: { servers?: TestServers; processes?: nu
   }
 }
 
-async function deliver(stack: TestStack, tenant: Tenant, value: object): Promise<void> {
+async function deliver(stack: TestSystem, tenant: Tenant, value: object): Promise<void> {
   const metadata = { display_phone_number: '1555', phone_number_id: tenant.phoneNumberId }
   const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, ...value } }
   const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: tenant.wabaId, changes: [change] }] })

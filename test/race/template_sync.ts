@@ -1,5 +1,5 @@
 import { demoTemplates } from '@lockstep/meta-simulator'
-import type { Tenant } from '../stack.ts'
+import type { Tenant } from '@lockstep/testing/system'
 import { duplicates, noFence, overlaps, scenario } from './scenario.ts'
 
 /** Several processes read the templates of one connection. */

@@ -1,4 +1,4 @@
-import { type Surroundings, startInProcess } from '../../tools/dev/services.ts'
+import { type Surroundings, startInProcess } from '@lockstep/system'
 import type { Look, Order } from './processes.ts'
 import { type Removable, removableGuards } from './without.ts'
 

@@ -1,13 +1,14 @@
+import { audit } from '@lockstep/audit'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { assertClean } from '../faults/run.ts'
-import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
 
 /** What Meta holds against an account keeps its campaigns from sending, in words, and no longer than it holds. */
-let stack: TestStack
+let stack: TestSystem
 let tenant: Tenant
 beforeAll(async () => {
-  stack = await startStack({ scale: 0.1 })
+  stack = await startSystem({ scale: 0.1 })
 })
 afterAll(() => stack?.[Symbol.asyncDispose]())
 beforeEach(async () => {
@@ -15,7 +16,7 @@ beforeEach(async () => {
   await stack.importContacts(tenant, phones(20))
 })
 
-type Decision = Omit<Parameters<TestStack['simulator']['client']['accountEvent']>[0], 'wabaId'>
+type Decision = Omit<Parameters<TestSystem['simulator']['client']['accountEvent']>[0], 'wabaId'>
 
 /** Meta decides about the account, which stands behind its sends at once, and its news are handled. */
 async function decides(event: Decision): Promise<void> {
@@ -91,5 +92,5 @@ test('a restriction whose end got lost is passed by an order to go on; if it sta
 
 test('in the end no invariant is violated', async () => {
   await stack.settled()
-  assertClean(await stack.audit({ settled: true }))
+  assertClean(await audit({ ...stack.audited, settled: true }))
 })

@@ -1,4 +1,5 @@
 import type { FeedEntry } from '@lockstep/feeds'
+import { startSystem } from '@lockstep/testing/system'
 import { createTokens, splitWebhook } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -6,7 +7,6 @@ import { type Context as Campaigns, createContext as createCampaigns } from '../
 import { messageStatus } from '../../services/campaigns/src/lanes/message-status.ts'
 import { type Context as Conversations, createContext as createConversations } from '../../services/conversations/src/context.ts'
 import { webhookMessage } from '../../services/conversations/src/lanes/webhook-message.ts'
-import { startStack } from '../stack.ts'
 import { bodyOf, deliveries, newSubject, type Place, rowsOf, type Said, type Subject } from './histories.ts'
 
 /** `npm test` runs some; LOCKSTEP_HISTORIES=1000 npm test -- test/webhooks/any-order runs more. */
@@ -18,7 +18,7 @@ let conversations: Conversations
 let campaigns: Campaigns
 
 beforeAll(async () => {
-  const system = stack.use(await startStack({ services: ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns'] }))
+  const system = stack.use(await startSystem({ services: ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns'] }))
   place = { system, tenant: await system.addTenant(), tokens: createTokens(system.world.platformKey) }
   const at = (service: keyof typeof system.ports) => `127.0.0.1:${system.ports[service].grpc}`
   const addresses = { accounts: at('accounts'), contacts: at('contacts'), templates: at('templates'), gateway: at('webhook-gateway') }

@@ -1,19 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { signBody } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
 
 /*
  * What strangers, broken clients and captured requests may send to the gateway. Beside each bad body a good one of the same number is
  * posted at the same moment: whatever becomes of the bad one, the good one has its effect.
  */
 
-let stack: TestStack
+let stack: TestSystem
 let tenant: Tenant
 let other: Tenant
 beforeAll(async () => {
-  stack = await startStack()
+  stack = await startSystem()
   tenant = await stack.addTenant()
   other = await stack.addTenant()
 }, 60_000)

@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { until } from '@lockstep/testing'
+import { postWebhook, until } from '@lockstep/testing'
+import { startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import { start as startGateway } from '../../services/webhook-gateway/src/service.ts'
-import { startStack } from '../stack.ts'
-import { postWebhook } from '../webhook.ts'
 
 const phoneNumberId = '770077008'
 const wabaId = '770000'
 
 test('what comes before, while and just after a number is connected has its effect once, by whichever gateway it came', async () => {
-  await using stack = await startStack()
+  await using stack = await startSystem()
   const { world, ports, simulator, clients } = stack
   const tenant = await stack.addTenant()
   // A second gateway that hears of nothing: its view of an app is as old as it may be.
@@ -66,7 +65,7 @@ test('what comes before, while and just after a number is connected has its effe
 }, 90_000)
 
 test('a STOP that comes between disconnecting and connecting a number counts once it is connected again', async () => {
-  await using stack = await startStack()
+  await using stack = await startSystem()
   const tenant = await stack.addTenant()
   const { clients } = stack
   await clients.accounts.disconnect({ id: tenant.connectionId }, tenant)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import type { Tokens } from '@lockstep/whatsapp'
 import fc from 'fast-check'
-import type { Tenant, TestStack } from '../stack.ts'
 
 const people = 3
 const attempts = 4
@@ -16,7 +16,7 @@ export type Said =
 
 /** Where histories happen: a system, a tenant of it, and the tokens that the platform issues. */
 export interface Place {
-  system: TestStack
+  system: TestSystem
   tenant: Tenant
   tokens: Tokens
 }

@@ -1,4 +1,4 @@
-import type { Tenant, TestStack } from '../stack.ts'
+import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import type { Kind } from './kinds.ts'
 
 interface Said {
@@ -99,7 +99,7 @@ const updates: Kind[] = [
 ]
 
 /** A second number of the WABA, the one that the fixtures name: news about it changes nothing in the first. */
-async function secondNumber({ simulator, clients }: TestStack, tenant: Tenant): Promise<void> {
+async function secondNumber({ simulator, clients }: TestSystem, tenant: Tenant): Promise<void> {
   const { wabaId, appId } = tenant
   const id = `${tenant.phoneNumberId}9`
   const number = { id, wabaId, token: `token-${id}`, displayPhoneNumber: '+1 555 010 0199', verifiedName: 'Shrub' }

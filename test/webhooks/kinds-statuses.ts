@@ -1,4 +1,4 @@
-import type { Tenant, TestStack } from '../stack.ts'
+import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import { at } from './ada.ts'
 import type { Kind } from './kinds.ts'
 
@@ -65,7 +65,7 @@ export const statusKinds: Kind[] = [
 ]
 
 /** A campaign whose one message to Ada Meta has accepted. */
-async function sentByCampaign({ world, importContacts }: TestStack, tenant: Tenant, wamid: string): Promise<void> {
+async function sentByCampaign({ world, importContacts }: TestSystem, tenant: Tenant, wamid: string): Promise<void> {
   await importContacts(tenant, ['+491512000001'])
   await world.sql(
     `with c as (

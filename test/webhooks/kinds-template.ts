@@ -1,5 +1,5 @@
 import { until } from '@lockstep/testing'
-import type { Tenant, TestStack } from '../stack.ts'
+import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import type { Kind } from './kinds.ts'
 
 /** Past 2^53, where a double would change it. */
@@ -9,13 +9,13 @@ const body = 'Your order {{1}} is ready.'
 /** The template that the fixtures name, as Meta lists it and as a sync has read it. Their news are of seconds ago, as late as the list by the margin of clocks. */
 const listed =
   (status: string, text = body) =>
-  async (stack: TestStack, tenant: Tenant) => {
+  async (stack: TestSystem, tenant: Tenant) => {
     await describe(stack, tenant, status, text)
     const run = await stack.clients.templates.startSync({ connectionId: tenant.connectionId }, tenant)
     await until(async () => (await stack.clients.templates.getSync({ id: run.id }, tenant)).state === 'done')
   }
 
-async function describe({ simulator }: TestStack, { wabaId }: Tenant, status: string, text: string): Promise<void> {
+async function describe({ simulator }: TestSystem, { wabaId }: Tenant, status: string, text: string): Promise<void> {
   const components = [{ type: 'BODY' as const, text }]
   const template = { id: metaId, name: 'order_ready', language: 'en_US', category: 'UTILITY' as const, status, components }
   await simulator.client.setState({ templates: { [wabaId]: [template] } })

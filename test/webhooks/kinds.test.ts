@@ -1,14 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { until } from '@lockstep/testing'
+import { audit } from '@lockstep/audit'
+import { postWebhook, until } from '@lockstep/testing'
+import { startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startStack, type Tenant, type TestStack } from '../stack.ts'
-import { postWebhook } from '../webhook.ts'
 import { type Kind, kinds } from './kinds.ts'
 
-let stack: TestStack
+let stack: TestSystem
 beforeAll(async () => {
-  stack = await startStack()
+  stack = await startSystem()
 })
 afterAll(() => stack?.[Symbol.asyncDispose]())
 
@@ -32,7 +32,7 @@ test.each(kinds.filter((kind) => kind.after))('$name leads to the same rows when
 })
 
 test('whatever came in, no identity is two contacts, and no row leads to another account or to nobody', async () => {
-  const { invariants } = await stack.audit({ only: ['I10', 'I11'] })
+  const { invariants } = await audit({ ...stack.audited, only: ['I10', 'I11'] })
   expect(invariants.map(({ id, violations, rows }) => ({ id, violations, rows }))).toEqual([
     { id: 'I10', violations: 0, rows: [] },
     { id: 'I11', violations: 0, rows: [] },

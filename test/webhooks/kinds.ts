@@ -1,4 +1,4 @@
-import type { Tenant, TestStack } from '../stack.ts'
+import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import { accountKinds } from './kinds-account.ts'
 import { keptKinds } from './kinds-kept.ts'
 import { messageKinds } from './kinds-messages.ts'
@@ -12,7 +12,7 @@ export interface Kind {
   /** Says what it is; the body is `fixtures/<name>.json`, with {waba}, {number} and {app} for the tenant's own ids, {first} and {second} for times. */
   name: string
   /** Makes what is there before, beyond a tenant with a connected number and synced templates. */
-  given?: (stack: TestStack, tenant: Tenant) => Promise<void>
+  given?: (stack: TestSystem, tenant: Tenant) => Promise<void>
   /**
    * Fixtures that Meta posted before. With them there is a second run in which this one arrives first, for Meta promises no order: it
    * must come to the same rows.

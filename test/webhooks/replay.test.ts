@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { until } from '@lockstep/testing'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { phones, startStack, type Tenant, type TestStack } from '../stack.ts'
-import { postWebhook } from '../webhook.ts'
 
-let stack: TestStack
+let stack: TestSystem
 beforeAll(async () => {
-  stack = await startStack()
+  stack = await startSystem()
 }, 60_000)
 afterAll(() => stack?.[Symbol.asyncDispose]())
 

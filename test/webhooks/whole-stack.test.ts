@@ -1,15 +1,15 @@
+import { postWebhook } from '@lockstep/testing'
+import { startSystem } from '@lockstep/testing/system'
 import { createTokens } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { startStack } from '../stack.ts'
-import { postWebhook } from '../webhook.ts'
 import { bodyOf, deliveries, newSubject, type Place, rowsOf, type Said, type Subject } from './histories.ts'
 
 /** `npm test` runs some; LOCKSTEP_HISTORIES=50 npm test -- test/webhooks/whole-stack runs more. */
 const histories = Number(process.env.LOCKSTEP_HISTORIES ?? 12)
 
 test(`${histories} histories leave the same rows after the whole way, with two workers on each lane`, async () => {
-  await using system = await startStack()
+  await using system = await startSystem()
   const tenant = await system.addTenant()
   const place: Place = { system, tenant, tokens: createTokens(system.world.platformKey) }
   await using _conversations = await system.spawn('conversations')

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { waitForLock } from './files.js'
-import { onPath, run } from './process.js'
+import { waitForLock } from '../../packages/servers/src/files.js'
+import { onPath, run } from '../../packages/servers/src/process.js'
 import { progress } from './terminal.js'
 
 /**

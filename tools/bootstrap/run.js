@@ -3,9 +3,9 @@ import { realpathSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { locateServers } from '../../packages/servers/src/locate.js'
+import { tied } from '../../packages/servers/src/process.js'
 import { installPackages, nodePath } from './install.js'
-import { locateServers } from './locate.js'
-import { tied } from './process.js'
 import { complain, progress } from './terminal.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
@@ -16,10 +16,10 @@ const commands = {
   test: { script: 'tools/dev/test.ts', servers: true },
   audit: { script: 'tools/audit/main.ts' },
   dead: { script: 'tools/dev/dead.ts' },
-  faults: { script: 'tools/dev/faults.ts', servers: true },
+  faults: { script: 'test/faults/main.ts', servers: true },
   secrets: { script: 'tools/dev/secrets.ts' },
   webhooks: { script: 'tools/dev/webhooks.ts' },
-  race: { script: 'tools/dev/race.ts', servers: true },
+  race: { script: 'test/race/main.ts', servers: true },
   bench: { script: 'tools/bench/main.ts', servers: true },
   catalogue: { script: 'tools/catalogue/main.ts' },
   generate: { script: 'tools/dev/generate.ts' },

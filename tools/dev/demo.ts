@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type AuditReport, audit } from '@lockstep/audit'
 import { withClient } from '@lockstep/database'
 import type { SettingsPatch } from '@lockstep/meta-simulator'
+import { openEntries } from '@lockstep/system'
 import type { ApiClient } from './api-client.ts'
 import { demoCsv } from './demo-contacts.ts'
 import type { Ready } from './ready.ts'
 import type { Screen } from './screen.ts'
-import { openEntries } from './services.ts'
 import type { Stack } from './stack.ts'
 
 /** What the main job came to. recipients = accepted + failed + rejected + skipped + unknown. */

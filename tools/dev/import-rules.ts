@@ -123,7 +123,7 @@ function isPure(file: string, imports: ReadonlyMap<string, Import[]>, seen = new
 /** The environment is read once a process, where it starts. */
 function environmentReads({ file, text }: SourceFile): Breach[] {
   const home = homeOf(file)
-  const allowed = /^services\/[^/]+\/src\/main\.ts$|^packages\/telemetry\/src\/preload\.ts$|^packages\/testing\//
+  const allowed = /^services\/[^/]+\/src\/main\.ts$|^packages\/telemetry\/src\/preload\.ts$|^packages\/(testing|system)\//
   if (!home || allowed.test(file)) return []
   return text.split('\n').flatMap((line, i) => {
     const code = line.replace(/\/\/.*|^\s*\/?\*.*/, '')

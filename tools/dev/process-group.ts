@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { tied } from '../bootstrap/servers.js'
+import { tied } from '@lockstep/servers'
 
 export interface GroupResult {
   ok: boolean

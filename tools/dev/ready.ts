@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { startTime, writeJson } from '../bootstrap/servers.js'
+import { startTime, writeJson } from '@lockstep/servers'
 import { dataDir } from './state.ts'
 
 /** Every address and development credential, as .lockstep/ready.json holds them while the stack runs. */

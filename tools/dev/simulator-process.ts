@@ -4,10 +4,10 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { createSimulatorClient, type SimulatorClient } from '@lockstep/meta-simulator'
-import { onFreePort, tail, tied, waitForLock } from '../bootstrap/servers.js'
-import type { Running } from './supervise.ts'
+import { onFreePort, tail, tied, waitForLock } from '@lockstep/servers'
+import type { Running } from '@lockstep/system'
 
-const main = path.resolve(import.meta.dirname, '../meta-simulator/src/main.ts')
+const main = path.resolve(import.meta.dirname, '../../packages/meta-simulator/src/main.ts')
 
 /** The Meta simulator in a process of its own, which ends when the one that started it does. */
 export interface SimulatorProcess extends Running, AsyncDisposable {

@@ -2,10 +2,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, migrate, ownerRole, provision, schemaOf } from '@lockstep/database'
-import { type RunningServer, type ServerName, type Servers, startServers } from '../bootstrap/servers.js'
-import type { Options } from './options.ts'
-import { removeReadyFile } from './ready.ts'
-import type { Screen } from './screen.ts'
+import { type RunningServer, type ServerName, type Servers, startServers } from '@lockstep/servers'
 import {
   documentedPorts,
   loadMigrations,
@@ -15,10 +12,13 @@ import {
   serviceLog,
   spawnService,
   startInProcess,
-} from './services.ts'
+  unlessAborted,
+} from '@lockstep/system'
+import type { Options } from './options.ts'
+import { removeReadyFile } from './ready.ts'
+import type { Screen } from './screen.ts'
 import { type SimulatorProcess, spawnSimulator } from './simulator-process.ts'
 import { dataDir, filesIn, forget, type Keys, lockFolder, readKeys, readPorts, writePorts } from './state.ts'
-import { unlessAborted } from './stopping.ts'
 import { type Supervision, supervise } from './supervise.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')

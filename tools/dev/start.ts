@@ -1,10 +1,10 @@
+import { StopAsked, stopSignal, unlessAborted } from '@lockstep/system'
 import { runDemo } from './demo.ts'
 import { help, type Options, readOptions } from './options.ts'
 import { type Ready, removeReadyFile } from './ready.ts'
 import { createScreen, type Screen } from './screen.ts'
 import { setUp } from './setup.ts'
 import { startStack } from './stack.ts'
-import { StopAsked, stopSignal, unlessAborted } from './stopping.ts'
 
 /** `npm start`: everything up, the main job done, then it waits for Ctrl-C. Rejects with the reason when `ending` aborts before that. */
 async function main(options: Options, screen: Screen, ending: AbortController): Promise<number> {

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { type FileLock, lockFile, stopLeftovers, waitForLock, writeJson } from '../bootstrap/servers.js'
-import type { PortPlan } from './services.ts'
+import { type FileLock, lockFile, stopLeftovers, waitForLock, writeJson } from '@lockstep/servers'
+import type { PortPlan } from '@lockstep/system'
 
 const root = path.resolve(import.meta.dirname, '../..')
 /** All that a start keeps: servers' data, keys, ports, logs. A second system beside the first has another folder. */

@@ -1,11 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { tail } from '../bootstrap/servers.js'
-
-/** A process that may end by itself. */
-export interface Running {
-  exited: Promise<unknown>
-  stop(): Promise<unknown>
-}
+import { tail } from '@lockstep/servers'
+import type { Running } from '@lockstep/system'
 
 export interface Supervision {
   /** As in messages: `NATS`. */

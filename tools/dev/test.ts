@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { StopAsked, stopSignal } from '@lockstep/system'
 import { type GroupResult, runGroup } from './process-group.ts'
 import { createScreen } from './screen.ts'
-import { StopAsked, stopSignal } from './stopping.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const bin = (name: string) => path.join(root, 'node_modules', name)

@@ -1,7 +1,6 @@
 import { AppError } from '@lockstep/contracts'
-import { createWorld, until, type World } from '@lockstep/testing'
+import { createWorld, openProxy, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openProxy } from '../../../test/proxy.ts'
 import {
   type Database,
   databaseTrouble,

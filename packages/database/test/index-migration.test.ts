@@ -1,7 +1,7 @@
+import { loadMigrations } from '@lockstep/system'
 import { createWorld, testPassword, until, type World } from '@lockstep/testing'
 import { Migration } from '@mikro-orm/migrations'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadMigrations } from '../../../tools/dev/services.ts'
 import { IndexMigration, type MigrationList, migrate, ownerRole, withClient } from '../src/index.ts'
 
 class Letters extends Migration {

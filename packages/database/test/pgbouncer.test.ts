@@ -1,7 +1,7 @@
 import path from 'node:path'
+import { startPgbouncer } from '@lockstep/servers'
 import { createWorld, testPassword, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { startPgbouncer } from '../../../tools/bootstrap/servers.js'
 import { type Database, openDatabase, query, queryOne, sql, sqlState, type Tx, tenantTable } from '../src/index.ts'
 
 const acme = '0198c000-0000-7000-8000-00000000000a'

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { locateServers, startRedis } from '../../../tools/bootstrap/servers.js'
+import { locateServers, startRedis } from '@lockstep/servers'
 
 export interface OwnRedis extends AsyncDisposable {
   url: string

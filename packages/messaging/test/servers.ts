@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LaneName } from '@lockstep/contracts'
+import { locateServers, startNats } from '@lockstep/servers'
 import { createLogger } from '@lockstep/telemetry'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { expect, vi } from 'vitest'
-import { locateServers, startNats } from '../../../tools/bootstrap/servers.js'
 import { type HeldPartition, type Messaging, type MessagingOptions, openMessaging } from '../src/index.ts'
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 }) // several tests wait for ack_wait to pass

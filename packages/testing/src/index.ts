@@ -1,3 +1,5 @@
 export * from './certificates.ts'
+export * from './proxy.ts'
 export * from './test-servers.ts'
+export * from './webhook.ts'
 export * from './world.ts'

@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, type MigrationList, migrate, ownerRole, provision, withClient } from '@lockstep/database'
-import { locateServers, startPostgres, startServers } from '../../../tools/bootstrap/servers.js'
+import { locateServers, startPostgres, startServers } from '@lockstep/servers'
 
 /** What a test file needs to make its own world; provided by the global setup. */
 export interface TestServers {

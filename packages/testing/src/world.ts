@@ -5,9 +5,9 @@ import path from 'node:path'
 import { locks, type ServiceName } from '@lockstep/contracts'
 import { databaseUrl, schemaOf, withClient } from '@lockstep/database'
 import { openRedis } from '@lockstep/locks'
+import { type RunningServer, startNats, startRedis } from '@lockstep/servers'
 import type { BaseConfig } from '@lockstep/service'
 import { inject } from 'vitest'
-import { type RunningServer, startNats, startRedis } from '../../../tools/bootstrap/servers.js'
 import { type TestServers, testPassword } from './test-servers.ts'
 
 /** A server of the world that a test may kill and start again on the same port with the same data. */

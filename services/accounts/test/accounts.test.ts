@@ -1,12 +1,12 @@
 import path from 'node:path'
 import { secretPlaces } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
+import { startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createSecrets } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startSimulator } from '../../../tools/meta-simulator/src/index.ts'
 import { start } from '../src/service.ts'
 
 /** Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last have one token. */

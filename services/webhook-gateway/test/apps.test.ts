@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { shares } from '@lockstep/contracts'
-import { until } from '@lockstep/testing'
+import { openProxy, until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { openProxy } from '../../../test/proxy.ts'
 import { bodyOf, handshakeUrl, message, openWorld, post, startGateway } from './gateway.ts'
 
 test('15,000 apps with long secrets hinder no start: an app is read when it is asked for, and no other', async () => {

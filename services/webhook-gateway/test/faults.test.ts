@@ -2,9 +2,8 @@ import { connect } from 'node:net'
 import { partitionOf } from '@lockstep/contracts'
 import { type LaneListener, openMessaging } from '@lockstep/messaging'
 import { createLogger } from '@lockstep/telemetry'
-import { until } from '@lockstep/testing'
+import { openProxy, until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { openProxy } from '../../../test/proxy.ts'
 import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, storedParts, untilKnown } from './gateway.ts'
 
 /** A gateway whose PostgreSQL is behind a proxy. */

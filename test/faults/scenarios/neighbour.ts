@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { until } from '@lockstep/testing'
+import { audit } from '@lockstep/audit'
+import { postWebhook, until } from '@lockstep/testing'
+import { phones, type Tenant } from '@lockstep/testing/system'
 import { seedNumbers } from '../../../tools/bench/src/seed.ts'
 import { openWatcher, type Watcher } from '../../../tools/bench/src/watcher.ts'
-import { phones, type Tenant } from '../../stack.ts'
-import { postWebhook } from '../../webhook.ts'
 import type { NeighbourPlan, NeighbourReport } from '../neighbour-process.ts'
 import { judge } from '../requirements.ts'
 import { assertClean, type FaultRun } from '../run.ts'
@@ -60,7 +60,7 @@ export const neighbour: FaultScenario = {
       await stack.untilCampaign(tenant, id, 'completed', 120_000) // as L1 says
     })
     await passes('the work of all is done in the end', () => stack.settled(sizes[size].settleMs))
-    await passes('the audit is clean (I1–I13, settled)', async () => assertClean(await stack.audit({ settled: true })))
+    await passes('the audit is clean (I1–I13, settled)', async () => assertClean(await audit({ ...stack.audited, settled: true })))
     end()
   },
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { audit } from '@lockstep/audit'
 import { assertClean } from '../run.ts'
 import type { FaultScenario } from '../scenario.ts'
 
@@ -19,7 +20,7 @@ export const statusStorm: FaultScenario = {
     let looks = 0
     const watch = (async () => {
       while (!watching.signal.aborted) {
-        assertClean(await run.stack.audit({ only: ['I6'] }))
+        assertClean(await audit({ ...run.stack.audited, only: ['I6'] }))
         looks++
         await delay(size === 'full' ? 1_000 : 300)
       }

@@ -1,6 +1,7 @@
+import { audit } from '@lockstep/audit'
+import { postWebhook } from '@lockstep/testing'
 import { repeat } from '../../../tools/bench/src/measure.ts'
 import { type SeededNumber, seedNumbers, seedTenants } from '../../../tools/bench/src/seed.ts'
-import { postWebhook } from '../../webhook.ts'
 import { judge } from '../requirements.ts'
 import { assertClean, type FaultRun } from '../run.ts'
 import { type FaultScenario, untilAtLeast } from '../scenario.ts'
@@ -37,7 +38,7 @@ export const wide: FaultScenario = {
     )
     await passes('all webhooks have had their effect, and the audit is clean', async () => {
       await stack.settled(60_000)
-      assertClean(await stack.audit({ settled: true }))
+      assertClean(await audit({ ...stack.audited, settled: true }))
     })
     end()
   },

@@ -1,4 +1,4 @@
-import type { Tenant } from '../../stack.ts'
+import type { Tenant } from '@lockstep/testing/system'
 import type { Guard, Work } from '../scenario.ts'
 import type { Race } from '../system.ts'
 import { pathGuard } from './path-guard.ts'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
-import { tied } from '../../bootstrap/servers.js'
+import { tied } from '@lockstep/servers'
 
 /** Processes that want all the CPU they can get, so many a core, until they are disposed of or this process ends. */
 export function startBusy(aCore: number): Disposable {

@@ -1,4 +1,4 @@
-import type { Clients, Tenant } from '../../../test/stack.ts'
+import type { Clients, Tenant } from '@lockstep/testing/system'
 import { type Grown, grownId, grownPhone } from './growth-seed.ts'
 
 /** One list, look-up or hot call of a service; `i` counts the calls, so that no two need the same rows. */

@@ -1,4 +1,4 @@
-import type { Tenant, TestStack } from '../../../test/stack.ts'
+import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import { oldRows } from './growth-old.ts'
 import { type SeededTenant, seedTenants } from './seed.ts'
 
@@ -42,7 +42,7 @@ export const grownPhone = (i: number): string => `49151${String(i).padStart(8, '
 const phone = (i: string) => `'49151' || lpad((${i})::text, 8, '0')`
 
 /** Fills the tables of every service with the indexes present, as they are after long use. Triggers and foreign keys are left out. */
-export async function seedGrown({ world }: TestStack, tenant: Tenant, sizes: GrownSizes, say: (what: string) => void): Promise<Grown> {
+export async function seedGrown({ world }: TestSystem, tenant: Tenant, sizes: GrownSizes, say: (what: string) => void): Promise<Grown> {
   const further = await seedTenants(world, 50)
   const [found] = await world.sql<{ tags: boolean }>("select to_regclass('contacts.contact_tags') is not null as tags")
   for (const [what, text] of statements(tenant, further, sizes, found!.tags)) {

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { until } from '@lockstep/testing'
-import { phones, type Tenant, type TestStack } from '../../../test/stack.ts'
+import { phones, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import type { Bench, Check } from './bench.ts'
 import { idleAfter } from './cpu.ts'
 import { type GrownCall, grownCalls } from './growth-calls.ts'
@@ -73,7 +73,7 @@ async function timed({ name, run }: GrownCall, count: number): Promise<Timed> {
 }
 
 /** A small campaign from import to replies, and the one of many recipients for a while, so that what sending asks is asked. */
-async function sendSome(system: TestStack, tenant: Tenant, { campaignId: id }: Grown): Promise<void> {
+async function sendSome(system: TestSystem, tenant: Tenant, { campaignId: id }: Grown): Promise<void> {
   const { campaigns } = system.clients
   await system.importContacts(tenant, phones(500, 9_000_000), 'few')
   const few = await system.startCampaign(tenant, 'few')

@@ -1,4 +1,4 @@
-import type { Tenant } from '../../../test/stack.ts'
+import type { Tenant } from '@lockstep/testing/system'
 import type { Bench, BenchContext, Check } from './bench.ts'
 import { idleAfter, totalOf } from './cpu.ts'
 import { type Figure, figure, type Round, runMetered } from './measure.ts'

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Tenant } from '../../../test/stack.ts'
+import type { Tenant } from '@lockstep/testing/system'
 import type { Bench, BenchContext, Check } from './bench.ts'
 import { startBusy } from './busy.ts'
 import { idleAfter, totalOf } from './cpu.ts'

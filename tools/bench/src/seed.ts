@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { secretPlaces } from '@lockstep/contracts'
 import { createSecrets } from '@lockstep/service'
-import type { TestStack } from '../../../test/stack.ts'
+import type { TestSystem } from '@lockstep/testing/system'
 
 /** A tenant with an app that Meta's webhooks are signed by. */
 export interface SeededTenant {
@@ -19,7 +19,7 @@ export interface SeededNumber {
   campaignId: string
 }
 
-type World = Pick<TestStack['world'], 'sql' | 'encryptionKey'>
+type World = Pick<TestSystem['world'], 'sql' | 'encryptionKey'>
 
 /** Accounts with an app each. Written before the services start, or they don't hear of it. */
 export async function seedTenants({ sql, encryptionKey }: World, count: number): Promise<SeededTenant[]> {

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
-import { locateServers, type RunningServer, startNats, startRedis } from '../../bootstrap/servers.js'
+import { locateServers, type RunningServer, startNats, startRedis } from '@lockstep/servers'
 import type { BenchContext } from './bench.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')

@@ -2,10 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, migrate, ownerRole, provision } from '@lockstep/database'
+import { locateServers, startServers } from '@lockstep/servers'
+import { loadMigrations, spawnService } from '@lockstep/system'
 import { type TestServers, testInstallation, testPassword } from '@lockstep/testing'
-import { startStack, type TestStack } from '../../../test/stack.ts'
-import { locateServers, startServers } from '../../bootstrap/servers.js'
-import { loadMigrations, spawnService } from '../../dev/services.ts'
+import { startSystem, type TestSystem } from '@lockstep/testing/system'
 import type { BenchContext } from './bench.ts'
 import { type CpuMeter, type Metered, meterProcesses } from './cpu.ts'
 import { openWatcher, type Watcher } from './watcher.ts'
@@ -13,7 +13,7 @@ import { openWatcher, type Watcher } from './watcher.ts'
 const root = path.resolve(import.meta.dirname, '../../..')
 
 /** A whole system as it runs in production: one process a service, and a server each. */
-export interface BenchSystem extends TestStack {
+export interface BenchSystem extends TestSystem {
   /** Services and servers, without the load generator, the sink and the watcher. */
   meter: CpuMeter
   /** PostgreSQL alone, without the watcher. */
@@ -50,12 +50,12 @@ async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDis
 export async function openSystem(
   ctx: BenchContext,
   names: readonly ServiceName[],
-  seed: (stack: TestStack) => Promise<void> = async () => undefined,
+  seed: (stack: TestSystem) => Promise<void> = async () => undefined,
 ): Promise<BenchSystem> {
   await using up = new AsyncDisposableStack()
   ctx.say(`starting PostgreSQL, NATS, Redis and ${names.join(', ')}`)
   const servers = up.use(await durableServers(ctx))
-  const stack = up.use(await startStack({ services: [], servers, simulator: { webhooks: { paused: true, batchMs: 10 } } }))
+  const stack = up.use(await startSystem({ services: [], servers, simulator: { webhooks: { paused: true, batchMs: 10 } } }))
   await seed(stack)
   const logs = path.join(ctx.dir, 'logs')
   await mkdir(logs, { recursive: true })

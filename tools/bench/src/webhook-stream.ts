@@ -1,5 +1,5 @@
+import type { TestSystem } from '@lockstep/testing/system'
 import { createTokens, signBody } from '@lockstep/whatsapp'
-import type { TestStack } from '../../../test/stack.ts'
 import { type AcceptedAttempt, type SeededNumber, seedAccepted } from './seed.ts'
 
 export type Kind = 'messages' | 'statuses'
@@ -30,7 +30,7 @@ const people = 1_000
 let streams = 0
 
 /** Elements of one kind, the numbers in turn. */
-export async function makeElements({ world }: TestStack, numbers: readonly SeededNumber[], kind: Kind, count: number): Promise<Element[]> {
+export async function makeElements({ world }: TestSystem, numbers: readonly SeededNumber[], kind: Kind, count: number): Promise<Element[]> {
   const run = ++streams
   const each = Math.ceil(count / numbers.length)
   const accepted = kind === 'statuses' ? await seedAccepted(world, numbers, each, `wamid.${run}.a`) : undefined
@@ -49,7 +49,7 @@ export async function makeElements({ world }: TestStack, numbers: readonly Seede
 export const signed = (appSecret: string, raw: Buffer) => ({ 'x-hub-signature-256': signBody(appSecret, raw) })
 
 /** Elements as webhooks of so many of one number each, every tenth of them sent twice. */
-export function webhooksOf({ world }: TestStack, elements: readonly Element[], size: number): SignedWebhook[] {
+export function webhooksOf({ world }: TestSystem, elements: readonly Element[], size: number): SignedWebhook[] {
   const tokens = createTokens(world.platformKey)
   const timestamp = String(Math.floor(Date.now() / 1000))
   const byNumber = [...Map.groupBy(elements, ({ number }) => number)].map(([number, its]) => {

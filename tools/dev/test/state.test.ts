@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { startTime, writeJson } from '@lockstep/servers'
 import { afterAll, expect, test } from 'vitest'
-import { startTime, writeJson } from '../../bootstrap/servers.js'
 import { type Ready, readReady } from '../ready.ts'
 import { filesIn, forget, lockFolder, readKeys, readPorts, readTenant } from '../state.ts'
 

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { startTime } from '@lockstep/servers'
 import { until } from '@lockstep/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { startTime } from '../../bootstrap/servers.js'
 
 const config = path.join(import.meta.dirname, 'fixtures', 'endless', 'vitest.config.ts')
 

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Running } from '@lockstep/system'
 import { until } from '@lockstep/testing'
 import { afterAll, expect, test } from 'vitest'
-import { type Running, supervise } from '../supervise.ts'
+import { supervise } from '../supervise.ts'
 
 const dir = mkdtempSync(path.join(tmpdir(), 'lockstep-supervise-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -5,14 +5,19 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
+import { freePort, tail, tied } from '@lockstep/servers'
 import type { BaseOverrides, Started } from '@lockstep/service'
-import { freePort, tail, tied } from '../bootstrap/servers.js'
 import { unlessAborted } from './stopping.ts'
-import type { Running } from './supervise.ts'
 
-const root = path.resolve(import.meta.dirname, '../..')
+const root = path.resolve(import.meta.dirname, '../../..')
 const preload = path.join(root, 'packages/telemetry/src/preload.ts')
 const source = (service: ServiceName, name: string) => path.join(root, 'services', service, 'src', name)
+
+/** A process that may end by itself. */
+export interface Running {
+  exited: Promise<unknown>
+  stop(): Promise<unknown>
+}
 
 /** Ports of one service: gRPC, health and metrics, and the public HTTP of those that have one. */
 export interface Ports {

@@ -1,4 +1,4 @@
-import { lockFile } from '../../bootstrap/servers.js'
+import { lockFile } from '@lockstep/servers'
 import { personOf } from './fate.ts'
 import { createJourneys, type Journeys } from './journeys.ts'
 import { createLimits, type Limits } from './limits.ts'

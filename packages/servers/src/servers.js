@@ -12,7 +12,7 @@ export { freePort, locateServers, lockFile, onFreePort, startPgbouncer, startPos
 
 /** @typedef {import('./servers.js').RunningServer} RunningServer */
 
-const repository = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+const repository = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 /** The order in which servers start; they stop in the opposite one. */
 const order = /** @type {const} */ (['postgres', 'nats', 'redis'])
 const urlVariables = { postgres: 'LOCKSTEP_POSTGRES_URL', nats: 'LOCKSTEP_NATS_URL', redis: 'LOCKSTEP_REDIS_URL' }

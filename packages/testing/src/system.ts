@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { type AuditOptions, type AuditReport, audit } from '@lockstep/audit'
 import { callersOf, type ServiceName, services } from '@lockstep/contracts'
 import { demoTemplates, type SettingsPatch, type Simulator, startSimulator } from '@lockstep/meta-simulator'
 import { connect, type RpcClient } from '@lockstep/rpc'
@@ -11,7 +10,6 @@ import { ContactsDefinition, type Import } from '@lockstep/rpc/gen/contacts'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import { certificateOf, createWorld, type TestServers, until, type World } from '@lockstep/testing'
 import {
   openEntries,
   type PortPlan,
@@ -20,7 +18,10 @@ import {
   type Surroundings,
   spawnService,
   startInProcess,
-} from '../tools/dev/services.ts'
+} from '@lockstep/system'
+import { certificateOf } from './certificates.ts'
+import type { TestServers } from './test-servers.ts'
+import { createWorld, until, type World } from './world.ts'
 
 export interface Clients {
   accounts: RpcClient<typeof AccountsDefinition>
@@ -44,7 +45,7 @@ export interface Tenant {
 }
 
 /** A whole system in a world of its own, with Meta simulated. */
-export interface TestStack extends AsyncDisposable {
+export interface TestSystem extends AsyncDisposable {
   world: World
   simulator: Simulator
   simulatorLog: string
@@ -64,13 +65,13 @@ export interface TestStack extends AsyncDisposable {
   untilCampaign(tenant: Tenant, id: string, state: string, timeoutMs?: number): Promise<Campaign>
   /** Waits until Meta has delivered everything and it has had its effect. */
   settled(timeoutMs?: number): Promise<void>
-  /** Checks the invariants on everything that this system keeps. */
-  audit(options?: Pick<AuditOptions, 'settled' | 'redisWasFlushed' | 'only'>): Promise<AuditReport>
+  /** Where an audit of everything that this system keeps looks. */
+  audited: { adminUrl: string; simulatorLog: string; redisUrl: string; natsUrl: string }
   /** Starts a further process of a service, with ports of its own. */
   spawn(service: ServiceName): Promise<ServiceProcess>
 }
 
-export interface StackOptions {
+export interface SystemOptions {
   /** Services that run in this process; all by default. Those that are left out may be spawned. */
   services?: readonly ServiceName[]
   /** Multiplies all times of locks, lanes and sweeps. */
@@ -82,7 +83,7 @@ export interface StackOptions {
   servers?: TestServers
 }
 
-export async function startStack(options: StackOptions = {}): Promise<TestStack> {
+export async function startSystem(options: SystemOptions = {}): Promise<TestSystem> {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld(options.servers))
   const simulatorLog = path.join(world.nats.dir, '..', 'meta-simulator.ndjson')
@@ -125,7 +126,7 @@ export async function startStack(options: StackOptions = {}): Promise<TestStack>
         return campaign
       }, timeoutMs),
     settled: (timeoutMs = 30_000) => settled(tools, timeoutMs),
-    audit: (options) => audit({ adminUrl: world.adminUrl, simulatorLog, redisUrl: world.redis.url, natsUrl: world.nats.url, ...options }),
+    audited: { adminUrl: world.adminUrl, simulatorLog, redisUrl: world.redis.url, natsUrl: world.nats.url },
     async spawn(service) {
       const own = { ...ports, [service]: (await planPorts())[service] }
       return spawnService(service, own, surroundings, logDir)
@@ -172,7 +173,7 @@ type ServiceDefinition =
   | typeof ConversationsDefinition
   | typeof WebhookGatewayDefinition
 
-type Tools = Pick<TestStack, 'world' | 'simulator' | 'ports' | 'clients'>
+type Tools = Pick<TestSystem, 'world' | 'simulator' | 'ports' | 'clients'>
 
 let numbers = 0
 

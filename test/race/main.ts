@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { loadMigrations } from '@lockstep/system'
 import { startTestServers } from '@lockstep/testing'
-import { pathGuards } from '../../test/race/guards/guards.ts'
-import type { PathGuard } from '../../test/race/guards/path-guard.ts'
-import { guardsOf, type Layer, layers, type Measured, measure, type Scenario } from '../../test/race/scenario.ts'
-import { missing, scenarios } from '../../test/race/scenarios.ts'
-import { type Race, startRace } from '../../test/race/system.ts'
-import { createScreen } from './screen.ts'
-import { loadMigrations } from './services.ts'
+import { createScreen } from '../../tools/dev/screen.ts'
+import { pathGuards } from './guards/guards.ts'
+import type { PathGuard } from './guards/path-guard.ts'
+import { guardsOf, type Layer, layers, type Measured, measure, type Scenario } from './scenario.ts'
+import { missing, scenarios } from './scenarios.ts'
+import { type Race, startRace } from './system.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const tableFile = path.join(root, 'docs', 'race-table.md')

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { loadMigrations } from '@lockstep/system'
 import { type OwnServers, startTestServers } from '@lockstep/testing'
-import { type FaultRun, noTally, type Requirement, startFaultRun, type Tally } from '../../test/faults/run.ts'
-import type { FaultScenario } from '../../test/faults/scenario.ts'
-import { faultScenarios } from '../../test/faults/scenarios/index.ts'
-import { createScreen } from './screen.ts'
-import { loadMigrations } from './services.ts'
+import { createScreen } from '../../tools/dev/screen.ts'
+import { type FaultRun, noTally, type Requirement, startFaultRun, type Tally } from './run.ts'
+import type { FaultScenario } from './scenario.ts'
+import { faultScenarios } from './scenarios/index.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const reportFile = path.join(root, 'docs', 'faults.md')

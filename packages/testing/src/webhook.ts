@@ -1,7 +1,7 @@
 import type { RpcClient } from '@lockstep/rpc'
 import type { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import { until } from '@lockstep/testing'
 import { signBody } from '@lockstep/whatsapp'
+import { until } from './world.ts'
 
 /** Posts a webhook as Meta does, signed with an app's secret unless other headers are given; answers the HTTP status. */
 export async function postWebhook(url: string, secret: string, raw: Buffer | string, headers = {}): Promise<number> {

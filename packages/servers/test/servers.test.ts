@@ -5,7 +5,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type LocatedServers, locateServers, onFreePort, startNats, startRedis, startServers, startTime } from '../servers.js'
+import { type LocatedServers, locateServers, onFreePort, startNats, startRedis, startServers, startTime } from '../src/servers.js'
 
 const root = resolve(import.meta.dirname, '../../..')
 const dir = mkdtempSync(join(tmpdir(), 'lockstep-bootstrap-'))
@@ -196,7 +196,7 @@ test('PostgreSQL starts again after a crash, even if its stale pid now belongs t
 test('servers end with a supervisor that is killed outright, and the next one starts', async () => {
   const home = join(dir, 'killed')
   const options = JSON.stringify({ dir: home, located: programs, durable: false, env: {} })
-  const code = `import { startServers } from ${JSON.stringify(join(root, 'tools/bootstrap/servers.js'))}
+  const code = `import { startServers } from ${JSON.stringify(join(root, 'packages/servers/src/servers.js'))}
     const servers = await startServers(${options}); console.log(JSON.stringify(servers.pids)); setInterval(() => {}, 1000)`
   const supervisor = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = await once(supervisor.stdout, 'data')
