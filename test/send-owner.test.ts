@@ -32,7 +32,7 @@ beforeAll(async () => {
     limiter: createLimiter({ redis, scale }),
     graph: stack.use(createGraphClient({ baseUrl: system.simulator.url, version: 'v24.0', timeoutMs: 1_000 })),
     tokens: createTokens(Buffer.alloc(32, 7)),
-    contacts: system.clients.contacts,
+    peers: system.clients,
     inFlight: stack.use(createInFlight({ maxSockets: 64, maxOfOwner: 32 })),
     closing: new AbortController(),
   }

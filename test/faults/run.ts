@@ -304,7 +304,7 @@ async function answers({ clients }: TestSystem, service: ServiceName): Promise<v
     templates: () => clients.templates.listTemplates({}, call),
     campaigns: () => clients.campaigns.listCampaigns({}, call),
     conversations: () => clients.conversations.listConversations({}, call),
-    'webhook-gateway': () => clients.gateway.countParts({}, call),
+    'webhook-gateway': () => clients.webhookGateway.countParts({}, call),
   }
   await until(async () => Boolean(await ask[service]!()), 30_000)
 }

@@ -1,12 +1,15 @@
 import type { FeedEntry } from '@lockstep/feeds'
+import { openContext } from '@lockstep/service'
 import { startSystem } from '@lockstep/testing/system'
 import { createTokens, splitWebhook } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Context as Campaigns, createContext as createCampaigns } from '../../services/campaigns/src/context.ts'
+import type { Context as Campaigns } from '../../services/campaigns/src/context.ts'
 import { messageStatus } from '../../services/campaigns/src/lanes/message-status.ts'
-import { type Context as Conversations, createContext as createConversations } from '../../services/conversations/src/context.ts'
+import { campaignsService } from '../../services/campaigns/src/service.ts'
+import type { Context as Conversations } from '../../services/conversations/src/context.ts'
 import { webhookMessage } from '../../services/conversations/src/lanes/webhook-message.ts'
+import { conversationsService } from '../../services/conversations/src/service.ts'
 import { bodyOf, deliveries, newSubject, type Place, rowsOf, type Said, type Subject } from './histories.ts'
 
 /** `npm test` runs some; LOCKSTEP_HISTORIES=1000 npm test -- test/webhooks/any-order runs more. */
@@ -21,27 +24,29 @@ beforeAll(async () => {
   const system = stack.use(await startSystem({ services: ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns'] }))
   place = { system, tenant: await system.addTenant(), tokens: createTokens(system.world.platformKey) }
   const at = (service: keyof typeof system.ports) => `127.0.0.1:${system.ports[service].grpc}`
-  const addresses = { accounts: at('accounts'), contacts: at('contacts'), templates: at('templates'), gateway: at('webhook-gateway') }
+  const addresses = {
+    accounts: at('accounts'),
+    contacts: at('contacts'),
+    templates: at('templates'),
+    campaigns: at('campaigns'),
+    'webhook-gateway': at('webhook-gateway'),
+  }
   conversations = stack.use(
-    await createConversations({
+    await openContext<Conversations>(conversationsService, {
       ...system.world.base('conversations'),
-      accountsAddress: at('accounts'),
-      contactsAddress: at('contacts'),
-      campaignsAddress: at('campaigns'),
-      gatewayAddress: at('webhook-gateway'),
+      addresses: { ...system.world.base('conversations').addresses, ...addresses },
     }),
   )
   campaigns = stack.use(
-    await createCampaigns({
+    await openContext<Campaigns>(campaignsService, {
       ...system.world.base('campaigns'),
       encryptionKey: system.world.encryptionKey,
       platformKey: system.world.platformKey,
       sendConcurrency: 1,
       sendSockets: 1,
-      retentionDays: 400,
       graphUrl: 'http://127.0.0.1:1',
       graphVersion: 'v24.0',
-      addresses,
+      addresses: { ...system.world.base('campaigns').addresses, ...addresses },
     }),
   )
 })

@@ -144,7 +144,7 @@ test.each(all)('a body $what is answered $status and counted, and costs its neig
   await stack.settled()
   expect(await count('conversations.messages')).toBe(messages + 1)
   if (!bad.kept) return
-  const { parts } = await stack.clients.gateway.listParts({ outcome: bad.kept.outcome, limit: 1 }, {})
+  const { parts } = await stack.clients.webhookGateway.listParts({ outcome: bad.kept.outcome, limit: 1 }, {})
   expect(Buffer.from(parts[0]!.content).toString() === body).toBe(true)
   if (bad.kept.reason) expect(parts[0]!.reason).toMatch(bad.kept.reason)
 })

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { startService } from '@lockstep/service'
 import { postWebhook, until } from '@lockstep/testing'
 import { startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
-import { start as startGateway } from '../../services/webhook-gateway/src/service.ts'
+import { webhookGatewayService } from '../../services/webhook-gateway/src/service.ts'
 
 const phoneNumberId = '770077008'
 const wabaId = '770000'
@@ -20,7 +21,7 @@ test('what comes before, while and just after a number is connected has its effe
     httpPort: 0,
     accountsAddress: `127.0.0.1:${ports.accounts.grpc}`,
   }
-  await using deaf = await startGateway(config, { scale: 0.1 })
+  await using deaf = await startService(webhookGatewayService, config, { scale: 0.1 })
   const urls = [stack.webhookUrl(tenant), `http://127.0.0.1:${deaf.httpPort}/webhooks/${tenant.appId}`]
 
   const sent: string[] = []

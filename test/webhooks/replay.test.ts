@@ -40,15 +40,15 @@ test('what came before its number was connected reaches the account that claims 
   await stack.simulator.client.setState({ numbers: [{ ...number, throughputLevel: 'HIGH' }] })
   const wanted = { name: 'Late', phoneNumberId, wabaId: tenant.wabaId, appId: tenant.appId, accessToken: 'token' }
   const { id: connectionId } = await stack.clients.accounts.createConnection(wanted, tenant)
-  await expect(stack.clients.gateway.claimParts({ connectionId }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(stack.clients.webhookGateway.claimParts({ connectionId }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
   // Connecting claims it by itself, a moment before or after.
-  expect((await stack.clients.gateway.claimParts({ connectionId }, tenant)).claimed).toBeLessThanOrEqual(1)
+  expect((await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).claimed).toBeLessThanOrEqual(1)
   await until(async () => (await accountsOf(ours)).length > 0)
   await stack.settled()
   expect(await accountsOf(ours)).toEqual([tenant.accountId])
   expect(await accountsOf(theirs)).toEqual([])
   expect((await outcomes(phoneNumberId)).toSorted()).toEqual(['done', 'unclaimed'])
-  expect(await stack.clients.gateway.claimParts({ connectionId }, tenant)).toEqual({ claimed: 0 })
+  expect(await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).toEqual({ claimed: 0 })
 })
 
 test('a replay of everything changes nothing, and makes an effect again that was lost', async () => {
@@ -76,7 +76,7 @@ test('a replay of everything changes nothing, and makes an effect again that was
 
 async function replayAll(): Promise<void> {
   for (let beforePartId = ''; ; ) {
-    const answer = await stack.clients.gateway.replayWebhooks({ sinceMs: 1, beforePartId }, {})
+    const answer = await stack.clients.webhookGateway.replayWebhooks({ sinceMs: 1, beforePartId }, {})
     if (answer.bodies === 0) return
     beforePartId = answer.beforePartId
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { differentFiles, generate, generateInto } from './generated.ts'
+import { differentFiles, generateAll, generatedFolders, generateInto } from './generated.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -10,7 +10,8 @@ const root = path.resolve(import.meta.dirname, '../..')
 async function check(): Promise<string[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lockstep-generate-'))
   try {
-    return differentFiles(path.join(root, 'packages', 'rpc', 'gen'), await generateInto(root, folder))
+    await generateInto(root, folder)
+    return generatedFolders.flatMap((each) => differentFiles(path.join(root, each), path.join(folder, each)))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -20,10 +21,10 @@ const { values } = parseArgs({ options: { check: { type: 'boolean', default: fal
 if (values.check) {
   const different = await check()
   if (different.length > 0) {
-    console.error(`packages/rpc/gen is not what proto/ says; run \`npm run generate\`:\n${different.join('\n')}`)
+    console.error(`Generated code is not what proto/ and services/ say; run \`npm run generate\`:\n${different.join('\n')}`)
     process.exitCode = 1
   }
 } else {
-  await generate(root)
-  console.log('Wrote packages/rpc/gen')
+  await generateAll(root)
+  console.log(`Wrote ${generatedFolders.join(' and ')}`)
 }

@@ -68,7 +68,7 @@ export async function startStack(options: Options, screen: Screen, ending: Abort
   const simulator = await startSimulator(starting, remembered?.simulator ?? (isBeside ? undefined : 8090))
   const around = surroundings(servers, simulator, keys)
   const ports = await screen.step(`${services.length} services`, async (say) => {
-    const wanted = remembered?.services ?? (isBeside ? undefined : documentedPorts)
+    const wanted = remembered?.services ?? (isBeside ? undefined : await documentedPorts())
     const plan = await (options.processes ? spawnAll(starting, wanted, around) : startHere(starting, wanted, around))
     say(options.processes ? `${services.length} processes` : 'in one process')
     return plan

@@ -1,3 +1,4 @@
+export * from '../gen/services.ts'
 export * from './callers.ts'
 export * from './events.ts'
 export * from './failures.ts'

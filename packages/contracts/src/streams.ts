@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { ServiceName } from '../gen/services.ts'
 
 export interface StreamRow {
   subjects: string[]
@@ -32,14 +33,14 @@ export interface LaneRow {
   /** The service whose rows wait (it serves Take and Settle), and the one that works on them. */
   producer: ServiceName
   consumer: ServiceName
+  /** `keys`: a handler is given each key's entries for themselves. `sets`: those of all keys together. */
+  by: 'keys' | 'sets'
+  /** Runs at a time in one process; the usual number unless it is said here. */
+  maxActive?: number
   /** What the key names. */
   key: string
   work: string
 }
-
-/** The services that exist by name; each owns one PostgreSQL schema and one role of that name (dashes become underscores). */
-export const services = ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations', 'api'] as const
-export type ServiceName = (typeof services)[number]
 
 /**
  * Every lane. A lane serializes the work of each of its keys: a key belongs to one partition, and a partition to one durable
@@ -52,6 +53,7 @@ export const lanes = {
     partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'conversations',
+    by: 'sets',
     key: 'phone number id',
     work: 'inbound messages, and statuses without a valid token, of one number',
   },
@@ -61,6 +63,7 @@ export const lanes = {
     partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'campaigns',
+    by: 'sets',
     key: 'campaign id',
     work: 'statuses whose token names an attempt of this campaign',
   },
@@ -70,6 +73,7 @@ export const lanes = {
     partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'templates',
+    by: 'keys',
     key: 'WABA id',
     work: 'template status, quality and category updates',
   },
@@ -79,6 +83,7 @@ export const lanes = {
     partitions: 256,
     producer: 'webhook-gateway',
     consumer: 'accounts',
+    by: 'keys',
     key: 'WABA id',
     work: 'account, number and capability updates',
   },
@@ -88,6 +93,7 @@ export const lanes = {
     partitions: 16,
     producer: 'accounts',
     consumer: 'webhook-gateway',
+    by: 'keys',
     key: 'phone number id',
     work: 'a number was connected: what came for it and its WABA before is claimed',
   },
@@ -97,6 +103,7 @@ export const lanes = {
     partitions: 256,
     producer: 'campaigns',
     consumer: 'campaigns',
+    by: 'keys',
     key: 'campaign id',
     work: 'a campaign to prepare or send; one slice at a time',
   },
@@ -106,6 +113,8 @@ export const lanes = {
     partitions: 256,
     producer: 'contacts',
     consumer: 'contacts',
+    by: 'keys',
+    maxActive: 4, // an import keeps a batch of rows in memory and a connection busy
     key: 'account id',
     work: 'CSV imports of one account, in order',
   },
@@ -115,6 +124,7 @@ export const lanes = {
     partitions: 256,
     producer: 'campaigns',
     consumer: 'contacts',
+    by: 'sets',
     key: 'account id',
     work: 'what sending taught about people: wa_id, user_id',
   },
@@ -124,12 +134,18 @@ export const lanes = {
     partitions: 256,
     producer: 'templates',
     consumer: 'templates',
+    by: 'keys',
     key: 'connection id',
     work: 'template syncs of one connection',
   },
 } as const satisfies Record<string, LaneRow>
 
 export type LaneName = keyof typeof lanes
+
+/** The lanes that a service works on. */
+export type LaneOf<Service extends ServiceName> = {
+  [Name in LaneName]: (typeof lanes)[Name]['consumer'] extends Service ? Name : never
+}[LaneName]
 
 /** What may be the key of an entry: ids of Meta's and ours, and nothing that a hostile id could hide in. */
 export const laneKeyPattern = /^[A-Za-z0-9_-]{1,128}$/

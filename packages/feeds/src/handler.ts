@@ -1,3 +1,4 @@
+import type { LaneName, lanes } from '@lockstep/contracts'
 import type { Lease } from '@lockstep/messaging'
 import type { FeedEntry } from './entry.ts'
 
@@ -12,3 +13,8 @@ export type LaneHandler<Context> = (ctx: Context, key: string, entries: FeedEntr
 
 /** Works on taken entries of many keys as one set; of each key they are in order. Otherwise like a handler of one key. */
 export type SetHandler<Context> = (ctx: Context, entries: FeedEntry[], lease: Lease) => Promise<EntryVerdict[]>
+
+/** The handler that a lane's row asks for. */
+export type HandlerOf<Name extends LaneName, Context> = (typeof lanes)[Name]['by'] extends 'sets'
+  ? SetHandler<Context>
+  : LaneHandler<Context>

@@ -1,4 +1,4 @@
-import { AppError, type LaneName, laneSettings, lanes } from '@lockstep/contracts'
+import { AppError, type LaneName, laneSettings, lanes, workersOf } from '@lockstep/contracts'
 import { bind, type Call, type Served } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
@@ -14,6 +14,7 @@ const maxLogged = 100
 
 /** Serves this service's feed to the workers of its lanes, and lists and replays what is dead. */
 export function feedService(ctx: FeedContext, source: FeedSource, options: FeedOptions = {}): Served {
+  const workers = workersOf(ctx.config.service)
   return bind(
     FeedDefinition,
     ctx,
@@ -58,7 +59,10 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
         return { dismissed: dismissed.length }
       },
     },
-    { operator: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'] },
+    {
+      callers: { take: workers, settle: workers, ring: workers, listDead: ['operator'], replay: ['operator'], dismiss: ['operator'] },
+      acrossAccounts: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'],
+    },
   )
 }
 

@@ -1,44 +1,34 @@
-import type { LaneName } from '@lockstep/contracts'
+import { type LaneName, type LaneRow, lanes } from '@lockstep/contracts'
 import type { FeedContext } from './context.ts'
-import type { LaneHandler, SetHandler } from './handler.ts'
+import type { HandlerOf, LaneHandler, SetHandler } from './handler.ts'
 import { runLane } from './runner.ts'
 import type { FeedSource } from './source.ts'
 
-/** Runs of keys at a time, and sets at a time where one takes long. */
-const usualKeys = 32
-const usualSets = 8
+/** Runs of keys at a time, and sets at a time where one takes long, unless the lane's row says otherwise. */
+const usual = { keys: 32, sets: 8 } as const
 /** The part of a worker's places that one account may have. */
 const accountShare = 1 / 4
 
-/** Works on a lane key by key: each key's entries for itself, keys side by side. Disposing waits for what is being handled. */
-export function work<Context extends FeedContext>(
+/**
+ * Works on a lane as its row says: each key's entries for themselves, keys side by side; or all that is due of all keys together, and
+ * what comes while one set is handled is the next one. Disposing waits for what is being handled.
+ */
+export function work<Name extends LaneName, Context extends FeedContext>(
   ctx: Context,
-  lane: LaneName,
+  lane: Name,
   source: FeedSource,
-  handler: LaneHandler<Context>,
-  { maxActive = usualKeys }: { maxActive?: number } = {},
+  handler: HandlerOf<Name, Context>,
 ): Promise<AsyncDisposable> {
-  const maxOfAccount = Math.max(1, Math.ceil(maxActive * accountShare))
+  const { by, maxActive = usual[by] }: LaneRow = lanes[lane]
+  if (by === 'sets') {
+    const handle = handler as SetHandler<Context>
+    return runLane(ctx, lane, source, { by, maxActive, maxOfAccount: maxActive, handle: (entries, lease) => handle(ctx, entries, lease) })
+  }
+  const handle = handler as LaneHandler<Context>
   return runLane(ctx, lane, source, {
-    by: 'keys',
+    by,
     maxActive,
-    maxOfAccount,
-    handle: (entries, lease) => handler(ctx, entries[0]!.key, entries, lease),
-  })
-}
-
-/** Works on a lane set by set: all that is due of all keys together; what comes while one set is handled is the next one. */
-export function workSets<Context extends FeedContext>(
-  ctx: Context,
-  lane: LaneName,
-  source: FeedSource,
-  handler: SetHandler<Context>,
-  { maxActive = usualSets }: { maxActive?: number } = {},
-): Promise<AsyncDisposable> {
-  return runLane(ctx, lane, source, {
-    by: 'sets',
-    maxActive,
-    maxOfAccount: maxActive,
-    handle: (entries, lease) => handler(ctx, entries, lease),
+    maxOfAccount: Math.max(1, Math.ceil(maxActive * accountShare)),
+    handle: (entries, lease) => handle(ctx, entries[0]!.key, entries, lease),
   })
 }

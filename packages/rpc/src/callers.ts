@@ -1,8 +1,10 @@
 import { type Metadata as GrpcMetadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js'
-import { allCallers, type Caller, callersOf, failures, type ServiceName } from '@lockstep/contracts'
+import { allCallers, type Caller, failures } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import type { Metadata } from 'nice-grpc-common'
+import type { GeneratedDefinition } from './definition.ts'
 import { failedCalls } from './metrics.ts'
+import type { Served } from './server.ts'
 
 /** Set by the server itself, over whatever the client has sent. */
 const callerHeader = 'lockstep-caller'
@@ -32,14 +34,25 @@ function openIdentities(): (call: ServerCall) => unknown {
   }
 }
 
+/** Who may call each method, by its path as gRPC writes it: `/lockstep.feed.v1.Feed/Take`. */
+function callersByPath(served: readonly Pick<Served, 'definition' | 'callers'>[]): Map<string, readonly Caller[]> {
+  return new Map(
+    served.flatMap(({ definition, callers }) => {
+      const { fullName, methods } = definition as unknown as GeneratedDefinition
+      return Object.entries(methods).map(([name, method]) => [`/${fullName}/${method.name}`, callers[name] ?? []])
+    }),
+  )
+}
+
 /** Lets a call through whose certificate's subject is a caller of the method; any other is refused before its message is read. */
-export function admitCallers(service: ServiceName, log: Logger): ServerInterceptor {
+export function admitCallers(served: readonly Served[], log: Logger): ServerInterceptor {
   const subjectOf = openIdentities()
+  const allowed = callersByPath(served)
   return ({ path }, call) => {
     const admit = (metadata: GrpcMetadata, next: (metadata: GrpcMetadata) => void) => {
       const subject = subjectOf(call)
       const caller = named(subject)
-      if (!caller || !callersOf(service, path).includes(caller)) {
+      if (!caller || !allowed.get(path)?.includes(caller)) {
         failedCalls(1, { method: path, failure: 'forbidden' })
         log.warn({ method: path, subject }, 'A call is refused: its certificate may not make it')
         const details = `The certificate of ${caller ?? 'nobody that is known here'} may not call ${path}`

@@ -5,6 +5,7 @@ import { type CallOptions, type Client, ClientError, createClient, Metadata } fr
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { accountHeader, type CallWith, defaultTimeoutMs, failureOfStatus, isTooLarge, maxMessageBytes } from './call.ts'
 import { openChannel } from './channel.ts'
+import type { GeneratedDefinition } from './definition.ts'
 import type { TlsFiles } from './server.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of a generated client are ours to replace
@@ -35,11 +36,6 @@ export function connect<Definition extends CompatServiceDefinition>(
   return client as RpcClient<Definition>
 }
 
-/** What ts-proto generates of a service. */
-interface GeneratedDefinition {
-  fullName: string
-  methods: Record<string, { name: string; responseStream: boolean }>
-}
 type RawMethod = (request: unknown, options: CallOptions) => unknown
 
 const read = (tls: TlsFiles) => [readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert)] as const

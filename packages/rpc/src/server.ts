@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ChannelOptions, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
-import { AppError, failureOf, failures, type ServiceName } from '@lockstep/contracts'
+import { AppError, type Caller, failureOf, failures } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import { type CallContext, createServer, ServerError, type ServerMiddlewareCall, type ServiceImplementation } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
@@ -16,10 +16,11 @@ export interface TlsFiles {
   key: string
 }
 
-/** What a service serves: its definition, and a function of (request, call) for each method. */
+/** What a service serves: its definition, and by method a function of (request, call) and who may call it. */
 export interface Served {
   definition: CompatServiceDefinition
   implementation: Record<string, (request: never, context: CallContext) => unknown>
+  callers: Readonly<Record<string, readonly Caller[]>>
 }
 
 export interface RpcServer extends AsyncDisposable {
@@ -36,26 +37,36 @@ export type MethodsOf<Definition extends CompatServiceDefinition, Context> = {
     : never
 }
 
+/** The names of a definition's methods. */
+export type MethodName<Definition extends CompatServiceDefinition> = keyof ServiceImplementation<Definition> & string
+
+export interface BindOptions<Definition extends CompatServiceDefinition> {
+  /** Who may call each method. */
+  callers: Readonly<Record<MethodName<Definition>, readonly Caller[]>>
+  /** Methods that act for no account, or for several. */
+  acrossAccounts?: readonly MethodName<Definition>[]
+}
+
 type AnyMethod = (ctx: unknown, request: unknown, call: Call) => unknown
 
-/** Binds the methods of a service to their context; each acts for an account unless it is named in `operator`. */
+/** Binds the methods of a service to their context; each acts for an account unless it is named in `acrossAccounts`. */
 export function bind<Definition extends CompatServiceDefinition, Context>(
   definition: Definition,
   ctx: Context,
   methods: MethodsOf<Definition, Context>,
-  options: { operator?: readonly (keyof ServiceImplementation<Definition>)[] } = {},
+  { callers, acrossAccounts = [] }: BindOptions<Definition>,
 ): Served {
   const implementation: Served['implementation'] = {}
   for (const [name, method] of Object.entries(methods) as [string, AnyMethod][]) {
-    const operator = (options.operator as readonly string[] | undefined)?.includes(name)
+    const needsAccount = !(acrossAccounts as readonly string[]).includes(name)
     implementation[name] = (request, context) => {
       const caller = callerOf(context.metadata)
       const call: Call = { accountId: accountOf(context.metadata), signal: context.signal, ...(caller && { caller }) }
-      if (!operator) requireAccount(call)
+      if (needsAccount) requireAccount(call)
       return method(ctx, request, call)
     }
   }
-  return { definition, implementation }
+  return { definition, implementation, callers }
 }
 
 /** Calls that still run this long after the server was told to close are cut off. */
@@ -68,8 +79,6 @@ const shutdownMs = 5_000
 const connectionAge = { maxMs: 60_000, graceMs: 3_600_000 }
 
 export interface ServeOptions {
-  /** Whose methods they are: who may call them is in the table of contracts. */
-  service: ServiceName
   host: string
   /** 0 = any free one. */
   port: number
@@ -86,7 +95,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_connection_age_ms': options.maxConnectionAgeMs ?? connectionAge.maxMs,
     'grpc.max_connection_age_grace_ms': connectionAge.graceMs,
-    ...(options.tls && { interceptors: [admitCallers(options.service, options.log)] }),
+    ...(options.tls && { interceptors: [admitCallers(options.served, options.log)] }),
   }
   const server = createServer(settings as ChannelOptions).use(errors(options.log))
   for (const { definition, implementation } of options.served) server.add(definition, implementation as never)

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const host = '127.0.0.1'
 async function listen(...served: Served[]) {
-  const server = stack.use(await serve({ service: 'campaigns', host, port: 0, served, log }))
+  const server = stack.use(await serve({ host, port: 0, served, log }))
   return { server, address: `${host}:${server.port}` }
 }
 
@@ -73,7 +73,7 @@ test('a call to a service that is away is busy and never left, and works as soon
   using other = connect(FeedDefinition, `${host}:${server.port}`)
   await expect(other.take(nothing, {})).rejects.toMatchObject({ failure: 'busy', details: { neverLeft: true } })
   const served = [serveSome(FeedDefinition, { take: async () => answer }, ['take'])]
-  stack.use(await serve({ service: 'campaigns', host, port: server.port, served, log }))
+  stack.use(await serve({ host, port: server.port, served, log }))
   expect(await until(() => client.take(nothing, {}))).toMatchObject(answer)
 })
 

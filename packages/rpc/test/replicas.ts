@@ -24,7 +24,7 @@ export function replicas() {
         return { entries: [], nextDueMs: undefined }
       }
       const served = [serveSome(FeedDefinition, { take }, ['take'])]
-      const server = stack.use(await serve({ service: 'campaigns', host: '127.0.0.1', port: 0, ...options, served, log }))
+      const server = stack.use(await serve({ host: '127.0.0.1', port: 0, ...options, served, log }))
       return { counted, port: server.port, stop: async () => void (await server[Symbol.asyncDispose]()) }
     },
     client: (address: string): RpcClient<FeedDefinition> => stack.use(connect(FeedDefinition, address)),

@@ -1,3 +1,4 @@
+import type { Caller } from '@lockstep/contracts'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { bind, type Call, type Served } from '../src/index.ts'
 
@@ -5,7 +6,8 @@ import { bind, type Call, type Served } from '../src/index.ts'
 export function serveSome<Request>(
   definition: CompatServiceDefinition & { methods: object },
   methods: Record<string, (ctx: unknown, request: Request, call: Call) => unknown>,
-  operator: string[] = [],
+  acrossAccounts: string[] = [],
+  callers: Record<string, readonly Caller[]> = {},
 ): Served {
   const others = Object.entries(definition.methods as Record<string, { responseStream: boolean }>).map(([name, { responseStream }]) => {
     const error = new Error(`${name} isn't served here`)
@@ -14,5 +16,8 @@ export function serveSome<Request>(
     }
     return [name, responseStream ? stream : () => Promise.reject(error)]
   })
-  return bind(definition, {}, { ...Object.fromEntries(others), ...methods } as never, { operator: operator as never[] })
+  return bind(definition, {}, { ...Object.fromEntries(others), ...methods } as never, {
+    callers: callers as never,
+    acrossAccounts: acrossAccounts as never[],
+  })
 }

@@ -44,7 +44,7 @@ async function ask(
   claimed: readonly ClaimedMessage[],
   contactIds: string[],
 ): Promise<Checked[]> {
-  const { results } = await ctx.contacts.checkSendable({ contactIds, category }, { accountId: queue.accountId })
+  const { results } = await ctx.peers.contacts.checkSendable({ contactIds, category }, { accountId: queue.accountId })
   if (results.length < claimed.length) throw new AppError('internal', 'contacts did not answer for every message')
   const also = results.flatMap((result) => result.also)
   const others = new Map((also.length === 0 ? [] : await queue.others(also)).map((other) => [other.contactId, other]))

@@ -1,6 +1,5 @@
 import type { Limiter } from '@lockstep/locks'
-import type { RpcClient } from '@lockstep/rpc'
-import type { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import type { Peers } from '@lockstep/rpc'
 import type { GraphClient, Tokens } from '@lockstep/whatsapp'
 import type { InFlight } from './in-flight.ts'
 
@@ -18,7 +17,7 @@ export interface SendContext {
   limiter: Limiter
   graph: GraphClient
   tokens: Tokens
-  contacts: RpcClient<typeof ContactsDefinition>
+  peers: Peers<'contacts'>
   inFlight: InFlight
   /** Aborts when the service ends and waits no longer for a database that is away. */
   closing: AbortController

@@ -1,99 +1,87 @@
-import { AppError, type RingKey, type ServiceName } from '@lockstep/contracts'
+import { AppError, type ServiceName, services } from '@lockstep/contracts'
 import { z } from 'zod'
+import { flag, integer, port, url } from './variables.ts'
 
-const integer = (min: number, max: number) => {
-  const error = `must be a whole number from ${min} to ${max}`
-  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
-}
-const port = integer(0, 65_535)
-/** How many days rows are kept. */
-export const retentionDays = (min: number, byDefault: number) => integer(min, 36_500).default(byDefault)
-const url = (example: string) => z.url({ error: `must be a URL such as ${example}` })
-const truthy = z
-  .enum(['true', 'false'], { error: 'must be true or false' })
-  .default('false')
-  .transform((text) => text === 'true')
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
-/** The environment that every service reads; production needs TLS files or says outright that it goes without. */
-const baseEnvironment = z.object({
-  LOCKSTEP_POSTGRES_URL: url('postgres://contacts:…@postgres:5432/lockstep'),
-  LOCKSTEP_NATS_URL: url('nats://nats:4222'),
-  LOCKSTEP_REDIS_URL: url('redis://redis:6379'),
-  LOCKSTEP_HOST: z.string().default('0.0.0.0'),
-  LOCKSTEP_GRPC_PORT: port.default(7000),
-  LOCKSTEP_HEALTH_PORT: port.default(7080),
-  LOCKSTEP_GRPC_TLS_CA: z.string().optional(),
-  LOCKSTEP_GRPC_TLS_CERT: z.string().optional(),
-  LOCKSTEP_GRPC_TLS_KEY: z.string().optional(),
-  LOCKSTEP_GRPC_PLAINTEXT: truthy,
-  LOCKSTEP_LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
-  LOCKSTEP_STREAM_REPLICAS: integer(1, 5).default(3),
-  LOCKSTEP_POOL_SIZE: integer(2, 100).default(10),
-  LOCKSTEP_DRAIN_MS: integer(0, 600_000).default(10_000),
-})
-
-export interface BaseConfig {
-  service: ServiceName
-  postgresUrl: string
-  natsUrl: string
-  redisUrl: string
-  host: string
-  /** 0 takes any free port; the started service says which. */
-  grpcPort: number
-  healthPort: number
-  tls: { ca: string; cert: string; key: string } | null
-  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
-  streamReplicas: number
-  poolSize: number
-  /** How long a stop waits for running jobs. */
-  drainMs: number
+/** What every service reads, by the name that it has in its configuration. */
+const shared = {
+  postgresUrl: url('postgres://contacts:…@postgres:5432/lockstep').describe('PostgreSQL, as the role of the service'),
+  natsUrl: url('nats://nats:4222').describe('NATS with JetStream'),
+  redisUrl: url('redis://redis:6379').describe('Redis'),
+  host: z.string().default('0.0.0.0').describe('Address to listen on'),
+  grpcPort: port.default(7000).describe('gRPC; 0 takes any free port'),
+  healthPort: port.default(7080).describe('Health and metrics over HTTP; 0 takes any free port'),
+  grpcTlsCa: z.string().optional().describe('File of the authority that signs certificates of callers and services'),
+  grpcTlsCert: z.string().optional().describe('File of the certificate of this service'),
+  grpcTlsKey: z.string().optional().describe('File of the key of this service'),
+  grpcPlaintext: flag.describe('Calls between services without TLS: for a development machine'),
+  logLevel: z
+    .enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` })
+    .default('info')
+    .describe(`One of ${logLevels.join(', ')}`),
+  streamReplicas: integer(1, 5).default(3).describe('Copies of each JetStream stream'),
+  poolSize: integer(2, 100).default(10).describe('Connections to PostgreSQL'),
+  drainMs: integer(0, 600_000).default(10_000).describe('How long a stop waits for running jobs, ms'),
 }
+
+type Shared = z.infer<z.ZodObject<Omit<typeof shared, 'grpcTlsCa' | 'grpcTlsCert' | 'grpcTlsKey' | 'grpcPlaintext'>>>
+
+export type BaseConfig = Shared & {
+  service: ServiceName
+  /** Files of mutual TLS between services; null for plain text. */
+  tls: { ca: string; cert: string; key: string } | null
+  /** host:port of each service. */
+  addresses: Readonly<Record<ServiceName, string>>
+}
+
+/** A service's own variables, by the name that each has in its configuration: `sendSockets` is LOCKSTEP_SEND_SOCKETS. */
+export interface ServiceConfig<Own extends z.ZodRawShape = z.ZodRawShape> {
+  own: Own
+}
+
+/** What a service reads beside what all do; each variable with its default and its description. */
+export function serviceConfig<const Own extends z.ZodRawShape>(own: Own): ServiceConfig<Own> {
+  return { own }
+}
+
+/** The configuration that a service is started with. */
+export type ConfigOf<Declared> = Declared extends ServiceConfig<infer Own> ? BaseConfig & z.infer<z.ZodObject<Own>> : never
 
 export type Environment = Record<string, string | undefined>
 
-/** Reads what all services share; throws `invalid` naming each wrong variable and what it must be. */
-export function readBaseConfig(env: Environment, service: ServiceName): BaseConfig {
-  return readEnvironment(env, service, z.object({})).base
-}
+/** LOCKSTEP_SEND_SOCKETS for `sendSockets`. */
+const variableOf = (name: string) => `LOCKSTEP_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 
-/** Reads what all services share and a service's own variables; throws `invalid` naming each wrong one of both and what it must be. */
-export function readEnvironment<Own extends z.ZodObject>(
+const addressVariable = (service: ServiceName) => `LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`
+
+/** Reads the environment; throws `invalid` naming each wrong variable and what it must be. */
+export function readConfig<Own extends z.ZodRawShape>(
+  { name, config }: { name: ServiceName; config: ServiceConfig<Own> },
   env: Environment,
-  service: ServiceName,
-  own: Own,
-): { base: BaseConfig; own: z.infer<Own> } {
-  const problems = [...problemsOf(baseEnvironment, env), ...tlsProblems(env), ...problemsOf(own, env)]
-  if (problems.length > 0) throw wrongEnvironment(service, problems)
-  return { base: baseConfig(service, baseEnvironment.parse(given(env))), own: own.parse(given(env)) }
+): ConfigOf<ServiceConfig<Own>> {
+  const given = valuesOf(env, { ...shared, ...config.own })
+  const problems = [...problemsOf(z.object(shared), given), ...tlsProblems(env), ...problemsOf(z.object(config.own), given)]
+  if (problems.length > 0) throw wrongEnvironment(name, problems)
+  const { grpcTlsCa: ca, grpcTlsCert: cert, grpcTlsKey: key, grpcPlaintext: _, ...all } = z.object(shared).parse(given)
+  const addresses = Object.fromEntries(services.map((service) => [service, env[addressVariable(service)] || `${service}:7000`]))
+  const tls = ca && cert && key ? { ca, cert, key } : null
+  return { ...all, service: name, tls, addresses, ...z.object(config.own).parse(given) } as unknown as ConfigOf<ServiceConfig<Own>>
 }
 
-function baseConfig(service: ServiceName, e: z.infer<typeof baseEnvironment>): BaseConfig {
-  const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = e
-  return {
-    service,
-    postgresUrl: e.LOCKSTEP_POSTGRES_URL,
-    natsUrl: e.LOCKSTEP_NATS_URL,
-    redisUrl: e.LOCKSTEP_REDIS_URL,
-    host: e.LOCKSTEP_HOST,
-    grpcPort: e.LOCKSTEP_GRPC_PORT,
-    healthPort: e.LOCKSTEP_HEALTH_PORT,
-    tls: ca && cert && key ? { ca, cert, key } : null,
-    logLevel: e.LOCKSTEP_LOG_LEVEL,
-    streamReplicas: e.LOCKSTEP_STREAM_REPLICAS,
-    poolSize: e.LOCKSTEP_POOL_SIZE,
-    drainMs: e.LOCKSTEP_DRAIN_MS,
-  }
+/** What is set, by name. A variable that is set to nothing is not set: `LOCKSTEP_GRPC_PORT=` isn't port 0. */
+function valuesOf(env: Environment, shape: z.ZodRawShape): Record<string, string> {
+  return Object.fromEntries(Object.keys(shape).flatMap((name) => (env[variableOf(name)] ? [[name, env[variableOf(name)]!]] : [])))
 }
 
 /** One line for each wrong variable; never its value, which may be a secret. */
-function problemsOf(schema: z.ZodType, env: Environment): string[] {
-  const issues = schema.safeParse(given(env)).error?.issues ?? []
+function problemsOf(schema: z.ZodType, given: Record<string, string>): string[] {
+  const issues = schema.safeParse(given).error?.issues ?? []
   return issues.map(({ path, message }) => {
-    const name = path.join('.')
+    const name = String(path[0])
     const words = message.startsWith('must') ? message : ''
-    if (env[name]) return words ? `${name} ${words}` : `${name}: ${message}`
-    return words ? `${name} is missing; it ${words}` : `${name} is missing`
+    if (name in given) return words ? `${variableOf(name)} ${words}` : `${variableOf(name)}: ${message}`
+    return words ? `${variableOf(name)} is missing; it ${words}` : `${variableOf(name)} is missing`
   })
 }
 
@@ -108,45 +96,35 @@ function tlsProblems(env: Environment): string[] {
   ]
 }
 
-/** A variable that is set to nothing is not set: `LOCKSTEP_GRPC_PORT=` isn't port 0. */
-function given(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-}
-
 function wrongEnvironment(service: string, problems: string[]): AppError {
-  return new AppError('invalid', `${service} can't start, its environment is wrong:\n${problems.map((line) => `  ${line}`).join('\n')}`)
+  const lines = problems.map((line) => `  ${line}`).join('\n')
+  return new AppError('invalid', `${service} can't start, its environment is wrong:\n${lines}`)
 }
 
-/** host:port of another service, from LOCKSTEP_<SERVICE>_ADDRESS; by default its name, as in Kubernetes. */
-export function addressOf(env: Environment, service: ServiceName): string {
-  return env[`LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`] || `${service}:7000`
+/** One variable, for people. */
+export interface Variable {
+  name: string
+  about: string
+  /** As text; undefined when the variable must be set. */
+  byDefault?: string
 }
 
-const ringWords =
-  'must be 32 bytes as 64 hex digits, e.g. from: openssl rand -hex 32; or several with an id before each, the one for what is new first: 2:…,1:…'
-const maxKeys = 8
+/** The variables that all services read. */
+export const sharedVariables = (): Variable[] => [
+  ...variablesIn(shared),
+  { name: 'LOCKSTEP_<SERVICE>_ADDRESS', about: 'host:port of another service', byDefault: '<service>:7000' },
+]
 
-/** A key, or several with their ids, from a variable that has no default. */
-export const keyRingSchema = z
-  .string({ error: ringWords })
-  .transform((text) => readRing(text))
-  .refine((ring) => ring !== null, ringWords)
+/** The variables that one service reads beside those of all. */
+export const ownVariables = ({ own }: ServiceConfig): Variable[] => variablesIn(own)
 
-function readRing(text: string): RingKey[] | null {
-  const named = /^[0-9a-f]{64}$/i.test(text) ? [`1:${text}`] : text.split(',').map((each) => each.trim())
-  const keys = named.map((each) => /^([1-9]\d{0,2}):([0-9a-f]{64})$/i.exec(each))
-  const ring = keys.map((match) => ({ id: Number(match?.[1]), key: Buffer.from(match?.[2] ?? '', 'hex') }))
-  const isGood = keys.every(Boolean) && ring.length <= maxKeys && ring.every(({ id }) => id <= 255)
-  const isDistinct =
-    new Set(ring.map(({ id }) => id)).size === ring.length && new Set(ring.map(({ key }) => key.toString('hex'))).size === ring.length
-  return isGood && isDistinct ? ring : null
-}
-
-/** Where Meta's Graph API is; only a simulator changes the URL. */
-export const graphEnvironment = {
-  LOCKSTEP_GRAPH_URL: url('https://graph.facebook.com').default('https://graph.facebook.com'),
-  LOCKSTEP_GRAPH_VERSION: z
-    .string()
-    .regex(/^v\d+\.\d+$/, 'must look like v24.0')
-    .default('v24.0'),
+function variablesIn(shape: z.ZodRawShape): Variable[] {
+  return Object.entries(shape).map(([name, schema]) => {
+    const { success, data } = z.safeParse(schema, undefined)
+    return {
+      name: variableOf(name),
+      about: (schema as z.ZodType).description ?? '',
+      ...(success && { byDefault: data === undefined ? '' : String(data) }),
+    }
+  })
 }

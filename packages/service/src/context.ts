@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import { createLimiter, createLocks, type Limiter, type Locks, openRedis } from '@lockstep/locks'
 import { type Messaging, openMessagingSoon } from '@lockstep/messaging'
+import { connectPeers, type PeerName, type Peers } from '@lockstep/rpc'
 import { createLogger, type Logger, startTelemetry, type Telemetry } from '@lockstep/telemetry'
 import type { Tokens } from '@lockstep/whatsapp'
 import { followDatabaseClock } from './clock.ts'
 import type { BaseConfig } from './config.ts'
+import { owning } from './owning.ts'
 
-/** What every door may use. A service's own context adds its clients and rules' inputs. */
+/** What every endpoint may use. */
 export interface BaseContext extends AsyncDisposable {
   config: BaseConfig
   log: Logger
@@ -24,6 +26,18 @@ export interface BaseContext extends AsyncDisposable {
   scale: number
 }
 
+/** The times of a service in ms, by name: each with its reason where it is declared, and multiplied by `scale` in its context. */
+export type Times = Readonly<Record<string, number>>
+
+/** What the endpoints of one service may use, beside what its `open` adds. */
+export interface ServiceContext<Config extends BaseConfig = BaseConfig, Peer extends PeerName = never, Declared extends Times = Times>
+  extends BaseContext {
+  config: Config
+  /** Clients of the services that this one calls. */
+  peers: Peers<Peer>
+  times: { readonly [Name in keyof Declared]: number }
+}
+
 /** What keeps concurrent work right. */
 export type Guards = Pick<BaseContext, 'db' | 'locks' | 'limiter' | 'messaging'>
 
@@ -33,42 +47,50 @@ export type BaseOverrides = Partial<Pick<BaseContext, 'now' | 'scale' | 'locks' 
   around?: (opened: Guards) => Guards
   /** The tokens of a service that has some. */
   tokens?: Tokens
+  /** Takes the place of what the service's own `open` gave, by name. */
+  own?: Record<string, unknown>
 }
 
 /** A start waits this long for NATS; then it goes on, for rows are the law. */
 const natsPatienceMs = 2_000
 
-type Entities = Parameters<typeof openDatabase>[1]
+export type Entities = Parameters<typeof openDatabase>[1]
 
 /** Opens what every service uses. Servers that are away at first are waited for by whoever needs them, not here. */
 export async function createBaseContext(config: BaseConfig, entities: Entities, overrides: BaseOverrides = {}): Promise<BaseContext> {
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const scale = overrides.scale ?? 1
   const log = overrides.log ?? createLogger({ service: config.service, level: config.logLevel })
   const instanceId = `${config.service}-${randomBytes(6).toString('hex')}`
-  const telemetry = up.use(startTelemetry({ service: config.service }))
-  const db = up.use(await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: config.poolSize }, entities))
-  const now = overrides.now ?? up.use(await followDatabaseClock({ db, log, scale })).now
+  const telemetry = stack.use(startTelemetry({ service: config.service }))
+  const db = stack.use(
+    await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: config.poolSize }, entities),
+  )
+  const now = overrides.now ?? stack.use(await followDatabaseClock({ db, log, scale })).now
   const redis = openRedis(config.redisUrl, { scale })
-  up.defer(() => redis.disconnect())
-  const locks = overrides.locks ?? up.use(await createLocks({ redis, instanceId, scale, onWarn: (message) => log.warn(message) }))
+  stack.defer(() => redis.disconnect())
+  const locks = overrides.locks ?? stack.use(await createLocks({ redis, instanceId, scale, onWarn: (message) => log.warn(message) }))
   const limiter = overrides.limiter ?? createLimiter({ redis, scale })
-  const messaging = up.use(
+  const messaging = stack.use(
     await openMessagingSoon(
       { url: config.natsUrl, name: instanceId, replicas: config.streamReplicas, scale, log, life: locks.life },
       natsPatienceMs,
     ),
   )
   const guards = { db, locks, limiter, messaging }
-  const opened = up.move()
-  return {
-    config,
-    log,
-    ...(overrides.around?.(guards) ?? guards),
-    telemetry,
-    isRedisUp: () => redis.status === 'ready',
-    now,
-    scale,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  }
+  const isRedisUp = () => redis.status === 'ready'
+  return owning({ config, log, ...(overrides.around?.(guards) ?? guards), telemetry, isRedisUp, now, scale }, stack)
+}
+
+/** Opens what every service uses, and clients of the services that this one calls. */
+export async function createServiceContext<Config extends BaseConfig, Peer extends PeerName, Declared extends Times>(
+  config: Config,
+  { entities, peers, times }: { entities: Entities; peers: readonly Peer[]; times: Declared },
+  overrides: BaseOverrides = {},
+): Promise<ServiceContext<Config, Peer, Declared>> {
+  await using stack = new AsyncDisposableStack()
+  const base = stack.use(await createBaseContext(config, entities, overrides))
+  const clients = stack.use(await connectPeers(peers, (peer) => config.addresses[peer], config.tls ?? undefined))
+  const scaled = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, ms * base.scale]))
+  return owning({ ...base, config, peers: clients, times: scaled as ServiceContext<Config, Peer, Declared>['times'] }, stack)
 }

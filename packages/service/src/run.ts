@@ -1,11 +1,20 @@
 import { once } from 'node:events'
 import { AppError } from '@lockstep/contracts'
+import { ownVariables, readConfig, sharedVariables, type Variable } from './config.ts'
+import type { DeclaredService } from './define.ts'
+import { startService } from './start.ts'
+
+/** A service's main: what it reads is said for `--help`, else it runs until it is told to stop. */
+export async function run(service: DeclaredService): Promise<void> {
+  if (process.argv.includes('--help')) return console.log(helpOf(service))
+  await runUntilStopped(async () => startService(service, readConfig(service, process.env)))
+}
 
 /**
- * A service's main: starts it, waits for SIGTERM or SIGINT, stops it in reverse order, and lets the process end with code 0.
- * What keeps it from starting is said in plain words and ends it with 1. A second signal ends it at once.
+ * Starts something, waits for SIGTERM or SIGINT, stops it in reverse order, and lets the process end with code 0. What keeps it from
+ * starting is said in plain words and ends it with 1. A second signal ends it at once.
  */
-export async function run(start: () => Promise<AsyncDisposable>): Promise<void> {
+export async function runUntilStopped(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
@@ -19,4 +28,12 @@ export async function run(start: () => Promise<AsyncDisposable>): Promise<void> 
     console.error(error instanceof AppError ? error.message : error)
     process.exitCode = 1
   }
+}
+
+function helpOf({ name, config }: DeclaredService): string {
+  const variables = [...ownVariables(config), ...sharedVariables()]
+  const width = Math.max(...variables.map((variable) => variable.name.length))
+  const lineOf = ({ name, about, byDefault }: Variable) =>
+    `  ${name.padEnd(width)}  ${about}${byDefault === undefined ? ' (must be set)' : byDefault ? ` (${byDefault})` : ''}`
+  return `The service ${name}. It reads its environment:\n\n${variables.map(lineOf).join('\n')}`
 }

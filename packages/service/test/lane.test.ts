@@ -7,7 +7,7 @@ import { appendFeed } from '@lockstep/feeds'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type BaseContext, createBaseContext, feed, type LaneHandler, localFeed, sideBySide, sweepFeed, work } from '../src/index.ts'
-import { lane, type Producer, startConsumer, startProducer, writeEffects } from './fixtures/lane.ts'
+import { lane, otherLane, type Producer, startConsumer, startProducer, writeEffects } from './fixtures/lane.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
 let stack: AsyncDisposableStack
@@ -216,10 +216,13 @@ test('a stop whose handlers never end takes the time of one lane, not of all: Ku
     begun.add(key)
     return new Promise(() => undefined)
   }
-  const both = await sideBySide([work(ctx, lane, localFeed(ctx), stuck), work(ctx, 'campaigns.run', localFeed(ctx), stuck)])
+  const both = await sideBySide([
+    work(ctx, lane, localFeed(ctx), stuck),
+    work(ctx, otherLane, localFeed(ctx), (own, entries, lease) => stuck(own, entries[0]!.key, entries, lease)),
+  ])
   await ctx.db.transaction(accountId, async (tx) => {
     await feed(ctx, tx, { lane, key: 'a' })
-    await feed(ctx, tx, { lane: 'campaigns.run', key: 'b' })
+    await feed(ctx, tx, { lane: otherLane, key: 'b' })
   })
   await until(() => begun.size === 2)
   const startedAt = performance.now()

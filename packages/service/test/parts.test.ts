@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { AppError, locks } from '@lockstep/contracts'
+import { AppError, locks, type RingKey } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
 import {
-  addressOf,
   type BaseContext,
   createBaseContext,
   createSecrets,
@@ -16,11 +14,11 @@ import {
   keyIdOf,
   keyRingSchema,
   measureFeed,
-  readBaseConfig,
-  readEnvironment,
+  readConfig,
   requireId,
   requireText,
   serveHealth,
+  serviceConfig,
 } from '../src/index.ts'
 
 const stack = new AsyncDisposableStack()
@@ -150,19 +148,20 @@ const environment = {
 }
 
 test('what a service reads besides is checked in the same breath, and a secret’s value is never repeated', () => {
-  const own = z.object({ LOCKSTEP_ENCRYPTION_KEY: keyRingSchema })
+  const service = { name: 'accounts', config: serviceConfig({ encryptionKey: keyRingSchema }) } as const
   const wrong = { ...environment, LOCKSTEP_POOL_SIZE: '1', LOCKSTEP_ENCRYPTION_KEY: 'hunter2' }
-  const read = () => readEnvironment(wrong, 'accounts', own)
+  const read = () => readConfig(service, wrong)
   expect(read).toThrow(/LOCKSTEP_POOL_SIZE must be a whole number from 2 to 100\n {2}LOCKSTEP_ENCRYPTION_KEY must be 32 bytes/)
   expect(read).toThrow(/^accounts can't start(?!.*hunter2)/s)
-  expect(() => readEnvironment(environment, 'accounts', own)).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
+  expect(() => readConfig(service, environment)).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
   const right = { ...environment, LOCKSTEP_ENCRYPTION_KEY: 'ab'.repeat(32) }
-  expect(readEnvironment(right, 'accounts', own).own.LOCKSTEP_ENCRYPTION_KEY).toEqual([{ id: 1, key: Buffer.alloc(32, 0xab) }])
+  expect(readConfig(service, right).encryptionKey).toEqual([{ id: 1, key: Buffer.alloc(32, 0xab) }])
 })
 
 test('keys are named by id, the one for what is new first; what is no ring of distinct keys is refused', () => {
   const [a, b] = ['ab'.repeat(32), 'cd'.repeat(32)]
-  const ring = (text: string) => keyRingSchema.safeParse(text).data?.map(({ id, key }) => `${id}:${key.toString('hex')}`)
+  const ring = (text: string) =>
+    (keyRingSchema.safeParse(text).data as RingKey[] | undefined)?.map(({ id, key }) => `${id}:${key.toString('hex')}`)
   expect(ring(`1:${a}`)).toEqual(ring(a!))
   expect(ring(`255:${b}, 1:${a}`)).toEqual([`255:${b}`, `1:${a}`])
   const nine = Array.from({ length: 9 }, (_, i) => `${i + 1}:${String(i).repeat(64)}`)
@@ -201,17 +200,19 @@ test('what is new is sealed with the first key, what is there opens with its own
   )
 })
 
+const plain = { name: 'contacts', config: serviceConfig({}) } as const
+
 test('calls in plain text must be asked for; a variable set to nothing is not set', () => {
-  expect(readBaseConfig({ ...environment, LOCKSTEP_GRPC_PORT: '', LOCKSTEP_DRAIN_MS: '0' }, 'contacts')).toMatchObject({
+  expect(readConfig(plain, { ...environment, LOCKSTEP_GRPC_PORT: '', LOCKSTEP_DRAIN_MS: '0' })).toMatchObject({
     grpcPort: 7000,
     drainMs: 0,
     tls: null,
   })
-  expect(() => readBaseConfig({ ...environment, LOCKSTEP_GRPC_PLAINTEXT: 'false' }, 'contacts')).toThrow(/mutual TLS/)
+  expect(() => readConfig(plain, { ...environment, LOCKSTEP_GRPC_PLAINTEXT: 'false' })).toThrow(/mutual TLS/)
   const files = { LOCKSTEP_GRPC_TLS_CA: 'a', LOCKSTEP_GRPC_TLS_CERT: 'b', LOCKSTEP_GRPC_TLS_KEY: 'c' }
-  expect(readBaseConfig({ ...environment, ...files }, 'contacts').tls).toEqual({ ca: 'a', cert: 'b', key: 'c' })
-  expect(addressOf({ LOCKSTEP_WEBHOOK_GATEWAY_ADDRESS: 'h:1', LOCKSTEP_API_ADDRESS: '' }, 'webhook-gateway')).toBe('h:1')
-  expect(addressOf({ LOCKSTEP_API_ADDRESS: '' }, 'api')).toBe('api:7000')
+  expect(readConfig(plain, { ...environment, ...files }).tls).toEqual({ ca: 'a', cert: 'b', key: 'c' })
+  const addresses = { LOCKSTEP_WEBHOOK_GATEWAY_ADDRESS: 'h:1', LOCKSTEP_API_ADDRESS: '' }
+  expect(readConfig(plain, { ...environment, ...addresses }).addresses).toMatchObject({ 'webhook-gateway': 'h:1', api: 'api:7000' })
 })
 
 test('a text must be there and an id can be one of ours', () => {

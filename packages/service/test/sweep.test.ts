@@ -1,7 +1,7 @@
 import { type LaneName, lanes, partitionOf } from '@lockstep/contracts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type BaseContext, createBaseContext, feedService, localFeed, openDoors, remoteFeed, sweepFeed } from '../src/index.ts'
+import { type BaseContext, createBaseContext, feedService, localFeed, remoteFeed, serveEndpoints, sweepFeed } from '../src/index.ts'
 import { lane } from './fixtures/lane.ts'
 
 const stack = new AsyncDisposableStack()
@@ -48,11 +48,11 @@ test('a lane that nobody knows is not rung, nor one whose entries stand elsewher
 
 test('asked by a worker, the producer rings all due partitions of that lane now, and of no other', async () => {
   await insert(1, 1_500)
-  await world.sql("insert into campaigns.feed_open (lane, key) values ('campaigns.run', 'other')")
-  await using doors = await openDoors(ctx, [feedService(ctx, localFeed(ctx))])
+  await world.sql("insert into campaigns.feed_open (lane, key) values ('contacts.learn', 'other')")
+  await using doors = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
   using source = remoteFeed(`127.0.0.1:${doors.grpcPort}`, null)
   await source.ring(lane)
   expect(new Set(rung).size).toBeGreaterThan(250)
-  expect(times(partitionOf('campaigns.run', 'other'), 'campaigns.run')).toBe(0)
+  expect(times(partitionOf('contacts.learn', 'other'), 'contacts.learn')).toBe(0)
   await expect(source.ring('no.lane' as typeof lane)).rejects.toMatchObject({ failure: 'invalid' })
 })

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import { freePort, tail, tied } from '@lockstep/servers'
-import type { BaseOverrides, Started } from '@lockstep/service'
+import { type BaseOverrides, type DeclaredService, ownVariables, readConfig, startService } from '@lockstep/service'
 import { unlessAborted } from './stopping.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -50,21 +50,36 @@ export const openEntries = `select (${services
   .map((service) => `(select count(*) from ${schemaOf(service)}.feed_open)`)
   .join(' + ')})::int as open`
 
+const loaded = new Map<ServiceName, Promise<DeclaredService>>()
+
+/** What a service's folder declares. */
+export function loadService(name: ServiceName): Promise<DeclaredService> {
+  const known = loaded.get(name) ?? import(source(name, 'service.ts')).then((module) => declaredIn(name, module))
+  loaded.set(name, known)
+  return known
+}
+
+function declaredIn(name: ServiceName, module: Record<string, { name?: string }>): DeclaredService {
+  const found = Object.values(module).find((value) => value?.name === name)
+  if (!found) throw new Error(`services/${name}/src/service.ts exports no service of that name`)
+  return found as DeclaredService
+}
+
 /** Every service's migrations. */
 export async function loadMigrations(): Promise<Record<ServiceName, MigrationList>> {
-  const lists = services.map(async (service) => [service, (await import(source(service, 'db/migrations.ts'))).migrations])
+  const lists = services.map(async (name) => [name, (await loadService(name)).migrations])
   return Object.fromEntries(await Promise.all(lists))
 }
 
-/** The ports that the documentation names. */
-export const documentedPorts = Object.fromEntries(
-  services.map((service, i) => [
-    service,
-    { grpc: 7001 + i, health: 7101 + i, http: { 'webhook-gateway': 8080, api: 8000 }[service as string] ?? 0 },
-  ]),
-) as PortPlan
-
-const hasHttp: readonly ServiceName[] = ['webhook-gateway', 'api']
+/** The ports that the documentation names: in the order of the services, and the usual one of public HTTP. */
+export async function documentedPorts(): Promise<PortPlan> {
+  const plan = services.map(async (name, i) => {
+    const { config } = await loadService(name)
+    const http = ownVariables(config).find((variable) => variable.name === 'LOCKSTEP_HTTP_PORT')?.byDefault
+    return [name, { grpc: 7001 + i, health: 7101 + i, http: Number(http ?? 0) }]
+  })
+  return Object.fromEntries(await Promise.all(plan))
+}
 
 /**
  * Ports that nobody else plans with at the moment: each process draws from a block of its own, below those that servers are
@@ -89,7 +104,7 @@ export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
     const last = wanted?.[service]
     const grpc = await choose(last?.grpc)
     const health = await choose(last?.health)
-    plan[service] = { grpc, health, http: hasHttp.includes(service) ? await choose(last?.http) : 0 }
+    plan[service] = { grpc, health, http: await choose(last?.http) }
   }
   return plan as PortPlan
 }
@@ -144,11 +159,10 @@ export async function startInProcess(
   signal?: AbortSignal,
 ): Promise<AsyncDisposable> {
   await using up = new AsyncDisposableStack()
-  for (const service of names) {
+  for (const name of names) {
     signal?.throwIfAborted()
-    const { readConfig } = await import(source(service, 'config.ts'))
-    const { start } = (await import(source(service, 'service.ts'))) as { start: (config: unknown, overrides?: unknown) => Promise<Started> }
-    up.use(await start(readConfig(environmentOf(service, plan, around)), overrides))
+    const service = await loadService(name)
+    up.use(await startService(service, readConfig(service, environmentOf(name, plan, around)), overrides))
   }
   return up.move()
 }

@@ -1,16 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { callersOf, type ServiceName, services } from '@lockstep/contracts'
+import { type ServiceName, services } from '@lockstep/contracts'
 import { demoTemplates, type SettingsPatch, type Simulator, startSimulator } from '@lockstep/meta-simulator'
-import { connect, type RpcClient } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { type Campaign, CampaignsDefinition } from '@lockstep/rpc/gen/campaigns'
-import { ContactsDefinition, type Import } from '@lockstep/rpc/gen/contacts'
-import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
-import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
-import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
+import { connectPeers, type PeerName, type Peers, peerKey } from '@lockstep/rpc'
+import { definitions } from '@lockstep/rpc/definitions'
+import type { Campaign } from '@lockstep/rpc/gen/campaigns'
+import type { Import } from '@lockstep/rpc/gen/contacts'
 import {
+  loadService,
   openEntries,
   type PortPlan,
   planPorts,
@@ -23,14 +21,8 @@ import { certificateOf } from './certificates.ts'
 import type { TestServers } from './test-servers.ts'
 import { createWorld, until, type World } from './world.ts'
 
-export interface Clients {
-  accounts: RpcClient<typeof AccountsDefinition>
-  contacts: RpcClient<typeof ContactsDefinition>
-  templates: RpcClient<typeof TemplatesDefinition>
-  campaigns: RpcClient<typeof CampaignsDefinition>
-  conversations: RpcClient<typeof ConversationsDefinition>
-  gateway: RpcClient<typeof WebhookGatewayDefinition>
-}
+/** Clients of all services that can be called. */
+export type Clients = Peers
 
 /** One tenant with an app, a connected number and synced templates. */
 export interface Tenant {
@@ -102,7 +94,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   up.use(
     await startInProcess(ports, surroundings, options.services ?? services.filter((s) => s !== 'api'), { scale: options.scale ?? 0.1 }),
   )
-  const clients = openClients(up, ports, options.tls)
+  const clients = await openClients(up, ports, options.tls)
   const logDir = path.join(world.nats.dir, '..', 'logs')
   await mkdir(logDir, { recursive: true })
   const tools = { world, simulator, simulatorLog, ports, surroundings, clients }
@@ -142,36 +134,21 @@ const quick: SettingsPatch = {
   retry: { baseMs: 50, factor: 2, maxMs: 500 },
 }
 
-function openClients(up: AsyncDisposableStack, ports: PortPlan, tls = false): Clients {
-  function open<Definition extends ServiceDefinition>(definition: Definition, service: ServiceName): RpcClient<Definition> {
-    const at = `127.0.0.1:${ports[service].grpc}`
-    if (!tls) return up.use(connect(definition, at))
-    const api = up.use(connect(definition, at, certificateOf('api')))
-    const operator = up.use(connect(definition, at, certificateOf('operator')))
-    const own = Object.entries(definition.methods).flatMap(([name, method]) =>
-      callersOf(service, `${definition.fullName}/${method.name}`).includes('operator')
-        ? [[name, operator[name as keyof typeof operator]]]
-        : [],
-    )
-    return { ...api, ...Object.fromEntries(own) }
+/** With certificates each method is called as the api, or as the operator where that may. */
+async function openClients(stack: AsyncDisposableStack, ports: PortPlan, tls = false): Promise<Clients> {
+  const names = Object.keys(definitions) as PeerName[]
+  const at = (name: PeerName) => `127.0.0.1:${ports[name].grpc}`
+  if (!tls) return stack.use(await connectPeers(names, at))
+  const api = stack.use(await connectPeers(names, at, certificateOf('api')))
+  const operator = stack.use(await connectPeers(names, at, certificateOf('operator')))
+  for (const name of names) {
+    const { rpc } = await loadService(name)
+    const key = peerKey(name)
+    const methods = Object.entries(rpc?.callers ?? {}).filter(([, callers]) => callers.includes('operator'))
+    for (const [method] of methods) Object.assign(api[key], { [method]: operator[key][method as never] })
   }
-  return {
-    accounts: open(AccountsDefinition, 'accounts'),
-    contacts: open(ContactsDefinition, 'contacts'),
-    templates: open(TemplatesDefinition, 'templates'),
-    campaigns: open(CampaignsDefinition, 'campaigns'),
-    conversations: open(ConversationsDefinition, 'conversations'),
-    gateway: open(WebhookGatewayDefinition, 'webhook-gateway'),
-  }
+  return api
 }
-
-type ServiceDefinition =
-  | typeof AccountsDefinition
-  | typeof ContactsDefinition
-  | typeof TemplatesDefinition
-  | typeof CampaignsDefinition
-  | typeof ConversationsDefinition
-  | typeof WebhookGatewayDefinition
 
 type Tools = Pick<TestSystem, 'world' | 'simulator' | 'ports' | 'clients'>
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
-import { locks, type ServiceName } from '@lockstep/contracts'
+import { locks, type ServiceName, services } from '@lockstep/contracts'
 import { databaseUrl, schemaOf, withClient } from '@lockstep/database'
 import { openRedis } from '@lockstep/locks'
 import { type RunningServer, startNats, startRedis } from '@lockstep/servers'
@@ -39,13 +39,17 @@ export interface World extends AsyncDisposable {
   killBackends(): Promise<void>
 }
 
+/** Where no service is, unless a test says where. */
+const nowhere = Object.fromEntries(services.map((service) => [service, '127.0.0.1:9'])) as BaseConfig['addresses']
+
 /** How many days rows are kept, by default: each service reads its own. */
 const kept = {
-  eventRetentionDays: 400,
+  accountEventRetentionDays: 400,
   messageRetentionDays: 400,
   importRetentionDays: 90,
   consentRetentionDays: 1_826,
-  syncRetentionDays: 30,
+  templateSyncRetentionDays: 30,
+  campaignRetentionDays: 400,
 }
 
 /**
@@ -92,6 +96,7 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
       streamReplicas: 1,
       poolSize: 5,
       drainMs: 5_000,
+      addresses: nowhere,
       ...kept,
     }),
     sql: (text, params) => withClient(adminUrl, async (client) => (await client.query(text, params)).rows),

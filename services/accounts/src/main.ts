@@ -1,5 +1,4 @@
 import { run } from '@lockstep/service'
-import { readConfig } from './config.ts'
-import { start } from './service.ts'
+import { accountsService } from './service.ts'
 
-await run(() => start(readConfig(process.env)))
+await run(accountsService)

@@ -1,12 +1,14 @@
+import { openContext } from '@lockstep/service'
 import { createWorld, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { insertEvents as keepEvents, listEvents } from '../src/db/account-events.ts'
 import { forgetEvents } from '../src/jobs/forget-events.ts'
+import { accountsService } from '../src/service.ts'
 
-function openContext(world: World) {
+function ownContext(world: World) {
   const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  return createContext({ ...world.base('accounts'), ...graph, gatewayAddress: '127.0.0.1:1' })
+  return openContext<Context>(accountsService, { ...world.base('accounts'), ...graph })
 }
 
 /** Events of two accounts in turn, each named by its place. */
@@ -22,7 +24,7 @@ const insertEvents = (world: World, count: number, receivedAt: string) =>
 
 test('events go once they are older than they are kept, whoever they are of, and younger ones stay', async () => {
   await using world = await createWorld()
-  await using ctx = await openContext(world)
+  await using ctx = await ownContext(world)
   // More than a page of old ones, with one among them that is young, and then young ones.
   await insertEvents(world, 4_003, `now() - case when i = 7 or i > 4000 then interval '399 days' else interval '401 days' end`)
   const left = async () =>
@@ -36,7 +38,7 @@ test('events go once they are older than they are kept, whoever they are of, and
 
 test('an event that Meta does not date is kept once a day, one that it dates once', async () => {
   await using world = await createWorld()
-  await using ctx = await openContext(world)
+  await using ctx = await ownContext(world)
   const [account] = await insertEvents(world, 0, 'now()')
   const event = { wabaId: '1', field: 'messages', event: 'error 131031', words: '', value: { errors: [{ code: 131031 }] } }
   const keep = (occurredAt: string | null, receivedAt: string) =>
@@ -53,7 +55,7 @@ test('an event that Meta does not date is kept once a day, one that it dates onc
 
 test('events are listed newest first by number, not as texts, on every page', async () => {
   await using world = await createWorld()
-  await using ctx = await openContext(world)
+  await using ctx = await ownContext(world)
   const [account] = await insertEvents(world, 240, 'now()')
   const listed: string[] = []
   for (let beforeId = ''; ; ) {

@@ -2,13 +2,14 @@ import path from 'node:path'
 import { startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { openContext, startService } from '@lockstep/service'
 import { planPorts } from '@lockstep/system'
 import { createWorld, postWebhook, until } from '@lockstep/testing'
-import { start as startGateway } from '@lockstep/webhook-gateway'
+import { webhookGatewayService } from '@lockstep/webhook-gateway'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { accountUpdate } from '../src/lanes/account-update.ts'
-import { start } from '../src/service.ts'
+import { accountsService } from '../src/service.ts'
 
 const wabaId = '2002'
 const now = () => Math.floor(Date.now() / 1000)
@@ -20,13 +21,14 @@ async function openStack() {
   const simulator = up.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
   const { encryptionKey, platformKey } = world
   const { accounts: ports, 'webhook-gateway': gatewayPorts } = await planPorts()
-  const addresses = { accounts: `127.0.0.1:${ports.grpc}`, gateway: `127.0.0.1:${gatewayPorts.grpc}` }
-  const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', gatewayAddress: addresses.gateway }
+  const { addresses: nowhere } = world.base('accounts')
+  const addresses = { ...nowhere, accounts: `127.0.0.1:${ports.grpc}`, 'webhook-gateway': `127.0.0.1:${gatewayPorts.grpc}` }
+  const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', addresses }
   const config = { ...world.base('accounts'), grpcPort: ports.grpc, ...graph }
-  up.use(await start(config, { scale: 0.05 }))
-  const secrets = { encryptionKey, platformKey, accountsAddress: addresses.accounts }
+  up.use(await startService(accountsService, config, { scale: 0.05 }))
+  const secrets = { encryptionKey, platformKey, addresses }
   const base = { ...world.base('webhook-gateway'), grpcPort: gatewayPorts.grpc, httpPort: 0 }
-  const { httpPort } = up.use(await startGateway({ ...base, ...secrets }, { scale: 0.05 }))
+  const { httpPort } = up.use(await startService(webhookGatewayService, { ...base, ...secrets }, { scale: 0.05 }))
   const accounts = up.use(connect(AccountsDefinition, addresses.accounts))
   const opened = up.move()
 
@@ -279,7 +281,7 @@ test('news of a WABA that the number has left before they were handled does not 
   const receivedAtMs = (await stack.accounts.getConnection({ id: tenant.connectionId }, tenant)).connectedAtMs
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
   await stack.connectNumber(tenant, '101', undefined, '2003')
-  await using ctx = await createContext(stack.config)
+  await using ctx = await openContext<Context>(accountsService, stack.config)
   const part = { ...entry, createdAtMs: receivedAtMs, body: Buffer.from(JSON.stringify(body)) }
   expect(await accountUpdate(ctx, wabaId, [part], {} as never)).toEqual([{ id: '1', outcome: 'done' }])
   expect(await stack.health(tenant)).toEqual(ok)

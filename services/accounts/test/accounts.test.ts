@@ -4,10 +4,10 @@ import { withClient } from '@lockstep/database'
 import { startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { createSecrets } from '@lockstep/service'
+import { createSecrets, startService } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { start } from '../src/service.ts'
+import { accountsService } from '../src/service.ts'
 
 /** Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last have one token. */
 const numbers = (count: number, wabaId: string, from: number, token = 'good-token') =>
@@ -29,13 +29,13 @@ beforeAll(async () => {
   world = stack.use(await createWorld())
   const graph = stack.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson'), state: atMeta }))
   const service = stack.use(
-    await start(
+    await startService(
+      accountsService,
       {
         ...world.base('accounts'),
         encryptionKey: world.encryptionKey,
         graphUrl: graph.url,
         graphVersion: 'v24.0',
-        gatewayAddress: '127.0.0.1:1',
       },
       { scale: 0.05 },
     ),

@@ -1,8 +1,9 @@
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition, type Connection } from '@lockstep/rpc/gen/accounts'
+import { startService } from '@lockstep/service'
 import { createWorld } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { start } from '../src/service.ts'
+import { accountsService } from '../src/service.ts'
 
 const numbers = 9_000
 
@@ -11,7 +12,7 @@ async function openLargeAccount() {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  const service = up.use(await start({ ...world.base('accounts'), ...graph, gatewayAddress: '127.0.0.1:1' }, { scale: 0.05 }))
+  const service = up.use(await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale: 0.05 }))
   const accounts = up.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
   const { id: accountId } = await accounts.createAccount({ name: 'Chain' }, {})
   const call = { accountId }

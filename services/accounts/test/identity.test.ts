@@ -3,12 +3,12 @@ import { events, secretPlaces } from '@lockstep/contracts'
 import { type Simulator, startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { createSecrets } from '@lockstep/service'
+import { createSecrets, openContext, startService } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Config } from '../src/config.ts'
-import { createContext } from '../src/context.ts'
-import { start } from '../src/service.ts'
+import type { Context } from '../src/context.ts'
+import { accountsService } from '../src/service.ts'
 
 /** A number is one connection of its account, by whatever app, WABA and token it is connected. */
 const stack = new AsyncDisposableStack()
@@ -20,9 +20,9 @@ let accounts: ReturnType<typeof connect<typeof AccountsDefinition>>
 beforeAll(async () => {
   world = stack.use(await createWorld())
   meta = stack.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
-  const graph = { graphUrl: meta.url, graphVersion: 'v24.0', gatewayAddress: '127.0.0.1:1' }
+  const graph = { graphUrl: meta.url, graphVersion: 'v24.0' }
   config = { ...world.base('accounts'), encryptionKey: world.encryptionKey, ...graph }
-  const service = stack.use(await start(config, { scale: 0.05 }))
+  const service = stack.use(await startService(accountsService, config, { scale: 0.05 }))
   accounts = stack.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
 })
 afterAll(() => stack.disposeAsync())
@@ -173,7 +173,7 @@ test("a token is replaced once Meta lets it use the connection's number, and not
   await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'notFound' })
   expect(await accounts.getConnection({ id: before.id }, owner)).toEqual(before)
 
-  await using ctx = await createContext(config)
+  await using ctx = await openContext<Context>(accountsService, config)
   const heard: unknown[] = []
   await until(() => ctx.messaging.isConnected())
   using _heard = ctx.messaging.subscribeEvent(events.appsChanged, (appId) => void heard.push(appId))

@@ -6,11 +6,11 @@ import { type KeyRing, secretPlaces } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { createSecrets, type Secrets } from '@lockstep/service'
+import { createSecrets, type Secrets, startService } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { start } from '../src/service.ts'
+import { accountsService } from '../src/service.ts'
 
 /** A key is replaced: what is new has the new one at once, what was there when it is sealed again, and then nobody needs the old one. */
 const stack = new AsyncDisposableStack()
@@ -34,8 +34,8 @@ afterAll(() => stack.disposeAsync())
 /** The service with a ring of keys, as a deployment would start it. */
 async function openAccounts(encryptionKey: KeyRing) {
   await using up = new AsyncDisposableStack()
-  const nowhere = { graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0', gatewayAddress: '127.0.0.1:1' }
-  const service = up.use(await start({ ...world.base('accounts'), ...nowhere, encryptionKey }, { scale: 0.05 }))
+  const nowhere = { graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
+  const service = up.use(await startService(accountsService, { ...world.base('accounts'), ...nowhere, encryptionKey }, { scale: 0.05 }))
   const client = up.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
   const opened = up.move()
   return { client, grpcPort: service.grpcPort, [Symbol.asyncDispose]: () => opened.disposeAsync() }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '@lockstep/contracts'
-import type { Context } from './context.ts'
+import type { Peers } from '@lockstep/rpc'
+import type { BaseContext } from '@lockstep/service'
 
 /** Whose API key a request carries. */
 export interface KeyRing {
@@ -15,8 +16,12 @@ const maxRemembered = 10_000
 
 const bearer = /^Bearer +(lk_[\w-]{43})$/i
 
+interface Needs extends Pick<BaseContext, 'now' | 'scale'> {
+  peers: Peers<'accounts'>
+}
+
 /** Asks `accounts` once per key and 10 s. Keys are remembered by their SHA-256 only, and never a wrong one. */
-export function createKeyRing(peers: Pick<Context, 'accounts' | 'now' | 'scale'>): KeyRing {
+export function createKeyRing({ peers, now, scale }: Needs): KeyRing {
   const remembered = new Map<string, { accountId: Promise<string>; until: number }>()
   return {
     accountOf(authorization) {
@@ -24,10 +29,10 @@ export function createKeyRing(peers: Pick<Context, 'accounts' | 'now' | 'scale'>
       if (!key) throw new AppError('unauthenticated', 'Send your API key as "Authorization: Bearer lk_…"')
       const hash = createHash('sha256').update(key).digest('base64')
       const known = remembered.get(hash)
-      if (known && known.until > peers.now()) return known.accountId
+      if (known && known.until > now()) return known.accountId
       const accountId = peers.accounts.authenticateKey({ key }, {}).then((answer) => answer.accountId)
       remembered.delete(hash)
-      remembered.set(hash, { accountId, until: peers.now() + rememberMs * peers.scale })
+      remembered.set(hash, { accountId, until: now() + rememberMs * scale })
       accountId.catch(() => remembered.delete(hash))
       if (remembered.size > maxRemembered) remembered.delete(remembered.keys().next().value!)
       return accountId

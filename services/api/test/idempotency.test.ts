@@ -2,13 +2,15 @@ import { createServer } from 'node:net'
 import { AppError, type Failure } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import { openContext, startService } from '@lockstep/service'
 import { openProxy, until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { start as startCampaigns } from '../../campaigns/src/service.ts'
-import { start as startContacts } from '../../contacts/src/service.ts'
-import { type Context, createContext } from '../src/context.ts'
+import { campaignsService } from '../../campaigns/src/service.ts'
+import { contactsService } from '../../contacts/src/service.ts'
+import type { Context } from '../src/context.ts'
 import { once, type Repeatable } from '../src/idempotency.ts'
 import { dropOldKeys } from '../src/jobs/drop-old-keys.ts'
+import { apiService } from '../src/service.ts'
 import { type Api, draft, importCsv, openApi, openStack, type Stack, scale, tenant, untilBlocked, whileLocked } from './setup.ts'
 
 const up = new AsyncDisposableStack()
@@ -99,7 +101,7 @@ test('a request that found its peer away may be sent again with its key', async 
   await using own = await openApi({ ...stack.config, addresses: { ...stack.config.addresses, campaigns: `127.0.0.1:${grpcPort}` } })
   expect((await order('Later', 'later', own)).status).toBe(503)
   expect(await keyRow('later')).toBeUndefined()
-  await using _campaigns = await startCampaigns({ ...stack.campaignsConfig, grpcPort }, { scale })
+  await using _campaigns = await startService(campaignsService, { ...stack.campaignsConfig, grpcPort }, { scale })
   await until(async () => (await order('Later', 'later', own)).status === 201)
   expect(await campaignsNamed('Later')).toHaveLength(1)
 })
@@ -157,7 +159,7 @@ test('an order whose answer was lost is not carried out again: it never undoes w
 test('a consent whose answer was lost counts from its first try: it never outranks a stop that came since', async () => {
   const at = { ms: Date.now() }
   const now = () => at.ms
-  await using contacts = await startContacts({ ...stack.contactsConfig, grpcPort: 0 }, { scale, now })
+  await using contacts = await startService(contactsService, { ...stack.contactsConfig, grpcPort: 0 }, { scale, now })
   const address = `127.0.0.1:${contacts.grpcPort}`
   using client = connect(ContactsDefinition, address)
   const writes = async (text: string) => {
@@ -197,7 +199,7 @@ test('a consent that never left counts from its first try, too', async () => {
   const stop = { ...person, atMs: at.ms + 300_000, text: 'STOP', wamid: 'wamid.2' }
   await client.recordInbound({ people: [{ ...stop, accountId: owner.accountId }] }, {})
   at.ms += 600_000
-  await using _contacts = await startContacts({ ...stack.contactsConfig, grpcPort }, { scale, now })
+  await using _contacts = await startService(contactsService, { ...stack.contactsConfig, grpcPort }, { scale, now })
   expect(await until(async () => [await consent()].find(({ status }) => status !== 503))).toMatchObject({ json: { opted_out: true } })
 })
 
@@ -210,9 +212,9 @@ async function freePort(): Promise<number> {
 }
 
 /** The service's own context, with a clock that the test sets. */
-async function openContext(): Promise<Context & { at: { ms: number } }> {
+async function ownContext(): Promise<Context & { at: { ms: number } }> {
   const at = { ms: Date.now() }
-  return { ...(await createContext(stack.config, { now: () => at.ms })), at }
+  return { ...(await openContext<Context>(apiService, stack.config, { now: () => at.ms })), at }
 }
 const asked = (key: string): Repeatable => ({
   accountId: owner.accountId,
@@ -223,7 +225,7 @@ const asked = (key: string): Repeatable => ({
 })
 
 test('a request whose process died is "outcome unknown" after 60 s, says where to look, and is never run again', async () => {
-  await using ctx = await openContext()
+  await using ctx = await ownContext()
   let runs = 0
   const { promise: never, reject: end } = Promise.withResolvers<never>()
   const died = once(ctx, asked('died'), () => never)
@@ -244,7 +246,7 @@ test('a request whose process died is "outcome unknown" after 60 s, says where t
 test.each(['timeout', 'busy', 'internal'] as Failure[])(
   'a call that ended as "%s" may have taken effect: its key stays taken, and says where to look',
   async (failure) => {
-    await using ctx = await openContext()
+    await using ctx = await ownContext()
     const error = new AppError(failure, 'The answer never came')
     await expect(once(ctx, asked(failure), () => Promise.reject(error))).rejects.toBe(error)
     await expect(once(ctx, asked(failure), async () => ({ status: 201, body: 'twice' }))).rejects.toMatchObject({
@@ -255,13 +257,13 @@ test.each(['timeout', 'busy', 'internal'] as Failure[])(
 )
 
 test('a request that was throttled did nothing: it runs when it is sent again', async () => {
-  await using ctx = await openContext()
+  await using ctx = await ownContext()
   await expect(once(ctx, asked('fast'), () => Promise.reject(new AppError('throttled', 'Wait')))).rejects.toThrow('Wait')
   expect(await once(ctx, asked('fast'), async () => ({ status: 201, body: '{}' }))).toMatchObject({ status: 201, replayed: false })
 })
 
 test('keys of all accounts are dropped after a day, and not before', async () => {
-  await using ctx = await openContext()
+  await using ctx = await ownContext()
   const stranger = { ...asked('old'), accountId: (await stack.account()).accountId }
   for (const request of [asked('old'), stranger]) await once(ctx, request, async () => ({ status: 200, body: '{}' }))
   const left = () => stack.world.sql("select 1 from api.idempotency_keys where key = 'old'")
@@ -274,7 +276,7 @@ test('keys of all accounts are dropped after a day, and not before', async () =>
 })
 
 test("the service's role sees a key only in its own account's transaction", async () => {
-  await using ctx = await openContext()
+  await using ctx = await ownContext()
   await order('Seen', 'seen')
   const { sql, query } = await import('@lockstep/database')
   const count = (tx: Parameters<typeof query>[0]) => query(tx, sql`select 1 from idempotency_keys where key = 'seen'`)

@@ -3,16 +3,16 @@ import { withClient } from '@lockstep/database'
 import { startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import type { BaseOverrides } from '@lockstep/service'
+import { type BaseOverrides, startService } from '@lockstep/service'
 import { createWorld, postWebhook, until, type World } from '@lockstep/testing'
-import { start as startAccounts } from '../../accounts/src/service.ts'
-import { start as startCampaigns } from '../../campaigns/src/service.ts'
-import { start as startContacts } from '../../contacts/src/service.ts'
-import { start as startConversations } from '../../conversations/src/service.ts'
-import { start as startTemplates } from '../../templates/src/service.ts'
-import { start as startGateway } from '../../webhook-gateway/src/service.ts'
+import { accountsService } from '../../accounts/src/service.ts'
+import { campaignsService } from '../../campaigns/src/service.ts'
+import { contactsService } from '../../contacts/src/service.ts'
+import { conversationsService } from '../../conversations/src/service.ts'
+import { templatesService } from '../../templates/src/service.ts'
+import { webhookGatewayService } from '../../webhook-gateway/src/service.ts'
 import type { Config } from '../src/config.ts'
-import { start } from '../src/service.ts'
+import { apiService } from '../src/service.ts'
 
 export const scale = 0.05
 export const nowhere = '127.0.0.1:9'
@@ -40,28 +40,49 @@ export async function openStack() {
   const logFile = path.join(world.nats.dir, 'simulator.ndjson')
   const state = { templates: { [wabaId]: [{ ...hello, components: [...hello.components] }] } }
   const simulator = up.use(await startSimulator({ logFile, state: state as never }))
-  const common = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', gatewayAddress: nowhere }
+  const common = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0' }
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accounts = at(up.use(await startAccounts({ ...world.base('accounts'), ...common }, { scale })))
-  const templates = at(up.use(await startTemplates({ ...world.base('templates'), ...common, accountsAddress: accounts }, { scale })))
-  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, accountsAddress: accounts, httpPort: 0 }
-  const gatewayService = up.use(await startGateway(gatewayConfig, { scale }))
+  const accounts = at(up.use(await startService(accountsService, { ...world.base('accounts'), ...common }, { scale })))
+  const templates = at(
+    up.use(
+      await startService(
+        templatesService,
+        { ...world.base('templates'), ...common, addresses: { ...world.base('templates').addresses, accounts } },
+        { scale },
+      ),
+    ),
+  )
+  const gatewayConfig = {
+    ...world.base('webhook-gateway'),
+    encryptionKey,
+    platformKey,
+    addresses: { ...world.base('webhook-gateway').addresses, accounts },
+    httpPort: 0,
+  }
+  const gatewayService = up.use(await startService(webhookGatewayService, gatewayConfig, { scale }))
   const gateway = at(gatewayService)
-  const contactsConfig = { ...world.base('contacts'), campaignsAddress: nowhere }
-  const contacts = at(up.use(await startContacts(contactsConfig, { scale })))
+  const contactsConfig = { ...world.base('contacts') }
+  const contacts = at(up.use(await startService(contactsService, contactsConfig, { scale })))
   const campaignsConfig = {
     ...world.base('campaigns'),
     ...common,
     platformKey,
     sendConcurrency: 4,
     sendSockets: 4,
-    retentionDays: 400,
-    addresses: { accounts, contacts, templates, gateway },
+    addresses: { ...world.base('campaigns').addresses, accounts, contacts, templates, 'webhook-gateway': gateway },
   }
-  const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
-  const conversationsConfig = { accountsAddress: accounts, contactsAddress: contacts, campaignsAddress: campaigns, gatewayAddress: gateway }
-  const conversations = at(up.use(await startConversations({ ...world.base('conversations'), ...conversationsConfig }, { scale })))
-  const config: Config = { ...world.base('api'), httpPort: 0, addresses: { accounts, contacts, templates, campaigns, conversations } }
+  const campaigns = at(up.use(await startService(campaignsService, campaignsConfig, { scale })))
+  const conversationsConfig = {
+    addresses: { ...world.base('conversations').addresses, accounts, contacts, campaigns, 'webhook-gateway': gateway },
+  }
+  const conversations = at(
+    up.use(await startService(conversationsService, { ...world.base('conversations'), ...conversationsConfig }, { scale })),
+  )
+  const config: Config = {
+    ...world.base('api'),
+    httpPort: 0,
+    addresses: { ...world.base('api').addresses, accounts, contacts, templates, campaigns, conversations },
+  }
   const operator = up.use(connect(AccountsDefinition, accounts))
   const opened = up.move()
 
@@ -102,7 +123,7 @@ export type Stack = Awaited<ReturnType<typeof openStack>>
 
 /** A running API, and requests to it by the key of an account. */
 export async function openApi(config: Config, overrides: BaseOverrides = { scale }) {
-  const service = await start(config, overrides)
+  const service = await startService(apiService, config, overrides)
   const url = `http://127.0.0.1:${service.httpPort}`
 
   async function ask(key: string, method: string, route: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {

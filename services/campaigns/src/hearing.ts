@@ -19,7 +19,7 @@ export async function whyUnheard(ctx: Context, connection: Connection, category:
   const { accountId, phoneNumberId, appId, connectedAtMs, displayPhoneNumber } = connection
   try {
     const asked = { phoneNumberId, appId, connectedAtMs }
-    const { oldest, dead, deadParts, hasEarlier } = await ctx.gateway.getHearing(asked, { accountId, timeoutMs: askTimeoutMs })
+    const { oldest, dead, deadParts, hasEarlier } = await ctx.peers.webhookGateway.getHearing(asked, { accountId, timeoutMs: askTimeoutMs })
     if (dead) return `${notHeard}${deadWords(dead, deadParts)}`
     if (hasEarlier) return `${notHeard}what came for ${displayPhoneNumber || phoneNumberId} before it was connected is not handled yet`
     const waitedMs = oldest ? ctx.now() - oldest.receivedAtMs : 0

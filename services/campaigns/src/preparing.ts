@@ -82,13 +82,13 @@ function takeTurn(preparing: Map<string, number>, accountId: string): Disposable
 async function listPeople(work: ListWork, preparation: Preparation): Promise<void> {
   const { ctx, campaign } = work
   const { accountId, filter, values } = campaign
-  const template = await ctx.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: work.signal })
+  const template = await ctx.peers.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: work.signal })
   const { category } = template
   const fill = valueFiller({ name: template.name, components: JSON.parse(template.componentsJson) }, values)
   let from = preparation
   try {
     const call = { accountId, signal: work.signal, timeoutMs: readTimeoutMs * ctx.scale }
-    for await (const { contacts } of ctx.contacts.streamAudience({ filter, category, after: from.afterContact }, call)) {
+    for await (const { contacts } of ctx.peers.contacts.streamAudience({ filter, category, after: from.afterContact }, call)) {
       const people = contacts.map((contact) => toRecipient(fill, contact))
       if (!(await addPeople(work, from, people))) return
       from = { ...from, afterContact: people.at(-1)!.contactId }

@@ -31,5 +31,5 @@ export async function tellRefusals(ctx: Context, refused: Refused[]): Promise<vo
     return contactId ? [{ accountId, contactId, code, atMs: at.getTime() }] : []
   })
   for (let from = 0; from < refusals.length; from += perCall)
-    await ctx.contacts.recordRefusals({ refusals: refusals.slice(from, from + perCall) }, {})
+    await ctx.peers.contacts.recordRefusals({ refusals: refusals.slice(from, from + perCall) }, {})
 }

@@ -74,8 +74,8 @@ interface Means {
 async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { reason: string }> {
   const call = { accountId: campaign.accountId }
   const [connection, template] = await Promise.all([
-    ctx.accounts.getConnection({ id: campaign.connectionId }, call),
-    ctx.templates.getTemplate({ id: campaign.templateId }, call),
+    ctx.peers.accounts.getConnection({ id: campaign.connectionId }, call),
+    ctx.peers.templates.getTemplate({ id: campaign.templateId }, call),
   ])
   if (connection.disconnectedAtMs !== undefined) return { reason: 'The number was disconnected. Connect it again and resume the campaign.' }
   if (connection.health === 'disabled') return { reason: connection.healthWords }

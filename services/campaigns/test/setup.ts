@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { openContext } from '@lockstep/service'
 import { createWorld, type World } from '@lockstep/testing'
-import { type Context, createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
+import { campaignsService } from '../src/service.ts'
 
 export interface Place extends AsyncDisposable {
   world: World
@@ -11,19 +13,16 @@ export interface Place extends AsyncDisposable {
 export async function openPlace(): Promise<Place> {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
-  const addresses = { accounts: '127.0.0.1:1', contacts: '127.0.0.1:1', templates: '127.0.0.1:1', gateway: '127.0.0.1:1' }
   const { encryptionKey, platformKey } = world
   const own = {
     encryptionKey,
     platformKey,
     sendConcurrency: 1,
     sendSockets: 1,
-    retentionDays: 400,
     graphUrl: 'http://127.0.0.1:1',
     graphVersion: 'v24.0',
-    addresses,
   }
-  const ctx = up.use(await createContext({ ...world.base('campaigns'), ...own }, { scale: 0.1 }))
+  const ctx = up.use(await openContext<Context>(campaignsService, { ...world.base('campaigns'), ...own }, { scale: 0.1 }))
   const opened = up.move()
   return { world, ctx, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }

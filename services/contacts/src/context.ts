@@ -1,8 +1,7 @@
 import { laneSettings } from '@lockstep/contracts'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
-import { type BaseContext, type BaseOverrides, createBaseContext, type FeedSource, localFeed, remoteFeed, started } from '@lockstep/service'
+import type { BaseOverrides, ServiceContext } from '@lockstep/service'
 import type { Config } from './config.ts'
-import { entities } from './db/entities.ts'
 
 const checkConnections = 4
 
@@ -16,27 +15,22 @@ export interface ImportTimes {
   statementMs: number
 }
 
-/** What a test may replace. */
-export type Overrides = BaseOverrides & { imports?: Partial<ImportTimes> }
+type Base = ServiceContext<Config>
 
-/** Everything that a door of this service may use. */
-export interface Context extends BaseContext {
-  config: Config
+interface Own {
   /** Connections of their own for the check before each send, so that nothing else keeps it waiting. */
   checks: Database
   imports: ImportTimes
-  /** Imports wait in our own feed. */
-  ownFeed: FeedSource
-  /** What sending taught waits in the feed of campaigns. */
-  campaigns: FeedSource
 }
 
-export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
-  await using up = new AsyncDisposableStack()
-  const base = up.use(await createBaseContext(config, entities, overrides))
-  const own = up.use(await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: checkConnections }))
-  const checks = overrides.around?.({ ...base, db: own }).db ?? own
-  const imports = { sliceMs: laneSettings.sliceMs * base.scale, statementMs: importStatementMs, ...overrides.imports }
-  const campaigns = up.use(remoteFeed(config.campaignsAddress, config.tls))
-  return started({ ...base, config, checks, imports, ownFeed: localFeed(base), campaigns }, up)
+/** What the endpoints of this service may use. */
+export type Context = Base & Own
+
+export async function open(base: Base, stack: AsyncDisposableStack, overrides: BaseOverrides): Promise<Own> {
+  const { postgresUrl: url, service } = base.config
+  const own = stack.use(await openDatabase({ url, schema: schemaOf(service), poolSize: checkConnections }))
+  return {
+    checks: overrides.around?.({ ...base, db: own }).db ?? own,
+    imports: { sliceMs: laneSettings.sliceMs * base.scale, statementMs: importStatementMs },
+  }
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { connect } from '@lockstep/rpc'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
+import { startService } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { start } from '../src/service.ts'
+import { contactsService } from '../src/service.ts'
 import { ended, file, freePort, inbound, openSetting, scale, spawnService } from './service.ts'
 
 test('the same people written by two processes and an import at once are one contact each, without a deadlock', {
@@ -14,7 +15,7 @@ test('the same people written by two processes and an import at once are one con
   const child = spawnService({ ...setting.config, grpcPort })
   try {
     await using stack = new AsyncDisposableStack()
-    stack.use(await start(setting.config, { scale }))
+    stack.use(await startService(contactsService, setting.config, { scale }))
     const there = { contacts: stack.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`)), call: setting.call }
     const people = Array.from({ length: 2_000 }, (_, i) => `4915${100_000_000 + i}`)
     const stops = (order: string[]) => order.map((waId) => ({ waId, userId: `DE.${waId}`, text: 'stop', wamid: `w${waId}` }))
@@ -51,7 +52,7 @@ test('people who turn out to be one, in any order and several calls at once, end
   await using setting = await openSetting({ service: false })
   const people = Array.from({ length: 60 }, (_, i) => ({ was: `4916${100_000_000 + i}`, is: `4916${200_000_000 + i}`, userId: `DE.p${i}` }))
   {
-    await using _service = await start(setting.config, { scale })
+    await using _service = await startService(contactsService, setting.config, { scale })
     await until(() => inbound(setting, { waId: '4916999999999' }))
     const elements = people.flatMap(({ was, is, userId }) => [
       { waId: was, text: 'stop', wamid: `w${was}`, atMs: 1_000 },

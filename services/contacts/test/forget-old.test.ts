@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { openContext } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { forgetConsentPage } from '../src/db/forget.ts'
 import { deriveFlags } from '../src/db/ledger.ts'
 import { forgetConsents, forgetImports } from '../src/jobs/forget-old.ts'
+import { contactsService } from '../src/service.ts'
 import { importCsv, inbound, openSetting, type Setting } from './service.ts'
 
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)
@@ -13,7 +15,7 @@ const years = 365.25
 test('imports go with their refused rows, page by page, and one that a stop stands on stays as its evidence', async () => {
   await using setting = await openSetting()
   const { world, config, contacts, call } = setting
-  await using ctx = await createContext(config)
+  await using ctx = await openContext<Context>(contactsService, config)
   const plain = await importCsv(setting, 'phone\n+4915112345678\n12\n')
   const stops = await importCsv(setting, 'phone,opted_out\n+4915112345679,yes\n12,\n')
   const young = await importCsv(setting, 'phone\n12\n')
@@ -65,7 +67,7 @@ async function letADayPass({ world }: Setting): Promise<void> {
 
 test('of what a person said again for years the older goes; the last word of each kind and clock stays for ever', async () => {
   await using setting = await openSetting()
-  await using ctx = await createContext(setting.config)
+  await using ctx = await openContext<Context>(contactsService, setting.config)
   const old = 6 * years
   const only = await personWho(setting, '4915112345671', [{ kind: 'opt_out', via: 'word', days: 20 * years }])
   const repeated = await personWho(setting, '4915112345672', [
@@ -96,7 +98,7 @@ test('of what a person said again for years the older goes; the last word of eac
 test('whatever was said in whatever order, flags come out the same from what is kept', async () => {
   await using setting = await openSetting()
   const { world, config, call } = setting
-  await using ctx = await createContext(config)
+  await using ctx = await openContext<Context>(contactsService, config)
   const kinds = ['opt_out', 'opt_in', 'block', 'unblock']
   const vias = ['word', 'button', 'preference', 'error_131050', 'error_130403', 'api', 'import', 'merge']
   const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.length)]!
@@ -121,7 +123,7 @@ test('whatever was said in whatever order, flags come out the same from what is 
 test('the ledger is walked a page at a time with its place in a row, once a day, and begins anew after its end', async () => {
   await using setting = await openSetting()
   const { world, config } = setting
-  await using ctx = await createContext(config)
+  await using ctx = await openContext<Context>(contactsService, config)
   const id = await personWho(setting, '4915112345674', [])
   const add = (count: number) =>
     world.sql(

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { startService } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { start } from '../src/service.ts'
+import { contactsService } from '../src/service.ts'
 import { allContacts, counts, ended, file, openSetting, type Setting, scale, spawnService } from './service.ts'
 
 const total = 20_000
@@ -43,7 +44,7 @@ test('an import that is killed goes on after its last committed batch and counts
     expect(killed).toMatchObject({ state: 'running' })
     expect(killed!.rows).toBeLessThan(total)
 
-    await using _service = await start(setting.config, { scale })
+    await using _service = await startService(contactsService, setting.config, { scale })
     await until(() => setting.contacts.getImport({ id }, setting.call))
     await expectComplete(setting, id)
   } finally {
@@ -54,7 +55,7 @@ test('an import that is killed goes on after its last committed batch and counts
 test('an import whose lock another process has taken over commits nothing more, and is completed by the newest holder', {
   timeout: 90_000,
 }, async () => {
-  await using setting = await openSetting({ imports: { sliceMs: 60_000 } })
+  await using setting = await openSetting({ own: { imports: { sliceMs: 60_000, statementMs: 20_000 } } })
   const { id } = await setting.contacts.createImport(file(csv), setting.call)
   await begun(setting, id)
   await setting.world.sql('update contacts.lock_fences set token = token + 1')
@@ -81,7 +82,7 @@ test('what uploads of dead processes left is removed for every account; files th
      select import_id, account_id, 'x', 'queued', 5, created_at from contacts.import_chunks where import_id = $1`,
     [queued],
   )
-  await using _service = await start(setting.config, { scale })
+  await using _service = await startService(contactsService, setting.config, { scale })
   const left = () => setting.world.sql<{ import_id: string }>('select import_id from contacts.import_chunks')
   await until(async () => (await left()).length <= 2)
   expect((await left()).map((row) => row.import_id).toSorted()).toEqual([queued, fresh].toSorted())

@@ -7,7 +7,7 @@ const sliceMs = 100
 const statementMs = 400
 let world: Setting
 beforeAll(async () => {
-  world = await openSetting({ imports: { sliceMs, statementMs } })
+  world = await openSetting({ own: { imports: { sliceMs, statementMs } } })
 })
 afterAll(() => world?.[Symbol.asyncDispose]())
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { withClient } from '@lockstep/database'
+import { startService } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { start } from '../src/service.ts'
+import { contactsService } from '../src/service.ts'
 import { ended, file, inbound, openSetting, type Setting, scale, teach } from './service.ts'
 
 test('lists that take up every connection of the service keep no check waiting, and end in words', { timeout: 60_000 }, async () => {
@@ -55,7 +56,7 @@ test('no call, lane or import reads a table from end to end', { timeout: 120_000
     )
   const before = await scans()
   {
-    await using _service = await start(setting.config, { scale })
+    await using _service = await startService(contactsService, setting.config, { scale })
     const call = { accountId: account }
     const { contacts } = setting
     const tenant = { contacts, call }

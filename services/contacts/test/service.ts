@@ -6,10 +6,10 @@ import type { Learned } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { ContactsDefinition, type Import, type InboundPerson } from '@lockstep/rpc/gen/contacts'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
+import { type BaseOverrides, startService } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
 import type { Config } from '../src/config.ts'
-import type { Overrides } from '../src/context.ts'
-import { start } from '../src/service.ts'
+import { contactsService } from '../src/service.ts'
 
 export const scale = 0.05
 
@@ -22,12 +22,14 @@ export interface Setting extends AsyncDisposable {
 }
 
 /** A service that stands in its own world; its feed also plays the part of that of campaigns. */
-export async function openSetting(options: { service?: boolean } & Overrides = {}): Promise<Setting> {
+export async function openSetting(options: { service?: boolean } & BaseOverrides = {}): Promise<Setting> {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const grpcPort = await freePort()
-  const config: Config = { ...world.base('contacts'), grpcPort, campaignsAddress: `127.0.0.1:${grpcPort}` }
-  if (options.service !== false) up.use(await start(config, { scale, ...options }))
+  const base = world.base('contacts')
+  const addresses = { ...base.addresses, campaigns: `127.0.0.1:${grpcPort}` }
+  const config: Config = { ...base, grpcPort, addresses }
+  if (options.service !== false) up.use(await startService(contactsService, config, { scale, ...options }))
   const contacts = up.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`))
   const call = { accountId: randomUUID() }
   // The service looked for the feed of campaigns at its own port before that was open; gRPC tries again after a while only.

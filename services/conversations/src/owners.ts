@@ -11,7 +11,7 @@ export type Owner = ConnectionInterval | 'unclaimed' | 'foreign'
  */
 export async function ownersOf(ctx: Context, entries: readonly FeedEntry[]): Promise<(entry: FeedEntry) => Owner> {
   const times = entries.map((entry) => entry.createdAtMs)
-  const { intervals } = await ctx.accounts.resolveConnections(
+  const { intervals } = await ctx.peers.accounts.resolveConnections(
     { phoneNumberIds: [...new Set(entries.map((entry) => entry.key))], fromMs: Math.min(...times), untilMs: Math.max(...times) },
     {},
   )

@@ -22,7 +22,7 @@ export async function recordPeople(ctx: Context, messages: readonly OwnedMessage
   const contactIds: string[] = []
   const merged = new Map<string, Merged>()
   for (let from = 0; from < people.length; from += peopleAtOnce) {
-    const answer = await ctx.contacts.recordInbound({ people: people.slice(from, from + peopleAtOnce) }, {})
+    const answer = await ctx.peers.contacts.recordInbound({ people: people.slice(from, from + peopleAtOnce) }, {})
     contactIds.push(...answer.contactIds)
     for (const one of answer.merged) merged.set(one.contactId, one)
   }
@@ -41,7 +41,7 @@ export async function recordStatuses(ctx: Context, parts: readonly OwnedPart[]):
     }),
   )
   if (statuses.length === 0) return new Set()
-  const { matchedWamids } = await ctx.campaigns.recordStatuses({ statuses }, {})
+  const { matchedWamids } = await ctx.peers.campaigns.recordStatuses({ statuses }, {})
   return new Set(matchedWamids)
 }
 
@@ -55,5 +55,5 @@ export async function recordRefusals(ctx: Context, parts: readonly OwnedPart[]):
     }),
   )
   for (let from = 0; from < refusals.length; from += peopleAtOnce)
-    await ctx.contacts.recordRefusals({ refusals: refusals.slice(from, from + peopleAtOnce) }, {})
+    await ctx.peers.contacts.recordRefusals({ refusals: refusals.slice(from, from + peopleAtOnce) }, {})
 }

@@ -1,6 +1,8 @@
+import { openContext } from '@lockstep/service'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { forgetMessagePage, forgetMessages } from '../src/jobs/forget-messages.ts'
+import { conversationsService } from '../src/service.ts'
 import { body, openService, openStack, type Sent, scale } from './setup.ts'
 
 const now = Math.floor(Date.now() / 1000)
@@ -40,7 +42,7 @@ test('messages go once they are older than they are kept; their conversations st
   const before = await list()
   expect(before.map(({ unread }) => unread)).toEqual([2, 1])
 
-  await using ctx = await createContext(stack.config, { scale })
+  await using ctx = await openContext<Context>(conversationsService, stack.config, { scale })
   await forgetMessages(ctx)
   const [withAda, withBob] = await list()
   expect(withAda).toEqual({ ...before[0], unread: 1, lastText: 'Young' })
@@ -66,8 +68,8 @@ test('counts stay right while messages come and two processes take old ones away
   await stack.outcomes(1)
   await age(stack)
 
-  await using one = await createContext(stack.config, { scale })
-  await using two = await createContext(stack.config, { scale })
+  await using one = await openContext<Context>(conversationsService, stack.config, { scale })
+  await using two = await openContext<Context>(conversationsService, stack.config, { scale })
   const before = new Date(Date.now() - days(400) * 1000)
   const forgetting = [one, two].map(async ({ db }) => {
     for (let more = true; more; ) more = (await forgetMessagePage(db, before, 40)).more
@@ -93,7 +95,7 @@ test('a conversation without messages that goes into that of the same person kee
   await stack.deliver(tenant, body('101', { messages: [{ from: ada, wamid: 'wamid.2', at: now - days(402), text: 'By number' }] }))
   await stack.outcomes(2)
   await age(stack)
-  await using ctx = await createContext(stack.config, { scale })
+  await using ctx = await openContext<Context>(conversationsService, stack.config, { scale })
   await forgetMessages(ctx)
   const places = (await list()).map(({ lastMessageAtMs }) => lastMessageAtMs)
   expect(places).toEqual([(now - days(401)) * 1000, (now - days(402)) * 1000])

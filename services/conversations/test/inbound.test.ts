@@ -1,9 +1,11 @@
 import { withClient } from '@lockstep/database'
 import { createLocks } from '@lockstep/locks'
+import { openContext } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { webhookMessage } from '../src/lanes/webhook-message.ts'
+import { conversationsService } from '../src/service.ts'
 import { body, entry, openService, openStack, type Sent, scale } from './setup.ts'
 
 const day = 24 * 3_600_000
@@ -55,7 +57,7 @@ test('without lanes and locks the rows alone give the same result for every orde
   await using stack = await openStack()
   await stack.world.redis.kill()
   const owner = await stack.account()
-  await using ctx = await createContext(stack.config, { scale })
+  await using ctx = await openContext<Context>(conversationsService, stack.config, { scale })
   const results: Record<string, unknown>[][] = []
   for (const phoneNumberId of ['101', '102', '103']) {
     const { connectionId, appId } = await stack.connectNumber(owner, phoneNumberId)
@@ -118,7 +120,7 @@ test('parts of one batch go to the account that had the number when each was rec
   const second = await stack.tenant('101')
   const { connectedAtMs: after } = await stack.accounts.getConnection({ id: second.connectionId }, second)
   const raw = (wamid: string) => body('101', { messages: [{ from: '15550001000', wamid, at: now, text: wamid }] })
-  await using ctx = await createContext(stack.config, { scale })
+  await using ctx = await openContext<Context>(conversationsService, stack.config, { scale })
   const entries = [
     entry(raw('wamid.first'), first.appId, before),
     entry(raw('wamid.nobody'), first.appId, between!),

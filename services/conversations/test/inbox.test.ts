@@ -1,8 +1,10 @@
 import { query, sql } from '@lockstep/database'
+import { openContext } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { countInbound } from '../src/db/queries.ts'
+import { conversationsService } from '../src/service.ts'
 import { body, openService, openStack, type Sent, scale } from './setup.ts'
 
 const now = Math.floor(Date.now() / 1000)
@@ -150,7 +152,7 @@ test('to count all messages of a number reads none of them', async () => {
     await stack.world.sql('vacuum analyze conversations.messages')
     return (await stack.world.sql<{ yes: boolean }>(allVisible))[0]!.yes
   })
-  await using ctx = await createContext(stack.config, { scale })
+  await using ctx = await openContext<Context>(conversationsService, stack.config, { scale })
   const read = sql`select pg_stat_get_xact_tuples_fetched('messages'::regclass) + pg_stat_get_xact_tuples_returned('messages'::regclass) as rows`
   const [counted, rows] = await ctx.db.transaction(tenant.accountId, async (tx) => [
     await countInbound(tx, tenant.connectionId, new Date(0)),

@@ -1,7 +1,7 @@
 import path from 'node:path'
-import { start as startAccounts } from '@lockstep/accounts'
-import { start as startCampaigns } from '@lockstep/campaigns'
-import { start as startContacts } from '@lockstep/contacts'
+import { accountsService } from '@lockstep/accounts'
+import { campaignsService } from '@lockstep/campaigns'
+import { contactsService } from '@lockstep/contacts'
 import type { FeedEntry } from '@lockstep/feeds'
 import { startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
@@ -9,14 +9,14 @@ import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
+import { startService } from '@lockstep/service'
 import { createWorld, outcomesOf, postWebhook } from '@lockstep/testing'
-import { start as startGateway } from '@lockstep/webhook-gateway'
+import { webhookGatewayService } from '@lockstep/webhook-gateway'
 import type { Config } from '../src/config.ts'
-import { start } from '../src/service.ts'
+import { conversationsService } from '../src/service.ts'
 
 /** Every time of the services under test is a twentieth. */
 export const scale = 0.05
-const nowhere = '127.0.0.1:9'
 const secret = 'app-secret'
 
 export interface Tenant {
@@ -31,17 +31,16 @@ export async function openStack() {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const { encryptionKey, platformKey } = world
+  const { addresses: nowhere } = world.base('conversations')
   const simulator = up.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
   const graph = { graphUrl: simulator.url, graphVersion: 'v24.0' }
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accounts = at(
-    up.use(await startAccounts({ ...world.base('accounts'), ...graph, encryptionKey, gatewayAddress: nowhere }, { scale })),
-  )
-  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, httpPort: 0, accountsAddress: accounts }
-  const gatewayService = up.use(await startGateway(gatewayConfig, { scale }))
+  const accounts = at(up.use(await startService(accountsService, { ...world.base('accounts'), ...graph, encryptionKey }, { scale })))
+  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, httpPort: 0, addresses: { ...nowhere, accounts } }
+  const gatewayService = up.use(await startService(webhookGatewayService, gatewayConfig, { scale }))
   const gateway = at(gatewayService)
-  const contacts = at(up.use(await startContacts({ ...world.base('contacts'), campaignsAddress: nowhere }, { scale })))
-  const addresses = { accounts, contacts, gateway, templates: nowhere }
+  const contacts = at(up.use(await startService(contactsService, { ...world.base('contacts') }, { scale })))
+  const addresses = { ...nowhere, accounts, contacts, 'webhook-gateway': gateway }
   const campaignsConfig = {
     ...world.base('campaigns'),
     ...graph,
@@ -49,16 +48,12 @@ export async function openStack() {
     platformKey,
     sendConcurrency: 4,
     sendSockets: 4,
-    retentionDays: 400,
     addresses,
   }
-  const campaigns = at(up.use(await startCampaigns(campaignsConfig, { scale })))
+  const campaigns = at(up.use(await startService(campaignsService, campaignsConfig, { scale })))
   const config: Config = {
     ...world.base('conversations'),
-    accountsAddress: accounts,
-    contactsAddress: contacts,
-    campaignsAddress: campaigns,
-    gatewayAddress: gateway,
+    addresses: { ...addresses, campaigns },
   }
   const clients = {
     accounts: up.use(connect(AccountsDefinition, accounts)),
@@ -104,7 +99,7 @@ export async function openStack() {
 /** A running conversations service and its client. */
 export async function openService(config: Config) {
   await using up = new AsyncDisposableStack()
-  const service = up.use(await start(config, { scale }))
+  const service = up.use(await startService(conversationsService, config, { scale }))
   const client = up.use(connect(ConversationsDefinition, `127.0.0.1:${service.grpcPort}`))
   const opened = up.move()
   const metrics = async () => (await fetch(`http://127.0.0.1:${service.healthPort}/metrics`)).text()

@@ -1,37 +1,19 @@
-import { connect, type RpcClient } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import {
-  type BaseContext,
-  type BaseOverrides,
-  createBaseContext,
-  createSecrets,
-  type FeedSource,
-  localFeed,
-  remoteFeed,
-  type Secrets,
-  started,
-} from '@lockstep/service'
+import { createSecrets, type Secrets, type ServiceContext } from '@lockstep/service'
 import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
-import { entities } from './db/entities.ts'
 
-/** Everything that a door of this service may use. */
-export interface Context extends BaseContext {
-  config: Config
+export const peers = ['accounts'] as const
+type Base = ServiceContext<Config, (typeof peers)[number]>
+
+interface Own {
   secrets: Secrets
   graph: GraphClient
-  accounts: RpcClient<typeof AccountsDefinition>
-  /** Webhook parts wait in the gateway's feed. */
-  webhooks: FeedSource
-  /** Syncs wait in our own. */
-  jobs: FeedSource
 }
 
-export async function createContext(config: Config, overrides: BaseOverrides = {}): Promise<Context> {
-  await using up = new AsyncDisposableStack()
-  const base = up.use(await createBaseContext(config, entities, overrides))
-  const graph = up.use(createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }))
-  const accounts = up.use(connect(AccountsDefinition, config.accountsAddress, config.tls ?? undefined))
-  const webhooks = up.use(remoteFeed(config.gatewayAddress, config.tls))
-  return started({ ...base, config, secrets: createSecrets(config.encryptionKey), graph, accounts, webhooks, jobs: localFeed(base) }, up)
+/** What the endpoints of this service may use. */
+export type Context = Base & Own
+
+export function open({ config }: Base, stack: AsyncDisposableStack): Own {
+  const graph = stack.use(createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }))
+  return { secrets: createSecrets(config.encryptionKey), graph }
 }

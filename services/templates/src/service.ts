@@ -1,33 +1,22 @@
-import { bind } from '@lockstep/rpc'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
-import {
-  type BaseOverrides,
-  every,
-  feedService,
-  forgetEveryMs,
-  measureFeed,
-  openDoors,
-  type Started,
-  sideBySide,
-  started,
-  sweepFeed,
-  work,
-} from '@lockstep/service'
-import type { Config } from './config.ts'
-import { createContext } from './context.ts'
+import { defineService, forgetEveryMs } from '@lockstep/service'
+import { config } from './config.ts'
+import { open, peers } from './context.ts'
+import { entities } from './db/entities.ts'
+import { migrations } from './db/migrations.ts'
 import { forgetSyncs } from './jobs/forget-syncs.ts'
 import { sync } from './lanes/sync.ts'
 import { templateUpdate } from './lanes/template-update.ts'
-import { methods } from './rpc/index.ts'
+import { callers, methods } from './rpc/index.ts'
 
-/** Starts the service: its lanes and sweeper, then its doors. */
-export async function start(config: Config, overrides?: BaseOverrides): Promise<Started> {
-  await using up = new AsyncDisposableStack()
-  const ctx = up.use(await createContext(config, overrides))
-  up.use(await sideBySide([work(ctx, 'templates.sync', ctx.jobs, sync), work(ctx, 'webhooks.template', ctx.webhooks, templateUpdate)]))
-  up.use(sweepFeed(ctx))
-  up.use(every(ctx, 'forget-syncs', forgetEveryMs, forgetSyncs))
-  up.use(measureFeed(ctx))
-  const doors = up.use(await openDoors(ctx, [bind(TemplatesDefinition, ctx, methods), feedService(ctx, ctx.jobs)]))
-  return started(doors, up)
-}
+export const templatesService = defineService({
+  name: 'templates',
+  config,
+  migrations,
+  entities,
+  peers,
+  open,
+  rpc: { definition: TemplatesDefinition, methods, callers },
+  lanes: { 'templates.sync': sync, 'webhooks.template': templateUpdate },
+  jobs: { 'forget-syncs': [forgetEveryMs, forgetSyncs] },
+})

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { openContext } from '@lockstep/service'
 import { createWorld } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { forgetSyncs } from '../src/jobs/forget-syncs.ts'
+import { templatesService } from '../src/service.ts'
 
 test('runs go once they have ended for longer than they are kept; those that wait, run or ended lately stay', async () => {
   await using world = await createWorld()
   const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  const addresses = { accountsAddress: '127.0.0.1:1', gatewayAddress: '127.0.0.1:1' }
-  await using ctx = await createContext({ ...world.base('templates'), ...graph, ...addresses })
+  await using ctx = await openContext<Context>(templatesService, { ...world.base('templates'), ...graph })
   const insert = (count: number, state: string, finishedDaysAgo: number | null) =>
     world.sql(
       `insert into templates.sync_runs (id, account_id, connection_id, waba_id, state, created_at, started_at, finished_at)

@@ -1,14 +1,15 @@
 import path from 'node:path'
-import { start as startAccounts } from '@lockstep/accounts'
+import { accountsService } from '@lockstep/accounts'
 import { startSimulator, type TemplateInput } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { type Template, TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
+import { startService } from '@lockstep/service'
 import { createWorld, outcomesOf, postWebhook, until } from '@lockstep/testing'
-import { start as startGateway } from '@lockstep/webhook-gateway'
+import { webhookGatewayService } from '@lockstep/webhook-gateway'
 import type { Config } from '../src/config.ts'
-import { start } from '../src/service.ts'
+import { templatesService } from '../src/service.ts'
 
 /** Every time of the services under test is a twentieth. */
 export const scale = 0.05
@@ -31,14 +32,25 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
   const logFile = path.join(world.nats.dir, 'simulator.ndjson')
   const simulator = up.use(await startSimulator({ logFile, state: { templates: { [wabaId]: templates } } }))
   const { encryptionKey, platformKey } = world
+  const { addresses: nowhere } = world.base('templates')
   const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0' }
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accountsAddress = at(up.use(await startAccounts({ ...world.base('accounts'), ...graph, gatewayAddress: '127.0.0.1:9' }, { scale })))
-  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, httpPort: 0, accountsAddress }
-  const gatewayService = up.use(await startGateway(gatewayConfig, { scale }))
-  const config: Config = { ...world.base('templates'), ...graph, accountsAddress, gatewayAddress: at(gatewayService) }
+  const accountsAddress = at(up.use(await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale })))
+  const gatewayConfig = {
+    ...world.base('webhook-gateway'),
+    encryptionKey,
+    platformKey,
+    httpPort: 0,
+    addresses: { ...nowhere, accounts: accountsAddress },
+  }
+  const gatewayService = up.use(await startService(webhookGatewayService, gatewayConfig, { scale }))
+  const config: Config = {
+    ...world.base('templates'),
+    ...graph,
+    addresses: { ...nowhere, accounts: accountsAddress, 'webhook-gateway': at(gatewayService) },
+  }
   const accounts = up.use(connect(AccountsDefinition, accountsAddress))
-  const gateway = up.use(connect(WebhookGatewayDefinition, config.gatewayAddress))
+  const gateway = up.use(connect(WebhookGatewayDefinition, config.addresses['webhook-gateway']))
   const opened = up.move()
 
   /** A tenant with a number of the WABA. */
@@ -87,7 +99,7 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
 /** A running templates service and its client. */
 export async function openService(config: Config) {
   await using up = new AsyncDisposableStack()
-  const service = up.use(await start(config, { scale }))
+  const service = up.use(await startService(templatesService, config, { scale }))
   const client = up.use(connect(TemplatesDefinition, `127.0.0.1:${service.grpcPort}`))
   const opened = up.move()
 

@@ -1,8 +1,10 @@
 import { createLimiter, openRedis, untilReady } from '@lockstep/locks'
+import { openContext } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { templateUpdate } from '../src/lanes/template-update.ts'
+import { templatesService } from '../src/service.ts'
 import { openService, openStack, scale, template, wabaId } from './setup.ts'
 
 /** Past 2^53, where a double would change it. */
@@ -218,7 +220,7 @@ test('changed components are read anew also when their number was disconnected a
   const components = [{ type: 'BODY' as const, text: 'Hello anew' }]
   await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, components })] } })
   const value = { ...about, message_template_element: 'Hi' }
-  await using ctx = await createContext(stack.config, { scale })
+  await using ctx = await openContext<Context>(templatesService, stack.config, { scale })
   const { connectedAtMs } = await stack.accounts.getConnection({ id: tenant.connectionId }, tenant)
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
   const handle = () => {

@@ -1,6 +1,5 @@
 import { AppError, events, shares } from '@lockstep/contracts'
-import type { RpcClient } from '@lockstep/rpc'
-import type { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import type { Peers } from '@lockstep/rpc'
 import type { BaseContext, Secrets } from '@lockstep/service'
 import { gauge } from '@lockstep/telemetry'
 import { type App, type Keys, keysGained, openApp } from './app.ts'
@@ -23,7 +22,7 @@ export interface Apps extends AsyncDisposable {
 }
 
 interface Needs extends Pick<BaseContext, 'log' | 'messaging' | 'scale'> {
-  accounts: RpcClient<AccountsDefinition>
+  peers: Peers<'accounts'>
   secrets: Secrets
   /** Hears of numbers and WABAs that an app has and, as far as was known here, had not. */
   onGained(app: App, keys: Keys): void
@@ -62,7 +61,7 @@ export function watchApps(needs: Needs): Apps {
 
   async function read(appId: string): Promise<App | undefined> {
     changed.delete(appId)
-    const answer = await needs.accounts.getWebhookApp({ id: appId }, { timeoutMs: readTimeoutMs })
+    const answer = await needs.peers.accounts.getWebhookApp({ id: appId }, { timeoutMs: readTimeoutMs })
     const before = known.get(appId)?.app
     known.delete(appId)
     const app = answer.app && openApp(needs, answer.app, answer, before)

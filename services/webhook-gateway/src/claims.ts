@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RpcClient } from '@lockstep/rpc'
-import type { AccountsDefinition, Connection, ConnectionInterval } from '@lockstep/rpc/gen/accounts'
+import type { Peers } from '@lockstep/rpc'
+import type { Connection, ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { BaseContext } from '@lockstep/service'
 import type { App, Keys } from './app.ts'
 import { claimSlice, maxClaimed, unclaimedKeys } from './db/claims.ts'
 import { countClaimed } from './metrics.ts'
 
-type Needs = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now' | 'scale'> & { accounts: RpcClient<AccountsDefinition> }
+type Needs = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now' | 'scale'> & { peers: Peers<'accounts'> }
 
 /** Claims for connections in the background: whatever this process stored for their numbers while it did not know of them. */
 export interface Claims extends AsyncDisposable {
@@ -43,7 +43,7 @@ export async function claimParts(
   if (phoneNumberIds.length + wabaIds.length === 0) return { claimed: 0, isAll: true }
   const untilMs = Math.max(ctx.now(), connectedAtMs)
   const asked = { phoneNumberIds: [...phoneNumberIds], wabaIds: [...wabaIds], fromMs: untilMs - lookBackMs, untilMs }
-  const { intervals } = await ctx.accounts.resolveConnections(asked, { signal })
+  const { intervals } = await ctx.peers.accounts.resolveConnections(asked, { signal })
   const live = former ? [former] : intervals.filter((i) => i.appId === app.id && i.disconnectedAtMs === undefined)
   if (live.length === 0) return { claimed: 0, isAll: true }
   // The consumer asks whose they are at this time; never one before the connection's own, by whatever clock that was set.
@@ -90,7 +90,7 @@ async function formerIntervals(
   signal?: AbortSignal,
 ): Promise<ConnectionInterval[]> {
   const asked = { phoneNumberIds: [phoneNumberId], fromMs: untilMs - lookBackMs, untilMs }
-  const { intervals } = await ctx.accounts.resolveConnections(asked, { ...(signal && { signal }) })
+  const { intervals } = await ctx.peers.accounts.resolveConnections(asked, { ...(signal && { signal }) })
   const ended = intervals.filter((i) => i.id === id && i.appId !== appId && i.disconnectedAtMs !== undefined)
   return [...new Map(ended.map((interval) => [interval.appId, interval])).values()]
 }

@@ -1,41 +1,40 @@
-import { connect, type RpcClient } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import {
-  type BaseContext,
-  type BaseOverrides,
-  createBaseContext,
-  createSecrets,
-  type FeedSource,
-  remoteFeed,
-  started,
-} from '@lockstep/service'
+import { type BaseOverrides, createSecrets, type ServiceContext } from '@lockstep/service'
 import { createTokens, type Tokens } from '@lockstep/whatsapp'
 import { type Apps, watchApps } from './apps.ts'
 import { type Claims, openClaims } from './claims.ts'
 import type { Config } from './config.ts'
+import { appsWithoutEffect } from './db/claims.ts'
 import { type Numbers, openNumbers } from './numbers.ts'
 
-/** Everything that a door of this service may use. */
-export interface Context extends BaseContext {
-  config: Config
+export const peers = ['accounts'] as const
+type Base = ServiceContext<Config, (typeof peers)[number]>
+
+interface Own {
   tokens: Tokens
   apps: Apps
   claims: Claims
   numbers: Numbers
-  accounts: RpcClient<typeof AccountsDefinition>
-  /** New connections wait in the feed of accounts. */
-  connections: FeedSource
 }
 
-export async function createContext(config: Config, overrides: BaseOverrides = {}): Promise<Context> {
-  await using up = new AsyncDisposableStack()
-  const base = up.use(await createBaseContext(config, [], overrides))
-  const accounts = up.use(connect(AccountsDefinition, config.accountsAddress, config.tls ?? undefined))
-  const connections = up.use(remoteFeed(config.accountsAddress, config.tls))
-  const claims = up.use(openClaims({ ...base, accounts }))
-  const numbers = up.use(openNumbers({ ...base, accounts }))
+/** What the endpoints of this service may use. */
+export type Context = Base & Own
+
+export function open(base: Base, stack: AsyncDisposableStack, overrides: BaseOverrides): Own {
+  const { config } = base
+  const claims = stack.use(openClaims(base))
+  const numbers = stack.use(openNumbers(base))
   const secrets = createSecrets(config.encryptionKey)
-  const apps = up.use(watchApps({ ...base, accounts, secrets, onGained: claims.claim }))
-  const tokens = overrides.tokens ?? createTokens(config.platformKey)
-  return started({ ...base, config, tokens, apps, claims, numbers, accounts, connections }, up)
+  const apps = stack.use(watchApps({ ...base, secrets, onGained: claims.claim }))
+  doubtAppsWithoutEffect(base, apps)
+  return { tokens: overrides.tokens ?? createTokens(config.platformKey), apps, claims, numbers }
+}
+
+/** Apps with parts that nobody has claimed are read anew before they are used. */
+function doubtAppsWithoutEffect({ db, log }: Base, apps: Apps): void {
+  db.system(appsWithoutEffect).then(
+    (appIds) => {
+      for (const appId of appIds) apps.doubt(appId)
+    },
+    (err) => log.warn({ err }, 'whether parts are left to be claimed is not known; their apps are read when they are used'),
+  )
 }

@@ -1,6 +1,5 @@
 import { events } from '@lockstep/contracts'
-import type { RpcClient } from '@lockstep/rpc'
-import type { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import type { Peers } from '@lockstep/rpc'
 import type { BaseContext } from '@lockstep/service'
 
 /** A number that is connected now. */
@@ -17,7 +16,7 @@ export interface Numbers extends Disposable {
 }
 
 interface Needs extends Pick<BaseContext, 'messaging' | 'scale'> {
-  accounts: RpcClient<AccountsDefinition>
+  peers: Peers<'accounts'>
 }
 
 /** A list is used for so long, and until any connection changes. */
@@ -26,14 +25,14 @@ const maxKept = 1_000
 const pageLength = 200
 
 /** Keeps lists for a moment: campaigns ask every few seconds, and an account may have thousands of numbers. */
-export function openNumbers({ accounts, messaging, scale }: Needs): Numbers {
+export function openNumbers({ peers, messaging, scale }: Needs): Numbers {
   const kept = new Map<string, { list: Promise<LiveNumber[]>; until: number }>()
   const heard = messaging.subscribeEvent(events.appsChanged, () => kept.clear())
 
   async function read(accountId: string): Promise<LiveNumber[]> {
     const live: LiveNumber[] = []
     for (let after = ''; ; ) {
-      const { connections } = await accounts.listConnections({ after, limit: pageLength }, { accountId })
+      const { connections } = await peers.accounts.listConnections({ after, limit: pageLength }, { accountId })
       for (const { phoneNumberId, appId, displayPhoneNumber, disconnectedAtMs } of connections)
         if (disconnectedAtMs === undefined) live.push({ phoneNumberId, appId, number: displayPhoneNumber || phoneNumberId })
       if (connections.length < pageLength) return live

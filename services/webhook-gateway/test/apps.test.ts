@@ -44,8 +44,11 @@ test('a stranger who asks for unknown apps at full rate costs a bounded rate of 
 
 test('that there is no such app is remembered for seconds, and forgotten at once when it is registered', async () => {
   await using here = await openWorld()
-  await using accounts = await openProxy(`tcp://${here.config.accountsAddress}`)
-  await using gateway = await startGateway({ ...here.config, accountsAddress: new URL(accounts.url).host }, { scale: 100 })
+  await using accounts = await openProxy(`tcp://${here.config.addresses.accounts}`)
+  await using gateway = await startGateway(
+    { ...here.config, addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host } },
+    { scale: 100 },
+  )
   const id = randomUUID()
   const ask = async () => (await fetch(`${gateway.origin}/webhooks/${id}`)).status
   expect(await ask()).toBe(404)

@@ -1,11 +1,13 @@
 import { query, sql } from '@lockstep/database'
+import { openContext } from '@lockstep/service'
 import { until, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { createContext } from '../src/context.ts'
+import type { Context } from '../src/context.ts'
 import { claimSlice } from '../src/db/claims.ts'
 import { closeDay, dropDay } from '../src/db/days.ts'
 import { lockBodies, type PartPlace } from '../src/db/reopen.ts'
 import { keepDays } from '../src/jobs/keep-days.ts'
+import { webhookGatewayService } from '../src/service.ts'
 import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, takeOf, untilKnown } from './gateway.ts'
 
 const day = 86_400_000
@@ -98,7 +100,7 @@ async function openOldDay() {
     await untilKnown(gateway.origin, app)
     await until(async () => (await post(gateway.origin, app, bodyOf(message('early', '1009')))) === 200)
   }
-  const ctx = up.use(await createContext(config, { scale }))
+  const ctx = up.use(await openContext<Context>(webhookGatewayService, config, { scale }))
   // The days before it go first: to wait for them is to wait for this one's readers, too.
   await keepDays({ ...ctx, now: () => Date.now() - 3 * day })
   const [old] = await world.sql<{ day: string }>('select received_at::date::text as day from webhook_gateway.webhook_parts')

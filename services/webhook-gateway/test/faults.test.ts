@@ -127,8 +127,11 @@ test('past 64 MB that wait for PostgreSQL a webhook is answered 503 at once, and
 test('a webhook whose connection breaks before its turn to be answered holds nothing any more', async () => {
   await using here = await openWorld()
   const { app } = here
-  await using accounts = await openProxy(`tcp://${here.config.accountsAddress}`)
-  await using gateway = await startGateway({ ...here.config, accountsAddress: new URL(accounts.url).host })
+  await using accounts = await openProxy(`tcp://${here.config.addresses.accounts}`)
+  await using gateway = await startGateway({
+    ...here.config,
+    addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host },
+  })
   await untilKnown(gateway.origin, app)
   const held = () => gateway.metric('lockstep_webhook_unverified_bytes', {})
   // The first request waits for accounts, and the second behind it.
@@ -187,8 +190,8 @@ test('a NATS and a Redis that go away later change no answer, and the doorbell i
 
 test('without accounts the last known apps are kept; what can not be known is answered 503, never 404', async () => {
   await using here = await openWorld()
-  await using accounts = await openProxy(`tcp://${here.config.accountsAddress}`)
-  const config = { ...here.config, accountsAddress: new URL(accounts.url).host }
+  await using accounts = await openProxy(`tcp://${here.config.addresses.accounts}`)
+  const config = { ...here.config, addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host } }
   await accounts.down()
   await using gateway = await startGateway(config)
   const body = bodyOf(message('hello'))

@@ -4,11 +4,11 @@ import { connect, type RpcClient } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import type { BaseOverrides } from '@lockstep/service'
+import { type BaseOverrides, startService } from '@lockstep/service'
 import { createWorld, postWebhook, until, type World } from '@lockstep/testing'
-import { start as startAccounts } from '../../accounts/src/service.ts'
+import { accountsService } from '../../accounts/src/service.ts'
 import type { Config } from '../src/config.ts'
-import { start } from '../src/service.ts'
+import { webhookGatewayService } from '../src/service.ts'
 
 export const scale = 0.05
 
@@ -25,8 +25,8 @@ export async function openWorld() {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const { encryptionKey } = world
-  const graph = { graphUrl: 'http://127.0.0.1:9', graphVersion: 'v24.0', gatewayAddress: '127.0.0.1:9' }
-  const accounts = up.use(await startAccounts({ ...world.base('accounts'), ...graph, encryptionKey }, { scale }))
+  const graph = { graphUrl: 'http://127.0.0.1:9', graphVersion: 'v24.0' }
+  const accounts = up.use(await startService(accountsService, { ...world.base('accounts'), ...graph, encryptionKey }, { scale }))
   const client = up.use(connect(AccountsDefinition, `127.0.0.1:${accounts.grpcPort}`))
 
   async function createApp(): Promise<TestApp> {
@@ -42,7 +42,8 @@ export async function openWorld() {
     encryptionKey,
     platformKey: world.platformKey,
     httpPort: 0,
-    accountsAddress: `127.0.0.1:${accounts.grpcPort}`,
+    trustedProxies: [],
+    addresses: { ...world.base('webhook-gateway').addresses, accounts: `127.0.0.1:${accounts.grpcPort}` },
   }
   const app = await createApp()
   for (const number of ['1001', '1002', '1003', '7007', '8008']) await connectNumber(world, app, number)
@@ -77,7 +78,7 @@ export async function connectNumber(world: World, app: TestApp, phoneNumberId: s
 /** The real gateway, and clients of its doors. */
 export async function startGateway(config: Config, overrides: BaseOverrides = {}) {
   await using up = new AsyncDisposableStack()
-  const service = up.use(await start(config, { scale, ...overrides }))
+  const service = up.use(await startService(webhookGatewayService, config, { scale, ...overrides }))
   const address = `127.0.0.1:${service.grpcPort}`
   const feed = up.use(connect(FeedDefinition, address))
   const operator = up.use(connect(WebhookGatewayDefinition, address))

@@ -15,7 +15,7 @@ async function spawnGateway(config: Config) {
     LOCKSTEP_POSTGRES_URL: config.postgresUrl,
     LOCKSTEP_NATS_URL: config.natsUrl,
     LOCKSTEP_REDIS_URL: config.redisUrl,
-    LOCKSTEP_ACCOUNTS_ADDRESS: config.accountsAddress,
+    LOCKSTEP_ACCOUNTS_ADDRESS: config.addresses.accounts,
     LOCKSTEP_ENCRYPTION_KEY: config.encryptionKey.toString('hex'),
     LOCKSTEP_PLATFORM_KEY: config.platformKey.toString('hex'),
     LOCKSTEP_HOST: '127.0.0.1',

@@ -148,18 +148,21 @@ function ofTemplates({ templates }: Clients, tenant: Tenant): GrownCall[] {
   ]
 }
 
-function ofGateway({ gateway }: Clients, tenant: Tenant, { sizes }: Grown): GrownCall[] {
-  const parts = (outcome: string) => () => gateway.listParts({ outcome, limit: 100 }, {})
+function ofGateway({ webhookGateway }: Clients, tenant: Tenant, { sizes }: Grown): GrownCall[] {
+  const parts = (outcome: string) => () => webhookGateway.listParts({ outcome, limit: 100 }, {})
   return [
-    { name: 'CountParts', run: () => gateway.countParts({}, {}) },
+    { name: 'CountParts', run: () => webhookGateway.countParts({}, {}) },
     ...['', 'open', 'dead', 'unclaimed', 'foreign', 'done'].map((outcome) => ({
       name: `ListParts ${outcome || 'without effect'}`,
       run: parts(outcome),
     })),
     ...(['long ago', 'just now'] as const).map((when) => ({
       name: `GetHearing, connected ${when}`,
-      run: () => gateway.getHearing({ ...tenant, connectedAtMs: when === 'just now' ? Date.now() : 1 }, tenant),
+      run: () => webhookGateway.getHearing({ ...tenant, connectedAtMs: when === 'just now' ? Date.now() : 1 }, tenant),
     })),
-    { name: 'ClaimParts', run: (i) => gateway.claimParts({ connectionId: grownId('connection', spread(i, sizes.numbers)) }, tenant) },
+    {
+      name: 'ClaimParts',
+      run: (i) => webhookGateway.claimParts({ connectionId: grownId('connection', spread(i, sizes.numbers)) }, tenant),
+    },
   ]
 }

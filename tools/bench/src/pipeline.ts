@@ -128,7 +128,7 @@ export async function throughSystem(
 
 /** What became of the webhooks so far, for the one who must find out why some have no effect. */
 async function outcomes({ clients }: BenchSystem): Promise<string> {
-  const { counts } = await clients.gateway.countParts({}, {})
+  const { counts } = await clients.webhookGateway.countParts({}, {})
   return `; parts of webhooks: ${counts.map(({ outcome, parts }) => `${parts} ${outcome}`).join(', ')}`
 }
 

@@ -1,4 +1,2 @@
-import type { LaneName } from '@lockstep/contracts'
-
-/** A lane whose entries stand in the rows of the service that works on them: nothing but the lane itself is measured. */
-export const wideLane: LaneName = 'templates.sync'
+/** A lane that is worked on in sets. Its entries stand in the worker's own rows: nothing but the lane itself is measured. */
+export const wideLane = 'contacts.learn'

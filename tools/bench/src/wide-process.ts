@@ -1,5 +1,5 @@
 import { openDatabase } from '@lockstep/database'
-import { localFeed, workSets } from '@lockstep/feeds'
+import { localFeed, work } from '@lockstep/feeds'
 import { openMessaging } from '@lockstep/messaging'
 import { createLogger, startTelemetry } from '@lockstep/telemetry'
 import { collectGarbage, memoryOf } from './machine.ts'
@@ -23,7 +23,7 @@ const messaging = await openMessaging({ url: natsUrl, name: 'worker', log })
 const ctx = { config: { service: 'templates' as const, drainMs: 5_000 }, log, db, messaging, scale: 1 }
 let latencies: number[] = []
 let sets = 0
-await workSets(ctx, wideLane, localFeed(ctx), async (_ctx, entries) => {
+await work(ctx, wideLane, localFeed(ctx), async (_ctx, entries) => {
   const now = Date.now()
   sets++
   for (const entry of entries) latencies.push(now - JSON.parse(entry.body.toString()).atMs)

@@ -181,7 +181,8 @@ test('a document that leads nowhere is named with its line', () => {
 
 test('generated code that is not what proto/ says is named', async () => {
   using at = folder()
-  const wanted = await generateInto(root, at.dir)
+  await generateInto(root, at.dir)
+  const wanted = path.join(at.dir, 'packages', 'rpc', 'gen')
   const written = path.join(at.dir, 'written')
   cpSync(wanted, written, { recursive: true })
   expect(differentFiles(written, wanted)).toEqual([])

@@ -9,7 +9,7 @@ const page = 2_000
 export function forgetEvents(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'account events',
-    days: ctx.config.eventRetentionDays,
+    days: ctx.config.accountEventRetentionDays,
     forgetPage: async (before) => {
       const rows = await forgetEventPage(ctx.db, before, page)
       return { rows, more: rows > 0 }

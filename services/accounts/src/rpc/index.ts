@@ -32,5 +32,23 @@ export const methods = {
   setConnectionLimits,
 }
 
+export const callers = {
+  authenticateKey: ['api'],
+  createAccount: ['operator'],
+  createApiKey: ['operator'],
+  createApp: ['api'],
+  createConnection: ['api'],
+  disconnect: ['api'],
+  getConnection: ['api', 'campaigns', 'templates', 'webhook-gateway'],
+  getWebhookApp: ['webhook-gateway'],
+  listAccountEvents: ['api'],
+  listConnections: ['api', 'webhook-gateway'],
+  replaceToken: ['api'],
+  resealSecrets: ['operator'],
+  resolveConnections: ['conversations', 'templates', 'webhook-gateway'],
+  rotateAppSecret: ['operator'],
+  setConnectionLimits: ['api'],
+} as const
+
 /** Called by the platform itself, before or across tenants. */
-export const operatorMethods = ['authenticateKey', 'createAccount', 'getWebhookApp', 'resealSecrets', 'resolveConnections'] as const
+export const acrossAccounts = ['authenticateKey', 'createAccount', 'getWebhookApp', 'resealSecrets', 'resolveConnections'] as const

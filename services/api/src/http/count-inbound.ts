@@ -13,8 +13,8 @@ export const countInbound = route({
   query: z.strictObject({ connection_id: id, since_ms: wholeText(0, lastMs).default(0) }),
   run: async (ctx, { query: { connection_id, since_ms } }, call) => {
     // Whose it is: nothing can be counted in another account's number, but that would look like silence.
-    const { id: connectionId } = await ctx.accounts.getConnection({ id: connection_id }, call)
-    const { messages } = await ctx.conversations.countInbound({ connectionId, sinceMs: since_ms }, call)
+    const { id: connectionId } = await ctx.peers.accounts.getConnection({ id: connection_id }, call)
+    const { messages } = await ctx.peers.conversations.countInbound({ connectionId, sinceMs: since_ms }, call)
     return { messages }
   },
 })

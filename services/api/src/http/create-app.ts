@@ -14,5 +14,5 @@ export const createApp = route({
   status: 201,
   body,
   run: async (ctx, { body: { name, meta_app_id, secret, verify_token } }, call) =>
-    appToJson(await ctx.accounts.createApp({ name, metaAppId: meta_app_id, secret, verifyToken: verify_token }, call)),
+    appToJson(await ctx.peers.accounts.createApp({ name, metaAppId: meta_app_id, secret, verifyToken: verify_token }, call)),
 })

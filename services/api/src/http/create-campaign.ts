@@ -24,6 +24,6 @@ export const createCampaign = route({
   body,
   run: async (ctx, { body: { name, connection_id, template_name, template_language, filter, values } }, call) => {
     const asked = { name, connectionId: connection_id, templateName: template_name, templateLanguage: template_language, filter, values }
-    return campaignToJson(await ctx.campaigns.createCampaign(asked, call))
+    return campaignToJson(await ctx.peers.campaigns.createCampaign(asked, call))
   },
 })

@@ -18,7 +18,8 @@ export const createContactImport = route({
   status: 202,
   query: z.strictObject({ file_name: text(255), default_country: country.optional() }),
   body: csvFile,
-  run: async (ctx, { query, body }, call) => importToJson(await ctx.contacts.createImport(messages(query, body), { ...call, timeoutMs })),
+  run: async (ctx, { query, body }, call) =>
+    importToJson(await ctx.peers.contacts.createImport(messages(query, body), { ...call, timeoutMs })),
 })
 
 async function* messages(named: { file_name: string; default_country?: string }, file: Readable) {

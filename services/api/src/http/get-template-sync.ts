@@ -6,5 +6,5 @@ export const getTemplateSync = route({
   method: 'GET',
   path: '/v1/template-syncs/:id',
   does: 'Shows how far a template sync is: queued, running, done or failed.',
-  run: async (ctx, { id }, call) => syncToJson(await ctx.templates.getSync({ id }, call)),
+  run: async (ctx, { id }, call) => syncToJson(await ctx.peers.templates.getSync({ id }, call)),
 })

@@ -10,7 +10,7 @@ export const listConnections = route({
   does: 'Lists the connected numbers, oldest first; ?after= is the last id of the page before.',
   query: z.strictObject(page(id, 200)),
   run: async (ctx, { query: { after = '', limit } }, call) => {
-    const { connections } = await ctx.accounts.listConnections({ after, limit }, call)
+    const { connections } = await ctx.peers.accounts.listConnections({ after, limit }, call)
     return { connections: connections.map(connectionToJson), next_after: nextAfter(connections, limit, (connection) => connection.id) }
   },
 })

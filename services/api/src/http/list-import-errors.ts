@@ -12,7 +12,7 @@ export const listImportErrors = route({
   does: 'Lists the rows of an import that were rejected, each with its line and the reason.',
   query,
   run: async (ctx, { id, query: { after_line, limit } }, call) => {
-    const { errors } = await ctx.contacts.listImportErrors({ id, afterLine: after_line, limit }, call)
+    const { errors } = await ctx.peers.contacts.listImportErrors({ id, afterLine: after_line, limit }, call)
     return { errors: errors.map(({ line, reason }) => ({ line, reason })), next_after_line: nextAfter(errors, limit, ({ line }) => line) }
   },
 })

@@ -12,7 +12,7 @@ export const listRecipients = route({
   does: 'Lists the recipients of a campaign in id order; ?state= narrows it, ?after= is the next_after of the page before.',
   query: z.strictObject({ state: state.optional(), ...page(serial, 1_000) }),
   run: async (ctx, { id, query: { state = '', after = '', limit } }, call) => {
-    const { recipients, next } = await ctx.campaigns.listRecipients({ campaignId: id, state, after, limit }, call)
+    const { recipients, next } = await ctx.peers.campaigns.listRecipients({ campaignId: id, state, after, limit }, call)
     return { recipients: recipients.map(recipientToJson), next_after: next || null }
   },
 })

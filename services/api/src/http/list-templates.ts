@@ -19,8 +19,8 @@ export const listTemplates = route({
   query,
   run: async (ctx, { query: { connection_id, waba_id, status = '', after = '', limit } }, call) => {
     if (connection_id && waba_id) throw new AppError('invalid', 'Name either "connection_id" or "waba_id", not both')
-    const wabaId = connection_id ? (await ctx.accounts.getConnection({ id: connection_id }, call)).wabaId : waba_id
-    const { templates } = await ctx.templates.listTemplates({ wabaId: wabaId ?? '', status, after, limit }, call)
+    const wabaId = connection_id ? (await ctx.peers.accounts.getConnection({ id: connection_id }, call)).wabaId : waba_id
+    const { templates } = await ctx.peers.templates.listTemplates({ wabaId: wabaId ?? '', status, after, limit }, call)
     return { templates: templates.map(templateToJson), next_after: nextAfter(templates, limit, (template) => template.id) }
   },
 })

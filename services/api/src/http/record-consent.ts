@@ -13,5 +13,5 @@ export const recordConsent = route({
   ifUnknown: null,
   body,
   run: async (ctx, { id, body: { kind, evidence }, askedAt }, call) =>
-    contactToJson(await ctx.contacts.recordConsent({ contactId: id, kind, evidence, saidAtMs: askedAt.getTime() }, call)),
+    contactToJson(await ctx.peers.contacts.recordConsent({ contactId: id, kind, evidence, saidAtMs: askedAt.getTime() }, call)),
 })

@@ -12,7 +12,7 @@ export const resendUnknown = route({
   ifUnknown: 'Look at GET /v1/campaigns/:id before you try again with a new key.',
   body: z.strictObject({ recipient_ids: recipientIds.default([]) }),
   run: async (ctx, { id, body }, call) => {
-    const { queued } = await ctx.campaigns.resendUnknown({ campaignId: id, recipientIds: body.recipient_ids }, call)
+    const { queued } = await ctx.peers.campaigns.resendUnknown({ campaignId: id, recipientIds: body.recipient_ids }, call)
     return { queued }
   },
 })

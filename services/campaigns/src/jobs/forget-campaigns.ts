@@ -13,7 +13,7 @@ const runMs = 60_000
 
 /** Takes the recipients and attempts of campaigns away that ended longer ago than they are kept; their statistics stay. */
 export async function forgetCampaigns(ctx: Context): Promise<void> {
-  const before = new Date(ctx.now() - ctx.config.retentionDays * dayMs)
+  const before = new Date(ctx.now() - ctx.config.campaignRetentionDays * dayMs)
   const endsAt = performance.now() + runMs
   for (const { accountId, campaignId } of await campaignsToForget(ctx.db, before, maxCampaigns)) {
     try {

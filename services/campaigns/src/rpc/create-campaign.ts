@@ -16,8 +16,8 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
   const tags = request.filter?.tags ?? []
   if (tags.length === 0)
     throw new AppError('invalid', 'A campaign needs a filter with at least one tag; an empty filter never means everybody')
-  const connection = await ctx.accounts.getConnection({ id: requireId(request.connectionId, 'connection') }, call)
-  const template = await ctx.templates.getTemplate(
+  const connection = await ctx.peers.accounts.getConnection({ id: requireId(request.connectionId, 'connection') }, call)
+  const template = await ctx.peers.templates.getTemplate(
     { wabaId: connection.wabaId, name: requireText(request.templateName, 'template_name'), language: request.templateLanguage },
     call,
   )

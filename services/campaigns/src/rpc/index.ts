@@ -21,3 +21,19 @@ export const methods = {
   resumeCampaign,
   startCampaign,
 }
+
+export const callers = {
+  cancelCampaign: ['api'],
+  createCampaign: ['api'],
+  getCampaign: ['api'],
+  listCampaigns: ['api'],
+  listRecipients: ['api'],
+  pauseCampaign: ['api'],
+  recordStatuses: ['conversations'],
+  resendUnknown: ['api'],
+  resumeCampaign: ['api'],
+  startCampaign: ['api'],
+} as const
+
+/** Statuses of one set are of many accounts. */
+export const acrossAccounts = ['recordStatuses'] as const

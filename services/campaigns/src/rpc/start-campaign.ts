@@ -15,7 +15,7 @@ import { checkValues } from '../values.ts'
 export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, request, call) => {
   const id = requireId(request.id, 'campaign')
   const draft = await ctx.db.transaction(call.accountId, (tx) => findCampaign(tx, id))
-  const template = await ctx.templates.getTemplate({ id: draft.templateId }, call)
+  const template = await ctx.peers.templates.getTemplate({ id: draft.templateId }, call)
   if (template.status !== 'APPROVED')
     throw new AppError(
       'precondition',

@@ -27,3 +27,23 @@ export const methods = {
   setContactSettings,
   streamAudience,
 }
+
+export const callers = {
+  checkSendable: ['campaigns'],
+  createImport: ['api'],
+  getConsentRules: ['api'],
+  getContact: ['api'],
+  getContactSettings: ['api'],
+  getImport: ['api'],
+  listContacts: ['api'],
+  listImportErrors: ['api'],
+  recordConsent: ['api'],
+  recordInbound: ['conversations'],
+  recordRefusals: ['campaigns', 'conversations'],
+  setConsentRules: ['api'],
+  setContactSettings: ['api'],
+  streamAudience: ['campaigns'],
+} as const
+
+/** People of one set are of many accounts. */
+export const acrossAccounts = ['recordInbound', 'recordRefusals'] as const

@@ -3,3 +3,9 @@ import { listConversations } from './list-conversations.ts'
 import { listMessages } from './list-messages.ts'
 
 export const methods = { listConversations, listMessages, countInbound }
+
+export const callers = {
+  countInbound: ['api'],
+  listConversations: ['api'],
+  listMessages: ['api'],
+} as const

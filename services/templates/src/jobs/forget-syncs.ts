@@ -9,7 +9,7 @@ const page = 2_000
 export function forgetSyncs(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'template syncs',
-    days: ctx.config.syncRetentionDays,
+    days: ctx.config.templateSyncRetentionDays,
     forgetPage: async (before) => {
       const rows = await forgetRunPage(ctx.db, before, page)
       return { rows, more: rows > 0 }

@@ -67,7 +67,7 @@ async function fail(ctx: Context, run: Try, error: unknown): Promise<{ outcome: 
 
 async function readPages(ctx: Context, run: Try, wabaId: string): Promise<void> {
   const { accountId, connectionId, runId, signal } = run
-  const { wabaId: now, sealedToken } = await ctx.accounts.getConnection({ id: connectionId }, { accountId, signal })
+  const { wabaId: now, sealedToken } = await ctx.peers.accounts.getConnection({ id: connectionId }, { accountId, signal })
   // News looks for the runs of its WABA: one that read another would be missed by it.
   if (now !== wabaId)
     throw new AppError('precondition', `The number is in the WhatsApp Business Account ${now} now; sync its templates again`)

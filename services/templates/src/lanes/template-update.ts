@@ -48,10 +48,10 @@ export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries)
 
 /** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
 function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<Owners | 'unclaimed' | 'foreign'> {
-  const known = new Map<number, ReturnType<Context['accounts']['resolveConnections']>>()
+  const known = new Map<number, ReturnType<Context['peers']['accounts']['resolveConnections']>>()
   return async ({ createdAtMs, appId }) => {
     if (!known.has(createdAtMs))
-      known.set(createdAtMs, ctx.accounts.resolveConnections({ wabaIds: [wabaId], fromMs: createdAtMs, untilMs: createdAtMs }, {}))
+      known.set(createdAtMs, ctx.peers.accounts.resolveConnections({ wabaIds: [wabaId], fromMs: createdAtMs, untilMs: createdAtMs }, {}))
     const { intervals } = await known.get(createdAtMs)!
     if (intervals.length === 0) return 'unclaimed'
     const owners: Owners = new Map()
@@ -64,7 +64,7 @@ function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<O
 /** The interval's connection, if its WABA can be read through it now; it may have been connected again since the interval ended. */
 async function readableThrough(ctx: Context, { id, accountId, wabaId, disconnectedAtMs }: ConnectionInterval): Promise<string | null> {
   if (disconnectedAtMs === undefined) return id
-  const now = await ctx.accounts.getConnection({ id }, { accountId })
+  const now = await ctx.peers.accounts.getConnection({ id }, { accountId })
   return now.disconnectedAtMs === undefined && now.wabaId === wabaId ? id : null
 }
 

@@ -4,3 +4,10 @@ import { listTemplates } from './list-templates.ts'
 import { startSync } from './start-sync.ts'
 
 export const methods = { startSync, getSync, listTemplates, getTemplate }
+
+export const callers = {
+  getSync: ['api'],
+  getTemplate: ['campaigns'],
+  listTemplates: ['api'],
+  startSync: ['api'],
+} as const

@@ -10,7 +10,7 @@ import { syncRunToProto } from '../to-proto.ts'
 
 /** Queues a sync of the connection's WABA; refused while one is queued or running. */
 export const startSync: Method<Context, StartSyncRequest, SyncRun> = async (ctx, request, call) => {
-  const connection = await ctx.accounts.getConnection({ id: requireId(request.connectionId, 'connection') }, call)
+  const connection = await ctx.peers.accounts.getConnection({ id: requireId(request.connectionId, 'connection') }, call)
   if (connection.disconnectedAtMs !== undefined)
     throw new AppError('precondition', 'This connection has ended; connect the number again, then sync its templates')
   const { id: connectionId, wabaId } = connection

@@ -9,7 +9,7 @@ const maxSlices = 20
 export const claimForConnection: LaneHandler<Context> = async (ctx, _phoneNumberId, entries) => {
   const verdicts: EntryVerdict[] = []
   for (const { id, rowId, accountId } of entries) {
-    const connection = await ctx.accounts.getConnection({ id: rowId }, { accountId })
+    const connection = await ctx.peers.accounts.getConnection({ id: rowId }, { accountId })
     const hasEnded = connection.disconnectedAtMs !== undefined
     const { isAll } = hasEnded ? { isAll: true } : await claim(ctx, connection, { maxSlices })
     verdicts.push(isAll ? { id, outcome: 'done' } : { id, laterMs: 0 })

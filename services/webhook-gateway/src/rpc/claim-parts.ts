@@ -11,7 +11,7 @@ import type { Context } from '../context.ts'
  * one that has ended: what came for it belongs to nobody any more.
  */
 export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> = async (ctx, { connectionId }, call) => {
-  const connection = await ctx.accounts.getConnection({ id: requireId(connectionId, 'connection') }, call)
+  const connection = await ctx.peers.accounts.getConnection({ id: requireId(connectionId, 'connection') }, call)
   if (connection.disconnectedAtMs !== undefined)
     throw new AppError('precondition', 'The connection has ended; connect the number again to claim what came for it')
   const { claimed } = await claimForConnection(ctx, connection, { ...(call.signal && { signal: call.signal }) })

@@ -57,6 +57,6 @@ async function appsOf(ctx: Context, { phoneNumberId, connectedAtMs }: GetHearing
   const untilMs = Math.max(ctx.now(), connectedAtMs)
   if (connectedAtMs < untilMs - lookBackMs) return []
   const asked = { phoneNumberIds: [phoneNumberId], wabaIds: [], fromMs: untilMs - lookBackMs, untilMs }
-  const { intervals } = await ctx.accounts.resolveConnections(asked, { signal: call.signal })
+  const { intervals } = await ctx.peers.accounts.resolveConnections(asked, { signal: call.signal })
   return [...new Set(intervals.flatMap(({ accountId, appId }) => (accountId === call.accountId ? [appId] : [])))]
 }

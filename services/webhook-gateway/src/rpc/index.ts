@@ -6,5 +6,13 @@ import { replayWebhooks } from './replay-webhooks.ts'
 
 export const methods = { claimParts, countParts, getHearing, listParts, replayWebhooks }
 
+export const callers = {
+  claimParts: ['operator'],
+  countParts: ['operator'],
+  getHearing: ['campaigns'],
+  listParts: ['operator'],
+  replayWebhooks: ['operator'],
+} as const
+
 /** Webhook parts have no tenant yet; whoever claims them, or wants to send, is one. */
-export const operatorMethods = ['countParts', 'listParts', 'replayWebhooks'] as const
+export const acrossAccounts = ['countParts', 'listParts', 'replayWebhooks'] as const
