@@ -54,7 +54,7 @@ test('with a certificate for each service the whole of a campaign goes as withou
   using templates = connect(FeedDefinition, `127.0.0.1:${system.ports['webhook-gateway'].grpc}`, certificateOf('templates'))
   expect(await templates.take({ lane: 'webhooks.template', partitions: [1] }, {})).toMatchObject({ entries: [] })
   for (const call of ['take', 'settle', 'ring'] as const)
-    await expect(templates[call]({ lane: 'webhooks.message', partitions: [1], verdicts: [] }, {})).rejects.toMatchObject({
+    await expect(templates[call]({ lane: 'webhooks.message', partitions: [1], settlements: [] }, {})).rejects.toMatchObject({
       failure: 'forbidden',
       message: 'templates is not the worker of lane webhooks.message',
     })

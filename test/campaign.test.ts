@@ -56,7 +56,7 @@ test('a template that is unknown, not approved, or lacks a value is refused at t
   }
   const values = { 'header.1': 'a', 'body.1': 'b', 'body.2': 'c' }
   const { campaigns } = system.clients
-  await expect(campaigns.createCampaign({ ...draft, templateName: 'nope', values }, tenant)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(campaigns.createCampaign({ ...draft, templateName: 'nope', values }, tenant)).rejects.toMatchObject({ failure: 'not_found' })
   await expect(campaigns.createCampaign({ ...draft, values: { 'header.1': 'a', 'body.1': 'b' } }, tenant)).rejects.toMatchObject({
     failure: 'invalid',
     message: expect.stringContaining('"body.2"'),
@@ -128,7 +128,7 @@ test('another account neither sees nor moves a campaign', async () => {
   const other = await system.addTenant()
   const { id } = await system.startCampaign(tenant, 'few')
   for (const order of ['getCampaign', 'startCampaign', 'pauseCampaign', 'resumeCampaign', 'cancelCampaign'] as const)
-    await expect(system.clients.campaigns[order]({ id }, other)).rejects.toMatchObject({ failure: 'notFound' })
+    await expect(system.clients.campaigns[order]({ id }, other)).rejects.toMatchObject({ failure: 'not_found' })
   expect((await system.clients.campaigns.listCampaigns({}, other)).campaigns).toEqual([])
   await system.untilCampaign(tenant, id, 'completed')
 })

@@ -90,7 +90,7 @@ test('what came for a number while it was nobody’s is handled before the numbe
     await says(digits[0]!, 'STOP')
     return (
       (
-        await system.world.sql(`select from webhook_gateway.webhook_part_results where key = $1 and outcome = 'unclaimed'`, [
+        await system.world.sql(`select from webhook_gateway.webhook_part_results where key = $1 and outcome = 'no_connection'`, [
           tenant.phoneNumberId,
         ])
       ).length > 0

@@ -107,7 +107,7 @@ test('a conversation goes on after its number was connected by another app, and 
 }, 60_000)
 
 async function unclaimed({ phoneNumberId }: Tenant): Promise<number> {
-  const text = "select from webhook_gateway.webhook_parts where key = $1 and outcome = 'unclaimed'"
+  const text = "select from webhook_gateway.webhook_parts where key = $1 and outcome = 'no_connection'"
   return (await system.world.sql(text, [phoneNumberId])).length
 }
 

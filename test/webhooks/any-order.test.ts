@@ -71,7 +71,7 @@ async function deliver(subject: Subject, said: readonly Said[]): Promise<void> {
       rowId: '',
       body: part.content ?? raw,
       attempts: 0,
-      createdAtMs: Date.now(),
+      asOfMs: Date.now(),
       appId: place.tenant.appId,
     }
     if (part.lane === 'webhooks.message') await webhookMessage(conversations, [entry], lease)

@@ -85,22 +85,22 @@ const all: Bad[] = [
     at: () => stack.webhookUrl(other),
     headers: (body) => signedBy(other.appSecret, body),
     status: 200,
-    counted: parts('unclaimed', 'messages'),
-    kept: { outcome: 'unclaimed' },
+    counted: parts('no_connection', 'messages'),
+    kept: { outcome: 'no_connection' },
   },
   {
     what: 'about a number that nobody has connected',
     body: () => message({ phoneNumberId: '999000999' }),
     status: 200,
-    counted: parts('unclaimed', 'messages'),
-    kept: { outcome: 'unclaimed' },
+    counted: parts('no_connection', 'messages'),
+    kept: { outcome: 'no_connection' },
   },
   {
     what: 'with a forged token',
     body: () => bodyOf({ statuses: [forgedStatus('wamid.FORGED', randomUUID(), randomUUID())] }),
     status: 200,
     counted: 'lockstep_webhook_forged_tokens_total',
-    kept: { outcome: 'unmatched' },
+    kept: { outcome: 'no_match' },
   },
   { what: 'truncated', body: () => message().slice(0, -7), ...unreadable(/not JSON/) },
   { what: 'not JSON', body: () => 'hub.mode=subscribe&hub.challenge=1', ...unreadable(/not JSON/) },
@@ -202,7 +202,7 @@ test('3 MB of statuses are stored whole and end without effect; messages that co
   for (const wamid of wamids) await until(() => hasEffect(wamid))
   await stack.settled()
   const [kept] = await stack.world.sql<{ n: number }>(
-    `select sum(elements)::int as n from webhook_gateway.webhook_parts where outcome = 'unmatched' and elements > 1`,
+    `select sum(elements)::int as n from webhook_gateway.webhook_parts where outcome = 'no_match' and elements > 1`,
   )
   expect(kept!.n).toBeGreaterThanOrEqual(statuses.length - 1)
 }, 60_000)

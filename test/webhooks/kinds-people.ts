@@ -116,7 +116,7 @@ const people: Kind[] = [
       'conversations.messages': [{ wamid: 'wamid.ada-says' }, { wamid: 'wamid.grace-says' }],
     },
   },
-  { name: 'sender-that-cannot-be-read', outcome: 'unmatched', rows: { 'contacts.contacts': [], 'conversations.messages': [] } },
+  { name: 'sender-that-cannot-be-read', outcome: 'no_match', rows: { 'contacts.contacts': [], 'conversations.messages': [] } },
 ]
 
 /** What the ledger holds of Ada, under both of her ids. */

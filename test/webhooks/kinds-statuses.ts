@@ -42,8 +42,8 @@ export const statusKinds: Kind[] = [
   status('status-without-a-recipient', { delivered_at: at(1) }),
   // Of each fact the first participant's: one attempt has one row, however many people a group has.
   status('status-of-a-group', { delivered_at: '2026-01-01T10:00:30Z', read_at: at(2) }),
-  status('status-of-tomorrow', {}, { outcome: 'kept' }),
-  { name: 'status-of-a-stranger', outcome: 'unmatched', rows: { 'campaigns.attempts': [] } },
+  status('status-of-tomorrow', {}, { outcome: 'no_action' }),
+  { name: 'status-of-a-stranger', outcome: 'no_match', rows: { 'campaigns.attempts': [] } },
   {
     name: 'errors-of-a-number',
     outcome: 'done',

@@ -40,14 +40,14 @@ test('what came before its number was connected reaches the account that claims 
   await stack.simulator.client.setState({ numbers: [{ ...number, throughputLevel: 'HIGH' }] })
   const wanted = { name: 'Late', phoneNumberId, wabaId: tenant.wabaId, appId: tenant.appId, accessToken: 'token' }
   const { id: connectionId } = await stack.clients.accounts.createConnection(wanted, tenant)
-  await expect(stack.clients.webhookGateway.claimParts({ connectionId }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(stack.clients.webhookGateway.claimParts({ connectionId }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
   // Connecting claims it by itself, a moment before or after.
   expect((await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).claimed).toBeLessThanOrEqual(1)
   await until(async () => (await accountsOf(ours)).length > 0)
   await stack.settled()
   expect(await accountsOf(ours)).toEqual([tenant.accountId])
   expect(await accountsOf(theirs)).toEqual([])
-  expect((await outcomes(phoneNumberId)).toSorted()).toEqual(['done', 'unclaimed'])
+  expect((await outcomes(phoneNumberId)).toSorted()).toEqual(['done', 'no_connection'])
   expect(await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).toEqual({ claimed: 0 })
 })
 

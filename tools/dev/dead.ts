@@ -40,7 +40,7 @@ async function list(ready: Ready): Promise<void> {
   if (dead.length === 0) return screen.line(screen.good('No entry is dead.'))
   screen.table(
     ['lane', 'key', 'id', 'since', 'reason'],
-    dead.map((d) => [d.lane, d.entry!.key, d.entry!.id, new Date(d.entry!.createdAtMs).toISOString(), d.reason.slice(0, 100)]),
+    dead.map((d) => [d.lane, d.entry!.key, d.entry!.id, new Date(d.entry!.asOfMs).toISOString(), d.reason.slice(0, 100)]),
   )
   screen.line('  Open them again with: npm run dead -- replay --lane NAME [--id N], or give them up: dismiss --lane NAME --id N')
 }

@@ -12,7 +12,7 @@ export interface FeedEntry {
   body: Buffer
   attempts: number
   /** Of a webhook part: when it was received, or claimed later for a connection that did not exist yet. */
-  createdAtMs: number
+  asOfMs: number
   /** The app whose signature a webhook part carried; empty otherwise. */
   appId: string
 }
@@ -29,7 +29,7 @@ export interface FeedAppend {
 }
 
 /** What became of an entry: finished with an outcome (and in words, what of it had no effect), due again later, or failed (a try is counted). */
-export type FeedVerdict = { id: string; key: string } & ({ outcome: string; note?: string } | { laterMs: number } | { failure: string })
+export type Settlement = { id: string; key: string } & ({ outcome: string; note?: string } | { laterMs: number } | { failure: string })
 
 /**
  * Where an entry's content stands when it isn't in the entry: a lateral query over `f` that answers at most one row of
@@ -43,11 +43,11 @@ export const ownContent: FeedContent = sql`select f.body as content, f.app_id, f
 /** Columns of an entry `f` with its content `c`. */
 export const entryColumns = sql`f.id::text, f.key, f.kind, coalesce(f.account_id::text, '') as "accountId", f.row_id as "rowId",
   coalesce(f.body, c.content) as body, f.attempts,
-  (extract(epoch from coalesce(f.as_of, c.as_of, f.created_at)) * 1000)::float8 as "createdAtMs",
+  (extract(epoch from coalesce(f.as_of, c.as_of, f.created_at)) * 1000)::float8 as "asOfMs",
   coalesce(f.app_id, c.app_id, '') as "appId"`
 
 export type EntryRow = Omit<FeedEntry, 'body'> & { body: Buffer | null }
 
-export function toEntry({ body, createdAtMs, ...row }: EntryRow): FeedEntry {
-  return { ...row, body: body ?? Buffer.alloc(0), createdAtMs: Math.floor(createdAtMs) }
+export function toEntry({ body, asOfMs, ...row }: EntryRow): FeedEntry {
+  return { ...row, body: body ?? Buffer.alloc(0), asOfMs: Math.floor(asOfMs) }
 }

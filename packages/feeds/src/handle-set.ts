@@ -1,8 +1,8 @@
 import type { LaneName } from '@lockstep/contracts'
 import type { Lease } from '@lockstep/messaging'
 import { counter, type Logger } from '@lockstep/telemetry'
-import type { FeedEntry, FeedVerdict } from './entry.ts'
-import type { EntryVerdict } from './handler.ts'
+import type { FeedEntry, Settlement } from './entry.ts'
+import type { EntryResult } from './handler.ts'
 import { type Trouble, troubleOf } from './trouble.ts'
 
 const failedEntries = counter('lockstep_job_failures_total', 'Entries whose handler failed; after three tries an entry is dead')
@@ -13,60 +13,60 @@ export interface SetWork {
   lane: LaneName
   log: Logger
   lease: Lease
-  handle(entries: FeedEntry[]): Promise<EntryVerdict[]>
+  handle(entries: FeedEntry[]): Promise<EntryResult[]>
   /** When a set of this lane last succeeded, on the monotonic clock: what is too slow is blamed only while others are not. */
   succeeded: { at: number }
 }
 
 export interface Handled {
   /** What is known of the entries; those that aren't mentioned stay as they are. */
-  verdicts: FeedVerdict[]
+  settlements: Settlement[]
   /** Something is away: the rest waits and is not blamed. */
   heldBackBy?: { error: unknown }
 }
 
 /** Handles entries as a set; one that fails is halved down to the entry to blame. Those that failed before are handled alone. */
 export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promise<Handled> {
-  const verdicts: FeedVerdict[] = []
+  const settlements: Settlement[] = []
   try {
-    for (const entry of entries) if (entry.attempts > 0) await handleHalf(work, [entry], verdicts)
+    for (const entry of entries) if (entry.attempts > 0) await handleHalf(work, [entry], settlements)
     await handleHalf(
       work,
       entries.filter((entry) => entry.attempts === 0),
-      verdicts,
+      settlements,
     )
-    return { verdicts }
+    return { settlements }
   } catch (error) {
-    return { verdicts, heldBackBy: { error } }
+    return { settlements, heldBackBy: { error } }
   }
 }
 
-/** Adds to the verdicts; throws what isn't the entries' fault. */
-async function handleHalf(work: SetWork, entries: FeedEntry[], verdicts: FeedVerdict[]): Promise<void> {
+/** Adds to the settlements; throws what isn't the entries' fault. */
+async function handleHalf(work: SetWork, entries: FeedEntry[], settlements: Settlement[]): Promise<void> {
   if (entries.length === 0 || !work.lease.isHeld()) return
   const startedAt = performance.now()
   try {
-    const said = new Map((await work.handle(entries)).map((verdict) => [verdict.id, verdict]))
-    verdicts.push(...entries.map(({ id, key }) => ({ outcome: 'done', ...said.get(id), id, key }) as FeedVerdict).map(onlyLater))
+    const said = new Map((await work.handle(entries)).map((settlement) => [settlement.id, settlement]))
+    settlements.push(...entries.map(({ id, key }) => ({ outcome: 'done', ...said.get(id), id, key }) as Settlement).map(onlyLater))
     work.succeeded.at = performance.now()
   } catch (error) {
     const trouble = troubleOf(error)
     if (trouble === 'away') throw error
-    if (entries.length === 1) return void verdicts.push(blame(work, entries[0]!, error, trouble, startedAt))
+    if (entries.length === 1) return void settlements.push(blame(work, entries[0]!, error, trouble, startedAt))
     halvedSets(1, { lane: work.lane, trouble })
     const middle = Math.ceil(entries.length / 2)
-    await handleHalf(work, entries.slice(0, middle), verdicts)
-    await handleHalf(work, entries.slice(middle), verdicts)
+    await handleHalf(work, entries.slice(0, middle), settlements)
+    await handleHalf(work, entries.slice(middle), settlements)
   }
 }
 
-/** A verdict that puts an entry off has no outcome. */
-function onlyLater(verdict: FeedVerdict): FeedVerdict {
-  return 'laterMs' in verdict ? { id: verdict.id, key: verdict.key, laterMs: verdict.laterMs } : verdict
+/** A settlement that puts an entry off has no outcome. */
+function onlyLater(settlement: Settlement): Settlement {
+  return 'laterMs' in settlement ? { id: settlement.id, key: settlement.key, laterMs: settlement.laterMs } : settlement
 }
 
 /** Counts a try of the entry; throws where everything is too slow, for then it is not this entry. */
-function blame({ lane, log, succeeded }: SetWork, entry: FeedEntry, error: unknown, trouble: Trouble, startedAt: number): FeedVerdict {
+function blame({ lane, log, succeeded }: SetWork, entry: FeedEntry, error: unknown, trouble: Trouble, startedAt: number): Settlement {
   if (trouble === 'too_slow' && succeeded.at < startedAt) throw error
   failedEntries(1, { lane })
   const { id, key, attempts } = entry

@@ -1,7 +1,7 @@
 export * from './context.ts'
 export { type DeadEntry, type Dismissed, dismissDead, listDead, type Reopened, replayDead } from './dead.ts'
 export { duePartitions, type FeedCounts, feedCounts } from './due.ts'
-export type { FeedAppend, FeedContent, FeedEntry, FeedVerdict } from './entry.ts'
+export type { FeedAppend, FeedContent, FeedEntry, Settlement } from './entry.ts'
 export * from './handler.ts'
 export { measureFeed } from './metrics.ts'
 export { feedService } from './service.ts'

@@ -1,5 +1,5 @@
-import type { Entry, Verdict } from '@lockstep/rpc/gen/feed'
-import type { FeedEntry, FeedVerdict } from './entry.ts'
+import type { Entry, Settlement as SettlementMessage } from '@lockstep/rpc/gen/feed'
+import type { FeedEntry, Settlement } from './entry.ts'
 
 export const entryToProto = (entry: FeedEntry): Entry => entry
 
@@ -8,16 +8,16 @@ export const entryFromProto = ({ body, ...entry }: Entry): FeedEntry => ({
   body: Buffer.from(body.buffer, body.byteOffset, body.length),
 })
 
-export function verdictToProto(verdict: FeedVerdict): Verdict {
-  const { id, key } = verdict
-  if ('outcome' in verdict) return { id, key, verdict: { $case: 'outcome', outcome: verdict.outcome }, note: verdict.note ?? '' }
-  if ('laterMs' in verdict) return { id, key, verdict: { $case: 'laterMs', laterMs: Math.round(verdict.laterMs) }, note: '' }
-  return { id, key, verdict: { $case: 'failure', failure: verdict.failure }, note: '' }
+export function settlementToProto(settlement: Settlement): SettlementMessage {
+  const { id, key } = settlement
+  if ('outcome' in settlement) return { id, key, result: { $case: 'outcome', outcome: settlement.outcome }, note: settlement.note ?? '' }
+  if ('laterMs' in settlement) return { id, key, result: { $case: 'laterMs', laterMs: Math.round(settlement.laterMs) }, note: '' }
+  return { id, key, result: { $case: 'failure', failure: settlement.failure }, note: '' }
 }
 
-export function verdictFromProto({ id, key, verdict, note }: Verdict): FeedVerdict[] {
-  if (verdict?.$case === 'outcome') return [{ id, key, outcome: verdict.outcome, ...(note && { note }) }]
-  if (verdict?.$case === 'laterMs') return [{ id, key, laterMs: verdict.laterMs }]
-  if (verdict?.$case === 'failure') return [{ id, key, failure: verdict.failure }]
+export function settlementFromProto({ id, key, result, note }: SettlementMessage): Settlement[] {
+  if (result?.$case === 'outcome') return [{ id, key, outcome: result.outcome, ...(note && { note }) }]
+  if (result?.$case === 'laterMs') return [{ id, key, laterMs: result.laterMs }]
+  if (result?.$case === 'failure') return [{ id, key, failure: result.failure }]
   return []
 }

@@ -3,9 +3,9 @@ import type { Lease } from '@lockstep/messaging'
 import { counter, histogram, withTrace } from '@lockstep/telemetry'
 import { catchUp } from './catch-up.ts'
 import type { FeedContext } from './context.ts'
-import type { FeedEntry, FeedVerdict } from './entry.ts'
+import type { FeedEntry, Settlement } from './entry.ts'
 import { type Handled, handleEntries, type SetWork } from './handle-set.ts'
-import type { EntryVerdict } from './handler.ts'
+import type { EntryResult } from './handler.ts'
 import { openHeldPartitions, type Run } from './held-partitions.ts'
 import { openLaterBells } from './later-bells.ts'
 import type { FeedSource } from './source.ts'
@@ -13,7 +13,7 @@ import type { Taken } from './take.ts'
 
 /** How a lane's entries are put together and handled. */
 export interface LanePlan {
-  handle(entries: FeedEntry[], lease: Lease): Promise<EntryVerdict[]>
+  handle(entries: FeedEntry[], lease: Lease): Promise<EntryResult[]>
   /** `keys`: each key for itself. `sets`: all that is due, one set after the other. */
   by: 'keys' | 'sets'
   /** Runs at a time, and of one account where each key runs for itself. */
@@ -33,7 +33,7 @@ const isolationMs = 10_000
 
 /** Works on a lane until disposed, which waits for what is being handled. */
 export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSource, plan: LanePlan): Promise<AsyncDisposable> {
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const { scale, log } = ctx
   const held = openHeldPartitions(scale)
   const runs = new Set<Run>()
@@ -53,7 +53,7 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     held.look(partition)
     pump()
   }
-  const bells = up.use(openLaterBells(ring))
+  const bells = stack.use(openLaterBells(ring))
   const backOffMs = () => holdBackMs * scale * (0.5 + Math.random())
   const isIsolating = () => plan.by === 'keys' || performance.now() < isolatedUntil
 
@@ -168,20 +168,20 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     const lease: Lease = { signal: run.lost.signal, isHeld: () => !run.lost.signal.aborted }
     const set: SetWork = { lane, log, lease, succeeded, handle: (some) => plan.handle(some, lease) }
     const handled = await handleEntries(set, entries)
-    if (handled.verdicts.length === 0) return handled
+    if (handled.settlements.length === 0) return handled
     try {
       // Also when the lease was lost meanwhile: the effects are committed, and settling is by rows, so that a second worker
       // which has taken the same entries finds their effects there and settles what is settled already.
-      await source.settle(lane, handled.verdicts)
+      await source.settle(lane, handled.settlements)
       return handled
     } catch (error) {
-      return { verdicts: [], heldBackBy: { error } }
+      return { settlements: [], heldBackBy: { error } }
     }
   }
 
   /** What waits comes back in its time: entries that say so, and keys that something away has held back. */
-  function putOff(run: Run, { verdicts, heldBackBy }: Handled, isMixed: boolean): void {
-    for (const [partition, ms] of laterOf(lane, verdicts, scale)) bells.ringIn(partition, ms)
+  function putOff(run: Run, { settlements, heldBackBy }: Handled, isMixed: boolean): void {
+    for (const [partition, ms] of laterOf(lane, settlements, scale)) bells.ringIn(partition, ms)
     if (!heldBackBy) return
     heldBack(1, { lane })
     log.warn({ lane, keys: run.keys.size, reason: (heldBackBy.error as Error).message }, 'Entries wait for something that is away or busy')
@@ -206,24 +206,24 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     },
     onRung: ring,
   }
-  up.use(await ctx.messaging.consumeLane(lane, listener, { drainMs: ctx.config.drainMs }))
-  up.use(catchUp(ctx, lane, source))
-  up.defer(() => {
+  stack.use(await ctx.messaging.consumeLane(lane, listener, { drainMs: ctx.config.drainMs }))
+  stack.use(catchUp(ctx, lane, source))
+  stack.defer(() => {
     stopped = true
     clearTimeout(timer)
     for (const rests of resting.values()) clearTimeout(rests)
     held.stop()
   })
-  return up.move()
+  return stack.move()
 }
 
 /** The soonest time at which an entry that was put off, or failed, is due again, by partition. */
-function laterOf(lane: LaneName, verdicts: FeedVerdict[], scale: number): Map<number, number> {
+function laterOf(lane: LaneName, settlements: Settlement[], scale: number): Map<number, number> {
   const soonest = new Map<number, number>()
-  for (const verdict of verdicts) {
-    if ('outcome' in verdict) continue
-    const partition = partitionOf(lane, verdict.key)
-    const ms = 'laterMs' in verdict ? verdict.laterMs : laneSettings.retryMs * scale
+  for (const settlement of settlements) {
+    if ('outcome' in settlement) continue
+    const partition = partitionOf(lane, settlement.key)
+    const ms = 'laterMs' in settlement ? settlement.laterMs : laneSettings.retryMs * scale
     soonest.set(partition, Math.min(ms, soonest.get(partition) ?? Number.POSITIVE_INFINITY))
   }
   return soonest

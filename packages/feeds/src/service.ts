@@ -3,7 +3,7 @@ import { bind, type Call, type Served } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
 import { dismissDead, listDead, replayDead } from './dead.ts'
-import { entryToProto, verdictFromProto } from './proto.ts'
+import { entryToProto, settlementFromProto } from './proto.ts'
 import type { FeedOptions, FeedSource } from './source.ts'
 import { ringDue } from './sweeper.ts'
 import type { Wanted } from './take.ts'
@@ -26,7 +26,7 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
       },
       settle: async (_ctx, request, call) => {
         requireWorker(call, request.lane)
-        await source.settle(laneOf(request.lane), request.verdicts.flatMap(verdictFromProto))
+        await source.settle(laneOf(request.lane), request.settlements.flatMap(settlementFromProto))
         return {}
       },
       ring: async (_ctx, request, call) => {

@@ -1,16 +1,16 @@
 import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
 import { type RawBuilder, sql, type Tx } from '@lockstep/database'
-import { type FeedContent, type FeedVerdict, ownContent } from './entry.ts'
+import { type FeedContent, ownContent, type Settlement } from './entry.ts'
 
-/** Verdicts as rows of (id, slot, key, ms, reason), by which entries are found through their primary key. */
-function rowsOf(verdicts: readonly FeedVerdict[]): RawBuilder<unknown> {
-  const ms = verdicts.map((v) => ('laterMs' in v ? v.laterMs : null))
-  const reasons = verdicts.map((v) => ('failure' in v ? v.failure : null))
-  return sql`unnest(${verdicts.map((v) => v.id)}::bigint[], ${verdicts.map((v) => slotOf(v.key))}::int[],
-    ${verdicts.map((v) => v.key)}::text[], ${ms}::float8[], ${reasons}::text[]) v(id, slot, key, ms, reason)`
+/** Settlements as rows of (id, slot, key, ms, reason), by which entries are found through their primary key. */
+function rowsOf(settlements: readonly Settlement[]): RawBuilder<unknown> {
+  const ms = settlements.map((v) => ('laterMs' in v ? v.laterMs : null))
+  const reasons = settlements.map((v) => ('failure' in v ? v.failure : null))
+  return sql`unnest(${settlements.map((v) => v.id)}::bigint[], ${settlements.map((v) => slotOf(v.key))}::int[],
+    ${settlements.map((v) => v.key)}::text[], ${ms}::float8[], ${reasons}::text[]) v(id, slot, key, ms, reason)`
 }
 
-/** An entry `f` that a row `v` of verdicts names. */
+/** An entry `f` that a row `v` of settlements names. */
 const named = sql`f.slot = v.slot and f.key = v.key and f.id = v.id`
 const isDue = sql`(f.not_before is null or f.not_before <= now())`
 
@@ -22,13 +22,13 @@ const isDue = sql`(f.not_before is null or f.not_before <= now())`
 export async function settleFeed(
   tx: Tx,
   lane: LaneName,
-  verdicts: readonly FeedVerdict[],
+  settlements: readonly Settlement[],
   { retryMs = laneSettings.retryMs, content = ownContent }: { retryMs?: number; content?: FeedContent } = {},
 ): Promise<void> {
-  const done = verdicts.filter((v) => 'outcome' in v)
-  const open = verdicts.filter((v) => !('outcome' in v))
+  const done = settlements.filter((v) => 'outcome' in v)
+  const open = settlements.filter((v) => !('outcome' in v))
   // Two workers may settle the same entries; in the order of the primary key they wait for each other instead of deadlocking.
-  const locked = (some: readonly FeedVerdict[]) => sql`locked as (
+  const locked = (some: readonly Settlement[]) => sql`locked as (
     select f.slot, f.key, f.id, v.ms, v.reason from ${rowsOf(some)} join feed_open f on f.lane = ${lane} and ${named}
     order by f.slot, f.key, f.id for update of f)`
   if (done.length > 0)
@@ -44,7 +44,7 @@ export async function settleFeed(
 }
 
 /** Moves entries that have used up their tries to the dead, with their content. */
-async function bury(tx: Tx, lane: LaneName, failed: readonly FeedVerdict[], content: FeedContent): Promise<void> {
+async function bury(tx: Tx, lane: LaneName, failed: readonly Settlement[], content: FeedContent): Promise<void> {
   await sql`with gone as (
       delete from feed_open f using ${rowsOf(failed)}
       where f.lane = ${lane} and ${named} and f.attempts >= ${laneSettings.maxTries} returning f.*, v.reason)

@@ -4,8 +4,8 @@ import { connect, type TlsFiles } from '@lockstep/rpc'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
 import type { Dismissed, Reopened } from './dead.ts'
-import { type FeedAppend, type FeedContent, type FeedVerdict, ownContent } from './entry.ts'
-import { entryFromProto, verdictToProto } from './proto.ts'
+import { type FeedAppend, type FeedContent, ownContent, type Settlement } from './entry.ts'
+import { entryFromProto, settlementToProto } from './proto.ts'
 import { settleFeed } from './settle.ts'
 import { ringDue } from './sweeper.ts'
 import { appendFeed, type Taken, takeFeed, type Wanted } from './take.ts'
@@ -13,7 +13,7 @@ import { appendFeed, type Taken, takeFeed, type Wanted } from './take.ts'
 /** Where a lane's worker takes entries from and settles them: its own rows, or another service's by gRPC. */
 export interface FeedSource {
   take(wanted: Wanted): Promise<Taken>
-  settle(lane: LaneName, verdicts: readonly FeedVerdict[]): Promise<void>
+  settle(lane: LaneName, settlements: readonly Settlement[]): Promise<void>
   /** Rings every partition of the lane that has due entries. */
   ring(lane: LaneName, signal?: AbortSignal): Promise<void>
 }
@@ -23,7 +23,7 @@ export interface FeedOptions {
   /** Where content stands that isn't in the entry. */
   content?: FeedContent
   /** Notes outcomes in the producer's own rows, in the transaction that settles the entries and before it does. */
-  onSettle?: (tx: Tx, verdicts: readonly FeedVerdict[], lane: LaneName) => Promise<void>
+  onSettle?: (tx: Tx, settlements: readonly Settlement[], lane: LaneName) => Promise<void>
   /** Notes that dead entries were opened again. */
   onReplay?: (tx: Tx, reopened: readonly Reopened[]) => Promise<void>
   /** Notes that dead entries were given up. */
@@ -43,10 +43,10 @@ export async function feed(ctx: Pick<FeedContext, 'messaging'>, tx: Tx, ...entri
 export function localFeed(ctx: FeedContext, { content = ownContent, onSettle }: FeedOptions = {}): FeedSource {
   return {
     take: (wanted) => ctx.db.system((tx) => takeFeed(tx, wanted, content)),
-    settle: (lane, verdicts) =>
+    settle: (lane, settlements) =>
       ctx.db.system(async (tx) => {
-        await onSettle?.(tx, verdicts, lane)
-        await settleFeed(tx, lane, verdicts, { retryMs: laneSettings.retryMs * ctx.scale, content })
+        await onSettle?.(tx, settlements, lane)
+        await settleFeed(tx, lane, settlements, { retryMs: laneSettings.retryMs * ctx.scale, content })
       }),
     ring: async (lane, signal) => void (await ringDue(ctx, lane, signal)),
   }
@@ -64,7 +64,7 @@ export function remoteFeed(address: string, tls: TlsFiles | null): FeedSource & 
       const { entries, more, nextDueMs } = await client.take({ ...wanted, ...lists }, {})
       return { entries: entries.map(entryFromProto), more, nextDueMs: nextDueMs ?? null }
     },
-    settle: async (lane, verdicts) => void (await client.settle({ lane, verdicts: verdicts.map(verdictToProto) }, {})),
+    settle: async (lane, settlements) => void (await client.settle({ lane, settlements: settlements.map(settlementToProto) }, {})),
     ring: async (lane, signal) => void (await client.ring({ lane }, { signal, timeoutMs: ringTimeoutMs })),
     [Symbol.dispose]: () => client[Symbol.dispose](),
   }

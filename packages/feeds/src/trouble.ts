@@ -22,7 +22,7 @@ function troubleOfFailure(error: AppError): Trouble {
     case 'throttled':
       return 'away'
     case 'timeout':
-    case 'tooLarge':
+    case 'too_large':
       return 'too_slow'
     case 'conflict':
       return isLockGone(error) ? 'away' : 'own'

@@ -6,10 +6,10 @@ import {
   appendFeed,
   dismissDead,
   duePartitions,
-  type FeedVerdict,
   feedCounts,
   listDead,
   replayDead,
+  type Settlement,
   settleFeed,
   takeFeed,
   type Wanted,
@@ -36,13 +36,13 @@ const everything = Array.from({ length: lanes[lane].partitions }, (_, partition)
 const takeAll = (wanted: Partial<Wanted> = {}) => db.system((tx) => takeFeed(tx, { lane, partitions: everything, ...wanted }))
 const take = (key: string, maxEntries = 500, maxBytes = 2_000_000) =>
   takeAll({ partitions: [partitionOf(lane, key)], maxEntries, maxBytes })
-type Verdict = FeedVerdict extends infer V ? (V extends unknown ? Omit<V, 'key'> : never) : never
-const settle = (key: string, verdicts: Verdict[], retryMs = 0) =>
+type WithoutKey = Settlement extends infer V ? (V extends unknown ? Omit<V, 'key'> : never) : never
+const settle = (key: string, settlements: WithoutKey[], retryMs = 0) =>
   db.system((tx) =>
     settleFeed(
       tx,
       lane,
-      verdicts.map((verdict) => ({ ...verdict, key }) as FeedVerdict),
+      settlements.map((settlement) => ({ ...settlement, key }) as Settlement),
       { retryMs },
     ),
   )
@@ -126,14 +126,14 @@ test('only failures in a row count: an entry that goes on in between lives', asy
 
 test('settling again changes nothing: one failure is counted once, whoever repeats it', async () => {
   await append('a', 3)
-  const verdicts: Verdict[] = [
+  const settlements: WithoutKey[] = [
     { id: '1', outcome: 'done' },
     { id: '2', failure: 'bad' },
     { id: '3', laterMs: 60_000 },
   ]
-  await settle('a', verdicts, 10_000)
+  await settle('a', settlements, 10_000)
   const once = await open()
-  await settle('a', verdicts.slice(0, 2), 10_000)
+  await settle('a', settlements.slice(0, 2), 10_000)
   expect(await open()).toEqual(once)
   expect(once).toMatchObject([{ attempts: 1 }, { attempts: 0 }])
 })

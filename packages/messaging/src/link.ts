@@ -39,9 +39,9 @@ export interface LinkOptions {
 
 /** Connects and creates the streams; waits for a server that is not there yet until `signal` aborts. */
 export async function openLink({ url, name, log, replicas = 1, scale = 1, life, signal }: LinkOptions): Promise<Link> {
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const nc = await insist(log, 'NATS', signal, () => connect(connectionOptions(url, name)))
-  up.defer(() => close(nc))
+  stack.defer(() => close(nc))
   const jsm = await jetstreamManager(nc, { checkAPI: false })
   await insist(log, 'JetStream', signal, () => ensureStreams(jsm, replicas))
 
@@ -57,7 +57,7 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, life, 
     await repairStreams().catch((err) => log.warn({ err }, 'streams could not be checked after a reconnect'))
     for (const listener of listeners) listener()
   })
-  const closing = up.move()
+  const closing = stack.move()
   return {
     nc,
     jsm,

@@ -31,11 +31,11 @@ export interface Messaging extends AsyncDisposable {
  * throws `precondition` when the server refuses a stream.
  */
 export async function openMessaging(options: MessagingOptions): Promise<Messaging> {
-  await using up = new AsyncDisposableStack()
-  const link = up.use(await openLink(options))
-  const doorbells = up.use(openDoorbells(link))
-  if (options.life) up.use(await watchLives(link, options.life))
-  const open = up.move()
+  await using stack = new AsyncDisposableStack()
+  const link = stack.use(await openLink(options))
+  const doorbells = stack.use(openDoorbells(link))
+  if (options.life) stack.use(await watchLives(link, options.life))
+  const open = stack.move()
   return {
     ring: (lane, key) => doorbells.ring(lane, partitionOf(lane, key)),
     ringPartition: doorbells.ring,

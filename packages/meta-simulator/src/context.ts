@@ -46,18 +46,18 @@ function lockLog(up: AsyncDisposableStack, logFile: string): void {
   const lock = lockFile(`${logFile}.lock`)
   if ('heldBy' in lock)
     throw new Error(`The log ${logFile} is written by process ${lock.heldBy}. Stop that simulator first, or name another log with --log.`)
-  up.defer(() => lock.release())
+  stack.defer(() => lock.release())
 }
 
 /** Opens the log, takes up what it says was under way, and is ready for requests. */
 export async function createContext(options: ContextOptions): Promise<Context> {
-  await using up = new AsyncDisposableStack()
-  lockLog(up, options.logFile)
+  await using stack = new AsyncDisposableStack()
+  lockLog(stack, options.logFile)
   const past = await readPast(options.logFile)
   const { summary } = past
   const waiting = new Set<() => void>()
   const settings = () => ctx.settings
-  const log = up.use(openLog(options.logFile, { seq: summary.seq, fsync: options.fsync, onLine: (line) => count(summary, line) }))
+  const log = stack.use(openLog(options.logFile, { seq: summary.seq, fsync: options.fsync, onLine: (line) => count(summary, line) }))
   const directory = {
     number: (id: string) => ctx.world.numbers.get(id),
     app: (id: string) => ctx.world.apps.get(id),
@@ -66,7 +66,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const wake = () => {
     if (pending(ctx).total === 0) for (const look of waiting) look()
   }
-  const webhooks = up.use(createWebhooks(settings, directory, log, { lastId: past.lastDelivery, idle: wake }))
+  const webhooks = stack.use(createWebhooks(settings, directory, log, { lastId: past.lastDelivery, idle: wake }))
   const emit = (element: Element) => {
     const numberId =
       element.kind === 'status' ? element.journey.phoneNumberId : element.kind === 'message' ? element.phoneNumberId : undefined
@@ -75,7 +75,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     for (const { app, url } of targets) webhooks.enqueue(element, app, url)
     if (targets.length === 0) setImmediate(wake)
   }
-  const journeys = up.use(createJourneys(settings, directory.number, emit, wake))
+  const journeys = stack.use(createJourneys(settings, directory.number, emit, wake))
 
   const ctx: Context = {
     settings: options.seed === undefined ? past.settings : { ...past.settings, seed: options.seed },
@@ -121,7 +121,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   await log.append({ kind: 'start', atMs: Date.now(), seed: options.seed })
   for (const element of past.loose.values()) emit(element)
   for (const { journey, acceptedAtMs } of new Set(past.journeys.values())) journeys.start(journey, acceptedAtMs)
-  const owned = up.move()
+  const owned = stack.move()
   return ctx
 }
 

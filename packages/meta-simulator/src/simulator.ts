@@ -39,13 +39,13 @@ const MAX_BODY_BYTES = 1024 * 1024
 
 /** Starts the simulator in this process. */
 export async function startSimulator(config: SimulatorConfig): Promise<Simulator> {
-  await using up = new AsyncDisposableStack()
-  const ctx = up.use(await createContext({ logFile: config.logFile, seed: config.seed, fsync: config.fsync ?? false }))
+  await using stack = new AsyncDisposableStack()
+  const ctx = stack.use(await createContext({ logFile: config.logFile, seed: config.seed, fsync: config.fsync ?? false }))
   if (config.state) await ctx.changeState(statePatch.parse(config.state))
   if (config.settings) await ctx.changeSettings(settingsPatch.parse(config.settings))
 
   const app = Fastify({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } })
-  up.defer(() => app.close())
+  stack.defer(() => app.close())
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body))
   controlRoutes(app, ctx)
@@ -72,7 +72,7 @@ export async function startSimulator(config: SimulatorConfig): Promise<Simulator
   await app.listen({ port: config.port ?? 0, host: config.host ?? '127.0.0.1' })
   const { port, address } = app.server.address() as AddressInfo
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
-  const client = up.use(createSimulatorClient(url))
-  const owned = up.move()
+  const client = stack.use(createSimulatorClient(url))
+  const owned = stack.move()
   return { url, port, logFile: config.logFile, client, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -103,7 +103,7 @@ function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSi
 /** What a failed call is to its caller. One that was cut off on our side may have had its effect. */
 function failureOf(error: unknown, call: CallWith, path: string): unknown {
   if (error instanceof ClientError && isTooLarge(error.code, error.details))
-    return new AppError('tooLarge', `The call ${path} carries more than ${maxMessageBytes / 1024 / 1024} MB; ask for less at a time`, {
+    return new AppError('too_large', `The call ${path} carries more than ${maxMessageBytes / 1024 / 1024} MB; ask for less at a time`, {
       cause: error,
       details: { path },
     })

@@ -82,7 +82,7 @@ test('a message over the size limit is too large and not throttled, whichever wa
     if (lane === 'throttled') throw new AppError('throttled', 'Received too many calls')
     return { entries: [{ body: new Uint8Array(lane === 'answer' ? 17 * 1024 * 1024 : 0) }], nextDueMs: undefined } as never
   })
-  const large = { failure: 'tooLarge', message: expect.stringContaining('16 MB') }
+  const large = { failure: 'too_large', message: expect.stringContaining('16 MB') }
   await expect(client.take({ ...nothing, lane: 'answer' }, {})).rejects.toMatchObject(large)
   await expect(client.take({ ...nothing, lane: 'x'.repeat(17 * 1024 * 1024) }, {})).rejects.toMatchObject(large)
   await expect(client.take({ ...nothing, lane: 'throttled' }, {})).rejects.toMatchObject({ failure: 'throttled' })
@@ -196,7 +196,7 @@ test('an upload refused in the middle, or broken off by its sender, fails on the
     async createImport(_ctx, requests, { accountId: _account }) {
       let count = 0
       try {
-        for await (const _ of requests) if (++count === 3) throw new AppError('tooLarge', 'The file is too large')
+        for await (const _ of requests) if (++count === 3) throw new AppError('too_large', 'The file is too large')
       } catch (error) {
         seen.resolve(error)
         throw error
@@ -211,8 +211,8 @@ test('an upload refused in the middle, or broken off by its sender, fails on the
       await new Promise(setImmediate)
     }
   }
-  await expect(client.createImport(endless(), { accountId })).rejects.toMatchObject({ failure: 'tooLarge' })
-  expect(await seen.promise).toMatchObject({ failure: 'tooLarge' })
+  await expect(client.createImport(endless(), { accountId })).rejects.toMatchObject({ failure: 'too_large' })
+  expect(await seen.promise).toMatchObject({ failure: 'too_large' })
   async function* broken() {
     yield part
     throw new Error('the disk is gone')

@@ -116,7 +116,7 @@ test('each method that is served has a caller, and a service reaches no feed but
 })
 
 test('a method that is declared for nobody, or not at all, can not be called', async () => {
-  const alone = serveSome(FeedDefinition, {}, [], { take: ['operator'] })
+  const alone = serveSome(FeedDefinition, {}, ['take'], { take: ['operator'] })
   const server = stack.use(await serve({ host, port: 0, served: [alone], log, tls: certificateOf('campaigns') }))
   using client = connect(FeedDefinition, `${host}:${server.port}`, certificateOf('operator'))
   using other = connect(TemplatesDefinition, `${host}:${server.port}`, certificateOf('operator'))

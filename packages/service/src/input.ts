@@ -10,8 +10,8 @@ export function requireText(text: string, field: string, maxLength = 512): strin
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** An id as we give them out. Throws `notFound`, for no row can have another. */
+/** An id as we give them out. Throws `not_found`, for no row can have another. */
 export function requireId(id: string, noun: string): string {
-  if (!uuidPattern.test(id)) throw new AppError('notFound', `There is no ${noun} "${id.slice(0, 64)}"`)
+  if (!uuidPattern.test(id)) throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
   return id.toLowerCase()
 }

@@ -220,5 +220,5 @@ test('a text must be there and an id can be one of ours', () => {
   expect(() => requireText(' ', 'name')).toThrow('"name" is missing')
   expect(() => requireText('aaa', 'name', 2)).toThrow('longer than 2')
   expect(requireId('0198C000-0000-7000-8000-000000000001', 'campaign')).toBe('0198c000-0000-7000-8000-000000000001')
-  expect(() => requireId("1' or true", 'campaign')).toThrow(expect.objectContaining({ failure: 'notFound' }))
+  expect(() => requireId("1' or true", 'campaign')).toThrow(expect.objectContaining({ failure: 'not_found' }))
 })

@@ -158,13 +158,13 @@ export async function startInProcess(
   overrides?: BaseOverrides,
   signal?: AbortSignal,
 ): Promise<AsyncDisposable> {
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   for (const name of names) {
     signal?.throwIfAborted()
     const service = await loadService(name)
-    up.use(await startService(service, readConfig(service, environmentOf(name, plan, around)), overrides))
+    stack.use(await startService(service, readConfig(service, environmentOf(name, plan, around)), overrides))
   }
-  return up.move()
+  return stack.move()
 }
 
 /** A service in a process of its own. */

@@ -59,17 +59,19 @@ const kept = {
 export async function createWorld(shared: TestServers = inject('servers')): Promise<World> {
   const id = randomBytes(6).toString('hex')
   const dir = path.join(shared.dir, 'worlds', id)
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   await mkdir(dir, { recursive: true })
-  up.defer(() => rm(dir, { recursive: true, force: true }))
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
   const database = `world_${id}`
   await withClient(shared.adminUrl, (client) => client.query(`create database ${database} template ${shared.template}`))
-  up.defer(() => withClient(shared.adminUrl, async (client) => void (await client.query(`drop database ${database} with (force)`))))
+  stack.defer(() => withClient(shared.adminUrl, async (client) => void (await client.query(`drop database ${database} with (force)`))))
   const adminUrl = databaseUrl(shared.adminUrl, database)
-  const nats = up.use(await killable(path.join(dir, 'n'), (at) => startNats({ ...at, natsServer: shared.natsServer, env: shared.env })))
-  const redis = up.use(await killable(path.join(dir, 'r'), (at) => startRedis({ ...at, redisServer: shared.redisServer, env: shared.env })))
-  up.defer(() => assertNoLockHeld(redis.url))
-  const opened = up.move()
+  const nats = stack.use(await killable(path.join(dir, 'n'), (at) => startNats({ ...at, natsServer: shared.natsServer, env: shared.env })))
+  const redis = stack.use(
+    await killable(path.join(dir, 'r'), (at) => startRedis({ ...at, redisServer: shared.redisServer, env: shared.env })),
+  )
+  stack.defer(() => assertNoLockHeld(redis.url))
+  const opened = stack.move()
   const roleUrl = (service: ServiceName) => {
     const url = new URL(adminUrl)
     url.username = schemaOf(service)

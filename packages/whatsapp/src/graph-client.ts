@@ -128,7 +128,7 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       if (read.after === undefined) return
       after = read.after
     }
-    throw new AppError('tooLarge', `Meta listed more than ${maxPages * perPage} ${list.what}; the reading stopped there`)
+    throw new AppError('too_large', `Meta listed more than ${maxPages * perPage} ${list.what}; the reading stopped there`)
   }
 
   return {

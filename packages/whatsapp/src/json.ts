@@ -34,7 +34,7 @@ export class TooManyValues extends AppError {}
 export function parseLossless(raw: Buffer, { isUnbounded = false } = {}): unknown {
   const { depth, care, values } = scan(raw)
   const most = care ? maxValues.withCare : maxValues.plain
-  if (values > most && !isUnbounded) throw new TooManyValues('tooLarge', `The JSON holds more than ${most} values`)
+  if (values > most && !isUnbounded) throw new TooManyValues('too_large', `The JSON holds more than ${most} values`)
   if (depth > maxDepth) throw new AppError('invalid', `The JSON nests more than ${maxDepth} levels deep`)
   try {
     const text = raw.toString('utf8')

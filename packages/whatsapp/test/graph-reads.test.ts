@@ -24,7 +24,7 @@ test('a list without an end is given up after 100 pages', async () => {
   const endless = { data: [], paging: { cursors: { after: 'again' }, next: 'https://graph.example/' } }
   await using graph = await startGraph(answerJson(200, endless))
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-  await expect(Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))).rejects.toMatchObject({ failure: 'tooLarge' })
+  await expect(Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))).rejects.toMatchObject({ failure: 'too_large' })
   expect(graph.seen).toHaveLength(100)
 })
 

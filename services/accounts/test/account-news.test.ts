@@ -190,8 +190,8 @@ test.each([
 test("news reach the accounts whose app signed them: those about a WABA that the app does not have are nobody's", async () => {
   await using stack = await openStack()
   const [owner, stranger] = [await stack.tenant('101'), await stack.tenant()]
-  expect(await stack.deliver(stranger.appId, ...update('ACCOUNT_DELETED'), now())).toBe('unclaimed')
-  expect(await stack.deliver(owner.appId, ...update('ACCOUNT_DELETED'), now(), '999')).toBe('unclaimed')
+  expect(await stack.deliver(stranger.appId, ...update('ACCOUNT_DELETED'), now())).toBe('no_connection')
+  expect(await stack.deliver(owner.appId, ...update('ACCOUNT_DELETED'), now(), '999')).toBe('no_connection')
   // Of a business portfolio, which nobody connects: it concerns whom the app belongs to.
   const solution = { event: 'SOLUTION_CREATED', solution_id: '1', solution_status: 'INITIATED' }
   expect(await stack.deliver(stranger.appId, 'partner_solutions', solution, now(), '777')).toBe('done')
@@ -258,8 +258,8 @@ test('a ban outlives another token and connecting again, ends by news from in be
   expect(await stack.health(tenant)).toEqual(banned)
 
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
-  await until(async () => (await stack.deliver(tenant.appId, 'security', { event: 'PIN_CHANGED' }, now())) === 'unclaimed')
-  expect(await stack.deliver(tenant.appId, ...ban('REINSTATE'), now())).toBe('unclaimed')
+  await until(async () => (await stack.deliver(tenant.appId, 'security', { event: 'PIN_CHANGED' }, now())) === 'no_connection')
+  expect(await stack.deliver(tenant.appId, ...ban('REINSTATE'), now())).toBe('no_connection')
   await stack.connectNumber(tenant, '101')
   await until(async () => (await stack.health(tenant)).health === 'ok')
   await stack.deliver(tenant.appId, ...ban('DISABLE'), now() + 1)
@@ -282,7 +282,7 @@ test('news of a WABA that the number has left before they were handled does not 
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
   await stack.connectNumber(tenant, '101', undefined, '2003')
   await using ctx = await openContext<Context>(accountsService, stack.config)
-  const part = { ...entry, createdAtMs: receivedAtMs, body: Buffer.from(JSON.stringify(body)) }
+  const part = { ...entry, asOfMs: receivedAtMs, body: Buffer.from(JSON.stringify(body)) }
   expect(await accountUpdate(ctx, wabaId, [part], {} as never)).toEqual([{ id: '1', outcome: 'done' }])
   expect(await stack.health(tenant)).toEqual(ok)
   expect((await stack.accounts.listAccountEvents({ wabaId, field: '', limit: 0, beforeId: '' }, tenant)).events).toHaveLength(1)

@@ -117,9 +117,9 @@ test('limits may be raised to what Meta allows the number and no further', async
 test("another account's rows are not found, not listed, and without a tenant there are none", async () => {
   const { id } = await connectNumber(0, '1005')
   const other = { accountId: tenants[1]!.id }
-  await expect(accounts.getConnection({ id }, other)).rejects.toMatchObject({ failure: 'notFound' })
-  await expect(accounts.disconnect({ id }, other)).rejects.toMatchObject({ failure: 'notFound' })
-  await expect(accounts.rotateAppSecret({ id: tenants[0]!.appId, secret: 's' }, other)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(accounts.getConnection({ id }, other)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(accounts.disconnect({ id }, other)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(accounts.rotateAppSecret({ id: tenants[0]!.appId, secret: 's' }, other)).rejects.toMatchObject({ failure: 'not_found' })
   const { connections } = await accounts.listConnections({}, other)
   expect(connections.every((connection) => connection.accountId === tenants[1]!.id)).toBe(true)
   await expect(accounts.listConnections({}, {})).rejects.toMatchObject({ failure: 'unauthenticated' })

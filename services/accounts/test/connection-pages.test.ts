@@ -45,7 +45,7 @@ test('pages list every connection of the account once, oldest first, and nothing
 
   expect((await accounts.listConnections({}, call)).connections).toEqual(all.slice(0, 50))
   for (const limit of [201, -1]) await expect(accounts.listConnections({ limit }, call)).rejects.toMatchObject({ failure: 'invalid' })
-  await expect(accounts.listConnections({ after: 'x' }, call)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(accounts.listConnections({ after: 'x' }, call)).rejects.toMatchObject({ failure: 'not_found' })
   const other = await accounts.createAccount({ name: 'Other' }, {})
   expect((await accounts.listConnections({ after: all[0]!.id }, { accountId: other.id })).connections).toEqual([])
 })

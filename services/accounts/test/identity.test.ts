@@ -170,7 +170,7 @@ test("a token is replaced once Meta lets it use the connection's number, and not
   await expect(replace('unknown')).rejects.toMatchObject({ failure: 'precondition', message: expect.stringMatching(/access token/) })
   await expect(replace("another number's")).rejects.toMatchObject({ failure: 'precondition', message: expect.stringMatching(number) })
   await expect(replace('')).rejects.toMatchObject({ failure: 'invalid' })
-  await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'not_found' })
   expect(await accounts.getConnection({ id: before.id }, owner)).toEqual(before)
 
   await using ctx = await openContext<Context>(accountsService, config)

@@ -13,7 +13,7 @@ export function toAppError(error: unknown): AppError {
   if (isDatabaseUnavailable(error)) return new AppError('busy', 'The database is away for a moment; try again', { cause: error })
   const status = (error as { statusCode?: number } | null)?.statusCode ?? 500
   const words = error instanceof Error ? error.message : ''
-  if (status === 413) return new AppError('tooLarge', 'The body is larger than 1 MB', { cause: error })
+  if (status === 413) return new AppError('too_large', 'The body is larger than 1 MB', { cause: error })
   if (status === 415)
     return new AppError('invalid', 'Send the body as JSON with "Content-Type: application/json", a contact import with "text/csv"', {
       cause: error,

@@ -62,7 +62,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
   const close = drainHttp(server, ctx.config.drainMs)
   server.setErrorHandler((error, request, reply) => fail(ctx, error, request, reply))
   server.setNotFoundHandler((request) => {
-    throw new AppError('notFound', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)
+    throw new AppError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)
   })
   server.get('/v1', () => ({ routes: routes.map(({ method, path, does }) => ({ method, path, does })) }))
   const calls = countCalls()

@@ -96,18 +96,18 @@ test('a wrong request names each wrong field and what it must be', async () => {
 
 test('every failure has the same shape and the id of its request', async () => {
   const { error } = (await api.ask(key, 'GET', '/v1/campaigns/7', undefined, { 'x-request-id': 'mine-1' })).json
-  expect(error).toEqual({ code: 'notFound', message: 'There is no campaign "7"', request_id: 'mine-1' })
+  expect(error).toEqual({ code: 'not_found', message: 'There is no campaign "7"', request_id: 'mine-1' })
   const big = JSON.stringify({ name: 'x'.repeat(1_000_001) })
   const cases: [number, string, string, string, unknown?, Record<string, string>?][] = [
-    [404, 'notFound', 'GET', '/v1/nothing'],
-    [404, 'notFound', 'DELETE', '/v1/campaigns'],
+    [404, 'not_found', 'GET', '/v1/nothing'],
+    [404, 'not_found', 'DELETE', '/v1/campaigns'],
     [400, 'invalid', 'GET', '/v1/contacts/%zz'],
     [400, 'invalid', 'POST', '/v1/campaigns', '{"name": '],
     [400, 'invalid', 'POST', '/v1/campaigns', '{"__proto__": {}}'],
     [400, 'invalid', 'POST', '/v1/campaigns', 'name=x', { 'content-type': 'application/x-www-form-urlencoded' }],
     [400, 'invalid', 'POST', '/v1/campaigns', 'a,b', { 'content-type': 'text/csv' }],
     [400, 'invalid', 'POST', '/v1/contact-imports?file_name=a.csv', '{}'],
-    [413, 'tooLarge', 'POST', '/v1/campaigns', big],
+    [413, 'too_large', 'POST', '/v1/campaigns', big],
     [422, 'precondition', 'POST', '/v1/connections', { ...(await badNumber()) }],
   ]
   for (const [status, code, method, path, body, headers] of cases) {

@@ -157,7 +157,7 @@ test('nothing of another account is found: neither by reading it nor by ordering
   const stranger = await stack.account()
   for (const [method, path, body] of requests) {
     const foreign = await api.ask(stranger.key, method, path, body)
-    expect([method, path, foreign.status, foreign.json.error?.code]).toEqual([method, path, 404, 'notFound'])
+    expect([method, path, foreign.status, foreign.json.error?.code]).toEqual([method, path, 404, 'not_found'])
     // The same request by its owner is found, or the test would prove nothing.
     const own = await api.ask(owner.key, method, path, body)
     expect([method, path, own.status]).not.toEqual([method, path, 404])

@@ -127,7 +127,7 @@ async function addPeople(work: ListWork, from: Preparation, people: NewRecipient
 /** The same would be too much again: a statement or a call ran into its bound, or a message was too large. */
 function isTooMuch(error: unknown): boolean {
   const failure = failureOf(error)
-  return failure === 'timeout' || failure === 'tooLarge' || sqlState(error) === '57014'
+  return failure === 'timeout' || failure === 'too_large' || sqlState(error) === '57014'
 }
 
 /** The campaign's own trouble, so without its cause, which would say that the database is away. */

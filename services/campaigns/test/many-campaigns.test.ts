@@ -25,7 +25,7 @@ function statusOf(sent: Sent, attempt: Sent['attempts'][number], status: string,
   const body = Buffer.from(
     JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] }),
   )
-  return { id: String(++entries), key: campaignId, kind: '', accountId: '', rowId: '', body, attempts: 0, createdAtMs: 0, appId, ...change }
+  return { id: String(++entries), key: campaignId, kind: '', accountId: '', rowId: '', body, attempts: 0, asOfMs: 0, appId, ...change }
 }
 
 const facts = ({ campaignId }: Sent) =>
@@ -68,11 +68,11 @@ test('of a set only those count whose app, number and campaign are right; the ot
     lease,
   )
   expect(results.map((result) => 'outcome' in result && result.outcome)).toEqual([
-    'foreign',
-    'unmatched',
-    'unmatched',
-    'unmatched',
-    'unmatched',
+    'wrong_app',
+    'no_match',
+    'no_match',
+    'no_match',
+    'no_match',
     'done',
   ])
   expect(await statistics(one)).toMatchObject({ sent: 0, delivered: 0, read: 0 })

@@ -34,7 +34,7 @@ test('an audience goes on after the contact where its reader stopped', async () 
     const rest = await audience(['b', 'a', 'both'], true, setting.call, ids[at])
     expect(rest.map((contact) => contact.id)).toEqual(ids.slice(at + 1))
   }
-  await expect(audience(['a'], true, setting.call, 'nonsense')).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(audience(['a'], true, setting.call, 'nonsense')).rejects.toMatchObject({ failure: 'not_found' })
 })
 
 test('each contact comes with the reason why it would be skipped', async () => {
@@ -77,12 +77,12 @@ test("another account's contacts and imports are not found, not listed, not writ
   const [id] = await inbound(setting, { waId: '4915100000099' })
   const stranger = { accountId: randomUUID() }
   const { contacts } = setting
-  await expect(contacts.getContact({ id: id! }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(contacts.getContact({ id: id! }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
   await expect(contacts.recordConsent({ contactId: id!, kind: 'block', evidence: '' }, stranger)).rejects.toMatchObject({
-    failure: 'notFound',
+    failure: 'not_found',
   })
-  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
-  await expect(contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
   expect((await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts).toEqual([])
   expect(await audience(['private'], true, stranger)).toEqual([])
   expect((await contacts.checkSendable({ contactIds: [id!], category: 'AUTHENTICATION' }, stranger)).results[0]!.refusal).toBe('deleted')

@@ -28,7 +28,7 @@ test('imports go with their refused rows, page by page, and one that a stop stan
   )
 
   await forgetImports(ctx)
-  await expect(contacts.getImport({ id: plain.id }, call)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(contacts.getImport({ id: plain.id }, call)).rejects.toMatchObject({ failure: 'not_found' })
   expect(await contacts.getImport({ id: stops.id }, call)).toMatchObject({ rows: 2, created: 1, rejected: 1, fileName: 'people.csv' })
   expect((await contacts.listImportErrors({ id: stops.id }, call)).errors).toEqual([])
   expect((await contacts.listImportErrors({ id: young.id }, call)).errors).toHaveLength(1)

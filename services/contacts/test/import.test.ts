@@ -207,7 +207,7 @@ test('a file that is empty, too large or nameless is refused and leaves nothing 
   async function* large() {
     for (let i = 0; i < 26; i++) yield { fileName: 'large.csv', chunk: Buffer.alloc(4_000_000, 'x') }
   }
-  await expect(refused(large())).rejects.toMatchObject({ failure: 'tooLarge' })
+  await expect(refused(large())).rejects.toMatchObject({ failure: 'too_large' })
   await nothingKept(call.accountId)
 })
 

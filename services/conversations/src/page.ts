@@ -5,8 +5,8 @@ export function pageSize(limit: number): number {
   return limit > 0 ? Math.min(limit, 200) : 50
 }
 
-/** An id of a row that is counted up. Throws `notFound`, for no row can have another. */
+/** An id of a row that is counted up. Throws `not_found`, for no row can have another. */
 export function requireSerial(id: string, noun: string): string {
-  if (!/^\d{1,18}$/.test(id)) throw new AppError('notFound', `There is no ${noun} "${id.slice(0, 64)}"`)
+  if (!/^\d{1,18}$/.test(id)) throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
   return id
 }

@@ -37,7 +37,7 @@ type Stored = Omit<
 export interface Part {
   id: string
   /** When it was received. */
-  createdAtMs: number
+  asOfMs: number
   messages: Message[]
   /** People who wrote nothing: they chose about marketing inside WhatsApp, have another user id, or a name in the phone's address book. */
   news: InboundPerson[]
@@ -62,9 +62,9 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
   const ofNumber = <Element extends { phoneNumberId: string; timestampMs: number | null }>(elements: Element[]) =>
     elements
       .filter((element) => element.phoneNumberId === phoneNumberId)
-      .map((element) => ({ ...element, timestampMs: metaTimeMs(element.timestampMs, entry.createdAtMs) }))
+      .map((element) => ({ ...element, timestampMs: metaTimeMs(element.timestampMs, entry.asOfMs) }))
   const said = ofNumber(threadMessages(parsed))
-  const messages = said.map((message) => toMessage(message, new Date(entry.createdAtMs))).filter(({ person }) => isKnown(person))
+  const messages = said.map((message) => toMessage(message, new Date(entry.asOfMs))).filter(({ person }) => isKnown(person))
   const preferences = ofNumber(userPreferences(parsed))
   const consents = preferences.filter(isConsent)
   const choices = consents.map(({ preference, signupId, timestampMs, ...ids }) =>
@@ -88,7 +88,7 @@ export function readPart(entry: FeedEntry, phoneNumberId: string): Part {
     unknown: told.length - known.length + preferences.length - consents.length + book.length - named.length,
     unmatched: 0,
   }
-  return { id: entry.id, createdAtMs: entry.createdAtMs, messages, news, statuses: known, lost }
+  return { id: entry.id, asOfMs: entry.asOfMs, messages, news, statuses: known, lost }
 }
 
 /** A stop counts whatever it is about, a resume or sign-up only for what it can be about. */
@@ -132,26 +132,21 @@ const soonestMs = 2_000
  * In how many ms a part is to be looked at again, because a status of it is younger than a minute and matches nothing yet; null when it is
  * not. Each wait is as long as it has waited.
  */
-export function againInMs(
-  { statuses, createdAtMs }: Part,
-  matchedWamids: ReadonlySet<string>,
-  nowMs: number,
-  scale: number,
-): number | null {
-  const ageMs = nowMs - createdAtMs
+export function againInMs({ statuses, asOfMs }: Part, matchedWamids: ReadonlySet<string>, nowMs: number, scale: number): number | null {
+  const ageMs = nowMs - asOfMs
   const leftMs = youngMs * scale - ageMs
   if (leftMs <= 0 || statuses.every(({ wamid }) => matchedWamids.has(wamid))) return null
   return Math.min(leftMs, Math.max(soonestMs * scale, ageMs))
 }
 
 /**
- * What became of a part: `unmatched` when its statuses are about messages that nobody sent from here, or its messages no
+ * What became of a part: `no_match` when its statuses are about messages that nobody sent from here, or its messages no
  * sender that can be read; `kept` when it holds nothing that is acted upon.
  */
-export function outcomeOf(part: Part, matchedWamids: ReadonlySet<string>): 'done' | 'unmatched' | 'kept' {
+export function outcomeOf(part: Part, matchedWamids: ReadonlySet<string>): 'done' | 'no_match' | 'no_action' {
   if (part.messages.length + part.news.length > 0) return 'done'
   if (part.statuses.some(({ wamid }) => matchedWamids.has(wamid))) return 'done'
-  return part.statuses.length + part.lost.senderless > 0 ? 'unmatched' : 'kept'
+  return part.statuses.length + part.lost.senderless > 0 ? 'no_match' : 'no_action'
 }
 
 /** The elements of a part that had no effect, by why. */

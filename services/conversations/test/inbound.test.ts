@@ -127,8 +127,8 @@ test('parts of one batch go to the account that had the number when each was rec
     entry(raw('wamid.late'), first.appId, after),
     entry(raw('wamid.second'), second.appId, after),
   ]
-  const verdicts = new Map((await webhookMessage(ctx, entries, held)).map((v) => [v.id, 'outcome' in v && v.outcome]))
-  expect(entries.map(({ id }) => verdicts.get(id))).toEqual(['done', 'unclaimed', 'foreign', 'done'])
+  const results = new Map((await webhookMessage(ctx, entries, held)).map((v) => [v.id, 'outcome' in v && v.outcome]))
+  expect(entries.map(({ id }) => results.get(id))).toEqual(['done', 'no_connection', 'wrong_app', 'done'])
   const stored = await stack.world.sql('select wamid, account_id from conversations.messages order by wamid')
   expect(stored).toEqual([
     { wamid: 'wamid.first', account_id: first.accountId },
@@ -333,7 +333,7 @@ test('a status that matches nothing is unmatched after its minute, and holds up 
     `select (extract(epoch from clock_timestamp() - min(received_at)) * 1000)::float8 as ms from webhook_gateway.webhook_parts`,
   )
   expect(part!.ms).toBeGreaterThanOrEqual(60_000 * scale)
-  expect(await service.metrics()).toMatch(/lockstep_webhook_elements_without_effect_total{[^}]*why="unmatched"[^}]*} 1\b/)
+  expect(await service.metrics()).toMatch(/lockstep_webhook_elements_without_effect_total{[^}]*why="no_match"[^}]*} 1\b/)
 })
 
 test("a refusal in a status that is no campaign's is in the ledger at once, for a recipient that is known", async () => {

@@ -172,7 +172,7 @@ test('an account sees nothing of another one', async () => {
   const [conversation] = (await service.client.listConversations({ after: '', limit: 0 }, tenant)).conversations
   expect((await service.client.listConversations({ after: '', limit: 0 }, other)).conversations).toEqual([])
   const listed = service.client.listMessages({ conversationId: conversation!.id, after: '', limit: 0 }, other)
-  await expect(listed).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(listed).rejects.toMatchObject({ failure: 'not_found' })
   const count = { connectionId: tenant.connectionId, sinceMs: 0 }
   expect(await service.client.countInbound(count, other)).toEqual({ messages: 0 })
   expect(await service.client.countInbound(count, tenant)).toEqual({ messages: 1 })

@@ -135,6 +135,6 @@ function element({ from, wamid, at, text = '', node = { type: 'text', text: { bo
 
 let entries = 0
 /** A taken part as the gateway's feed answers it. */
-export function entry(raw: string, appId: string, createdAtMs: number, key = '101'): FeedEntry {
-  return { id: String(++entries), key, kind: '', accountId: '', rowId: '', body: Buffer.from(raw), attempts: 0, createdAtMs, appId }
+export function entry(raw: string, appId: string, asOfMs: number, key = '101'): FeedEntry {
+  return { id: String(++entries), key, kind: '', accountId: '', rowId: '', body: Buffer.from(raw), attempts: 0, asOfMs, appId }
 }

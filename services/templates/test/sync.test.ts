@@ -152,7 +152,7 @@ test('accounts that share a WABA have rows of their own and never see each other
   const [ofTwo] = (await templates.client.listTemplates({ wabaId, status: '' }, two)).templates
   const [ofOne] = (await templates.client.listTemplates({ wabaId, status: '' }, one)).templates
   expect(ofOne!.id).not.toBe(ofTwo!.id)
-  const notFound = { failure: 'notFound' }
+  const notFound = { failure: 'not_found' }
   await expect(templates.client.getTemplate({ id: ofTwo!.id, wabaId: '', name: '', language: '' }, one)).rejects.toMatchObject(notFound)
   await expect(templates.client.getSync({ id: run.id }, one)).rejects.toMatchObject(notFound)
   await expect(templates.client.startSync({ connectionId: two.connectionId }, one)).rejects.toMatchObject(notFound)

@@ -227,7 +227,7 @@ test('changed components are read anew also when their number was disconnected a
     const changes = [{ field: 'message_template_components_update', value }]
     const text = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, time: now() + 1, changes }] })
     const body = Buffer.from(text.replace(`"${metaId}"`, metaId))
-    const entry = { id: '1', key: wabaId, kind: '', accountId: tenant.accountId, rowId: '', attempts: 0, createdAtMs: connectedAtMs, body }
+    const entry = { id: '1', key: wabaId, kind: '', accountId: tenant.accountId, rowId: '', attempts: 0, asOfMs: connectedAtMs, body }
     return templateUpdate(ctx, wabaId, [{ ...entry, appId: tenant.appId }], {} as never)
   }
   const runs = () => stack.world.sql('select from templates.sync_runs')

@@ -8,8 +8,8 @@ import { countParts } from './metrics.ts'
 export function partsFeed(ctx: Context): FeedOptions {
   return {
     content: partContent,
-    async onSettle(tx, verdicts, lane) {
-      const settled = await settleParts(tx, lane, verdicts)
+    async onSettle(tx, settlements, lane) {
+      const settled = await settleParts(tx, lane, settlements)
       tx.afterCommit(() => {
         for (const each of settled) {
           countParts(each.outcome, each.field, each.parts)

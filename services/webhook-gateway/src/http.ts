@@ -104,7 +104,7 @@ async function findApp(ctx: Context, appId: string, address: string): Promise<Ap
     throw error
   }
   countRequest('unknown_app')
-  throw new AppError('notFound', 'There is no such app; take the callback URL that was shown when the app was registered')
+  throw new AppError('not_found', 'There is no such app; take the callback URL that was shown when the app was registered')
 }
 
 /** Proof for Meta that the address is ours: the bare challenge, if the token is the app's (M:webhooks/create-webhook-endpoint). */

@@ -151,14 +151,14 @@ function stored(ctx: Context, group: Waiting[]): void {
   const parts = group.flatMap(({ body }) => body.parts)
   for (const { lane, key, outcome } of parts) if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
   countStored(group.length, parts)
-  for (const { body } of group) if (body.parts.some(({ outcome }) => outcome === 'unclaimed')) claimKnown(ctx, body)
+  for (const { body } of group) if (body.parts.some(({ outcome }) => outcome === 'no_connection')) claimKnown(ctx, body)
 }
 
 /** What was nobody's when its body was split may be its app's by now: who connected it meanwhile has claimed before this was there. */
 function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
   ctx.apps.doubt(appId)
   const app = ctx.apps.peek(appId)
-  const known = parts.filter(({ outcome, lane, key, field }) => app && outcome === 'unclaimed' && owns(app, lane!, key!, field))
+  const known = parts.filter(({ outcome, lane, key, field }) => app && outcome === 'no_connection' && owns(app, lane!, key!, field))
   if (!app || known.length === 0) return
   const keysOf = (isNumber: boolean) => known.flatMap(({ lane, key }) => ((lane === 'webhooks.message') === isNumber ? [key!] : []))
   ctx.claims.claim(app, { phoneNumberIds: keysOf(true), wabaIds: keysOf(false) })

@@ -19,7 +19,7 @@ export interface NewPart {
   elements: number
   /** Null when the part is the entire body. */
   content: Buffer | null
-  outcome: 'unclaimed' | 'over_share' | 'unknown_field' | 'unreadable' | null
+  outcome: 'no_connection' | 'over_share' | 'unknown_field' | 'unreadable' | null
   reason: string | null
   /** It says of somebody that they may not be written to any more, in a campaign's lane: it counts like a reply that is not heard. */
   hasRefusal?: boolean
@@ -36,7 +36,7 @@ export interface SplitRules {
 const maxKeys = { own: shares.body_keys.limit, other: shares.body_other_keys.limit, fields: shares.body_keys.limit }
 
 /**
- * The parts of a body that an app signed; one about a number or WABA that is not the app's is `unclaimed`. A status whose token is
+ * The parts of a body that an app signed; one about a number or WABA that is not the app's is `no_connection`. A status whose token is
  * ours for a number that the app has or had waits in its campaign's lane, any other in the number's.
  */
 export function partsOf(raw: Buffer, app: App | undefined, rules: SplitRules): NewPart[] {
@@ -69,7 +69,7 @@ function toNewPart(
   isOwn: (lane: LaneName, key: string, field: string | null) => boolean,
 ): NewPart {
   const reason = why ?? null
-  if (part.lane !== null) return { ...part, outcome: isOwn(part.lane, part.key!, part.field) ? null : 'unclaimed', reason }
+  if (part.lane !== null) return { ...part, outcome: isOwn(part.lane, part.key!, part.field) ? null : 'no_connection', reason }
   if (isOver) return { ...part, outcome: 'over_share', reason }
   if (part.field !== null && fieldRule(part.field).lane === null) return { ...part, outcome: 'unknown_field', reason }
   // Of a body that is no webhook at all nobody can say how many elements it was meant to hold.

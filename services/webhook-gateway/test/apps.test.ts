@@ -88,5 +88,5 @@ test('numbers that an app gains and loses are known at once', async () => {
   expect(await outcome()).toBe(null)
   const [connection] = await here.world.sql<{ id: string }>("select id from accounts.connections where phone_number_id = '1003'")
   await here.accounts.disconnect({ id: connection!.id }, app)
-  await until(async () => (await outcome()) === 'unclaimed')
+  await until(async () => (await outcome()) === 'no_connection')
 })

@@ -20,7 +20,7 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
   async function receive(
     daysAgo: number,
     text: string,
-    verdict?: { $case: 'outcome'; outcome: string } | { $case: 'failure'; failure: string },
+    result?: { $case: 'outcome'; outcome: string } | { $case: 'failure'; failure: string },
   ) {
     await using gateway = await startGateway(config, { now: () => Date.now() - daysAgo * day })
     await untilKnown(gateway.origin, app)
@@ -29,11 +29,11 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
       expect(await post(gateway.origin, app, bodyOf(message(text)))).toBe(200)
       return true
     })
-    for (let tries = 0; verdict && tries < 3; tries++) {
+    for (let tries = 0; result && tries < 3; tries++) {
       await world.sql('update webhook_gateway.feed_open set not_before = null')
       const entries = await takeOf(gateway.feed, 'webhooks.message', '1001')
-      const verdicts = entries.filter((e) => Buffer.from(e.body).includes(text)).map(({ id, key }) => ({ id, key, verdict }))
-      await gateway.feed.settle({ lane: 'webhooks.message', verdicts }, {})
+      const settlements = entries.filter((e) => Buffer.from(e.body).includes(text)).map(({ id, key }) => ({ id, key, result }))
+      await gateway.feed.settle({ lane: 'webhooks.message', settlements }, {})
     }
   }
   const kept = async () => (await storedBodies(world)).map((body) => /finished|open|dead|recent/.exec(body)![0]).toSorted()
@@ -63,8 +63,8 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
     ['open', app.id],
     ['dead', app.id],
   ])
-  const verdicts = entries.map(({ id, key }) => ({ id, key, verdict: { $case: 'outcome' as const, outcome: 'done' } }))
-  await gateway.feed.settle({ lane: 'webhooks.message', verdicts }, {})
+  const settlements = entries.map(({ id, key }) => ({ id, key, result: { $case: 'outcome' as const, outcome: 'done' } }))
+  await gateway.feed.settle({ lane: 'webhooks.message', settlements }, {})
   const left = await world.sql('select from webhook_gateway.webhook_parts_kept where outcome is null or outcome = $1', ['dead'])
   expect(left).toEqual([])
 })
@@ -145,7 +145,7 @@ test('whether a day is still needed is asked of an index, while all others wait 
 test('a part that is being claimed while its day is dropped is kept', async () => {
   await using here = await openOldDay()
   const { app, ctx, parts } = here
-  expect(await parts()).toEqual([{ outcome: 'unclaimed' }])
+  expect(await parts()).toEqual([{ outcome: 'no_connection' }])
   const claimed = Promise.withResolvers<void>()
   const commit = Promise.withResolvers<void>()
   const claim = ctx.db.system(async (tx) => {

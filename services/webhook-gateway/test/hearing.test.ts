@@ -38,8 +38,8 @@ const hear = ({ phoneNumberId = '1001', app = here.app, connectedAtMs = Date.now
 async function settle(phoneNumberId: string, failure?: string): Promise<void> {
   await here.world.sql('update webhook_gateway.feed_open set not_before = null')
   const [entry] = await takeOf(gateway.feed, lane, phoneNumberId)
-  const verdict = failure ? { $case: 'failure' as const, failure } : { $case: 'outcome' as const, outcome: 'done' }
-  await gateway.feed.settle({ lane, verdicts: [{ id: entry!.id, key: phoneNumberId, verdict }] }, {})
+  const result = failure ? { $case: 'failure' as const, failure } : { $case: 'outcome' as const, outcome: 'done' }
+  await gateway.feed.settle({ lane, settlements: [{ id: entry!.id, key: phoneNumberId, result }] }, {})
 }
 
 test('the oldest open part of any of the account’s numbers is told, by the number’s name, until it is settled; others’ are not', async () => {
@@ -69,7 +69,7 @@ test('an unclaimed part counts where its app has the number, whichever of the ac
   const left = (key: string, hours: number) =>
     here.world.sql(
       `insert into webhook_gateway.webhook_part_results (part_id, received_at, app_id, lane, key, outcome)
-       values ($1::int, now() - $1::int * interval '1 hour', $2, $3, $4, 'unclaimed')`,
+       values ($1::int, now() - $1::int * interval '1 hour', $2, $3, $4, 'no_connection')`,
       [hours, here.app.id, lane, key],
     )
   await left('9999', 3)
@@ -115,10 +115,10 @@ test('what is unclaimed of a number that is connected is claimed when somebody a
   await here.world.sql('truncate webhook_gateway.feed_open')
   await here.world.sql(
     `insert into webhook_gateway.webhook_part_results (part_id, received_at, app_id, lane, key, outcome)
-     select id, received_at, $1, $2, key, 'unclaimed' from webhook_gateway.webhook_parts`,
+     select id, received_at, $1, $2, key, 'no_connection' from webhook_gateway.webhook_parts`,
     [here.app.id, lane],
   )
-  await here.world.sql("update webhook_gateway.webhook_parts set outcome = 'unclaimed'")
+  await here.world.sql("update webhook_gateway.webhook_parts set outcome = 'no_connection'")
   expect((await hear()).oldest).toMatchObject({ phoneNumberId: '1001' })
   await until(async () => (await here.world.sql("select from webhook_gateway.feed_open where key = '1001'")).length === 1)
 })
@@ -153,8 +153,8 @@ test('a status by which Meta refuses somebody for good counts as what people say
     const entries = await takeOf(gateway.feed, 'webhooks.campaign', campaignId)
     await settle('1002')
     expect(await hear()).toMatchObject({ oldest: named, dead: undefined, hasEarlier: false })
-    const verdicts = [{ id: entries[0]!.id, key: campaignId, verdict: { $case: 'outcome' as const, outcome: 'done' } }]
-    await gateway.feed.settle({ lane: 'webhooks.campaign', verdicts }, {})
+    const settlements = [{ id: entries[0]!.id, key: campaignId, result: { $case: 'outcome' as const, outcome: 'done' } }]
+    await gateway.feed.settle({ lane: 'webhooks.campaign', settlements }, {})
     expect((await hear()).oldest).toBeUndefined()
   }
 
@@ -162,8 +162,8 @@ test('a status by which Meta refuses somebody for good counts as what people say
   for (const _ of [1, 2, 3]) {
     await here.world.sql('update webhook_gateway.feed_open set not_before = null')
     const [entry] = await takeOf(gateway.feed, 'webhooks.campaign', campaignId)
-    const verdicts = [{ id: entry!.id, key: campaignId, verdict: { $case: 'failure' as const, failure: 'no' } }]
-    await gateway.feed.settle({ lane: 'webhooks.campaign', verdicts }, {})
+    const settlements = [{ id: entry!.id, key: campaignId, result: { $case: 'failure' as const, failure: 'no' } }]
+    await gateway.feed.settle({ lane: 'webhooks.campaign', settlements }, {})
   }
   expect(await hear()).toMatchObject({ dead: named, deadParts: 1 })
   await gateway.feed.replay({ lane: 'webhooks.campaign' }, {})

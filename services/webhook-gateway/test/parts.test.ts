@@ -50,8 +50,8 @@ test('a body for three lanes becomes three parts, each waiting in its lane with 
   const [inbound] = await take('webhooks.message', '1001')
   expect(contentOf(inbound).entry[0].changes).toEqual([sent[0]])
   expect(inbound).toMatchObject({ appId: here.app.id, accountId: here.app.accountId, attempts: 0 })
-  expect(inbound!.createdAtMs).toBeGreaterThanOrEqual(before)
-  expect(inbound!.createdAtMs).toBeLessThanOrEqual(Date.now())
+  expect(inbound!.asOfMs).toBeGreaterThanOrEqual(before)
+  expect(inbound!.asOfMs).toBeLessThanOrEqual(Date.now())
   const [campaign] = await take('webhooks.campaign', 'camp1')
   expect(contentOf(campaign).entry[0].changes).toEqual([sent[1]])
   const [templates] = await take('webhooks.template', 'waba1')
@@ -139,31 +139,31 @@ test('an outcome is noted on the part when its entry is finished; finishing it a
   await send(message('two'))
   const [one, two] = await take('webhooks.message', '1001')
   const finish = (lane: LaneName, id: string, outcome: string) =>
-    gateway.feed.settle({ lane, verdicts: [{ id, key: '1001', verdict: { $case: 'outcome', outcome } }] }, {})
+    gateway.feed.settle({ lane, settlements: [{ id, key: '1001', result: { $case: 'outcome', outcome } }] }, {})
   await finish('webhooks.campaign', one!.id, 'done')
   expect(await take('webhooks.message', '1001')).toHaveLength(2)
   expect((await storedParts(here.world)).map(({ outcome }) => outcome)).toEqual([null, null])
-  await finish('webhooks.message', one!.id, 'foreign')
+  await finish('webhooks.message', one!.id, 'wrong_app')
   await finish('webhooks.message', one!.id, 'done')
   await finish('webhooks.message', two!.id, 'done')
   const outcomes = (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
   expect(outcomes).toEqual([
-    ['foreign', false],
+    ['wrong_app', false],
     ['done', false],
   ])
   const { counts } = await gateway.operator.countParts({}, {})
   expect(counts).toEqual([
     { outcome: 'done', field: 'messages', parts: 1, elements: 1 },
-    { outcome: 'foreign', field: 'messages', parts: 1, elements: 1 },
+    { outcome: 'wrong_app', field: 'messages', parts: 1, elements: 1 },
   ])
-  expect((await gateway.operator.listParts({}, {})).parts.map((part) => part.outcome)).toEqual(['foreign'])
+  expect((await gateway.operator.listParts({}, {})).parts.map((part) => part.outcome)).toEqual(['wrong_app'])
 })
 
 async function fail(): Promise<void> {
   await here.world.sql('update webhook_gateway.feed_open set not_before = null')
   const [entry] = await take('webhooks.message', '1001')
-  const verdict = { $case: 'failure' as const, failure: 'no such row' }
-  await gateway.feed.settle({ lane: 'webhooks.message', verdicts: [{ id: entry!.id, key: '1001', verdict }] }, {})
+  const result = { $case: 'failure' as const, failure: 'no such row' }
+  await gateway.feed.settle({ lane: 'webhooks.message', settlements: [{ id: entry!.id, key: '1001', result }] }, {})
 }
 const state = async () => (await storedParts(here.world)).map(({ outcome, open }) => [outcome, open])
 

@@ -25,8 +25,8 @@ async function take(key: string): Promise<Entry[]> {
   return takeOf(gateway.feed, lane, key)
 }
 async function finish(key: string, outcome: string, entries?: Entry[]): Promise<void> {
-  const verdicts = (entries ?? (await take(key))).map(({ id }) => ({ id, key, verdict: { $case: 'outcome' as const, outcome } }))
-  await gateway.feed.settle({ lane, verdicts }, {})
+  const settlements = (entries ?? (await take(key))).map(({ id }) => ({ id, key, result: { $case: 'outcome' as const, outcome } }))
+  await gateway.feed.settle({ lane, settlements }, {})
 }
 const states = async () => (await storedParts(here.world)).map(({ key, outcome, open }) => [key, outcome, open])
 
@@ -70,17 +70,17 @@ test('a time, a key and an outcome narrow a replay down; one that names nothing 
   await send(message('one', '1001'))
   await send(message('two', '1002'))
   await finish('1001', 'done')
-  await finish('1002', 'kept')
+  await finish('1002', 'no_action')
   const now = Date.now()
   const replay = async (what: object) => (await gateway.operator.replayWebhooks(what, {})).bodies
   expect(await replay({ sinceMs: now + 60_000 })).toBe(0)
   expect(await replay({ untilMs: now - 60_000 })).toBe(0)
-  expect(await replay({ key: '1001', outcome: 'kept' })).toBe(0)
+  expect(await replay({ key: '1001', outcome: 'no_action' })).toBe(0)
   expect(await states()).toEqual([
     ['1001', 'done', false],
-    ['1002', 'kept', false],
+    ['1002', 'no_action', false],
   ])
-  expect(await replay({ sinceMs: now - 60_000, untilMs: now + 60_000, outcome: 'kept' })).toBe(1)
+  expect(await replay({ sinceMs: now - 60_000, untilMs: now + 60_000, outcome: 'no_action' })).toBe(1)
   expect(await states()).toEqual([
     ['1001', 'done', false],
     ['1002', null, true],
@@ -126,36 +126,36 @@ test("parts that came before their connection wait for it once it claims them; a
   await send(message('of another number', '2002'))
   const receivedAtMs = Date.now()
   expect(await states()).toEqual([
-    ['2001', 'unclaimed', false],
-    ['2001', 'unclaimed', false],
-    ['2002', 'unclaimed', false],
+    ['2001', 'no_connection', false],
+    ['2001', 'no_connection', false],
+    ['2002', 'no_connection', false],
   ])
   const connectionId = await connectNow('2001')
   const claim = (accountId: string) => gateway.operator.claimParts({ connectionId }, { accountId })
 
-  await expect(claim(other.accountId)).rejects.toMatchObject({ failure: 'notFound' })
+  await expect(claim(other.accountId)).rejects.toMatchObject({ failure: 'not_found' })
   // The gateway may have seen the new number by itself, a moment before.
   expect((await claim(here.app.accountId)).claimed).toBeLessThanOrEqual(1)
   await until(async () => (await states())[0]![1] === null)
   expect(await states()).toEqual([
     ['2001', null, true],
-    ['2001', 'unclaimed', false],
-    ['2002', 'unclaimed', false],
+    ['2001', 'no_connection', false],
+    ['2002', 'no_connection', false],
   ])
   // Whose they are is asked as of the claim, also after a replay.
   const [entry] = await take('2001')
   expect(entry).toMatchObject({ appId: here.app.id })
-  expect(entry!.createdAtMs).toBeGreaterThan(receivedAtMs)
+  expect(entry!.asOfMs).toBeGreaterThan(receivedAtMs)
   await gateway.operator.replayWebhooks({ key: '2001' }, {})
   const again = (await take('2001')).find(({ appId }) => appId === here.app.id)
-  expect(again!.createdAtMs).toBe(entry!.createdAtMs)
+  expect(again!.asOfMs).toBe(entry!.asOfMs)
 })
 
 test('a connection that has ended claims nothing', async () => {
   await send(message('late', '2003'))
   const connectionId = await connectNumber(here.world, here.app, '2003', { sinceMs: Date.now() - 1, untilMs: Date.now() })
   await expect(gateway.operator.claimParts({ connectionId }, here.app)).rejects.toMatchObject({ failure: 'precondition' })
-  expect(await states()).toEqual([['2003', 'unclaimed', false]])
+  expect(await states()).toEqual([['2003', 'no_connection', false]])
 })
 
 test("connecting by another app claims what the account's app before signed while nobody had the number, and not what came while another had", async () => {
@@ -179,7 +179,7 @@ test("connecting by another app claims what the account's app before signed whil
   expect(await gateway.operator.claimParts({ connectionId: id }, here.app)).toEqual({ claimed: 1 })
   expect(await states()).toEqual([
     ['2005', null, true],
-    ['2005', 'foreign', false],
+    ['2005', 'wrong_app', false],
   ])
-  expect(await take('2005')).toMatchObject([{ appId: here.app.id, createdAtMs: nobody.sinceMs - 1 }])
+  expect(await take('2005')).toMatchObject([{ appId: here.app.id, asOfMs: nobody.sinceMs - 1 }])
 })

@@ -110,7 +110,7 @@ test('of a body with 5,000 made-up numbers a share is kept by number, the rest w
     return { parts: its.length, elements: its.reduce((sum, part) => sum + part.elements, 0), open: its.filter((part) => part.open).length }
   }
   expect(summary(null)).toEqual({ parts: 2, elements: 2, open: 2 })
-  expect(summary('unclaimed')).toEqual({ parts: shares.body_other_keys.limit, elements: shares.body_other_keys.limit, open: 0 })
+  expect(summary('no_connection')).toEqual({ parts: shares.body_other_keys.limit, elements: shares.body_other_keys.limit, open: 0 })
   expect(summary('over_share')).toMatchObject({ elements: 5_000 - shares.body_other_keys.limit, open: 0 })
   expect(summary('over_share').parts).toBeLessThan(50)
   expect(await gateway.metric('lockstep_webhook_parts_total', { outcome: 'over_share' })).toBe(summary('over_share').parts)
@@ -118,7 +118,7 @@ test('of a body with 5,000 made-up numbers a share is kept by number, the rest w
   const { parts: opened } = await gateway.operator.replayWebhooks({ outcome: 'over_share' }, {})
   expect(opened).toBe(2)
   const replayed = await storedParts(here.world)
-  expect(replayed.filter(({ outcome }) => outcome === 'unclaimed')).toHaveLength(5_000)
+  expect(replayed.filter(({ outcome }) => outcome === 'no_connection')).toHaveLength(5_000)
   expect(replayed.filter(({ open }) => open).map(({ key }) => key)).toEqual(['1001', '1002'])
 }, 60_000)
 

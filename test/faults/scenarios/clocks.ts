@@ -24,7 +24,7 @@ export const clocks: FaultScenario = {
     const { unknown, skipped, accepted } = (await run.stack.campaign(run.tenant, id)).statistics!
     if (unknown > 0) throw new Error(`${unknown} recipients are unknown although Meta answered for each`)
     if (accepted + skipped !== total) throw new Error(`${accepted} accepted and ${skipped} skipped of ${total}`)
-    const unclaimed = await run.stack.world.sql(`select from webhook_gateway.webhook_parts where outcome = 'unclaimed'`)
+    const unclaimed = await run.stack.world.sql(`select from webhook_gateway.webhook_parts where outcome = 'no_connection'`)
     if (unclaimed.length > 0) throw new Error(`${unclaimed.length} parts were taken for older than their connection`)
   },
 }

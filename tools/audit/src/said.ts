@@ -6,7 +6,7 @@ import type { Run } from './invariant.ts'
 
 /**
  * `g_said`: every stop and start in the webhooks that were answered 200, as of their receipt, whatever became of their parts. Not of
- * parts that belong to nobody (`foreign`), nor of those that a person has given up (`dismissed`).
+ * parts that belong to nobody (`wrong_app`), nor of those that a person has given up (`dismissed`).
  */
 const table = `
   create temp table g_said (
@@ -35,7 +35,7 @@ const parts = `
     union all
     select p.id, p.app_id, p.lane, p.key, p.outcome, p.received_at, p.content from webhook_gateway.webhook_parts_kept p
   ) p join accounts.apps a on a.id = p.app_id
-  where p.lane = 'webhooks.message' and coalesce(p.outcome, 'open') not in ('foreign', 'dismissed') and p.id > $1 and p.body is not null
+  where p.lane = 'webhooks.message' and coalesce(p.outcome, 'open') not in ('wrong_app', 'dismissed') and p.id > $1 and p.body is not null
   order by p.id limit ${pageRows}`
 
 /** Reads the parts of all numbers, some at a time. */
@@ -52,7 +52,7 @@ export async function loadSaid(run: Run): Promise<void> {
 }
 
 function* saidIn({ id, accountId, number, receivedAt, body }: PartRow): Generator<object> {
-  const entry = { id, kind: '', accountId, rowId: id, body, attempts: 0, createdAtMs: receivedAt.getTime(), appId: '', key: number }
+  const entry = { id, kind: '', accountId, rowId: id, body, attempts: 0, asOfMs: receivedAt.getTime(), appId: '', key: number }
   const { messages, news } = readPart(entry, number)
   for (const person of [...messages.map((message) => message.person), ...news])
     for (const said of statementsOf(person))

@@ -48,8 +48,8 @@ const reply = 'wamid.in-1'
 
 /** Opens the world; each call has a database and a log of its own. */
 export async function consistentWorld(): Promise<ConsistentWorld> {
-  await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
+  await using stack = new AsyncDisposableStack()
+  const world = stack.use(await createWorld())
   const logFile = path.join(path.dirname(world.redis.dir), 'truth.ndjson')
   let seq = 0
   const log = (...lines: Line[]) =>
@@ -79,8 +79,8 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
       elements: refs,
     })
   }
-  const redis = await openLocks(world, up)
-  const messaging = await openLanes(world, up)
+  const redis = await openLocks(world, stack)
+  const messaging = await openLanes(world, stack)
   await insertRows(world)
   await log({ kind: 'start', seed: 1 }, post(1), post(2), post(3), { kind: 'template-list', wabaId: 'waba' })
   await webhook([status(1, 'sent'), status(2, 'sent')])
@@ -88,7 +88,7 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   await webhook([{ id: reply, from: people[0], timestamp: '1764000000', type: 'text', text: { body: 'Hello' } }], {
     lane: 'webhooks.message',
   })
-  const opened = up.move()
+  const opened = stack.move()
   return {
     sql: world.sql,
     redis,
@@ -114,9 +114,9 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
 /** A lock that a dead process has left and nobody has asked for since: free for everyone. */
 async function openLocks(world: World, up: AsyncDisposableStack): Promise<Redis> {
   const redis = openRedis(world.redis.url)
-  up.defer(() => redis.disconnect())
+  stack.defer(() => redis.disconnect())
   await untilReady(redis, 5_000)
-  up.defer(() => redis.flushall().then(() => undefined)) // the world takes what is left for a leak
+  stack.defer(() => redis.flushall().then(() => undefined)) // the world takes what is left for a leak
   await redis.set(
     locks.contact_import.key(ids.account),
     `contacts-1.0123abcd:0123456789abcdef@${Date.now()}`,
@@ -129,7 +129,7 @@ async function openLocks(world: World, up: AsyncDisposableStack): Promise<Redis>
 /** A lane whose only doorbell was answered; its worker is gone. */
 async function openLanes(world: World, up: AsyncDisposableStack): Promise<Messaging> {
   const log = createLogger({ service: 'audit', level: 'silent' })
-  const messaging = up.use(await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }))
+  const messaging = stack.use(await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }))
   let jobs = 0
   const onHeld: LaneListener['onHeld'] = ({ release }) => {
     jobs++

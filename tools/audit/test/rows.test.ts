@@ -22,7 +22,7 @@ testPlanted([
   {
     invariant: 'I4',
     what: 'a status that was handled without an effect',
-    plant: (world) => world.webhook([status(2, 'read')], { outcome: 'unmatched' }),
+    plant: (world) => world.webhook([status(2, 'read')], { outcome: 'no_match' }),
     row: () => ({ problem: 'has no effect', element: `status read ${wamid(2)}` }),
   },
   {

@@ -129,7 +129,7 @@ async function says({ sql, webhook, ids }: ConsistentWorld, text: string, second
 
 const consentComplaints = async (world: ConsistentWorld) => complaints(await world.audit({ only: ['I7'] })).I7 ?? []
 
-test.each([null, 'dead', 'unclaimed', 'done'])(
+test.each([null, 'dead', 'no_connection', 'done'])(
   'I7 names a marketing message that was claimed more than 30 s after the 200 of a stop whose part is %s, and none that was claimed sooner',
   async (outcome) => {
     await using world = await consistentWorld()
@@ -143,7 +143,7 @@ test.each([null, 'dead', 'unclaimed', 'done'])(
 
 test('a stop that was taken back before, or whose part belongs to nobody or was given up, accuses nobody', async () => {
   await using world = await consistentWorld()
-  await says(world, 'STOP', 60, 'foreign')
+  await says(world, 'STOP', 60, 'wrong_app')
   await says(world, 'STOP', 50, 'dismissed')
   expect(await consentComplaints(world)).toEqual([])
   await says(world, 'STOP', 40, null)
@@ -154,7 +154,7 @@ test('a stop that was taken back before, or whose part belongs to nobody or was 
 
 test('what came before a number was connected counts for it from that moment', async () => {
   await using world = await consistentWorld()
-  await says(world, 'STOP', 10, 'unclaimed')
+  await says(world, 'STOP', 10, 'no_connection')
   expect(await consentComplaints(world)).toEqual([])
   await world.sql(`update accounts.connection_intervals set connected_at = (select pg_xact_commit_timestamp(claim_xid::xid) - interval '1 s'
     from campaigns.attempts where id = 2) where phone_number_id = '${number}'`)

@@ -152,7 +152,7 @@ function ofGateway({ webhookGateway }: Clients, tenant: Tenant, { sizes }: Grown
   const parts = (outcome: string) => () => webhookGateway.listParts({ outcome, limit: 100 }, {})
   return [
     { name: 'CountParts', run: () => webhookGateway.countParts({}, {}) },
-    ...['', 'open', 'dead', 'unclaimed', 'foreign', 'done'].map((outcome) => ({
+    ...['', 'open', 'dead', 'no_connection', 'wrong_app', 'done'].map((outcome) => ({
       name: `ListParts ${outcome || 'without effect'}`,
       run: parts(outcome),
     })),

@@ -180,7 +180,7 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
          select ${id(kinds.body, 'i')}, '${tenant.appId}', ${now} - (i % 23) * interval '1 hour', '{}' from ${rows(Math.ceil(messages / 5))};
        insert into webhook_gateway.webhook_parts (body_id, app_id, received_at, lane, key, field, elements, outcome, reason, outcome_at)
          select ${id(kinds.body, 'i')}, '${tenant.appId}', ${now} - (i % 23) * interval '1 hour', 'webhooks.message', (90000000 + i % ${numbers})::text,
-           'messages', 1, case when i % 1000 = 0 then 'dead' when i % 100 = 0 then 'unclaimed' else 'done' end, '', ${now}
+           'messages', 1, case when i % 1000 = 0 then 'dead' when i % 100 = 0 then 'no_connection' else 'done' end, '', ${now}
          from ${rows(Math.ceil(messages / 5))}`,
     ],
     [

@@ -11,9 +11,9 @@ const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)
 
 /** A page of each table's retention, as the services' timers take it every few minutes. */
 export async function openSweeps(world: World): Promise<AsyncDisposable & { sweeps: GrownCall[] }> {
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const open = async (service: ServiceName): Promise<Database> =>
-    up.use(await openDatabase({ url: world.roleUrl(service), schema: schemaOf(service), poolSize: 1 }))
+    stack.use(await openDatabase({ url: world.roleUrl(service), schema: schemaOf(service), poolSize: 1 }))
   const [accounts, contacts, conversations, templates] = [
     await open('accounts'),
     await open('contacts'),
@@ -27,6 +27,6 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
     { name: 'a page of old messages', run: () => forgetMessagePage(conversations, daysAgo(400), 500) },
     { name: 'a page of old template syncs', run: () => forgetRunPage(templates, daysAgo(30), 2_000) },
   ]
-  const opened = up.move()
+  const opened = stack.move()
   return { sweeps, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }

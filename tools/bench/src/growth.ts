@@ -25,9 +25,9 @@ interface Timed {
 /** Every list, sweep and hot query at a hundred times today's rows, by the calls of the services and by the statements behind them. */
 export const run: Bench = async (ctx) => {
   const sizes = grownSizes(ctx.sizes.share ?? (ctx.quick ? 0.01 : 1))
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const names = services.filter((service) => service !== 'api')
-  const system = up.use(await openSystem(ctx, names, async () => undefined))
+  const system = stack.use(await openSystem(ctx, names, async () => undefined))
   const tenant = await system.addTenant()
   const grown = await seedGrown(system, tenant, sizes, (what) => ctx.say(`seeding ${what}`))
   await logStatements(system.watcher)
@@ -38,7 +38,7 @@ export const run: Bench = async (ctx) => {
   ctx.say('calls')
   const calls: Timed[] = []
   for (const call of grownCalls(system.clients, tenant, grown)) calls.push(await timed(call, ctx.quick ? 3 : 30))
-  const { sweeps } = up.use(await openSweeps(system.world))
+  const { sweeps } = stack.use(await openSweeps(system.world))
   for (const sweep of sweeps) calls.push(await timed(sweep, ctx.quick ? 3 : 30))
   ctx.say('a campaign, and one of many recipients')
   await sendSome(system, tenant, grown)

@@ -14,17 +14,17 @@ const reach = 0.5
 /** Signed webhooks answered 200: in PostgreSQL and their lanes rung, beside a door that stores nothing. */
 export const run: Bench = async (ctx) => {
   const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 50] : [1, 50, 1_000])
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const sets: SeededNumber[][] = []
-  const system = up.use(
+  const system = stack.use(
     await openSystem(ctx, ['accounts', 'webhook-gateway'], async ({ world }) => {
       const [tenant] = await seedTenants(world, 1) // of one app: the floor knows one secret
       for (const [i, count] of counts.entries()) sets.push(await seedNumbers(world, [tenant!], count, 80_000_000 + i * 100_000))
     }),
   )
   const { appSecret, appId } = sets[0]![0]!.tenant
-  const { child } = up.use(await startProcess(ctx, './load-process.ts'))
-  const { ready: floorUrl, child: floor } = up.use(await startProcess<string>(ctx, './intake-floor.ts', [appSecret]))
+  const { child } = stack.use(await startProcess(ctx, './load-process.ts'))
+  const { ready: floorUrl, child: floor } = stack.use(await startProcess<string>(ctx, './intake-floor.ts', [appSecret]))
   const url = `http://127.0.0.1:${system.ports['webhook-gateway'].http}/webhooks/${appId}`
   const sent = { posts: 0, answered: 0 }
 

@@ -73,10 +73,10 @@ async function drain(redis: Redis, { scale, forMs, kind: _, ...order }: Extract<
 }
 
 async function main(url: string): Promise<void> {
-  await using up = new AsyncDisposableStack()
-  up.use(startTelemetry({ service: 'bench' })) // counting is part of the work
-  const redis = up.adopt(openRedis(url), (each) => each.disconnect())
-  const bare = up.adopt(new BareRedis(url), (each) => each.disconnect())
+  await using stack = new AsyncDisposableStack()
+  stack.use(startTelemetry({ service: 'bench' })) // counting is part of the work
+  const redis = stack.adopt(openRedis(url), (each) => each.disconnect())
+  const bare = stack.adopt(new BareRedis(url), (each) => each.disconnect())
   await Promise.all([redis, bare].map((each) => untilReady(each, 5_000)))
   process.on('message', async (order: Order) => {
     process.send?.(order.kind === 'flood' ? await flood({ redis, bare }, order) : await drain(redis, order))

@@ -14,12 +14,12 @@ const processes = 4
 
 /** Grants to 4 processes: how fast when no limit binds, and how exactly when one does. */
 export const run: Bench = async (ctx) => {
-  await using up = new AsyncDisposableStack()
-  const server = up.use(await ownRedis(ctx))
-  const redis = up.adopt(openRedis(server.url), (each) => each.disconnect())
+  await using stack = new AsyncDisposableStack()
+  const server = stack.use(await ownRedis(ctx))
+  const redis = stack.adopt(openRedis(server.url), (each) => each.disconnect())
   await untilReady(redis, 5_000)
   const children = await Promise.all(Array.from({ length: processes }, () => startChild(server.url)))
-  up.defer(async () => {
+  stack.defer(async () => {
     for (const child of children) {
       ctx.watch('limiter process', child.pid ?? 0)
       child.kill()

@@ -16,17 +16,17 @@ const batchSize = 60
 
 /** Acquire and release, beside the two round trips that any lock in Redis has to make. */
 export const run: Bench = async (ctx) => {
-  await using up = new AsyncDisposableStack()
-  up.use(startTelemetry({ service: 'bench' })) // counting is part of the work
-  const server = up.use(await ownRedis(ctx))
+  await using stack = new AsyncDisposableStack()
+  stack.use(startTelemetry({ service: 'bench' })) // counting is part of the work
+  const server = stack.use(await ownRedis(ctx))
   const connected = async (redis: Redis) => {
-    up.adopt(redis, (each) => each.disconnect())
+    stack.adopt(redis, (each) => each.disconnect())
     await untilReady(redis, 5_000)
     return redis
   }
   const openOurs = () => connected(openRedis(server.url))
   const openBare = () => connected(new BareRedis(server.url)) // the client as everyone has it
-  const locks = up.use(await createLocks({ redis: await openOurs(), instanceId: 'bench' }))
+  const locks = stack.use(await createLocks({ redis: await openOurs(), instanceId: 'bench' }))
   const [bare, forRedlock, forSemaphore, together] = [await openBare(), await openBare(), await openBare(), await openOurs()]
 
   const meter = meterProcesses(() => [meterBench, { name: 'redis', pid: server.pid }])

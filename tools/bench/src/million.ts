@@ -13,8 +13,8 @@ export const run: Bench = async (ctx) => {
   const share = ctx.sizes.share ?? (ctx.quick ? 0.002 : 1)
   const few = Math.ceil(ctx.quick ? 500 : 5_000)
   const many = Math.ceil(1_000_000 * share)
-  await using up = new AsyncDisposableStack()
-  const system = up.use(await openSystem(ctx, names))
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(await openSystem(ctx, names))
   const tenant = await system.addTenant()
   await liftLimits(system)
   const send = (tag: string, people: number): Promise<Round> => {

@@ -32,9 +32,9 @@ interface Case {
 /** Messages and statuses from POST to committed effect over few and many numbers, beside the writing of the same rows. */
 export const run: Bench = async (ctx) => {
   const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 20] : [1, 50, 1_000])
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const sets: SeededNumber[][] = []
-  const system = up.use(
+  const system = stack.use(
     await openSystem(ctx, names, async ({ world }) => {
       for (const [i, count] of counts.entries()) {
         const tenants = await seedTenants(world, Math.min(count, 10))
@@ -42,8 +42,8 @@ export const run: Bench = async (ctx) => {
       }
     }),
   )
-  const { child: load } = up.use(await startProcess(ctx, './load-process.ts'))
-  const tools: Tools = { ctx, system, load, floor: up.use(await openWatcher(system.world.adminUrl)) }
+  const { child: load } = stack.use(await startProcess(ctx, './load-process.ts'))
+  const tools: Tools = { ctx, system, load, floor: stack.use(await openWatcher(system.world.adminUrl)) }
   const cases: Case[] = []
   // Few numbers first: what a case leaves behind must not count into those that the others are compared with.
   for (const set of sets) for (const kind of kinds) cases.push({ kind, numbers: set.length, comparison: await against(tools, set, kind) })

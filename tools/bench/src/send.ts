@@ -23,11 +23,11 @@ const shareOfMany = 4
  * once; beside the least that any program does that leaves such rows.
  */
 export const run: Bench = async (ctx) => {
-  await using up = new AsyncDisposableStack()
-  const system = up.use(await openSystem(ctx, names))
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(await openSystem(ctx, names))
   const tenant = await system.addTenant()
   await liftLimits(system)
-  const { child } = up.use(await startProcess(ctx, './send-floor-process.ts'))
+  const { child } = stack.use(await startProcess(ctx, './send-floor-process.ts'))
   const one = campaigns(ctx, system, tenant, { atOnce: 1, share: 1 })
   const many = campaigns(ctx, system, tenant, { atOnce: campaignsAtOnce, share: shareOfMany })
   const comparison = await compare({

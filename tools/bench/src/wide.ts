@@ -46,12 +46,12 @@ interface Row {
 
 /** From the producer's row and ring to the handler, while thousands of keys take turns; what a key leaves behind. */
 export const run: Bench = async (ctx) => {
-  await using up = new AsyncDisposableStack()
-  const system = up.use(await openSystem(ctx, []))
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(await openSystem(ctx, []))
   const { world } = system
   const log = createLogger({ service: 'bench', to: process.stderr })
-  const messaging = up.use(await openMessaging({ url: world.nats.url, name: 'producer', log }))
-  const { child: worker } = up.use(await startProcess(ctx, './wide-process.ts', [world.roleUrl('templates'), world.nats.url]))
+  const messaging = stack.use(await openMessaging({ url: world.nats.url, name: 'producer', log }))
+  const { child: worker } = stack.use(await startProcess(ctx, './wide-process.ts', [world.roleUrl('templates'), world.nats.url]))
   const meter = meterProcesses(() => [{ name: 'worker', pid: worker.pid! }, { name: 'nats', pid: world.nats.pid }, system.postgres])
   const tools = { ctx, system, messaging, worker, meter }
   const rounds = ctx.quick ? 1 : 5

@@ -3,19 +3,19 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import { LockMode } from '@mikro-orm/core'
 import { type App, AppSchema, type Connection, type ConnectionFields, ConnectionSchema } from './entities.ts'
 
-/** The account's app, locked if it is to be changed; `notFound` also for another account's. */
+/** The account's app, locked if it is to be changed; `not_found` also for another account's. */
 export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promise<App> {
   const lockMode = lock ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE
   const app = await tx.em.findOne(AppSchema, { id, accountId: tx.accountId! }, { lockMode })
-  if (!app) throw new AppError('notFound', `There is no app ${id}`)
+  if (!app) throw new AppError('not_found', `There is no app ${id}`)
   return app
 }
 
-/** The account's connection, locked if it is to be changed; `notFound` also for another account's. */
+/** The account's connection, locked if it is to be changed; `not_found` also for another account's. */
 export async function findConnection(tx: Tx, id: string, { lock = false } = {}): Promise<Connection> {
   const lockMode = lock ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE
   const connection = await tx.em.findOne(ConnectionSchema, { id, accountId: tx.accountId! }, { lockMode })
-  if (!connection) throw new AppError('notFound', `There is no connection ${id}`)
+  if (!connection) throw new AppError('not_found', `There is no connection ${id}`)
   return connection
 }
 

@@ -1,7 +1,7 @@
 import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import type { EntryResult, LaneHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import { type AccountEvent, accountEvents, eventError, metaTimeMs, parseWebhook } from '@lockstep/whatsapp'
 import { applyChange, changesOf, restrictionNewsOf } from '../account-news.ts'
@@ -25,44 +25,44 @@ interface News {
 /** Applies and keeps what Meta says about a WABA and its numbers, for every account that has it by the app that signed. */
 export const accountUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
   const ownersOf = ownersAt(ctx, wabaId)
-  const verdicts: EntryVerdict[] = []
+  const results: EntryResult[] = []
   const byAccount = new Map<string, News[]>()
   for (const entry of entries) {
     const events = accountEvents(parseWebhook(entry.body)).filter((event) => event.wabaId === wabaId)
     const owners = await ownersOf(entry, events)
-    verdicts.push({ id: entry.id, outcome: typeof owners === 'string' ? owners : events.length > 0 ? 'done' : 'kept' })
+    results.push({ id: entry.id, outcome: typeof owners === 'string' ? owners : events.length > 0 ? 'done' : 'no_action' })
     if (typeof owners === 'string') continue
     for (const [accountId, connectionIds] of owners) {
-      const news = events.map((event) => ({ connectionIds, event, receivedAt: new Date(entry.createdAtMs) }))
+      const news = events.map((event) => ({ connectionIds, event, receivedAt: new Date(entry.asOfMs) }))
       const known = byAccount.get(accountId)
       if (known) known.push(...news)
       else byAccount.set(accountId, news)
     }
   }
   for (const [accountId, news] of byAccount) await record(ctx, accountId, news)
-  return verdicts
+  return results
 }
 
 /** Ids of connections by account, or why there are none. */
-type Owners = Map<string, string[]> | 'unclaimed' | 'foreign'
+type Owners = Map<string, string[]> | 'no_connection' | 'wrong_app'
 
 /** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
 function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry, events: AccountEvent[]) => Promise<Owners> {
   const known = new Map<number, ConnectionInterval[]>()
-  return async ({ createdAtMs, appId }, events) => {
+  return async ({ asOfMs, appId }, events) => {
     // These name a business portfolio, no WABA (Meta, partner_solutions): the app's account is whom they concern.
     if (events.some(({ field }) => field === 'partner_solutions')) {
       const accountId = await ctx.db.system((tx) => accountOfApp(tx, appId))
-      return accountId ? new Map([[accountId, []]]) : 'unclaimed'
+      return accountId ? new Map([[accountId, []]]) : 'no_connection'
     }
-    const at = new Date(createdAtMs)
-    const all = known.get(createdAtMs) ?? (await ctx.db.system((tx) => connectionIntervals(tx, { wabaIds: [wabaId], from: at, until: at })))
-    known.set(createdAtMs, all)
-    if (all.length === 0) return 'unclaimed'
+    const at = new Date(asOfMs)
+    const all = known.get(asOfMs) ?? (await ctx.db.system((tx) => connectionIntervals(tx, { wabaIds: [wabaId], from: at, until: at })))
+    known.set(asOfMs, all)
+    if (all.length === 0) return 'no_connection'
     const owners = new Map<string, string[]>()
     for (const { id, accountId, appId: boundTo } of all)
       if (boundTo === appId) owners.set(accountId, [...(owners.get(accountId) ?? []), id])
-    return owners.size > 0 ? owners : 'foreign'
+    return owners.size > 0 ? owners : 'wrong_app'
   }
 }
 

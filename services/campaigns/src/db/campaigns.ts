@@ -4,11 +4,11 @@ import { LockMode } from '@mikro-orm/core'
 import type { CampaignWait } from '../campaign.ts'
 import { type Campaign, CampaignSchema } from './entities.ts'
 
-/** The account's campaign; `notFound` also for another account's. `lock` holds its row until the commit. */
+/** The account's campaign; `not_found` also for another account's. `lock` holds its row until the commit. */
 export async function findCampaign(tx: Tx, id: string, options: { lock?: boolean } = {}): Promise<Campaign> {
   const lockMode = options.lock ? LockMode.PESSIMISTIC_WRITE : undefined
   const campaign = await tx.em.findOne(CampaignSchema, { id, accountId: tx.accountId! }, { lockMode })
-  if (!campaign) throw new AppError('notFound', `There is no campaign ${id}`)
+  if (!campaign) throw new AppError('not_found', `There is no campaign ${id}`)
   return campaign
 }
 

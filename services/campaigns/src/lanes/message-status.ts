@@ -1,7 +1,7 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import { statusChange } from '@lockstep/sending'
-import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
+import { type EntryResult, holdBatch, type SetHandler } from '@lockstep/service'
 import { metaTimeMs, parseWebhook, statuses } from '@lockstep/whatsapp'
 import { validate as isUuid } from 'uuid'
 import type { Context } from '../context.ts'
@@ -22,8 +22,8 @@ export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
     changes,
     found.flatMap(({ refused }) => refused),
   )
-  return found.map(({ entry: { id }, changes, outcome }): EntryVerdict => {
-    return { id, outcome: outcome ?? (changes.some((change) => matched.has(change.attemptId)) ? 'done' : 'unmatched') }
+  return found.map(({ entry: { id }, changes, outcome }): EntryResult => {
+    return { id, outcome: outcome ?? (changes.some((change) => matched.has(change.attemptId)) ? 'done' : 'no_match') }
   })
 }
 
@@ -44,8 +44,8 @@ interface Read {
 
 /** Only an app of the campaign's number is believed. */
 function readEntry(ctx: Context, owner: CampaignOwner | undefined, entry: FeedEntry): Read {
-  if (!owner) return { changes: [], refused: [], outcome: 'unmatched' }
-  if (entry.appId === undefined || !owner.appIds.includes(entry.appId)) return { changes: [], refused: [], outcome: 'foreign' }
+  if (!owner) return { changes: [], refused: [], outcome: 'no_match' }
+  if (entry.appId === undefined || !owner.appIds.includes(entry.appId)) return { changes: [], refused: [], outcome: 'wrong_app' }
   return readStatuses(ctx, owner, entry)
 }
 
@@ -56,10 +56,10 @@ function readStatuses(ctx: Context, { accountId, campaignId, phoneNumberId }: Ca
     const token = status.token && status.phoneNumberId === phoneNumberId ? ctx.tokens.read(status.token, phoneNumberId) : null
     if (token?.kind !== 'c' || token.ownerId !== campaignId) continue
     const attempt = { accountId, campaignId, attemptId: token.attemptId }
-    const at = new Date(metaTimeMs(status.timestampMs, entry.createdAtMs))
+    const at = new Date(metaTimeMs(status.timestampMs, entry.asOfMs))
     const codes = status.errors.map(({ code }) => code)
     read.refused.push(...refusedBy(attempt, codes, at))
-    const change = statusChange(status, entry.createdAtMs)
+    const change = statusChange(status, entry.asOfMs)
     if (change) read.changes.push({ ...attempt, change })
   }
   return read

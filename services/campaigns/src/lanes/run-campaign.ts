@@ -1,6 +1,6 @@
 import { AppError, laneSettings } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
-import { type EntryVerdict, type LaneHandler, troubleOf } from '@lockstep/service'
+import { type EntryResult, type LaneHandler, troubleOf } from '@lockstep/service'
 import { clearList } from '../clearing.ts'
 import type { Context } from '../context.ts'
 import { findCampaign, moveCampaign } from '../db/campaigns.ts'
@@ -19,7 +19,7 @@ export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries
     if (troubleOf(error) === 'away' || !isLastTry(entries)) throw error
     laterMs = (await giveUp(ctx, campaign, error)) ? null : 0
   }
-  return laterMs === null ? [] : entries.map(({ id }): EntryVerdict => ({ id, laterMs }))
+  return laterMs === null ? [] : entries.map(({ id }): EntryResult => ({ id, laterMs }))
 }
 
 /** Answers after how many ms there is more to do, or null when there is nothing. */

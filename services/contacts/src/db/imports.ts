@@ -7,10 +7,10 @@ import { type Import, ImportSchema } from './entities.ts'
 /** More refused rows than this are counted but not kept. */
 const maxKeptErrors = 10_000
 
-/** The account's import; `notFound` also for another account's. */
+/** The account's import; `not_found` also for another account's. */
 export async function findImport(tx: Tx, id: string): Promise<Import> {
   const found = await tx.em.findOne(ImportSchema, { id, accountId: tx.accountId! })
-  if (!found) throw new AppError('notFound', `There is no import ${id}`)
+  if (!found) throw new AppError('not_found', `There is no import ${id}`)
   return found
 }
 

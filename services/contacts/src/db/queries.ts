@@ -23,11 +23,11 @@ export function listContacts(tx: Tx, page: { tag: string; after: string | null; 
   return contacts(tx, sql`c.merged_into is null and c.id = any(array(${ids})) order by c.id`)
 }
 
-/** A contact, or the one that it was merged into; `notFound` also for another account's. */
+/** A contact, or the one that it was merged into; `not_found` also for another account's. */
 export async function findContact(tx: Tx, id: string): Promise<Contact> {
   const live = (await liveContacts(tx, [id])).get(id)
   const [contact] = live ? await contacts(tx, sql`c.id = ${live.id}`) : []
-  if (!contact) throw new AppError('notFound', `There is no contact ${id}`)
+  if (!contact) throw new AppError('not_found', `There is no contact ${id}`)
   return contact
 }
 

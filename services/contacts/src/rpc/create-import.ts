@@ -51,7 +51,7 @@ async function keepFile(ctx: Context, accountId: string, importId: string, reque
     if (!fileName) throw new AppError('invalid', '"file_name" is missing in the first message')
     totalBytes += request.chunk.length
     if (totalBytes > maxFileBytes)
-      throw new AppError('tooLarge', `The file is larger than ${maxFileBytes / 1e6} MB; split it and import the parts one by one`)
+      throw new AppError('too_large', `The file is larger than ${maxFileBytes / 1e6} MB; split it and import the parts one by one`)
     waiting.push(request.chunk)
     waitingBytes += request.chunk.length
     if (waitingBytes < chunkBytes) continue

@@ -1,7 +1,7 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import { type EntryVerdict, holdBatch, type SetHandler } from '@lockstep/service'
+import { type EntryResult, holdBatch, type SetHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
@@ -20,15 +20,15 @@ export type OwnedMessage = Message & { connection: ConnectionInterval }
 /** Stores what people wrote to numbers, and numbers to people, once each, and hands on statuses whose campaign the gateway could not see. */
 export const webhookMessage: SetHandler<Context> = async (ctx, entries) => {
   const ownerOf = await ownersOf(ctx, entries)
-  const verdicts: EntryVerdict[] = []
+  const results: EntryResult[] = []
   const parts: OwnedPart[] = []
   for (const entry of entries) {
     const owner = ownerOf(entry)
-    if (typeof owner === 'string') verdicts.push({ id: entry.id, outcome: owner })
+    if (typeof owner === 'string') results.push({ id: entry.id, outcome: owner })
     else parts.push(owned(entry, owner))
   }
-  if (parts.length > 0) verdicts.push(...(await record(ctx, parts)))
-  return verdicts
+  if (parts.length > 0) results.push(...(await record(ctx, parts)))
+  return results
 }
 
 function owned(entry: FeedEntry, connection: ConnectionInterval): OwnedPart {
@@ -36,16 +36,16 @@ function owned(entry: FeedEntry, connection: ConnectionInterval): OwnedPart {
 }
 
 /** The effects of all parts, as one set. Contacts and campaigns are asked first: inside the transaction nothing is called. */
-async function record(ctx: Context, parts: OwnedPart[]): Promise<EntryVerdict[]> {
+async function record(ctx: Context, parts: OwnedPart[]): Promise<EntryResult[]> {
   await using _held = await holdBatch(ctx, keysOf(parts))
   const messages = uniqueMessages(parts)
   const [people, matched] = await Promise.all([recordPeople(ctx, messages, parts), recordStatuses(ctx, parts), recordRefusals(ctx, parts)])
   if (messages.length > 0 || people.merged.length > 0) await store(ctx, parts, messages, people)
-  return parts.map((part) => verdictOf(ctx, part, matched))
+  return parts.map((part) => resultOf(ctx, part, matched))
 }
 
 /** What has no effect is counted once, when the part is done with. */
-function verdictOf(ctx: Context, part: OwnedPart, matched: ReadonlySet<string>): EntryVerdict {
+function resultOf(ctx: Context, part: OwnedPart, matched: ReadonlySet<string>): EntryResult {
   const laterMs = againInMs(part, matched, ctx.now(), ctx.scale)
   if (laterMs !== null) return { id: part.id, laterMs }
   return { id: part.id, outcome: outcomeOf(part, matched), ...noteLosses(part, matched) }

@@ -13,7 +13,7 @@ export const listMessages: Method<Context, ListMessagesRequest, ListMessagesResp
   const page = { after: request.after && requireSerial(request.after, 'message'), limit: pageSize(request.limit) }
   return ctx.db.transaction(call.accountId, async (tx) => {
     const found = await findConversation(tx, id)
-    if (!found) throw new AppError('notFound', `There is no conversation ${id}`)
+    if (!found) throw new AppError('not_found', `There is no conversation ${id}`)
     const { rows, isLast } = await list(tx, found, page)
     return { messages: rows.map(messageToProto), nextAfter: isLast ? '' : rows.at(-1)!.id }
   })

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, failureOf, failures, secretPlaces } from '@lockstep/contracts'
 import { type Fence, fence, isDatabaseUnavailable, type Tx } from '@lockstep/database'
 import { isLockBusy } from '@lockstep/locks'
-import { type EntryVerdict, holdFenced, type LaneHandler } from '@lockstep/service'
+import { type EntryResult, holdFenced, type LaneHandler } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { beginRun, endRun, markRemoved, writePage } from '../db/queries.ts'
@@ -28,10 +28,10 @@ export const sync: LaneHandler<Context> = async (ctx, connectionId, entries, lea
   try {
     await using held = await holdFenced(ctx, 'template_sync', connectionId, { signal: lease.signal })
     const signal = AbortSignal.any([lease.signal, held.signal])
-    const verdicts: EntryVerdict[] = []
+    const results: EntryResult[] = []
     for (const { id, rowId, accountId } of entries)
-      verdicts.push({ id, ...(await attempt(ctx, { runId: rowId, accountId, connectionId, fence: held.fence, signal })) })
-    return verdicts
+      results.push({ id, ...(await attempt(ctx, { runId: rowId, accountId, connectionId, fence: held.fence, signal })) })
+    return results
   } catch (error) {
     // Another holds the lock, or has taken it over, and is doing this very work.
     if (!isLockBusy(error) && failureOf(error) !== 'conflict') throw error

@@ -1,7 +1,7 @@
 import type { Tx } from '@lockstep/database'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import type { EntryResult, LaneHandler } from '@lockstep/service'
 import { metaTimeMs, parseWebhook, type TemplateEvent, templateEvents } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import type { Template } from '../db/entities.ts'
@@ -26,12 +26,12 @@ const syncRunsMs = 5_000
 /** Applies what Meta says about templates, for every account that has the WABA by the app that signed. */
 export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
   const ownersOf = ownersAt(ctx, wabaId)
-  const verdicts: EntryVerdict[] = []
+  const results: EntryResult[] = []
   const news: News[] = []
   for (const entry of entries) {
     const owners = await ownersOf(entry)
-    if (typeof owners === 'string') verdicts.push({ id: entry.id, outcome: owners })
-    else news.push({ entryId: entry.id, receivedAt: new Date(entry.createdAtMs), owners, events: eventsOf(entry, wabaId) })
+    if (typeof owners === 'string') results.push({ id: entry.id, outcome: owners })
+    else news.push({ entryId: entry.id, receivedAt: new Date(entry.asOfMs), owners, events: eventsOf(entry, wabaId) })
   }
   const matched = new Set<string>()
   const waiting = new Set<string>()
@@ -41,23 +41,23 @@ export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries)
     for (const id of came.waiting) waiting.add(id)
   }
   for (const { entryId: id, events } of news)
-    if (waiting.has(id)) verdicts.push({ id, laterMs: syncRunsMs * ctx.scale })
-    else verdicts.push({ id, outcome: matched.has(id) ? 'done' : events.length > 0 ? 'unmatched' : 'kept' })
-  return verdicts
+    if (waiting.has(id)) results.push({ id, laterMs: syncRunsMs * ctx.scale })
+    else results.push({ id, outcome: matched.has(id) ? 'done' : events.length > 0 ? 'no_match' : 'no_action' })
+  return results
 }
 
 /** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
-function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<Owners | 'unclaimed' | 'foreign'> {
+function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry) => Promise<Owners | 'no_connection' | 'wrong_app'> {
   const known = new Map<number, ReturnType<Context['peers']['accounts']['resolveConnections']>>()
-  return async ({ createdAtMs, appId }) => {
-    if (!known.has(createdAtMs))
-      known.set(createdAtMs, ctx.peers.accounts.resolveConnections({ wabaIds: [wabaId], fromMs: createdAtMs, untilMs: createdAtMs }, {}))
-    const { intervals } = await known.get(createdAtMs)!
-    if (intervals.length === 0) return 'unclaimed'
+  return async ({ asOfMs, appId }) => {
+    if (!known.has(asOfMs))
+      known.set(asOfMs, ctx.peers.accounts.resolveConnections({ wabaIds: [wabaId], fromMs: asOfMs, untilMs: asOfMs }, {}))
+    const { intervals } = await known.get(asOfMs)!
+    if (intervals.length === 0) return 'no_connection'
     const owners: Owners = new Map()
     for (const interval of intervals.filter((each) => each.appId === appId))
       owners.set(interval.accountId, owners.get(interval.accountId) ?? (await readableThrough(ctx, interval)))
-    return owners.size > 0 ? owners : 'foreign'
+    return owners.size > 0 ? owners : 'wrong_app'
   }
 }
 
@@ -68,10 +68,10 @@ async function readableThrough(ctx: Context, { id, accountId, wabaId, disconnect
   return now.disconnectedAtMs === undefined && now.wabaId === wabaId ? id : null
 }
 
-function eventsOf({ body, createdAtMs }: FeedEntry, wabaId: string): News['events'] {
+function eventsOf({ body, asOfMs }: FeedEntry, wabaId: string): News['events'] {
   return templateEvents(parseWebhook(body))
     .filter((event) => event.wabaId === wabaId && isOfUse(event))
-    .map((event) => ({ event, at: new Date(metaTimeMs(event.timestampMs, createdAtMs)) }))
+    .map((event) => ({ event, at: new Date(metaTimeMs(event.timestampMs, asOfMs)) }))
 }
 
 /** Applies the parts that concern an account, in their order; answers those that named a template it has, and those that must wait. */

@@ -10,6 +10,6 @@ import { syncRunToProto } from '../to-proto.ts'
 export const getSync: Method<Context, GetSyncRequest, SyncRun> = (ctx, request, { accountId }) =>
   ctx.db.transaction(accountId, async (tx) => {
     const run = await tx.em.findOne(SyncRunSchema, { id: requireId(request.id, 'sync'), accountId })
-    if (!run) throw new AppError('notFound', `There is no sync ${request.id}`)
+    if (!run) throw new AppError('not_found', `There is no sync ${request.id}`)
     return syncRunToProto(run)
   })

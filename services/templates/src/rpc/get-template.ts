@@ -12,7 +12,7 @@ export const getTemplate: Method<Context, GetTemplateRequest, Template> = (ctx, 
   const { which, words } = identify(request)
   return ctx.db.transaction(accountId, async (tx) => {
     const template = await tx.em.findOne(TemplateSchema, { ...which, accountId })
-    if (!template) throw new AppError('notFound', `There is no template ${words}; sync the templates if it is new at Meta`)
+    if (!template) throw new AppError('not_found', `There is no template ${words}; sync the templates if it is new at Meta`)
     return templateToProto(template)
   })
 }

@@ -35,16 +35,16 @@ export async function unclaimedKeys(tx: Tx, appId: string, { phoneNumberIds, wab
   const row = await queryOne<Keys>(
     tx,
     sql`select array(select key from unnest(${phoneNumberIds}::text[]) k(key) where exists (select from webhook_part_results r
-                where r.outcome = 'unclaimed' and r.app_id = ${appId} and r.key = k.key and r.lane = 'webhooks.message')) as "phoneNumberIds",
+                where r.outcome = 'no_connection' and r.app_id = ${appId} and r.key = k.key and r.lane = 'webhooks.message')) as "phoneNumberIds",
                array(select key from unnest(${wabaIds}::text[]) k(key) where exists (select from webhook_part_results r
-                where r.outcome = 'unclaimed' and r.app_id = ${appId} and r.key = k.key and r.lane <> 'webhooks.message')) as "wabaIds"`,
+                where r.outcome = 'no_connection' and r.app_id = ${appId} and r.key = k.key and r.lane <> 'webhooks.message')) as "wabaIds"`,
   )
   return row!
 }
 
 /**
  * Opens unclaimed parts of numbers and WABAs that their app signed, a slice at a time in id order. Those that came while another
- * app's connection had the number or WABA, and none of this app, were never this app's: they are `foreign`.
+ * app's connection had the number or WABA, and none of this app, were never this app's: they are `wrong_app`.
  */
 export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise<ClaimedSlice> {
   const { appId, accountId, at, intervals } = claim
@@ -64,23 +64,23 @@ export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise
                  h(key, is_number, ours, since, until)
         ), found as (
           select r.part_id, r.received_at, r.lane, r.key from webhook_part_results r
-          where r.outcome = 'unclaimed' and r.app_id = ${appId} and r.part_id > ${afterId}::bigint and ${ofKeys(claim)}
+          where r.outcome = 'no_connection' and r.app_id = ${appId} and r.part_id > ${afterId}::bigint and ${ofKeys(claim)}
           order by r.part_id limit ${maxClaimed} for update
         ), judged as materialized (
           select f.*, ${covered(false)} and not ${covered(true)} as is_foreign from found f
         ), told as (
-          update webhook_part_results r set outcome = 'foreign'
+          update webhook_part_results r set outcome = 'wrong_app'
           from judged j where j.is_foreign and r.part_id = j.part_id and r.received_at = j.received_at
         ), gone as (
           delete from webhook_part_results r
           using judged j where not j.is_foreign and r.part_id = j.part_id and r.received_at = j.received_at
         ), claimed as (
-          update webhook_parts p set outcome = case when j.is_foreign then 'foreign' end, reason = null,
+          update webhook_parts p set outcome = case when j.is_foreign then 'wrong_app' end, reason = null,
             outcome_at = case when j.is_foreign then now() end, claimed_at = case when j.is_foreign then p.claimed_at else ${at} end
-          from judged j where p.id = j.part_id and p.received_at = j.received_at and p.outcome = 'unclaimed'
+          from judged j where p.id = j.part_id and p.received_at = j.received_at and p.outcome = 'no_connection'
           returning p.id, p.lane, p.key, p.received_at, p.field, p.elements, p.outcome, coalesce(length(p.content),
             (select length(b.raw) from webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as bytes
-        ), counts as (${countResults(sql`claimed`, sql`'unclaimed'`)}
+        ), counts as (${countResults(sql`claimed`, sql`'no_connection'`)}
         ), opened as (${openEntries(sql`(select *, '' as kind, ${accountId}::uuid as account_id from claimed where outcome is null) c`)} returning lane, key
         )
         select lane, key, count(*)::int as parts, '' as "lastId" from opened group by 1, 2
@@ -99,7 +99,7 @@ export async function appsWithoutEffect(tx: Tx): Promise<string[]> {
   const rows = await query<{ id: string }>(
     tx,
     sql`select distinct app_id as id
-        from (select app_id, outcome from webhook_part_results order by part_id desc limit ${newestLookedAt}) r where outcome = 'unclaimed'`,
+        from (select app_id, outcome from webhook_part_results order by part_id desc limit ${newestLookedAt}) r where outcome = 'no_connection'`,
   )
   return rows.map(({ id }) => id)
 }

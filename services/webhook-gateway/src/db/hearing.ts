@@ -49,7 +49,7 @@ export async function hearingOf(tx: Tx, { accountId, phoneNumberId, appIds, conn
           select u.received_at from unnest(${appIds}::uuid[]) a(id)
           cross join lateral (
             select r.received_at from webhook_part_results r
-            where r.outcome = 'unclaimed' and r.app_id = a.id and r.key = ${phoneNumberId} and r.lane = 'webhooks.message'
+            where r.outcome = 'no_connection' and r.app_id = a.id and r.key = ${phoneNumberId} and r.lane = 'webhooks.message'
             order by r.part_id limit 1) u
           where u.received_at < ${connectedAt}
         ), dead as materialized (
@@ -70,7 +70,7 @@ export async function oldestUnclaimed(tx: Tx, appId: string, phoneNumberIds: str
     tx,
     sql`select lane, key, ${receivedAtMs('received_at')} as "receivedAtMs"
         from (select r.lane, r.key, r.received_at from webhook_part_results r
-              where r.outcome = 'unclaimed' and r.app_id = ${appId} and r.key = any(${phoneNumberIds}::text[]) and r.lane = 'webhooks.message'
+              where r.outcome = 'no_connection' and r.app_id = ${appId} and r.key = any(${phoneNumberIds}::text[]) and r.lane = 'webhooks.message'
               limit ${maxUnclaimed}) found
         order by received_at limit 1`,
   )

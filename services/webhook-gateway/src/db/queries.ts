@@ -1,6 +1,6 @@
 import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
 import { type Database, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
-import type { Dismissed, FeedContent, FeedVerdict, Reopened } from '@lockstep/feeds'
+import type { Dismissed, FeedContent, Reopened, Settlement } from '@lockstep/feeds'
 import type { NewPart, SignedBody } from '../parts.ts'
 import { openEntries, refusalKind } from './entries.ts'
 import { countResults, noteResults } from './results.ts'
@@ -99,9 +99,9 @@ export interface SettledParts {
  * over, a failure counts while the entry is due, and after the last one it is dead. A part is only ever changed under its
  * entry's row lock, which is taken in the order of the primary key.
  */
-export function settleParts(tx: Tx, lane: string, verdicts: readonly FeedVerdict[]): Promise<SettledParts[]> {
-  const outcomes = verdicts.map((v) => ('outcome' in v ? v.outcome : null))
-  const reasons = verdicts.map((v) => ('failure' in v ? v.failure : 'outcome' in v ? (v.note ?? null) : null))
+export function settleParts(tx: Tx, lane: string, settlements: readonly Settlement[]): Promise<SettledParts[]> {
+  const outcomes = settlements.map((v) => ('outcome' in v ? v.outcome : null))
+  const reasons = settlements.map((v) => ('failure' in v ? v.failure : 'outcome' in v ? (v.note ?? null) : null))
   const ended = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = e.outcome, reason = e.reason, outcome_at = now()
     from ended e where p.id = e.part_id ${ofDay}
@@ -110,7 +110,7 @@ export function settleParts(tx: Tx, lane: string, verdicts: readonly FeedVerdict
     tx,
     sql`with ended as (
           select f.row_id::bigint as part_id, f.created_at, coalesce(v.outcome, 'dead') as outcome, v.reason
-          from unnest(${verdicts.map((v) => v.id)}::bigint[], ${verdicts.map((v) => slotOf(v.key))}::int[], ${verdicts.map((v) => v.key)}::text[],
+          from unnest(${settlements.map((v) => v.id)}::bigint[], ${settlements.map((v) => slotOf(v.key))}::int[], ${settlements.map((v) => v.key)}::text[],
                       ${outcomes}::text[], ${reasons}::text[]) v(id, slot, key, outcome, reason)
           join feed_open f on f.lane = ${lane} and f.slot = v.slot and f.key = v.key and f.id = v.id
           where v.outcome is not null or (v.reason is not null and (f.not_before is null or f.not_before <= now())
@@ -121,7 +121,7 @@ export function settleParts(tx: Tx, lane: string, verdicts: readonly FeedVerdict
         results as (${noteResults(sql`changed`)}),
         counts as (${countResults(sql`changed`, sql`'open'`)})
         select outcome, field, count(*)::int as parts, unclaimed::json as unclaimed
-        from (select outcome, field, case when outcome = 'unclaimed' and claimed_at is null
+        from (select outcome, field, case when outcome = 'no_connection' and claimed_at is null
                 then json_build_object('appId', app_id, 'lane', lane, 'key', key)::text end as unclaimed
               from (select * from changed union all select * from kept) c) s
         group by 1, 2, s.unclaimed`,

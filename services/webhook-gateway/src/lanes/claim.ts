@@ -1,4 +1,4 @@
-import type { EntryVerdict, LaneHandler } from '@lockstep/service'
+import type { EntryResult, LaneHandler } from '@lockstep/service'
 import { claimForConnection as claim } from '../claims.ts'
 import type { Context } from '../context.ts'
 
@@ -7,12 +7,12 @@ const maxSlices = 20
 
 /** A number was connected: what came for it and its WABA before is claimed. The entry's row is the connection. */
 export const claimForConnection: LaneHandler<Context> = async (ctx, _phoneNumberId, entries) => {
-  const verdicts: EntryVerdict[] = []
+  const results: EntryResult[] = []
   for (const { id, rowId, accountId } of entries) {
     const connection = await ctx.peers.accounts.getConnection({ id: rowId }, { accountId })
     const hasEnded = connection.disconnectedAtMs !== undefined
     const { isAll } = hasEnded ? { isAll: true } : await claim(ctx, connection, { maxSlices })
-    verdicts.push(isAll ? { id, outcome: 'done' } : { id, laterMs: 0 })
+    results.push(isAll ? { id, outcome: 'done' } : { id, laterMs: 0 })
   }
-  return verdicts
+  return results
 }

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 
 /**
  * Opens what was received for a connection's number and WABA before anybody had them, if its app signed it, or one that it had before; what another
- * app signed stays. Connecting does the same by itself. Throws `notFound` for another account's connection, and `precondition` for
+ * app signed stays. Connecting does the same by itself. Throws `not_found` for another account's connection, and `precondition` for
  * one that has ended: what came for it belongs to nobody any more.
  */
 export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> = async (ctx, { connectionId }, call) => {

@@ -45,7 +45,7 @@ export class WebhookGateway extends Migration {
         primary key (part_id, received_at)
       ) partition by range (received_at);
       create index webhook_part_results_outcome on webhook_part_results (outcome, part_id);
-      create index webhook_part_results_unclaimed on webhook_part_results (app_id, key, part_id) where outcome = 'unclaimed';
+      create index webhook_part_results_no_connection on webhook_part_results (app_id, key, part_id) where outcome = 'no_connection';
       -- What each statement added to, or took from, the parts of a day; a job puts the rows together.
       create table webhook_part_counts (
         day date not null,

@@ -20,7 +20,7 @@ export interface Entry {
   rowId: string;
   body: Uint8Array;
   attempts: number;
-  createdAtMs: number;
+  asOfMs: number;
   /** The app whose signature the webhook part carried; empty otherwise. */
   appId: string;
   key: string;
@@ -47,11 +47,11 @@ export interface TakeResponse {
   nextDueMs?: number | undefined;
 }
 
-export interface Verdict {
+export interface Settlement {
   id: string;
-  verdict:
+  result:
     | //
-    /** Finished: "done", or why it had no effect ("foreign", "unclaimed", "unmatched", …). */
+    /** Finished: "done", or why it had no effect ("wrong_app", "no_connection", "no_match", …). */
     { $case: "outcome"; outcome: string }
     | //
     /** Not finished; due again after so many milliseconds. No try is counted. */
@@ -67,7 +67,7 @@ export interface Verdict {
 
 export interface SettleRequest {
   lane: string;
-  verdicts: Verdict[];
+  settlements: Settlement[];
 }
 
 export interface SettleResponse {
@@ -125,7 +125,7 @@ function createBaseEntry(): Entry {
     rowId: "",
     body: new Uint8Array(0),
     attempts: 0,
-    createdAtMs: 0,
+    asOfMs: 0,
     appId: "",
     key: "",
   };
@@ -151,8 +151,8 @@ export const Entry: MessageFns<Entry> = {
     if (message.attempts !== 0) {
       writer.uint32(48).int32(message.attempts);
     }
-    if (message.createdAtMs !== 0) {
-      writer.uint32(56).int64(message.createdAtMs);
+    if (message.asOfMs !== 0) {
+      writer.uint32(56).int64(message.asOfMs);
     }
     if (message.appId !== "") {
       writer.uint32(66).string(message.appId);
@@ -229,7 +229,7 @@ export const Entry: MessageFns<Entry> = {
               break;
             }
 
-            message.createdAtMs = longToNumber(reader.int64());
+            message.asOfMs = longToNumber(reader.int64());
             continue;
           }
           case 8: {
@@ -276,10 +276,10 @@ export const Entry: MessageFns<Entry> = {
         : "",
       body: isSet(object.body) ? bytesFromBase64(object.body) : new Uint8Array(0),
       attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
-      createdAtMs: isSet(object.createdAtMs)
-        ? globalThis.Number(object.createdAtMs)
-        : isSet(object.created_at_ms)
-        ? globalThis.Number(object.created_at_ms)
+      asOfMs: isSet(object.asOfMs)
+        ? globalThis.Number(object.asOfMs)
+        : isSet(object.as_of_ms)
+        ? globalThis.Number(object.as_of_ms)
         : 0,
       appId: isSet(object.appId)
         ? globalThis.String(object.appId)
@@ -310,8 +310,8 @@ export const Entry: MessageFns<Entry> = {
     if (message.attempts !== 0) {
       obj.attempts = Math.round(message.attempts);
     }
-    if (message.createdAtMs !== 0) {
-      obj.createdAtMs = Math.round(message.createdAtMs);
+    if (message.asOfMs !== 0) {
+      obj.asOfMs = Math.round(message.asOfMs);
     }
     if (message.appId !== "") {
       obj.appId = message.appId;
@@ -333,7 +333,7 @@ export const Entry: MessageFns<Entry> = {
     message.rowId = object.rowId ?? "";
     message.body = object.body ?? new Uint8Array(0);
     message.attempts = object.attempts ?? 0;
-    message.createdAtMs = object.createdAtMs ?? 0;
+    message.asOfMs = object.asOfMs ?? 0;
     message.appId = object.appId ?? "";
     message.key = object.key ?? "";
     return message;
@@ -646,24 +646,24 @@ export const TakeResponse: MessageFns<TakeResponse> = {
   },
 };
 
-function createBaseVerdict(): Verdict {
-  return { id: "", verdict: undefined, note: "", key: "" };
+function createBaseSettlement(): Settlement {
+  return { id: "", result: undefined, note: "", key: "" };
 }
 
-export const Verdict: MessageFns<Verdict> = {
-  encode(message: Verdict, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const Settlement: MessageFns<Settlement> = {
+  encode(message: Settlement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
     }
-    switch (message.verdict?.$case) {
+    switch (message.result?.$case) {
       case "outcome":
-        writer.uint32(18).string(message.verdict.outcome);
+        writer.uint32(18).string(message.result.outcome);
         break;
       case "laterMs":
-        writer.uint32(24).int64(message.verdict.laterMs);
+        writer.uint32(24).int64(message.result.laterMs);
         break;
       case "failure":
-        writer.uint32(34).string(message.verdict.failure);
+        writer.uint32(34).string(message.result.failure);
         break;
     }
     if (message.note !== "") {
@@ -675,7 +675,7 @@ export const Verdict: MessageFns<Verdict> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): Verdict {
+  decode(input: BinaryReader | Uint8Array, length?: number): Settlement {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -684,7 +684,7 @@ export const Verdict: MessageFns<Verdict> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseVerdict();
+      const message = createBaseSettlement();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -701,7 +701,7 @@ export const Verdict: MessageFns<Verdict> = {
               break;
             }
 
-            message.verdict = { $case: "outcome", outcome: reader.string() };
+            message.result = { $case: "outcome", outcome: reader.string() };
             continue;
           }
           case 3: {
@@ -709,7 +709,7 @@ export const Verdict: MessageFns<Verdict> = {
               break;
             }
 
-            message.verdict = { $case: "laterMs", laterMs: longToNumber(reader.int64()) };
+            message.result = { $case: "laterMs", laterMs: longToNumber(reader.int64()) };
             continue;
           }
           case 4: {
@@ -717,7 +717,7 @@ export const Verdict: MessageFns<Verdict> = {
               break;
             }
 
-            message.verdict = { $case: "failure", failure: reader.string() };
+            message.result = { $case: "failure", failure: reader.string() };
             continue;
           }
           case 5: {
@@ -748,10 +748,10 @@ export const Verdict: MessageFns<Verdict> = {
     }
   },
 
-  fromJSON(object: any): Verdict {
+  fromJSON(object: any): Settlement {
     return {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
-      verdict: isSet(object.outcome)
+      result: isSet(object.outcome)
         ? { $case: "outcome", outcome: globalThis.String(object.outcome) }
         : isSet(object.laterMs)
         ? { $case: "laterMs", laterMs: globalThis.Number(object.laterMs) }
@@ -765,17 +765,17 @@ export const Verdict: MessageFns<Verdict> = {
     };
   },
 
-  toJSON(message: Verdict): unknown {
+  toJSON(message: Settlement): unknown {
     const obj: any = {};
     if (message.id !== "") {
       obj.id = message.id;
     }
-    if (message.verdict?.$case === "outcome") {
-      obj.outcome = message.verdict.outcome;
-    } else if (message.verdict?.$case === "laterMs") {
-      obj.laterMs = Math.round(message.verdict.laterMs);
-    } else if (message.verdict?.$case === "failure") {
-      obj.failure = message.verdict.failure;
+    if (message.result?.$case === "outcome") {
+      obj.outcome = message.result.outcome;
+    } else if (message.result?.$case === "laterMs") {
+      obj.laterMs = Math.round(message.result.laterMs);
+    } else if (message.result?.$case === "failure") {
+      obj.failure = message.result.failure;
     }
     if (message.note !== "") {
       obj.note = message.note;
@@ -786,28 +786,28 @@ export const Verdict: MessageFns<Verdict> = {
     return obj;
   },
 
-  create(base?: DeepPartial<Verdict>): Verdict {
-    return Verdict.fromPartial(base ?? {});
+  create(base?: DeepPartial<Settlement>): Settlement {
+    return Settlement.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<Verdict>): Verdict {
-    const message = createBaseVerdict();
+  fromPartial(object: DeepPartial<Settlement>): Settlement {
+    const message = createBaseSettlement();
     message.id = object.id ?? "";
-    switch (object.verdict?.$case) {
+    switch (object.result?.$case) {
       case "outcome": {
-        if (object.verdict?.outcome !== undefined && object.verdict?.outcome !== null) {
-          message.verdict = { $case: "outcome", outcome: object.verdict.outcome };
+        if (object.result?.outcome !== undefined && object.result?.outcome !== null) {
+          message.result = { $case: "outcome", outcome: object.result.outcome };
         }
         break;
       }
       case "laterMs": {
-        if (object.verdict?.laterMs !== undefined && object.verdict?.laterMs !== null) {
-          message.verdict = { $case: "laterMs", laterMs: object.verdict.laterMs };
+        if (object.result?.laterMs !== undefined && object.result?.laterMs !== null) {
+          message.result = { $case: "laterMs", laterMs: object.result.laterMs };
         }
         break;
       }
       case "failure": {
-        if (object.verdict?.failure !== undefined && object.verdict?.failure !== null) {
-          message.verdict = { $case: "failure", failure: object.verdict.failure };
+        if (object.result?.failure !== undefined && object.result?.failure !== null) {
+          message.result = { $case: "failure", failure: object.result.failure };
         }
         break;
       }
@@ -819,7 +819,7 @@ export const Verdict: MessageFns<Verdict> = {
 };
 
 function createBaseSettleRequest(): SettleRequest {
-  return { lane: "", verdicts: [] };
+  return { lane: "", settlements: [] };
 }
 
 export const SettleRequest: MessageFns<SettleRequest> = {
@@ -827,8 +827,8 @@ export const SettleRequest: MessageFns<SettleRequest> = {
     if (message.lane !== "") {
       writer.uint32(10).string(message.lane);
     }
-    for (const v of message.verdicts) {
-      Verdict.encode(v!, writer.uint32(18).fork()).join();
+    for (const v of message.settlements) {
+      Settlement.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -859,7 +859,7 @@ export const SettleRequest: MessageFns<SettleRequest> = {
               break;
             }
 
-            message.verdicts.push(Verdict.decode(reader, reader.uint32()));
+            message.settlements.push(Settlement.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -877,7 +877,9 @@ export const SettleRequest: MessageFns<SettleRequest> = {
   fromJSON(object: any): SettleRequest {
     return {
       lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
-      verdicts: globalThis.Array.isArray(object?.verdicts) ? object.verdicts.map((e: any) => Verdict.fromJSON(e)) : [],
+      settlements: globalThis.Array.isArray(object?.settlements)
+        ? object.settlements.map((e: any) => Settlement.fromJSON(e))
+        : [],
     };
   },
 
@@ -886,8 +888,8 @@ export const SettleRequest: MessageFns<SettleRequest> = {
     if (message.lane !== "") {
       obj.lane = message.lane;
     }
-    if (message.verdicts?.length) {
-      obj.verdicts = message.verdicts.map((e) => Verdict.toJSON(e));
+    if (message.settlements?.length) {
+      obj.settlements = message.settlements.map((e) => Settlement.toJSON(e));
     }
     return obj;
   },
@@ -898,7 +900,7 @@ export const SettleRequest: MessageFns<SettleRequest> = {
   fromPartial(object: DeepPartial<SettleRequest>): SettleRequest {
     const message = createBaseSettleRequest();
     message.lane = object.lane ?? "";
-    message.verdicts = object.verdicts?.map((e) => Verdict.fromPartial(e)) || [];
+    message.settlements = object.settlements?.map((e) => Settlement.fromPartial(e)) || [];
     return message;
   },
 };

@@ -16,7 +16,7 @@ export interface CountPartsRequest {
 }
 
 export interface PartCount {
-  /** open, done, dead, dismissed, kept, foreign, unclaimed, unmatched, over_share, unknown_field or unreadable. */
+  /** open, done, dead, dismissed, no_action, wrong_app, no_connection, no_match, over_share, unknown_field or unreadable. */
   outcome: string;
   field: string;
   parts: number;

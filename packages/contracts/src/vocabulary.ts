@@ -1,0 +1,46 @@
+/** What became of a part of a webhook, and what that means. A part without an outcome is open. */
+export const partOutcomes = {
+  done: 'it had its effect',
+  no_action: 'nothing is done about what it says',
+  no_match: 'what it is about is not known here',
+  wrong_app: 'its number or WABA belongs to an account that does not use the app that signed it',
+  no_connection: 'its number or WABA was connected to no account; connecting it opens the part',
+  over_share: 'its body or its app had more of such parts than its share',
+  unknown_field: 'its field is not known here',
+  unreadable: 'it could not be read',
+  dead: 'its handler failed three times; a person replays or dismisses it',
+  dismissed: 'a person has given it up',
+} as const
+export type PartOutcome = keyof typeof partOutcomes
+
+/** Where a campaign stands. */
+export const campaignStates = ['draft', 'preparing', 'sending', 'paused', 'completed', 'cancelled', 'failed'] as const
+export type CampaignState = (typeof campaignStates)[number]
+
+/** What Meta answered to an attempt to send, as far as it is known. */
+export const attemptOutcomes = ['sending', 'accepted', 'not_sent', 'rejected', 'unknown', 'skipped'] as const
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+/** Where a recipient stands: what the last attempt and its statuses say. */
+export const recipientStates = [
+  'queued',
+  'sending',
+  'accepted',
+  'sent',
+  'delivered',
+  'read',
+  'failed',
+  'rejected',
+  'skipped',
+  'unknown',
+] as const
+export type RecipientState = (typeof recipientStates)[number]
+
+/** What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out` what is marketing. */
+export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
+export type ConsentKind = (typeof consentKinds)[number]
+
+/** How it was said: in a webhook of Meta's, or through us. */
+export const metaConsentVias = ['word', 'button', 'preference', 'error_131050', 'error_130403'] as const
+export const consentVias = [...metaConsentVias, 'api', 'import'] as const
+export type ConsentVia = (typeof consentVias)[number]
