@@ -20,7 +20,9 @@ const sourcesOf = (folder: string) =>
 
 /** Every call that a service's sources make of another's method, as `<peer>.<method>`: clients stand in `ctx.peers`. */
 function callsOf(service: ServiceName): string[] {
-  const text = [`services/${service}`, ...(service === 'campaigns' ? ['packages/sending'] : [])].map(sourcesOf).join('\n')
+  const text = [`services/${service}`, ...(service === 'campaigns' ? ['packages/sending'] : [])]
+    .map(sourcesOf)
+    .join('\n')
   return (Object.keys(definitions) as PeerName[]).flatMap((peer) => {
     const called = text.matchAll(new RegExp(`\\bpeers\\.${peerKey(peer)}\\.(\\w+)\\(`, 'g'))
     return [...new Set([...called].map((match) => `${peer}.${match[1]}`))]
@@ -32,7 +34,8 @@ test('each service may call what its sources call, and nothing else', async () =
     const allowed: string[] = []
     for (const peer of services) {
       const { rpc } = await loadService(peer)
-      for (const [method, callers] of Object.entries(rpc?.callers ?? {})) if (callers.includes(service)) allowed.push(`${peer}.${method}`)
+      for (const [method, callers] of Object.entries(rpc?.callers ?? {}))
+        if (callers.includes(service)) allowed.push(`${peer}.${method}`)
     }
     expect(callsOf(service).toSorted(), `calls of ${service}`).toEqual(allowed.toSorted())
   }
@@ -47,14 +50,28 @@ test('with a certificate for each service the whole of a campaign goes as withou
   const from = phones(1)[0]!.slice(1)
   await system.simulator.client.inbound({ phoneNumberId: tenant.phoneNumberId, from, text: 'STOP' })
   await system.settled()
-  await until(async () => (await system.clients.conversations.listConversations({}, tenant)).conversations.length === 1)
-  expect((await system.campaign(tenant, id)).statistics).toMatchObject({ accepted: 20, delivered: 20 })
+  await until(
+    async () =>
+      (await system.clients.conversations.listConversations({}, tenant)).conversations.length === 1,
+  )
+  expect((await system.campaign(tenant, id)).statistics).toMatchObject({
+    accepted: 20,
+    delivered: 20,
+  })
   const { counts } = await system.clients.webhookGateway.countParts({}, {})
   expect(counts.length).toBeGreaterThan(0)
-  using templates = connect(FeedDefinition, `127.0.0.1:${system.ports['webhook-gateway'].grpc}`, certificateOf('templates'))
-  expect(await templates.take({ lane: 'webhooks.template', partitions: [1] }, {})).toMatchObject({ entries: [] })
+  using templates = connect(
+    FeedDefinition,
+    `127.0.0.1:${system.ports['webhook-gateway'].grpc}`,
+    certificateOf('templates'),
+  )
+  expect(await templates.take({ lane: 'webhooks.template', partitions: [1] }, {})).toMatchObject({
+    entries: [],
+  })
   for (const call of ['take', 'settle', 'ring'] as const)
-    await expect(templates[call]({ lane: 'webhooks.message', partitions: [1], settlements: [] }, {})).rejects.toMatchObject({
+    await expect(
+      templates[call]({ lane: 'webhooks.message', partitions: [1], settlements: [] }, {}),
+    ).rejects.toMatchObject({
       failure: 'forbidden',
       message: 'templates is not the worker of lane webhooks.message',
     })

@@ -36,7 +36,10 @@ async function onEachPage(what: string): Promise<void> {
 
 const preparation = async (id: string) =>
   (
-    await system.world.sql<{ after_contact: string; queued: number }>('select * from campaigns.preparations where campaign_id = $1', [id])
+    await system.world.sql<{ after_contact: string; queued: number }>(
+      'select * from campaigns.preparations where campaign_id = $1',
+      [id],
+    )
   )[0]
 
 const start = async (tag: string) => (await system.startCampaign(tenant, tag)).id
@@ -77,9 +80,14 @@ test('a list that is longer than a slice, made while connections break, names ev
 
 test('a page that is too much for one statement is put on the list in halves', async () => {
   const tag = await audience(600)
-  await onEachPage(`if (select count(*) from page) > 100 then raise exception 'too slow' using errcode = '57014'; end if`)
+  await onEachPage(
+    `if (select count(*) from page) > 100 then raise exception 'too slow' using errcode = '57014'; end if`,
+  )
   const id = await start(tag)
-  expect((await system.untilCampaign(tenant, id, 'completed', 60_000)).statistics).toMatchObject({ recipients: 600, accepted: 600 })
+  expect((await system.untilCampaign(tenant, id, 'completed', 60_000)).statistics).toMatchObject({
+    recipients: 600,
+    accepted: 600,
+  })
 }, 90_000)
 
 test('one person who is too much is named in words, and the list of the campaign that has failed goes', async () => {
@@ -95,10 +103,15 @@ test('one person who is too much is named in words, and the list of the campaign
   const failed = await system.untilCampaign(tenant, id, 'failed', 60_000)
   expect(failed.reason).toContain(`Contact ${named!.id} is too large to be put on the list in time`)
   await until(async () => !(await preparation(id)))
-  expect(await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id])).toEqual([])
+  expect(
+    await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id]),
+  ).toEqual([])
   await system.world.sql('drop trigger race_list on campaigns.recipients')
   await system.clients.campaigns.startCampaign({ id }, tenant)
-  expect((await system.untilCampaign(tenant, id, 'completed', 60_000)).statistics).toMatchObject({ recipients: 600, accepted: 600 })
+  expect((await system.untilCampaign(tenant, id, 'completed', 60_000)).statistics).toMatchObject({
+    recipients: 600,
+    accepted: 600,
+  })
 }, 120_000)
 
 test('people whom an earlier run has put on the list and whom the filter no longer names are taken off it', async () => {
@@ -111,21 +124,33 @@ test('people whom an earlier run has put on the list and whom the filter no long
     [id, randomUUID()],
   )
   await system.clients.campaigns.startCampaign({ id }, tenant)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ recipients: 5, accepted: 5, skipped: 0 })
-  expect(await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id])).toHaveLength(5)
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    recipients: 5,
+    accepted: 5,
+    skipped: 0,
+  })
+  expect(
+    await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id]),
+  ).toHaveLength(5)
 })
 
 test('of one account only its share of campaigns is prepared at the same moment; the others say that they wait', async () => {
   const tag = await audience(1_500)
   await onEachPage('perform pg_sleep(0.5)')
-  const ids = await Promise.all(Array.from({ length: shares.prepares_under_way.limit + 2 }, () => start(tag)))
+  const ids = await Promise.all(
+    Array.from({ length: shares.prepares_under_way.limit + 2 }, () => start(tag)),
+  )
   let most = 0
   await until(async () => {
-    const writing = await system.world.sql(`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`)
+    const writing = await system.world.sql(
+      `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+    )
     most = Math.max(most, writing.length)
     const campaigns = await Promise.all(ids.map((id) => system.campaign(tenant, id)))
     return campaigns.some(
-      ({ state, reason }) => state === 'preparing' && /^It waits: 2 campaigns of this account are being prepared/.test(reason),
+      ({ state, reason }) =>
+        state === 'preparing' &&
+        /^It waits: 2 campaigns of this account are being prepared/.test(reason),
     )
   }, 30_000)
   await system.world.sql('drop trigger race_list on campaigns.recipients')
@@ -148,7 +173,9 @@ test('a cancel answers before the list is gone, and its lane takes the list away
   const cancelled = await system.clients.campaigns.cancelCampaign({ id }, tenant)
   expect(cancelled).toMatchObject({ state: 'cancelled', statistics: { recipients: 0 } })
   await until(async () => !(await preparation(id)))
-  expect(await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id])).toEqual([])
+  expect(
+    await system.world.sql('select from campaigns.recipients where campaign_id = $1', [id]),
+  ).toEqual([])
 })
 
 test('in the end no invariant is violated', async () => {

@@ -26,14 +26,18 @@ async function audience(count: number, of: Tenant): Promise<string> {
   return tag
 }
 
-const accepted = async (id: string) => (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length
+const accepted = async (id: string) =>
+  (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length
 
 test('a campaign whose connection can not be used stops with the reason after three tries, loses nobody, and goes on when it is resumed', async () => {
   const tag = await audience(30, tenant)
   const secret = 'select sealed_token from accounts.connections where id = $1'
   const [kept] = await system.world.sql<{ sealed_token: Buffer }>(secret, [tenant.connectionId])
   const seal = (token: Buffer) =>
-    system.world.sql('update accounts.connections set sealed_token = $2 where id = $1', [tenant.connectionId, token])
+    system.world.sql('update accounts.connections set sealed_token = $2 where id = $1', [
+      tenant.connectionId,
+      token,
+    ])
   await seal(Buffer.alloc(60))
   const { id } = await system.startCampaign(tenant, tag)
   const paused = await system.untilCampaign(tenant, id, 'paused')
@@ -41,14 +45,19 @@ test('a campaign whose connection can not be used stops with the reason after th
   expect(paused.statistics).toMatchObject({ recipients: 30, queued: 30 })
   await seal(kept!.sealed_token)
   await system.clients.campaigns.resumeCampaign({ id }, tenant)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 30 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 30,
+  })
 })
 
 test('a campaign that can not be prepared has failed with the reason, and can be started again', async () => {
   const tag = await audience(5, tenant)
   const draft = await system.createCampaign(tenant, tag)
   const filter = (tags: string[]) =>
-    system.world.sql('update campaigns.campaigns set filter = $2 where id = $1', [draft.id, JSON.stringify({ tags })])
+    system.world.sql('update campaigns.campaigns set filter = $2 where id = $1', [
+      draft.id,
+      JSON.stringify({ tags }),
+    ])
   await filter([])
   await system.clients.campaigns.startCampaign({ id: draft.id }, tenant)
   const failed = await system.untilCampaign(tenant, draft.id, 'failed')
@@ -62,29 +71,39 @@ test('a campaign that can not be prepared has failed with the reason, and can be
 
 test('a template that was changed so that the values no longer fit stops the campaign before anybody is rejected', async () => {
   const tag = await audience(60, slow)
-  await system.simulator.client.setSettings({ errors: { next: [{ code: 131048, count: 1, phoneNumberId: slow.phoneNumberId }] } })
+  await system.simulator.client.setSettings({
+    errors: { next: [{ code: 131048, count: 1, phoneNumberId: slow.phoneNumberId }] },
+  })
   const { id, templateId } = await system.startCampaign(slow, tag)
   await system.untilCampaign(slow, id, 'paused')
   const components = (text: (old: string) => string) =>
-    system.world.sql('update templates.templates set components = replace(components::text, $2, $3)::jsonb where id = $1', [
-      templateId,
-      '{{2}}',
-      text('{{2}}'),
-    ])
+    system.world.sql(
+      'update templates.templates set components = replace(components::text, $2, $3)::jsonb where id = $1',
+      [templateId, '{{2}}', text('{{2}}')],
+    )
   await components((old) => `${old} {{3}}`)
   await system.clients.campaigns.resumeCampaign({ id }, slow)
   const paused = await until(async () => {
     const campaign = await system.campaign(slow, id)
     return campaign.state === 'paused' && campaign
   })
-  expect(paused.reason).toMatch(/needs a value for.*Change the template back and resume, or start a new campaign/)
+  expect(paused.reason).toMatch(
+    /needs a value for.*Change the template back and resume, or start a new campaign/,
+  )
   await until(async () => (await system.campaign(slow, id)).statistics!.sending === 0)
-  expect((await system.campaign(slow, id)).statistics).toMatchObject({ recipients: 60, rejected: 0 })
-  await system.world.sql("update templates.templates set components = replace(components::text, ' {{3}}', '')::jsonb where id = $1", [
-    templateId,
-  ])
+  expect((await system.campaign(slow, id)).statistics).toMatchObject({
+    recipients: 60,
+    rejected: 0,
+  })
+  await system.world.sql(
+    "update templates.templates set components = replace(components::text, ' {{3}}', '')::jsonb where id = $1",
+    [templateId],
+  )
   await system.clients.campaigns.resumeCampaign({ id }, slow)
-  expect((await system.untilCampaign(slow, id, 'completed', 60_000)).statistics).toMatchObject({ accepted: 60, rejected: 0 })
+  expect((await system.untilCampaign(slow, id, 'completed', 60_000)).statistics).toMatchObject({
+    accepted: 60,
+    rejected: 0,
+  })
   expect(await accepted(id)).toBe(60)
 }, 90_000)
 
@@ -116,31 +135,60 @@ test('a stop code in a status pauses once: repeated, or told of a message from b
 }, 60_000)
 
 test.each([
-  ['a number that is missing at Meta', { code: 100, subcode: 33 }, /^This number does not exist at Meta any more/],
-  ['a template whose variables are others', { code: 132000 }, /^The number of values does not match/],
-  ['a refusal that may be of anything', { code: 100 }, /^Meta has taken no message, and refused \d+ alike: A parameter of the request/],
-  ['a code that nobody knows', { code: 999_999 }, /^Meta has taken no message, and refused \d+ alike: Meta refused it with error 999999/],
-])('%s, answered to everybody, uses nobody up: the campaign pauses in words, and resumed it reaches all', async (_what, error, reason) => {
-  const tag = await audience(40, slow)
-  await system.simulator.client.setSettings({ errors: { next: [{ ...error, count: 10_000, phoneNumberId: slow.phoneNumberId }] } })
-  const { id } = await system.startCampaign(slow, tag)
-  expect((await system.untilCampaign(slow, id, 'paused')).reason).toMatch(reason)
-  await until(async () => (await system.campaign(slow, id)).statistics!.sending === 0)
-  expect((await system.campaign(slow, id)).statistics).toMatchObject({ recipients: 40, queued: 40, rejected: 0 })
-  const [asked] = await system.world.sql<{ n: number }>(
-    'select count(*)::int as n from campaigns.attempts where campaign_id = $1 and code is not null',
-    [id],
-  )
-  expect(asked!.n, 'what had no slot when the run ended was not sent').toBeLessThan(30)
-  const told = 'select outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null group by 1, 2, 3'
-  expect(await system.world.sql(told, [id])).toMatchObject([
-    { outcome: 'not_sent', code: error.code, words: expect.stringMatching(/Meta says: /) },
-  ])
-  await system.simulator.client.setSettings({ errors: { next: [] } })
-  await system.clients.campaigns.resumeCampaign({ id }, slow)
-  expect((await system.untilCampaign(slow, id, 'completed')).statistics).toMatchObject({ accepted: 40, rejected: 0 })
-  expect(await accepted(id)).toBe(40)
-})
+  [
+    'a number that is missing at Meta',
+    { code: 100, subcode: 33 },
+    /^This number does not exist at Meta any more/,
+  ],
+  [
+    'a template whose variables are others',
+    { code: 132000 },
+    /^The number of values does not match/,
+  ],
+  [
+    'a refusal that may be of anything',
+    { code: 100 },
+    /^Meta has taken no message, and refused \d+ alike: A parameter of the request/,
+  ],
+  [
+    'a code that nobody knows',
+    { code: 999_999 },
+    /^Meta has taken no message, and refused \d+ alike: Meta refused it with error 999999/,
+  ],
+])(
+  '%s, answered to everybody, uses nobody up: the campaign pauses in words, and resumed it reaches all',
+  async (_what, error, reason) => {
+    const tag = await audience(40, slow)
+    await system.simulator.client.setSettings({
+      errors: { next: [{ ...error, count: 10_000, phoneNumberId: slow.phoneNumberId }] },
+    })
+    const { id } = await system.startCampaign(slow, tag)
+    expect((await system.untilCampaign(slow, id, 'paused')).reason).toMatch(reason)
+    await until(async () => (await system.campaign(slow, id)).statistics!.sending === 0)
+    expect((await system.campaign(slow, id)).statistics).toMatchObject({
+      recipients: 40,
+      queued: 40,
+      rejected: 0,
+    })
+    const [asked] = await system.world.sql<{ n: number }>(
+      'select count(*)::int as n from campaigns.attempts where campaign_id = $1 and code is not null',
+      [id],
+    )
+    expect(asked!.n, 'what had no slot when the run ended was not sent').toBeLessThan(30)
+    const told =
+      'select outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null group by 1, 2, 3'
+    expect(await system.world.sql(told, [id])).toMatchObject([
+      { outcome: 'not_sent', code: error.code, words: expect.stringMatching(/Meta says: /) },
+    ])
+    await system.simulator.client.setSettings({ errors: { next: [] } })
+    await system.clients.campaigns.resumeCampaign({ id }, slow)
+    expect((await system.untilCampaign(slow, id, 'completed')).statistics).toMatchObject({
+      accepted: 40,
+      rejected: 0,
+    })
+    expect(await accepted(id)).toBe(40)
+  },
+)
 
 test('nobody of a cancelled campaign is ordered to be written to again', async () => {
   const [lost, stopped] = phones(2, used)
@@ -154,9 +202,20 @@ test('nobody of a cancelled campaign is ordered to be written to again', async (
   await system.untilCampaign(tenant, id, 'paused')
   await until(async () => (await system.campaign(tenant, id)).statistics!.unknown === 1)
   await system.clients.campaigns.cancelCampaign({ id }, tenant)
-  const [unknown] = (await system.clients.campaigns.listRecipients({ campaignId: id, state: 'unknown', limit: 10 }, tenant)).recipients
-  const again = system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: [unknown!.id] }, tenant)
-  await expect(again).rejects.toMatchObject({ failure: 'conflict', message: expect.stringContaining('is cancelled') })
+  const [unknown] = (
+    await system.clients.campaigns.listRecipients(
+      { campaignId: id, state: 'unknown', limit: 10 },
+      tenant,
+    )
+  ).recipients
+  const again = system.clients.campaigns.resendUnknown(
+    { campaignId: id, recipientIds: [unknown!.id] },
+    tenant,
+  )
+  await expect(again).rejects.toMatchObject({
+    failure: 'conflict',
+    message: expect.stringContaining('is cancelled'),
+  })
   expect((await system.campaign(tenant, id)).statistics).toMatchObject({ unknown: 1, queued: 1 })
 })
 
@@ -165,9 +224,15 @@ test('an outcome that PostgreSQL refuses to store as Meta told it is kept withou
       begin if new.code = 131009 then raise numeric_value_out_of_range; end if; return new; end $$;
     create trigger refuse before update on campaigns.attempts for each row execute function campaigns.refuse()`)
   const tag = await audience(20, tenant)
-  await system.simulator.client.setSettings({ errors: { next: [{ code: 131009, count: 2, phoneNumberId: tenant.phoneNumberId }] } })
+  await system.simulator.client.setSettings({
+    errors: { next: [{ code: 131009, count: 2, phoneNumberId: tenant.phoneNumberId }] },
+  })
   const { id } = await system.startCampaign(tenant, tag)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 18, rejected: 2, unknown: 0 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 18,
+    rejected: 2,
+    unknown: 0,
+  })
   await system.world.sql('drop function campaigns.refuse cascade')
 })
 
@@ -191,7 +256,12 @@ const attempts = (campaignId: string) =>
 /** Delivers the status that a message failed because the account can't pay (131042 stops a campaign). */
 async function fail(campaignId: string, { id, wamid }: Sent): Promise<void> {
   const { phoneNumberId, wabaId } = slow
-  const token = createTokens(system.world.platformKey).issue({ kind: 'c', ownerId: campaignId, attemptId: id, phoneNumberId })
+  const token = createTokens(system.world.platformKey).issue({
+    kind: 'c',
+    ownerId: campaignId,
+    attemptId: id,
+    phoneNumberId,
+  })
   const status = {
     id: wamid,
     status: 'failed',
@@ -201,8 +271,14 @@ async function fail(campaignId: string, { id, wamid }: Sent): Promise<void> {
     errors: [{ code: 131042, title: 'Business eligibility payment issue' }],
   }
   const metadata = { display_phone_number: '15550000', phone_number_id: phoneNumberId }
-  const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, statuses: [status] } }
-  const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [change] }] })
+  const change = {
+    field: 'messages',
+    value: { messaging_product: 'whatsapp', metadata, statuses: [status] },
+  }
+  const body = JSON.stringify({
+    object: 'whatsapp_business_account',
+    entry: [{ id: wabaId, changes: [change] }],
+  })
   expect(await postWebhook(system.webhookUrl(slow), slow.appSecret, body)).toBe(200)
 }
 

@@ -15,9 +15,11 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 
-const accepted = (campaignId: string) => system.simulator.client.accepted({ callbackPrefix: `lk1.c.${campaignId}.` })
+const accepted = (campaignId: string) =>
+  system.simulator.client.accepted({ callbackPrefix: `lk1.c.${campaignId}.` })
 const recipients = async (campaignId: string, state: string) =>
-  (await system.clients.campaigns.listRecipients({ campaignId, state, limit: 1_000 }, tenant)).recipients
+  (await system.clients.campaigns.listRecipients({ campaignId, state, limit: 1_000 }, tenant))
+    .recipients
 /** The pair limit lets a person be written to once in six (scaled) seconds; each test has people of its own. */
 let used = 10_000
 function freshPhones(count: number): string[] {
@@ -56,18 +58,29 @@ test('a template that is unknown, not approved, or lacks a value is refused at t
   }
   const values = { 'header.1': 'a', 'body.1': 'b', 'body.2': 'c' }
   const { campaigns } = system.clients
-  await expect(campaigns.createCampaign({ ...draft, templateName: 'nope', values }, tenant)).rejects.toMatchObject({ failure: 'not_found' })
-  await expect(campaigns.createCampaign({ ...draft, values: { 'header.1': 'a', 'body.1': 'b' } }, tenant)).rejects.toMatchObject({
+  await expect(
+    campaigns.createCampaign({ ...draft, templateName: 'nope', values }, tenant),
+  ).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(
+    campaigns.createCampaign({ ...draft, values: { 'header.1': 'a', 'body.1': 'b' } }, tenant),
+  ).rejects.toMatchObject({
     failure: 'invalid',
     message: expect.stringContaining('"body.2"'),
   })
-  await expect(campaigns.createCampaign({ ...draft, values, filter: { tags: [] } }, tenant)).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(
+    campaigns.createCampaign({ ...draft, values, filter: { tags: [] } }, tenant),
+  ).rejects.toMatchObject({ failure: 'invalid' })
   const unknown = { ...values, 'body.1': 'Dear {{first_name}}' }
-  await expect(campaigns.createCampaign({ ...draft, values: unknown }, tenant)).rejects.toMatchObject({
+  await expect(
+    campaigns.createCampaign({ ...draft, values: unknown }, tenant),
+  ).rejects.toMatchObject({
     failure: 'invalid',
     message: expect.stringContaining('{{first_name}}'),
   })
-  const pending = await campaigns.createCampaign({ ...draft, templateName: 'autumn_preview', values: { 'body.1': 'a' } }, tenant)
+  const pending = await campaigns.createCampaign(
+    { ...draft, templateName: 'autumn_preview', values: { 'body.1': 'a' } },
+    tenant,
+  )
   await expect(campaigns.startCampaign({ id: pending.id }, tenant)).rejects.toMatchObject({
     failure: 'precondition',
     message: expect.stringContaining('PENDING'),
@@ -77,7 +90,10 @@ test('a template that is unknown, not approved, or lacks a value is refused at t
 
 test('a campaign whose values were good once is refused at its start, and nobody is written to', async () => {
   const { id } = await system.createCampaign(tenant, 'few')
-  await system.world.sql('update campaigns.campaigns set values = values || $2::jsonb where id = $1', [id, '{"body.1": "{{first_name}}"}'])
+  await system.world.sql(
+    'update campaigns.campaigns set values = values || $2::jsonb where id = $1',
+    [id, '{"body.1": "{{first_name}}"}'],
+  )
   await expect(system.clients.campaigns.startCampaign({ id }, tenant)).rejects.toMatchObject({
     failure: 'invalid',
     message: expect.stringContaining('There are {{name}}, {{phone}} and {{attributes'),
@@ -91,15 +107,25 @@ test('what goes out is whole: people bring line breaks and lack names, and the o
   await system.world.sql(
     `update contacts.contacts set name = case phone when $1 then '' when $2 then E'Ana\n\tMaria      Lopez' else name end,
        attributes = case phone when $3 then '{"First Name": "Ana"}'::jsonb else '{"First Name": ""}' end where phone = any($4)`,
-    [people[0]!.slice(1), people[1]!.slice(1), people[2]!.slice(1), people.map((phone) => phone.slice(1))],
+    [
+      people[0]!.slice(1),
+      people[1]!.slice(1),
+      people[2]!.slice(1),
+      people.map((phone) => phone.slice(1)),
+    ],
   )
   const draft = await system.createCampaign(tenant, 'whole')
   const values = { 'header.1': '{{name}}', 'body.1': 'dear {{attributes.First Name|friend}}' }
-  await system.world.sql('update campaigns.campaigns set values = values || $2::jsonb where id = $1', [draft.id, JSON.stringify(values)])
+  await system.world.sql(
+    'update campaigns.campaigns set values = values || $2::jsonb where id = $1',
+    [draft.id, JSON.stringify(values)],
+  )
   await system.clients.campaigns.startCampaign({ id: draft.id }, tenant)
   const { statistics } = await system.untilCampaign(tenant, draft.id, 'completed')
   expect(statistics).toMatchObject({ recipients: 4, accepted: 3, skipped: 1, rejected: 0 })
-  expect((await recipients(draft.id, 'skipped')).map((r) => r.reason)).toEqual(['no value for {{name}} of header.1'])
+  expect((await recipients(draft.id, 'skipped')).map((r) => r.reason)).toEqual([
+    'no value for {{name}} of header.1',
+  ])
   const filled = await system.world.sql<{ header: string; body: string }>(
     `select values ->> 'header.1' as header, values ->> 'body.1' as body from campaigns.recipients where campaign_id = $1 and state <> 'skipped'`,
     [draft.id],
@@ -115,11 +141,19 @@ test('an audience of nobody, and one of people who must all be left out, say so'
     statistics: { recipients: 0 },
   })
   await system.importContacts(tenant, freshPhones(1), 'alone')
-  const { contacts } = await system.clients.contacts.listContacts({ tag: 'alone', limit: 1 }, tenant)
-  await system.clients.contacts.recordConsent({ contactId: contacts[0]!.id, kind: 'opt_out', evidence: 'phone call' }, tenant)
+  const { contacts } = await system.clients.contacts.listContacts(
+    { tag: 'alone', limit: 1 },
+    tenant,
+  )
+  await system.clients.contacts.recordConsent(
+    { contactId: contacts[0]!.id, kind: 'opt_out', evidence: 'phone call' },
+    tenant,
+  )
   const out = await system.startCampaign(tenant, 'alone')
   expect(await system.untilCampaign(tenant, out.id, 'completed')).toMatchObject({
-    reason: expect.stringMatching(/^Nobody was written to: the one person with the tag "alone" had to be left out/),
+    reason: expect.stringMatching(
+      /^Nobody was written to: the one person with the tag "alone" had to be left out/,
+    ),
     statistics: { recipients: 1, skipped: 1 },
   })
 })
@@ -127,8 +161,16 @@ test('an audience of nobody, and one of people who must all be left out, say so'
 test('another account neither sees nor moves a campaign', async () => {
   const other = await system.addTenant()
   const { id } = await system.startCampaign(tenant, 'few')
-  for (const order of ['getCampaign', 'startCampaign', 'pauseCampaign', 'resumeCampaign', 'cancelCampaign'] as const)
-    await expect(system.clients.campaigns[order]({ id }, other)).rejects.toMatchObject({ failure: 'not_found' })
+  for (const order of [
+    'getCampaign',
+    'startCampaign',
+    'pauseCampaign',
+    'resumeCampaign',
+    'cancelCampaign',
+  ] as const)
+    await expect(system.clients.campaigns[order]({ id }, other)).rejects.toMatchObject({
+      failure: 'not_found',
+    })
   expect((await system.clients.campaigns.listCampaigns({}, other)).campaigns).toEqual([])
   await system.untilCampaign(tenant, id, 'completed')
 })
@@ -136,13 +178,25 @@ test('another account neither sees nor moves a campaign', async () => {
 test('who opted out or was blocked is skipped with the reason and never written to', async () => {
   const people = freshPhones(10)
   await system.importContacts(tenant, people, 'consent')
-  const { contacts } = await system.clients.contacts.listContacts({ tag: 'consent', limit: 10 }, tenant)
-  await system.clients.contacts.recordConsent({ contactId: contacts[0]!.id, kind: 'opt_out', evidence: 'phone call' }, tenant)
-  await system.clients.contacts.recordConsent({ contactId: contacts[1]!.id, kind: 'block', evidence: 'abuse' }, tenant)
+  const { contacts } = await system.clients.contacts.listContacts(
+    { tag: 'consent', limit: 10 },
+    tenant,
+  )
+  await system.clients.contacts.recordConsent(
+    { contactId: contacts[0]!.id, kind: 'opt_out', evidence: 'phone call' },
+    tenant,
+  )
+  await system.clients.contacts.recordConsent(
+    { contactId: contacts[1]!.id, kind: 'block', evidence: 'abuse' },
+    tenant,
+  )
   const { id } = await system.startCampaign(tenant, 'consent')
   const { statistics } = await system.untilCampaign(tenant, id, 'completed')
   expect(statistics).toMatchObject({ recipients: 10, skipped: 2 })
-  expect((await recipients(id, 'skipped')).map((r) => r.reason).sort()).toEqual(['blocked', 'opted_out'])
+  expect((await recipients(id, 'skipped')).map((r) => r.reason).sort()).toEqual([
+    'blocked',
+    'opted_out',
+  ])
   const written = (await accepted(id)).map((post) => post.recipient)
   expect(written).not.toContain(contacts[0]!.phone)
   expect(written).not.toContain(contacts[1]!.phone)
@@ -159,7 +213,10 @@ test('a stop code puts the recipient back into the queue and pauses the campaign
   expect(statistics!.queued).toBeGreaterThan(0)
   expect(statistics).toMatchObject({ recipients: 30, rejected: 0, failed: 0, unknown: 0 })
   await system.clients.campaigns.resumeCampaign({ id }, tenant)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 30, queued: 0 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 30,
+    queued: 0,
+  })
   expect(await accepted(id)).toHaveLength(30)
 })
 
@@ -193,7 +250,11 @@ test('an answer that is lost leaves an unknown attempt that is never sent again 
   expect(before.statistics).toMatchObject({ recipients: 12, accepted: 6, unknown: 6 })
   await system.simulator.client.setSettings({ webhooks: { paused: false } })
   await system.settled()
-  expect((await system.campaign(tenant, id)).statistics).toMatchObject({ accepted: 12, unknown: 0, delivered: 12 })
+  expect((await system.campaign(tenant, id)).statistics).toMatchObject({
+    accepted: 12,
+    unknown: 0,
+    delivered: 12,
+  })
   expect(await accepted(id)).toHaveLength(12)
 })
 
@@ -203,12 +264,22 @@ test('a person may order an unknown one to be sent again, as a further attempt',
   const { id } = await system.startCampaign(tenant, 'again')
   await system.untilCampaign(tenant, id, 'completed')
   const [unknown] = await recipients(id, 'unknown')
-  expect(await system.clients.campaigns.resendUnknown({ campaignId: id }, tenant)).toEqual({ queued: 0 }) // too young to be sent unnamed
-  expect(await system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: [unknown!.id] }, tenant)).toEqual({ queued: 1 })
+  expect(await system.clients.campaigns.resendUnknown({ campaignId: id }, tenant)).toEqual({
+    queued: 0,
+  }) // too young to be sent unnamed
+  expect(
+    await system.clients.campaigns.resendUnknown(
+      { campaignId: id, recipientIds: [unknown!.id] },
+      tenant,
+    ),
+  ).toEqual({ queued: 1 })
   await until(async () => (await system.campaign(tenant, id)).statistics!.accepted === 5)
   expect(await accepted(id)).toHaveLength(5)
   const [again] = (await recipients(id, '')).filter((recipient) => recipient.id === unknown!.id)
-  expect(again).toMatchObject({ state: expect.not.stringMatching('unknown'), reason: "Sent again on a person's order" })
+  expect(again).toMatchObject({
+    state: expect.not.stringMatching('unknown'),
+    reason: "Sent again on a person's order",
+  })
 })
 
 test('an unknown one says what is waited for, and after 15 minutes that it was possibly sent and what a person can do', async () => {
@@ -217,9 +288,16 @@ test('an unknown one says what is waited for, and after 15 minutes that it was p
   const { id } = await system.startCampaign(tenant, 'possibly')
   await system.untilCampaign(tenant, id, 'completed')
   expect((await recipients(id, 'unknown'))[0]!.reason).toMatch(/Its status webhook will tell/)
-  await system.world.sql("update campaigns.attempts set claimed_at = claimed_at - interval '16 minutes' where campaign_id = $1", [id])
-  expect((await recipients(id, 'unknown'))[0]!.reason).toMatch(/Possibly sent: no status has come in 15 minutes. Order it again/)
-  expect(await system.clients.campaigns.resendUnknown({ campaignId: id }, tenant)).toEqual({ queued: 1 })
+  await system.world.sql(
+    "update campaigns.attempts set claimed_at = claimed_at - interval '16 minutes' where campaign_id = $1",
+    [id],
+  )
+  expect((await recipients(id, 'unknown'))[0]!.reason).toMatch(
+    /Possibly sent: no status has come in 15 minutes. Order it again/,
+  )
+  expect(await system.clients.campaigns.resendUnknown({ campaignId: id }, tenant)).toEqual({
+    queued: 1,
+  })
   await system.untilCampaign(tenant, id, 'completed')
   expect(await accepted(id)).toHaveLength(1)
 })
@@ -255,7 +333,8 @@ test('the default limit of 100 a minute binds until an owner raises it', async (
   }, 60_000)
   // Times are scaled by 0.1: a minute of the limiter lasts 6.1 s here. Replies keep their reserve of a fifth.
   expect(times).toHaveLength(130)
-  for (const from of times) expect(times.filter((at) => at >= from && at < from + 6_000).length).toBeLessThanOrEqual(80)
+  for (const from of times)
+    expect(times.filter((at) => at >= from && at < from + 6_000).length).toBeLessThanOrEqual(80)
 }, 90_000)
 
 test('a campaign that is cancelled while it is prepared writes to nobody and counts nobody', async () => {
@@ -263,7 +342,10 @@ test('a campaign that is cancelled while it is prepared writes to nobody and cou
   const { id } = await system.startCampaign(tenant, 'cancelled')
   await system.clients.campaigns.cancelCampaign({ id }, tenant)
   await system.settled()
-  expect(await system.campaign(tenant, id)).toMatchObject({ state: 'cancelled', statistics: { recipients: 0, queued: 0 } })
+  expect(await system.campaign(tenant, id)).toMatchObject({
+    state: 'cancelled',
+    statistics: { recipients: 0, queued: 0 },
+  })
   expect(await recipients(id, '')).toEqual([])
   expect(await accepted(id)).toEqual([])
 })
@@ -271,6 +353,8 @@ test('a campaign that is cancelled while it is prepared writes to nobody and cou
 test('in the end no invariant is violated', async () => {
   await system.settled()
   const report = await audit(system.audited)
-  expect(report.invariants.filter((invariant) => invariant.violations > 0 && invariant.id !== 'I8')).toEqual([])
+  expect(
+    report.invariants.filter((invariant) => invariant.violations > 0 && invariant.id !== 'I8'),
+  ).toEqual([])
   expect(report.invariants.length).toBeGreaterThan(5)
 })

@@ -23,17 +23,21 @@ async function audience(count: number): Promise<{ tag: string; ids: string[] }> 
   const tag = `people-${used}`
   await system.importContacts(tenant, phones(count, used), tag)
   used += count
-  const { contacts } = await system.clients.contacts.listContacts({ tag, after: '', limit: 100 }, tenant)
+  const { contacts } = await system.clients.contacts.listContacts(
+    { tag, after: '', limit: 100 },
+    tenant,
+  )
   return { tag, ids: contacts.map(({ id }) => id) }
 }
 
 const categorize = (category: string) =>
-  system.world.sql("update templates.templates set category = $2 where account_id = $1 and name = 'spring_offer'", [
-    tenant.accountId,
-    category,
-  ])
+  system.world.sql(
+    "update templates.templates set category = $2 where account_id = $1 and name = 'spring_offer'",
+    [tenant.accountId, category],
+  )
 const refusalOf = async (contactId: string, category = 'MARKETING') =>
-  (await system.clients.contacts.checkSendable({ contactIds: [contactId], category }, tenant)).results[0]!.refusal
+  (await system.clients.contacts.checkSendable({ contactIds: [contactId], category }, tenant))
+    .results[0]!.refusal
 
 test.each([
   ['UTILITY', false, 3],
@@ -47,13 +51,18 @@ test.each([
   async (category, utilityAfterStop, count) => {
     const { tag, ids } = await audience(5)
     for (const contactId of ids.slice(0, 2))
-      await system.clients.contacts.recordConsent({ contactId, kind: 'opt_out', evidence: 'said so' }, tenant)
+      await system.clients.contacts.recordConsent(
+        { contactId, kind: 'opt_out', evidence: 'said so' },
+        tenant,
+      )
     await system.clients.contacts.setConsentRules({ utilityAfterStop }, tenant)
     await categorize(category)
     const { id } = await system.startCampaign(tenant, tag)
     const { statistics } = await system.untilCampaign(tenant, id, 'completed')
     expect(statistics).toMatchObject({ recipients: 5, accepted: count, skipped: 5 - count })
-    expect(await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).toHaveLength(count)
+    expect(await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).toHaveLength(
+      count,
+    )
     await categorize('MARKETING')
   },
 )
@@ -61,14 +70,22 @@ test.each([
 test.each([
   [131050, 'opted_out', ''],
   [130403, 'blocked', 'blocked'],
-])('who was refused by error %i as an answer is refused by the check as soon as the outcome is there', async (code, marketing, other) => {
-  const [phone] = phones(1, used)
-  const { tag, ids } = await audience(1)
-  await system.simulator.client.setSettings({ errors: { next: [{ code, count: 1, recipient: phone!.slice(1) }] } })
-  const { id } = await system.startCampaign(tenant, tag)
-  await until(async () => (await system.campaign(tenant, id)).statistics!.rejected === 1)
-  expect([await refusalOf(ids[0]!), await refusalOf(ids[0]!, 'AUTHENTICATION')]).toEqual([marketing, other])
-})
+])(
+  'who was refused by error %i as an answer is refused by the check as soon as the outcome is there',
+  async (code, marketing, other) => {
+    const [phone] = phones(1, used)
+    const { tag, ids } = await audience(1)
+    await system.simulator.client.setSettings({
+      errors: { next: [{ code, count: 1, recipient: phone!.slice(1) }] },
+    })
+    const { id } = await system.startCampaign(tenant, tag)
+    await until(async () => (await system.campaign(tenant, id)).statistics!.rejected === 1)
+    expect([await refusalOf(ids[0]!), await refusalOf(ids[0]!, 'AUTHENTICATION')]).toEqual([
+      marketing,
+      other,
+    ])
+  },
+)
 
 interface Sent {
   campaignId: string
@@ -93,7 +110,12 @@ async function sentMessage(): Promise<Sent> {
 /** Delivers that a message failed by two errors, the second of which is the one that counts. */
 async function failed({ campaignId, attemptId, wamid }: Sent, code: number): Promise<void> {
   const { phoneNumberId, wabaId } = tenant
-  const token = createTokens(system.world.platformKey).issue({ kind: 'c', ownerId: campaignId, attemptId, phoneNumberId })
+  const token = createTokens(system.world.platformKey).issue({
+    kind: 'c',
+    ownerId: campaignId,
+    attemptId,
+    phoneNumberId,
+  })
   const timestamp = String(Math.floor(Date.now() / 1000))
   const errors = [
     { code: 131000, title: 'Something went wrong' },
@@ -101,33 +123,56 @@ async function failed({ campaignId, attemptId, wamid }: Sent, code: number): Pro
   ]
   const status = { id: wamid, status: 'failed', timestamp, biz_opaque_callback_data: token, errors }
   const metadata = { display_phone_number: '15550000', phone_number_id: phoneNumberId }
-  const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, statuses: [status] } }
-  const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [change] }] })
+  const change = {
+    field: 'messages',
+    value: { messaging_product: 'whatsapp', metadata, statuses: [status] },
+  }
+  const body = JSON.stringify({
+    object: 'whatsapp_business_account',
+    entry: [{ id: wabaId, changes: [change] }],
+  })
   expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
 }
 
 const open = async (campaignId: string) =>
-  (await system.world.sql("select from webhook_gateway.feed_open where lane = 'webhooks.campaign' and key = $1", [campaignId])).length
+  (
+    await system.world.sql(
+      "select from webhook_gateway.feed_open where lane = 'webhooks.campaign' and key = $1",
+      [campaignId],
+    )
+  ).length
 const failures = async ({ campaignId }: Sent) =>
-  (await system.world.sql('select failed_at from campaigns.attempts where campaign_id = $1 and failed_at is not null', [campaignId])).length
+  (
+    await system.world.sql(
+      'select failed_at from campaigns.attempts where campaign_id = $1 and failed_at is not null',
+      [campaignId],
+    )
+  ).length
 
-test.each([131050, 130403])('once a status is settled, the check refuses whom any of its errors, as %i, is about', async (code) => {
-  const sent = await sentMessage()
-  await failed(sent, code)
-  await until(async () => (await open(sent.campaignId)) === 0)
-  expect(await refusalOf(sent.contactId)).toBe(code === 131050 ? 'opted_out' : 'blocked')
-  expect(await failures(sent)).toBe(1)
-})
+test.each([131050, 130403])(
+  'once a status is settled, the check refuses whom any of its errors, as %i, is about',
+  async (code) => {
+    const sent = await sentMessage()
+    await failed(sent, code)
+    await until(async () => (await open(sent.campaignId)) === 0)
+    expect(await refusalOf(sent.contactId)).toBe(code === 131050 ? 'opted_out' : 'blocked')
+    expect(await failures(sent)).toBe(1)
+  },
+)
 
 test('the ledger has it before the status is recorded: campaigns that is killed in between loses nothing and writes it once', async () => {
-  await using alone = await startSystem({ services: services.filter((name) => name !== 'api' && name !== 'campaigns') })
+  await using alone = await startSystem({
+    services: services.filter((name) => name !== 'api' && name !== 'campaigns'),
+  })
   system = alone
   tenant = await alone.addTenant()
   campaigns = await alone.spawn('campaigns')
   const sent = await storedMessage()
   await withClient(alone.world.adminUrl, async (client) => {
     await client.query('begin')
-    await client.query('select from campaigns.recipients where campaign_id = $1 for update', [sent.campaignId])
+    await client.query('select from campaigns.recipients where campaign_id = $1 for update', [
+      sent.campaignId,
+    ])
     await failed(sent, 131050)
     await until(async () => (await refusalOf(sent.contactId)) === 'opted_out')
     expect([await open(sent.campaignId), await failures(sent)]).toEqual([1, 0])
@@ -138,7 +183,10 @@ test('the ledger has it before the status is recorded: campaigns that is killed 
   campaigns = await alone.spawn('campaigns')
   await until(async () => (await open(sent.campaignId)) === 0, 60_000)
   expect([await failures(sent), await refusalOf(sent.contactId)]).toEqual([1, 'opted_out'])
-  const ledger = await alone.world.sql('select distinct kind, via, said_at from contacts.consents where contact_id = $1', [sent.contactId])
+  const ledger = await alone.world.sql(
+    'select distinct kind, via, said_at from contacts.consents where contact_id = $1',
+    [sent.contactId],
+  )
   expect(ledger).toMatchObject([{ kind: 'opt_out', via: 'error_131050' }])
   await campaigns.stop()
 }, 120_000)

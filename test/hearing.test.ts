@@ -19,7 +19,10 @@ let tenant: Tenant
 
 beforeAll(async () => {
   system = stack.use(
-    await startSystem({ services: services.filter((s) => !['api', 'conversations', 'webhook-gateway'].includes(s)), scale }),
+    await startSystem({
+      services: services.filter((s) => !['api', 'conversations', 'webhook-gateway'].includes(s)),
+      scale,
+    }),
   )
   stack.defer(async () => {
     for (const name of [...running.keys()]) await stop(name)
@@ -34,7 +37,8 @@ beforeEach(async () => {
 })
 
 async function begin(name: ServiceName): Promise<void> {
-  if (!running.has(name)) running.set(name, await startInProcess(system.ports, system.surroundings, [name], { scale }))
+  if (!running.has(name))
+    running.set(name, await startInProcess(system.ports, system.surroundings, [name], { scale }))
 }
 
 async function stop(name: ServiceName): Promise<void> {
@@ -54,28 +58,60 @@ async function people(count = 5): Promise<{ tag: string; digits: string[] }> {
 /** A person writes; the webhook is answered 200 when this returns. */
 async function says(from: string, text: string): Promise<void> {
   const messages = [
-    { from, id: `wamid.${from}.${text}`, timestamp: String(Math.floor(Date.now() / 1000)), type: 'text', text: { body: text } },
+    {
+      from,
+      id: `wamid.${from}.${text}`,
+      timestamp: String(Math.floor(Date.now() / 1000)),
+      type: 'text',
+      text: { body: text },
+    },
   ]
-  const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: tenant.phoneNumberId }, messages }
-  const body = { object: 'whatsapp_business_account', entry: [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }] }
-  expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, JSON.stringify(body))).toBe(200)
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { phone_number_id: tenant.phoneNumberId },
+    messages,
+  }
+  const body = {
+    object: 'whatsapp_business_account',
+    entry: [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }],
+  }
+  expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, JSON.stringify(body))).toBe(
+    200,
+  )
 }
 
 const waitsFor = async (id: string) =>
-  (await system.world.sql<{ waits_for: string }>('select waits_for from campaigns.campaigns where id = $1', [id]))[0]!.waits_for
+  (
+    await system.world.sql<{ waits_for: string }>(
+      'select waits_for from campaigns.campaigns where id = $1',
+      [id],
+    )
+  )[0]!.waits_for
 
 const untilWaits = (id: string, reason: RegExp) =>
   until(async () => {
     const campaign = await system.campaign(tenant, id)
-    if (campaign.state !== 'sending' || !reason.test(campaign.reason) || (await waitsFor(id)) !== 'replies')
+    if (
+      campaign.state !== 'sending' ||
+      !reason.test(campaign.reason) ||
+      (await waitsFor(id)) !== 'replies'
+    )
       throw new Error(`The campaign is ${campaign.state}: ${campaign.reason}`)
     return campaign
   })
 
 const claims = async (id: string) =>
-  (await system.world.sql<{ n: number }>('select count(*)::int as n from campaigns.attempts where campaign_id = $1', [id]))[0]!.n
+  (
+    await system.world.sql<{ n: number }>(
+      'select count(*)::int as n from campaigns.attempts where campaign_id = $1',
+      [id],
+    )
+  )[0]!.n
 
-const accepted = async (id: string) => (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map((m) => m.recipient)
+const accepted = async (id: string) =>
+  (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map(
+    (m) => m.recipient,
+  )
 
 async function goesOn(id: string, skipped = 0, recipients = 5): Promise<void> {
   const { reason, statistics } = await system.untilCampaign(tenant, id, 'completed')
@@ -90,18 +126,25 @@ test('what came for a number while it was nobody’s is handled before the numbe
     await says(digits[0]!, 'STOP')
     return (
       (
-        await system.world.sql(`select from webhook_gateway.webhook_part_results where key = $1 and outcome = 'no_connection'`, [
-          tenant.phoneNumberId,
-        ])
+        await system.world.sql(
+          `select from webhook_gateway.webhook_part_results where key = $1 and outcome = 'no_connection'`,
+          [tenant.phoneNumberId],
+        )
       ).length > 0
     )
   })
   await stop('conversations')
   const { phoneNumberId, wabaId, appId, accessToken } = tenant
-  const again = await system.clients.accounts.createConnection({ name: 'Again', phoneNumberId, wabaId, appId, accessToken }, tenant)
+  const again = await system.clients.accounts.createConnection(
+    { name: 'Again', phoneNumberId, wabaId, appId, accessToken },
+    tenant,
+  )
   tenant = { ...tenant, connectionId: again.id }
   const { id } = await system.startCampaign(tenant, tag)
-  await untilWaits(id, /^Waits because what came for \+1 555 \d+ before it was connected is not handled yet$/)
+  await untilWaits(
+    id,
+    /^Waits because what came for \+1 555 \d+ before it was connected is not handled yet$/,
+  )
   expect(await claims(id)).toBe(0)
   await begin('conversations')
   await goesOn(id, 1)
@@ -110,9 +153,18 @@ test('what came for a number while it was nobody’s is handled before the numbe
 
 /** A campaign of a template that goes to people who said stop, too. */
 async function startCode(tag: string): Promise<string> {
-  const named = { name: 'Code', connectionId: tenant.connectionId, templateName: 'login_code', templateLanguage: 'en_US' }
+  const named = {
+    name: 'Code',
+    connectionId: tenant.connectionId,
+    templateName: 'login_code',
+    templateLanguage: 'en_US',
+  }
   const { id } = await system.clients.campaigns.createCampaign(
-    { ...named, filter: { tags: [tag] }, values: { 'body.1': '123456', 'button.0.code': '123456' } },
+    {
+      ...named,
+      filter: { tags: [tag] },
+      values: { 'body.1': '123456', 'button.0.code': '123456' },
+    },
     tenant,
   )
   await system.clients.campaigns.startCampaign({ id }, tenant)
@@ -128,7 +180,10 @@ test('marketing waits in words while replies are not handled, codes do not; it g
     return (await system.world.sql(waiting, [tenant.phoneNumberId])).length > 0
   })
   const { id } = await system.startCampaign(tenant, tag)
-  await untilWaits(id, /^Waits because replies are not heard: the oldest webhook of \+1 555 \d+ has waited for \d+ s$/)
+  await untilWaits(
+    id,
+    /^Waits because replies are not heard: the oldest webhook of \+1 555 \d+ has waited for \d+ s$/,
+  )
   const code = await startCode(tag)
   await system.untilCampaign(tenant, code, 'completed')
   expect(await claims(code)).toBe(5)
@@ -150,7 +205,8 @@ async function deadPart(from: string): Promise<string> {
   })
 }
 
-const deadReason = /^Waits because a webhook of \+1 555 \d+ could not be handled \(received .*Z\): a person has to replay or dismiss it$/
+const deadReason =
+  /^Waits because a webhook of \+1 555 \d+ could not be handled \(received .*Z\): a person has to replay or dismiss it$/
 
 test('a reply that could not be handled stops marketing until a person replays it', async () => {
   const { tag, digits } = await people()
@@ -159,7 +215,9 @@ test('a reply that could not be handled stops marketing until a person replays i
   await untilWaits(id, deadReason)
   expect(await claims(id)).toBe(0)
   await system.world.sql('drop function conversations.refuse cascade')
-  expect(await feed.replay({ lane: 'webhooks.message', ids: [entryId] }, {})).toEqual({ replayed: 1 })
+  expect(await feed.replay({ lane: 'webhooks.message', ids: [entryId] }, {})).toEqual({
+    replayed: 1,
+  })
   await goesOn(id)
 })
 
@@ -168,7 +226,9 @@ test('a reply that could not be handled stops marketing until a person dismisses
   const entryId = await deadPart(digits[2]!)
   const { id } = await system.startCampaign(tenant, tag)
   await untilWaits(id, deadReason)
-  expect(await feed.dismiss({ lane: 'webhooks.message', ids: [entryId] }, {})).toEqual({ dismissed: 1 })
+  expect(await feed.dismiss({ lane: 'webhooks.message', ids: [entryId] }, {})).toEqual({
+    dismissed: 1,
+  })
   await goesOn(id)
   await system.world.sql('drop function conversations.refuse cascade')
 })
@@ -181,7 +241,9 @@ test('another account’s dead and open webhooks hold nobody else up', async () 
   const { tag } = await people()
   const { id } = await system.startCampaign(tenant, tag)
   await goesOn(id)
-  expect(await feed.dismiss({ lane: 'webhooks.message', ids: [entryId] }, {})).toEqual({ dismissed: 1 })
+  expect(await feed.dismiss({ lane: 'webhooks.message', ids: [entryId] }, {})).toEqual({
+    dismissed: 1,
+  })
   await system.world.sql('drop function conversations.refuse cascade')
   expect(other.accountId).not.toBe(tenant.accountId)
 })
@@ -190,7 +252,10 @@ test('while the gateway can not be asked marketing waits, and goes on once it ca
   const { tag } = await people()
   await stop('webhook-gateway')
   const { id } = await system.startCampaign(tenant, tag)
-  await untilWaits(id, /^Waits because it can't be known whether replies are heard: the webhook gateway can't be asked/)
+  await untilWaits(
+    id,
+    /^Waits because it can't be known whether replies are heard: the webhook gateway can't be asked/,
+  )
   expect(await claims(id)).toBe(0)
   await begin('webhook-gateway')
   await goesOn(id)
@@ -210,9 +275,18 @@ test('a refusal that Meta tells in a status stops marketing until it is handled,
     create or replace trigger refuse before insert on contacts.consents for each row execute function contacts.refuse()`)
   await refuses(first.id, attempt!, 131050)
   const lane = 'webhooks.campaign'
-  await until(async () => (await feed.listDead({ lane }, {})).entries.some(({ entry }) => entry?.key === first.id), 60_000)
+  await until(
+    async () =>
+      (await feed.listDead({ lane }, {})).entries.some(({ entry }) => entry?.key === first.id),
+    60_000,
+  )
   const { id } = await system.startCampaign(tenant, tag)
-  await untilWaits(id, new RegExp(`^Waits because a webhook of campaign ${first.id} could not be handled \\(received .*Z\\)`))
+  await untilWaits(
+    id,
+    new RegExp(
+      `^Waits because a webhook of campaign ${first.id} could not be handled \\(received .*Z\\)`,
+    ),
+  )
   expect(await claims(id)).toBe(0)
   await system.world.sql('drop function contacts.refuse cascade')
   expect(await feed.replay({ lane }, {})).toEqual({ replayed: 1 })
@@ -221,14 +295,40 @@ test('a refusal that Meta tells in a status stops marketing until it is handled,
 })
 
 /** Meta says of a message of a campaign that it failed, and why. */
-async function refuses(campaignId: string, { id: attemptId, wamid }: { id: string; wamid: string }, code: number): Promise<void> {
+async function refuses(
+  campaignId: string,
+  { id: attemptId, wamid }: { id: string; wamid: string },
+  code: number,
+): Promise<void> {
   const { phoneNumberId, wabaId } = tenant
-  const token = createTokens(system.world.platformKey).issue({ kind: 'c', ownerId: campaignId, attemptId, phoneNumberId })
+  const token = createTokens(system.world.platformKey).issue({
+    kind: 'c',
+    ownerId: campaignId,
+    attemptId,
+    phoneNumberId,
+  })
   const timestamp = String(Math.floor(Date.now() / 1000))
-  const statuses = [{ id: wamid, status: 'failed', timestamp, biz_opaque_callback_data: token, errors: [{ code, title: 'Refused' }] }]
-  const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, statuses }
-  const body = { object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] }
-  expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, JSON.stringify(body))).toBe(200)
+  const statuses = [
+    {
+      id: wamid,
+      status: 'failed',
+      timestamp,
+      biz_opaque_callback_data: token,
+      errors: [{ code, title: 'Refused' }],
+    },
+  ]
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { phone_number_id: phoneNumberId },
+    statuses,
+  }
+  const body = {
+    object: 'whatsapp_business_account',
+    entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }],
+  }
+  expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, JSON.stringify(body))).toBe(
+    200,
+  )
 }
 
 test('in the end no invariant is violated', async () => {

@@ -32,7 +32,9 @@ beforeAll(async () => {
   simulator = system.simulator
   tenant = await system.addTenant()
   await system.importContacts(tenant, phones(5 * peopleOfProcess))
-  people = (await system.world.sql<{ id: string }>('select id from contacts.contacts order by id')).map(({ id }) => id)
+  people = (
+    await system.world.sql<{ id: string }>('select id from contacts.contacts order by id')
+  ).map(({ id }) => id)
   way = stack.use(await openProxy(simulator.url))
   redis = stack.adopt(openRedis(system.world.redis.url), (client) => client.disconnect())
   await untilReady(redis, 5_000)
@@ -58,7 +60,9 @@ async function connect({ perMinute, perSecond, scale, wayMs = 0 }: Limits) {
   const phoneNumberId = String(1_000 + ++numbers)
   const accessToken = `token-${numbers}`
   const displayPhoneNumber = `+1 555 ${phoneNumberId}`
-  await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId: '1', token: accessToken, displayPhoneNumber }] })
+  await simulator.client.setState({
+    numbers: [{ id: phoneNumberId, wabaId: '1', token: accessToken, displayPhoneNumber }],
+  })
   way.slow(0, wayMs)
   let planned = 0
   const plan = (by: SendClass, everyMs = 0): Plan => ({
@@ -78,7 +82,8 @@ async function connect({ perMinute, perSecond, scale, wayMs = 0 }: Limits) {
     /** One message at a time; the next is there `everyMs` after the slot of the one before it. */
     replies: (by: 'agent' | 'bot', everyMs = 1) => plan(by, everyMs),
     /** All POSTs that arrived, whatever became of them, from the log. */
-    posts: async () => (await Array.fromAsync(simulator.client.log({ kind: 'post', phoneNumberId }))) as PostLine[],
+    posts: async () =>
+      (await Array.fromAsync(simulator.client.log({ kind: 'post', phoneNumberId }))) as PostLine[],
   }
 }
 
@@ -98,8 +103,14 @@ afterAll(() => clearInterval(turning))
 /** When a POST of the log may have arrived at first: it was read once by the way to Meta, and once by Meta. */
 function sinceOf(atMs: number): number {
   const next = turns.findLastIndex((turn) => turn <= atMs) + 1
-  const stills = [0, 1, 2].map((back) => ({ from: turns[next - back - 1] ?? atMs, to: Math.min(turns[next - back] ?? atMs, atMs) }))
-  return Math.min(atMs, ...stills.filter(({ from, to }) => to - from > stillMs).map(({ from }) => from))
+  const stills = [0, 1, 2].map((back) => ({
+    from: turns[next - back - 1] ?? atMs,
+    to: Math.min(turns[next - back] ?? atMs, atMs),
+  }))
+  return Math.min(
+    atMs,
+    ...stills.filter(({ from, to }) => to - from > stillMs).map(({ from }) => from),
+  )
 }
 
 const classOf = (callback: string) => callback.split('.')[2]!.split('-')[0] as SendClass
@@ -108,7 +119,13 @@ function arrivals(posts: readonly PostLine[], reports: readonly Report[]): Arriv
   const known = new Map(reports.flatMap(({ sent }) => sent).map((one) => [one.callback, one]))
   const nothing = { askedAtMs: 0, answeredAtMs: 0, slotAtMs: 0 }
   return posts
-    .map(({ atMs, callback }) => ({ ...nothing, ...known.get(callback!), class: classOf(callback!), atMs, sinceMs: sinceOf(atMs) }))
+    .map(({ atMs, callback }) => ({
+      ...nothing,
+      ...known.get(callback!),
+      class: classOf(callback!),
+      atMs,
+      sinceMs: sinceOf(atMs),
+    }))
     .sort((a, b) => a.atMs - b.atMs)
 }
 
@@ -120,7 +137,13 @@ const count = (all: readonly { atMs: number }[], fromMs: number, ms: number) =>
  * That so many were sent in a time, or were booked: where a twentieth of the slots was missed, this machine held the processes up, and
  * their number says nothing. How many are used on a calm one shows the bench.
  */
-function expectUse(reports: readonly Report[], all: readonly Arrival[], fromMs: number, ms: number, least: number): void {
+function expectUse(
+  reports: readonly Report[],
+  all: readonly Arrival[],
+  fromMs: number,
+  ms: number,
+  least: number,
+): void {
   const booked = count(
     reports.flatMap(({ slotsAtMs }) => slotsAtMs).map((atMs) => ({ atMs })),
     fromMs,
@@ -131,10 +154,17 @@ function expectUse(reports: readonly Report[], all: readonly Arrival[], fromMs: 
 }
 
 /** The test is run again where a twentieth of the slots was missed from 1.5 s before a time on. */
-function expectSteady(reports: readonly Report[], all: readonly { atMs: number }[], atMs: number): void {
-  const slots = reports.flatMap(({ slotsAtMs }) => slotsAtMs).filter((slot) => slot >= atMs - 1_500 && slot < atMs + 5_500)
+function expectSteady(
+  reports: readonly Report[],
+  all: readonly { atMs: number }[],
+  atMs: number,
+): void {
+  const slots = reports
+    .flatMap(({ slotsAtMs }) => slotsAtMs)
+    .filter((slot) => slot >= atMs - 1_500 && slot < atMs + 5_500)
   const sent = count(all, atMs - 1_500, 7_000)
-  if (sent < slots.length * 0.95) throw new Error(`The machine is too busy: of ${slots.length} slots ${sent} were used`)
+  if (sent < slots.length * 0.95)
+    throw new Error(`The machine is too busy: of ${slots.length} slots ${sent} were used`)
 }
 
 /** The most of these times that any window of `span` holds. */
@@ -149,7 +179,13 @@ function densest(times: readonly number[], span: number): number {
 
 /** The most POSTs that any window of `ms` certainly holds: all of them count, whatever held them up. */
 const most = (all: readonly Arrival[], ms: number): number =>
-  Math.max(0, ...all.map(({ atMs: toMs }) => all.filter(({ atMs, sinceMs }) => atMs <= toMs && sinceMs > toMs - ms).length))
+  Math.max(
+    0,
+    ...all.map(
+      ({ atMs: toMs }) =>
+        all.filter(({ atMs, sinceMs }) => atMs <= toMs && sinceMs > toMs - ms).length,
+    ),
+  )
 
 const again = { retry: { count: 2, condition: /machine is too busy/ } }
 
@@ -157,14 +193,18 @@ const again = { retry: { count: 2, condition: /machine is too busy/ } }
 const untilTime = (atMs: number) => until(() => Date.now() >= atMs, 60_000)
 
 /** When the first POST arrived. */
-const firstOf = async ({ posts }: { posts(): Promise<PostLine[]> }) => (await until(async () => (await posts())[0])).atMs
+const firstOf = async ({ posts }: { posts(): Promise<PostLine[]> }) =>
+  (await until(async () => (await posts())[0])).atMs
 
 test('4 campaigns and an agent: no minute in the log holds more than the limit, and the campaigns use 97 % of their part', async () => {
   const scale = 0.1
   const keptMs = rateLimits.whatsapp_api_rate_limit.windowMs * scale
   const number = await connect({ perMinute: 100, perSecond: 10, scale, wayMs: 20 })
   // An agent who uses up the 20 of a minute that are kept for replies, and no more.
-  await using sending = await senders.send([...number.bulk(4), number.replies('agent', keptMs / 20)])
+  await using sending = await senders.send([
+    ...number.bulk(4),
+    number.replies('agent', keptMs / 20),
+  ])
   const first = await firstOf(number)
   await untilTime(first + 3 * keptMs)
   const reports = await sending.stop()
@@ -216,9 +256,33 @@ const botAheadMs = slotHorizonMs * 0.75
  * may have to wait that comes when a bot has booked that second already.
  */
 const saturated = [
-  { by: '4 campaigns fill their minute', perMinute: 100, bots: 0, after: 80, replies: 20, everyMs: 100, bookedMs: 0 },
-  { by: '4 campaigns fill their seconds', perMinute: 60_000, bots: 0, after: 90, replies: 6, everyMs: 530, bookedMs: 0 },
-  { by: '3 campaigns and a bot fill their minute', perMinute: 100, bots: 1, after: 95, replies: 5, everyMs: 100, bookedMs: 0 },
+  {
+    by: '4 campaigns fill their minute',
+    perMinute: 100,
+    bots: 0,
+    after: 80,
+    replies: 20,
+    everyMs: 100,
+    bookedMs: 0,
+  },
+  {
+    by: '4 campaigns fill their seconds',
+    perMinute: 60_000,
+    bots: 0,
+    after: 90,
+    replies: 6,
+    everyMs: 530,
+    bookedMs: 0,
+  },
+  {
+    by: '3 campaigns and a bot fill their minute',
+    perMinute: 100,
+    bots: 1,
+    after: 95,
+    replies: 5,
+    everyMs: 100,
+    bookedMs: 0,
+  },
   {
     by: '3 campaigns and a bot fill their seconds',
     perMinute: 60_000,
@@ -235,29 +299,44 @@ const saturated = [
  * turn. The first came at any time. If this machine held up many, the test is run again.
  */
 function inStep(replies: readonly Arrival[], everyMs: number): Arrival[] {
-  const some = replies.filter(({ askedAtMs }, i) => i > 0 && askedAtMs - replies[i - 1]!.slotAtMs <= everyMs + 100)
-  if (some.length < replies.length / 2) throw new Error(`The machine is too busy: ${some.length} of ${replies.length} replies were in step`)
+  const some = replies.filter(
+    ({ askedAtMs }, i) => i > 0 && askedAtMs - replies[i - 1]!.slotAtMs <= everyMs + 100,
+  )
+  if (some.length < replies.length / 2)
+    throw new Error(
+      `The machine is too busy: ${some.length} of ${replies.length} replies were in step`,
+    )
   return some
 }
 
 /** How long the limiter made one of them wait at most. */
-const longestWaitMs = (all: readonly Arrival[]) => Math.max(...all.map(({ slotAtMs, answeredAtMs }) => slotAtMs - answeredAtMs))
+const longestWaitMs = (all: readonly Arrival[]) =>
+  Math.max(...all.map(({ slotAtMs, answeredAtMs }) => slotAtMs - answeredAtMs))
 
-test.each(saturated)('replies first: while $by, an agent who keeps in step never has to wait', again, async (given) => {
-  const number = await connect({ perMinute: given.perMinute, perSecond: 80, scale: 1 })
-  const others = [...number.bulk(4 - given.bots), ...(given.bots > 0 ? [number.replies('bot')] : [])]
-  await using saturating = await senders.send(others)
-  await until(async () => (await number.posts()).length >= given.after)
-  await using answering = await senders.send([number.replies('agent', given.everyMs)])
-  const posts = await until(async () => {
-    const replies = (await number.posts()).filter(({ callback }) => classOf(callback!) === 'agent')
-    return replies.length >= given.replies && replies.slice(0, given.replies)
-  })
-  const [reports] = await Promise.all([answering.stop(), saturating.stop()])
-  const replies = arrivals(posts, reports)
-  expect(longestWaitMs(replies)).toBeLessThanOrEqual(given.bookedMs)
-  expect(longestWaitMs(inStep(replies, given.everyMs))).toBeLessThanOrEqual(0)
-})
+test.each(saturated)(
+  'replies first: while $by, an agent who keeps in step never has to wait',
+  again,
+  async (given) => {
+    const number = await connect({ perMinute: given.perMinute, perSecond: 80, scale: 1 })
+    const others = [
+      ...number.bulk(4 - given.bots),
+      ...(given.bots > 0 ? [number.replies('bot')] : []),
+    ]
+    await using saturating = await senders.send(others)
+    await until(async () => (await number.posts()).length >= given.after)
+    await using answering = await senders.send([number.replies('agent', given.everyMs)])
+    const posts = await until(async () => {
+      const replies = (await number.posts()).filter(
+        ({ callback }) => classOf(callback!) === 'agent',
+      )
+      return replies.length >= given.replies && replies.slice(0, given.replies)
+    })
+    const [reports] = await Promise.all([answering.stop(), saturating.stop()])
+    const replies = arrivals(posts, reports)
+    expect(longestWaitMs(replies)).toBeLessThanOrEqual(given.bookedMs)
+    expect(longestWaitMs(inStep(replies, given.everyMs))).toBeLessThanOrEqual(0)
+  },
+)
 
 test('a flush of Redis lets at most twice the limit into a minute that holds it; then the limit holds again', async () => {
   const scale = 0.1
@@ -269,7 +348,9 @@ test('a flush of Redis lets at most twice the limit into a minute that holds it;
   await untilTime(flushedAt + 7_300)
   const reports = await sending.stop()
   const all = arrivals(await number.posts(), reports)
-  const bySlotsAfter = all.filter(({ atMs }) => atMs > flushedAt + slotHorizonMs * scale + slotGraceMs)
+  const bySlotsAfter = all.filter(
+    ({ atMs }) => atMs > flushedAt + slotHorizonMs * scale + slotGraceMs,
+  )
   const booked = reports.flatMap(({ slotsAtMs }) => slotsAtMs)
   expect(densest(booked, 60_000 * scale), 'the flush came when it mattered').toBeGreaterThan(100)
   expect(most(all, 60_000 * scale)).toBeLessThanOrEqual(200)
@@ -277,26 +358,34 @@ test('a flush of Redis lets at most twice the limit into a minute that holds it;
   expect(bySlotsAfter.length).toBeGreaterThan(100)
 })
 
-test('Meta throttles one message: all processes halve their rate together, and have it back when Meta was quiet', again, async () => {
-  const scale = 0.1 // a report counts for 3 s
-  const number = await connect({ perMinute: 60_000, perSecond: 12, scale })
-  await using sending = await senders.send(number.bulk(4))
-  const first = await firstOf(number)
-  await untilTime(first + 2_000)
-  await simulator.client.setSettings({ errors: { next: [{ code: 130429, count: 1 }] } })
-  const throttled = (await until(async () => (await number.posts()).find((post) => post.code === 130429))).atMs
-  await untilTime(throttled + 5_500)
-  const reports = await sending.stop()
-  const posts = await number.posts()
-  const before = count(posts, throttled - 1_500, 1_500)
-  expect(reports.filter(({ sent }) => sent.some(({ outcome }) => outcome === 'throttled'))).toHaveLength(1)
-  // If only the process that was told had slowed down, seven eighths were left.
-  const allowed = (11 * 1_500) / (sendLimits.perSecond.windowMs * scale) // one of the 12 is kept for replies
-  expect(count(posts, throttled + 500, 1_500) / allowed).toBeLessThan(0.6)
-  expectSteady(reports, posts, throttled)
-  expect(count(posts, throttled + 500, 1_500) / before).toBeGreaterThan(0.3)
-  expect(count(posts, throttled + 4_000, 1_500) / before).toBeGreaterThan(0.9)
-})
+test(
+  'Meta throttles one message: all processes halve their rate together, and have it back when Meta was quiet',
+  again,
+  async () => {
+    const scale = 0.1 // a report counts for 3 s
+    const number = await connect({ perMinute: 60_000, perSecond: 12, scale })
+    await using sending = await senders.send(number.bulk(4))
+    const first = await firstOf(number)
+    await untilTime(first + 2_000)
+    await simulator.client.setSettings({ errors: { next: [{ code: 130429, count: 1 }] } })
+    const throttled = (
+      await until(async () => (await number.posts()).find((post) => post.code === 130429))
+    ).atMs
+    await untilTime(throttled + 5_500)
+    const reports = await sending.stop()
+    const posts = await number.posts()
+    const before = count(posts, throttled - 1_500, 1_500)
+    expect(
+      reports.filter(({ sent }) => sent.some(({ outcome }) => outcome === 'throttled')),
+    ).toHaveLength(1)
+    // If only the process that was told had slowed down, seven eighths were left.
+    const allowed = (11 * 1_500) / (sendLimits.perSecond.windowMs * scale) // one of the 12 is kept for replies
+    expect(count(posts, throttled + 500, 1_500) / allowed).toBeLessThan(0.6)
+    expectSteady(reports, posts, throttled)
+    expect(count(posts, throttled + 500, 1_500) / before).toBeGreaterThan(0.3)
+    expect(count(posts, throttled + 4_000, 1_500) / before).toBeGreaterThan(0.9)
+  },
+)
 
 const ask = (classes: SendClass[]) =>
   fc.record({
@@ -323,7 +412,12 @@ test('whatever is asked for by whom, no class gets more than its part of any min
     const connectionId = `property-${run++}`
     const granted: { class: SendClass; atUs: number }[] = []
     for (const [i, { pauseMs, ...ask }] of calls.entries()) {
-      const { nowUs, slotsUs, retryAfterMs } = await takeSlots(redis, { connectionId, perMinute, perSecond, ...ask }, scale, String(i))
+      const { nowUs, slotsUs, retryAfterMs } = await takeSlots(
+        redis,
+        { connectionId, perMinute, perSecond, ...ask },
+        scale,
+        String(i),
+      )
       expect(slotsUs.length < ask.count).toBe(retryAfterMs !== null)
       for (const atUs of slotsUs) {
         expect(atUs).toBeGreaterThanOrEqual(nowUs)

@@ -22,7 +22,12 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 afterEach(() =>
-  system.simulator.client.setSettings({ failed: {}, webhooks: { paused: false }, errors: { next: [] }, faults: { next: [] } }),
+  system.simulator.client.setSettings({
+    failed: {},
+    webhooks: { paused: false },
+    errors: { next: [] },
+    faults: { next: [] },
+  }),
 )
 
 let used = 0
@@ -34,11 +39,14 @@ async function campaignTo(count: number, of = tenant): Promise<string> {
   return (await system.startCampaign(of, tag)).id
 }
 
-const answer = (code: number) => system.simulator.client.setSettings({ errors: { next: [{ code, count: 1 }] } })
-const spoil = (kind: FaultKind) => system.simulator.client.setSettings({ faults: { next: [{ kind, count: 1 }] } })
+const answer = (code: number) =>
+  system.simulator.client.setSettings({ errors: { next: [{ code, count: 1 }] } })
+const spoil = (kind: FaultKind) =>
+  system.simulator.client.setSettings({ faults: { next: [{ kind, count: 1 }] } })
 const recipients = async (campaignId: string, of = tenant) =>
   (await system.clients.campaigns.listRecipients({ campaignId, limit: 1_000 }, of)).recipients
-const accepted = async (id: string) => (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length
+const accepted = async (id: string) =>
+  (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length
 const codesOf = (kind: string) =>
   Object.entries(graphErrors)
     .filter(([, row]) => row.class === kind)
@@ -47,7 +55,11 @@ const codesOf = (kind: string) =>
 test('accepted: the recipient is accepted, and stays so without any status', async () => {
   await system.simulator.client.setSettings({ webhooks: { paused: true } })
   const id = await campaignTo(people)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ recipients: people, accepted: people, sent: 0 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    recipients: people,
+    accepted: people,
+    sent: 0,
+  })
   for (const { state, wamid, reason } of await recipients(id))
     expect([state, wamid.slice(0, 6), reason]).toEqual(['accepted', 'wamid.', ''])
 })
@@ -60,11 +72,20 @@ describe.each(codesOf('stop'))('stop code %i', (code) => {
     const id = await campaignTo(people)
     expect((await system.untilCampaign(tenant, id, 'paused')).reason).toBe(words)
     await until(async () => (await system.campaign(tenant, id)).statistics!.sending === 0)
-    const stopped = (await recipients(id)).filter(({ state, reason }) => state === 'queued' && reason === words)
+    const stopped = (await recipients(id)).filter(
+      ({ state, reason }) => state === 'queued' && reason === words,
+    )
     expect(stopped).toHaveLength(1)
-    expect((await system.campaign(tenant, id)).statistics).toMatchObject({ rejected: 0, failed: 0, unknown: 0 })
+    expect((await system.campaign(tenant, id)).statistics).toMatchObject({
+      rejected: 0,
+      failed: 0,
+      unknown: 0,
+    })
     await system.clients.campaigns.resumeCampaign({ id }, tenant)
-    expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: people, queued: 0 })
+    expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+      accepted: people,
+      queued: 0,
+    })
     expect(await accepted(id)).toBe(people)
   })
 
@@ -90,9 +111,17 @@ describe.each(codesOf('throttle'))('throttle code %i', (code) => {
     const own = await system.addTenant() // Meta's throttle slows the whole connection down
     await answer(code)
     const id = await campaignTo(1, own)
-    const waiting = await until(async () => (await recipients(id, own)).find(({ state, reason }) => state === 'queued' && reason === words))
+    const waiting = await until(async () =>
+      (await recipients(id, own)).find(
+        ({ state, reason }) => state === 'queued' && reason === words,
+      ),
+    )
     expect(waiting.attempts).toBe(1)
-    expect((await system.campaign(own, id)).statistics).toMatchObject({ queued: 1, rejected: 0, unknown: 0 })
+    expect((await system.campaign(own, id)).statistics).toMatchObject({
+      queued: 1,
+      rejected: 0,
+      unknown: 0,
+    })
     const [row] = await system.world.sql<{ ms: number }>(
       `select extract(epoch from r.not_before - a.claimed_at)::float8 * 1000 as ms
        from campaigns.recipients r join campaigns.attempts a on a.id = r.attempt_id where r.id = $1`,
@@ -101,7 +130,10 @@ describe.each(codesOf('throttle'))('throttle code %i', (code) => {
     // A service knows PostgreSQL's clock, which dates the claim, to within a round trip.
     if (retryAfterMs) expect(row!.ms).toBeGreaterThan(retryAfterMs - 100)
     await passTime(own, id)
-    expect((await system.untilCampaign(own, id, 'completed')).statistics).toMatchObject({ accepted: 1, queued: 0 })
+    expect((await system.untilCampaign(own, id, 'completed')).statistics).toMatchObject({
+      accepted: 1,
+      queued: 0,
+    })
     expect(await accepted(id)).toBe(1)
   })
 })
@@ -112,20 +144,29 @@ async function passTime(of: Tenant, campaignId: string): Promise<void> {
   await untilReady(redis, 5_000)
   await redis.del(sendLimits.backoff.key(of.connectionId))
   redis.disconnect()
-  await system.world.sql('update campaigns.recipients set not_before = now() where campaign_id = $1 and not_before is not null', [
+  await system.world.sql(
+    'update campaigns.recipients set not_before = now() where campaign_id = $1 and not_before is not null',
+    [campaignId],
+  )
+  await system.world.sql('update campaigns.feed_open set not_before = now() where key = $1', [
     campaignId,
   ])
-  await system.world.sql('update campaigns.feed_open set not_before = now() where key = $1', [campaignId])
 }
 
 describe.each(codesOf('unknown'))('code %i', (code) => {
   test('cannot be known: unknown with the words, never sent again by itself', async () => {
     await answer(code)
     const id = await campaignTo(people)
-    expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: people - 1, unknown: 1 })
+    expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+      accepted: people - 1,
+      unknown: 1,
+    })
     await system.settled()
     const [unknown] = (await recipients(id)).filter(({ state }) => state === 'unknown')
-    expect(unknown).toMatchObject({ attempts: 1, reason: expect.stringContaining('Its status webhook will tell') })
+    expect(unknown).toMatchObject({
+      attempts: 1,
+      reason: expect.stringContaining('Its status webhook will tell'),
+    })
     expect(await accepted(id)).toBe(people - 1)
   })
 })
@@ -137,12 +178,18 @@ describe.each(['hang', 'reset', 'bad-gateway', 'unknown-error', 'unreadable'] as
       await system.simulator.client.setSettings({ webhooks: { paused: true } })
       await spoil(kind)
       const id = await campaignTo(people)
-      expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: people - 1, unknown: 1 })
+      expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+        accepted: people - 1,
+        unknown: 1,
+      })
       const [unknown] = (await recipients(id)).filter(({ state }) => state === 'unknown')
       expect(unknown!.reason).not.toBe('')
       await system.simulator.client.setSettings({ webhooks: { paused: false } })
       await system.settled()
-      expect((await system.campaign(tenant, id)).statistics).toMatchObject({ accepted: people, unknown: 0 })
+      expect((await system.campaign(tenant, id)).statistics).toMatchObject({
+        accepted: people,
+        unknown: 0,
+      })
       expect(await accepted(id)).toBe(people)
     })
   },
@@ -152,9 +199,17 @@ describe.each(codesOf('rejected'))('code %i', (code) => {
   test('refused: rejected with the words, not sent again', async () => {
     await answer(code)
     const id = await campaignTo(1)
-    expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 0, rejected: 1, unknown: 0 })
+    expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+      accepted: 0,
+      rejected: 1,
+      unknown: 0,
+    })
     const [recipient] = await recipients(id)
-    expect(recipient).toMatchObject({ state: 'rejected', attempts: 1, reason: expect.stringContaining(classifyGraphError(code).words) })
+    expect(recipient).toMatchObject({
+      state: 'rejected',
+      attempts: 1,
+      reason: expect.stringContaining(classifyGraphError(code).words),
+    })
     expect(await accepted(id)).toBe(0)
   })
 })
@@ -174,7 +229,14 @@ test('Meta can not be reached: nobody is claimed, the campaign says so, and the 
   await until(async () => /can't be reached/.test((await own.campaign(its, id)).reason))
   const { recipients } = await clients.campaigns.listRecipients({ campaignId: id, limit: 1 }, its)
   expect(recipients).toMatchObject([{ state: 'queued', attempts: 0 }])
-  await using meta = await startSimulator({ port: Number(new URL(simulator.url).port), logFile: simulatorLog, seed: 1 })
-  expect((await own.untilCampaign(its, id, 'completed')).statistics).toMatchObject({ accepted: 1, unknown: 0 })
+  await using meta = await startSimulator({
+    port: Number(new URL(simulator.url).port),
+    logFile: simulatorLog,
+    seed: 1,
+  })
+  expect((await own.untilCampaign(its, id, 'completed')).statistics).toMatchObject({
+    accepted: 1,
+    unknown: 0,
+  })
   expect(await meta.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).toHaveLength(1)
 })

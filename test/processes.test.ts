@@ -9,7 +9,14 @@ import { type ServiceName, services } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { freePort } from '@lockstep/servers'
-import { onPlannedPorts, type PortPlan, planPorts, type Surroundings, spawnService, startInProcess } from '@lockstep/system'
+import {
+  onPlannedPorts,
+  type PortPlan,
+  planPorts,
+  type Surroundings,
+  spawnService,
+  startInProcess,
+} from '@lockstep/system'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -66,34 +73,47 @@ async function laterAt(url: string) {
   }
 }
 
-test.each(services)('%s starts, is ready, says what it measures, and ends cleanly on SIGTERM', async (service) => {
-  const plan = await planPorts()
-  await using child = await spawnService(service, plan, surroundings(), logDir)
-  await until(async () => {
-    const { status, checks } = await readiness(plan, service)
-    return status === 200 && checks.nats && checks.redis
-  })
-  const metrics = await (await fetch(`http://127.0.0.1:${plan[service].health}/metrics`)).text()
-  expect(metrics).toContain('lockstep_')
-  const startedAt = performance.now()
-  expect(await child.stop('SIGTERM')).toBe(0)
-  expect(performance.now() - startedAt).toBeLessThan(15_000)
-})
+test.each(services)(
+  '%s starts, is ready, says what it measures, and ends cleanly on SIGTERM',
+  async (service) => {
+    const plan = await planPorts()
+    await using child = await spawnService(service, plan, surroundings(), logDir)
+    await until(async () => {
+      const { status, checks } = await readiness(plan, service)
+      return status === 200 && checks.nats && checks.redis
+    })
+    const metrics = await (await fetch(`http://127.0.0.1:${plan[service].health}/metrics`)).text()
+    expect(metrics).toContain('lockstep_')
+    const startedAt = performance.now()
+    expect(await child.stop('SIGTERM')).toBe(0)
+    expect(performance.now() - startedAt).toBeLessThan(15_000)
+  },
+)
 
-test.each(services)('%s starts with PostgreSQL, NATS and Redis away, waits for them, and is ready once they are there', async (service) => {
-  await using postgres = await laterAt(world.roleUrl(service))
-  await using nats = await laterAt(world.nats.url)
-  await using redis = await laterAt(world.redis.url)
-  const plan = await planPorts()
-  const around = surroundings({ postgresUrl: () => postgres.url, natsUrl: nats.url, redisUrl: redis.url })
-  await using _child = await spawnService(service, plan, around, logDir)
-  expect(await readiness(plan, service)).toMatchObject({ status: 503, checks: { postgres: false, nats: false, redis: false } })
-  await Promise.all([postgres.open(), nats.open(), redis.open()])
-  await until(async () => {
-    const { status, checks } = await readiness(plan, service)
-    return status === 200 && checks.nats && checks.redis
-  }, 30_000)
-})
+test.each(services)(
+  '%s starts with PostgreSQL, NATS and Redis away, waits for them, and is ready once they are there',
+  async (service) => {
+    await using postgres = await laterAt(world.roleUrl(service))
+    await using nats = await laterAt(world.nats.url)
+    await using redis = await laterAt(world.redis.url)
+    const plan = await planPorts()
+    const around = surroundings({
+      postgresUrl: () => postgres.url,
+      natsUrl: nats.url,
+      redisUrl: redis.url,
+    })
+    await using _child = await spawnService(service, plan, around, logDir)
+    expect(await readiness(plan, service)).toMatchObject({
+      status: 503,
+      checks: { postgres: false, nats: false, redis: false },
+    })
+    await Promise.all([postgres.open(), nats.open(), redis.open()])
+    await until(async () => {
+      const { status, checks } = await readiness(plan, service)
+      return status === 200 && checks.nats && checks.redis
+    }, 30_000)
+  },
+)
 
 test.each(['in this process', 'as a process of its own'])(
   'a service started %s, whose port another takes meanwhile, gets others',
@@ -102,8 +122,14 @@ test.each(['in this process', 'as a process of its own'])(
     const plans: PortPlan[] = []
     const start = async (plan: PortPlan) => {
       plans.push(plan)
-      for (const port of plans.length === 1 ? [plan.accounts.grpc] : plans.length === 2 ? [plan.accounts.health] : []) {
-        const squatter = createHttpServer((_request, response) => response.end('{"status":"ok","pid":1}')).listen(port, '127.0.0.1')
+      for (const port of plans.length === 1
+        ? [plan.accounts.grpc]
+        : plans.length === 2
+          ? [plan.accounts.health]
+          : []) {
+        const squatter = createHttpServer((_request, response) =>
+          response.end('{"status":"ok","pid":1}'),
+        ).listen(port, '127.0.0.1')
         await once(squatter, 'listening')
         squatters.use(squatter)
       }
@@ -122,7 +148,9 @@ test('what keeps a service from starting is not tried on other ports', async () 
     tries++
     return spawnService('accounts', plan, surroundings({ encryptionKey: 'none' }), logDir)
   }
-  await expect(onPlannedPorts(undefined, start)).rejects.toThrow(/accounts ended at its start.*ENCRYPTION_KEY/s)
+  await expect(onPlannedPorts(undefined, start)).rejects.toThrow(
+    /accounts ended at its start.*ENCRYPTION_KEY/s,
+  )
   expect(tries).toBe(1)
 })
 
@@ -144,7 +172,9 @@ test('with a collector, a service sends it the spans of a call and of the statem
     .flatMap((body) => JSON.parse(body).resourceSpans)
     .flatMap((resource) => resource.scopeSpans.flatMap((s: Scope) => s.spans))
   const call = spans.find((span: Span) => span.name.includes('CreateAccount'))
-  const below = spans.filter((span: Span) => span.traceId === call?.traceId && span.name.startsWith('pg.query'))
+  const below = spans.filter(
+    (span: Span) => span.traceId === call?.traceId && span.name.startsWith('pg.query'),
+  )
   expect(below.length).toBeGreaterThan(0)
   expect(bodies.join()).toContain('{"key":"service.name","value":{"stringValue":"accounts"}}')
 })
@@ -160,8 +190,15 @@ interface Scope {
 test('a service ends when the process that started it is killed', async () => {
   const plan = await planPorts()
   const main = path.join(import.meta.dirname, 'fixtures', 'supervisor.ts')
-  const args = [JSON.stringify(plan), JSON.stringify(surroundings()), world.roleUrl('accounts'), logDir]
-  const supervisor = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [
+    JSON.stringify(plan),
+    JSON.stringify(surroundings()),
+    world.roleUrl('accounts'),
+    logDir,
+  ]
+  const supervisor = spawn(process.execPath, [main, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const [pid] = await once(supervisor.stdout.setEncoding('utf8'), 'data')
   expect(existsSync(`/proc/${Number(pid)}`)).toBe(true)
   supervisor.kill('SIGKILL')

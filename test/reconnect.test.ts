@@ -32,7 +32,13 @@ async function underWay(): Promise<{ tenant: Tenant; id: string }> {
 /** Everybody of the campaign was written to, and nobody twice. */
 async function completedOnce(tenant: Tenant, id: string): Promise<void> {
   const { statistics } = await system.untilCampaign(tenant, id, 'completed', 60_000)
-  expect(statistics).toMatchObject({ recipients: 60, accepted: 60, rejected: 0, failed: 0, unknown: 0 })
+  expect(statistics).toMatchObject({
+    recipients: 60,
+    accepted: 60,
+    rejected: 0,
+    failed: 0,
+    unknown: 0,
+  })
   const posts = await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })
   expect(posts).toHaveLength(60)
   expect(new Set(posts.map(({ recipient }) => recipient)).size).toBe(60)
@@ -48,7 +54,10 @@ async function changeToken({ phoneNumberId: id, wabaId }: Tenant): Promise<strin
 }
 
 const reconnect = ({ phoneNumberId, wabaId, appId, ...call }: Tenant, accessToken: string) =>
-  system.clients.accounts.createConnection({ name: '', phoneNumberId, wabaId, appId, accessToken }, call)
+  system.clients.accounts.createConnection(
+    { name: '', phoneNumberId, wabaId, appId, accessToken },
+    call,
+  )
 
 test('a campaign that Meta stopped for its token goes on with another one, and writes to everybody once', async () => {
   const { tenant, id } = await underWay()
@@ -56,7 +65,10 @@ test('a campaign that Meta stopped for its token goes on with another one, and w
   const paused = await system.untilCampaign(tenant, id, 'paused')
   expect(paused.reason).toMatch(/access token/)
   expect(paused.statistics).toMatchObject({ rejected: 0, failed: 0 })
-  const replaced = await system.clients.accounts.replaceToken({ id: tenant.connectionId, accessToken: token }, tenant)
+  const replaced = await system.clients.accounts.replaceToken(
+    { id: tenant.connectionId, accessToken: token },
+    tenant,
+  )
   expect(replaced).toMatchObject({ id: tenant.connectionId, perSecond: 20, health: 'ok' })
   await system.clients.campaigns.resumeCampaign({ id }, tenant)
   await completedOnce(tenant, id)
@@ -80,14 +92,33 @@ test('a conversation goes on after its number was connected by another app, and 
   let saidAt = Math.floor(Date.now() / 1_000) - 60
   const say = async (text: string, by = tenant) => {
     const wamid = `wamid.${randomBytes(12).toString('hex')}`
-    const messages = [{ from: phone!.slice(1), id: wamid, timestamp: String(++saidAt), type: 'text', text: { body: text } }]
-    const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: tenant.phoneNumberId }, messages }
+    const messages = [
+      {
+        from: phone!.slice(1),
+        id: wamid,
+        timestamp: String(++saidAt),
+        type: 'text',
+        text: { body: text },
+      },
+    ]
+    const value = {
+      messaging_product: 'whatsapp',
+      metadata: { phone_number_id: tenant.phoneNumberId },
+      messages,
+    }
     const entry = [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }]
     const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
     expect(await postWebhook(system.webhookUrl(by), by.appSecret, body)).toBe(200)
   }
-  const conversations = async () => (await system.clients.conversations.listConversations({ after: '', limit: 0 }, tenant)).conversations
-  const stopped = async () => (await system.world.sql('select from contacts.consents where account_id = $1', [tenant.accountId])).length > 0
+  const conversations = async () =>
+    (await system.clients.conversations.listConversations({ after: '', limit: 0 }, tenant))
+      .conversations
+  const stopped = async () =>
+    (
+      await system.world.sql('select from contacts.consents where account_id = $1', [
+        tenant.accountId,
+      ])
+    ).length > 0
   await say('Hello')
   const [first] = await until(async () => (await conversations()).length > 0 && conversations())
 
@@ -98,7 +129,11 @@ test('a conversation goes on after its number was connected by another app, and 
   expect(await stopped()).toBe(false)
 
   const app = { name: 'Another', metaAppId: '7', secret: 'another secret', verifyToken: 'v' }
-  const other = { ...tenant, appSecret: app.secret, appId: (await system.clients.accounts.createApp(app, tenant)).id }
+  const other = {
+    ...tenant,
+    appSecret: app.secret,
+    appId: (await system.clients.accounts.createApp(app, tenant)).id,
+  }
   expect((await reconnect(other, tenant.accessToken)).id).toBe(tenant.connectionId)
   await until(stopped)
   await say('And now?', other)
@@ -107,7 +142,8 @@ test('a conversation goes on after its number was connected by another app, and 
 }, 60_000)
 
 async function unclaimed({ phoneNumberId }: Tenant): Promise<number> {
-  const text = "select from webhook_gateway.webhook_parts where key = $1 and outcome = 'no_connection'"
+  const text =
+    "select from webhook_gateway.webhook_parts where key = $1 and outcome = 'no_connection'"
   return (await system.world.sql(text, [phoneNumberId])).length
 }
 

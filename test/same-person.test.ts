@@ -27,10 +27,15 @@ async function audience(count: number, tag: string): Promise<string[]> {
 const digits = (phone: string) => phone.slice(1)
 const answer = (code: number, phone: string) => ({ code, count: 1, recipient: digits(phone) })
 const accepted = async (id: string) =>
-  (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map((post) => post.recipient)
+  (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map(
+    (post) => post.recipient,
+  )
 
 /** Starts a campaign in which Meta answers as told, and waits until it has paused itself and nothing is under way. */
-async function paused(tag: string, next: { code: number; count: number; recipient: string }[]): Promise<string> {
+async function paused(
+  tag: string,
+  next: { code: number; count: number; recipient: string }[],
+): Promise<string> {
   // The others are on their way when the first answer stops the campaign.
   await system.simulator.client.setSettings({ errors: { next }, latencyMs: 100 })
   const { id } = await system.startCampaign(tenant, tag)
@@ -41,10 +46,20 @@ async function paused(tag: string, next: { code: number; count: number; recipien
 
 /** Meta says that a person changed their number; contacts joins the two, the older one stays. */
 async function join(from: string, to: string): Promise<void> {
-  const merged = async () => (await system.world.sql('select from contacts.contacts where merged_into is not null')).length
+  const merged = async () =>
+    (await system.world.sql('select from contacts.contacts where merged_into is not null')).length
   const before = await merged()
-  const payload = { type: 'user_changed_number', body: 'A person changed their number', wa_id: digits(to) }
-  await system.simulator.client.inbound({ phoneNumberId: tenant.phoneNumberId, from: digits(from), type: 'system', payload })
+  const payload = {
+    type: 'user_changed_number',
+    body: 'A person changed their number',
+    wa_id: digits(to),
+  }
+  await system.simulator.client.inbound({
+    phoneNumberId: tenant.phoneNumberId,
+    from: digits(from),
+    type: 'system',
+    payload,
+  })
   await until(async () => (await merged()) > before)
 }
 
@@ -52,7 +67,10 @@ async function join(from: string, to: string): Promise<void> {
 async function resumed(id: string): Promise<{ written: string[]; skipped: string[] }> {
   await system.clients.campaigns.resumeCampaign({ id }, tenant)
   await system.untilCampaign(tenant, id, 'completed')
-  const { recipients } = await system.clients.campaigns.listRecipients({ campaignId: id, state: 'skipped', limit: 100 }, tenant)
+  const { recipients } = await system.clients.campaigns.listRecipients(
+    { campaignId: id, state: 'skipped', limit: 100 },
+    tenant,
+  )
   return { written: await accepted(id), skipped: recipients.map(({ reason }) => reason) }
 }
 
@@ -96,12 +114,24 @@ test('of two whose messages may have been lost, and who are ordered once more, o
   const lost = (phone: string) => ({ kind: 'lost' as const, count: 1, recipient: digits(phone) })
   await system.simulator.client.setSettings({ faults: { next: [lost(older), lost(younger)] } })
   const { id } = await system.startCampaign(tenant, 'both-unknown')
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ unknown: 2 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    unknown: 2,
+  })
   await join(younger, older)
-  const { recipients } = await system.clients.campaigns.listRecipients({ campaignId: id, limit: 10 }, tenant)
-  await system.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: recipients.map((recipient) => recipient.id) }, tenant)
+  const { recipients } = await system.clients.campaigns.listRecipients(
+    { campaignId: id, limit: 10 },
+    tenant,
+  )
+  await system.clients.campaigns.resendUnknown(
+    { campaignId: id, recipientIds: recipients.map((recipient) => recipient.id) },
+    tenant,
+  )
   await until(async () => (await system.campaign(tenant, id)).statistics!.queued === 0)
-  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 1, skipped: 1, unknown: 0 })
+  expect((await system.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 1,
+    skipped: 1,
+    unknown: 0,
+  })
   expect(await accepted(id)).toHaveLength(1)
 })
 

@@ -3,7 +3,12 @@ import { createLimiter, openRedis, type Redis, untilReady } from '@lockstep/lock
 import { createInFlight, type SendContext, type SendRoute, sendSlice } from '@lockstep/sending'
 import { until } from '@lockstep/testing'
 import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
-import { classifyGraphError, createGraphClient, createTokens, graphErrors } from '@lockstep/whatsapp'
+import {
+  classifyGraphError,
+  createGraphClient,
+  createTokens,
+  graphErrors,
+} from '@lockstep/whatsapp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openReplies, type Replies } from './fixtures/replies.ts'
 
@@ -30,27 +35,47 @@ beforeAll(async () => {
     now: Date.now,
     scale,
     limiter: createLimiter({ redis, scale }),
-    graph: stack.use(createGraphClient({ baseUrl: system.simulator.url, version: 'v24.0', timeoutMs: 1_000 })),
+    graph: stack.use(
+      createGraphClient({ baseUrl: system.simulator.url, version: 'v24.0', timeoutMs: 1_000 }),
+    ),
     tokens: createTokens(Buffer.alloc(32, 7)),
     peers: system.clients,
     inFlight: stack.use(createInFlight({ maxSockets: 64, maxOfOwner: 32 })),
     closing: new AbortController(),
   }
   const { phoneNumberId, connectionId, accessToken } = tenant
-  route = { connectionId, phoneNumberId, accessToken, perMinute: 60_000, perSecond: 1_000, class: 'agent', category: 'SERVICE' }
+  route = {
+    connectionId,
+    phoneNumberId,
+    accessToken,
+    perMinute: 60_000,
+    perSecond: 1_000,
+    class: 'agent',
+    category: 'SERVICE',
+  }
   replies = stack.use(await openReplies(system, tenant.accountId))
 })
 afterAll(() => stack.disposeAsync())
 
-const slice = () => sendSlice(ctx, replies.queue, route, { sliceMs: 500, claimLifeMs: 2_000, signal: new AbortController().signal })
+const slice = () =>
+  sendSlice(ctx, replies.queue, route, {
+    sliceMs: 500,
+    claimLifeMs: 2_000,
+    signal: new AbortController().signal,
+  })
 const posts = async (phone: string) =>
-  (await Array.fromAsync(system.simulator.client.log({ kind: 'post', phoneNumberId: tenant.phoneNumberId }))).filter(
-    (post) => 'recipient' in post && post.recipient === phone,
-  )
+  (
+    await Array.fromAsync(
+      system.simulator.client.log({ kind: 'post', phoneNumberId: tenant.phoneNumberId }),
+    )
+  ).filter((post) => 'recipient' in post && post.recipient === phone)
 
 let used = 0
 /** Adds a message to somebody who was never written to, and sends until it has an outcome. */
-async function send(): Promise<{ row: () => Promise<Awaited<ReturnType<Replies['rows']>>[number]>; phone: string }> {
+async function send(): Promise<{
+  row: () => Promise<Awaited<ReturnType<Replies['rows']>>[number]>
+  phone: string
+}> {
   const { id, phone } = people[used++]!
   await replies.add([id])
   const row = async () => (await replies.rows()).find(({ contactId }) => contactId === id)!
@@ -68,7 +93,8 @@ async function untilAccepted(row: () => Promise<{ state: string }>): Promise<voi
   })
 }
 
-const fail = (code: number) => system.simulator.client.setSettings({ errors: { next: [{ code, count: 1 }] } })
+const fail = (code: number) =>
+  system.simulator.client.setSettings({ errors: { next: [{ code, count: 1 }] } })
 const codesOf = (kind: string) =>
   Object.entries(graphErrors)
     .filter(([, row]) => row.class === kind)
@@ -87,38 +113,54 @@ test.each(codesOf('rejected'))('code %i: rejected with the words, not sent again
   await fail(code)
   const { row, phone } = await send()
   await slice()
-  expect(await row()).toMatchObject({ state: 'rejected', attempts: 1, words: expect.stringContaining(classifyGraphError(code).words) })
+  expect(await row()).toMatchObject({
+    state: 'rejected',
+    attempts: 1,
+    words: expect.stringContaining(classifyGraphError(code).words),
+  })
   expect(await posts(phone)).toHaveLength(1)
 })
 
-test.each(codesOf('stop'))('code %i: back in the queue, the owner stops with the words, and goes on when it may', async (code) => {
-  await fail(code)
-  const { row, phone } = await send()
-  expect(await row()).toMatchObject({ state: 'queued', words: classifyGraphError(code).words })
-  expect(replies.stopped()).toBe(classifyGraphError(code).words)
-  expect((await slice()).kind).toBe('stopped')
-  replies.goOn()
-  await untilAccepted(row)
-  expect(await posts(phone)).toHaveLength(2)
-})
+test.each(codesOf('stop'))(
+  'code %i: back in the queue, the owner stops with the words, and goes on when it may',
+  async (code) => {
+    await fail(code)
+    const { row, phone } = await send()
+    expect(await row()).toMatchObject({ state: 'queued', words: classifyGraphError(code).words })
+    expect(replies.stopped()).toBe(classifyGraphError(code).words)
+    expect((await slice()).kind).toBe('stopped')
+    replies.goOn()
+    await untilAccepted(row)
+    expect(await posts(phone)).toHaveLength(2)
+  },
+)
 
-test.each(codesOf('throttle'))('code %i: back in the queue for a while, then sent once', async (code) => {
-  await fail(code)
-  const { row, phone } = await send()
-  expect(await row()).toMatchObject({ state: 'queued', words: classifyGraphError(code).words })
-  await redis.del(sendLimits.backoff.key(tenant.connectionId), sendLimits.pair.key(tenant.connectionId, phone))
-  await system.world.sql('update conversations.test_replies set not_before = now()')
-  await untilAccepted(row)
-  expect(await posts(phone)).toHaveLength(2)
-})
+test.each(codesOf('throttle'))(
+  'code %i: back in the queue for a while, then sent once',
+  async (code) => {
+    await fail(code)
+    const { row, phone } = await send()
+    expect(await row()).toMatchObject({ state: 'queued', words: classifyGraphError(code).words })
+    await redis.del(
+      sendLimits.backoff.key(tenant.connectionId),
+      sendLimits.pair.key(tenant.connectionId, phone),
+    )
+    await system.world.sql('update conversations.test_replies set not_before = now()')
+    await untilAccepted(row)
+    expect(await posts(phone)).toHaveLength(2)
+  },
+)
 
-test.each(codesOf('unknown'))('code %i: cannot be known, never sent again by itself', async (code) => {
-  await fail(code)
-  const { row, phone } = await send()
-  await slice()
-  expect(await row()).toMatchObject({ state: 'unknown', attempts: 1 })
-  expect(await posts(phone)).toHaveLength(1)
-})
+test.each(codesOf('unknown'))(
+  'code %i: cannot be known, never sent again by itself',
+  async (code) => {
+    await fail(code)
+    const { row, phone } = await send()
+    await slice()
+    expect(await row()).toMatchObject({ state: 'unknown', attempts: 1 })
+    expect(await posts(phone)).toHaveLength(1)
+  },
+)
 
 test.each(['hang', 'reset', 'bad-gateway', 'unreadable'] as const)(
   'an answer that is spoiled (%s): unknown until its status comes',
@@ -135,7 +177,11 @@ test.each(['hang', 'reset', 'bad-gateway', 'unreadable'] as const)(
 )
 
 test('Meta can not be reached: nobody is claimed, and it is said', async () => {
-  await using graph = createGraphClient({ baseUrl: 'http://127.0.0.1:9', version: 'v24.0', timeoutMs: 1_000 })
+  await using graph = createGraphClient({
+    baseUrl: 'http://127.0.0.1:9',
+    version: 'v24.0',
+    timeoutMs: 1_000,
+  })
   await replies.add([people[used++]!.id])
   const end = await sendSlice({ ...ctx, graph }, replies.queue, route, {
     sliceMs: 300,

@@ -25,33 +25,59 @@ async function audience(count: number, tenant: Tenant): Promise<{ tag: string; p
 
 const digits = (phone: string) => phone.slice(1)
 const posts = async (id: string) =>
-  (await Array.fromAsync(system.simulator.client.log({ kind: 'post', callbackPrefix: `lk1.c.${id}.` }))) as PostLine[]
+  (await Array.fromAsync(
+    system.simulator.client.log({ kind: 'post', callbackPrefix: `lk1.c.${id}.` }),
+  )) as PostLine[]
 const attempts = (id: string) =>
-  system.world.sql<{ number: number; outcome: string }>('select number, outcome from campaigns.attempts where campaign_id = $1', [id])
+  system.world.sql<{ number: number; outcome: string }>(
+    'select number, outcome from campaigns.attempts where campaign_id = $1',
+    [id],
+  )
 
 test('who has another number since the list was made is written to at the number that they have now', async () => {
   const tenant = await system.addTenant()
   const { tag, people } = await audience(1, tenant)
   const [old, present] = [digits(people[0]!), '4915129999999']
-  await system.simulator.client.setSettings({ errors: { next: [{ code: 131048, count: 1, recipient: old }] } })
+  await system.simulator.client.setSettings({
+    errors: { next: [{ code: 131048, count: 1, recipient: old }] },
+  })
   const { id } = await system.startCampaign(tenant, tag)
   await system.untilCampaign(tenant, id, 'paused')
-  const payload = { type: 'user_changed_number', body: 'A person changed their number', wa_id: present }
-  await system.simulator.client.inbound({ phoneNumberId: tenant.phoneNumberId, from: old, type: 'system', payload })
+  const payload = {
+    type: 'user_changed_number',
+    body: 'A person changed their number',
+    wa_id: present,
+  }
+  await system.simulator.client.inbound({
+    phoneNumberId: tenant.phoneNumberId,
+    from: old,
+    type: 'system',
+    payload,
+  })
   const { contacts, campaigns } = system.clients
-  await until(async () => (await contacts.listContacts({ tag, limit: 1 }, tenant)).contacts[0]?.waId === present)
+  await until(
+    async () =>
+      (await contacts.listContacts({ tag, limit: 1 }, tenant)).contacts[0]?.waId === present,
+  )
   await campaigns.resumeCampaign({ id }, tenant)
   await system.untilCampaign(tenant, id, 'completed')
   expect((await posts(id)).map(({ recipient }) => recipient)).toEqual([old, present])
-  expect((await campaigns.listRecipients({ campaignId: id, limit: 1 }, tenant)).recipients[0]!.phone).toBe(present)
+  expect(
+    (await campaigns.listRecipients({ campaignId: id, limit: 1 }, tenant)).recipients[0]!.phone,
+  ).toBe(present)
 })
 
 test('two campaigns to one person: six seconds lie between their messages', async () => {
   const tenant = await system.addTenant()
   const { tag, people } = await audience(1, tenant)
-  const started = await Promise.all([system.startCampaign(tenant, tag), system.startCampaign(tenant, tag)])
+  const started = await Promise.all([
+    system.startCampaign(tenant, tag),
+    system.startCampaign(tenant, tag),
+  ])
   await Promise.all(started.map(({ id }) => system.untilCampaign(tenant, id, 'completed')))
-  const sent = (await Promise.all(started.map(({ id }) => posts(id)))).flat().sort((a, b) => a.atMs - b.atMs)
+  const sent = (await Promise.all(started.map(({ id }) => posts(id))))
+    .flat()
+    .sort((a, b) => a.atMs - b.atMs)
   expect(sent.map(({ recipient }) => recipient)).toEqual([digits(people[0]!), digits(people[0]!)])
   expect(sent[1]!.atMs - sent[0]!.atMs).toBeGreaterThanOrEqual(6_000 * scale)
 })
@@ -80,9 +106,13 @@ async function standsStill(id: string, tenant: Tenant, reason: RegExp): Promise<
 test('a template that is no longer approved stops the campaign with the words', async () => {
   const { tenant, id } = await sending()
   const rows = "where account_id = $1 and name = 'spring_offer'"
-  await system.world.sql(`update templates.templates set status = 'PAUSED' ${rows}`, [tenant.accountId])
+  await system.world.sql(`update templates.templates set status = 'PAUSED' ${rows}`, [
+    tenant.accountId,
+  ])
   await standsStill(id, tenant, /"spring_offer" is PAUSED at Meta/)
-  await system.world.sql(`update templates.templates set status = 'APPROVED' ${rows}`, [tenant.accountId])
+  await system.world.sql(`update templates.templates set status = 'APPROVED' ${rows}`, [
+    tenant.accountId,
+  ])
   await system.clients.campaigns.cancelCampaign({ id }, tenant)
 })
 

@@ -28,7 +28,10 @@ afterAll(() => {
 /** Tied to this process: a test whose time is up, or a run that is stopped, leaves nothing running. */
 function launch(folder: string, args: string[]) {
   const [command = '', ...rest] = tied('SIGTERM', [process.execPath, main, ...args])
-  const child = spawn(command, rest, { env: { ...process.env, LOCKSTEP_DIR: folder }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, rest, {
+    env: { ...process.env, LOCKSTEP_DIR: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += chunk))
@@ -70,7 +73,9 @@ const readyOf = (run: ReturnType<typeof launch>) => {
 }
 
 async function campaigns({ api, api_key }: { api: string; api_key: string }) {
-  const answer = await fetch(`${api}/v1/campaigns`, { headers: { authorization: `Bearer ${api_key}` } })
+  const answer = await fetch(`${api}/v1/campaigns`, {
+    headers: { authorization: `Bearer ${api_key}` },
+  })
   return ((await answer.json()) as { campaigns: unknown[] }).campaigns
 }
 
@@ -88,14 +93,18 @@ function childrenOf(pid: number): { pid: number; args: string }[] {
   return listed.map((line) => ({ pid: Number.parseInt(line, 10), args: line }))
 }
 
-test('the main job ends with one JSON line whose figures add up, and leaves no process behind', { timeout: limitMs }, async () => {
+test('the main job ends with one JSON line whose figures add up, and leaves no process behind', {
+  timeout: limitMs,
+}, async () => {
   const run = npmStart('--once', '--json', '--contacts', '60')
   expect(await run.ended, run.output().stderr).toBe(0)
   const lines = run.output().stdout.trim().split('\n')
   expect(lines).toHaveLength(1)
   const result = JSON.parse(lines[0]!)
   expect(result).toMatchObject({ recipients: 60, unknown: 0, duplicates: 0, violations: 0 })
-  expect(result.accepted + result.failed + result.rejected + result.skipped + result.unknown).toBe(result.recipients)
+  expect(result.accepted + result.failed + result.rejected + result.skipped + result.unknown).toBe(
+    result.recipients,
+  )
   expect(result.sent).toBeGreaterThanOrEqual(result.delivered)
   expect(result.delivered).toBeGreaterThanOrEqual(result.read)
   expect(processesOf(dir)).toBe(0)
@@ -126,7 +135,8 @@ describe('a system that runs', { timeout: limitMs }, () => {
   test('names what ends by itself, with its last lines, and starts it again', async () => {
     const { simulator, health } = readyOf(run)
     const servers = JSON.parse(readFileSync(path.join(dir, 'dev', 'pids.json'), 'utf8'))
-    const pidOf = (part: string) => childrenOf(run.child.pid!).find(({ args }) => args.includes(part))!.pid
+    const pidOf = (part: string) =>
+      childrenOf(run.child.pid!).find(({ args }) => args.includes(part))!.pid
     const victims = {
       PostgreSQL: servers.postgres.pid,
       NATS: servers.nats.pid,
@@ -137,11 +147,15 @@ describe('a system that runs', { timeout: limitMs }, () => {
     for (const pid of Object.values(victims)) process.kill(pid, 'SIGKILL')
     for (const name of Object.keys(victims)) {
       await run.during(() => run.output().stdout.includes(`${name} runs again.`))
-      expect(run.output().stdout).toMatch(new RegExp(`${name} has ended by itself; it is started again. The end of .*\\.log:`))
+      expect(run.output().stdout).toMatch(
+        new RegExp(`${name} has ended by itself; it is started again. The end of .*\\.log:`),
+      )
     }
     for (const url of Object.values<string>(health))
       await until(async () => {
-        const { checks } = (await (await fetch(`${url}/readyz`)).json()) as { checks: Record<string, boolean> }
+        const { checks } = (await (await fetch(`${url}/readyz`)).json()) as {
+          checks: Record<string, boolean>
+        }
         return Object.values(checks).every(Boolean)
       }, patienceMs)
     expect((await fetch(`${simulator}/_sim/summary`)).status).toBe(200)
@@ -159,7 +173,9 @@ describe('a system that runs', { timeout: limitMs }, () => {
         env: { ...process.env, LOCKSTEP_DIR: dir },
         encoding: 'utf8',
       })
-      expect(stdout + stderr).toMatch(/^The system that .*ready.json tells of .* no longer runs. Start it again with npm start.\n$/)
+      expect(stdout + stderr).toMatch(
+        /^The system that .*ready.json tells of .* no longer runs. Start it again with npm start.\n$/,
+      )
       expect(status).toBe(2)
     }
   })
@@ -176,10 +192,13 @@ test('a start after one that was killed goes on with the data, says where everyt
   expect(await run.ended, run.output().stderr).toBe(0)
   expect(existsSync(path.join(dir, 'ready.json'))).toBe(false)
   expect(processesOf(dir)).toBe(0)
-  for (const url of [api, simulator, ...Object.values<string>(health)]) await expect(fetch(url), url).rejects.toThrow('fetch failed')
+  for (const url of [api, simulator, ...Object.values<string>(health)])
+    await expect(fetch(url), url).rejects.toThrow('fetch failed')
 })
 
-test('Ctrl-C during a start is heeded at once, and a start that is killed halfway is gone on with', { timeout: limitMs }, async () => {
+test('Ctrl-C during a start is heeded at once, and a start that is killed halfway is gone on with', {
+  timeout: limitMs,
+}, async () => {
   const first = npmStartIn(other, '--no-demo')
   await first.during(() => first.output().stdout.includes('✓ PostgreSQL'))
   first.child.kill('SIGINT')
@@ -199,7 +218,9 @@ test('Ctrl-C during a start is heeded at once, and a start that is killed halfwa
   expect(JSON.parse(readFileSync(tenant, 'utf8'))).toHaveProperty('connection_id')
 })
 
-test('keys that are lost are named with the way out, and nothing is started', { timeout: limitMs }, async () => {
+test('keys that are lost are named with the way out, and nothing is started', {
+  timeout: limitMs,
+}, async () => {
   const file = path.join(other, 'kept.json')
   writeFileSync(file, '')
   const run = npmStartIn(other, '--once', '--no-demo')

@@ -11,7 +11,11 @@ const seed = 1
 /** PostgreSQL is crashed here: it must not be the one of the other tests. */
 let servers: OwnServers
 beforeAll(async () => {
-  servers = await startTestServers(path.resolve(import.meta.dirname, '../..'), await loadMigrations(), { durable: true })
+  servers = await startTestServers(
+    path.resolve(import.meta.dirname, '../..'),
+    await loadMigrations(),
+    { durable: true },
+  )
 }, 60_000)
 afterAll(() => servers[Symbol.asyncDispose]())
 

@@ -51,8 +51,11 @@ const { values } = parseArgs({
 const screen = createScreen(values.json)
 
 async function main(): Promise<number> {
-  const chosen = values.scenario ? faultScenarios.filter((s) => values.scenario!.includes(s.name)) : faultScenarios
-  if (chosen.length < (values.scenario?.length ?? 1)) throw new Error(`There is no such scenario.\n\n${help}`)
+  const chosen = values.scenario
+    ? faultScenarios.filter((s) => values.scenario!.includes(s.name))
+    : faultScenarios
+  if (chosen.length < (values.scenario?.length ?? 1))
+    throw new Error(`There is no such scenario.\n\n${help}`)
   await using servers = await startTestServers(root, await loadMigrations(), { durable: true })
   const outcomes: Outcome[] = []
   for (const seed of seedsOf(values.seed)) {
@@ -64,7 +67,11 @@ async function main(): Promise<number> {
   return outcomes.some((outcome) => outcome.violation) ? 1 : 0
 }
 
-async function runOne(scenario: FaultScenario, seed: number, servers: OwnServers): Promise<Outcome> {
+async function runOne(
+  scenario: FaultScenario,
+  seed: number,
+  servers: OwnServers,
+): Promise<Outcome> {
   const startedAt = performance.now()
   let run: FaultRun | undefined
   let violation: string | null = null
@@ -77,14 +84,18 @@ async function runOne(scenario: FaultScenario, seed: number, servers: OwnServers
   }
   const seconds = Math.round((performance.now() - startedAt) / 1000)
   if (violation === null)
-    screen.line(`  ${screen.good('✓')} ${scenario.name.padEnd(16)} ${scenario.guarantee} ${screen.dim(`${seconds} s`)}`)
+    screen.line(
+      `  ${screen.good('✓')} ${scenario.name.padEnd(16)} ${scenario.guarantee} ${screen.dim(`${seconds} s`)}`,
+    )
   else {
     screen.line(`  ${screen.bad('✗')} ${scenario.name}, seed ${seed}: ${violation}`)
     for (const line of run?.history ?? []) screen.line(screen.dim(`      ${line}`))
   }
   const requirements = run?.requirements ?? []
   for (const { name, found, reach, met } of requirements)
-    screen.line(`      ${met ? screen.good('✓') : screen.bad('✗')} ${name}: ${found} ${screen.dim(reach)}`)
+    screen.line(
+      `      ${met ? screen.good('✓') : screen.bad('✗')} ${name}: ${found} ${screen.dim(reach)}`,
+    )
   return { scenario, seed, seconds, tally: run?.tally ?? noTally(), requirements, violation }
 }
 
@@ -115,7 +126,12 @@ function rowsOf(outcomes: Outcome[]): (string | number)[][] {
 const head = ['scenario', 'runs', ...columns.map(([, title]) => title), 'violations']
 
 function show(outcomes: Outcome[]): void {
-  if (values.json) console.log(JSON.stringify(outcomes.map(({ scenario, ...rest }) => ({ scenario: scenario.name, ...rest }))))
+  if (values.json)
+    console.log(
+      JSON.stringify(
+        outcomes.map(({ scenario, ...rest }) => ({ scenario: scenario.name, ...rest })),
+      ),
+    )
   screen.line()
   screen.table(head, rowsOf(outcomes))
 }
@@ -127,16 +143,25 @@ function rowsInReport(titles: readonly string[]): string[][] {
   const from = lines.indexOf(asRow(titles))
   if (from < 0) return []
   const end = lines.findIndex((line, at) => at > from && !line.startsWith('|'))
-  return lines.slice(from + 2, end < 0 ? undefined : end).map((line) => line.slice(2, -2).split(' | '))
+  return lines
+    .slice(from + 2, end < 0 ? undefined : end)
+    .map((line) => line.slice(2, -2).split(' | '))
 }
 
 const asRow = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
 
 /** New rows in place of the report's of the same scenarios; the others stay. In the order of the scenarios. */
-function tableOf(titles: readonly string[], rows: readonly (string | number)[][], ran: ReadonlySet<string>): string {
+function tableOf(
+  titles: readonly string[],
+  rows: readonly (string | number)[][],
+  ran: ReadonlySet<string>,
+): string {
   const kept = rowsInReport(titles).filter(([name]) => !ran.has(name!))
-  const place = ([name]: readonly (string | number)[]) => faultScenarios.findIndex((scenario) => scenario.name === name)
-  const all = [...kept, ...rows].filter((row) => place(row) >= 0).toSorted((a, b) => place(a) - place(b))
+  const place = ([name]: readonly (string | number)[]) =>
+    faultScenarios.findIndex((scenario) => scenario.name === name)
+  const all = [...kept, ...rows]
+    .filter((row) => place(row) >= 0)
+    .toSorted((a, b) => place(a) - place(b))
   return [titles, titles.map(() => '---'), ...all].map(asRow).join('\n')
 }
 
@@ -153,10 +178,19 @@ function writeReport(outcomes: Outcome[]): void {
     return [...row, values.short ? `${values.seed}, short` : values.seed, minutes, on]
   })
   const required = outcomes.flatMap(({ scenario, seed, requirements }) =>
-    requirements.map(({ name, found, reach, met }) => [scenario.name, seed, name, found, reach, met ? 'yes' : '**no**']),
+    requirements.map(({ name, found, reach, met }) => [
+      scenario.name,
+      seed,
+      name,
+      found,
+      reach,
+      met ? 'yes' : '**no**',
+    ]),
   )
   const broken = outcomes.flatMap(({ scenario, seed, violation }) =>
-    violation ? [[scenario.name, seed, violation.replaceAll(/\s+/g, ' ').replaceAll('|', '/')]] : [],
+    violation
+      ? [[scenario.name, seed, violation.replaceAll(/\s+/g, ' ').replaceAll('|', '/')]]
+      : [],
   )
   mkdirSync(path.dirname(reportFile), { recursive: true })
   writeFileSync(

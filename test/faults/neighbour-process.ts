@@ -34,7 +34,12 @@ const report: NeighbourReport = {}
 let until = 0
 
 /** Does something again and again, so many at once, until time is up. */
-async function flood(name: string, atOnce: number, work: (i: number) => Promise<unknown>, most = Number.POSITIVE_INFINITY): Promise<void> {
+async function flood(
+  name: string,
+  atOnce: number,
+  work: (i: number) => Promise<unknown>,
+  most = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const counts = { done: 0, refused: 0 }
   report[name] = counts
   let next = 0
@@ -57,12 +62,21 @@ function messageTo(phoneNumberId: string, wamid: string) {
     messaging_product: 'whatsapp',
     metadata: { display_phone_number: '1', phone_number_id: phoneNumberId },
     contacts: [{ wa_id: from, profile: { name: 'Neighbour' } }],
-    messages: [{ from, id: wamid, timestamp: String(Math.floor(Date.now() / 1000)), type: 'text', text: { body: 'Hello' } }],
+    messages: [
+      {
+        from,
+        id: wamid,
+        timestamp: String(Math.floor(Date.now() / 1000)),
+        type: 'text',
+        text: { body: 'Hello' },
+      },
+    ],
   }
   return { id: '1', changes: [{ field: 'messages', value }] }
 }
 
-const bodyOf = (entry: object[]) => Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry }))
+const bodyOf = (entry: object[]) =>
+  Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry }))
 
 async function attack(plan: NeighbourPlan): Promise<void> {
   const { accountId, connectionId, apps, phoneNumberIds, grpcPorts } = plan
@@ -75,7 +89,11 @@ async function attack(plan: NeighbourPlan): Promise<void> {
       port: plan.gatewayPort,
       path: `/webhooks/${app(i).id}`,
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'content-length': raw.length, 'x-hub-signature-256': signBody(secret, raw) },
+      headers: {
+        'content-type': 'application/json',
+        'content-length': raw.length,
+        'x-hub-signature-256': signBody(secret, raw),
+      },
     })
     asked.end(raw)
     const [answer] = (await once(asked, 'response')) as [IncomingMessage]
@@ -89,7 +107,12 @@ async function attack(plan: NeighbourPlan): Promise<void> {
   using campaigns = connectRpc(CampaignsDefinition, at('campaigns'))
   using conversations = connectRpc(ConversationsDefinition, at('conversations'))
   using accounts = connectRpc(AccountsDefinition, at('accounts'))
-  const made = (i: number) => bodyOf(Array.from({ length: 3_000 }, (_, n) => messageTo(`${i}${n}9${i % 7}`, `wamid.made.${i}.${n}`)))
+  const made = (i: number) =>
+    bodyOf(
+      Array.from({ length: 3_000 }, (_, n) =>
+        messageTo(`${i}${n}9${i % 7}`, `wamid.made.${i}.${n}`),
+      ),
+    )
   const noise = Buffer.alloc(1_000_000, 'x')
   const draft = (i: number, tag: string) => ({
     name: `Neighbour ${i}`,
@@ -107,15 +130,25 @@ async function attack(plan: NeighbourPlan): Promise<void> {
   ]
   await Promise.all([
     flood('bodies of 3,000 made-up numbers', 4, (i) => post(i, made(i))),
-    flood('rings of many keys', 16, (i) => post(i, bodyOf([messageTo(phoneNumberIds[i % phoneNumberIds.length]!, `wamid.own.${i}`)]))),
+    flood('rings of many keys', 16, (i) =>
+      post(i, bodyOf([messageTo(phoneNumberIds[i % phoneNumberIds.length]!, `wamid.own.${i}`)])),
+    ),
     flood('wrong secrets', 4, (i) => post(i, noise, 'wrong').then(() => false)),
     flood('uploads that never end', 200, (i) => endlessUpload(plan.gatewayPort, app(i).id)),
-    flood('CSV files of many tags', 2, (i) => contacts.createImport(csv(i, plan.csvRows), call), plan.csvFiles),
+    flood(
+      'CSV files of many tags',
+      2,
+      (i) => contacts.createImport(csv(i, plan.csvRows), call),
+      plan.csvFiles,
+    ),
     flood(
       'campaigns',
       8,
       async (i) => {
-        const { id } = await campaigns.createCampaign(draft(i, i % 10 === 0 ? 'few' : 'nobody'), call)
+        const { id } = await campaigns.createCampaign(
+          draft(i, i % 10 === 0 ? 'few' : 'nobody'),
+          call,
+        )
         await campaigns.startCampaign({ id }, call)
       },
       plan.campaigns,
@@ -144,7 +177,8 @@ async function endlessUpload(port: number, appId: string): Promise<boolean> {
 async function* csv(i: number, rows: number) {
   yield { fileName: `neighbour-${i}.csv` }
   yield { chunk: Buffer.from('name,phone,tags\n') }
-  const tags = (row: number) => Array.from({ length: 20 }, (_, n) => `tag-${(row * 31 + n) % 5_000}`).join(';')
+  const tags = (row: number) =>
+    Array.from({ length: 20 }, (_, n) => `tag-${(row * 31 + n) % 5_000}`).join(';')
   for (let row = 0; row < rows; row += 1_000) {
     const lines = Array.from({ length: 1_000 }, (_, n) => {
       return `Neighbour,+491517${String((i * rows + row + n) % 10_000_000).padStart(7, '0')},"${tags(row + n)}"`

@@ -29,7 +29,10 @@ export function judge(run: FaultRun) {
     },
     end(): void {
       const missed = run.requirements.filter(({ met }) => !met)
-      if (missed.length > 0) throw new Error(missed.map(({ name, found, reach }) => `${name}: ${found} (${reach})`).join('; '))
+      if (missed.length > 0)
+        throw new Error(
+          missed.map(({ name, found, reach }) => `${name}: ${found} (${reach})`).join('; '),
+        )
     },
   }
 }

@@ -93,7 +93,14 @@ export interface FaultOptions {
 const usualScale = 0.2
 /** A service has ended this long after SIGTERM: a few seconds longer than it drains (LOCKSTEP_DRAIN_MS, 15 s). */
 const rollMs = 20_000
-const allServices = ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations'] as const
+const allServices = [
+  'accounts',
+  'webhook-gateway',
+  'contacts',
+  'templates',
+  'campaigns',
+  'conversations',
+] as const
 
 /** Numbers from a seed: mulberry32. */
 function randomFrom(seed: number): () => number {
@@ -107,12 +114,20 @@ function randomFrom(seed: number): () => number {
 }
 
 /** Starts what a scenario needs. */
-export async function startFaultRun(scenario: FaultScenario, { seed, servers }: FaultOptions): Promise<FaultRun> {
+export async function startFaultRun(
+  scenario: FaultScenario,
+  { seed, servers }: FaultOptions,
+): Promise<FaultRun> {
   const { processes, simulator, perSecond = 100, scale = usualScale } = scenario
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
   const stack = up.use(
-    await startSystem({ services: inProcess, scale, servers, simulator: { seed, latencyMs: { min: 2, max: 20 }, ...simulator } }),
+    await startSystem({
+      services: inProcess,
+      scale,
+      servers,
+      simulator: { seed, latencyMs: { min: 2, max: 20 }, ...simulator },
+    }),
   )
   // A process that was killed leaves its locks behind, free for whoever asks: L3 has seen to that. The world would call them leaks.
   up.defer(() => flush(stack))
@@ -120,9 +135,12 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
   const history: string[] = []
   const diary: Diary = {
     tally: noTally(),
-    note: (what) => void history.push(`${((performance.now() - startedAt) / 1000).toFixed(1)} s  ${what}`),
+    note: (what) =>
+      void history.push(`${((performance.now() - startedAt) / 1000).toFixed(1)} s  ${what}`),
   }
-  const ways = scenario.proxies ? { contacts: up.use(await openProxy(`http://127.0.0.1:${stack.ports.contacts.grpc}`)) } : undefined
+  const ways = scenario.proxies
+    ? { contacts: up.use(await openProxy(`http://127.0.0.1:${stack.ports.contacts.grpc}`)) }
+    : undefined
   const processFaults = up.use(await startProcesses(stack, scenario, diary, ways))
   const tenant = await stack.addTenant({ perMinute: 60_000, perSecond })
   const random = randomFrom(seed)
@@ -147,7 +165,11 @@ export async function startFaultRun(scenario: FaultScenario, { seed, servers }: 
 /** What is written down of a run. */
 type Diary = Pick<FaultRun, 'tally' | 'note'>
 
-type ProcessFaults = Pick<FaultRun, 'kill' | 'restart' | 'killAndRestart' | 'roll' | 'freeze' | 'addWorker'> & AsyncDisposable
+type ProcessFaults = Pick<
+  FaultRun,
+  'kill' | 'restart' | 'killAndRestart' | 'roll' | 'freeze' | 'addWorker'
+> &
+  AsyncDisposable
 
 /** Starts a scenario's processes; what can be done to them. */
 async function startProcesses(
@@ -159,9 +181,16 @@ async function startProcesses(
   const running = new Map<ServiceName, ServiceProcess>()
   const further: ServiceProcess[] = []
   const logDir = path.join(stack.world.nats.dir, '..', 'logs')
-  const contacts = ways ? { ...stack.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) } : stack.ports.contacts
+  const contacts = ways
+    ? { ...stack.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) }
+    : stack.ports.contacts
   const spawn = (service: ServiceName, clockMs = 0, ports = { ...stack.ports, contacts }) => {
-    const main = [path.join(import.meta.dirname, 'service-process.ts'), service, String(scale), String(clockMs)]
+    const main = [
+      path.join(import.meta.dirname, 'service-process.ts'),
+      service,
+      String(scale),
+      String(clockMs),
+    ]
     return spawnService(service, ports, stack.surroundings, logDir, main)
   }
   const start = async (service: ServiceName) => {
@@ -178,7 +207,10 @@ async function startProcesses(
     tally.restarts++
   }
   await using up = new AsyncDisposableStack()
-  up.defer(async () => void (await Promise.all([...running.values(), ...further].map((child) => child.stop()))))
+  up.defer(
+    async () =>
+      void (await Promise.all([...running.values(), ...further].map((child) => child.stop()))),
+  )
   await Promise.all(processes.map(start))
   const opened = up.move()
   return {
@@ -193,7 +225,8 @@ async function startProcesses(
       const askedAt = performance.now()
       const code = await running.get(service)!.stop('SIGTERM')
       const took = performance.now() - askedAt
-      if (code !== 0 || took > rollMs) throw new Error(`${service} ended with ${code}, ${Math.round(took)} ms after SIGTERM`)
+      if (code !== 0 || took > rollMs)
+        throw new Error(`${service} ended with ${code}, ${Math.round(took)} ms after SIGTERM`)
       await restart(service)
     },
     async freeze(service, work) {
@@ -209,16 +242,25 @@ async function startProcesses(
       }
     },
     async addWorker(service, clockMs) {
-      further.push(await spawn(service, clockMs, { ...stack.ports, [service]: (await planPorts())[service] }))
+      further.push(
+        await spawn(service, clockMs, { ...stack.ports, [service]: (await planPorts())[service] }),
+      )
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
-type ServerFaults = Pick<FaultRun, 'deleteNatsStore' | 'flushRedis' | 'restartRedis' | 'crashPostgres'>
+type ServerFaults = Pick<
+  FaultRun,
+  'deleteNatsStore' | 'flushRedis' | 'restartRedis' | 'crashPostgres'
+>
 
 /** What can be done to the servers. */
-function serverFaults(stack: TestSystem, servers: OwnServers, { tally, note }: Diary): ServerFaults {
+function serverFaults(
+  stack: TestSystem,
+  servers: OwnServers,
+  { tally, note }: Diary,
+): ServerFaults {
   const { nats, redis } = stack.world
   const lose = async (words: string, work: () => Promise<unknown>) => {
     note(words)
@@ -238,20 +280,33 @@ function serverFaults(stack: TestSystem, servers: OwnServers, { tally, note }: D
         await redis.kill()
         await redis.restart()
       }),
-    crashPostgres: () => lose('PostgreSQL: stopped in immediate mode and started again', () => servers.crashPostgres()),
+    crashPostgres: () =>
+      lose('PostgreSQL: stopped in immediate mode and started again', () =>
+        servers.crashPostgres(),
+      ),
   }
 }
 
 type CampaignSteps = Pick<FaultRun, 'startCampaign' | 'accepted' | 'finish'>
 
 /** A campaign from its start to the verdict on it. */
-function campaignSteps(stack: TestSystem, tenant: Tenant, dice: FaultRun['dice'], { tally, note }: Diary): CampaignSteps {
+function campaignSteps(
+  stack: TestSystem,
+  tenant: Tenant,
+  dice: FaultRun['dice'],
+  { tally, note }: Diary,
+): CampaignSteps {
   let campaigns = 0
   return {
-    accepted: async (id) => (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length,
+    accepted: async (id) =>
+      (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length,
     async startCampaign(recipients) {
       const tag = `audience-${++campaigns}`
-      await stack.importContacts(tenant, phones(recipients, dice(0, 900_000) + campaigns * 1_000_000), tag)
+      await stack.importContacts(
+        tenant,
+        phones(recipients, dice(0, 900_000) + campaigns * 1_000_000),
+        tag,
+      )
       const { id } = await stack.startCampaign(tenant, tag)
       note(`campaign to ${recipients} started`)
       return { id, tag }
@@ -311,9 +366,16 @@ async function answers({ clients }: TestSystem, service: ServiceName): Promise<v
 
 /** Throws naming each broken invariant with its first rows. Rate windows are scaled in these runs, so that I8 can't be judged. */
 export function assertClean(report: AuditReport): void {
-  const broken = report.invariants.filter((invariant) => invariant.violations > 0 && invariant.id !== 'I8')
+  const broken = report.invariants.filter(
+    (invariant) => invariant.violations > 0 && invariant.id !== 'I8',
+  )
   if (broken.length === 0) return
   throw new Error(
-    broken.map((b) => `${b.id} is broken ${b.violations} times: ${b.statement} ${JSON.stringify(b.rows.slice(0, 3))}`).join('\n'),
+    broken
+      .map(
+        (b) =>
+          `${b.id} is broken ${b.violations} times: ${b.statement} ${JSON.stringify(b.rows.slice(0, 3))}`,
+      )
+      .join('\n'),
   )
 }

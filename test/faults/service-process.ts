@@ -11,7 +11,8 @@ const [service, scale, clockMs] = process.argv.slice(2) as [ServiceName, string,
 const { now } = Date
 Date.now = () => now() + Number(clockMs)
 globalThis.Date = new Proxy(Date, {
-  construct: (target, given: unknown[], newTarget) => Reflect.construct(target, given.length > 0 ? given : [Date.now()], newTarget),
+  construct: (target, given: unknown[], newTarget) =>
+    Reflect.construct(target, given.length > 0 ? given : [Date.now()], newTarget),
 })
 
 await runUntilStopped(async () => {

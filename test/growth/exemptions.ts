@@ -10,12 +10,14 @@ export const exemptions: readonly Exemption[] = [
   {
     table: 'connections',
     text: 'from connections c where c.app_id = a.id',
-    reason: 'The answer is all numbers of one app; the gateway asks for one app at a time and keeps it.',
+    reason:
+      'The answer is all numbers of one app; the gateway asks for one app at a time and keeps it.',
   },
   {
     table: 'recipients',
     text: 'from (select id from recipients where campaign_id = $1 and id > $2::bigint order by id limit $3) page',
-    reason: 'Ends after 20,000 recipients at the latest: the page of a state may end before it is full.',
+    reason:
+      'Ends after 20,000 recipients at the latest: the page of a state may end before it is full.',
   },
   {
     table: 'recipients',

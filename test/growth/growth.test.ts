@@ -61,16 +61,22 @@ test('no statement of any service goes through a table that grows', async () => 
   const tenant = await stack.addTenant()
   const grown = await seedGrown(stack, tenant, grownSizes(0.01), () => undefined)
   const isGrown = await grownRelations(stack)
-  const log = await openStatementLog(path.join(servers.dir, 'postgres.log'), new URL(stack.world.adminUrl).pathname.slice(1))
+  const log = await openStatementLog(
+    path.join(servers.dir, 'postgres.log'),
+    new URL(stack.world.adminUrl).pathname.slice(1),
+  )
 
   await mainJob(stack, tenant)
   await connectAgain(stack, tenant)
   const refused: string[] = []
   for (const { name, run } of grownCalls(stack.clients, tenant, grown))
-    for (const i of [1, 2]) await run(i).catch((error: Error) => refused.push(`${name}: ${error.message}`))
+    for (const i of [1, 2])
+      await run(i).catch((error: Error) => refused.push(`${name}: ${error.message}`))
   await using old = await openSweeps(stack.world)
-  for (const { name, run } of old.sweeps) for (const i of [1, 2]) expect(await run(i), name).toBeTruthy()
-  for (const { role, text } of rareSweeps) await withClient(stack.world.roleUrl(role), (client) => client.query(text))
+  for (const { name, run } of old.sweeps)
+    for (const i of [1, 2]) expect(await run(i), name).toBeTruthy()
+  for (const { role, text } of rareSweeps)
+    await withClient(stack.world.roleUrl(role), (client) => client.query(text))
   await workOnTheBigCampaign(stack, tenant, grown)
 
   expect(refused).toEqual([])
@@ -80,12 +86,18 @@ test('no statement of any service goes through a table that grows', async () => 
     roles.add(statement.role)
     scans.push(...scansOf(statement, isGrown))
   })
-  expect([...roles]).toEqual(expect.arrayContaining(services.map((service) => service.replaceAll('-', '_'))))
-  expect(summary(scans.filter((scan) => scan.role !== 'postgres' && !isExempt(scan, exemptions)))).toEqual([])
+  expect([...roles]).toEqual(
+    expect.arrayContaining(services.map((service) => service.replaceAll('-', '_'))),
+  )
+  expect(
+    summary(scans.filter((scan) => scan.role !== 'postgres' && !isExempt(scan, exemptions))),
+  ).toEqual([])
 }, 300_000)
 
 /** Whether a relation has grown. Throws when a table that grows was left empty: then nothing could be said about it. */
-async function grownRelations({ world }: TestSystem): Promise<(schema: string, relation: string) => boolean> {
+async function grownRelations({
+  world,
+}: TestSystem): Promise<(schema: string, relation: string) => boolean> {
   const rows = await world.sql<{ schema: string; name: string }>(
     `select nspname as schema, relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where relkind = 'r' and reltuples >= $1 and nspname not in ('pg_catalog', 'information_schema')`,
@@ -94,7 +106,8 @@ async function grownRelations({ world }: TestSystem): Promise<(schema: string, r
   const tables = new Set(rows.map(({ name }) => tableOf(name)))
   expect(growing.filter((table) => !tables.has(table))).toEqual([])
   const relations = new Set(rows.map(({ schema, name }) => `${schema}.${name}`))
-  return (schema, relation) => relations.has(`${schema}.${relation}`) && growing.includes(tableOf(relation))
+  return (schema, relation) =>
+    relations.has(`${schema}.${relation}`) && growing.includes(tableOf(relation))
 }
 
 /** An import, a campaign with all its statuses, replies and a stop. */
@@ -108,7 +121,10 @@ async function mainJob(stack: TestSystem, tenant: Tenant): Promise<void> {
     await stack.simulator.client.inbound({ phoneNumberId, from: people[0]!.slice(1), text })
   await until(async () => (await stack.campaign(tenant, id)).statistics!.sent === people.length)
   const stopped = `select from contacts.contacts where account_id = $1 and phone = $2 and opted_out`
-  await until(async () => (await stack.world.sql(stopped, [tenant.accountId, people[0]!.slice(1)])).length === 1)
+  await until(
+    async () =>
+      (await stack.world.sql(stopped, [tenant.accountId, people[0]!.slice(1)])).length === 1,
+  )
 }
 
 /** A number gets another token, and is disconnected and connected again. */
@@ -120,12 +136,17 @@ async function connectAgain({ clients: { accounts } }: TestSystem, tenant: Tenan
 }
 
 /** A campaign of many recipients is resumed, paused and cancelled. */
-async function workOnTheBigCampaign(stack: TestSystem, tenant: Tenant, { campaignId: id }: Grown): Promise<void> {
+async function workOnTheBigCampaign(
+  stack: TestSystem,
+  tenant: Tenant,
+  { campaignId: id }: Grown,
+): Promise<void> {
   const { campaigns } = stack.clients
   await campaigns.resumeCampaign({ id }, tenant)
   await until(async () => {
     const { state, reason, statistics } = await stack.campaign(tenant, id)
-    if (statistics!.accepted < 100) throw new Error(`The campaign is ${state}: ${reason} ${JSON.stringify(statistics)}`)
+    if (statistics!.accepted < 100)
+      throw new Error(`The campaign is ${state}: ${reason} ${JSON.stringify(statistics)}`)
     return true
   })
   await campaigns.pauseCampaign({ id }, tenant)

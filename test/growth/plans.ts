@@ -1,4 +1,8 @@
-import { type LoggedStatement, nodesOf, type PlanNode } from '../../tools/bench/src/statement-log.ts'
+import {
+  type LoggedStatement,
+  nodesOf,
+  type PlanNode,
+} from '../../tools/bench/src/statement-log.ts'
 import type { Exemption } from './exemptions.ts'
 
 /** What a statement may read of one table that grows: a page of a list, a set of a lane, a batch of a sweep. */
@@ -16,7 +20,10 @@ export interface Scan {
  * Reads of growing tables that an index doesn't bound: sequential scans, and scans that read more rows than a page or a set
  * holds. Tables are named without the day of a partition.
  */
-export function scansOf({ role, text, plan }: LoggedStatement, isGrown: (schema: string, relation: string) => boolean): Scan[] {
+export function scansOf(
+  { role, text, plan }: LoggedStatement,
+  isGrown: (schema: string, relation: string) => boolean,
+): Scan[] {
   return nodesOf(plan).flatMap((node) => {
     const { 'Relation Name': relation = '', Schema: schema = '' } = node
     const how = isGrown(schema, relation) ? waste(node) : undefined

@@ -34,7 +34,10 @@ export async function holdAfterPreparing({ sql }: Race): Promise<AsyncDisposable
   )
   await sql(`create trigger race_pause before update on campaigns.campaigns for each row
     when (old.state = 'preparing' and new.state = 'sending') execute function race.pause()`)
-  return { [Symbol.asyncDispose]: async () => void (await sql('drop trigger race_pause on campaigns.campaigns')) }
+  return {
+    [Symbol.asyncDispose]: async () =>
+      void (await sql('drop trigger race_pause on campaigns.campaigns')),
+  }
 }
 
 const recount = {
@@ -50,12 +53,19 @@ const recount = {
 
 /** Counters that a recount contradicts, in words. */
 export async function wrongStatistics({ sql }: Race, { campaignId }: Subject): Promise<string[]> {
-  const counts = Object.entries(recount).map(([counter, which]) => `(count(*) filter (where ${which}))::int as ${counter}`)
-  const [counted] = await sql<Record<string, number>>('select * from campaigns.campaign_statistics where campaign_id = $1', [campaignId])
+  const counts = Object.entries(recount).map(
+    ([counter, which]) => `(count(*) filter (where ${which}))::int as ${counter}`,
+  )
+  const [counted] = await sql<Record<string, number>>(
+    'select * from campaigns.campaign_statistics where campaign_id = $1',
+    [campaignId],
+  )
   const [rows] = await sql<Record<string, number>>(
     `select ${counts.join(', ')} from campaigns.recipients r left join campaigns.attempts a on a.id = r.attempt_id where r.campaign_id = $1`,
     [campaignId],
   )
   const wrong = Object.keys(recount).filter((counter) => counted![counter] !== rows![counter])
-  return wrong.map((counter) => `the statistics say ${counted![counter]} ${counter}, a recount ${rows![counter]}`)
+  return wrong.map(
+    (counter) => `the statistics say ${counted![counter]} ${counter}, a recount ${rows![counter]}`,
+  )
 }

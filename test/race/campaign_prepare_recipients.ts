@@ -5,8 +5,16 @@ import { duplicates, type Guard, noFence, overlaps, scenario } from './scenario.
 export const noCursor = {
   is: 'a page is added only while the cursor stands where its reader found it',
   statements: [
-    { in: 'update preparations set after_contact', replace: ' and not listed and after_contact = ', by: ` and '' <= ` },
-    { in: 'update preparations set listed', replace: ' and not listed and after_contact = ', by: ` and '' <= ` },
+    {
+      in: 'update preparations set after_contact',
+      replace: ' and not listed and after_contact = ',
+      by: ` and '' <= `,
+    },
+    {
+      in: 'update preparations set listed',
+      replace: ' and not listed and after_contact = ',
+      by: ` and '' <= `,
+    },
   ],
 } satisfies Guard
 
@@ -26,10 +34,16 @@ export const campaignPrepareRecipients = scenario<Subject>({
           replace: String.raw`on conflict \(campaign_id, contact_id\) do update.*`,
           by: 'where not exists (select from recipients r where r.contact_id = p.contact_id)',
         },
-        { in: 'select 1 from campaigns', replace: " and state = 'preparing' for (share|no key update)", by: '' },
+        {
+          in: 'select 1 from campaigns',
+          replace: " and state = 'preparing' for (share|no key update)",
+          by: '',
+        },
         ...noCursor.statements,
       ],
-      drop: ['alter table campaigns.recipients drop constraint recipients_campaign_id_contact_id_key'],
+      drop: [
+        'alter table campaigns.recipients drop constraint recipients_campaign_id_contact_id_key',
+      ],
       restore: [
         'truncate campaigns.recipients, campaigns.attempts',
         'alter table campaigns.recipients add unique (campaign_id, contact_id)',
@@ -46,12 +60,22 @@ export const campaignPrepareRecipients = scenario<Subject>({
   },
   async conflicts(race, subject) {
     const { campaignId } = subject
-    const conflicts = await duplicates(race, 'campaigns.recipients', 'contact_id', 'campaign_id = $1', [campaignId])
+    const conflicts = await duplicates(
+      race,
+      'campaigns.recipients',
+      'contact_id',
+      'campaign_id = $1',
+      [campaignId],
+    )
     const [list] = await race.sql<{ n: number }>(
       'select count(distinct contact_id)::int as n from campaigns.recipients where campaign_id = $1',
       [campaignId],
     )
     if (list!.n !== people) conflicts.push(`the list holds ${list!.n} people of ${people}`)
-    return [...conflicts, ...(await wrongStatistics(race, subject)), ...(await overlaps(race, 'recipients'))]
+    return [
+      ...conflicts,
+      ...(await wrongStatistics(race, subject)),
+      ...(await overlaps(race, 'recipients')),
+    ]
   },
 })

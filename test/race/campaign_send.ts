@@ -10,8 +10,13 @@ export const claimLock = {
 
 export const attemptUniqueness = {
   is: 'unique (recipient, attempt number)',
-  drop: ['alter table campaigns.attempts drop constraint attempts_campaign_id_recipient_id_number_key'],
-  restore: ['truncate campaigns.attempts', 'alter table campaigns.attempts add unique (campaign_id, recipient_id, number)'],
+  drop: [
+    'alter table campaigns.attempts drop constraint attempts_campaign_id_recipient_id_number_key',
+  ],
+  restore: [
+    'truncate campaigns.attempts',
+    'alter table campaigns.attempts add unique (campaign_id, recipient_id, number)',
+  ],
 } satisfies Guard
 
 /** A campaign whose list is frozen, and which is paused before the first message. */
@@ -31,7 +36,11 @@ export const campaignSend = scenario<Subject>({
     lock: { is: 'campaign_send:{id}', locks: ['campaign_send'] },
     lane: { is: 'campaigns.run, one a campaign', lanes: ['campaigns.run'] },
     fence: { is: 'fence at each claim', statements: noFence },
-    rows: { ...claimLock, ...attemptUniqueness, is: 'claim locks the rows that it takes, unique (recipient, attempt number)' },
+    rows: {
+      ...claimLock,
+      ...attemptUniqueness,
+      is: 'claim locks the rows that it takes, unique (recipient, attempt number)',
+    },
     'pair limit': { is: 'one message to a person in 6 s', pairLimit: true },
   },
   slow: [{ table: 'campaigns.attempts', on: 'insert', seconds: 0.2 }],
@@ -41,9 +50,13 @@ export const campaignSend = scenario<Subject>({
     await race.go('campaigns.run', campaignId)
   },
   async conflicts(race, subject) {
-    const posts = await race.stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${subject.campaignId}.` })
+    const posts = await race.stack.simulator.client.accepted({
+      callbackPrefix: `lk1.c.${subject.campaignId}.`,
+    })
     const each = Map.groupBy(posts, (post) => post.recipient)
-    const conflicts = [...each].filter(([, own]) => own.length > 1).map(([, own]) => `one person was written to ${own.length} times`)
+    const conflicts = [...each]
+      .filter(([, own]) => own.length > 1)
+      .map(([, own]) => `one person was written to ${own.length} times`)
     if (each.size !== people) conflicts.push(`${each.size} people of ${people} were written to`)
     return [...conflicts, ...(await wrongStatistics(race, subject))]
   },

@@ -8,7 +8,10 @@ export const campaignStatusUpdate = scenario<Sent>({
   guards: {
     lock: { is: 'campaign_status_update:{wamid}', locks: ['campaign_status_update'] },
     lane: { is: 'webhooks.campaign, one a campaign', lanes: ['webhooks.campaign'] },
-    rows: { is: "the recipients' row locks, under which facts only move forward", statements: noRecipientLock },
+    rows: {
+      is: "the recipients' row locks, under which facts only move forward",
+      statements: noRecipientLock,
+    },
   },
   slow: [{ table: 'campaigns.attempts', on: 'update', seconds: 0.3 }],
   prepare: sent,

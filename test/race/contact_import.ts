@@ -24,9 +24,16 @@ export const contactImport = scenario<Tenant>({
           replace: String.raw`order by account_id, namespace, match_key\s+on conflict \(account_id, namespace, match_key\) do nothing`,
           by: 'where not exists (select from identities i where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key)',
         },
-        { in: 'update imports set done_bytes', replace: "and state = 'running' and rows = ", by: 'and 0 <= ' },
+        {
+          in: 'update imports set done_bytes',
+          replace: "and state = 'running' and rows = ",
+          by: 'and 0 <= ',
+        },
       ],
-      drop: ['alter table contacts.identities drop constraint identities_pkey', 'drop index contacts.imports_running'],
+      drop: [
+        'alter table contacts.identities drop constraint identities_pkey',
+        'drop index contacts.imports_running',
+      ],
       restore: [
         'truncate contacts.identities, contacts.contacts, contacts.contact_tags, contacts.imports, contacts.import_chunks, contacts.import_errors',
         'alter table contacts.identities add primary key (account_id, namespace, match_key)',
@@ -37,20 +44,33 @@ export const contactImport = scenario<Tenant>({
   slow: [{ table: 'contacts.contacts', on: 'insert', seconds: 0.3 }],
   prepare: ({ stack }) => stack.addTenant(),
   async collide({ stack, go }, tenant) {
-    for (const tag of ['first', 'second']) await stack.clients.contacts.createImport(upload(tag), tenant)
+    for (const tag of ['first', 'second'])
+      await stack.clients.contacts.createImport(upload(tag), tenant)
     await go('contacts.import', tenant.accountId)
   },
   async conflicts(race, { accountId }) {
-    const conflicts = await duplicates(race, 'contacts.contacts', 'phone', 'account_id = $1 and merged_into is null', [accountId])
-    const imports = await race.sql<{ file_name: string; state: string; rows: number; created: number; failure: string }>(
-      'select * from contacts.imports where account_id = $1',
+    const conflicts = await duplicates(
+      race,
+      'contacts.contacts',
+      'phone',
+      'account_id = $1 and merged_into is null',
       [accountId],
     )
+    const imports = await race.sql<{
+      file_name: string
+      state: string
+      rows: number
+      created: number
+      failure: string
+    }>('select * from contacts.imports where account_id = $1', [accountId])
     for (const { file_name, state, rows, failure } of imports)
       if (state !== 'done' || rows !== people)
-        conflicts.push(`${file_name} is ${state} with ${rows} rows of ${people}${failure && `: ${failure}`}`)
+        conflicts.push(
+          `${file_name} is ${state} with ${rows} rows of ${people}${failure && `: ${failure}`}`,
+        )
     const created = imports.reduce((sum, each) => sum + each.created, 0)
-    if (created !== people) conflicts.push(`the imports say that they made ${created} contacts of ${people} people`)
+    if (created !== people)
+      conflicts.push(`the imports say that they made ${created} contacts of ${people} people`)
     return [...conflicts, ...(await overlaps(race, 'contacts'))]
   },
 })

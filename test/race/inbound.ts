@@ -20,11 +20,21 @@ export async function writers({ stack }: Race, people: number, each: number): Pr
 }
 
 /** Delivers messages in one body. */
-export function deliverMessages(race: Race, { tenant }: Written, messages: Written['messages']): Promise<void> {
+export function deliverMessages(
+  race: Race,
+  { tenant }: Written,
+  messages: Written['messages'],
+): Promise<void> {
   const timestamp = String(Math.floor(Date.now() / 1000))
   return race.deliver(tenant, {
     contacts: messages.map(({ from }) => ({ wa_id: from, profile: { name: 'A person' } })),
-    messages: messages.map(({ wamid, from }) => ({ id: wamid, from, timestamp, type: 'text', text: { body: 'Hello' } })),
+    messages: messages.map(({ wamid, from }) => ({
+      id: wamid,
+      from,
+      timestamp,
+      type: 'text',
+      text: { body: 'Hello' },
+    })),
   })
 }
 
@@ -59,13 +69,17 @@ export async function wrongInbox(race: Race, { tenant, messages }: Written): Pro
   const ofConnection = 'connection_id = $1'
   const params = [tenant.connectionId]
   const conflicts = await duplicates(race, 'conversations.messages', 'wamid', ofConnection, params)
-  conflicts.push(...(await duplicates(race, 'conversations.conversations', 'contact_id', ofConnection, params)))
+  conflicts.push(
+    ...(await duplicates(race, 'conversations.conversations', 'contact_id', ofConnection, params)),
+  )
   const [stored] = await race.sql<{ n: number; unread: number }>(
     `select (select count(distinct wamid)::int from conversations.messages where ${ofConnection}) as n,
             (select coalesce(sum(unread), 0)::int from conversations.conversations where ${ofConnection}) as unread`,
     params,
   )
-  if (stored!.n !== messages.length) conflicts.push(`${stored!.n} messages of ${messages.length} are stored`)
-  if (stored!.unread !== messages.length) conflicts.push(`${stored!.unread} messages count as unread, ${messages.length} were sent`)
+  if (stored!.n !== messages.length)
+    conflicts.push(`${stored!.n} messages of ${messages.length} are stored`)
+  if (stored!.unread !== messages.length)
+    conflicts.push(`${stored!.unread} messages count as unread, ${messages.length} were sent`)
   return conflicts
 }

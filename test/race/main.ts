@@ -63,45 +63,71 @@ async function race(system: Race, scenario: Scenario, rounds: number, say: Say):
   return { scenario, guarded, unguarded, guards }
 }
 
-async function racePath(system: Race, guard: PathGuard, rounds: number, say: Say): Promise<PathResult> {
+async function racePath(
+  system: Race,
+  guard: PathGuard,
+  rounds: number,
+  say: Say,
+): Promise<PathResult> {
   const others = Object.values(guard.beside)
   const guarded = said(say, 'with it', await measure(system, guard.work, others, rounds))
-  const unguarded = said(say, 'without it', await measure(system, guard.work, [...others, guard.taken], maxRoundsUnguarded))
+  const unguarded = said(
+    say,
+    'without it',
+    await measure(system, guard.work, [...others, guard.taken], maxRoundsUnguarded),
+  )
   return { guard, guarded, unguarded }
 }
 
 function said(say: Say, words: string, measured: Measured): Measured {
-  say(`  ${words.padEnd(24)} ${inWords(measured)}${measured.what[0] ? `, e.g. ${measured.what[0]}` : ''}`)
+  say(
+    `  ${words.padEnd(24)} ${inWords(measured)}${measured.what[0] ? `, e.g. ${measured.what[0]}` : ''}`,
+  )
   return measured
 }
 
-const inWords = ({ conflicts, rounds }: Measured) => `${conflicts} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
+const inWords = ({ conflicts, rounds }: Measured) =>
+  `${conflicts} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
 
 /** What is wrong with a measurement as a whole, if anything. */
-function faultOf(name: string, { guarded, unguarded }: Pick<Result, 'guarded' | 'unguarded'>): string[] {
+function faultOf(
+  name: string,
+  { guarded, unguarded }: Pick<Result, 'guarded' | 'unguarded'>,
+): string[] {
   const faults: string[] = []
-  if (guarded.conflicts > 0) faults.push(`${name}: ${guarded.conflicts} conflicts with guards: ${guarded.what.join('; ')}`)
-  if (unguarded.conflicts === 0) faults.push(`${name}: no conflict without guards in ${unguarded.rounds} rounds: this race can't fail`)
+  if (guarded.conflicts > 0)
+    faults.push(`${name}: ${guarded.conflicts} conflicts with guards: ${guarded.what.join('; ')}`)
+  if (unguarded.conflicts === 0)
+    faults.push(
+      `${name}: no conflict without guards in ${unguarded.rounds} rounds: this race can't fail`,
+    )
   return faults
 }
 
 /** Guards that keep the operation free of conflicts by themselves. */
 const sufficient = ({ guards }: Result, but?: Layer) =>
-  guards.filter(({ layer, alone }) => layer !== but && alone.conflicts === 0).map(({ layer }) => layer)
+  guards
+    .filter(({ layer, alone }) => layer !== but && alone.conflicts === 0)
+    .map(({ layer }) => layer)
 
 function table(results: Result[], paths: PathResult[], rounds: number): string {
   const overview = results.map((result) => {
     const { scenario, guarded, unguarded } = result
     return `| \`${scenario.lock}\` | ${scenario.operation} | ${guarded.conflicts} | ${inWords(unguarded)} | ${sufficient(result).join(', ')} |`
   })
-  const absent = Object.entries(missing).map(([lock, operation]) => `| \`${lock}\` | ${operation} | missing | missing | |`)
+  const absent = Object.entries(missing).map(
+    ([lock, operation]) => `| \`${lock}\` | ${operation} | missing | missing | |`,
+  )
   const details = results.flatMap((result) => [
     `\n### \`${result.scenario.lock}\`: ${result.scenario.operation}\n`,
     `Without guards: ${result.unguarded.what[0]}.\n`,
     '| guard | what it is | conflicts without it | caught by | conflicts with it alone |',
     '| --- | --- | --- | --- | --- |',
     ...result.guards.map(({ layer, is, off, alone }) => {
-      const caught = off.conflicts === 0 ? sufficient(result, layer).join(', ') || 'the others together' : 'nobody'
+      const caught =
+        off.conflicts === 0
+          ? sufficient(result, layer).join(', ') || 'the others together'
+          : 'nobody'
       return `| ${layer} | ${is} | ${inWords(off)} | ${caught} | ${inWords(alone)} |`
     }),
   ])
@@ -154,12 +180,15 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options })
   if (values.help) return console.log(help)
   const rounds = Number(values.rounds)
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds takes a whole number from 1, not "${values.rounds}"`)
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`--rounds takes a whole number from 1, not "${values.rounds}"`)
   const isWhole = !values.lock && !values.guard
   const chosen = scenarios.filter(({ lock }) => isWhole || values.lock?.includes(lock))
   const chosenGuards = pathGuards.filter(({ name }) => isWhole || values.guard?.includes(name))
   if (chosen.length + chosenGuards.length === 0)
-    throw new Error(`There is no such race; there are ${[...scenarios.map((s) => s.lock), ...pathGuards.map((g) => g.name)].join(', ')}`)
+    throw new Error(
+      `There is no such race; there are ${[...scenarios.map((s) => s.lock), ...pathGuards.map((g) => g.name)].join(', ')}`,
+    )
 
   const screen = createScreen(false)
   await using up = new AsyncDisposableStack()
@@ -185,7 +214,11 @@ async function main(): Promise<void> {
   ]
   for (const fault of faults) screen.line(screen.bad(fault))
   const counted = `${plural(results.length, 'operation')} and ${plural(paths.length, 'guard')} of the main path`
-  screen.line(faults.length === 0 ? screen.good(`${counted}: no conflict with guards, conflicts without them`) : '')
+  screen.line(
+    faults.length === 0
+      ? screen.good(`${counted}: no conflict with guards, conflicts without them`)
+      : '',
+  )
   process.exitCode = faults.length > 0 ? 1 : 0
 }
 

@@ -43,7 +43,11 @@ export interface Processes extends AsyncDisposable {
 }
 
 /** Starts them one after the other; the first has the doors of the stack's port plan. */
-export async function startProcesses(stack: TestSystem, count: number, scale: number): Promise<Processes> {
+export async function startProcesses(
+  stack: TestSystem,
+  count: number,
+  scale: number,
+): Promise<Processes> {
   await using up = new AsyncDisposableStack()
   const { ports, surroundings } = stack
   const { postgresUrl, ...around } = surroundings
@@ -52,7 +56,15 @@ export async function startProcesses(stack: TestSystem, count: number, scale: nu
   for (let i = 0; i < count; i++) {
     const child = up.use(startChild())
     children.push(child)
-    await child.order({ do: 'start', services: contested, ports, isFirst: i === 0, around, urls, scale })
+    await child.order({
+      do: 'start',
+      services: contested,
+      ports,
+      isFirst: i === 0,
+      around,
+      urls,
+      scale,
+    })
   }
   const started = up.move()
   const all = (order: Order) => Promise.all(children.map((child) => child.order(order)))
@@ -69,7 +81,10 @@ interface Child extends AsyncDisposable {
 }
 
 function startChild(): Child {
-  const child = fork(path.join(import.meta.dirname, 'worker.ts'), { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(path.join(import.meta.dirname, 'worker.ts'), {
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   const ended = once(child, 'exit')
   const waiting = new Map<number, PromiseWithResolvers<Look | undefined>>()
   let orders = 0
@@ -79,7 +94,8 @@ function startChild(): Child {
     waiting.delete(id)
   })
   child.on('exit', (code, signal) => {
-    for (const { reject } of waiting.values()) reject(new Error(`A process of the race ended (${signal ?? code})`))
+    for (const { reject } of waiting.values())
+      reject(new Error(`A process of the race ended (${signal ?? code})`))
   })
   const order = (what: Order) => {
     const answer = Promise.withResolvers<Look | undefined>()
@@ -90,7 +106,11 @@ function startChild(): Child {
   return { order, [Symbol.asyncDispose]: () => stop(child, order, ended) }
 }
 
-async function stop(child: ChildProcess, order: Child['order'], ended: Promise<unknown[]>): Promise<void> {
+async function stop(
+  child: ChildProcess,
+  order: Child['order'],
+  ended: Promise<unknown[]>,
+): Promise<void> {
   const isRunning = () => child.exitCode === null && child.signalCode === null
   if (isRunning()) await order({ do: 'stop' }).catch(() => undefined)
   const timer = setTimeout(() => isRunning() && child.kill('SIGKILL'), 10_000)

@@ -25,7 +25,9 @@ test.each(scenarios.map((scenario) => [scenario.lock, scenario] as const))(
   '%s: three processes at once never conflict with their guards, and do without them',
   async (_lock, scenario) => {
     expect(await measure(race, scenario, [], 1)).toMatchObject({ conflicts: 0, what: [] })
-    expect((await measure(race, scenario, guardsOf(scenario), maxRounds)).conflicts).toBeGreaterThan(0)
+    expect(
+      (await measure(race, scenario, guardsOf(scenario), maxRounds)).conflicts,
+    ).toBeGreaterThan(0)
   },
   120_000,
 )

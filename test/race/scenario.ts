@@ -37,7 +37,8 @@ export interface Scenario<Subject = unknown> extends Work<Subject> {
 }
 
 /** Keeps a scenario's own subject type where it is written, and lets all stand in one list. */
-export const scenario = <Subject>(given: Scenario<Subject>): Scenario => given as unknown as Scenario
+export const scenario = <Subject>(given: Scenario<Subject>): Scenario =>
+  given as unknown as Scenario
 
 export interface Measured {
   conflicts: number
@@ -47,13 +48,20 @@ export interface Measured {
 }
 
 /** The guards of some layers of a scenario, as far as it has them. */
-export const guardsOf = ({ guards }: Scenario, chosen: readonly Layer[] = layers): Guard[] => chosen.flatMap((layer) => guards[layer] ?? [])
+export const guardsOf = ({ guards }: Scenario, chosen: readonly Layer[] = layers): Guard[] =>
+  chosen.flatMap((layer) => guards[layer] ?? [])
 
 /** Races work without some guards, until there is a conflict or so many rounds have passed. */
-export async function measure(race: Race, work: Work, off: Guard[], maxRounds: number): Promise<Measured> {
+export async function measure(
+  race: Race,
+  work: Work,
+  off: Guard[],
+  maxRounds: number,
+): Promise<Measured> {
   for (let rounds = 1; ; rounds++) {
     const what = await round(race, work, off)
-    if (what.length > 0 || rounds >= maxRounds) return { conflicts: what.length, rounds, what: what.slice(0, 3) }
+    if (what.length > 0 || rounds >= maxRounds)
+      return { conflicts: what.length, rounds, what: what.slice(0, 3) }
   }
 }
 
@@ -100,7 +108,8 @@ function union({ slowStatements = [] }: Work, guards: Guard[]): Taken {
 async function assertTaken(race: Race, { statements }: Taken): Promise<void> {
   const bites = await race.bites()
   for (const [i, { in: part, replace }] of statements.entries())
-    if (!bites[i]) throw new Error(`No statement with "${part}" lost /${replace}/; has its text changed?`)
+    if (!bites[i])
+      throw new Error(`No statement with "${part}" lost /${replace}/; has its text changed?`)
 }
 
 async function run(race: Race, statements: string[]): Promise<void> {
@@ -115,7 +124,10 @@ function slowly({ slow }: Work): string[] {
 }
 
 function quickly({ slow }: Work): string[] {
-  const drops = slow.flatMap(({ table }) => [`drop trigger race_begin on ${table}`, `drop trigger race_finish on ${table}`])
+  const drops = slow.flatMap(({ table }) => [
+    `drop trigger race_begin on ${table}`,
+    `drop trigger race_finish on ${table}`,
+  ])
   return [...drops, 'truncate race.writes']
 }
 
@@ -140,7 +152,13 @@ export async function overlaps({ sql }: Race, table: string): Promise<string[]> 
 }
 
 /** What has several rows and should have one, in words. */
-export async function duplicates({ sql }: Race, table: string, column: string, where: string, params: unknown[]): Promise<string[]> {
+export async function duplicates(
+  { sql }: Race,
+  table: string,
+  column: string,
+  where: string,
+  params: unknown[],
+): Promise<string[]> {
   const groups = await sql<{ rows: number }>(
     `select count(*)::int as rows from ${table} where ${where} group by ${column} having count(*) > 1 order by rows desc`,
     params,
@@ -150,6 +168,10 @@ export async function duplicates({ sql }: Race, table: string, column: string, w
 
 /** Takes the fences of a service away: every holder has the same token, and nobody waits for the row. */
 export const noFence: Mutation[] = [
-  { in: 'insert into lock_fences', replace: String.raw`lock_fences\.token \+ 1`, by: 'lock_fences.token' },
+  {
+    in: 'insert into lock_fences',
+    replace: String.raw`lock_fences\.token \+ 1`,
+    by: 'lock_fences.token',
+  },
   { in: 'select token from lock_fences', replace: ' for update', by: '' },
 ]

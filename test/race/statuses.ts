@@ -19,12 +19,28 @@ export async function sent(race: Race): Promise<Sent> {
 }
 
 /** Delivers one status of all messages, with the token that they were sent with or without. */
-export function deliverStatus(race: Race, { tenant, campaignId, attempts }: Sent, status: string, withToken: boolean): Promise<void> {
+export function deliverStatus(
+  race: Race,
+  { tenant, campaignId, attempts }: Sent,
+  status: string,
+  withToken: boolean,
+): Promise<void> {
   const { phoneNumberId } = tenant
   const timestamp = String(Math.floor(Date.now() / 1000))
   const statuses = attempts.map(({ id, wamid }) => {
-    const token = race.tokens.issue({ kind: 'c', ownerId: campaignId, attemptId: id, phoneNumberId })
-    return { id: wamid, status, timestamp, recipient_id: '4915120000000', ...(withToken && { biz_opaque_callback_data: token }) }
+    const token = race.tokens.issue({
+      kind: 'c',
+      ownerId: campaignId,
+      attemptId: id,
+      phoneNumberId,
+    })
+    return {
+      id: wamid,
+      status,
+      timestamp,
+      recipient_id: '4915120000000',
+      ...(withToken && { biz_opaque_callback_data: token }),
+    }
   })
   return race.deliver(tenant, { statuses })
 }
@@ -46,9 +62,14 @@ export async function lostFacts(race: Race, subject: Sent): Promise<string[]> {
      from campaigns.recipients r join campaigns.attempts a on a.id = r.attempt_id where r.campaign_id = $1`,
     [subject.campaignId],
   )
-  const fallen = rows.filter(({ state, facts }) => state !== 'read' || facts !== 'sent, delivered, read')
+  const fallen = rows.filter(
+    ({ state, facts }) => state !== 'read' || facts !== 'sent, delivered, read',
+  )
   return [
-    ...fallen.map(({ state, facts }) => `a recipient is ${state}, although sent, delivered and read came (${facts || 'none'} is kept)`),
+    ...fallen.map(
+      ({ state, facts }) =>
+        `a recipient is ${state}, although sent, delivered and read came (${facts || 'none'} is kept)`,
+    ),
     ...(await wrongStatistics(race, subject)),
   ]
 }

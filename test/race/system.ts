@@ -32,7 +32,9 @@ const settleMs = 15_000
 /** Work goes on and on. */
 export class NotSettled extends Error {
   constructor(busy: number, open: string) {
-    super(`the work was not done after ${settleMs / 1_000} s (${busy} processes busy, ${open} entries or messages open)`)
+    super(
+      `the work was not done after ${settleMs / 1_000} s (${busy} processes busy, ${open} entries or messages open)`,
+    )
   }
 }
 
@@ -55,12 +57,21 @@ const slowTrigger = `
   end $$;`
 
 /** Starts the system and its processes; Meta delivers no webhook by itself, for the scenarios do. */
-export async function startRace(options: { servers?: TestServers; processes?: number } = {}): Promise<Race> {
+export async function startRace(
+  options: { servers?: TestServers; processes?: number } = {},
+): Promise<Race> {
   await using up = new AsyncDisposableStack()
   const simulator = { webhooks: { paused: true, batchMs: 10 } }
-  const stack = up.use(await startSystem({ services: ['accounts'], scale, simulator, servers: options.servers }))
+  const stack = up.use(
+    await startSystem({ services: ['accounts'], scale, simulator, servers: options.servers }),
+  )
   const gateway = removableGuards(stack.world.platformKey)
-  up.use(await startInProcess(stack.ports, stack.surroundings, ['webhook-gateway'], { scale, ...gateway.overrides }))
+  up.use(
+    await startInProcess(stack.ports, stack.surroundings, ['webhook-gateway'], {
+      scale,
+      ...gateway.overrides,
+    }),
+  )
   const processes = up.use(await startProcesses(stack, options.processes ?? 3, scale))
   const { sql } = stack.world
   await sql(slowTrigger)
@@ -97,7 +108,10 @@ export async function startRace(options: { servers?: TestServers; processes?: nu
 async function deliver(stack: TestSystem, tenant: Tenant, value: object): Promise<void> {
   const metadata = { display_phone_number: '1555', phone_number_id: tenant.phoneNumberId }
   const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, ...value } }
-  const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: tenant.wabaId, changes: [change] }] })
+  const body = JSON.stringify({
+    object: 'whatsapp_business_account',
+    entry: [{ id: tenant.wabaId, changes: [change] }],
+  })
   const status = await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)
   if (status !== 200) throw new Error(`The gateway answered ${status}`)
 }

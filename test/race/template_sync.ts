@@ -18,10 +18,19 @@ export const templateSync = scenario<Tenant & { runId?: string }>({
           replace: String.raw`select v\.id, `,
           by: 'select coalesce((select x.id from templates x where (x.name, x.language) = (v.name, v.language) limit 1), v.id), ',
         },
-        { in: 'insert into templates', replace: String.raw`on conflict \(account_id, waba_id, name, language\)`, by: 'on conflict (id)' },
+        {
+          in: 'insert into templates',
+          replace: String.raw`on conflict \(account_id, waba_id, name, language\)`,
+          by: 'on conflict (id)',
+        },
       ],
-      drop: ['alter table templates.templates drop constraint templates_account_id_waba_id_name_language_key'],
-      restore: ['truncate templates.templates', 'alter table templates.templates add unique (account_id, waba_id, name, language)'],
+      drop: [
+        'alter table templates.templates drop constraint templates_account_id_waba_id_name_language_key',
+      ],
+      restore: [
+        'truncate templates.templates',
+        'alter table templates.templates add unique (account_id, waba_id, name, language)',
+      ],
     },
   },
   slow: [{ table: 'templates.templates', on: 'insert', seconds: 0.15 }],
@@ -31,15 +40,24 @@ export const templateSync = scenario<Tenant & { runId?: string }>({
     return tenant
   },
   async collide({ stack, go }, tenant) {
-    tenant.runId = (await stack.clients.templates.startSync({ connectionId: tenant.connectionId }, tenant)).id
+    tenant.runId = (
+      await stack.clients.templates.startSync({ connectionId: tenant.connectionId }, tenant)
+    ).id
     await go('templates.sync', tenant.connectionId)
   },
   async conflicts(race, { accountId, runId }) {
     const total = demoTemplates().length
-    const [run] = await race.sql<{ state: string; seen: number; removed: number }>('select * from templates.sync_runs where id = $1', [
-      runId,
-    ])
-    const conflicts = await duplicates(race, 'templates.templates', '(name, language)', 'account_id = $1', [accountId])
+    const [run] = await race.sql<{ state: string; seen: number; removed: number }>(
+      'select * from templates.sync_runs where id = $1',
+      [runId],
+    )
+    const conflicts = await duplicates(
+      race,
+      'templates.templates',
+      '(name, language)',
+      'account_id = $1',
+      [accountId],
+    )
     const { state, seen, removed } = run!
     if (state !== 'done') conflicts.push(`the run is ${state}`)
     if (seen !== total) conflicts.push(`the run counted ${seen} templates of ${total}`)

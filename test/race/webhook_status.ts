@@ -9,7 +9,10 @@ export const webhookStatus = scenario<Sent>({
     lock: { is: 'webhook_status:{wamid}', locks: ['webhook_status'] },
     'other locks': { is: 'webhook_process:connection:{id}', locks: ['webhook_process'] },
     lane: { is: 'webhooks.message, one a number', lanes: ['webhooks.message'] },
-    rows: { is: "the recipients' row locks, under which facts only move forward", statements: noRecipientLock },
+    rows: {
+      is: "the recipients' row locks, under which facts only move forward",
+      statements: noRecipientLock,
+    },
   },
   slow: [{ table: 'campaigns.attempts', on: 'update', seconds: 0.3 }],
   prepare: sent,

@@ -28,7 +28,13 @@ export interface Taken {
   tokenTag: boolean
 }
 
-export const nothingTaken: Taken = { locks: [], lanes: [], statements: [], pairLimit: false, tokenTag: false }
+export const nothingTaken: Taken = {
+  locks: [],
+  lanes: [],
+  statements: [],
+  pairLimit: false,
+  tokenTag: false,
+}
 
 /** The guards of one process, each of which can be taken away and given back while it runs. */
 export interface Removable {
@@ -55,7 +61,10 @@ export function removableGuards(platformKey: Buffer): Removable {
     messaging: lanes.around(messaging),
   })
   return {
-    overrides: { around, tokens: credulousTokens(createTokens(platformKey), () => state.taken.tokenTag) },
+    overrides: {
+      around,
+      tokens: credulousTokens(createTokens(platformKey), () => state.taken.tokenTag),
+    },
     take(taken) {
       state.taken = taken
       state.bites = taken.statements.map(() => 0)
@@ -72,14 +81,24 @@ export function removableGuards(platformKey: Buffer): Removable {
 function credulousTokens(tokens: Tokens, isTaken: () => boolean): Tokens {
   const believe = (token: unknown) => {
     const [version, kind, ownerId, attemptId] = String(token).split('.')
-    return version === 'lk1' && ownerId && attemptId ? { kind: kind as TokenKind, ownerId, attemptId } : null
+    return version === 'lk1' && ownerId && attemptId
+      ? { kind: kind as TokenKind, ownerId, attemptId }
+      : null
   }
-  return { ...tokens, read: (token, phoneNumberId) => (isTaken() ? believe(token) : tokens.read(token, phoneNumberId)) }
+  return {
+    ...tokens,
+    read: (token, phoneNumberId) =>
+      isTaken() ? believe(token) : tokens.read(token, phoneNumberId),
+  }
 }
 
 /** A limiter for whom everybody's turn to be written to has come. */
 function unpairedLimiter(limiter: Limiter, isTaken: () => boolean): Limiter {
-  return { ...limiter, takePair: async (id, people) => (isTaken() ? people.map(() => null) : limiter.takePair(id, people)) }
+  return {
+    ...limiter,
+    takePair: async (id, people) =>
+      isTaken() ? people.map(() => null) : limiter.takePair(id, people),
+  }
 }
 
 /** Locks of which some are granted to everybody. */
@@ -94,13 +113,21 @@ function grantingLocks(locks: Locks, isTaken: (name: LockName) => boolean): Lock
     ...locks,
     holdAll,
     hold: (name, id, options) => holdAll([{ name, id }], options),
-    tryHold: async (name, id) => (isTaken(name) ? granted([lockTable[name].key(id)]) : locks.tryHold(name, id)),
+    tryHold: async (name, id) =>
+      isTaken(name) ? granted([lockTable[name].key(id)]) : locks.tryHold(name, id),
   }
 }
 
 function granted(keys: string[]): Lock {
   const release = async () => {}
-  return { keys, owner: 'everybody', signal: new AbortController().signal, assertHeld() {}, release, [Symbol.asyncDispose]: release }
+  return {
+    keys,
+    owner: 'everybody',
+    signal: new AbortController().signal,
+    assertHeld() {},
+    release,
+    [Symbol.asyncDispose]: release,
+  }
 }
 
 /**
@@ -122,7 +149,12 @@ function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
     if (underWay.has(id)) listener.onRung(partition)
     else {
       underWay.add(id)
-      listener.onHeld({ partition, lease, header: () => undefined, release: () => underWay.delete(id) })
+      listener.onHeld({
+        partition,
+        lease,
+        header: () => undefined,
+        release: () => underWay.delete(id),
+      })
     }
   }
 
@@ -163,7 +195,8 @@ interface RawNode {
   sqlFragments: readonly string[]
   parameters: readonly unknown[]
 }
-const isRaw = (node: unknown): node is RawNode => (node as { kind?: string } | null)?.kind === 'RawNode'
+const isRaw = (node: unknown): node is RawNode =>
+  (node as { kind?: string } | null)?.kind === 'RawNode'
 
 interface MutationState {
   taken: Taken
@@ -179,7 +212,9 @@ function mutated(db: Database, state: MutationState): Database {
   }
   const around = <T>(work: (tx: Tx) => Promise<T>) => {
     return (tx: Tx) =>
-      work(state.taken.statements.length > 0 ? { ...tx, sql: tx.sql.withPlugin(plugin) } : tx).catch((error) => {
+      work(
+        state.taken.statements.length > 0 ? { ...tx, sql: tx.sql.withPlugin(plugin) } : tx,
+      ).catch((error) => {
         if (sqlState(error) === '40P01') state.deadlocks++
         throw error
       })
@@ -206,10 +241,18 @@ function mutate(node: unknown, { taken, bites }: MutationState): unknown {
 }
 
 function textOf(node: RawNode): string {
-  return node.sqlFragments.map((fragment, i) => fragment + (isRaw(node.parameters[i]) ? textOf(node.parameters[i]) : '')).join('')
+  return node.sqlFragments
+    .map((fragment, i) => fragment + (isRaw(node.parameters[i]) ? textOf(node.parameters[i]) : ''))
+    .join('')
 }
 
 function replaced(node: RawNode, pattern: RegExp, by: string): RawNode {
-  const parameters = node.parameters.map((parameter) => (isRaw(parameter) ? replaced(parameter, pattern, by) : parameter))
-  return { ...node, sqlFragments: node.sqlFragments.map((fragment) => fragment.replace(pattern, by)), parameters }
+  const parameters = node.parameters.map((parameter) =>
+    isRaw(parameter) ? replaced(parameter, pattern, by) : parameter,
+  )
+  return {
+    ...node,
+    sqlFragments: node.sqlFragments.map((fragment) => fragment.replace(pattern, by)),
+    parameters,
+  }
 }

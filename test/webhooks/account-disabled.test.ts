@@ -32,10 +32,13 @@ async function waiting(words: RegExp): Promise<string> {
   const { id } = await stack.startCampaign(tenant)
   await until(async () => {
     const { state, reason } = await stack.campaign(tenant, id)
-    if (state !== 'sending' || !words.test(reason)) throw new Error(`The campaign is ${state}: ${reason}`)
+    if (state !== 'sending' || !words.test(reason))
+      throw new Error(`The campaign is ${state}: ${reason}`)
     return true
   })
-  expect(await stack.world.sql('select from campaigns.attempts where campaign_id = $1', [id])).toEqual([])
+  expect(
+    await stack.world.sql('select from campaigns.attempts where campaign_id = $1', [id]),
+  ).toEqual([])
   return id
 }
 
@@ -47,11 +50,15 @@ test('a campaign of a disabled account pauses with the words of Meta, and goes o
   await decides({ event: 'DISABLED_UPDATE' })
   const { id } = await stack.startCampaign(tenant)
   const paused = await stack.untilCampaign(tenant, id, 'paused')
-  expect(paused).toMatchObject({ reason: expect.stringMatching(/^Meta has disabled this WhatsApp Business account \(2026-/) })
+  expect(paused).toMatchObject({
+    reason: expect.stringMatching(/^Meta has disabled this WhatsApp Business account \(2026-/),
+  })
   expect(paused.statistics).toMatchObject({ recipients: 20, queued: 20, accepted: 0 })
   await decides({ event: 'DISABLED_UPDATE', banState: 'REINSTATE' })
   await order('resumeCampaign', id)
-  expect((await stack.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 20 })
+  expect((await stack.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 20,
+  })
 })
 
 test('while Meta lets nobody be written to first a campaign waits with the words and the end, and goes on by itself when that is over', async () => {
@@ -68,26 +75,34 @@ test('restrictions of calls and of changes at Meta stop no campaign', async () =
   await restricts(null, 'RESTRICTED_BUSINESS_INITIATED_CALLING')
   await restricts(null, 'RESTRICTED_ADD_PHONE_NUMBER_ACTION')
   const { id } = await stack.startCampaign(tenant)
-  expect((await stack.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 20 })
+  expect((await stack.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 20,
+  })
 })
 
 test('a restriction whose end got lost is passed by an order to go on; if it stands, Meta refuses and nobody is lost', async () => {
   await restricts(null)
-  const id = await waiting(/ It goes on by itself when Meta says that it is over\. Pause and resume it to try before\.$/)
+  const id = await waiting(
+    / It goes on by itself when Meta says that it is over\. Pause and resume it to try before\.$/,
+  )
   const again = async () => {
     await order('pauseCampaign', id)
     await order('resumeCampaign', id)
   }
   await again()
   const paused = await stack.untilCampaign(tenant, id, 'paused')
-  expect(paused).toMatchObject({ reason: expect.stringMatching(/Meta has blocked this WhatsApp Business Account/) })
+  expect(paused).toMatchObject({
+    reason: expect.stringMatching(/Meta has blocked this WhatsApp Business Account/),
+  })
   expect(paused.statistics).toMatchObject({ queued: 20, accepted: 0 })
   // As if Meta had told of the end, and nobody had heard it.
   const { wabas } = await stack.simulator.client.state()
   const free = wabas.filter(({ id }) => id === tenant.wabaId).map(({ account: _, ...waba }) => waba)
   await stack.simulator.client.setState({ wabas: free })
   await order('resumeCampaign', id)
-  expect((await stack.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({ accepted: 20 })
+  expect((await stack.untilCampaign(tenant, id, 'completed')).statistics).toMatchObject({
+    accepted: 20,
+  })
 })
 
 test('in the end no invariant is violated', async () => {

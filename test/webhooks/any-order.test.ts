@@ -10,7 +10,15 @@ import { campaignsService } from '../../services/campaigns/src/service.ts'
 import type { Context as Conversations } from '../../services/conversations/src/context.ts'
 import { webhookMessage } from '../../services/conversations/src/lanes/webhook-message.ts'
 import { conversationsService } from '../../services/conversations/src/service.ts'
-import { bodyOf, deliveries, newSubject, type Place, rowsOf, type Said, type Subject } from './histories.ts'
+import {
+  bodyOf,
+  deliveries,
+  newSubject,
+  type Place,
+  rowsOf,
+  type Said,
+  type Subject,
+} from './histories.ts'
 
 /** `npm test` runs some; LOCKSTEP_HISTORIES=1000 npm test -- test/webhooks/any-order runs more. */
 const histories = Number(process.env.LOCKSTEP_HISTORIES ?? 40)
@@ -21,8 +29,16 @@ let conversations: Conversations
 let campaigns: Campaigns
 
 beforeAll(async () => {
-  const system = stack.use(await startSystem({ services: ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns'] }))
-  place = { system, tenant: await system.addTenant(), tokens: createTokens(system.world.platformKey) }
+  const system = stack.use(
+    await startSystem({
+      services: ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns'],
+    }),
+  )
+  place = {
+    system,
+    tenant: await system.addTenant(),
+    tokens: createTokens(system.world.platformKey),
+  }
   const at = (service: keyof typeof system.ports) => `127.0.0.1:${system.ports[service].grpc}`
   const addresses = {
     accounts: at('accounts'),

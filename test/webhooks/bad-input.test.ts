@@ -33,13 +33,15 @@ interface Bad {
 }
 
 const requests = (result: string) => `lockstep_webhook_requests_total{result="${result}"}`
-const parts = (outcome: string, field: string) => `lockstep_webhook_parts_total{field="${field}",outcome="${outcome}"}`
+const parts = (outcome: string, field: string) =>
+  `lockstep_webhook_parts_total{field="${field}",outcome="${outcome}"}`
 const unreadable = (reason: RegExp) => ({
   status: 200,
   counted: parts('unreadable', 'none'),
   kept: { outcome: 'unreadable', reason },
 })
-const deep = (levels: number, open: string, close: string) => `${open.repeat(levels)}0${close.repeat(levels)}`
+const deep = (levels: number, open: string, close: string) =>
+  `${open.repeat(levels)}0${close.repeat(levels)}`
 /** A status with a token that names what it likes, by a tag that is made up. */
 const forgedStatus = (wamid: string, ownerId: string, attemptId: string) => ({
   id: wamid,
@@ -64,7 +66,13 @@ const all: Bad[] = [
     status: 401,
     counted: requests('signature_wrong'),
   },
-  { what: 'not signed', body: () => message(), headers: () => ({}), status: 401, counted: requests('signature_missing') },
+  {
+    what: 'not signed',
+    body: () => message(),
+    headers: () => ({}),
+    status: 401,
+    counted: requests('signature_missing'),
+  },
   {
     what: 'signed in another way',
     body: () => message(),
@@ -106,13 +114,21 @@ const all: Bad[] = [
   { what: 'not JSON', body: () => 'hub.mode=subscribe&hub.challenge=1', ...unreadable(/not JSON/) },
   { what: 'empty', body: () => '', ...unreadable(/not JSON/) },
   { what: 'JSON of another shape', body: () => '[1,2,3]', ...unreadable(/not a JSON object/) },
-  { what: 'about a page', body: () => '{"object":"page","entry":[]}', ...unreadable(/not of the object/) },
+  {
+    what: 'about a page',
+    body: () => '{"object":"page","entry":[]}',
+    ...unreadable(/not of the object/),
+  },
   {
     what: 'without a list of entries',
     body: () => '{"object":"whatsapp_business_account","entry":7}',
     ...unreadable(/no list of entries/),
   },
-  { what: '10,000 arrays deep', body: () => deep(10_000, '[', ']'), ...unreadable(/nests more than/) },
+  {
+    what: '10,000 arrays deep',
+    body: () => deep(10_000, '[', ']'),
+    ...unreadable(/nests more than/),
+  },
   {
     what: '10,000 objects deep inside of a message',
     body: () => message({ text: 'DEEP' }).replace('"DEEP"', deep(10_000, '{"a":', '}')),
@@ -131,23 +147,32 @@ const all: Bad[] = [
   },
 ]
 
-test.each(all)('a body $what is answered $status and counted, and costs its neighbour nothing', async (bad) => {
-  const before = await counted(bad.counted)
-  const messages = await count('conversations.messages')
-  const body = bad.body()
-  const headers = bad.headers?.(body) ?? signedBy(tenant.appSecret, body)
-  const wamid = newWamid()
-  const [status, good] = await Promise.all([post(bad.at?.() ?? stack.webhookUrl(tenant), body, headers), deliver(message({ wamid }))])
-  expect([status, good]).toEqual([bad.status, 200])
-  await until(() => hasEffect(wamid))
-  await until(async () => (await counted(bad.counted)) === before + 1)
-  await stack.settled()
-  expect(await count('conversations.messages')).toBe(messages + 1)
-  if (!bad.kept) return
-  const { parts } = await stack.clients.webhookGateway.listParts({ outcome: bad.kept.outcome, limit: 1 }, {})
-  expect(Buffer.from(parts[0]!.content).toString() === body).toBe(true)
-  if (bad.kept.reason) expect(parts[0]!.reason).toMatch(bad.kept.reason)
-})
+test.each(all)(
+  'a body $what is answered $status and counted, and costs its neighbour nothing',
+  async (bad) => {
+    const before = await counted(bad.counted)
+    const messages = await count('conversations.messages')
+    const body = bad.body()
+    const headers = bad.headers?.(body) ?? signedBy(tenant.appSecret, body)
+    const wamid = newWamid()
+    const [status, good] = await Promise.all([
+      post(bad.at?.() ?? stack.webhookUrl(tenant), body, headers),
+      deliver(message({ wamid })),
+    ])
+    expect([status, good]).toEqual([bad.status, 200])
+    await until(() => hasEffect(wamid))
+    await until(async () => (await counted(bad.counted)) === before + 1)
+    await stack.settled()
+    expect(await count('conversations.messages')).toBe(messages + 1)
+    if (!bad.kept) return
+    const { parts } = await stack.clients.webhookGateway.listParts(
+      { outcome: bad.kept.outcome, limit: 1 },
+      {},
+    )
+    expect(Buffer.from(parts[0]!.content).toString() === body).toBe(true)
+    if (bad.kept.reason) expect(parts[0]!.reason).toMatch(bad.kept.reason)
+  },
+)
 
 test('a forged token moves no attempt, also when it names a real one', async () => {
   await stack.importContacts(tenant, phones(1))
@@ -155,12 +180,17 @@ test('a forged token moves no attempt, also when it names a real one', async () 
   await stack.untilCampaign(tenant, campaign.id, 'completed')
   await stack.settled()
   const attempts = () =>
-    stack.world.sql<{ id: string; failed_at: Date | null }>('select a.* from campaigns.attempts a where a.account_id = $1', [
-      tenant.accountId,
-    ])
+    stack.world.sql<{ id: string; failed_at: Date | null }>(
+      'select a.* from campaigns.attempts a where a.account_id = $1',
+      [tenant.accountId],
+    )
   const before = await attempts()
   expect(before).toHaveLength(1)
-  expect(await deliver(bodyOf({ statuses: [forgedStatus('wamid.FORGED2', campaign.id, before[0]!.id)] }))).toBe(200)
+  expect(
+    await deliver(
+      bodyOf({ statuses: [forgedStatus('wamid.FORGED2', campaign.id, before[0]!.id)] }),
+    ),
+  ).toBe(200)
   await stack.settled()
   expect(await attempts()).toEqual(before)
   expect(before[0]!.failed_at).toBeNull()
@@ -172,15 +202,23 @@ test('a captured body that is sent again has no effect, neither at once nor when
   await deliver(body)
   await until(() => hasEffect(wamid))
   await stack.settled()
-  const before = [await count('conversations.messages'), await count('conversations.conversations'), await count('contacts.contacts')]
+  const before = [
+    await count('conversations.messages'),
+    await count('conversations.conversations'),
+    await count('contacts.contacts'),
+  ]
   const unread = await stack.world.sql('select * from conversations.conversations order by id')
   const again = async () => {
     expect(await Promise.all([deliver(body), deliver(body)])).toEqual([200, 200])
     await stack.settled()
-    expect([await count('conversations.messages'), await count('conversations.conversations'), await count('contacts.contacts')]).toEqual(
-      before,
+    expect([
+      await count('conversations.messages'),
+      await count('conversations.conversations'),
+      await count('contacts.contacts'),
+    ]).toEqual(before)
+    expect(await stack.world.sql('select * from conversations.conversations order by id')).toEqual(
+      unread,
     )
-    expect(await stack.world.sql('select * from conversations.conversations order by id')).toEqual(unread)
   }
   await again()
   // Seven days later the partitions of that day are gone.
@@ -189,7 +227,12 @@ test('a captured body that is sent again has no effect, neither at once nor when
 })
 
 test('3 MB of statuses are stored whole and end without effect; messages that come meanwhile have theirs', async () => {
-  const status = () => ({ id: newWamid(), status: 'delivered', timestamp: '1764000000', recipient_id: '491512000000' })
+  const status = () => ({
+    id: newWamid(),
+    status: 'delivered',
+    timestamp: '1764000000',
+    recipient_id: '491512000000',
+  })
   const size = JSON.stringify(status()).length + 1
   const statuses = Array.from({ length: Math.floor((3 * 1024 * 1024 - 500) / size) }, status)
   const elements = 'lockstep_webhook_elements_total{field="messages"}'
@@ -218,30 +261,60 @@ const newWamid = () => `wamid.${randomBytes(12).toString('hex')}`
 function bodyOf(value: object, phoneNumberId = tenant.phoneNumberId): string {
   const metadata = { display_phone_number: '15550000000', phone_number_id: phoneNumberId }
   const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, ...value } }
-  return JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: tenant.wabaId, changes: [change] }] })
+  return JSON.stringify({
+    object: 'whatsapp_business_account',
+    entry: [{ id: tenant.wabaId, changes: [change] }],
+  })
 }
 
-function message({ wamid = newWamid(), text = 'hello', phoneNumberId }: { wamid?: string; text?: string; phoneNumberId?: string } = {}) {
+function message({
+  wamid = newWamid(),
+  text = 'hello',
+  phoneNumberId,
+}: {
+  wamid?: string
+  text?: string
+  phoneNumberId?: string
+} = {}) {
   const contacts = [{ profile: { name: 'Ann' }, wa_id: '491512999999' }]
-  const messages = [{ from: '491512999999', id: wamid, timestamp: '1764000000', type: 'text', text: { body: text } }]
+  const messages = [
+    {
+      from: '491512999999',
+      id: wamid,
+      timestamp: '1764000000',
+      type: 'text',
+      text: { body: text },
+    },
+  ]
   return bodyOf({ contacts, messages }, phoneNumberId)
 }
 
-const signedBy = (secret: string, body: string) => ({ 'x-hub-signature-256': signBody(secret, Buffer.from(body)) })
-const deliver = (body: string) => post(stack.webhookUrl(tenant), body, signedBy(tenant.appSecret, body))
+const signedBy = (secret: string, body: string) => ({
+  'x-hub-signature-256': signBody(secret, Buffer.from(body)),
+})
+const deliver = (body: string) =>
+  post(stack.webhookUrl(tenant), body, signedBy(tenant.appSecret, body))
 
 async function post(url: string, body: string, headers: Record<string, string>): Promise<number> {
-  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+  })
   await response.arrayBuffer()
   return response.status
 }
 
 /** The value of a counter at the gateway's /metrics, over the labels that are not named; 0 when it was never raised. */
 async function counted(series: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${stack.ports['webhook-gateway'].health}/metrics`)).text()
+  const text = await (
+    await fetch(`http://127.0.0.1:${stack.ports['webhook-gateway'].health}/metrics`)
+  ).text()
   const [, name, labels = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(series)!
   const wanted = labels.split(',')
-  const lines = text.split('\n').filter((line) => /^[ {]/.test(line.slice(name!.length)) && line.startsWith(name!))
+  const lines = text
+    .split('\n')
+    .filter((line) => /^[ {]/.test(line.slice(name!.length)) && line.startsWith(name!))
   return lines
     .filter((line) => wanted.every((label) => line.includes(label)))
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
@@ -253,6 +326,9 @@ async function count(table: string): Promise<number> {
 }
 
 async function hasEffect(wamid: string): Promise<boolean> {
-  const rows = await stack.world.sql('select from conversations.messages where wamid = $1 and account_id = $2', [wamid, tenant.accountId])
+  const rows = await stack.world.sql(
+    'select from conversations.messages where wamid = $1 and account_id = $2',
+    [wamid, tenant.accountId],
+  )
   return rows.length === 1
 }

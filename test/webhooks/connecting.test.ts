@@ -22,14 +22,32 @@ test('what comes before, while and just after a number is connected has its effe
     accountsAddress: `127.0.0.1:${ports.accounts.grpc}`,
   }
   await using deaf = await startService(webhookGatewayService, config, { scale: 0.1 })
-  const urls = [stack.webhookUrl(tenant), `http://127.0.0.1:${deaf.httpPort}/webhooks/${tenant.appId}`]
+  const urls = [
+    stack.webhookUrl(tenant),
+    `http://127.0.0.1:${deaf.httpPort}/webhooks/${tenant.appId}`,
+  ]
 
   const sent: string[] = []
   async function deliver(): Promise<void> {
     const wamid = `wamid.${randomBytes(12).toString('hex')}`
-    const messages = [{ from: '491512999999', id: wamid, timestamp: '1764000000', type: 'text', text: { body: 'hello' } }]
-    const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, messages }
-    const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] })
+    const messages = [
+      {
+        from: '491512999999',
+        id: wamid,
+        timestamp: '1764000000',
+        type: 'text',
+        text: { body: 'hello' },
+      },
+    ]
+    const value = {
+      messaging_product: 'whatsapp',
+      metadata: { phone_number_id: phoneNumberId },
+      messages,
+    }
+    const body = JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }],
+    })
     expect(await postWebhook(urls[sent.push(wamid) % 2]!, tenant.appSecret, body)).toBe(200)
   }
   const outcomes = async () => {
@@ -42,11 +60,20 @@ test('what comes before, while and just after a number is connected has its effe
   for (let n = 0; n < 20; n++) await deliver()
   expect(await outcomes()).toEqual({ unclaimed: 20 })
 
-  const number = { id: phoneNumberId, wabaId, token: 'token', displayPhoneNumber: '+1 555 7700', verifiedName: 'Late' }
+  const number = {
+    id: phoneNumberId,
+    wabaId,
+    token: 'token',
+    displayPhoneNumber: '+1 555 7700',
+    verifiedName: 'Late',
+  }
   await simulator.client.setState({ numbers: [{ ...number, throughputLevel: 'HIGH' }] })
   let connected = false
   const connecting = clients.accounts
-    .createConnection({ name: 'Late', phoneNumberId, wabaId, appId: tenant.appId, accessToken: 'token' }, tenant)
+    .createConnection(
+      { name: 'Late', phoneNumberId, wabaId, appId: tenant.appId, accessToken: 'token' },
+      tenant,
+    )
     .finally(() => {
       connected = true
     })
@@ -61,7 +88,9 @@ test('what comes before, while and just after a number is connected has its effe
     )
   await until(async () => (await stored()).length === sent.length, 30_000)
   await stack.settled()
-  expect((await stored()).map(({ wamid, n }) => `${wamid} ${n}`).toSorted()).toEqual(sent.map((wamid) => `${wamid} 1`).toSorted())
+  expect((await stored()).map(({ wamid, n }) => `${wamid} ${n}`).toSorted()).toEqual(
+    sent.map((wamid) => `${wamid} 1`).toSorted(),
+  )
   expect(await outcomes()).toEqual({ done: sent.length })
 }, 90_000)
 
@@ -72,18 +101,36 @@ test('a STOP that comes between disconnecting and connecting a number counts onc
   await clients.accounts.disconnect({ id: tenant.connectionId }, tenant)
   const wamid = `wamid.${randomBytes(12).toString('hex')}`
   const messages = [
-    { from: '4915120000001', id: wamid, timestamp: String(Math.floor(Date.now() / 1000)), type: 'text', text: { body: 'STOP' } },
+    {
+      from: '4915120000001',
+      id: wamid,
+      timestamp: String(Math.floor(Date.now() / 1000)),
+      type: 'text',
+      text: { body: 'STOP' },
+    },
   ]
-  const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: tenant.phoneNumberId }, messages }
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { phone_number_id: tenant.phoneNumberId },
+    messages,
+  }
   const body = JSON.stringify({
     object: 'whatsapp_business_account',
     entry: [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }],
   })
   expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
   await stack.settled()
-  const stops = async () => (await stack.world.sql('select from contacts.consents where account_id = $1', [tenant.accountId])).length
+  const stops = async () =>
+    (
+      await stack.world.sql('select from contacts.consents where account_id = $1', [
+        tenant.accountId,
+      ])
+    ).length
   expect(await stops()).toBe(0)
   const { phoneNumberId, wabaId, appId, accessToken } = tenant
-  await clients.accounts.createConnection({ name: 'Again', phoneNumberId, wabaId, appId, accessToken }, tenant)
+  await clients.accounts.createConnection(
+    { name: 'Again', phoneNumberId, wabaId, appId, accessToken },
+    tenant,
+  )
   await until(async () => (await stops()) > 0)
 }, 60_000)

@@ -12,7 +12,12 @@ export type Said =
   | { kind: 'reaction'; n: number; person: number; at: number; about: number; emoji: string }
   | { kind: 'edit'; n: number; person: number; at: number; about: number; text: string }
   | { kind: 'revoke'; n: number; person: number; at: number; about: number }
-  | { kind: 'status'; attempt: number; status: 'sent' | 'delivered' | 'read' | 'failed'; at: number }
+  | {
+      kind: 'status'
+      attempt: number
+      status: 'sent' | 'delivered' | 'read' | 'failed'
+      at: number
+    }
 
 /** Where histories happen: a system, a tenant of it, and the tokens that the platform issues. */
 export interface Place {
@@ -64,30 +69,44 @@ export async function newSubject({ system, tenant }: Place): Promise<Subject> {
       `insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, outcome, fence) values ($1, $2, $3, 1, 'unknown', 1) returning id`,
       [tenant.accountId, campaignId, recipient!.id],
     )
-    await sql('update campaigns.recipients set attempt_id = $1 where id = $2', [attempt!.id, recipient!.id])
+    await sql('update campaigns.recipients set attempt_id = $1 where id = $2', [
+      attempt!.id,
+      recipient!.id,
+    ])
     attemptIds.push(attempt!.id)
   }
-  await sql('insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, unknown) values ($1, $2, $3, $3)', [
-    campaignId,
-    tenant.accountId,
-    attempts,
-  ])
+  await sql(
+    'insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, unknown) values ($1, $2, $3, $3)',
+    [campaignId, tenant.accountId, attempts],
+  )
   return { id, phoneNumberId, campaignId, attemptIds }
 }
 
 const day = 1_767_225_600
-const phoneOf = (subject: Subject, person: number) => `49151${String(Number(subject.id.slice(1)) * 10 + person).padStart(8, '0')}`
+const phoneOf = (subject: Subject, person: number) =>
+  `49151${String(Number(subject.id.slice(1)) * 10 + person).padStart(8, '0')}`
 const wamidOf = (subject: Subject, n: number | string) => `wamid.${subject.id}.${n}`
 
 function messageOf(subject: Subject, said: Exclude<Said, { kind: 'status' }>): object {
-  const head = { from: phoneOf(subject, said.person), id: wamidOf(subject, said.n), timestamp: String(day + said.at), type: said.kind }
+  const head = {
+    from: phoneOf(subject, said.person),
+    id: wamidOf(subject, said.n),
+    timestamp: String(day + said.at),
+    type: said.kind,
+  }
   switch (said.kind) {
     case 'text':
       return { ...head, text: { body: said.text } }
     case 'reaction':
       return { ...head, reaction: { message_id: wamidOf(subject, said.about), emoji: said.emoji } }
     case 'edit':
-      return { ...head, edit: { original_message_id: wamidOf(subject, said.about), message: { type: 'text', text: { body: said.text } } } }
+      return {
+        ...head,
+        edit: {
+          original_message_id: wamidOf(subject, said.about),
+          message: { type: 'text', text: { body: said.text } },
+        },
+      }
     case 'revoke':
       return { ...head, revoke: { original_message_id: wamidOf(subject, said.about) } }
   }
@@ -95,9 +114,19 @@ function messageOf(subject: Subject, said: Exclude<Said, { kind: 'status' }>): o
 
 function statusOf({ tokens }: Place, subject: Subject, said: Said & { kind: 'status' }): object {
   const attemptId = subject.attemptIds[said.attempt]!
-  const token = tokens.issue({ kind: 'c', ownerId: subject.campaignId, attemptId, phoneNumberId: subject.phoneNumberId })
-  const errors = said.status === 'failed' ? { errors: [{ code: 131026, title: 'Message undeliverable' }] } : {}
-  const common = { id: wamidOf(subject, `a${said.attempt}`), status: said.status, timestamp: String(day + said.at) }
+  const token = tokens.issue({
+    kind: 'c',
+    ownerId: subject.campaignId,
+    attemptId,
+    phoneNumberId: subject.phoneNumberId,
+  })
+  const errors =
+    said.status === 'failed' ? { errors: [{ code: 131026, title: 'Message undeliverable' }] } : {}
+  const common = {
+    id: wamidOf(subject, `a${said.attempt}`),
+    status: said.status,
+    timestamp: String(day + said.at),
+  }
   return { ...common, recipient_id: '491510000000', biz_opaque_callback_data: token, ...errors }
 }
 
@@ -112,9 +141,16 @@ export function bodyOf(place: Place, subject: Subject, said: readonly Said[]): B
     messaging_product: 'whatsapp',
     metadata: { display_phone_number: '1', phone_number_id: subject.phoneNumberId },
     ...(messages.length > 0 && { contacts, messages: messages.map((m) => messageOf(subject, m)) }),
-    ...(messages.length < said.length && { statuses: said.filter((s) => s.kind === 'status').map((s) => statusOf(place, subject, s)) }),
+    ...(messages.length < said.length && {
+      statuses: said.filter((s) => s.kind === 'status').map((s) => statusOf(place, subject, s)),
+    }),
   }
-  return Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] }))
+  return Buffer.from(
+    JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [{ id: '1', changes: [{ field: 'messages', value }] }],
+    }),
+  )
 }
 
 /** The rows that the history left, without what must differ: ids, and times of our own. */
@@ -124,7 +160,8 @@ export async function rowsOf({ system }: Place, subject: Subject): Promise<unkno
   const mine = `${'49151'}%`
   const connection = `(select id from accounts.connections where phone_number_id = '${subject.phoneNumberId}')`
   const rows = {
-    messages: await sql(`select wamid, direction, type, text, at, target_wamid, edited_at, original_text, revoked_at
+    messages:
+      await sql(`select wamid, direction, type, text, at, target_wamid, edited_at, original_text, revoked_at
       from conversations.messages where connection_id = ${connection} order by wamid`),
     reactions: await sql(
       `select target_wamid, emoji, at, wamid from conversations.reactions where connection_id = ${connection} order by 1, 4`,
@@ -152,7 +189,10 @@ const second = fc.integer({ min: 0, max: 600 })
 const person = fc.integer({ min: 0, max: people - 1 })
 const text = fc.constantFrom('Hello', 'Is it still there?', 'STOP', 'start', 'Olá 😀')
 const something = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('text' as const), person, at: second, text }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('text' as const), person, at: second, text }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -163,14 +203,30 @@ const something = fc.oneof(
       emoji: fc.constantFrom('👍', '❤️', ''),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('edit' as const), at: second, about: fc.nat(7), text }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('revoke' as const), at: second, about: fc.nat(7) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('edit' as const),
+      at: second,
+      about: fc.nat(7),
+      text,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('revoke' as const), at: second, about: fc.nat(7) }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('status' as const),
       attempt: fc.integer({ min: 0, max: attempts - 1 }),
-      status: fc.constantFrom('sent' as const, 'delivered' as const, 'read' as const, 'failed' as const),
+      status: fc.constantFrom(
+        'sent' as const,
+        'delivered' as const,
+        'read' as const,
+        'failed' as const,
+      ),
       at: second,
     }),
   },
@@ -186,7 +242,9 @@ const history = fc.array(something, { minLength: 1, maxLength: 14 }).map((all): 
     const about = texts[s.about % Math.max(texts.length, 1)]
     if (!about) return []
     const later = { ...s, n: n++, about: about.n, at: about.at + 1 + s.at }
-    return [s.kind === 'reaction' ? { ...later, person: s.person } : { ...later, person: about.person }] as Said[]
+    return [
+      s.kind === 'reaction' ? { ...later, person: s.person } : { ...later, person: about.person },
+    ] as Said[]
   })
   return [...texts, ...rest].sort((a, b) => a.at - b.at)
 })
@@ -198,7 +256,9 @@ export const deliveries = history.chain((said) =>
     shuffled: fc
       .shuffledSubarray([...said, ...said], { minLength: said.length * 2 })
       .chain((all) =>
-        fc.array(fc.integer({ min: 1, max: 5 }), { minLength: all.length, maxLength: all.length }).map((sizes) => batches(all, sizes)),
+        fc
+          .array(fc.integer({ min: 1, max: 5 }), { minLength: all.length, maxLength: all.length })
+          .map((sizes) => batches(all, sizes)),
       ),
   }),
 )

@@ -7,7 +7,11 @@ const parts = `(select p.field, p.reason, p.lane, a.account_id
 /** Nobody acts on these fields yet: each body is kept raw, is counted by its field, and leads to nothing else. */
 const kept = (name: string, field: string): Kind => {
   const part = { field, lane: null, reason: 'Nobody acts on this field' }
-  const nothing = { 'contacts.contacts': [], 'conversations.messages': [], 'accounts.account_events': [] }
+  const nothing = {
+    'contacts.contacts': [],
+    'conversations.messages': [],
+    'accounts.account_events': [],
+  }
   return { name, outcome: 'unknown_field', rows: { [parts]: [part, part], ...nothing } }
 }
 

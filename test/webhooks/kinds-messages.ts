@@ -5,16 +5,28 @@ const sha256 = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA='
 const asked = { context_wamid: 'wamid.asked-by-us' }
 
 /** A message that Ada sends as her first one: it is stored, waits to be read and, unless said otherwise, opens the window. */
-function message(name: string, columns: Record<string, unknown>, conversation: Record<string, unknown> = {}): Kind {
+function message(
+  name: string,
+  columns: Record<string, unknown>,
+  conversation: Record<string, unknown> = {},
+): Kind {
   return {
     name,
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ ...ada, last_inbound_at: at(1) }],
       'conversations.conversations': [
-        { unread: 1, last_text: columns.text, window_until: at(1, 2), last_message_at: at(1), ...conversation },
+        {
+          unread: 1,
+          last_text: columns.text,
+          window_until: at(1, 2),
+          last_message_at: at(1),
+          ...conversation,
+        },
       ],
-      'conversations.messages': [{ wamid: `wamid.${name}`, direction: 'in', at: at(1), ...columns }],
+      'conversations.messages': [
+        { wamid: `wamid.${name}`, direction: 'in', at: at(1), ...columns },
+      ],
     },
   }
 }
@@ -26,25 +38,61 @@ const withMessages: Kind[] = [
     rows: {
       'contacts.contacts': [{ ...ada, source: 'webhook', last_inbound_at: at(0) }],
       'contacts.identities': [{ match_key: '491512000001' }, { match_key: 'DE.ada1' }],
-      'conversations.conversations': [{ unread: 1, last_text: 'Is the blue one still there?', window_until: at(0, 2) }],
-      'conversations.messages': [{ wamid: 'wamid.text', direction: 'in', type: 'text', text: 'Is the blue one still there?', at: at(0) }],
+      'conversations.conversations': [
+        { unread: 1, last_text: 'Is the blue one still there?', window_until: at(0, 2) },
+      ],
+      'conversations.messages': [
+        {
+          wamid: 'wamid.text',
+          direction: 'in',
+          type: 'text',
+          text: 'Is the blue one still there?',
+          at: at(0),
+        },
+      ],
     },
   },
-  message('image', { type: 'image', text: 'This one', media: { id: '2001', mimeType: 'image/jpeg', sha256, caption: 'This one' } }),
-  message('video', { type: 'video', text: 'Watch this', media: { id: '2002', mimeType: 'video/mp4', sha256, caption: 'Watch this' } }),
+  message('image', {
+    type: 'image',
+    text: 'This one',
+    media: { id: '2001', mimeType: 'image/jpeg', sha256, caption: 'This one' },
+  }),
+  message('video', {
+    type: 'video',
+    text: 'Watch this',
+    media: { id: '2002', mimeType: 'video/mp4', sha256, caption: 'Watch this' },
+  }),
   message('document', {
     type: 'document',
     text: 'invoice.pdf\nThe invoice',
-    media: { id: '2003', mimeType: 'application/pdf', sha256, caption: 'The invoice', filename: 'invoice.pdf' },
+    media: {
+      id: '2003',
+      mimeType: 'application/pdf',
+      sha256,
+      caption: 'The invoice',
+      filename: 'invoice.pdf',
+    },
   }),
-  message('audio', { type: 'audio', text: '[audio]', media: { id: '2004', mimeType: 'audio/mpeg', sha256, voice: false } }),
+  message('audio', {
+    type: 'audio',
+    text: '[audio]',
+    media: { id: '2004', mimeType: 'audio/mpeg', sha256, voice: false },
+  }),
   message('voice-recording', {
     type: 'audio',
     text: '[voice message]',
     media: { id: '2005', mimeType: 'audio/ogg; codecs=opus', sha256, voice: true },
   }),
-  message('voice-of-old-payloads', { type: 'voice', text: '[voice message]', media: { id: '2006', mimeType: 'audio/ogg', sha256 } }),
-  message('sticker', { type: 'sticker', text: '[sticker]', media: { id: '2007', mimeType: 'image/webp', sha256, animated: true } }),
+  message('voice-of-old-payloads', {
+    type: 'voice',
+    text: '[voice message]',
+    media: { id: '2006', mimeType: 'audio/ogg', sha256 },
+  }),
+  message('sticker', {
+    type: 'sticker',
+    text: '[sticker]',
+    media: { id: '2007', mimeType: 'image/webp', sha256, animated: true },
+  }),
   message('location', {
     type: 'location',
     text: 'Minster\nUlm',
@@ -75,7 +123,12 @@ const withMessages: Kind[] = [
   message('flow-reply', {
     type: 'interactive',
     text: 'Sent',
-    content: { kind: 'nfm_reply', id: 'flow', title: 'Sent', data: { flow_token: 't-1', rating: '4' } },
+    content: {
+      kind: 'nfm_reply',
+      id: 'flow',
+      title: 'Sent',
+      data: { flow_token: 't-1', rating: '4' },
+    },
     ...asked,
   }),
   message('flow-reply-without-an-object', {
@@ -107,12 +160,29 @@ const withMessages: Kind[] = [
     content: {
       catalog_id: '3001',
       text: 'As last time',
-      product_items: [{ product_retailer_id: 'lamp', quantity: 2, item_price: 19.5, currency: 'EUR' }],
+      product_items: [
+        { product_retailer_id: 'lamp', quantity: 2, item_price: 19.5, currency: 'EUR' },
+      ],
     },
   }),
-  message('reply', { type: 'text', text: 'Yes, that one', context_wamid: 'wamid.text', forwarded: false }),
-  message('forwarded', { type: 'text', text: 'Look at this', forwarded: true, frequently_forwarded: false }),
-  message('frequently-forwarded', { type: 'text', text: 'Everybody look', forwarded: true, frequently_forwarded: true }),
+  message('reply', {
+    type: 'text',
+    text: 'Yes, that one',
+    context_wamid: 'wamid.text',
+    forwarded: false,
+  }),
+  message('forwarded', {
+    type: 'text',
+    text: 'Look at this',
+    forwarded: true,
+    frequently_forwarded: false,
+  }),
+  message('frequently-forwarded', {
+    type: 'text',
+    text: 'Everybody look',
+    forwarded: true,
+    frequently_forwarded: true,
+  }),
   message('question-about-a-product', {
     type: 'text',
     text: 'In stock?',
@@ -134,29 +204,57 @@ const withMessages: Kind[] = [
     },
   }),
   // Meta opens the window by it, but what stood in the reply is lost.
-  message('interactive-without-its-node', { type: 'interactive', text: '[interactive]', content: null, ...asked }),
-  message('unsupported', { type: 'unsupported', text: '[unsupported message: poll_creation]' }, { window_until: null }),
-  message('unsupported-unavailable', { type: 'unsupported', text: '[unsupported message]' }, { window_until: null }),
-  message('unsupported-old-error', { type: 'unsupported', text: '[unsupported message]' }, { window_until: null }),
+  message('interactive-without-its-node', {
+    type: 'interactive',
+    text: '[interactive]',
+    content: null,
+    ...asked,
+  }),
+  message(
+    'unsupported',
+    { type: 'unsupported', text: '[unsupported message: poll_creation]' },
+    { window_until: null },
+  ),
+  message(
+    'unsupported-unavailable',
+    { type: 'unsupported', text: '[unsupported message]' },
+    { window_until: null },
+  ),
+  message(
+    'unsupported-old-error',
+    { type: 'unsupported', text: '[unsupported message]' },
+    { window_until: null },
+  ),
   message('unknown', { type: 'unknown', text: '[unknown]' }, { window_until: null }),
   message('type-of-tomorrow', { type: 'hologram', text: '[hologram]' }, { window_until: null }),
   {
     ...message('request-welcome', {}),
     rows: {
       'contacts.contacts': [{ ...ada, last_inbound_at: null }],
-      'conversations.conversations': [{ unread: 0, last_text: '[request_welcome]', window_until: null }],
+      'conversations.conversations': [
+        { unread: 0, last_text: '[request_welcome]', window_until: null },
+      ],
       'conversations.messages': [{ wamid: 'wamid.request-welcome', type: 'request_welcome' }],
     },
   },
 ]
 
-const text = { wamid: 'wamid.text', text: 'Is the blue one still there?', edited_at: null, original_text: null, revoked_at: null }
+const text = {
+  wamid: 'wamid.text',
+  text: 'Is the blue one still there?',
+  edited_at: null,
+  original_text: null,
+  revoked_at: null,
+}
 /** What Ada does to her text leaves it the one message that waits to be read. */
 const oneUnread = { unread: 1, last_text: text.text, last_message_at: at(0) }
 
 /** Ada's reaction to her text, and who else reacted before. */
 function reaction(name: string, after: string[], emoji: string, minute: number): Kind {
-  const rows = [...after, name].map((each) => ({ wamid: `wamid.${each}`, target_wamid: each === 'text' ? null : 'wamid.text' }))
+  const rows = [...after, name].map((each) => ({
+    wamid: `wamid.${each}`,
+    target_wamid: each === 'text' ? null : 'wamid.text',
+  }))
   return {
     name,
     after,
@@ -164,7 +262,9 @@ function reaction(name: string, after: string[], emoji: string, minute: number):
     rows: {
       'conversations.conversations': [{ ...oneUnread, window_until: at(minute, 2) }],
       'conversations.messages': rows,
-      'conversations.reactions': [{ target_wamid: 'wamid.text', emoji, at: at(minute), wamid: `wamid.${name}` }],
+      'conversations.reactions': [
+        { target_wamid: 'wamid.text', emoji, at: at(minute), wamid: `wamid.${name}` },
+      ],
       'contacts.contacts': [{ ...ada, last_inbound_at: at(minute) }],
     },
   }
@@ -188,12 +288,24 @@ const aboutMessages: Kind[] = [
     after: ['text'],
     outcome: 'done',
     rows: {
-      'conversations.conversations': [{ ...oneUnread, last_text: 'Is the red one still there?', window_until: at(0, 2) }],
+      'conversations.conversations': [
+        { ...oneUnread, last_text: 'Is the red one still there?', window_until: at(0, 2) },
+      ],
       "conversations.messages where type = 'text'": [
-        { ...text, text: 'Is the red one still there?', edited_at: at(3), original_text: text.text },
+        {
+          ...text,
+          text: 'Is the red one still there?',
+          edited_at: at(3),
+          original_text: text.text,
+        },
       ],
       "conversations.messages where type = 'edit'": [
-        { wamid: 'wamid.edit-of-a-text', target_wamid: 'wamid.text', text: 'Is the red one still there?', at: at(3) },
+        {
+          wamid: 'wamid.edit-of-a-text',
+          target_wamid: 'wamid.text',
+          text: 'Is the red one still there?',
+          at: at(3),
+        },
       ],
       'contacts.contacts': [{ ...ada, last_inbound_at: at(0) }],
     },
@@ -204,7 +316,9 @@ const aboutMessages: Kind[] = [
     outcome: 'done',
     rows: {
       'conversations.conversations': [{ ...oneUnread, last_text: 'Is any still there?' }],
-      "conversations.messages where type = 'text'": [{ ...text, text: 'Is any still there?', edited_at: at(4), original_text: text.text }],
+      "conversations.messages where type = 'text'": [
+        { ...text, text: 'Is any still there?', edited_at: at(4), original_text: text.text },
+      ],
       "conversations.messages where type = 'edit'": [
         { text: 'Is the red one still there?', at: at(3) },
         { text: 'Is any still there?', at: at(4) },
@@ -231,9 +345,13 @@ const aboutMessages: Kind[] = [
     after: ['text'],
     outcome: 'done',
     rows: {
-      'conversations.conversations': [{ ...oneUnread, last_text: '[message deleted]', window_until: at(0, 2) }],
+      'conversations.conversations': [
+        { ...oneUnread, last_text: '[message deleted]', window_until: at(0, 2) },
+      ],
       "conversations.messages where type = 'text'": [{ ...text, revoked_at: at(6) }],
-      "conversations.messages where type = 'revoke'": [{ wamid: 'wamid.revoke', target_wamid: 'wamid.text' }],
+      "conversations.messages where type = 'revoke'": [
+        { wamid: 'wamid.revoke', target_wamid: 'wamid.text' },
+      ],
     },
   },
   {
@@ -243,7 +361,13 @@ const aboutMessages: Kind[] = [
     rows: {
       'conversations.conversations': [{ ...oneUnread, last_text: '[message deleted]' }],
       "conversations.messages where type = 'text'": [
-        { ...text, text: 'Is the red one still there?', edited_at: at(3), original_text: text.text, revoked_at: at(6) },
+        {
+          ...text,
+          text: 'Is the red one still there?',
+          edited_at: at(3),
+          original_text: text.text,
+          revoked_at: at(6),
+        },
       ],
     },
   },
@@ -251,8 +375,16 @@ const aboutMessages: Kind[] = [
     name: 'revoke-of-nothing-stored',
     outcome: 'done',
     rows: {
-      'conversations.conversations': [{ unread: 0, last_text: '[message deleted]', window_until: null }],
-      'conversations.messages': [{ wamid: 'wamid.revoke-of-nothing-stored', target_wamid: 'wamid.never-seen', revoked_at: null }],
+      'conversations.conversations': [
+        { unread: 0, last_text: '[message deleted]', window_until: null },
+      ],
+      'conversations.messages': [
+        {
+          wamid: 'wamid.revoke-of-nothing-stored',
+          target_wamid: 'wamid.never-seen',
+          revoked_at: null,
+        },
+      ],
     },
   },
 ]
@@ -265,7 +397,9 @@ const inGroups: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ ...ada, last_inbound_at: null, opted_out: true }],
-      'conversations.conversations': [{ ...group, unread: 1, last_text: 'STOP', window_until: at(1, 2) }],
+      'conversations.conversations': [
+        { ...group, unread: 1, last_text: 'STOP', window_until: at(1, 2) },
+      ],
       '(select m.*, contact_id = (select id from contacts.contacts c where c.account_id = m.account_id) as is_adas from conversations.messages m) m':
         [{ wamid: 'wamid.group-text-stop', group_id: group.group_id, is_adas: true }],
     },
@@ -276,8 +410,12 @@ const inGroups: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ ...ada, last_inbound_at: null }],
-      'conversations.conversations': [{ ...group, unread: 1, last_text: 'STOP', window_until: at(2, 2) }],
-      'conversations.reactions': [{ target_wamid: 'wamid.group-text-stop', emoji: '👍', wamid: 'wamid.group-reaction' }],
+      'conversations.conversations': [
+        { ...group, unread: 1, last_text: 'STOP', window_until: at(2, 2) },
+      ],
+      'conversations.reactions': [
+        { target_wamid: 'wamid.group-text-stop', emoji: '👍', wamid: 'wamid.group-reaction' },
+      ],
     },
   },
 ]

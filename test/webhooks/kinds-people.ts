@@ -2,7 +2,12 @@ import { ada, at } from './ada.ts'
 import type { Kind } from './kinds.ts'
 
 /** News of the system about Ada, who wrote once before: nothing waits to be read, and she did not write. */
-function news(name: string, ids: Record<string, unknown>, identities: string[], body: string): Kind {
+function news(
+  name: string,
+  ids: Record<string, unknown>,
+  identities: string[],
+  body: string,
+): Kind {
   return {
     name,
     after: ['text'],
@@ -10,7 +15,9 @@ function news(name: string, ids: Record<string, unknown>, identities: string[], 
     rows: {
       'contacts.contacts': [{ ...ada, ...ids, last_inbound_at: at(0) }],
       'contacts.identities': identities.map((match_key) => ({ match_key })),
-      'conversations.conversations': [{ unread: 1, last_text: body, last_message_at: at(5), window_until: at(0, 2) }],
+      'conversations.conversations': [
+        { unread: 1, last_text: body, last_message_at: at(5), window_until: at(0, 2) },
+      ],
       'conversations.messages': [
         { wamid: 'wamid.text', type: 'text' },
         { wamid: `wamid.${name}`, type: 'system' },
@@ -26,7 +33,12 @@ const allNumbers = ['491512000001', '491512000009', 'DE.ada1']
 const people: Kind[] = [
   news('system-changed-number', moved, allNumbers, changedNumber),
   news('system-changed-number-old-form', moved, allNumbers, changedNumber),
-  news('system-changed-user-id', { ...moved, user_id: 'DE.ada2' }, [...allNumbers, 'DE.ada2', 'DE.ENT.ada2'], 'Ada has a new user id'),
+  news(
+    'system-changed-user-id',
+    { ...moved, user_id: 'DE.ada2' },
+    [...allNumbers, 'DE.ada2', 'DE.ENT.ada2'],
+    'Ada has a new user id',
+  ),
   news('system-identity-changed', {}, ['491512000001', 'DE.ada1'], "Ada's security code changed"),
   {
     name: 'user-id-update',
@@ -34,7 +46,9 @@ const people: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ ...ada, user_id: 'DE.ada2', last_inbound_at: at(0) }],
-      'contacts.identities': ['491512000001', 'DE.ada1', 'DE.ada2', 'DE.ENT.a2'].map((match_key) => ({ match_key })),
+      'contacts.identities': ['491512000001', 'DE.ada1', 'DE.ada2', 'DE.ENT.a2'].map(
+        (match_key) => ({ match_key }),
+      ),
       'conversations.messages': [{ wamid: 'wamid.text' }],
     },
   },
@@ -43,14 +57,18 @@ const people: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ ...ada, phone: '', wa_id: '' }],
-      'conversations.conversations': [{ unread: 1, last_text: 'No number here', window_until: at(7, 2) }],
+      'conversations.conversations': [
+        { unread: 1, last_text: 'No number here', window_until: at(7, 2) },
+      ],
     },
   },
   {
     name: 'person-with-a-username',
     outcome: 'done',
     rows: {
-      'contacts.contacts': [{ ...ada, phone: '', wa_id: '', profile_name: 'Ada', username: 'ada.l' }],
+      'contacts.contacts': [
+        { ...ada, phone: '', wa_id: '', profile_name: 'Ada', username: 'ada.l' },
+      ],
       'contacts.identities': [
         { kind: 'user_id', match_key: 'DE.ada1' },
         { kind: 'parent_user_id', match_key: 'DE.ENT.ada' },
@@ -90,12 +108,15 @@ const people: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts where merged_into is null': [{ ...ada, last_inbound_at: at(8) }],
-      'contacts.identities i join contacts.contacts c using (account_id) where c.id = i.contact_id and merged_into is null': [
-        { match_key: '491512000001' },
-        { match_key: 'DE.ada1' },
-      ],
+      'contacts.identities i join contacts.contacts c using (account_id) where c.id = i.contact_id and merged_into is null':
+        [{ match_key: '491512000001' }, { match_key: 'DE.ada1' }],
       'conversations.conversations where merged_into is null': [
-        { unread: 3, last_text: 'That is both of me', last_message_at: at(8), window_until: at(8, 2) },
+        {
+          unread: 3,
+          last_text: 'That is both of me',
+          last_message_at: at(8),
+          window_until: at(8, 2),
+        },
       ],
       'conversations.messages m join conversations.conversations c using (account_id) where c.id = m.conversation_id and merged_into is null':
         [{ text: 'A number' }, { text: 'No number here' }, { text: 'That is both of me' }],
@@ -116,29 +137,43 @@ const people: Kind[] = [
       'conversations.messages': [{ wamid: 'wamid.ada-says' }, { wamid: 'wamid.grace-says' }],
     },
   },
-  { name: 'sender-that-cannot-be-read', outcome: 'no_match', rows: { 'contacts.contacts': [], 'conversations.messages': [] } },
+  {
+    name: 'sender-that-cannot-be-read',
+    outcome: 'no_match',
+    rows: { 'contacts.contacts': [], 'conversations.messages': [] },
+  },
 ]
 
 /** What the ledger holds of Ada, under both of her ids. */
 const said = (...words: [kind: string, via: string, minute: number][]) =>
-  words.flatMap(([kind, via, minute]) => ['number', 'user_id'].map((namespace) => ({ namespace, kind, via, said_at: at(minute) })))
+  words.flatMap(([kind, via, minute]) =>
+    ['number', 'user_id'].map((namespace) => ({ namespace, kind, via, said_at: at(minute) })),
+  )
 
 const consents: Kind[] = [
   {
     name: 'text-stop',
     outcome: 'done',
-    rows: { 'contacts.contacts': [{ ...ada, opted_out: true }], 'contacts.consents': said(['opt_out', 'word', 1]) },
+    rows: {
+      'contacts.contacts': [{ ...ada, opted_out: true }],
+      'contacts.consents': said(['opt_out', 'word', 1]),
+    },
   },
   {
     name: 'template-button-stop',
     outcome: 'done',
-    rows: { 'contacts.contacts': [{ ...ada, opted_out: true }], 'contacts.consents': said(['opt_out', 'button', 1]) },
+    rows: {
+      'contacts.contacts': [{ ...ada, opted_out: true }],
+      'contacts.consents': said(['opt_out', 'button', 1]),
+    },
   },
   {
     name: 'preference-stop',
     outcome: 'done',
     rows: {
-      'contacts.contacts': [{ phone: '491512000001', user_id: 'DE.ada1', opted_out: true, last_inbound_at: null }],
+      'contacts.contacts': [
+        { phone: '491512000001', user_id: 'DE.ada1', opted_out: true, last_inbound_at: null },
+      ],
       'contacts.consents': said(['opt_out', 'preference', 2]),
       'conversations.conversations': [],
     },
@@ -157,7 +192,10 @@ const consents: Kind[] = [
     outcome: 'done',
     rows: {
       'contacts.contacts': [{ phone: '491512000001', opted_out: false, last_inbound_at: null }],
-      'contacts.consents': said(['opt_in', 'preference', 2]).map((row) => ({ ...row, evidence: 'sign-up 5001' })),
+      'contacts.consents': said(['opt_in', 'preference', 2]).map((row) => ({
+        ...row,
+        evidence: 'sign-up 5001',
+      })),
       'conversations.conversations': [],
     },
   },

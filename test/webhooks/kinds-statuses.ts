@@ -5,9 +5,22 @@ import type { Kind } from './kinds.ts'
 const unsaid = { sent_at: null, delivered_at: null, read_at: null, failed_at: null, code: null }
 
 /** A status without a token, of a campaign's message: it is found by its wamid. */
-function status(name: string, facts: Record<string, unknown>, more: Partial<Kind> & { rows?: Kind['rows'] } = {}): Kind {
-  const rows = { 'campaigns.attempts': [{ wamid: `wamid.${name}`, ...unsaid, ...facts }], ...more.rows }
-  return { name, given: (stack, tenant) => sentByCampaign(stack, tenant, `wamid.${name}`), outcome: 'done', ...more, rows }
+function status(
+  name: string,
+  facts: Record<string, unknown>,
+  more: Partial<Kind> & { rows?: Kind['rows'] } = {},
+): Kind {
+  const rows = {
+    'campaigns.attempts': [{ wamid: `wamid.${name}`, ...unsaid, ...facts }],
+    ...more.rows,
+  }
+  return {
+    name,
+    given: (stack, tenant) => sentByCampaign(stack, tenant, `wamid.${name}`),
+    outcome: 'done',
+    ...more,
+    rows,
+  }
 }
 
 /** What became of messages that we sent, and errors without one. */
@@ -38,7 +51,10 @@ export const statusKinds: Kind[] = [
       },
     },
   ),
-  status('status-failed-without-a-reason', { failed_at: at(1), words: 'Meta did not deliver it and gave no reason.' }),
+  status('status-failed-without-a-reason', {
+    failed_at: at(1),
+    words: 'Meta did not deliver it and gave no reason.',
+  }),
   status('status-without-a-recipient', { delivered_at: at(1) }),
   // Of each fact the first participant's: one attempt has one row, however many people a group has.
   status('status-of-a-group', { delivered_at: '2026-01-01T10:00:30Z', read_at: at(2) }),
@@ -65,7 +81,11 @@ export const statusKinds: Kind[] = [
 ]
 
 /** A campaign whose one message to Ada Meta has accepted. */
-async function sentByCampaign({ world, importContacts }: TestSystem, tenant: Tenant, wamid: string): Promise<void> {
+async function sentByCampaign(
+  { world, importContacts }: TestSystem,
+  tenant: Tenant,
+  wamid: string,
+): Promise<void> {
   await importContacts(tenant, ['+491512000001'])
   await world.sql(
     `with c as (

@@ -11,13 +11,30 @@ const listed =
   (status: string, text = body) =>
   async (stack: TestSystem, tenant: Tenant) => {
     await describe(stack, tenant, status, text)
-    const run = await stack.clients.templates.startSync({ connectionId: tenant.connectionId }, tenant)
-    await until(async () => (await stack.clients.templates.getSync({ id: run.id }, tenant)).state === 'done')
+    const run = await stack.clients.templates.startSync(
+      { connectionId: tenant.connectionId },
+      tenant,
+    )
+    await until(
+      async () => (await stack.clients.templates.getSync({ id: run.id }, tenant)).state === 'done',
+    )
   }
 
-async function describe({ simulator }: TestSystem, { wabaId }: Tenant, status: string, text: string): Promise<void> {
+async function describe(
+  { simulator }: TestSystem,
+  { wabaId }: Tenant,
+  status: string,
+  text: string,
+): Promise<void> {
   const components = [{ type: 'BODY' as const, text }]
-  const template = { id: metaId, name: 'order_ready', language: 'en_US', category: 'UTILITY' as const, status, components }
+  const template = {
+    id: metaId,
+    name: 'order_ready',
+    language: 'en_US',
+    category: 'UTILITY' as const,
+    status,
+    components,
+  }
   await simulator.client.setState({ templates: { [wabaId]: [template] } })
 }
 
@@ -32,12 +49,18 @@ const statusKind = (name: string, expected: Status, more: Partial<Kind> = {}): K
   given: listed('APPROVED'),
   outcome: 'done',
   rows: {
-    [`templates.templates where meta_id = '${metaId}'`]: [{ rejected_reason: 'NONE', status_words: '', category: 'UTILITY', ...expected }],
+    [`templates.templates where meta_id = '${metaId}'`]: [
+      { rejected_reason: 'NONE', status_words: '', category: 'UTILITY', ...expected },
+    ],
   },
   ...more,
 })
 
-const templateKind = (name: string, expected: Record<string, unknown>, more: Partial<Kind> = {}): Kind => ({
+const templateKind = (
+  name: string,
+  expected: Record<string, unknown>,
+  more: Partial<Kind> = {},
+): Kind => ({
   name,
   given: listed('APPROVED'),
   outcome: 'done',
@@ -54,8 +77,15 @@ export const templateKinds: Kind[] = [
     rejected_reason: 'INVALID_FORMAT',
     status_words: 'Two parameters stand side by side. · Put words between them.',
   }),
-  statusKind('template-paused', { status: 'PAUSED', status_words: 'FIRST_PAUSE · Paused for 3 hours because of low quality.' }),
-  statusKind('template-unpaused', { status: 'APPROVED', status_words: 'UNPAUSE · The pause is over.' }, { after: ['template-paused'] }),
+  statusKind('template-paused', {
+    status: 'PAUSED',
+    status_words: 'FIRST_PAUSE · Paused for 3 hours because of low quality.',
+  }),
+  statusKind(
+    'template-unpaused',
+    { status: 'APPROVED', status_words: 'UNPAUSE · The pause is over.' },
+    { after: ['template-paused'] },
+  ),
   statusKind('template-disabled', {
     status: 'DISABLED',
     status_words: 'DISABLED · Its quality stayed low. · Disabled on 2099-01-01T00:00:00.000Z',
@@ -70,7 +100,11 @@ export const templateKinds: Kind[] = [
   statusKind('template-unarchived', { status: 'APPROVED' }, { after: ['template-archived'] }),
   statusKind('template-locked', { status: 'LOCKED' }),
   templateKind('template-quality', { quality: 'YELLOW', status: 'APPROVED' }),
-  templateKind('template-quality-under-the-status-field', { quality: 'YELLOW', status: 'APPROVED', status_event_at: null }),
+  templateKind('template-quality-under-the-status-field', {
+    quality: 'YELLOW',
+    status: 'APPROVED',
+    status_event_at: null,
+  }),
   templateKind('template-category-announced', {
     category: 'UTILITY',
     next_category: 'MARKETING',
@@ -90,7 +124,10 @@ export const templateKinds: Kind[] = [
     outcome: 'done',
     rows: {
       [`templates.templates where meta_id = '${metaId}'`]: [
-        { components: [{ type: 'BODY', text: 'Your order {{1}} is ready and waits for you.' }], components_event_at: '{first}' },
+        {
+          components: [{ type: 'BODY', text: 'Your order {{1}} is ready and waits for you.' }],
+          components_event_at: '{first}',
+        },
       ],
       // One when the tenant was made, one of `given`, and one for this news.
       'templates.sync_runs': [{ state: 'done' }, { state: 'done' }, { state: 'done' }],

@@ -21,15 +21,18 @@ test.each(kinds)('$name, posted twice, leads to its rows once', async (kind) => 
   await expectRows(kind, tenant)
 })
 
-test.each(kinds.filter((kind) => kind.after))('$name leads to the same rows when it arrives before what it refers to', async (kind) => {
-  const tenant = await stack.addTenant()
-  await kind.given?.(stack, tenant)
-  for (const name of [kind.name, ...kind.after!.toReversed()]) {
-    await post(tenant, name)
-    await settled(tenant)
-  }
-  await expectRows(kind, tenant)
-})
+test.each(kinds.filter((kind) => kind.after))(
+  '$name leads to the same rows when it arrives before what it refers to',
+  async (kind) => {
+    const tenant = await stack.addTenant()
+    await kind.given?.(stack, tenant)
+    for (const name of [kind.name, ...kind.after!.toReversed()]) {
+      await post(tenant, name)
+      await settled(tenant)
+    }
+    await expectRows(kind, tenant)
+  },
+)
 
 test('whatever came in, no identity is two contacts, and no row leads to another account or to nobody', async () => {
   const { invariants } = await audit({ ...stack.audited, only: ['I10', 'I11'] })
@@ -53,12 +56,18 @@ async function post(tenant: Tenant, name: string): Promise<void> {
 }
 
 async function bodyOf(tenant: Tenant, name: string): Promise<string> {
-  const ids: Record<string, string> = { waba: tenant.wabaId, number: tenant.phoneNumberId, app: tenant.appId }
+  const ids: Record<string, string> = {
+    waba: tenant.wabaId,
+    number: tenant.phoneNumberId,
+    app: tenant.appId,
+  }
   const text = await readFile(path.join(folder, `${name}.json`), 'utf8')
   const times = timesOf(tenant)
   return text
     .replaceAll(/\{(waba|number|app)\}/g, (_, id) => ids[id]!)
-    .replaceAll(/"\{(first|second)\}"/g, (_, time: keyof typeof times) => String(times[time].getTime() / 1_000))
+    .replaceAll(/"\{(first|second)\}"/g, (_, time: keyof typeof times) =>
+      String(times[time].getTime() / 1_000),
+    )
 }
 
 const firstTimes = new Map<string, number>()
@@ -73,7 +82,10 @@ function timesOf({ accountId }: Tenant): { first: Date; second: Date } {
 /** Expected rows with the tenant's times in place of their names. */
 function rowsOf(kind: Kind, tenant: Tenant): Kind['rows'] {
   const times = timesOf(tenant)
-  const text = JSON.stringify(kind.rows).replaceAll(/\{(first|second)\}/g, (_, time: keyof typeof times) => isoText(times[time]))
+  const text = JSON.stringify(kind.rows).replaceAll(
+    /\{(first|second)\}/g,
+    (_, time: keyof typeof times) => isoText(times[time]),
+  )
   return JSON.parse(text)
 }
 
@@ -90,15 +102,27 @@ async function expectRows(kind: Kind, tenant: Tenant): Promise<void> {
   await settled(tenant)
   const parts = `select distinct outcome from webhook_gateway.webhook_parts p join webhook_gateway.webhook_bodies b on b.id = p.body_id
     where p.app_id = $1 and b.raw = $2`
-  const outcomes = await stack.world.sql(parts, [tenant.appId, Buffer.from(await bodyOf(tenant, kind.name))])
+  const outcomes = await stack.world.sql(parts, [
+    tenant.appId,
+    Buffer.from(await bodyOf(tenant, kind.name)),
+  ])
   expect(outcomes).toEqual([{ outcome: kind.outcome }])
   const found: Record<string, unknown[]> = {}
   const wanted = rowsOf(kind, tenant)
   for (const [source, expected] of Object.entries(wanted)) {
-    const rows = await stack.world.sql(`select * from (select * from ${source}) t where account_id = $1`, [tenant.accountId])
-    found[source] = rows.map((row) => (expected[0] ? pick(row, Object.keys(expected[0])) : row)).sort(byText)
+    const rows = await stack.world.sql(
+      `select * from (select * from ${source}) t where account_id = $1`,
+      [tenant.accountId],
+    )
+    found[source] = rows
+      .map((row) => (expected[0] ? pick(row, Object.keys(expected[0])) : row))
+      .sort(byText)
   }
-  expect(found).toEqual(Object.fromEntries(Object.entries(wanted).map(([source, rows]) => [source, rows.toSorted(byText)])))
+  expect(found).toEqual(
+    Object.fromEntries(
+      Object.entries(wanted).map(([source, rows]) => [source, rows.toSorted(byText)]),
+    ),
+  )
 }
 
 const byText = (a: unknown, b: unknown) => JSON.stringify(a).localeCompare(JSON.stringify(b))

@@ -12,8 +12,20 @@ afterAll(() => stack?.[Symbol.asyncDispose]())
 /** Delivers a message to a number by a tenant's app; answers its wamid. */
 async function deliver(tenant: Tenant, phoneNumberId: string): Promise<string> {
   const wamid = `wamid.${randomBytes(12).toString('hex')}`
-  const messages = [{ from: '491512999999', id: wamid, timestamp: '1764000000', type: 'text', text: { body: 'hello' } }]
-  const value = { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, messages }
+  const messages = [
+    {
+      from: '491512999999',
+      id: wamid,
+      timestamp: '1764000000',
+      type: 'text',
+      text: { body: 'hello' },
+    },
+  ]
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { phone_number_id: phoneNumberId },
+    messages,
+  }
   const entry = [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }]
   const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
   expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
@@ -21,13 +33,19 @@ async function deliver(tenant: Tenant, phoneNumberId: string): Promise<string> {
 }
 
 const accountsOf = async (wamid: string) =>
-  (await stack.world.sql<{ id: string }>('select account_id as id from conversations.messages where wamid = $1', [wamid])).map(
-    ({ id }) => id,
-  )
+  (
+    await stack.world.sql<{ id: string }>(
+      'select account_id as id from conversations.messages where wamid = $1',
+      [wamid],
+    )
+  ).map(({ id }) => id)
 const outcomes = async (key: string) =>
-  (await stack.world.sql<{ outcome: string }>('select outcome from webhook_gateway.webhook_parts where key = $1 order by id', [key])).map(
-    ({ outcome }) => outcome,
-  )
+  (
+    await stack.world.sql<{ outcome: string }>(
+      'select outcome from webhook_gateway.webhook_parts where key = $1 order by id',
+      [key],
+    )
+  ).map(({ outcome }) => outcome)
 
 test('what came before its number was connected reaches the account that claims it, and nobody else', async () => {
   const [tenant, stranger] = [await stack.addTenant(), await stack.addTenant()]
@@ -36,19 +54,37 @@ test('what came before its number was connected reaches the account that claims 
   const theirs = await deliver(stranger, phoneNumberId)
   await until(async () => (await outcomes(phoneNumberId)).join() === 'unclaimed,unclaimed')
 
-  const number = { id: phoneNumberId, wabaId: tenant.wabaId, token: 'token', displayPhoneNumber: '+1 555 7700', verifiedName: 'Late' }
+  const number = {
+    id: phoneNumberId,
+    wabaId: tenant.wabaId,
+    token: 'token',
+    displayPhoneNumber: '+1 555 7700',
+    verifiedName: 'Late',
+  }
   await stack.simulator.client.setState({ numbers: [{ ...number, throughputLevel: 'HIGH' }] })
-  const wanted = { name: 'Late', phoneNumberId, wabaId: tenant.wabaId, appId: tenant.appId, accessToken: 'token' }
+  const wanted = {
+    name: 'Late',
+    phoneNumberId,
+    wabaId: tenant.wabaId,
+    appId: tenant.appId,
+    accessToken: 'token',
+  }
   const { id: connectionId } = await stack.clients.accounts.createConnection(wanted, tenant)
-  await expect(stack.clients.webhookGateway.claimParts({ connectionId }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(
+    stack.clients.webhookGateway.claimParts({ connectionId }, stranger),
+  ).rejects.toMatchObject({ failure: 'not_found' })
   // Connecting claims it by itself, a moment before or after.
-  expect((await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).claimed).toBeLessThanOrEqual(1)
+  expect(
+    (await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).claimed,
+  ).toBeLessThanOrEqual(1)
   await until(async () => (await accountsOf(ours)).length > 0)
   await stack.settled()
   expect(await accountsOf(ours)).toEqual([tenant.accountId])
   expect(await accountsOf(theirs)).toEqual([])
   expect((await outcomes(phoneNumberId)).toSorted()).toEqual(['done', 'no_connection'])
-  expect(await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).toEqual({ claimed: 0 })
+  expect(await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).toEqual({
+    claimed: 0,
+  })
 })
 
 test('a replay of everything changes nothing, and makes an effect again that was lost', async () => {
@@ -61,10 +97,14 @@ test('a replay of everything changes nothing, and makes an effect again that was
   await stack.settled()
   const state = async () => ({
     statistics: (await stack.campaign(tenant, id)).statistics,
-    attempts: await stack.world.sql('select * from campaigns.attempts where account_id = $1 order by id', [tenant.accountId]),
-    messages: await stack.world.sql('select wamid, payload, text, at from conversations.messages where account_id = $1', [
-      tenant.accountId,
-    ]),
+    attempts: await stack.world.sql(
+      'select * from campaigns.attempts where account_id = $1 order by id',
+      [tenant.accountId],
+    ),
+    messages: await stack.world.sql(
+      'select wamid, payload, text, at from conversations.messages where account_id = $1',
+      [tenant.accountId],
+    ),
   })
   const before = await state()
   expect(before.statistics!.read).toBeGreaterThan(0)
@@ -76,7 +116,10 @@ test('a replay of everything changes nothing, and makes an effect again that was
 
 async function replayAll(): Promise<void> {
   for (let beforePartId = ''; ; ) {
-    const answer = await stack.clients.webhookGateway.replayWebhooks({ sinceMs: 1, beforePartId }, {})
+    const answer = await stack.clients.webhookGateway.replayWebhooks(
+      { sinceMs: 1, beforePartId },
+      {},
+    )
     if (answer.bodies === 0) return
     beforePartId = answer.beforePartId
   }

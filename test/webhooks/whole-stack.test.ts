@@ -3,7 +3,15 @@ import { startSystem } from '@lockstep/testing/system'
 import { createTokens } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bodyOf, deliveries, newSubject, type Place, rowsOf, type Said, type Subject } from './histories.ts'
+import {
+  bodyOf,
+  deliveries,
+  newSubject,
+  type Place,
+  rowsOf,
+  type Said,
+  type Subject,
+} from './histories.ts'
 
 /** `npm test` runs some; LOCKSTEP_HISTORIES=50 npm test -- test/webhooks/whole-stack runs more. */
 const histories = Number(process.env.LOCKSTEP_HISTORIES ?? 12)
@@ -31,5 +39,7 @@ test(`${histories} histories leave the same rows after the whole way, with two w
   )
   await system.settled()
   for (const { said, inOrder, anyOrder } of pairs)
-    expect(await rowsOf(place, anyOrder), JSON.stringify(said)).toEqual(await rowsOf(place, inOrder))
+    expect(await rowsOf(place, anyOrder), JSON.stringify(said)).toEqual(
+      await rowsOf(place, inOrder),
+    )
 }, 180_000)

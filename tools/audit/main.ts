@@ -38,12 +38,24 @@ function optionsOf(readyFile: string): AuditOptions {
 type Named = Pick<Ready, 'postgres'> & Partial<Pick<Ready, 'redis' | 'nats' | 'simulator_log'>>
 
 async function main(args: string[]): Promise<number> {
-  const { ready = defaultFile, settled, json, only, help: asked, 'redis-flushed': redisWasFlushed } = readOptions(args)
+  const {
+    ready = defaultFile,
+    settled,
+    json,
+    only,
+    help: asked,
+    'redis-flushed': redisWasFlushed,
+  } = readOptions(args)
   if (asked) {
     console.log(help)
     return 0
   }
-  const report = await audit({ ...optionsOf(ready), settled, redisWasFlushed, ...(only && { only: only.split(',') }) })
+  const report = await audit({
+    ...optionsOf(ready),
+    settled,
+    redisWasFlushed,
+    ...(only && { only: only.split(',') }),
+  })
   const isTerminal = process.stdout.isTTY && !process.env.NO_COLOR
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : printReport(report, isTerminal))
   return isViolated(report) ? 1 : 0
@@ -51,7 +63,9 @@ async function main(args: string[]): Promise<number> {
 
 process.exitCode = await main(process.argv.slice(2)).catch((error) => {
   const gone =
-    error.code === 'ECONNREFUSED' ? `PostgreSQL does not answer there. Start the system again with \`npm start\`.` : error.message
+    error.code === 'ECONNREFUSED'
+      ? `PostgreSQL does not answer there. Start the system again with \`npm start\`.`
+      : error.message
   process.stderr.write(`${gone}\n`)
   return 2
 })

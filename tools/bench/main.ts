@@ -53,7 +53,9 @@ function readSizes(values: ReturnType<typeof readOptions>['values']): Sizes {
   }
   return {
     ...(values.operations && { operations: number('operations', values.operations) }),
-    ...(values.numbers && { numbers: values.numbers.split(',').map((each) => number('numbers', each)) }),
+    ...(values.numbers && {
+      numbers: values.numbers.split(',').map((each) => number('numbers', each)),
+    }),
     ...(values.share && { share: number('share', values.share) }),
   }
 }
@@ -71,8 +73,14 @@ async function main(args: string[]): Promise<number> {
     if (values.calm) await untilCalm(300_000, say)
     const result = await measure(name, await row.load(), { quick: values.quick, sizes, say })
     const isTerminal = process.stdout.isTTY && !process.env.NO_COLOR
-    process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${printResult(result, isTerminal)}\n`)
-    if (values.write) await writeFile(document, replaceSection(await readFile(document, 'utf8'), toMarkdown(result)))
+    process.stdout.write(
+      values.json ? `${JSON.stringify(result)}\n` : `${printResult(result, isTerminal)}\n`,
+    )
+    if (values.write)
+      await writeFile(
+        document,
+        replaceSection(await readFile(document, 'utf8'), toMarkdown(result)),
+      )
     if (missed(result)) allReached = false
   }
   return allReached ? 0 : 1
@@ -92,10 +100,27 @@ async function measure(
   }
   const dir = await makeRunFolder()
   try {
-    const measured = await run({ dir, quick, sizes, say, watch, rounds: quick ? 2 : 9, roundMs: quick ? 50 : 250 })
+    const measured = await run({
+      dir,
+      quick,
+      sizes,
+      say,
+      watch,
+      rounds: quick ? 2 : 9,
+      roundMs: quick ? 50 : 250,
+    })
     watch('bench', process.pid)
     const seconds = (performance.now() - from) / 1000
-    const result: Result = { bench, at, seconds, quick, load: loadBefore, noisy: loadBefore > calmLoad, peakMemory, ...measured }
+    const result: Result = {
+      bench,
+      at,
+      seconds,
+      quick,
+      load: loadBefore,
+      noisy: loadBefore > calmLoad,
+      peakMemory,
+      ...measured,
+    }
     return result
   } finally {
     await rm(dir, { recursive: true, force: true })

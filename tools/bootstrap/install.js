@@ -27,17 +27,26 @@ export async function installPackages(root) {
 /** @param {string} root @param {string} home */
 async function install(root, home) {
   const npx = onPath('npx')
-  if (!npx) throw new Error('npx is missing; it comes with npm. Install npm (on Debian: apt-get install npm), then try again.')
+  if (!npx)
+    throw new Error(
+      'npx is missing; it comes with npm. Install npm (on Debian: apt-get install npm), then try again.',
+    )
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const env = { ...process.env, ...writableCaches(home), CI: 'true' }
   await run(npx, ['--yes', packageManager, 'install', '--frozen-lockfile'], { cwd: root, env })
   if (!existsSync(nodePath(root)))
-    throw new Error(`pnpm installed the packages but not Node 24 (${nodePath(root)}): allowBuilds in pnpm-workspace.yaml must allow node.`)
+    throw new Error(
+      `pnpm installed the packages but not Node 24 (${nodePath(root)}): allowBuilds in pnpm-workspace.yaml must allow node.`,
+    )
 }
 
 /** @param {string} root */
 function isInstalled(root) {
-  return existsSync(nodePath(root)) && existsSync(marker(root)) && readFileSync(marker(root), 'utf8') === lockfileHash(root)
+  return (
+    existsSync(nodePath(root)) &&
+    existsSync(marker(root)) &&
+    readFileSync(marker(root), 'utf8') === lockfileHash(root)
+  )
 }
 
 /** @param {string} root */
@@ -63,7 +72,8 @@ export function nodePath(root) {
  * @returns {Record<string, string>}
  */
 function writableCaches(home) {
-  if (['.npm', '.cache', '.local/share'].every((name) => isWritable(join(homedir(), name)))) return {}
+  if (['.npm', '.cache', '.local/share'].every((name) => isWritable(join(homedir(), name))))
+    return {}
   const cache = join(home, 'cache')
   mkdirSync(cache, { recursive: true })
   const userconfig = process.env.npm_config_userconfig ?? join(homedir(), '.npmrc')

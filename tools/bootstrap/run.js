@@ -29,12 +29,20 @@ const commands = {
 /** @param {string[]} argv */
 async function main([name = '', ...args]) {
   const major = Number.parseInt(process.versions.node, 10)
-  if (major < 20) throw new Error(`Lockstep needs Node 20 or newer to set itself up; this is Node ${process.versions.node}.`)
+  if (major < 20)
+    throw new Error(
+      `Lockstep needs Node 20 or newer to set itself up; this is Node ${process.versions.node}.`,
+    )
   const command = commands[name]
-  if (!command) throw new Error(`Unknown command "${name}". There are: ${Object.keys(commands).join(', ')}.`)
+  if (!command)
+    throw new Error(`Unknown command "${name}". There are: ${Object.keys(commands).join(', ')}.`)
   await installPackages(root)
   if (command.servers) await fetchServers()
-  process.exitCode = await runOnNode24([join(root, command.script), ...(command.args ?? []), ...args])
+  process.exitCode = await runOnNode24([
+    join(root, command.script),
+    ...(command.args ?? []),
+    ...args,
+  ])
 }
 
 /** Fetches now, in front of the person, what the command would otherwise fetch in silence. */
@@ -62,7 +70,12 @@ function runOnNode24(args) {
   const node = realpathSync(nodePath(root))
   const PATH = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
   const [command = node, ...rest] = tied('SIGTERM', [node, ...args])
-  const child = spawn(command, rest, { cwd: root, detached: true, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH } })
+  const child = spawn(command, rest, {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PATH },
+  })
   let lastAt = 0
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {
@@ -73,11 +86,17 @@ function runOnNode24(args) {
   }
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM']))
+    child.once('exit', (code, signal) =>
+      resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM']),
+    )
   })
 }
 
 main(process.argv.slice(2)).catch((error) => {
-  complain(error.code === 'EACCES' ? `${error.message}\nIt belongs to another user: run this as that user, or delete it.` : error.message)
+  complain(
+    error.code === 'EACCES'
+      ? `${error.message}\nIt belongs to another user: run this as that user, or delete it.`
+      : error.message,
+  )
   process.exitCode = 1
 })

@@ -30,5 +30,7 @@ export async function progress(what, work) {
  * @param {string} message
  */
 export function complain(message) {
-  stderr.write(stderr.isTTY && !process.env.NO_COLOR ? `\x1b[31m${message}\x1b[0m\n` : `${message}\n`)
+  stderr.write(
+    stderr.isTTY && !process.env.NO_COLOR ? `\x1b[31m${message}\x1b[0m\n` : `${message}\n`,
+  )
 }

@@ -13,7 +13,9 @@ const text = writeCatalogue(readSources(root))
 if (values.check) {
   const found = differences(existsSync(file) ? readFileSync(file, 'utf8') : '', text)
   if (found.length > 0) {
-    console.error(`docs/catalogue.md is out of date; run \`npm run catalogue\`:\n${found.join('\n')}`)
+    console.error(
+      `docs/catalogue.md is out of date; run \`npm run catalogue\`:\n${found.join('\n')}`,
+    )
     process.exitCode = 1
   }
 } else {

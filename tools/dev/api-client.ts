@@ -8,7 +8,12 @@ export interface ApiClient {
 }
 
 export function createApiClient(url: string, apiKey: string): ApiClient {
-  async function call<T>(method: string, path: string, body?: string | ReadableStream, type = 'application/json'): Promise<T> {
+  async function call<T>(
+    method: string,
+    path: string,
+    body?: string | ReadableStream,
+    type = 'application/json',
+  ): Promise<T> {
     const headers: Record<string, string> = { authorization: `Bearer ${apiKey}` }
     if (body !== undefined) headers['content-type'] = type
     const answer = await fetch(url + path, { method, headers, body, duplex: 'half' } as RequestInit)

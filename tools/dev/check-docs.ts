@@ -5,7 +5,8 @@ import { checkDocuments } from './doc-paths.ts'
 import { repositoryFiles } from './repository-files.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const isDocument = /^(README|ARCHITECTURE|CONTRIBUTING)\.md$|^(services|packages|tools)\/[^/]+\/README\.md$|^docs\/.*\.md$/
+const isDocument =
+  /^(README|ARCHITECTURE|CONTRIBUTING)\.md$|^(services|packages|tools)\/[^/]+\/README\.md$|^docs\/.*\.md$/
 
 const files = repositoryFiles(root).filter((file) => isDocument.test(file))
 const documents = files.map((file) => ({ file, text: readFileSync(path.join(root, file), 'utf8') }))

@@ -14,4 +14,7 @@ const ruled = files.filter(({ file }) => /^(packages\/(?!rpc\/gen\/)|services\/)
 const breaches = [...checkImports(ruled), ...checkDependencies(files)]
 for (const { file, line, rule } of breaches) console.error(`${file}:${line}  ${rule}`)
 if (breaches.length > 0) process.exitCode = 1
-else console.log(`${files.length} files import only what they may, and each package.json names what they import`)
+else
+  console.log(
+    `${files.length} files import only what they may, and each package.json names what they import`,
+  )

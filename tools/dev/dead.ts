@@ -36,13 +36,26 @@ async function list(ready: Ready): Promise<void> {
     using feed = feedOf(ready, lane)
     dead.push(...(await feed.listDead({ lane, limit: 100 }, {})).entries)
   }
-  if (values.json) return console.log(JSON.stringify(dead.map(({ entry, ...rest }) => ({ id: entry!.id, kind: entry!.kind, ...rest }))))
+  if (values.json)
+    return console.log(
+      JSON.stringify(
+        dead.map(({ entry, ...rest }) => ({ id: entry!.id, kind: entry!.kind, ...rest })),
+      ),
+    )
   if (dead.length === 0) return screen.line(screen.good('No entry is dead.'))
   screen.table(
     ['lane', 'key', 'id', 'since', 'reason'],
-    dead.map((d) => [d.lane, d.entry!.key, d.entry!.id, new Date(d.entry!.asOfMs).toISOString(), d.reason.slice(0, 100)]),
+    dead.map((d) => [
+      d.lane,
+      d.entry!.key,
+      d.entry!.id,
+      new Date(d.entry!.asOfMs).toISOString(),
+      d.reason.slice(0, 100),
+    ]),
   )
-  screen.line('  Open them again with: npm run dead -- replay --lane NAME [--id N], or give them up: dismiss --lane NAME --id N')
+  screen.line(
+    '  Open them again with: npm run dead -- replay --lane NAME [--id N], or give them up: dismiss --lane NAME --id N',
+  )
 }
 
 async function replay(ready: Ready): Promise<void> {
@@ -67,10 +80,13 @@ function main(): Promise<void> | void {
   const refuse = (reason: string) => {
     throw new Error(`${reason}\n\n${help}`)
   }
-  if (wanted.length === 0) refuse(`There is no lane "${values.lane}"; there are: ${known.join(', ')}`)
+  if (wanted.length === 0)
+    refuse(`There is no lane "${values.lane}"; there are: ${known.join(', ')}`)
   if (!['list', 'replay', 'dismiss'].includes(order)) refuse(`Unknown order "${order}"`)
-  if (order === 'replay' && values.id.length > 0 && !values.lane) refuse('Ids are numbered by service: name the lane, too')
-  if (order === 'dismiss' && !(values.lane && values.id.length > 0)) refuse('Name what is given up: --lane and --id')
+  if (order === 'replay' && values.id.length > 0 && !values.lane)
+    refuse('Ids are numbered by service: name the lane, too')
+  if (order === 'dismiss' && !(values.lane && values.id.length > 0))
+    refuse('Name what is given up: --lane and --id')
   const ready = readReady()
   if (order === 'list') return list(ready)
   return order === 'replay' ? replay(ready) : dismiss(ready, wanted[0]!)

@@ -1,4 +1,17 @@
-const names = ['Ana', 'Jürgen', 'João', 'Zoë', 'Mehmet', 'Siân', 'Łukasz', 'Chloé', 'Priya', 'Noah', 'Aiko', 'Olu']
+const names = [
+  'Ana',
+  'Jürgen',
+  'João',
+  'Zoë',
+  'Mehmet',
+  'Siân',
+  'Łukasz',
+  'Chloé',
+  'Priya',
+  'Noah',
+  'Aiko',
+  'Olu',
+]
 const cities = ['Berlin', 'São Paulo', 'Kraków', 'Cardiff', 'Izmir', 'Lyon']
 
 /** Mobile numbers of four countries, valid and all different; `i` below ten million. */
@@ -10,7 +23,11 @@ const numbers: ((i: number) => string)[] = [
 ]
 
 /** Rows that an import must report by line, one for each thing that is wrong with them. */
-const badRows = ['Nobody,,demo,Berlin,', 'Mistyped,+49 12,demo,Berlin,', 'Too many,+49 1512 0000001,demo,Berlin,,surplus']
+const badRows = [
+  'Nobody,,demo,Berlin,',
+  'Mistyped,+49 12,demo,Berlin,',
+  'Too many,+49 1512 0000001,demo,Berlin,,surplus',
+]
 
 /** A CSV of `count` people with a tag, a few bad rows among them; one in a hundred has said stop before. */
 export function* demoCsv(count: number, tag: string): Iterable<string> {

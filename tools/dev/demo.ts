@@ -27,7 +27,10 @@ export interface Result {
   seconds: number
 }
 
-type Statistics = Record<Exclude<keyof Result, 'duplicates' | 'replies' | 'violations' | 'seconds'> | 'queued' | 'sending', number>
+type Statistics = Record<
+  Exclude<keyof Result, 'duplicates' | 'replies' | 'violations' | 'seconds'> | 'queued' | 'sending',
+  number
+>
 interface Campaign {
   id: string
   state: string
@@ -53,13 +56,26 @@ const behaviour = {
     read: { min: 100, max: 1_500 },
     reply: { min: 200, max: 1_500 },
   },
-  shares: { undelivered: 0.03, read: 0.6, readWithoutDelivered: 0.05, failedThenDelivered: 0, reply: 0.08, stop: 0.1 },
+  shares: {
+    undelivered: 0.03,
+    read: 0.6,
+    readWithoutDelivered: 0.05,
+    failedThenDelivered: 0,
+    reply: 0.08,
+    stop: 0.1,
+  },
   failed: { '131026': 0.015, '131049': 0.005 },
   errors: { shares: { '131009': 0.003 }, next: [] },
 } satisfies SettingsPatch
 
 /** Does the main job through the public API, in front of somebody's eyes. */
-export async function runDemo(stack: Stack, ready: Ready, api: ApiClient, screen: Screen, contacts: number): Promise<Result> {
+export async function runDemo(
+  stack: Stack,
+  ready: Ready,
+  api: ApiClient,
+  screen: Screen,
+  contacts: number,
+): Promise<Result> {
   const startedAt = performance.now()
   await stack.simulator.client.setSettings(behaviour)
   screen.title('The main job')
@@ -90,7 +106,8 @@ export async function runDemo(stack: Stack, ready: Ready, api: ApiClient, screen
   return result
 }
 
-const violationsOf = (report: AuditReport): number => report.invariants.reduce((sum, invariant) => sum + invariant.violations, 0)
+const violationsOf = (report: AuditReport): number =>
+  report.invariants.reduce((sum, invariant) => sum + invariant.violations, 0)
 
 async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {
   await screen.step('Number connected', async (say) => {
@@ -117,9 +134,12 @@ async function findConnection(api: ApiClient, id: string): Promise<Record<string
 
 async function syncTemplates(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {
   await screen.step('Templates synced', async (say) => {
-    const run = await api.post<{ id: string }>(`/v1/connections/${ready.connection_id}/template-syncs`)
+    const run = await api.post<{ id: string }>(
+      `/v1/connections/${ready.connection_id}/template-syncs`,
+    )
     const done = await poll(
-      () => api.get<{ state: string; seen: number; failure: string }>(`/v1/template-syncs/${run.id}`),
+      () =>
+        api.get<{ state: string; seen: number; failure: string }>(`/v1/template-syncs/${run.id}`),
       (sync) => sync.state === 'done' || sync.state === 'failed',
     )
     if (done.state === 'failed') throw new Error(`The template sync failed: ${done.failure}`)
@@ -127,8 +147,16 @@ async function syncTemplates(api: ApiClient, ready: Ready, screen: Screen): Prom
   })
 }
 
-async function importContacts(api: ApiClient, screen: Screen, contacts: number, tag: string): Promise<void> {
-  const started = await api.upload<Import>('/v1/contact-imports?file_name=demo.csv', demoCsv(contacts, tag))
+async function importContacts(
+  api: ApiClient,
+  screen: Screen,
+  contacts: number,
+  tag: string,
+): Promise<void> {
+  const started = await api.upload<Import>(
+    '/v1/contact-imports?file_name=demo.csv',
+    demoCsv(contacts, tag),
+  )
   const bar = screen.bar('Import', contacts)
   const done = await poll(
     () => api.get<Import>(`/v1/contact-imports/${started.id}`),
@@ -137,11 +165,18 @@ async function importContacts(api: ApiClient, screen: Screen, contacts: number, 
   )
   if (done.state === 'failed') throw new Error(`The import failed: ${done.failure}`)
   bar.end(`${done.created} new contacts, ${done.updated} known, ${done.rejected} rows refused`)
-  const { errors } = await api.get<{ errors: { line: number; reason: string }[] }>(`/v1/contact-imports/${started.id}/errors?limit=3`)
+  const { errors } = await api.get<{ errors: { line: number; reason: string }[] }>(
+    `/v1/contact-imports/${started.id}/errors?limit=3`,
+  )
   for (const { line, reason } of errors) screen.line(screen.dim(`      line ${line}: ${reason}`))
 }
 
-async function sendCampaign(api: ApiClient, ready: Ready, screen: Screen, tag: string): Promise<Campaign> {
+async function sendCampaign(
+  api: ApiClient,
+  ready: Ready,
+  screen: Screen,
+  tag: string,
+): Promise<Campaign> {
   const draft = await api.post<Campaign>('/v1/campaigns', {
     name: `Spring offer, ${new Date().toISOString().slice(0, 19)}`,
     connection_id: ready.connection_id,
@@ -155,7 +190,10 @@ async function sendCampaign(api: ApiClient, ready: Ready, screen: Screen, tag: s
   const prepared = await poll(read, (campaign) => campaign.state !== 'preparing')
   const bar = screen.bar('Campaign', prepared.statistics.recipients || 1)
   const done = await poll(read, isOver, ({ statistics: s }) => {
-    bar.update(s.recipients - s.queued - s.sending, `${s.accepted} accepted, ${s.delivered} delivered, ${s.read} read`)
+    bar.update(
+      s.recipients - s.queued - s.sending,
+      `${s.accepted} accepted, ${s.delivered} delivered, ${s.read} read`,
+    )
   })
   if (done.state !== 'completed') throw new Error(`The campaign is ${done.state}: ${done.reason}`)
   const { recipients, queued, sending } = done.statistics
@@ -163,13 +201,21 @@ async function sendCampaign(api: ApiClient, ready: Ready, screen: Screen, tag: s
   return done
 }
 
-const isOver = ({ state }: Campaign): boolean => ['completed', 'paused', 'failed', 'cancelled'].includes(state)
+const isOver = ({ state }: Campaign): boolean =>
+  ['completed', 'paused', 'failed', 'cancelled'].includes(state)
 
 /** Waits until Meta has sent every status and reply, and all of them have had their effect. */
-async function untilQuiet(stack: Stack, ready: Ready, api: ApiClient, screen: Screen, sinceMs: number): Promise<number> {
+async function untilQuiet(
+  stack: Stack,
+  ready: Ready,
+  api: ApiClient,
+  screen: Screen,
+  sinceMs: number,
+): Promise<number> {
   return screen.step('Statuses and replies', async (say) => {
     const summary = await stack.simulator.client.drain({ deadlineMs: 60_000 })
-    if (!summary.drained) throw new Error('The simulator still has webhooks to deliver after a minute')
+    if (!summary.drained)
+      throw new Error('The simulator still has webhooks to deliver after a minute')
     await poll(
       () => countOpen(ready.postgres),
       (open) => open === 0,
@@ -182,7 +228,10 @@ async function untilQuiet(stack: Stack, ready: Ready, api: ApiClient, screen: Sc
 }
 
 function countOpen(adminUrl: string): Promise<number> {
-  return withClient(adminUrl, async (client) => (await client.query<{ open: number }>(openEntries)).rows[0]!.open)
+  return withClient(
+    adminUrl,
+    async (client) => (await client.query<{ open: number }>(openEntries)).rows[0]!.open,
+  )
 }
 
 async function countDuplicates(stack: Stack, campaignId: string): Promise<number> {
@@ -190,12 +239,17 @@ async function countDuplicates(stack: Stack, campaignId: string): Promise<number
   return accepted.length - new Set(accepted.map((post) => post.recipient)).size
 }
 
-async function poll<T>(read: () => Promise<T>, isDone: (value: T) => boolean, show: (value: T) => void = () => {}): Promise<T> {
+async function poll<T>(
+  read: () => Promise<T>,
+  isDone: (value: T) => boolean,
+  show: (value: T) => void = () => {},
+): Promise<T> {
   for (const deadline = Date.now() + 30 * 60_000; ; await delay(100)) {
     const value = await read()
     show(value)
     if (isDone(value)) return value
-    if (Date.now() > deadline) throw new Error('The main job did not come to an end within half an hour')
+    if (Date.now() > deadline)
+      throw new Error('The main job did not come to an end within half an hour')
   }
 }
 

@@ -13,7 +13,8 @@ const programs: Readonly<Record<string, string>> = {
   typescript: 'checks types (tools/dev/test.ts)',
   '@types/node': 'is found from every workspace, as each uses Node',
   node: 'is the Node that runs everything (tools/bootstrap/install.js)',
-  '@lockstep/telemetry': 'has the preload: `node --import @lockstep/telemetry/preload` looks for it in the folder where it is started',
+  '@lockstep/telemetry':
+    'has the preload: `node --import @lockstep/telemetry/preload` looks for it in the folder where it is started',
 }
 
 /** What tests import without naming it: the root's vitest runs the tests of all workspaces, a copy of their own could not. */
@@ -30,7 +31,9 @@ export function checkDependencies(files: readonly SourceFile[]): Breach[] {
     files.filter((source) => !manifests.includes(source)),
     ({ file }) => homeOf(file, homes),
   )
-  return manifests.flatMap((manifest) => checkWorkspace(manifest, sources.get(path.posix.dirname(manifest.file)) ?? []))
+  return manifests.flatMap((manifest) =>
+    checkWorkspace(manifest, sources.get(path.posix.dirname(manifest.file)) ?? []),
+  )
 }
 
 /** The nearest folder above a file that has a package.json; the root is `.`. */
@@ -46,20 +49,32 @@ function checkWorkspace({ file, text }: SourceFile, sources: readonly SourceFile
   const imported = importedPackages(path.posix.dirname(file), sources)
   const unnamed = [...imported].flatMap(([name, { section, by }]) => {
     if (name in names || (name === runsTests && section === 'devDependencies')) return []
-    return [{ file: by.file, line: by.line, rule: `imports ${name}, which ${file} does not name: add it to ${section}` }]
+    return [
+      {
+        file: by.file,
+        line: by.line,
+        rule: `imports ${name}, which ${file} does not name: add it to ${section}`,
+      },
+    ]
   })
   const misnamed = (['dependencies', 'devDependencies'] as const).flatMap((section) =>
     Object.keys(manifest[section] ?? {}).flatMap((name) => {
       if (file === 'package.json' && name in programs) return []
       const rule = misplaced(name, section, imported.get(name.replace(/^@types\//, ''))?.section)
-      return rule ? [{ file, line: text.slice(0, text.indexOf(`"${name}":`)).split('\n').length, rule }] : []
+      return rule
+        ? [{ file, line: text.slice(0, text.indexOf(`"${name}":`)).split('\n').length, rule }]
+        : []
     }),
   )
   return [...unnamed, ...misnamed]
 }
 
 /** What is wrong with a name in a section; `wanted` is where the imports put it, if there are any. */
-function misplaced(name: string, section: Section, wanted: Section | undefined): string | undefined {
+function misplaced(
+  name: string,
+  section: Section,
+  wanted: Section | undefined,
+): string | undefined {
   if (!wanted) return `names ${name} in ${section}, which no file here imports: remove it`
   if (wanted === section) return undefined
   const who = wanted === 'dependencies' ? 'not only tests import' : 'only tests import'
@@ -67,13 +82,17 @@ function misplaced(name: string, section: Section, wanted: Section | undefined):
 }
 
 /** Packages that a workspace imports, each with the section it belongs to and an import that puts it there. */
-function importedPackages(home: string, sources: readonly SourceFile[]): Map<string, { section: Section; by: Import }> {
+function importedPackages(
+  home: string,
+  sources: readonly SourceFile[],
+): Map<string, { section: Section; by: Import }> {
   const imported = new Map<string, { section: Section; by: Import }>()
   for (const by of sources.flatMap(importsOf)) {
     if (by.isRelative || isBuiltin(by.target)) continue
     const name = by.target.match(/^(?:@[^/]+\/)?[^/]+/)![0]
     // The root holds tests and their configuration only.
-    const section = home === '.' || by.file.startsWith(`${home}/test/`) ? 'devDependencies' : 'dependencies'
+    const section =
+      home === '.' || by.file.startsWith(`${home}/test/`) ? 'devDependencies' : 'dependencies'
     if (!imported.has(name) || section === 'dependencies') imported.set(name, { section, by })
   }
   return imported

@@ -11,7 +11,9 @@ async function check(): Promise<string[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lockstep-generate-'))
   try {
     await generateInto(root, folder)
-    return generatedFolders.flatMap((each) => differentFiles(path.join(root, each), path.join(folder, each)))
+    return generatedFolders.flatMap((each) =>
+      differentFiles(path.join(root, each), path.join(folder, each)),
+    )
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -21,7 +23,9 @@ const { values } = parseArgs({ options: { check: { type: 'boolean', default: fal
 if (values.check) {
   const different = await check()
   if (different.length > 0) {
-    console.error(`Generated code is not what proto/ and services/ say; run \`npm run generate\`:\n${different.join('\n')}`)
+    console.error(
+      `Generated code is not what proto/ and services/ say; run \`npm run generate\`:\n${different.join('\n')}`,
+    )
     process.exitCode = 1
   }
 } else {

@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 
 /**
@@ -10,7 +18,11 @@ import path from 'node:path'
 export async function generate(root: string, proto = path.join(root, 'proto')): Promise<void> {
   const bin = path.join(root, 'node_modules', '.bin')
   const PATH = [path.dirname(process.execPath), bin, process.env.PATH].join(path.delimiter)
-  const child = spawn(path.join(bin, 'buf'), ['generate'], { cwd: proto, env: { ...process.env, PATH }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(path.join(bin, 'buf'), ['generate'], {
+    cwd: proto,
+    env: { ...process.env, PATH },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk))
   const [code] = await once(child, 'close')
@@ -25,7 +37,10 @@ export async function generateAll(root: string, out = root): Promise<void> {
   await generate(root, path.join(out, 'proto'))
   const names = serviceNames(root)
   writeFileSync(path.join(out, ...servicesFile), servicesText(names))
-  writeFileSync(path.join(out, 'packages', 'rpc', 'gen', 'definitions.ts'), definitionsText(root, names))
+  writeFileSync(
+    path.join(out, 'packages', 'rpc', 'gen', 'definitions.ts'),
+    definitionsText(root, names),
+  )
 }
 
 /** What is written by `npm run generate`, as folders below the root. */
@@ -59,7 +74,9 @@ function definitionsText(root: string, names: readonly string[]): string {
     const definition = existsSync(file) && /^service (\w+)/m.exec(readFileSync(file, 'utf8'))?.[1]
     if (!definition) return []
     const key = name === folder ? name : `'${name}'`
-    return [`  ${key}: async () => (await import('./lockstep/${folder}/v1/${folder}.ts')).${definition}Definition,`]
+    return [
+      `  ${key}: async () => (await import('./lockstep/${folder}/v1/${folder}.ts')).${definition}Definition,`,
+    ]
   })
   return `// Written by \`npm run generate\` from proto/ and the folders in services/; ${head}
 
@@ -86,7 +103,9 @@ export function differentFiles(written: string, wanted: string): string[] {
   const [before, after] = [filesIn(written), filesIn(wanted)]
   const read = (folder: string, file: string) => readFileSync(path.join(folder, file), 'utf8')
   const missing = after.filter((file) => !before.includes(file)).map((file) => `${file} is missing`)
-  const stale = before.filter((file) => !after.includes(file)).map((file) => `${file} belongs to no .proto any more`)
+  const stale = before
+    .filter((file) => !after.includes(file))
+    .map((file) => `${file} belongs to no .proto any more`)
   const changed = after
     .filter((file) => before.includes(file) && read(written, file) !== read(wanted, file))
     .map((file) => `${file} is out of date`)
@@ -96,5 +115,7 @@ export function differentFiles(written: string, wanted: string): string[] {
 function filesIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
 }

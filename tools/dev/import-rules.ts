@@ -38,7 +38,8 @@ export interface Import {
   isType: boolean
 }
 
-const statement = /^(?:import|export)\s+(type\s)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
+const statement =
+  /^(?:import|export)\s+(type\s)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
 
 /** The imports of one file, in their order. */
 export function importsOf({ file, text }: SourceFile): Import[] {
@@ -70,7 +71,8 @@ function crossing({ file, target, isRelative }: Import): string | undefined {
 
 function testingRule({ file, target }: Import): string | undefined {
   const home = homeOf(file)
-  if (!home || isTesting(home) || !/^(@lockstep\/testing|vitest|fast-check)\b/.test(target)) return undefined
+  if (!home || isTesting(home) || !/^(@lockstep\/testing|vitest|fast-check)\b/.test(target))
+    return undefined
   return `only tests and tools import ${target}`
 }
 
@@ -96,7 +98,10 @@ function layerOf(inside: string): Layer {
   return inside.startsWith('db/') ? 'db' : 'rules'
 }
 
-function layerRule({ file, target, isRelative, isType }: Import, imports: ReadonlyMap<string, Import[]>): string | undefined {
+function layerRule(
+  { file, target, isRelative, isType }: Import,
+  imports: ReadonlyMap<string, Import[]>,
+): string | undefined {
   const src = file.match(/^services\/[^/]+\/src\//)?.[0]
   if (!src || !isRelative || isType || !target.startsWith(src)) return undefined
   const [from, to] = [file.slice(src.length), target.slice(src.length)]
@@ -105,17 +110,23 @@ function layerRule({ file, target, isRelative, isType }: Import, imports: Readon
   if (!mayImport[layer].includes(other)) return refuse(`${layer} must not import ${other}`)
   if (layer === 'doors' && other === 'doors' && from.split('/')[0] !== to.split('/')[0])
     return refuse('a door must not import a door of another kind')
-  if (layer === 'db' && other === 'rules' && !isPure(target, imports)) return refuse('db must not import what is more than a pure rule')
+  if (layer === 'db' && other === 'rules' && !isPure(target, imports))
+    return refuse('db must not import what is more than a pure rule')
   return undefined
 }
 
 /** A pure rule needs nothing of ours but contracts, what Meta means by its words, and other pure rules. */
-function isPure(file: string, imports: ReadonlyMap<string, Import[]>, seen = new Set<string>()): boolean {
+function isPure(
+  file: string,
+  imports: ReadonlyMap<string, Import[]>,
+  seen = new Set<string>(),
+): boolean {
   if (seen.has(file)) return true
   seen.add(file)
   return (imports.get(file) ?? []).every(({ target, isRelative, isType }) => {
     if (isType) return true
-    if (!isRelative) return !target.startsWith('@lockstep/') || /^@lockstep\/(contracts|whatsapp)$/.test(target)
+    if (!isRelative)
+      return !target.startsWith('@lockstep/') || /^@lockstep\/(contracts|whatsapp)$/.test(target)
     return /\/src\/(?!db\/)/.test(target) && isPure(target, imports, seen)
   })
 }
@@ -123,12 +134,19 @@ function isPure(file: string, imports: ReadonlyMap<string, Import[]>, seen = new
 /** The environment is read once a process, where it starts. */
 function environmentReads({ file, text }: SourceFile): Breach[] {
   const home = homeOf(file)
-  const allowed = /^packages\/service\/src\/run\.ts$|^packages\/telemetry\/src\/preload\.ts$|^packages\/(testing|system)\//
+  const allowed =
+    /^packages\/service\/src\/run\.ts$|^packages\/telemetry\/src\/preload\.ts$|^packages\/(testing|system)\//
   if (!home || allowed.test(file)) return []
   return text.split('\n').flatMap((line, i) => {
     const code = line.replace(/\/\/.*|^\s*\/?\*.*/, '')
     return /\bprocess\.env\b/.test(code)
-      ? [{ file, line: i + 1, rule: 'process.env stands only in packages/service/src/run.ts: pass the value on' }]
+      ? [
+          {
+            file,
+            line: i + 1,
+            rule: 'process.env stands only in packages/service/src/run.ts: pass the value on',
+          },
+        ]
       : []
   })
 }

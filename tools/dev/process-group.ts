@@ -16,12 +16,20 @@ const graceMs = 15_000
  * Runs a program with all that it starts as one process group, and resolves when all of it has ended. An aborted `signal` stops all
  * of it, and so does the death of this process.
  */
-export async function runGroup(args: string[], options: { cwd: string; show: boolean; signal: AbortSignal }): Promise<GroupResult> {
+export async function runGroup(
+  args: string[],
+  options: { cwd: string; show: boolean; signal: AbortSignal },
+): Promise<GroupResult> {
   const { cwd, show, signal } = options
   const [command = '', ...rest] = tied('SIGTERM', [process.execPath, ...args])
-  const child = spawn(command, rest, { cwd, detached: true, stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'] })
+  const child = spawn(command, rest, {
+    cwd,
+    detached: true,
+    stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'],
+  })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk))
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => (output += chunk))
   const stop = () => void stopGroup(child.pid!)
   signal.addEventListener('abort', stop)
   const [code] = await once(child, 'exit')
@@ -33,7 +41,8 @@ export async function runGroup(args: string[], options: { cwd: string; show: boo
 /** SIGTERM, then SIGKILL for what is left of the group after a while; resolves when nothing is. */
 async function stopGroup(pid: number): Promise<void> {
   tell(pid, 'SIGTERM')
-  for (const deadline = Date.now() + graceMs; tell(pid, 0); await delay(20)) if (Date.now() > deadline) tell(pid, 'SIGKILL')
+  for (const deadline = Date.now() + graceMs; tell(pid, 0); await delay(20))
+    if (Date.now() > deadline) tell(pid, 'SIGKILL')
 }
 
 /** Whether there was anybody in the group to be told. */

@@ -36,12 +36,21 @@ export const readyFile = path.join(dataDir, 'ready.json')
 
 /** The system that runs now. Throws saying what to do when none does, or the file is no such file. */
 export function readReady<Wanted extends Partial<Ready> = Ready>(file: string = readyFile): Wanted {
-  if (!existsSync(file)) throw new Error('Nothing runs here. Start it with npm start, in another terminal.')
+  if (!existsSync(file))
+    throw new Error('Nothing runs here. Start it with npm start, in another terminal.')
   const ready = parse(readFileSync(file, 'utf8'))
-  if (!ready) throw new Error(`${file} is empty or broken. Stop what runs, if anything does, and start it again with npm start.`)
+  if (!ready)
+    throw new Error(
+      `${file} is empty or broken. Stop what runs, if anything does, and start it again with npm start.`,
+    )
   const { pid, pid_started } = ready
-  if (pid !== undefined && (startTime(pid) === undefined || (pid_started !== undefined && startTime(pid) !== pid_started)))
-    throw new Error(`The system that ${file} tells of (process ${pid}) was killed: it no longer runs. Start it again with npm start.`)
+  if (
+    pid !== undefined &&
+    (startTime(pid) === undefined || (pid_started !== undefined && startTime(pid) !== pid_started))
+  )
+    throw new Error(
+      `The system that ${file} tells of (process ${pid}) was killed: it no longer runs. Start it again with npm start.`,
+    )
   return ready as Wanted
 }
 

@@ -10,7 +10,10 @@ export interface Screen {
   /** Runs a step and says how it went and how long it took. */
   step<T>(what: string, work: (say: (detail: string) => void) => Promise<T>): Promise<T>
   /** A bar for work whose size is known; `update` may be called often. */
-  bar(what: string, total: number): { update(done: number, note?: string): void; end(note?: string): void }
+  bar(
+    what: string,
+    total: number,
+  ): { update(done: number, note?: string): void; end(note?: string): void }
   table(head: string[], rows: (string | number)[][]): void
   /** A word that is good or bad; coloured on a terminal only. */
   good(text: string): string
@@ -21,7 +24,8 @@ export interface Screen {
 export function createScreen(json: boolean): Screen {
   const out = json ? process.stderr : process.stdout
   const colours = out.isTTY && !process.env.NO_COLOR
-  const paint = (style: Parameters<typeof styleText>[0]) => (text: string) => (colours ? styleText(style, text) : text)
+  const paint = (style: Parameters<typeof styleText>[0]) => (text: string) =>
+    colours ? styleText(style, text) : text
   const [good, bad, dim, bold] = [paint('green'), paint('red'), paint('dim'), paint('bold')]
   const write = (text: string) => void out.write(`${text}\n`)
   const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`
@@ -55,7 +59,8 @@ export function createScreen(json: boolean): Screen {
         update(done, note = '') {
           bar?.update(done, { note: dim(note) })
           const tenth = Math.floor((done / total) * 4)
-          if (!bar && tenth > saidTenth && done < total) write(`    ${what}: ${done} of ${total}${note ? `, ${note}` : ''}`)
+          if (!bar && tenth > saidTenth && done < total)
+            write(`    ${what}: ${done} of ${total}${note ? `, ${note}` : ''}`)
           saidTenth = Math.max(saidTenth, tenth)
         },
         end(note = '') {
@@ -66,10 +71,18 @@ export function createScreen(json: boolean): Screen {
     },
     table(head, rows) {
       const style = colours ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] }
-      const table = new Table({ head, style, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } })
+      const table = new Table({
+        head,
+        style,
+        chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+      })
       table.push(
         ...rows.map((row) =>
-          row.map((cell) => (typeof cell === 'number' ? { content: cell.toLocaleString('en-US'), hAlign: 'right' as const } : cell)),
+          row.map((cell) =>
+            typeof cell === 'number'
+              ? { content: cell.toLocaleString('en-US'), hAlign: 'right' as const }
+              : cell,
+          ),
         ),
       )
       const text = colours ? table.toString() : stripVTControlCharacters(table.toString())

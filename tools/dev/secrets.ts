@@ -41,12 +41,18 @@ async function reseal(address: string): Promise<void> {
     keyId = page.keyId
     resealed += page.resealed
     unreadable.push(...page.unreadable)
-    if (after && page.resealed > 0) screen.line(`  ${resealed} rows so far; if this ends, go on with --after ${after}`)
+    if (after && page.resealed > 0)
+      screen.line(`  ${resealed} rows so far; if this ends, go on with --after ${after}`)
   }
   if (values.json) return console.log(JSON.stringify({ resealed, unreadable, keyId }))
   screen.line(`${resealed} rows are sealed with key ${keyId} now.`)
-  if (unreadable.length === 0) return screen.line('When a second run finds 0 rows, LOCKSTEP_ENCRYPTION_KEY needs no other key any more.')
-  screen.line(`${unreadable.length} rows can't be opened with any key and are left as they are:\n  ${unreadable.join('\n  ')}`)
+  if (unreadable.length === 0)
+    return screen.line(
+      'When a second run finds 0 rows, LOCKSTEP_ENCRYPTION_KEY needs no other key any more.',
+    )
+  screen.line(
+    `${unreadable.length} rows can't be opened with any key and are left as they are:\n  ${unreadable.join('\n  ')}`,
+  )
   process.exitCode = 1
 }
 

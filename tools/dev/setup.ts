@@ -8,16 +8,27 @@ import { type Ready, writeReady } from './ready.ts'
 import type { Stack } from './stack.ts'
 import { dataDir, readTenant, type Tenant, tenantIsMissing, writeTenant } from './state.ts'
 
-const number = { phone_number_id: '106540352242922', waba_id: '102290129340398', access_token: 'simulated-access-token' }
+const number = {
+  phone_number_id: '106540352242922',
+  waba_id: '102290129340398',
+  access_token: 'simulated-access-token',
+}
 const metaAppId = '670843887433847'
 /** A number of Meta's upper tier, so that the demo ends in seconds. */
 const tier = { level: 'HIGH', per_second: 1_000, per_minute: 60_000 } as const
 
 /** Makes the demo's tenant on the first start, and tells the simulator about its app and number on each. */
-export async function setUp(stack: Stack): Promise<{ ready: Ready; api: ApiClient; isNew: boolean }> {
+export async function setUp(
+  stack: Stack,
+): Promise<{ ready: Ready; api: ApiClient; isNew: boolean }> {
   const { tenant, api, isNew } = await makeTenant(stack)
   const at = (what: 'health' | 'grpc', prefix: string) =>
-    Object.fromEntries(Object.entries(stack.ports).map(([service, ports]) => [service, `${prefix}127.0.0.1:${ports[what]}`]))
+    Object.fromEntries(
+      Object.entries(stack.ports).map(([service, ports]) => [
+        service,
+        `${prefix}127.0.0.1:${ports[what]}`,
+      ]),
+    )
   const ready = writeReady({
     gateway: stack.urls.gateway,
     api: stack.urls.api,
@@ -35,10 +46,13 @@ export async function setUp(stack: Stack): Promise<{ ready: Ready; api: ApiClien
   return { ready, api, isNew }
 }
 
-const webhookUrl = (stack: Stack, { app_id }: Pick<Tenant, 'app_id'>) => `${stack.urls.gateway}/webhooks/${app_id}`
+const webhookUrl = (stack: Stack, { app_id }: Pick<Tenant, 'app_id'>) =>
+  `${stack.urls.gateway}/webhooks/${app_id}`
 
 /** Each step is written down before the next: a start that is stopped in the middle is gone on with. */
-async function makeTenant(stack: Stack): Promise<{ tenant: Tenant; api: ApiClient; isNew: boolean }> {
+async function makeTenant(
+  stack: Stack,
+): Promise<{ tenant: Tenant; api: ApiClient; isNew: boolean }> {
   const known = await knownTenant(stack)
   const secrets = {
     app_secret: known.app_secret ?? randomBytes(16).toString('hex'),
@@ -51,24 +65,32 @@ async function makeTenant(stack: Stack): Promise<{ tenant: Tenant; api: ApiClien
   const app_id = known.app_id ?? (await createApp(api, secrets))
   if (!known.app_id) writeTenant(dataDir, { ...steps, app_id })
   await tellSimulator(stack, secrets, webhookUrl(stack, { app_id }))
-  const connection_id = known.connection_id ?? (await connectNumber(stack, api, account.account_id, app_id))
+  const connection_id =
+    known.connection_id ?? (await connectNumber(stack, api, account.account_id, app_id))
   const tenant: Tenant = { ...secrets, ...account, app_id, connection_id }
   if (!known.connection_id) writeTenant(dataDir, tenant)
   return { tenant, api, isNew: !known.connection_id }
 }
 
-const accountOf = ({ account_id, api_key }: Partial<Tenant>) => (account_id && api_key ? { account_id, api_key } : undefined)
+const accountOf = ({ account_id, api_key }: Partial<Tenant>) =>
+  account_id && api_key ? { account_id, api_key } : undefined
 
 /** The tenant of the last start; nothing if this database is a new one. Throws when the number's account is not the one that is known. */
 async function knownTenant(stack: Stack): Promise<Partial<Tenant>> {
   const tenant = readTenant(dataDir)
   const owner = await numberOwner(stack)
   if (owner && owner.account_id !== tenant.account_id) throw tenantIsMissing(dataDir)
-  const isHere = await inDatabase(stack, 'select 1 from accounts.accounts where id = $1', tenant.account_id)
+  const isHere = await inDatabase(
+    stack,
+    'select 1 from accounts.accounts where id = $1',
+    tenant.account_id,
+  )
   return isHere ? tenant : {}
 }
 
-const numberOwner = (stack: Stack): Promise<{ account_id: string; connection_id: string } | undefined> =>
+const numberOwner = (
+  stack: Stack,
+): Promise<{ account_id: string; connection_id: string } | undefined> =>
   inDatabase(
     stack,
     'select account_id, connection_id from accounts.connection_intervals where phone_number_id = $1 and disconnected_at is null',
@@ -76,8 +98,15 @@ const numberOwner = (stack: Stack): Promise<{ account_id: string; connection_id:
   )
 
 /** The first row, as superuser. */
-function inDatabase<Row extends object>(stack: Stack, sql: string, value: string | undefined): Promise<Row | undefined> {
-  return withClient(stack.urls.postgresAdmin, async (client) => (await client.query<Row>(sql, [value])).rows[0])
+function inDatabase<Row extends object>(
+  stack: Stack,
+  sql: string,
+  value: string | undefined,
+): Promise<Row | undefined> {
+  return withClient(
+    stack.urls.postgresAdmin,
+    async (client) => (await client.query<Row>(sql, [value])).rows[0],
+  )
 }
 
 async function createAccount(stack: Stack): Promise<{ account_id: string; api_key: string }> {
@@ -87,25 +116,57 @@ async function createAccount(stack: Stack): Promise<{ account_id: string; api_ke
   return { account_id: id, api_key: key }
 }
 
-async function createApp(api: ApiClient, secrets: Pick<Tenant, 'app_secret' | 'verify_token'>): Promise<string> {
-  const app = { name: 'Demo app', meta_app_id: metaAppId, secret: secrets.app_secret, verify_token: secrets.verify_token }
+async function createApp(
+  api: ApiClient,
+  secrets: Pick<Tenant, 'app_secret' | 'verify_token'>,
+): Promise<string> {
+  const app = {
+    name: 'Demo app',
+    meta_app_id: metaAppId,
+    secret: secrets.app_secret,
+    verify_token: secrets.verify_token,
+  }
   return (await api.post<{ id: string }>('/v1/apps', app)).id
 }
 
-async function connectNumber(stack: Stack, api: ApiClient, account_id: string, app_id: string): Promise<string> {
+async function connectNumber(
+  stack: Stack,
+  api: ApiClient,
+  account_id: string,
+  app_id: string,
+): Promise<string> {
   const owner = await numberOwner(stack)
-  const create = () => api.post<{ id: string }>('/v1/connections', { ...number, name: 'Demo number', app_id })
+  const create = () =>
+    api.post<{ id: string }>('/v1/connections', { ...number, name: 'Demo number', app_id })
   const id = owner?.account_id === account_id ? owner.connection_id : (await create()).id
-  await api.put(`/v1/connections/${id}/limits`, { per_minute: tier.per_minute, per_second: tier.per_second })
+  await api.put(`/v1/connections/${id}/limits`, {
+    per_minute: tier.per_minute,
+    per_second: tier.per_second,
+  })
   return id
 }
 
-async function tellSimulator(stack: Stack, secrets: Pick<Tenant, 'app_secret' | 'verify_token'>, callbackUrl: string): Promise<void> {
+async function tellSimulator(
+  stack: Stack,
+  secrets: Pick<Tenant, 'app_secret' | 'verify_token'>,
+  callbackUrl: string,
+): Promise<void> {
   const { phone_number_id: id, waba_id: wabaId, access_token: token } = number
   await stack.simulator.client.setState({
-    apps: [{ id: metaAppId, secret: secrets.app_secret, verifyToken: secrets.verify_token, callbackUrl }],
+    apps: [
+      { id: metaAppId, secret: secrets.app_secret, verifyToken: secrets.verify_token, callbackUrl },
+    ],
     wabas: [{ id: wabaId, name: 'Greenhouse & Sons', appIds: [metaAppId] }],
-    numbers: [{ id, wabaId, token, displayPhoneNumber: '+1 555-078-3881', verifiedName: 'Greenhouse & Sons', throughputLevel: tier.level }],
+    numbers: [
+      {
+        id,
+        wabaId,
+        token,
+        displayPhoneNumber: '+1 555-078-3881',
+        verifiedName: 'Greenhouse & Sons',
+        throughputLevel: tier.level,
+      },
+    ],
     templates: { [wabaId]: demoTemplates() },
   })
 }

@@ -23,8 +23,15 @@ export interface SimulatorProcess extends Running, AsyncDisposable {
 }
 
 /** Starts the simulator with its log in `dir`; everything it accepted in earlier starts is still known to it. */
-export async function spawnSimulator(dir: string, wanted?: number, signal?: AbortSignal): Promise<SimulatorProcess> {
-  const files = { logFile: path.join(dir, 'meta-simulator.ndjson'), errorFile: path.join(dir, 'meta-simulator.log') }
+export async function spawnSimulator(
+  dir: string,
+  wanted?: number,
+  signal?: AbortSignal,
+): Promise<SimulatorProcess> {
+  const files = {
+    logFile: path.join(dir, 'meta-simulator.ndjson'),
+    errorFile: path.join(dir, 'meta-simulator.log'),
+  }
   // One whose starter was killed a moment ago may still be stopping.
   const lock = await waitForLock(`${files.logFile}.lock`, 10_000)
   if ('release' in lock) lock.release()
@@ -41,7 +48,11 @@ export async function spawnSimulator(dir: string, wanted?: number, signal?: Abor
   }
 }
 
-async function spawnOn(port: number, { logFile, errorFile }: Pick<SimulatorProcess, 'logFile' | 'errorFile'>, signal?: AbortSignal) {
+async function spawnOn(
+  port: number,
+  { logFile, errorFile }: Pick<SimulatorProcess, 'logFile' | 'errorFile'>,
+  signal?: AbortSignal,
+) {
   const args = [process.execPath, main, '--port', String(port), '--log', logFile, '--json']
   const [command = process.execPath, ...rest] = tied('SIGTERM', args)
   const errors = openSync(errorFile, 'a')
@@ -58,7 +69,10 @@ async function spawnOn(port: number, { logFile, errorFile }: Pick<SimulatorProce
   const line = await Promise.race([once(createInterface(child.stdout!), 'line'), ended])
   signal?.removeEventListener('abort', stop)
   signal?.throwIfAborted()
-  if (!line) throw new Error(`The Meta simulator ended at its start. The end of ${errorFile}:\n${tail(errorFile, errorsStart)}`)
+  if (!line)
+    throw new Error(
+      `The Meta simulator ended at its start. The end of ${errorFile}:\n${tail(errorFile, errorsStart)}`,
+    )
   const { url } = JSON.parse(line[0]) as { url: string }
   return { url, port, exited, stop }
 }

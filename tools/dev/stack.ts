@@ -18,7 +18,16 @@ import type { Options } from './options.ts'
 import { removeReadyFile } from './ready.ts'
 import type { Screen } from './screen.ts'
 import { type SimulatorProcess, spawnSimulator } from './simulator-process.ts'
-import { dataDir, filesIn, forget, type Keys, lockFolder, readKeys, readPorts, writePorts } from './state.ts'
+import {
+  dataDir,
+  filesIn,
+  forget,
+  type Keys,
+  lockFolder,
+  readKeys,
+  readPorts,
+  writePorts,
+} from './state.ts'
 import { type Supervision, supervise } from './supervise.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -47,7 +56,11 @@ const database = 'lockstep'
  * Starts servers, the simulator and all services; disposing stops every process that was started. What ends by itself is started
  * again; what does not stay up aborts `ending`. When that aborts during the start, the start stops.
  */
-export async function startStack(options: Options, screen: Screen, ending: AbortController): Promise<Stack> {
+export async function startStack(
+  options: Options,
+  screen: Screen,
+  ending: AbortController,
+): Promise<Stack> {
   const { signal } = ending
   await using up = new AsyncDisposableStack()
   const lock = lockFolder(dataDir)
@@ -63,23 +76,37 @@ export async function startStack(options: Options, screen: Screen, ending: Abort
   const starting: Starting = { up, dir, screen, signal, keep }
 
   const servers = await startAllServers(starting)
-  await screen.step('Database', (say) => unlessAborted(signal, async () => say(await prepareDatabase(servers.postgres.url, keys))))
+  await screen.step('Database', (say) =>
+    unlessAborted(signal, async () => say(await prepareDatabase(servers.postgres.url, keys))),
+  )
   const remembered = readPorts(dataDir)
-  const simulator = await startSimulator(starting, remembered?.simulator ?? (isBeside ? undefined : 8090))
+  const simulator = await startSimulator(
+    starting,
+    remembered?.simulator ?? (isBeside ? undefined : 8090),
+  )
   const around = surroundings(servers, simulator, keys)
   const ports = await screen.step(`${services.length} services`, async (say) => {
     const wanted = remembered?.services ?? (isBeside ? undefined : await documentedPorts())
-    const plan = await (options.processes ? spawnAll(starting, wanted, around) : startHere(starting, wanted, around))
+    const plan = await (options.processes
+      ? spawnAll(starting, wanted, around)
+      : startHere(starting, wanted, around))
     say(options.processes ? `${services.length} processes` : 'in one process')
     return plan
   })
   writePorts(dataDir, { services: ports, simulator: simulator.port })
   const stack = up.move()
-  return { ports, simulator, urls: urlsOf(servers, ports), [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return {
+    ports,
+    simulator,
+    urls: urlsOf(servers, ports),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
 }
 
 async function startAllServers({ up, dir, screen, signal, keep }: Starting): Promise<Servers> {
-  const servers = await screen.step('PostgreSQL, NATS and Redis', () => startServers({ dir, root, signal }))
+  const servers = await screen.step('PostgreSQL, NATS and Redis', () =>
+    startServers({ dir, root, signal }),
+  )
   up.defer(() => servers.stop())
   const names: [ServerName, string][] = [
     ['postgres', 'PostgreSQL'],
@@ -89,20 +116,42 @@ async function startAllServers({ up, dir, screen, signal, keep }: Starting): Pro
   for (const [server, name] of names) {
     const first: RunningServer = servers[server]
     const isOurs = first.pid > 0
-    if (isOurs) up.use(keep({ name, logFile: path.join(dir, `${server}.log`), first, restart: () => servers.restart(server) }))
+    if (isOurs)
+      up.use(
+        keep({
+          name,
+          logFile: path.join(dir, `${server}.log`),
+          first,
+          restart: () => servers.restart(server),
+        }),
+      )
   }
   return servers
 }
 
-async function startSimulator({ up, dir, screen, signal, keep }: Starting, wanted: number | undefined): Promise<SimulatorProcess> {
+async function startSimulator(
+  { up, dir, screen, signal, keep }: Starting,
+  wanted: number | undefined,
+): Promise<SimulatorProcess> {
   const simulator = await screen.step('Meta simulator', () => spawnSimulator(dir, wanted, signal))
-  up.use(keep({ name: 'The Meta simulator', logFile: simulator.errorFile, first: simulator, restart: simulator.restart }))
+  up.use(
+    keep({
+      name: 'The Meta simulator',
+      logFile: simulator.errorFile,
+      first: simulator,
+      restart: simulator.restart,
+    }),
+  )
   up.use(simulator)
   return simulator
 }
 
 /** Starts all services in this process. */
-function startHere({ up, signal }: Starting, wanted: PortPlan | undefined, around: Surroundings): Promise<PortPlan> {
+function startHere(
+  { up, signal }: Starting,
+  wanted: PortPlan | undefined,
+  around: Surroundings,
+): Promise<PortPlan> {
   return onPlannedPorts(wanted, async (plan) => {
     up.use(await startInProcess(plan, around, services, undefined, signal))
     return plan
@@ -110,9 +159,15 @@ function startHere({ up, signal }: Starting, wanted: PortPlan | undefined, aroun
 }
 
 /** Starts each service as a process of its own. */
-function spawnAll({ up, dir, signal, keep }: Starting, wanted: PortPlan | undefined, around: Surroundings): Promise<PortPlan> {
+function spawnAll(
+  { up, dir, signal, keep }: Starting,
+  wanted: PortPlan | undefined,
+  around: Surroundings,
+): Promise<PortPlan> {
   return onPlannedPorts(wanted, async (plan) => {
-    const started = await Promise.allSettled(services.map((service) => spawnService(service, plan, around, dir, undefined, signal)))
+    const started = await Promise.allSettled(
+      services.map((service) => spawnService(service, plan, around, dir, undefined, signal)),
+    )
     const children = started.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
     const failed = started.find((each) => each.status === 'rejected')
     if (failed) {
@@ -121,7 +176,12 @@ function spawnAll({ up, dir, signal, keep }: Starting, wanted: PortPlan | undefi
     }
     const kept = children.map((first) => {
       const { service } = first
-      return keep({ name: service, logFile: serviceLog(service, dir), first, restart: () => spawnService(service, plan, around, dir) })
+      return keep({
+        name: service,
+        logFile: serviceLog(service, dir),
+        first,
+        restart: () => spawnService(service, plan, around, dir),
+      })
     })
     up.defer(async () => void (await Promise.all(kept.map((each) => each[Symbol.asyncDispose]())))) // all at once
     return plan
@@ -153,7 +213,13 @@ function urlsOf(servers: Servers, ports: PortPlan): Stack['urls'] {
 
 async function prepareDatabase(adminUrl: string, keys: Keys): Promise<string> {
   const passwords = Object.fromEntries(services.map((service) => [service, keys.password]))
-  await provision({ adminUrl, database, installation: keys.installation, ownerPassword: keys.password, passwords })
+  await provision({
+    adminUrl,
+    database,
+    installation: keys.installation,
+    ownerPassword: keys.password,
+    passwords,
+  })
   const ownerUrl = roleUrl(adminUrl, ownerRole, keys.password)
   let ran = 0
   for (const [service, list] of Object.entries(await loadMigrations()))

@@ -13,9 +13,17 @@ async function main(options: Options, screen: Screen, ending: AbortController): 
   await using stack = await startStack(options, screen, ending)
   try {
     const { ready, api, isNew } = await unlessAborted(signal, () => setUp(stack))
-    screen.line(screen.dim(isNew ? '    A new account with an app and a number' : '    The account, app and number of the last start'))
+    screen.line(
+      screen.dim(
+        isNew
+          ? '    A new account with an app and a number'
+          : '    The account, app and number of the last start',
+      ),
+    )
     if (options.demo) {
-      const result = await unlessAborted(signal, () => runDemo(stack, ready, api, screen, options.contacts))
+      const result = await unlessAborted(signal, () =>
+        runDemo(stack, ready, api, screen, options.contacts),
+      )
       if (options.json) console.log(JSON.stringify(result))
       if (options.once) return result.violations === 0 && result.duplicates === 0 ? 0 : 1
     } else if (options.once) return 0
@@ -49,7 +57,9 @@ function showAddresses(screen: Screen, ready: Ready): void {
       ['Metrics', `${ready.health.campaigns}/metrics (and one for each service)`],
     ],
   )
-  screen.line('  Keys and ids are in .lockstep/ready.json; npm run audit checks all of it. Ctrl-C stops everything.')
+  screen.line(
+    '  Keys and ids are in .lockstep/ready.json; npm run audit checks all of it. Ctrl-C stops everything.',
+  )
 }
 
 /** Its exit code: 130 when it was stopped before its end, 1 when something failed. */

@@ -19,7 +19,8 @@ export const filesIn = (dir: string) => ({
   simulatorLog: path.join(dir, 'dev', 'meta-simulator.ndjson'),
 })
 
-const anew = 'or begin anew with npm start -- --fresh, which throws all data of earlier starts away.'
+const anew =
+  'or begin anew with npm start -- --fresh, which throws all data of earlier starts away.'
 
 /** What a development machine's data can't be read without, readable by its owner only and written once. */
 export interface Keys {
@@ -51,10 +52,14 @@ export async function forget(dir: string, env: NodeJS.ProcessEnv = process.env):
   if (existsSync(files.dev)) {
     await stopLeftovers(files.dev)
     const log = await waitForLock(`${files.simulatorLog}.lock`, 10_000)
-    if ('heldBy' in log) throw new Error(`A Meta simulator of an earlier start still runs: stop it first with kill ${log.heldBy}.`)
+    if ('heldBy' in log)
+      throw new Error(
+        `A Meta simulator of an earlier start still runs: stop it first with kill ${log.heldBy}.`,
+      )
     log.release()
   }
-  for (const name of [files.dev, files.keys, files.ready]) rmSync(name, { recursive: true, force: true })
+  for (const name of [files.dev, files.keys, files.ready])
+    rmSync(name, { recursive: true, force: true })
 }
 
 /** The keys of a folder, made with its first start. Throws when they are lost although there is data that needs them. */
@@ -62,9 +67,16 @@ export function readKeys(dir: string): Keys {
   const { keys: file, dev } = filesIn(dir)
   if (existsSync(file)) return checkedKeys(file)
   if (existsSync(path.join(dev, 'postgres')))
-    throw new Error(`${file} is missing: it holds the keys and passwords of the data in ${dev}. Put it back, ${anew}`)
+    throw new Error(
+      `${file} is missing: it holds the keys and passwords of the data in ${dev}. Put it back, ${anew}`,
+    )
   const random = () => randomBytes(32).toString('hex')
-  const keys: Keys = { installation: randomUUID(), encryptionKey: random(), platformKey: random(), password: random() }
+  const keys: Keys = {
+    installation: randomUUID(),
+    encryptionKey: random(),
+    platformKey: random(),
+    password: random(),
+  }
   writeJson(file, keys, 0o600)
   return keys
 }
@@ -72,8 +84,11 @@ export function readKeys(dir: string): Keys {
 function checkedKeys(file: string): Keys {
   const keys = readObject(file) as Partial<Keys> | undefined
   const names = ['installation', 'encryptionKey', 'platformKey', 'password'] as const
-  if (keys && names.every((name) => typeof keys[name] === 'string' && keys[name] !== '')) return keys as Keys
-  throw new Error(`${file} is empty or broken: it holds the keys and passwords of this folder's data. Put a copy of it back, ${anew}`)
+  if (keys && names.every((name) => typeof keys[name] === 'string' && keys[name] !== ''))
+    return keys as Keys
+  throw new Error(
+    `${file} is empty or broken: it holds the keys and passwords of this folder's data. Put a copy of it back, ${anew}`,
+  )
 }
 
 /** Ports of the last start, so that addresses stay the same; those of a file that can't be read are planned anew. */
@@ -106,7 +121,9 @@ export function readTenant(dir: string): Partial<Tenant> {
   if (!existsSync(file)) return {}
   const tenant = readObject(file) as Partial<Tenant> | undefined
   if (tenant) return tenant
-  throw new Error(`${file} is empty or broken: it holds the API key and ids of the demo's account. Put a copy of it back, ${anew}`)
+  throw new Error(
+    `${file} is empty or broken: it holds the API key and ids of the demo's account. Put a copy of it back, ${anew}`,
+  )
 }
 
 export function writeTenant(dir: string, tenant: Partial<Tenant>): void {
@@ -116,7 +133,9 @@ export function writeTenant(dir: string, tenant: Partial<Tenant>): void {
 /** The number belongs to an account whose file is gone. */
 export function tenantIsMissing(dir: string): Error {
   const { tenant: file } = filesIn(dir)
-  return new Error(`${file} is missing: it holds the API key and ids of the account that has the demo's number. Put it back, ${anew}`)
+  return new Error(
+    `${file} is missing: it holds the API key and ids of the account that has the demo's number. Put it back, ${anew}`,
+  )
 }
 
 function readObject(file: string): object | undefined {

@@ -24,7 +24,14 @@ const pauseMs = 200
  * Starts a process again whenever it ends by itself, and says so with its last lines; one that does not stay up is given up.
  * Disposing stops it.
  */
-export function supervise({ name, logFile, first, restart, say, giveUp }: Supervision): AsyncDisposable {
+export function supervise({
+  name,
+  logFile,
+  first,
+  restart,
+  say,
+  giveUp,
+}: Supervision): AsyncDisposable {
   const stopping = new AbortController()
   let running: Running | undefined = first
   const ends: number[] = []
@@ -34,7 +41,9 @@ export function supervise({ name, logFile, first, restart, say, giveUp }: Superv
     ends.push(performance.now())
     const recent = ends.filter((at) => performance.now() - at < withinMs)
     if (recent.length > mostEnds)
-      return new Error(`${what} ${recent.length} times within a minute. The end of ${logFile}:\n${tail(logFile)}`)
+      return new Error(
+        `${what} ${recent.length} times within a minute. The end of ${logFile}:\n${tail(logFile)}`,
+      )
     say(`${what}; it is started again. The end of ${logFile}:\n${tail(logFile)}`)
     return undefined
   }
@@ -44,7 +53,9 @@ export function supervise({ name, logFile, first, restart, say, giveUp }: Superv
       try {
         return await restart()
       } catch (error) {
-        const lost = countEnd(`${name} did not start again (${(error as Error).message.split('\n')[0]})`)
+        const lost = countEnd(
+          `${name} did not start again (${(error as Error).message.split('\n')[0]})`,
+        )
         if (lost) giveUp(lost)
         if (lost || stopping.signal.aborted) return undefined
         await delay(pauseMs)

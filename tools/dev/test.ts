@@ -55,7 +55,11 @@ async function runTests(args: string[]): Promise<Outcome> {
     if (!existsSync(resultsFile)) return { passed: 0, failed: 1, skipped: 0 }
     const results = JSON.parse(readFileSync(resultsFile, 'utf8'))
     const failed = results.numFailedTests || (ok ? 0 : 1)
-    return { passed: results.numPassedTests, failed, skipped: results.numPendingTests + results.numTodoTests }
+    return {
+      passed: results.numPassedTests,
+      failed,
+      skipped: results.numPendingTests + results.numTodoTests,
+    }
   } finally {
     rmSync(resultsFile, { force: true })
   }
@@ -65,7 +69,9 @@ async function main(args: string[]): Promise<number> {
   const checked = args.length > 0 ? { passed: 0, failed: 0, skipped: 0 } : await runChecks()
   const outcomes = [checked, await runTests(args)]
   const sum = (what: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[what], 0)
-  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`)
+  console.log(
+    `\n${sum('passed')} passed, ${sum('failed')} failed${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`,
+  )
   return sum('failed') > 0 ? 1 : 0
 }
 

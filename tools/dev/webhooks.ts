@@ -58,8 +58,14 @@ async function count(gateway: Gateway): Promise<void> {
 }
 
 async function list(gateway: Gateway): Promise<void> {
-  const { parts } = await gateway.listParts({ outcome: values.outcome ?? '', limit: Number(values.limit) }, {})
-  const shown = parts.map(({ content, ...part }) => ({ ...part, content: Buffer.from(content).toString() }))
+  const { parts } = await gateway.listParts(
+    { outcome: values.outcome ?? '', limit: Number(values.limit) },
+    {},
+  )
+  const shown = parts.map(({ content, ...part }) => ({
+    ...part,
+    content: Buffer.from(content).toString(),
+  }))
   say(shown, () => {
     if (shown.length === 0) return screen.line('There is no such part.')
     screen.table(
@@ -95,12 +101,19 @@ async function replay(gateway: Gateway): Promise<void> {
     beforePartId = batch.beforePartId
     if (!beforePartId) break
   }
-  say(replayed, () => screen.line(`${replayed.bodies} webhooks are replayed, ${replayed.parts} parts are open again.`))
+  say(replayed, () =>
+    screen.line(
+      `${replayed.bodies} webhooks are replayed, ${replayed.parts} parts are open again.`,
+    ),
+  )
 }
 
 async function claim(gateway: Gateway, ready: Ready): Promise<void> {
   const connectionId = values.connection ?? ready.connection_id
-  const answer = await gateway.claimParts({ connectionId }, { accountId: ready.account_id, timeoutMs: 60_000 })
+  const answer = await gateway.claimParts(
+    { connectionId },
+    { accountId: ready.account_id, timeoutMs: 60_000 },
+  )
   say(answer, () => screen.line(`${answer.claimed} parts are claimed and open.`))
 }
 
@@ -110,7 +123,12 @@ function timeOf(text: string | undefined): number {
   return ms
 }
 
-const orders: Record<string, (gateway: Gateway, ready: Ready) => Promise<void>> = { count, list, replay, claim }
+const orders: Record<string, (gateway: Gateway, ready: Ready) => Promise<void>> = {
+  count,
+  list,
+  replay,
+  claim,
+}
 
 async function main(): Promise<void> {
   const run = orders[order]

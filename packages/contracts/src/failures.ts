@@ -31,7 +31,11 @@ export class AppError extends Error {
   /** Structured facts for logs, e.g. ids. Never secrets, never shown to the caller. */
   readonly details: Record<string, unknown>
 
-  constructor(failure: Failure, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+  constructor(
+    failure: Failure,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
     this.failure = failure

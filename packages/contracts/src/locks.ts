@@ -12,7 +12,14 @@
 export type WhenBusy = 'refuse' | 'queue' | 'skip' | 'coalesce' | 'later' | 'wait'
 
 /** Several locks are acquired in this order, ids ascending: the same for all, so that two holders never wait crosswise. */
-export const lockOrder = ['account', 'connection', 'campaign', 'segment', 'contact', 'message'] as const
+export const lockOrder = [
+  'account',
+  'connection',
+  'campaign',
+  'segment',
+  'contact',
+  'message',
+] as const
 
 export interface LockRow {
   key: (id: string) => string

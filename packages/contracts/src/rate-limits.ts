@@ -38,7 +38,10 @@ export type RateLimitName = keyof typeof rateLimits
 /** Further keys of the sending limit: what Meta bounds besides the minute, and what is kept for replies. */
 export const sendLimits = {
   /** Replies have a log of their own: a fifth of the minute (20 of 100); bulk may use the rest only. */
-  reserve: { key: (connectionId: string) => `whatsapp_api_rate_limit:connection:${connectionId}:reserve`, share: 0.2 },
+  reserve: {
+    key: (connectionId: string) => `whatsapp_api_rate_limit:connection:${connectionId}:reserve`,
+    share: 0.2,
+  },
   /** Bound on any second; Meta's default throughput is 80 messages/s a number (meta throughput page). */
   perSecond: {
     key: (connectionId: string) => `whatsapp_api_rate_limit:connection:${connectionId}:second`,
@@ -48,7 +51,8 @@ export const sendLimits = {
   },
   /** Meta's pair limit: one message per 6 s to one person from one number (error 131056). */
   pair: {
-    key: (connectionId: string, recipient: string) => `whatsapp_pair_rate_limit:connection:${connectionId}:${recipient}`,
+    key: (connectionId: string, recipient: string) =>
+      `whatsapp_pair_rate_limit:connection:${connectionId}:${recipient}`,
     perMs: 6_000,
   },
   /** A connection that Meta throttled sends more slowly for a while. */

@@ -8,7 +8,19 @@ export interface SecretPlace {
 
 /** The places of the secrets that travel sealed from `accounts` to the services that open them. */
 export const secretPlaces = {
-  appSecret: (appId: string, accountId: string): SecretPlace => ({ table: 'apps.secret', row: appId, accountId }),
-  appVerifyToken: (appId: string, accountId: string): SecretPlace => ({ table: 'apps.verify_token', row: appId, accountId }),
-  connection: (connectionId: string, accountId: string): SecretPlace => ({ table: 'connections', row: connectionId, accountId }),
+  appSecret: (appId: string, accountId: string): SecretPlace => ({
+    table: 'apps.secret',
+    row: appId,
+    accountId,
+  }),
+  appVerifyToken: (appId: string, accountId: string): SecretPlace => ({
+    table: 'apps.verify_token',
+    row: appId,
+    accountId,
+  }),
+  connection: (connectionId: string, accountId: string): SecretPlace => ({
+    table: 'connections',
+    row: connectionId,
+    accountId,
+  }),
 } as const

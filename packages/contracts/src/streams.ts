@@ -15,11 +15,33 @@ const jobs = { retention: 'workqueue', maxAgeMs: 86_400_000, maxConsumers: 4_096
 
 /** Every JetStream stream. They are created from this table, and again whenever one is found missing. */
 export const streams = {
-  WEBHOOKS: { ...jobs, subjects: ['webhooks.>'], purpose: 'webhook parts wait for a number, campaign or WABA' },
-  CAMPAIGNS: { ...jobs, subjects: ['campaigns.>'], purpose: 'queue "campaigns": a campaign has recipients to prepare or send' },
-  CHATBOTS: { ...jobs, subjects: ['chatbots.>'], purpose: 'queue "chatbots": inbound messages wait for a bot' },
-  DEFAULT: { ...jobs, subjects: ['default.>'], purpose: 'queue "default": imports, syncs and other jobs of one service' },
-  EVENTS: { retention: 'limits', maxAgeMs: 86_400_000, maxConsumers: 1_000, subjects: ['events.>'], purpose: 'live views only' },
+  WEBHOOKS: {
+    ...jobs,
+    subjects: ['webhooks.>'],
+    purpose: 'webhook parts wait for a number, campaign or WABA',
+  },
+  CAMPAIGNS: {
+    ...jobs,
+    subjects: ['campaigns.>'],
+    purpose: 'queue "campaigns": a campaign has recipients to prepare or send',
+  },
+  CHATBOTS: {
+    ...jobs,
+    subjects: ['chatbots.>'],
+    purpose: 'queue "chatbots": inbound messages wait for a bot',
+  },
+  DEFAULT: {
+    ...jobs,
+    subjects: ['default.>'],
+    purpose: 'queue "default": imports, syncs and other jobs of one service',
+  },
+  EVENTS: {
+    retention: 'limits',
+    maxAgeMs: 86_400_000,
+    maxConsumers: 1_000,
+    subjects: ['events.>'],
+    purpose: 'live views only',
+  },
 } as const satisfies Record<string, StreamRow>
 
 export type StreamName = keyof typeof streams
@@ -190,10 +212,12 @@ export const laneSettings = {
 export const wakeSubject = (lane: LaneName): string => `wake.${lane}`
 
 /** Subject of one partition's doorbells. */
-export const partitionSubject = (lane: LaneName, partition: number): string => `${lanes[lane].prefix}${partition}`
+export const partitionSubject = (lane: LaneName, partition: number): string =>
+  `${lanes[lane].prefix}${partition}`
 
 /** Name of a partition's durable consumer. */
-export const consumerName = (lane: LaneName, partition: number): string => `${lane.replace('.', '-')}-${partition}`
+export const consumerName = (lane: LaneName, partition: number): string =>
+  `${lane.replace('.', '-')}-${partition}`
 
 const slotBits = 16
 

@@ -14,11 +14,26 @@ export const partOutcomes = {
 export type PartOutcome = keyof typeof partOutcomes
 
 /** Where a campaign stands. */
-export const campaignStates = ['draft', 'preparing', 'sending', 'paused', 'completed', 'cancelled', 'failed'] as const
+export const campaignStates = [
+  'draft',
+  'preparing',
+  'sending',
+  'paused',
+  'completed',
+  'cancelled',
+  'failed',
+] as const
 export type CampaignState = (typeof campaignStates)[number]
 
 /** What Meta answered to an attempt to send, as far as it is known. */
-export const attemptOutcomes = ['sending', 'accepted', 'not_sent', 'rejected', 'unknown', 'skipped'] as const
+export const attemptOutcomes = [
+  'sending',
+  'accepted',
+  'not_sent',
+  'rejected',
+  'unknown',
+  'skipped',
+] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 /** Where a recipient stands: what the last attempt and its statuses say. */
@@ -41,6 +56,12 @@ export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 
 /** How it was said: in a webhook of Meta's, or through us. */
-export const metaConsentVias = ['word', 'button', 'preference', 'error_131050', 'error_130403'] as const
+export const metaConsentVias = [
+  'word',
+  'button',
+  'preference',
+  'error_131050',
+  'error_130403',
+] as const
 export const consentVias = [...metaConsentVias, 'api', 'import'] as const
 export type ConsentVia = (typeof consentVias)[number]

@@ -22,13 +22,23 @@ import {
   streams,
 } from '../src/index.ts'
 
-const registry = readFileSync(path.resolve(import.meta.dirname, '../../../docs/reference/conflict-analysis.md'), 'utf8')
+const registry = readFileSync(
+  path.resolve(import.meta.dirname, '../../../docs/reference/conflict-analysis.md'),
+  'utf8',
+)
 const laneNames = Object.keys(lanes) as LaneName[]
-const unitMs: Record<string, number> = { second: 1_000, seconds: 1_000, minute: 60_000, minutes: 60_000 }
+const unitMs: Record<string, number> = {
+  second: 1_000,
+  seconds: 1_000,
+  minute: 60_000,
+  minutes: 60_000,
+}
 
 test('the locks are those of the conflict analysis: its 12 keys with their times, and no other', () => {
   const asked = registry.matchAll(/^- `([a-z_:]+)\{\w+\}` - (\d+) (seconds?|minutes?)$/gm)
-  const promised = new Map([...asked].map(([, prefix, count, unit]) => [`${prefix}X`, Number(count) * unitMs[unit!]!]))
+  const promised = new Map(
+    [...asked].map(([, prefix, count, unit]) => [`${prefix}X`, Number(count) * unitMs[unit!]!]),
+  )
   expect(promised.size).toBe(12)
   expect(new Map(Object.values(locks).map((lock) => [lock.key('X'), lock.ttlMs]))).toEqual(promised)
 })
@@ -37,7 +47,9 @@ test('the rate limits are those of the conflict analysis, kept over a window tha
   const asked = registry.matchAll(/^- `([a-z_:]+)\{\w+\}` - (\d+) requests\/minute$/gm)
   const promised = new Map([...asked].map(([, prefix, limit]) => [`${prefix}X`, Number(limit)]))
   expect(promised.size).toBe(3)
-  expect(new Map(Object.values(rateLimits).map((row) => [row.key('X'), row.limit]))).toEqual(promised)
+  expect(new Map(Object.values(rateLimits).map((row) => [row.key('X'), row.limit]))).toEqual(
+    promised,
+  )
   for (const { perMs, windowMs } of Object.values(rateLimits)) {
     expect(perMs).toBe(60_000)
     expect(windowMs).toBeGreaterThanOrEqual(perMs)
@@ -49,14 +61,16 @@ test('whoever holds something has time for two lost signs of life before it is g
   expect(heartbeatMs).toBe(ackWaitMs / 3)
   expect(heartbeatMs * 2).toBeLessThan(ackWaitMs - leaseMarginMs)
   // The second renewal goes out with more time left than Redis may take to answer (2 s), though a holder doesn't use all of the TTL.
-  const leftMs = ({ ttlMs, everyMs }: { ttlMs: number; everyMs: number }) => ttlMs * 0.95 - 2 * everyMs
+  const leftMs = ({ ttlMs, everyMs }: { ttlMs: number; everyMs: number }) =>
+    ttlMs * 0.95 - 2 * everyMs
   const held = Object.values(locks).map(({ ttlMs }) => ({ ttlMs, everyMs: renewEveryMs(ttlMs) }))
   for (const row of [...held, { ttlMs: instances.ttlMs, everyMs: instances.renewEveryMs }])
     expect(leftMs(row), `${row.ttlMs} ms`).toBeGreaterThan(2_000)
 })
 
 test('a dead holder is known by its life sign sooner than by any of its locks, so that each can be taken over', () => {
-  for (const [name, { ttlMs }] of Object.entries(locks)) expect(ttlMs, name).toBeGreaterThan(instances.ttlMs)
+  for (const [name, { ttlMs }] of Object.entries(locks))
+    expect(ttlMs, name).toBeGreaterThan(instances.ttlMs)
 })
 
 test('a slice of work ends before the server doubts its worker, and a doorbell rests no longer than its worker listens', () => {
@@ -70,16 +84,24 @@ test('each lane runs between two services of the table, on a stream that takes i
     expect(services, name).toContain(lane.consumer)
     const subject = partitionSubject(name as LaneName, 7)
     expect(subject).toMatch(/\.7$/)
-    const takers = Object.entries(streams).filter(([, stream]) => stream.subjects.some((pattern) => covers(pattern, subject)))
+    const takers = Object.entries(streams).filter(([, stream]) =>
+      stream.subjects.some((pattern) => covers(pattern, subject)),
+    )
     expect(takers.map(([stream]) => stream)).toEqual([lane.stream])
     expect(streams[lane.stream].retention).toBe('workqueue')
   }
 })
 
 test('no two partitions of any lanes share a subject or a consumer, and a stream has room for all of them', () => {
-  const all = laneNames.flatMap((lane) => Array.from({ length: lanes[lane].partitions }, (_, partition) => ({ lane, partition })))
-  expect(new Set(all.map(({ lane, partition }) => partitionSubject(lane, partition))).size).toBe(all.length)
-  expect(new Set(all.map(({ lane, partition }) => consumerName(lane, partition))).size).toBe(all.length)
+  const all = laneNames.flatMap((lane) =>
+    Array.from({ length: lanes[lane].partitions }, (_, partition) => ({ lane, partition })),
+  )
+  expect(new Set(all.map(({ lane, partition }) => partitionSubject(lane, partition))).size).toBe(
+    all.length,
+  )
+  expect(new Set(all.map(({ lane, partition }) => consumerName(lane, partition))).size).toBe(
+    all.length,
+  )
   for (const [name, stream] of Object.entries(streams)) {
     const needed = all.filter(({ lane }) => lanes[lane].stream === name).length
     expect(needed, name).toBeLessThanOrEqual(stream.maxConsumers)
@@ -100,7 +122,11 @@ test('the partitions of a lane are a power of two and share all slots among them
 })
 
 test('a key keeps its slot for ever, and its partition is the one that has the slot', () => {
-  const known = { '106540352242922': 20_912, '0198c000-0000-7000-8000-000000000001': 48_551, a: 51_863 }
+  const known = {
+    '106540352242922': 20_912,
+    '0198c000-0000-7000-8000-000000000001': 48_551,
+    a: 51_863,
+  }
   expect(Object.fromEntries(Object.keys(known).map((key) => [key, slotOf(key)]))).toEqual(known)
   for (const key of Object.keys(known)) {
     const { first, last } = slotsOf('webhooks.message', partitionOf('webhooks.message', key))
@@ -119,9 +145,12 @@ test('a thousand numbers are spread over the partitions: no partition has many t
   expect(Math.max(...counts.values())).toBeLessThan((3 * 10_000) / 256)
 })
 
-test.each(['', 'a.b', 'a b', '*', '>', 'a\n', 'é', 'x'.repeat(129)])('%j is no key: it could name another lane', (key) => {
-  expect(laneKeyPattern.test(key)).toBe(false)
-})
+test.each(['', 'a.b', 'a b', '*', '>', 'a\n', 'é', 'x'.repeat(129)])(
+  '%j is no key: it could name another lane',
+  (key) => {
+    expect(laneKeyPattern.test(key)).toBe(false)
+  },
+)
 
 test('each failure has a gRPC status of its own, so that none changes on its way through a call', () => {
   const codes = Object.values(failures).map((row) => row.grpc)
@@ -142,6 +171,8 @@ test('what nobody named is an internal failure', () => {
 
 /** As NATS matches: `>` stands for one token or more, `*` for one. */
 function covers(pattern: string, subject: string): boolean {
-  const tokens = pattern.split('.').map((token) => (token === '>' ? '.+' : token === '*' ? '[^.]+' : token))
+  const tokens = pattern
+    .split('.')
+    .map((token) => (token === '>' ? '.+' : token === '*' ? '[^.]+' : token))
   return new RegExp(`^${tokens.join('\\.')}$`).test(subject)
 }

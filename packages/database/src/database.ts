@@ -33,7 +33,11 @@ export interface TransactionOptions {
 
 export interface Database extends AsyncDisposable {
   /** A transaction of one tenant, or of a list of them. Deadlocks and serialization failures are tried three times, `RunAgain` fifty. */
-  transaction<T>(accountIds: string | readonly string[], work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
+  transaction<T>(
+    accountIds: string | readonly string[],
+    work: (tx: Tx) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>
   /** A transaction without a tenant: for tables that have none and for functions that list (account, key). */
   system<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** One statement as a transaction of its own, without a tenant: one round trip where `system` takes three. */
@@ -54,7 +58,11 @@ export interface DatabaseConfig {
 
 type Entities = (EntityClass<AnyEntity> | EntitySchema)[]
 
-const transactions = histogram('lockstep_db_transaction_seconds', 'Duration of a database transaction', 's')
+const transactions = histogram(
+  'lockstep_db_transaction_seconds',
+  'Duration of a database transaction',
+  's',
+)
 const defaultPoolSize = 10
 /** A health probe that waits longer has its answer. */
 const pingTimeoutMs = 2_000
@@ -63,7 +71,10 @@ const pingTimeoutMs = 2_000
  * Opens a service's schema as its role, whose settings `provision` has made. The pool connects on first use, so the server may be
  * away at first. Away, overloaded or collided leaves as `busy`, a statement past its time as `timeout`, with PostgreSQL's error as cause.
  */
-export async function openDatabase(config: DatabaseConfig, entities: Entities = []): Promise<Database> {
+export async function openDatabase(
+  config: DatabaseConfig,
+  entities: Entities = [],
+): Promise<Database> {
   const poolSize = config.poolSize ?? defaultPoolSize
   const names = statementNames(config.statements)
   const share = accountShare(poolSize)
@@ -99,8 +110,13 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
     running.add(tracked)
     return tracked
   }
-  const run = <T>(accountIds: readonly string[], work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> => {
-    const runs = () => retried(names, () => once(orm.em as EntityManager, config.schema, accountIds, work, options))
+  const run = <T>(
+    accountIds: readonly string[],
+    work: (tx: Tx) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> => {
+    const runs = () =>
+      retried(names, () => once(orm.em as EntityManager, config.schema, accountIds, work, options))
     return noted(accountIds.length === 1 ? share.run(accountIds[0]!, runs, options.signal) : runs())
   }
   const answers = () =>
@@ -112,7 +128,8 @@ export async function openDatabase(config: DatabaseConfig, entities: Entities = 
   return {
     transaction: async (accountIds, work, options) => {
       const ids = typeof accountIds === 'string' ? [accountIds] : accountIds
-      if (ids.length === 0 || ids.includes('')) throw new AppError('internal', 'A tenant transaction was opened without an account id')
+      if (ids.length === 0 || ids.includes(''))
+        throw new AppError('internal', 'A tenant transaction was opened without an account id')
       return run(ids, work, options)
     },
     system: (work, options) => run([], work, options),
@@ -152,15 +169,27 @@ async function once<T>(
   const after: (() => void)[] = []
   const result = await inTransaction(root, async (em) => {
     const kysely = em.getKysely<unknown>() as Kysely<unknown>
-    if (isolation === 'repeatable read') await sql`set transaction isolation level repeatable read`.execute(kysely)
+    if (isolation === 'repeatable read')
+      await sql`set transaction isolation level repeatable read`.execute(kysely)
     // One statement for both: a check, which has both, must not go to PostgreSQL and back once more than it needs to.
     const settings = [
-      ...(statementTimeoutMs ? [sql`set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`] : []),
-      ...(accountIds.length > 0 ? [sql`set_config('lockstep.account_ids', (${accountIds}::uuid[])::text, true)`] : []),
+      ...(statementTimeoutMs
+        ? [sql`set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`]
+        : []),
+      ...(accountIds.length > 0
+        ? [sql`set_config('lockstep.account_ids', (${accountIds}::uuid[])::text, true)`]
+        : []),
     ]
     if (settings.length > 0) await sql`select ${sql.join(settings)}`.execute(kysely)
     const accountId = accountIds.length === 1 ? accountIds[0]! : null
-    const value = await work({ em, sql: kysely, accountId, accountIds, signal, afterCommit: (run) => after.push(run) })
+    const value = await work({
+      em,
+      sql: kysely,
+      accountId,
+      accountIds,
+      signal,
+      afterCommit: (run) => after.push(run),
+    })
     await em.flush()
     signal?.throwIfAborted()
     return value
@@ -174,7 +203,10 @@ async function once<T>(
  * One transaction on a connection that always goes back to the pool. MikroORM's own would keep it for ever when BEGIN, COMMIT
  * or ROLLBACK fails, that is whenever a connection breaks, until the pool is empty (kysely-org/kysely#1990).
  */
-function inTransaction<T>(root: EntityManager, work: (em: EntityManager) => Promise<T>): Promise<T> {
+function inTransaction<T>(
+  root: EntityManager,
+  work: (em: EntityManager) => Promise<T>,
+): Promise<T> {
   const em = root.fork({ clear: true }) as EntityManager
   const kysely = em.getKysely<unknown>() as Kysely<unknown>
   return kysely.transaction().execute((transaction) => {
@@ -191,6 +223,9 @@ export async function query<Row>(tx: Tx, statement: RawBuilder<unknown>): Promis
 }
 
 /** Like `query`, for statements that answer with one row or none. */
-export async function queryOne<Row>(tx: Tx, statement: RawBuilder<unknown>): Promise<Row | undefined> {
+export async function queryOne<Row>(
+  tx: Tx,
+  statement: RawBuilder<unknown>,
+): Promise<Row | undefined> {
   return (await query<Row>(tx, statement))[0]
 }

@@ -8,12 +8,14 @@ export class RunAgain extends Error {
 
 /** An error and everything it was caused by, however a driver or ORM wrapped it. */
 export function* causes(error: unknown): Iterable<Error & { code?: unknown }> {
-  for (let e = error; e instanceof Error; e = e.cause ?? (e as { previous?: unknown }).previous) yield e
+  for (let e = error; e instanceof Error; e = e.cause ?? (e as { previous?: unknown }).previous)
+    yield e
 }
 
 /** The SQLSTATE of a PostgreSQL error, wherever it was wrapped; undefined for anything else. */
 export function sqlState(error: unknown): string | undefined {
-  for (const { code } of causes(error)) if (typeof code === 'string' && isSqlState(code)) return code
+  for (const { code } of causes(error))
+    if (typeof code === 'string' && isSqlState(code)) return code
   return undefined
 }
 
@@ -31,7 +33,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505'
 }
 
-const socketErrors = new Set('ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH'.split(' '))
+const socketErrors = new Set(
+  'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH'.split(
+    ' ',
+  ),
+)
 /** What `pg` says of a connection that broke or never came; it gives these errors no code. */
 const brokenConnection =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/

@@ -9,7 +9,10 @@ export interface Fence {
   token: string
 }
 
-const rejections = counter('lockstep_lock_fence_rejections_total', 'Transactions rolled back because a newer holder of their lock exists')
+const rejections = counter(
+  'lockstep_lock_fence_rejections_total',
+  'Transactions rolled back because a newer holder of their lock exists',
+)
 
 /** Raises the fence of a lock that was just acquired: from here on, transactions of earlier holders are refused. */
 export async function raiseFence(db: Database, name: LockName, id: string): Promise<Fence> {
@@ -26,10 +29,17 @@ export async function raiseFence(db: Database, name: LockName, id: string): Prom
 
 /** First statement of a guarded transaction: throws `conflict`, and so rolls back, unless this holder is the newest. */
 export async function fence(tx: Tx, held: Fence): Promise<void> {
-  const row = await queryOne<{ token: string }>(tx, sql`select token from lock_fences where key = ${held.key} for update`)
+  const row = await queryOne<{ token: string }>(
+    tx,
+    sql`select token from lock_fences where key = ${held.key} for update`,
+  )
   if (row?.token === held.token) return
   rejections(1, { lock: held.key.split(':')[0]! })
-  throw new AppError('conflict', `Another process has taken over ${held.key}; this one's work was rolled back`, {
-    details: { keys: [held.key], reason: 'a newer holder raised its fence' }, // as a lost lock says it
-  })
+  throw new AppError(
+    'conflict',
+    `Another process has taken over ${held.key}; this one's work was rolled back`,
+    {
+      details: { keys: [held.key], reason: 'a newer holder raised its fence' }, // as a lost lock says it
+    },
+  )
 }

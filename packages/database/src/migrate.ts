@@ -34,7 +34,10 @@ const settingsOf: Partial<Record<ServiceName, Record<string, string>>> = {
   campaigns: { enable_bitmapscan: 'off' },
 }
 
-export type MigrationList = { name: string; class: new (...args: ConstructorParameters<typeof Migration>) => Migration }[]
+export type MigrationList = {
+  name: string
+  class: new (...args: ConstructorParameters<typeof Migration>) => Migration
+}[]
 
 export interface Provision {
   /** URL of a role that may create roles and databases. */
@@ -63,7 +66,9 @@ export async function provision(options: Provision): Promise<void> {
         search_path: `${schema}, pg_temp`,
       })
     }
-    const found = await client.query('select 1 from pg_database where datname = $1', [options.database])
+    const found = await client.query('select 1 from pg_database where datname = $1', [
+      options.database,
+    ])
     if (found.rowCount === 0)
       await client.query(
         `create database ${client.escapeIdentifier(options.database)} owner ${ownerRole} template template0 encoding 'UTF8'`,
@@ -72,7 +77,9 @@ export async function provision(options: Provision): Promise<void> {
   await withClient(databaseUrl(options.adminUrl, options.database), async (client) => {
     await client.query('revoke all on schema public from public')
     // Not per schema: there PostgreSQL only ever adds to this default, by which everybody may run every function.
-    await client.query(`alter default privileges for role ${ownerRole} revoke execute on functions from public`)
+    await client.query(
+      `alter default privileges for role ${ownerRole} revoke execute on functions from public`,
+    )
     for (const service of Object.keys(options.passwords)) {
       const schema = schemaOf(service as ServiceName)
       await client.query(`create schema if not exists ${schema} authorization ${ownerRole}`)
@@ -106,21 +113,32 @@ async function claimServer(client: Client, installation: string): Promise<void> 
   await client.query('commit')
 }
 
-async function ensureRole(client: Client, role: string, password: string, settings: Record<string, string>): Promise<void> {
+async function ensureRole(
+  client: Client,
+  role: string,
+  password: string,
+  settings: Record<string, string>,
+): Promise<void> {
   const found = await client.query('select 1 from pg_roles where rolname = $1', [role])
   await client.query(
     `${found.rowCount === 0 ? 'create' : 'alter'} role ${role} login nosuperuser nobypassrls password ${client.escapeLiteral(password)}`,
   )
   // A list of names is a list of words; quoted, it would be one name.
   for (const [name, value] of Object.entries(settings))
-    await client.query(`alter role ${role} set ${name} = ${name === 'search_path' ? value : client.escapeLiteral(value)}`)
+    await client.query(
+      `alter role ${role} set ${name} = ${name === 'search_path' ? value : client.escapeLiteral(value)}`,
+    )
 }
 
 /**
  * Runs a service's pending migrations as the owner; answers their names. Two at once take turns: the second finds nothing to do.
  * Refuses a database that has migrations which this code doesn't know.
  */
-export function migrate(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
+export function migrate(
+  ownerUrl: string,
+  service: ServiceName,
+  migrations: MigrationList,
+): Promise<string[]> {
   return withClient(ownerUrl, async (client) => {
     await client.query('select pg_advisory_lock(hashtext($1))', [`migrate ${service}`]) // ends with the connection
     await refuseNewer(client, service, migrations)
@@ -128,12 +146,22 @@ export function migrate(ownerUrl: string, service: ServiceName, migrations: Migr
   })
 }
 
-async function refuseNewer(client: Client, service: ServiceName, migrations: MigrationList): Promise<void> {
+async function refuseNewer(
+  client: Client,
+  service: ServiceName,
+  migrations: MigrationList,
+): Promise<void> {
   const table = `${schemaOf(service)}.migrations`
-  const { rows } = await client.query<{ is_there: boolean }>('select to_regclass($1) is not null as is_there', [table])
+  const { rows } = await client.query<{ is_there: boolean }>(
+    'select to_regclass($1) is not null as is_there',
+    [table],
+  )
   if (!rows[0]!.is_there) return
   const known = migrations.map((migration) => migration.name)
-  const unknown = await client.query<{ name: string }>(`select name from ${table} where name <> all ($1) order by id`, [known])
+  const unknown = await client.query<{ name: string }>(
+    `select name from ${table} where name <> all ($1) order by id`,
+    [known],
+  )
   if (unknown.rows.length === 0) return
   const names = unknown.rows.map((row) => row.name).join(', ')
   throw new AppError(
@@ -142,7 +170,11 @@ async function refuseNewer(client: Client, service: ServiceName, migrations: Mig
   )
 }
 
-async function up(ownerUrl: string, service: ServiceName, migrations: MigrationList): Promise<string[]> {
+async function up(
+  ownerUrl: string,
+  service: ServiceName,
+  migrations: MigrationList,
+): Promise<string[]> {
   const schema = schemaOf(service)
   const orm = await MikroORM.init({
     clientUrl: ownerUrl,
@@ -154,13 +186,23 @@ async function up(ownerUrl: string, service: ServiceName, migrations: MigrationL
       await connection.executeQuery(CompiledQuery.raw(`set search_path = ${schema}, pg_temp`))
     },
     // Each in a transaction of its own, so that one that makes an index may have none.
-    migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false, silent: true, allOrNothing: false },
+    migrations: {
+      migrationsList: migrations,
+      tableName: 'migrations',
+      snapshot: false,
+      silent: true,
+      allOrNothing: false,
+    },
   } as Parameters<typeof MikroORM.init>[0])
   try {
     const done = await (orm as MikroORM & { migrator: Migrator }).migrator.up()
     return done.map((m) => m.name)
   } catch (error) {
-    throw new AppError('internal', `Migrations of ${service} failed: ${error instanceof Error ? error.message : error}`, { cause: error })
+    throw new AppError(
+      'internal',
+      `Migrations of ${service} failed: ${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    )
   } finally {
     await orm.close(true)
   }

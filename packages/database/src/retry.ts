@@ -6,7 +6,10 @@ import type { StatementNames } from './statements.ts'
 
 /** How often a piece of work is run at most, by what sends it back. */
 const maxRuns = { collided: 3, changed: 50, healed: 5 }
-const deadlocks = counter('lockstep_db_deadlocks_total', 'Transactions that PostgreSQL rolled back as deadlocked or not serializable')
+const deadlocks = counter(
+  'lockstep_db_deadlocks_total',
+  'Transactions that PostgreSQL rolled back as deadlocked or not serializable',
+)
 const replanned = counter(
   'lockstep_db_statement_names_dropped_total',
   'Times that statements lost their names: a table changed, or a pooler keeps none',
@@ -49,7 +52,12 @@ function asFailure(error: unknown): unknown {
   if (error instanceof RunAgain) return new AppError('busy', error.message, { cause: error })
   const trouble = databaseTrouble(error)
   if (trouble === 'too_slow')
-    return new AppError('timeout', 'The database took too long over one statement and stopped it; ask for less at a time', { cause: error })
-  if (trouble) return new AppError('busy', 'The database is away or overloaded; try again', { cause: error })
+    return new AppError(
+      'timeout',
+      'The database took too long over one statement and stopped it; ask for less at a time',
+      { cause: error },
+    )
+  if (trouble)
+    return new AppError('busy', 'The database is away or overloaded; try again', { cause: error })
   return error
 }

@@ -25,7 +25,10 @@ const maxTextLength = 20_000
 /**
  * A name is the digest of its text: where a pooler mixes up connections, a name can be unknown, but never another statement's.
  */
-export function statementNames({ maxNames = 250, maxCandidates = 500 }: StatementBounds = {}): StatementNames {
+export function statementNames({
+  maxNames = 250,
+  maxCandidates = 500,
+}: StatementBounds = {}): StatementNames {
   const names = new Map<string, { name: string; text: string }>()
   const uses = new Map<string, number>()
   let supported = true
@@ -51,7 +54,8 @@ export function statementNames({ maxNames = 250, maxCandidates = 500 }: Statemen
     named(text, values) {
       const known = names.get(text)
       if (known) return { ...known, values }
-      if (!supported || names.size >= maxNames || text.length > maxTextLength || !earned(text)) return { text, values }
+      if (!supported || names.size >= maxNames || text.length > maxTextLength || !earned(text))
+        return { text, values }
       return { ...give(text), values }
     },
     heal(error) {
@@ -69,7 +73,9 @@ export function statementNames({ maxNames = 250, maxCandidates = 500 }: Statemen
 /** A table has changed under a statement's kept plan; PostgreSQL tells it from other 0A000 by its routine only. */
 function isStalePlan(error: unknown): boolean {
   if (sqlState(error) !== '0A000') return false
-  return [...causes(error)].some((e) => (e as { routine?: string }).routine === 'RevalidateCachedQuery')
+  return [...causes(error)].some(
+    (e) => (e as { routine?: string }).routine === 'RevalidateCachedQuery',
+  )
 }
 
 /** Gives names to what a pool's connections run with parameters; what has none may be several statements and stays as it is. */

@@ -12,7 +12,9 @@ let db: Database
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  db = stack.use(await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize }))
+  db = stack.use(
+    await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize }),
+  )
 })
 afterAll(() => stack.disposeAsync())
 
@@ -32,7 +34,8 @@ function occupy(accountId: string | string[], count: number, signal?: AbortSigna
   )
   return { began, ends, end: () => end.resolve(), all: () => Promise.all(ends) }
 }
-const answers = (accountId: string) => db.transaction(accountId, (tx) => query(tx, sql`select 1 as one`))
+const answers = (accountId: string) =>
+  db.transaction(accountId, (tx) => query(tx, sql`select 1 as one`))
 
 test('an account that holds all it may keeps no other waiting, nor what belongs to none or to several', async () => {
   const greedy = occupy(acme, 20)
@@ -65,7 +68,11 @@ test('one that gives up while it waits leaves its turn to the next, and no place
   first.end()
   third.end()
   await Promise.all([first.all(), third.all()])
-  expect((await refused).map((result) => result.status === 'rejected' && result.reason)).toEqual([reason, reason, reason])
+  expect((await refused).map((result) => result.status === 'rejected' && result.reason)).toEqual([
+    reason,
+    reason,
+    reason,
+  ])
   expect(second.began).toEqual([])
   const after = occupy(acme, 2)
   await until(() => after.began.length === 2)
@@ -74,6 +81,7 @@ test('one that gives up while it waits leaves its turn to the next, and no place
 })
 
 test('work that fails gives its place back', async () => {
-  for (let i = 0; i < poolSize; i++) await expect(db.transaction(acme, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  for (let i = 0; i < poolSize; i++)
+    await expect(db.transaction(acme, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
   expect(await answers(acme)).toEqual([{ one: 1 }])
 })

@@ -24,10 +24,14 @@ let db: Database
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  await world.sql('create table accounts.scratch (id integer primary key, n integer not null default 0)')
+  await world.sql(
+    'create table accounts.scratch (id integer primary key, n integer not null default 0)',
+  )
   await world.sql('grant all on accounts.scratch to accounts')
   await world.sql('insert into accounts.scratch (id) values (1), (2)')
-  db = stack.use(await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize }))
+  db = stack.use(
+    await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize }),
+  )
 })
 afterAll(() => stack.disposeAsync())
 
@@ -63,7 +67,13 @@ test('bigint arrives as text, a time as Date, bytes as Buffer', async () => {
 
 test('arrays unnest to rows as they are: NULLs, quotes, backslashes, commas and raw bytes', async () => {
   const texts = ['plain', null, '', 'null', '{a,"b"}', 'back\\slash', 'line\nbreak', '😀']
-  const bytes = [Buffer.from([0, 1, 255]), null, Buffer.alloc(0), Buffer.from('\\x'), ...Array(4).fill(Buffer.from('a'))]
+  const bytes = [
+    Buffer.from([0, 1, 255]),
+    null,
+    Buffer.alloc(0),
+    Buffer.from('\\x'),
+    ...Array(4).fill(Buffer.from('a')),
+  ]
   const times = [new Date(0), null, ...Array(6).fill(new Date(1_767_225_845_678))]
   const rows = await db.system((tx) =>
     query(
@@ -111,7 +121,8 @@ test('a doorbell rings after the commit only: not on a rollback, and once where 
   let runs = 0
   await db.system(async (tx) => {
     tx.afterCommit(() => rung.push('committed'))
-    if (++runs === 1) await query(tx, sql`do $$ begin raise exception 'collided' using errcode = '40P01'; end $$`)
+    if (++runs === 1)
+      await query(tx, sql`do $$ begin raise exception 'collided' using errcode = '40P01'; end $$`)
   })
   expect(rung).toEqual(['committed'])
 })
@@ -154,7 +165,9 @@ test('a bound is on each statement: a long transaction of short ones lives, a st
   }, short)
   const stuck = db.system((tx) => query(tx, sql`select pg_sleep(20)`), short)
   await expect(stuck).rejects.toMatchObject({ failure: 'timeout', cause: { code: '57014' } })
-  expect(await db.system((tx) => queryOne(tx, sql`select current_setting('statement_timeout') as ms`))).toEqual({ ms: '1min' })
+  expect(
+    await db.system((tx) => queryOne(tx, sql`select current_setting('statement_timeout') as ms`)),
+  ).toEqual({ ms: '1min' })
 })
 
 test('a repeatable read sees one snapshot', async () => {
@@ -197,7 +210,9 @@ test.each(['EPIPE', 'ECONNREFUSED', '57P01', '53300', '08006'])(
   '%s means that the database is away, however deep it is wrapped',
   (code) => {
     const error = Object.assign(new Error('x'), { code })
-    expect(isDatabaseUnavailable(new Error('query failed', { cause: new AggregateError([error]) }))).toBe(true)
+    expect(
+      isDatabaseUnavailable(new Error('query failed', { cause: new AggregateError([error]) })),
+    ).toBe(true)
     expect(isDatabaseUnavailable(error)).toBe(true)
   },
 )
@@ -212,11 +227,14 @@ test.each([
   ['55P03', 'collided'],
   ['57014', 'too_slow'],
   ['23505', null],
-])('the trouble of %s is %s, and only away and collided mean that the same work succeeds later', (code, trouble) => {
-  const error = new Error('query failed', { cause: Object.assign(new Error('x'), { code }) })
-  expect(databaseTrouble(error)).toBe(trouble)
-  expect(isDatabaseUnavailable(error)).toBe(trouble === 'away' || trouble === 'collided')
-})
+])(
+  'the trouble of %s is %s, and only away and collided mean that the same work succeeds later',
+  (code, trouble) => {
+    const error = new Error('query failed', { cause: Object.assign(new Error('x'), { code }) })
+    expect(databaseTrouble(error)).toBe(trouble)
+    expect(isDatabaseUnavailable(error)).toBe(trouble === 'away' || trouble === 'collided')
+  },
+)
 
 test('a lock wait past its bound is a collision and leaves as busy', async () => {
   await db.system(async (tx) => {
@@ -241,7 +259,10 @@ test('work that asks to be run again gets far more runs than a deadlock, and the
     runs++
     throw new RunAgain('The people were joined meanwhile; try again')
   })
-  await expect(forever).rejects.toMatchObject({ failure: 'busy', message: 'The people were joined meanwhile; try again' })
+  await expect(forever).rejects.toMatchObject({
+    failure: 'busy',
+    message: 'The people were joined meanwhile; try again',
+  })
   expect(runs).toBe(70)
 })
 
@@ -258,8 +279,14 @@ test('ping says whether the server answers, without any work before', async () =
 })
 
 test("a service's role reaches its own schema only, and may run no function of another", async () => {
-  for (const statement of ['select * from contacts.feed_open', 'create table accounts.mine (id int)', 'create table public.mine (id int)'])
-    expect(await db.system((tx) => query(tx, sql.raw(statement))).then(() => 'allowed', sqlState)).toBe('42501')
+  for (const statement of [
+    'select * from contacts.feed_open',
+    'create table accounts.mine (id int)',
+    'create table public.mine (id int)',
+  ])
+    expect(
+      await db.system((tx) => query(tx, sql.raw(statement))).then(() => 'allowed', sqlState),
+    ).toBe('42501')
   const [granted] = await world.sql<{ n: string }>(
     `select count(*) as n from pg_proc p join pg_namespace s on s.oid = p.pronamespace
      where s.nspname in ('accounts', 'contacts') and has_function_privilege('public', p.oid, 'execute')`,
@@ -274,7 +301,9 @@ test('a tenant transaction without an account is refused before it opens', async
 
 test('another database of the same server and role', () =>
   withClient(databaseUrl(world.adminUrl, 'postgres'), async (client) => {
-    expect((await client.query('select current_database() as name')).rows).toEqual([{ name: 'postgres' }])
+    expect((await client.query('select current_database() as name')).rows).toEqual([
+      { name: 'postgres' },
+    ])
   }))
 
 test('closing waits for a connection that is just being opened, and then for nothing', async () => {
@@ -282,7 +311,9 @@ test('closing waits for a connection that is just being opened, and then for not
   const slow = await openDatabase({ url: proxy.url, schema: 'accounts', poolSize })
   await slow.ping()
   proxy.freeze()
-  const asked = [1, 2].map((id) => slow.system((tx) => query(tx, sql`select n from scratch where id = ${id}`)))
+  const asked = [1, 2].map((id) =>
+    slow.system((tx) => query(tx, sql`select n from scratch where id = ${id}`)),
+  )
   const closed = slow[Symbol.asyncDispose]()
   proxy.thaw()
   expect(await Promise.all(asked)).toHaveLength(2)

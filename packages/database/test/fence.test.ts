@@ -10,7 +10,9 @@ let db: Database
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  await world.sql('create table templates.scratch (writer text primary key); grant all on templates.scratch to templates')
+  await world.sql(
+    'create table templates.scratch (writer text primary key); grant all on templates.scratch to templates',
+  )
   db = stack.use(await openDatabase({ url: world.roleUrl('templates'), schema: 'templates' }))
 })
 afterAll(() => stack.disposeAsync())
@@ -20,7 +22,8 @@ const write = (held: { key: string; token: string }, writer: string) =>
     await fence(tx, held)
     await query(tx, sql`insert into scratch values (${writer})`)
   })
-const writers = async () => (await world.sql('select writer from templates.scratch order by 1')).map((row) => row.writer)
+const writers = async () =>
+  (await world.sql('select writer from templates.scratch order by 1')).map((row) => row.writer)
 
 test('once a newer holder has come, the older one’s transaction is rolled back, also after Redis has forgotten everything', async () => {
   const older = await raiseFence(db, 'template_sync', 'a')

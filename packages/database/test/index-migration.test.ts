@@ -6,7 +6,9 @@ import { IndexMigration, type MigrationList, migrate, ownerRole, withClient } fr
 
 class Letters extends Migration {
   override up(): void {
-    this.addSql('create table letters (id integer generated always as identity primary key, stamp integer not null)')
+    this.addSql(
+      'create table letters (id integer generated always as identity primary key, stamp integer not null)',
+    )
   }
 }
 class LettersByStamp extends IndexMigration {
@@ -47,7 +49,9 @@ const isValid = async () => {
 test('an index is made without a transaction: others write to the table meanwhile, and what a failed run left is replaced', async () => {
   expect(await migrate(owner, 'accounts', [...earlier, table])).toEqual(['Letters'])
   await world.sql('insert into accounts.letters (stamp) values (1), (1)')
-  await expect(migrate(owner, 'accounts', [...earlier, table, index])).rejects.toThrow('could not create unique index')
+  await expect(migrate(owner, 'accounts', [...earlier, table, index])).rejects.toThrow(
+    'could not create unique index',
+  )
   expect(await isValid()).toBe(false)
 
   await world.sql('delete from accounts.letters')
@@ -55,7 +59,8 @@ test('an index is made without a transaction: others write to the table meanwhil
     await writer.query('begin; insert into accounts.letters (stamp) values (2)')
     const migrated = migrate(owner, 'accounts', [...earlier, table, index])
     await until(async () => {
-      const waits = await world.sql(`select 1 from pg_stat_activity where query like '%concurrently%' and wait_event_type = 'Lock'
+      const waits =
+        await world.sql(`select 1 from pg_stat_activity where query like '%concurrently%' and wait_event_type = 'Lock'
         and datname = current_database() and pid <> pg_backend_pid()`)
       return waits.length > 0
     })
@@ -73,10 +78,14 @@ test('no migration of any service makes an index in a transaction on a table tha
       const migration = new Any({} as never, {} as never)
       await migration.up()
       const text = migration.getQueries().join('\n')
-      const made = new Set([...text.matchAll(/create table (?:if not exists )?(\w+)/g)].map((match) => match[1]))
-      const indexed = [...text.matchAll(/create (?:unique )?index (?!concurrently)(?:if not exists )?\w+\s+on (?:only )?(\w+)/g)].map(
-        (match) => match[1]!,
+      const made = new Set(
+        [...text.matchAll(/create table (?:if not exists )?(\w+)/g)].map((match) => match[1]),
       )
+      const indexed = [
+        ...text.matchAll(
+          /create (?:unique )?index (?!concurrently)(?:if not exists )?\w+\s+on (?:only )?(\w+)/g,
+        ),
+      ].map((match) => match[1]!)
       expect(
         indexed.filter((each) => !made.has(each)),
         `${name} of ${service}: use IndexMigration`,

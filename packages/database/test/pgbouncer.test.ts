@@ -2,7 +2,16 @@ import path from 'node:path'
 import { startPgbouncer } from '@lockstep/servers'
 import { createWorld, testPassword, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { type Database, openDatabase, query, queryOne, sql, sqlState, type Tx, tenantTable } from '../src/index.ts'
+import {
+  type Database,
+  openDatabase,
+  query,
+  queryOne,
+  sql,
+  sqlState,
+  type Tx,
+  tenantTable,
+} from '../src/index.ts'
 
 const acme = '0198c000-0000-7000-8000-00000000000a'
 const globex = '0198c000-0000-7000-8000-00000000000b'
@@ -26,13 +35,22 @@ afterAll(() => stack.disposeAsync())
 async function pooler(name: string, statements: number): Promise<string> {
   const dir = path.join(inject('servers').dir, 'worlds', `pgbouncer-${name}`)
   const users = { accounts: testPassword }
-  const running = await startPgbouncer({ root, dir, server: world.roleUrl('accounts'), users, connections, statements })
+  const running = await startPgbouncer({
+    root,
+    dir,
+    server: world.roleUrl('accounts'),
+    users,
+    connections,
+    statements,
+  })
   stack.defer(() => running.stop())
   return running.url
 }
 /** A service behind a pooler; its pool is larger than what the pooler has. */
-const open = async (url: string): Promise<Database> => stack.use(await openDatabase({ url, schema: 'accounts', poolSize: 8 }))
-const notes = (tx: Tx) => query<{ text: string }>(tx, sql`select text from notes where id > ${0} order by id`)
+const open = async (url: string): Promise<Database> =>
+  stack.use(await openDatabase({ url, schema: 'accounts', poolSize: 8 }))
+const notes = (tx: Tx) =>
+  query<{ text: string }>(tx, sql`select text from notes where id > ${0} order by id`)
 const texts = (rows: { text: string }[]) => rows.map(({ text }) => text).join('')
 const servers = async (): Promise<number> => {
   const [row] = await world.sql<{ n: string }>(
@@ -49,7 +67,9 @@ test('tenants stay apart while two processes share three connections, and a tran
     expect(texts(await db.transaction(globex, notes))).toBe('c')
     expect(texts(await db.transaction([acme, globex], notes))).toBe('abc')
     expect(texts(await db.system(notes))).toBe('')
-    const planted = db.transaction(acme, (tx) => query(tx, sql`insert into notes (account_id, text) values (${globex}, ${'x'})`))
+    const planted = db.transaction(acme, (tx) =>
+      query(tx, sql`insert into notes (account_id, text) values (${globex}, ${'x'})`),
+    )
     expect(await planted.then(() => 'allowed', sqlState)).toBe('42501')
   })
   await Promise.all(rounds)
@@ -61,7 +81,10 @@ test('statements keep their names on the connections behind it', async () => {
   await Promise.all(Array.from({ length: 40 }, () => db.transaction(acme, notes)))
   const named = () =>
     db.system((tx) =>
-      queryOne<{ n: string }>(tx, sql`select count(*) as n from pg_prepared_statements where statement like '%from notes%'`),
+      queryOne<{ n: string }>(
+        tx,
+        sql`select count(*) as n from pg_prepared_statements where statement like '%from notes%'`,
+      ),
     )
   const counts = await Promise.all(Array.from({ length: 6 }, named))
   for (const row of counts) expect(Number(row!.n)).toBeGreaterThan(0)
@@ -79,16 +102,20 @@ test('the settings of a role hold in every transaction', async () => {
     })
   for (const rows of await Promise.all(Array.from({ length: 12 }, settings)))
     expect(rows).toEqual([{ path: 'accounts, pg_temp', bound: '1min', jit: 'off' }])
-  expect(await db.system((tx) => query(tx, sql`select current_setting('lock_timeout') as bound`))).toEqual([{ bound: '10s' }])
+  expect(
+    await db.system((tx) => query(tx, sql`select current_setting('lock_timeout') as bound`)),
+  ).toEqual([{ bound: '10s' }])
 })
 
 test('a table that changes costs another run and no failure', async () => {
   const db = await open(pooled)
-  const all = () => db.transaction(acme, (tx) => query(tx, sql`select * from notes where id > ${0}`))
+  const all = () =>
+    db.transaction(acme, (tx) => query(tx, sql`select * from notes where id > ${0}`))
   for (const column of ['subject', 'footer']) {
     await Promise.all(Array.from({ length: 30 }, all))
     await world.sql(`alter table accounts.notes add column ${column} text default '${column}'`)
-    for (const rows of await Promise.all(Array.from({ length: 30 }, all))) expect(rows[0]).toMatchObject({ [column]: column })
+    for (const rows of await Promise.all(Array.from({ length: 30 }, all)))
+      expect(rows[0]).toMatchObject({ [column]: column })
   }
 })
 
@@ -98,7 +125,9 @@ test('one that keeps no statements, as before 1.21, costs the names and no failu
   const work = async (i: number) => {
     const db = i % 2 ? one : two
     expect(texts(await db.transaction(acme, notes))).toBe('ab')
-    const [row] = await db.system((tx) => query<{ n: number }>(tx, sql`select ${i}::int as n, ${sql.raw(String(i % 5))} as differs`))
+    const [row] = await db.system((tx) =>
+      query<{ n: number }>(tx, sql`select ${i}::int as n, ${sql.raw(String(i % 5))} as differs`),
+    )
     expect(row!.n).toBe(i)
   }
   await Promise.all(Array.from({ length: 200 }, (_, i) => work(i)))

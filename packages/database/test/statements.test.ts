@@ -15,14 +15,24 @@ afterAll(() => stack.disposeAsync())
 /** One connection, so that what it has prepared can be asked. */
 async function single(maxNames = 20): Promise<Database> {
   return stack.use(
-    await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize: 1, statements: { maxNames, maxCandidates: 10 } }),
+    await openDatabase({
+      url: world.roleUrl('accounts'),
+      schema: 'accounts',
+      poolSize: 1,
+      statements: { maxNames, maxCandidates: 10 },
+    }),
   )
 }
 const page = (tx: Tx, id: number) => query(tx, sql`select * from pages where id = ${id}`)
 const prepared = async (db: Database) =>
-  (await db.system((tx) => query<{ statement: string }>(tx, sql`select statement from pg_prepared_statements order by prepare_time`))).map(
-    (row) => row.statement,
-  )
+  (
+    await db.system((tx) =>
+      query<{ statement: string }>(
+        tx,
+        sql`select statement from pg_prepared_statements order by prepare_time`,
+      ),
+    )
+  ).map((row) => row.statement)
 const times = async (count: number, run: (i: number) => Promise<unknown>) => {
   for (let i = 0; i < count; i++) await run(i)
 }
@@ -31,19 +41,32 @@ test('a statement that is used often is parsed once a connection, inside and out
   const db = await single()
   await times(8, (i) => db.system((tx) => page(tx, i)))
   await times(8, (i) => db.statement(sql`select title from pages where id = ${i}`))
-  expect(await prepared(db)).toEqual(['select * from pages where id = $1', 'select title from pages where id = $1'])
+  expect(await prepared(db)).toEqual([
+    'select * from pages where id = $1',
+    'select title from pages where id = $1',
+  ])
 })
 
 test('past its bound further statements have no name, and texts that differ each time never get one', async () => {
   const db = await single(3)
-  await times(6, (n) => times(6, () => db.system((tx) => query(tx, sql`select ${n}::int, ${sql.raw(String(n))} as fixed`))))
-  await times(200, (n) => db.system((tx) => query(tx, sql`select ${n}::int, ${sql.raw(String(1000 + n))} as differs`)))
+  await times(6, (n) =>
+    times(6, () =>
+      db.system((tx) => query(tx, sql`select ${n}::int, ${sql.raw(String(n))} as fixed`)),
+    ),
+  )
+  await times(200, (n) =>
+    db.system((tx) => query(tx, sql`select ${n}::int, ${sql.raw(String(1000 + n))} as differs`)),
+  )
   expect(await prepared(db)).toHaveLength(3)
 })
 
 test('a table that changes under its statements costs another run and no failure, in a transaction and for a single statement', async () => {
   const db = await single()
-  const both = () => Promise.all([db.system((tx) => page(tx, 1)), db.statement(sql`select * from pages where id <= ${2}`)])
+  const both = () =>
+    Promise.all([
+      db.system((tx) => page(tx, 1)),
+      db.statement(sql`select * from pages where id <= ${2}`),
+    ])
   await times(6, both)
   for (const column of ['subtitle', 'footer']) {
     await world.sql(`alter table accounts.pages add column ${column} text default '${column}'`)
@@ -68,9 +91,19 @@ test('another thing that PostgreSQL does not support is not run again', async ()
 
 test('what a role is told holds on each connection without a start-up option', async () => {
   const db = await single()
-  const names = ['search_path', 'jit', 'lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'random_page_cost']
+  const names = [
+    'search_path',
+    'jit',
+    'lock_timeout',
+    'statement_timeout',
+    'idle_in_transaction_session_timeout',
+    'random_page_cost',
+  ]
   const rows = await db.system((tx) =>
-    query(tx, sql`select name, setting from unnest(${names}::text[]) name, current_setting(name) setting`),
+    query(
+      tx,
+      sql`select name, setting from unnest(${names}::text[]) name, current_setting(name) setting`,
+    ),
   )
   expect(rows).toEqual([
     { name: 'search_path', setting: 'accounts, pg_temp' },
@@ -90,5 +123,6 @@ test('every function that runs with the rights of its owner looks for names in i
      where p.prosecdef and r.rolname = '${ownerRole}' order by 1`,
   )
   expect(functions.length).toBeGreaterThan(5)
-  for (const { name, schema, path } of functions) expect(`${name}: ${path}`).toBe(`${name}: ${schema}, pg_temp`)
+  for (const { name, schema, path } of functions)
+    expect(`${name}: ${path}`).toBe(`${name}: ${schema}, pg_temp`)
 })

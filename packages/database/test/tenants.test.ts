@@ -1,6 +1,15 @@
 import { createWorld, testPassword, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase, ownerRole, query, sql, sqlState, tenantTable, withClient } from '../src/index.ts'
+import {
+  type Database,
+  openDatabase,
+  ownerRole,
+  query,
+  sql,
+  sqlState,
+  tenantTable,
+  withClient,
+} from '../src/index.ts'
 
 const acme = '0198c000-0000-7000-8000-00000000000a'
 const globex = '0198c000-0000-7000-8000-00000000000b'
@@ -23,8 +32,12 @@ beforeAll(async () => {
         as $$ select account_id, id from notes where due order by id $$;`)
   })
   db = stack.use(await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts' }))
-  await db.transaction(acme, (tx) => query(tx, sql`insert into notes (id, account_id) values (1, ${acme}), (2, ${acme})`))
-  await db.transaction(globex, (tx) => query(tx, sql`insert into notes (id, account_id) values (3, ${globex})`))
+  await db.transaction(acme, (tx) =>
+    query(tx, sql`insert into notes (id, account_id) values (1, ${acme}), (2, ${acme})`),
+  )
+  await db.transaction(globex, (tx) =>
+    query(tx, sql`insert into notes (id, account_id) values (3, ${globex})`),
+  )
 })
 afterAll(() => stack.disposeAsync())
 
@@ -36,39 +49,65 @@ test('a tenant sees its own rows only', async () => {
 })
 
 test('a forgotten tenant sees nothing, also on a connection that another tenant has just used', async () => {
-  await using single = await openDatabase({ url: world.roleUrl('accounts'), schema: 'accounts', poolSize: 1 })
+  await using single = await openDatabase({
+    url: world.roleUrl('accounts'),
+    schema: 'accounts',
+    poolSize: 1,
+  })
   expect(await single.transaction(acme, (tx) => query(tx, ids))).toHaveLength(2)
   expect(await single.system((tx) => query(tx, ids))).toEqual([])
 })
 
 test("a tenant can neither write a row for another, nor change or delete another's", async () => {
-  const planted = db.transaction(acme, (tx) => query(tx, sql`insert into notes (id, account_id) values (9, ${globex})`))
+  const planted = db.transaction(acme, (tx) =>
+    query(tx, sql`insert into notes (id, account_id) values (9, ${globex})`),
+  )
   expect(await planted.then(() => 'allowed', sqlState)).toBe('42501')
-  const moved = db.transaction(acme, (tx) => query(tx, sql`update notes set account_id = ${globex} where id = 1`))
+  const moved = db.transaction(acme, (tx) =>
+    query(tx, sql`update notes set account_id = ${globex} where id = 1`),
+  )
   expect(await moved.then(() => 'allowed', sqlState)).toBe('42501')
   await db.transaction(acme, (tx) => query(tx, sql`delete from notes where id = 3`))
-  expect(await world.sql('select id from accounts.notes order by id')).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+  expect(await world.sql('select id from accounts.notes order by id')).toEqual([
+    { id: 1 },
+    { id: 2 },
+    { id: 3 },
+  ])
 })
 
 test('a transaction of several accounts touches their rows, and none of an account outside its list', async () => {
   const initech = '0198c000-0000-7000-8000-00000000000c'
-  await db.transaction(initech, (tx) => query(tx, sql`insert into notes (id, account_id) values (4, ${initech})`))
+  await db.transaction(initech, (tx) =>
+    query(tx, sql`insert into notes (id, account_id) values (4, ${initech})`),
+  )
   const both = [acme, globex]
-  expect(await db.transaction(both, (tx) => query(tx, ids))).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+  expect(await db.transaction(both, (tx) => query(tx, ids))).toEqual([
+    { id: 1 },
+    { id: 2 },
+    { id: 3 },
+  ])
   await db.transaction(both, (tx) => query(tx, sql`update notes set due = false`))
   await db.transaction(both, (tx) => query(tx, sql`delete from notes where id = 4`))
   expect(await world.sql('select id from accounts.notes where due')).toEqual([{ id: 4 }])
-  const planted = db.transaction(both, (tx) => query(tx, sql`insert into notes (id, account_id) values (9, ${initech})`))
+  const planted = db.transaction(both, (tx) =>
+    query(tx, sql`insert into notes (id, account_id) values (9, ${initech})`),
+  )
   expect(await planted.then(() => 'allowed', sqlState)).toBe('42501')
   const listed = db.transaction([`${acme},${initech}`], (tx) => query(tx, ids))
   expect(await listed.then(() => 'allowed', sqlState)).toBe('22P02')
-  await world.sql('update accounts.notes set due = true where id < 4; delete from accounts.notes where id = 4')
+  await world.sql(
+    'update accounts.notes set due = true where id < 4; delete from accounts.notes where id = 4',
+  )
 })
 
 test('a sweeper finds the work of every account through the function that lists it, then works per tenant', async () => {
-  const due = await db.system((tx) => query<{ account_id: string; id: number }>(tx, sql`select * from due_notes()`))
+  const due = await db.system((tx) =>
+    query<{ account_id: string; id: number }>(tx, sql`select * from due_notes()`),
+  )
   expect(due.map((row) => row.account_id)).toEqual([acme, acme, globex])
   for (const { account_id, id } of due)
-    await db.transaction(account_id, (tx) => query(tx, sql`update notes set due = false where id = ${id}`))
+    await db.transaction(account_id, (tx) =>
+      query(tx, sql`update notes set due = false where id = ${id}`),
+    )
   expect(await world.sql('select id from accounts.notes where due')).toEqual([])
 })

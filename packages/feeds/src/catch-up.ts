@@ -22,9 +22,15 @@ export function catchUp(
       try {
         return await source.ring(lane, signal)
       } catch (error) {
-        if (isFirst && !signal.aborted) ctx.log.info({ lane, reason: (error as Error).message }, 'The work that waits is not known yet')
+        if (isFirst && !signal.aborted)
+          ctx.log.info(
+            { lane, reason: (error as Error).message },
+            'The work that waits is not known yet',
+          )
       }
-      await delay(retryMs * ctx.scale * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined)
+      await delay(retryMs * ctx.scale * (0.5 + Math.random()), undefined, { signal }).catch(
+        () => undefined,
+      )
     }
   }
   const start = () => {

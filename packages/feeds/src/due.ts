@@ -6,7 +6,9 @@ const maxLater = 2_000
 
 /** Partitions of a lane that have a due entry: one that was never put off, or whose time has come. */
 export async function duePartitions(tx: Tx, lane: LaneName): Promise<number[]> {
-  const ranges = Array.from({ length: lanes[lane].partitions }, (_, partition) => slotsOf(lane, partition))
+  const ranges = Array.from({ length: lanes[lane].partitions }, (_, partition) =>
+    slotsOf(lane, partition),
+  )
   const slots = await query<{ slot: number }>(
     tx,
     sql`select s.first as slot from unnest(${ranges.map((r) => r.first)}::int[], ${ranges.map((r) => r.last)}::int[]) s(first, last)

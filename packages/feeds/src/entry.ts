@@ -29,7 +29,11 @@ export interface FeedAppend {
 }
 
 /** What became of an entry: finished with an outcome (and in words, what of it had no effect), due again later, or failed (a try is counted). */
-export type Settlement = { id: string; key: string } & ({ outcome: string; note?: string } | { laterMs: number } | { failure: string })
+export type Settlement = { id: string; key: string } & (
+  | { outcome: string; note?: string }
+  | { laterMs: number }
+  | { failure: string }
+)
 
 /**
  * Where an entry's content stands when it isn't in the entry: a lateral query over `f` that answers at most one row of

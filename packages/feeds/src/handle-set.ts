@@ -5,8 +5,14 @@ import type { FeedEntry, Settlement } from './entry.ts'
 import type { EntryResult } from './handler.ts'
 import { type Trouble, troubleOf } from './trouble.ts'
 
-const failedEntries = counter('lockstep_job_failures_total', 'Entries whose handler failed; after three tries an entry is dead')
-const halvedSets = counter('lockstep_lane_sets_halved_total', 'Sets that failed as a whole and were handled in halves, by trouble')
+const failedEntries = counter(
+  'lockstep_job_failures_total',
+  'Entries whose handler failed; after three tries an entry is dead',
+)
+const halvedSets = counter(
+  'lockstep_lane_sets_halved_total',
+  'Sets that failed as a whole and were handled in halves, by trouble',
+)
 
 /** What handling a set needs. */
 export interface SetWork {
@@ -29,7 +35,8 @@ export interface Handled {
 export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promise<Handled> {
   const settlements: Settlement[] = []
   try {
-    for (const entry of entries) if (entry.attempts > 0) await handleHalf(work, [entry], settlements)
+    for (const entry of entries)
+      if (entry.attempts > 0) await handleHalf(work, [entry], settlements)
     await handleHalf(
       work,
       entries.filter((entry) => entry.attempts === 0),
@@ -42,17 +49,28 @@ export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promis
 }
 
 /** Adds to the settlements; throws what isn't the entries' fault. */
-async function handleHalf(work: SetWork, entries: FeedEntry[], settlements: Settlement[]): Promise<void> {
+async function handleHalf(
+  work: SetWork,
+  entries: FeedEntry[],
+  settlements: Settlement[],
+): Promise<void> {
   if (entries.length === 0 || !work.lease.isHeld()) return
   const startedAt = performance.now()
   try {
-    const said = new Map((await work.handle(entries)).map((settlement) => [settlement.id, settlement]))
-    settlements.push(...entries.map(({ id, key }) => ({ outcome: 'done', ...said.get(id), id, key }) as Settlement).map(onlyLater))
+    const said = new Map(
+      (await work.handle(entries)).map((settlement) => [settlement.id, settlement]),
+    )
+    settlements.push(
+      ...entries
+        .map(({ id, key }) => ({ outcome: 'done', ...said.get(id), id, key }) as Settlement)
+        .map(onlyLater),
+    )
     work.succeeded.at = performance.now()
   } catch (error) {
     const trouble = troubleOf(error)
     if (trouble === 'away') throw error
-    if (entries.length === 1) return void settlements.push(blame(work, entries[0]!, error, trouble, startedAt))
+    if (entries.length === 1)
+      return void settlements.push(blame(work, entries[0]!, error, trouble, startedAt))
     halvedSets(1, { lane: work.lane, trouble })
     const middle = Math.ceil(entries.length / 2)
     await handleHalf(work, entries.slice(0, middle), settlements)
@@ -62,14 +80,26 @@ async function handleHalf(work: SetWork, entries: FeedEntry[], settlements: Sett
 
 /** A settlement that puts an entry off has no outcome. */
 function onlyLater(settlement: Settlement): Settlement {
-  return 'laterMs' in settlement ? { id: settlement.id, key: settlement.key, laterMs: settlement.laterMs } : settlement
+  return 'laterMs' in settlement
+    ? { id: settlement.id, key: settlement.key, laterMs: settlement.laterMs }
+    : settlement
 }
 
 /** Counts a try of the entry; throws where everything is too slow, for then it is not this entry. */
-function blame({ lane, log, succeeded }: SetWork, entry: FeedEntry, error: unknown, trouble: Trouble, startedAt: number): Settlement {
+function blame(
+  { lane, log, succeeded }: SetWork,
+  entry: FeedEntry,
+  error: unknown,
+  trouble: Trouble,
+  startedAt: number,
+): Settlement {
   if (trouble === 'too_slow' && succeeded.at < startedAt) throw error
   failedEntries(1, { lane })
   const { id, key, attempts } = entry
   log.error({ err: error, lane, key, entry: id, attempts: attempts + 1 }, 'A feed entry failed')
-  return { id, key, failure: (error instanceof Error ? error.message : String(error)).slice(0, 500) }
+  return {
+    id,
+    key,
+    failure: (error instanceof Error ? error.message : String(error)).slice(0, 500),
+  }
 }

@@ -73,7 +73,12 @@ export function openHeldPartitions(scale: number): HeldPartitions {
       const before = held.get(number)
       clearTimeout(before?.linger)
       before?.partition.release()
-      const it: Held = { partition, since: performance.now(), look: true, runs: before?.runs ?? new Set() }
+      const it: Held = {
+        partition,
+        since: performance.now(),
+        look: true,
+        runs: before?.runs ?? new Set(),
+      }
       held.set(number, it)
       lease.signal.addEventListener('abort', () => {
         clearTimeout(it.linger)
@@ -100,7 +105,10 @@ export function openHeldPartitions(scale: number): HeldPartitions {
       }
       return ready
     },
-    isInDoubt: () => [...held.values()].some(({ look, partition: { lease } }) => look && !lease.isHeld() && !lease.signal.aborted),
+    isInDoubt: () =>
+      [...held.values()].some(
+        ({ look, partition: { lease } }) => look && !lease.isHeld() && !lease.signal.aborted,
+      ),
     begin(run) {
       for (const number of run.partitions) at(number, (it) => it.runs.add(run))
     },

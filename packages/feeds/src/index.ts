@@ -1,5 +1,12 @@
 export * from './context.ts'
-export { type DeadEntry, type Dismissed, dismissDead, listDead, type Reopened, replayDead } from './dead.ts'
+export {
+  type DeadEntry,
+  type Dismissed,
+  dismissDead,
+  listDead,
+  type Reopened,
+  replayDead,
+} from './dead.ts'
 export { duePartitions, type FeedCounts, feedCounts } from './due.ts'
 export type { FeedAppend, FeedContent, FeedEntry, Settlement } from './entry.ts'
 export * from './handler.ts'

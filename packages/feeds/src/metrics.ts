@@ -22,11 +22,19 @@ export function measureFeed(ctx: FeedContext): Disposable {
   }
   const stack = new DisposableStack()
   const measure = (name: string, description: string, figure: (count: FeedCounts) => number) => {
-    const read = async () => (await counts()).map((c) => ({ value: figure(c), labels: { lane: c.lane, service: ctx.config.service } }))
+    const read = async () =>
+      (await counts()).map((c) => ({
+        value: figure(c),
+        labels: { lane: c.lane, service: ctx.config.service },
+      }))
     stack.use(gauge(name, description, read))
   }
   measure('lockstep_feed_open', 'Open feed entries, counted up to 10000', (count) => count.open)
   measure('lockstep_feed_dead', 'Dead feed entries, counted up to 10000', (count) => count.dead)
-  measure('lockstep_feed_oldest_seconds', 'Age of the oldest of the open feed entries that were counted', (count) => count.oldestSeconds)
+  measure(
+    'lockstep_feed_oldest_seconds',
+    'Age of the oldest of the open feed entries that were counted',
+    (count) => count.oldestSeconds,
+  )
   return stack
 }

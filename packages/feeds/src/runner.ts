@@ -21,9 +21,16 @@ export interface LanePlan {
   maxOfAccount: number
 }
 
-const heldBack = counter('lockstep_lane_held_back_total', 'Runs and takes put off because something they need is away or busy')
+const heldBack = counter(
+  'lockstep_lane_held_back_total',
+  'Runs and takes put off because something they need is away or busy',
+)
 const runSize = histogram('lockstep_lane_run_entries', 'Entries handled together', '1')
-const runSeconds = histogram('lockstep_lane_run_seconds', 'Duration of a run: handling and settling', 's')
+const runSeconds = histogram(
+  'lockstep_lane_run_seconds',
+  'Duration of a run: handling and settling',
+  's',
+)
 
 /** How often it is looked whether partitions are certainly this worker's. */
 const doubtMs = 50
@@ -32,7 +39,12 @@ const holdBackMs = 2_000
 const isolationMs = 10_000
 
 /** Works on a lane until disposed, which waits for what is being handled. */
-export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSource, plan: LanePlan): Promise<AsyncDisposable> {
+export async function runLane(
+  ctx: FeedContext,
+  lane: LaneName,
+  source: FeedSource,
+  plan: LanePlan,
+): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const { scale, log } = ctx
   const held = openHeldPartitions(scale)
@@ -90,7 +102,10 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
       if (!stopped) begin(partitions, taken)
     } catch (error) {
       heldBack(1, { lane })
-      log.warn({ lane, reason: (error as Error).message }, 'A lane waits: its entries could not be taken')
+      log.warn(
+        { lane, reason: (error as Error).message },
+        'A lane waits: its entries could not be taken',
+      )
       pausedUntil = performance.now() + backOffMs()
       for (const partition of partitions) held.look(partition)
     } finally {
@@ -104,7 +119,9 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     const exceptKeys = [...[...runs].flatMap((run) => [...run.keys]), ...resting.keys()]
     if (plan.by === 'sets') return { exceptKeys, maxEntries: setEntries }
     const places = Map.groupBy(runs, (run) => run.accountId)
-    const exceptAccounts = [...places].flatMap(([id, its]) => (id && its.length >= plan.maxOfAccount ? [id] : []))
+    const exceptAccounts = [...places].flatMap(([id, its]) =>
+      id && its.length >= plan.maxOfAccount ? [id] : [],
+    )
     return { exceptKeys, exceptAccounts, maxKeys: plan.maxActive - runs.size }
   }
 
@@ -124,7 +141,10 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
   function groupsOf(entries: FeedEntry[]): FeedEntry[][] {
     if (entries.length === 0) return []
     if (!isIsolating()) return [entries]
-    const of = plan.by === 'keys' ? (entry: FeedEntry) => entry.key : (entry: FeedEntry) => entry.accountId || entry.key
+    const of =
+      plan.by === 'keys'
+        ? (entry: FeedEntry) => entry.key
+        : (entry: FeedEntry) => entry.accountId || entry.key
     return [...Map.groupBy(entries, of).values()]
   }
 
@@ -139,7 +159,13 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     const partitions = new Set([...keys].map((key) => partitionOf(lane, key)))
     const accounts = new Set(entries.map((entry) => entry.accountId))
     const [accountId = ''] = accounts.size === 1 ? accounts : []
-    const run: Run = { keys, partitions, accountId, startedAt: performance.now(), lost: new AbortController() }
+    const run: Run = {
+      keys,
+      partitions,
+      accountId,
+      startedAt: performance.now(),
+      lost: new AbortController(),
+    }
     runs.add(run)
     held.begin(run)
     const [partition] = partitions
@@ -160,7 +186,10 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
   /** Makes the next sets as large as can be handled in `setMs` at the pace of this one. A small set says little. */
   function fit(entries: number, ms: number): void {
     const { setMs, takeEntries, minSetEntries } = laneSettings
-    if (entries >= minSetEntries) setEntries = Math.round(Math.max(minSetEntries, Math.min(takeEntries, (entries * setMs) / ms)))
+    if (entries >= minSetEntries)
+      setEntries = Math.round(
+        Math.max(minSetEntries, Math.min(takeEntries, (entries * setMs) / ms)),
+      )
   }
 
   /** Handles and settles; never rejects. */
@@ -184,7 +213,10 @@ export async function runLane(ctx: FeedContext, lane: LaneName, source: FeedSour
     for (const [partition, ms] of laterOf(lane, settlements, scale)) bells.ringIn(partition, ms)
     if (!heldBackBy) return
     heldBack(1, { lane })
-    log.warn({ lane, keys: run.keys.size, reason: (heldBackBy.error as Error).message }, 'Entries wait for something that is away or busy')
+    log.warn(
+      { lane, keys: run.keys.size, reason: (heldBackBy.error as Error).message },
+      'Entries wait for something that is away or busy',
+    )
     if (isMixed && !isIsolating()) isolatedUntil = performance.now() + isolationMs * scale
     if (!isMixed) for (const key of run.keys) rest(key, backOffMs())
   }

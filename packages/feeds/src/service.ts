@@ -13,7 +13,11 @@ const maxListed = 1_000
 const maxLogged = 100
 
 /** Serves this service's feed to the workers of its lanes, and lists and replays what is dead. */
-export function feedService(ctx: FeedContext, source: FeedSource, options: FeedOptions = {}): Served {
+export function feedService(
+  ctx: FeedContext,
+  source: FeedSource,
+  options: FeedOptions = {},
+): Served {
   const workers = workersOf(ctx.config.service)
   return bind(
     FeedDefinition,
@@ -34,8 +38,16 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
         return { rung: await ringDue(ctx, laneOf(request.lane), call.signal) }
       },
       listDead: async (_ctx, request) => {
-        const dead = await ctx.db.system((tx) => listDead(tx, request.lane, Math.min(request.limit || 100, maxListed)))
-        return { entries: dead.map(({ entry, lane, reason }) => ({ entry: entryToProto(entry), lane, reason })) }
+        const dead = await ctx.db.system((tx) =>
+          listDead(tx, request.lane, Math.min(request.limit || 100, maxListed)),
+        )
+        return {
+          entries: dead.map(({ entry, lane, reason }) => ({
+            entry: entryToProto(entry),
+            lane,
+            reason,
+          })),
+        }
       },
       replay: async (_ctx, request) => {
         const opened = await ctx.db.system(async (tx) => {
@@ -44,7 +56,11 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
           return rows
         })
         for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
-        if (opened.length > 0) ctx.log.info({ lane: request.lane, entries: opened.slice(0, maxLogged) }, 'dead entries are open again')
+        if (opened.length > 0)
+          ctx.log.info(
+            { lane: request.lane, entries: opened.slice(0, maxLogged) },
+            'dead entries are open again',
+          )
         return { replayed: opened.length }
       },
       dismiss: async (_ctx, request) => {
@@ -55,12 +71,23 @@ export function feedService(ctx: FeedContext, source: FeedSource, options: FeedO
           await options.onDismiss?.(tx, rows, lane)
           return rows
         })
-        if (dismissed.length > 0) ctx.log.warn({ lane, entries: dismissed.slice(0, maxLogged) }, 'dead entries are dismissed')
+        if (dismissed.length > 0)
+          ctx.log.warn(
+            { lane, entries: dismissed.slice(0, maxLogged) },
+            'dead entries are dismissed',
+          )
         return { dismissed: dismissed.length }
       },
     },
     {
-      callers: { take: workers, settle: workers, ring: workers, listDead: ['operator'], replay: ['operator'], dismiss: ['operator'] },
+      callers: {
+        take: workers,
+        settle: workers,
+        ring: workers,
+        listDead: ['operator'],
+        replay: ['operator'],
+        dismiss: ['operator'],
+      },
       acrossAccounts: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'],
     },
   )
@@ -73,10 +100,20 @@ function requireWorker({ caller }: Call, lane: string): void {
 }
 
 /** What a request asks for, never more than a lane's usual. */
-function wantedOf({ lane, partitions, exceptKeys, exceptAccounts, maxEntries, maxBytes, maxKeys }: TakeRequest): Wanted {
+function wantedOf({
+  lane,
+  partitions,
+  exceptKeys,
+  exceptAccounts,
+  maxEntries,
+  maxBytes,
+  maxKeys,
+}: TakeRequest): Wanted {
   const atMost = (asked: number, usual: number) => Math.min(asked || usual, usual)
   const known = laneOf(lane)
-  const wrong = partitions.find((partition) => !(partition >= 0 && partition < lanes[known].partitions))
+  const wrong = partitions.find(
+    (partition) => !(partition >= 0 && partition < lanes[known].partitions),
+  )
   if (wrong !== undefined) throw new AppError('invalid', `Lane ${lane} has no partition ${wrong}`)
   return {
     lane: known,
@@ -91,13 +128,15 @@ function wantedOf({ lane, partitions, exceptKeys, exceptAccounts, maxEntries, ma
 
 /** Nothing is given up that was not named. */
 function namedIds(ids: string[]): string[] {
-  if (ids.length === 0 || ids.length > maxListed) throw new AppError('invalid', `Name the entries to dismiss by id, at most ${maxListed}`)
+  if (ids.length === 0 || ids.length > maxListed)
+    throw new AppError('invalid', `Name the entries to dismiss by id, at most ${maxListed}`)
   const wrong = ids.find((id) => !/^\d{1,18}$/.test(id))
   if (wrong !== undefined) throw new AppError('invalid', `"${wrong.slice(0, 64)}" is no entry's id`)
   return ids
 }
 
 function laneOf(name: string): LaneName {
-  if (!Object.hasOwn(lanes, name)) throw new AppError('invalid', `There is no lane "${name.slice(0, 64)}"`)
+  if (!Object.hasOwn(lanes, name))
+    throw new AppError('invalid', `There is no lane "${name.slice(0, 64)}"`)
   return name as LaneName
 }

@@ -23,7 +23,10 @@ export async function settleFeed(
   tx: Tx,
   lane: LaneName,
   settlements: readonly Settlement[],
-  { retryMs = laneSettings.retryMs, content = ownContent }: { retryMs?: number; content?: FeedContent } = {},
+  {
+    retryMs = laneSettings.retryMs,
+    content = ownContent,
+  }: { retryMs?: number; content?: FeedContent } = {},
 ): Promise<void> {
   const done = settlements.filter((v) => 'outcome' in v)
   const open = settlements.filter((v) => !('outcome' in v))
@@ -32,19 +35,28 @@ export async function settleFeed(
     select f.slot, f.key, f.id, v.ms, v.reason from ${rowsOf(some)} join feed_open f on f.lane = ${lane} and ${named}
     order by f.slot, f.key, f.id for update of f)`
   if (done.length > 0)
-    await sql`with ${locked(done)} delete from feed_open f using locked v where f.lane = ${lane} and ${named}`.execute(tx.sql)
+    await sql`with ${locked(done)} delete from feed_open f using locked v where f.lane = ${lane} and ${named}`.execute(
+      tx.sql,
+    )
   if (open.length === 0) return
   await sql`with ${locked(open)}
     update feed_open f set
       attempts = case when v.reason is null then 0 else f.attempts + 1 end,
       not_before = now() + coalesce(v.ms, (f.attempts + 1) * ${retryMs}::float8) * interval '1 millisecond'
-    from locked v where f.lane = ${lane} and ${named} and (v.reason is null or ${isDue})`.execute(tx.sql)
+    from locked v where f.lane = ${lane} and ${named} and (v.reason is null or ${isDue})`.execute(
+    tx.sql,
+  )
   const failed = open.filter((v) => 'failure' in v)
   if (failed.length > 0) await bury(tx, lane, failed, content)
 }
 
 /** Moves entries that have used up their tries to the dead, with their content. */
-async function bury(tx: Tx, lane: LaneName, failed: readonly Settlement[], content: FeedContent): Promise<void> {
+async function bury(
+  tx: Tx,
+  lane: LaneName,
+  failed: readonly Settlement[],
+  content: FeedContent,
+): Promise<void> {
   await sql`with gone as (
       delete from feed_open f using ${rowsOf(failed)}
       where f.lane = ${lane} and ${named} and f.attempts >= ${laneSettings.maxTries} returning f.*, v.reason)

@@ -31,7 +31,11 @@ export interface FeedOptions {
 }
 
 /** Opens work in the transaction that makes it true, and rings the lane once that has committed. */
-export async function feed(ctx: Pick<FeedContext, 'messaging'>, tx: Tx, ...entries: FeedAppend[]): Promise<void> {
+export async function feed(
+  ctx: Pick<FeedContext, 'messaging'>,
+  tx: Tx,
+  ...entries: FeedAppend[]
+): Promise<void> {
   await appendFeed(tx, ...entries)
   const keys = new Map(entries.map(({ lane, key }) => [`${lane} ${key}`, { lane, key }]))
   tx.afterCommit(() => {
@@ -40,13 +44,19 @@ export async function feed(ctx: Pick<FeedContext, 'messaging'>, tx: Tx, ...entri
 }
 
 /** The feed in this service's own rows. */
-export function localFeed(ctx: FeedContext, { content = ownContent, onSettle }: FeedOptions = {}): FeedSource {
+export function localFeed(
+  ctx: FeedContext,
+  { content = ownContent, onSettle }: FeedOptions = {},
+): FeedSource {
   return {
     take: (wanted) => ctx.db.system((tx) => takeFeed(tx, wanted, content)),
     settle: (lane, settlements) =>
       ctx.db.system(async (tx) => {
         await onSettle?.(tx, settlements, lane)
-        await settleFeed(tx, lane, settlements, { retryMs: laneSettings.retryMs * ctx.scale, content })
+        await settleFeed(tx, lane, settlements, {
+          retryMs: laneSettings.retryMs * ctx.scale,
+          content,
+        })
       }),
     ring: async (lane, signal) => void (await ringDue(ctx, lane, signal)),
   }
@@ -60,12 +70,18 @@ export function remoteFeed(address: string, tls: TlsFiles | null): FeedSource & 
   const client = connect(FeedDefinition, address, tls ?? undefined)
   return {
     take: async ({ partitions, exceptKeys = [], exceptAccounts = [], ...wanted }) => {
-      const lists = { partitions: [...partitions], exceptKeys: [...exceptKeys], exceptAccounts: [...exceptAccounts] }
+      const lists = {
+        partitions: [...partitions],
+        exceptKeys: [...exceptKeys],
+        exceptAccounts: [...exceptAccounts],
+      }
       const { entries, more, nextDueMs } = await client.take({ ...wanted, ...lists }, {})
       return { entries: entries.map(entryFromProto), more, nextDueMs: nextDueMs ?? null }
     },
-    settle: async (lane, settlements) => void (await client.settle({ lane, settlements: settlements.map(settlementToProto) }, {})),
-    ring: async (lane, signal) => void (await client.ring({ lane }, { signal, timeoutMs: ringTimeoutMs })),
+    settle: async (lane, settlements) =>
+      void (await client.settle({ lane, settlements: settlements.map(settlementToProto) }, {})),
+    ring: async (lane, signal) =>
+      void (await client.ring({ lane }, { signal, timeoutMs: ringTimeoutMs })),
     [Symbol.dispose]: () => client[Symbol.dispose](),
   }
 }

@@ -4,11 +4,17 @@ import { duePartitions } from './due.ts'
 
 /** The lanes whose entries stand in this service's rows. */
 export function producedLanes({ config }: Pick<FeedContext, 'config'>): LaneName[] {
-  return (Object.keys(lanes) as LaneName[]).filter((lane) => lanes[lane].producer === config.service)
+  return (Object.keys(lanes) as LaneName[]).filter(
+    (lane) => lanes[lane].producer === config.service,
+  )
 }
 
 /** Rings each partition of a lane that has a due entry, whatever NATS holds: a doorbell may have been lost. Answers how many. */
-export async function ringDue(ctx: Pick<FeedContext, 'db' | 'messaging'>, lane: LaneName, signal?: AbortSignal): Promise<number> {
+export async function ringDue(
+  ctx: Pick<FeedContext, 'db' | 'messaging'>,
+  lane: LaneName,
+  signal?: AbortSignal,
+): Promise<number> {
   const due = await ctx.db.system((tx) => duePartitions(tx, lane))
   signal?.throwIfAborted()
   for (const partition of due) ctx.messaging.ringPartition(lane, partition)
@@ -16,6 +22,8 @@ export async function ringDue(ctx: Pick<FeedContext, 'db' | 'messaging'>, lane: 
 }
 
 /** One round of a sweeper: every lane whose entries stand here. */
-export async function sweepDue(ctx: Pick<FeedContext, 'config' | 'db' | 'messaging'>): Promise<void> {
+export async function sweepDue(
+  ctx: Pick<FeedContext, 'config' | 'db' | 'messaging'>,
+): Promise<void> {
   for (const lane of producedLanes(ctx)) await ringDue(ctx, lane)
 }

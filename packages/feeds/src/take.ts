@@ -1,13 +1,24 @@
 import { AppError, type LaneName, laneKeyPattern, laneSettings, slotsOf } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import { type EntryRow, entryColumns, type FeedAppend, type FeedContent, type FeedEntry, ownContent, toEntry } from './entry.ts'
+import {
+  type EntryRow,
+  entryColumns,
+  type FeedAppend,
+  type FeedContent,
+  type FeedEntry,
+  ownContent,
+  toEntry,
+} from './entry.ts'
 
 /** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
 export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void> {
   if (entries.length === 0) return
   for (const { lane, key } of entries)
-    if (!laneKeyPattern.test(key)) throw new AppError('internal', `"${key}" can't be the key of lane ${lane}`)
-  const bodies = entries.map(({ body }) => (body === undefined ? null : Buffer.from(JSON.stringify(body))))
+    if (!laneKeyPattern.test(key))
+      throw new AppError('internal', `"${key}" can't be the key of lane ${lane}`)
+  const bodies = entries.map(({ body }) =>
+    body === undefined ? null : Buffer.from(JSON.stringify(body)),
+  )
   await sql`insert into feed_open (lane, key, kind, account_id, row_id, body, bytes)
     select v.lane, v.key, v.kind, v.account_id, v.row_id, v.body, coalesce(length(v.body), 0)
     from unnest(${entries.map(({ lane }) => lane)}::text[], ${entries.map(({ key }) => key)}::text[],
@@ -41,7 +52,10 @@ export interface Taken {
 }
 
 /** The slots of partitions, from a random one of each on, so that no key is always the last. */
-function spansOf(lane: LaneName, partitions: readonly number[]): { first: number[]; last: number[] } {
+function spansOf(
+  lane: LaneName,
+  partitions: readonly number[],
+): { first: number[]; last: number[] } {
   const first: number[] = []
   const last: number[] = []
   for (const partition of partitions) {
@@ -60,9 +74,17 @@ function spansOf(lane: LaneName, partitions: readonly number[]): { first: number
  * Due entries of the wanted partitions, shared out by account and then by key: of every account each key's first entry, then
  * each one's second, and so on. It walks from key to key in the index, so that it costs what it answers and what keys there are.
  */
-export async function takeFeed(tx: Tx, wanted: Wanted, content: FeedContent = ownContent): Promise<Taken> {
+export async function takeFeed(
+  tx: Tx,
+  wanted: Wanted,
+  content: FeedContent = ownContent,
+): Promise<Taken> {
   const { lane, exceptKeys = [], exceptAccounts = [] } = wanted
-  const { maxEntries = laneSettings.takeEntries, maxBytes = laneSettings.takeBytes, maxKeys = laneSettings.takeKeys } = wanted
+  const {
+    maxEntries = laneSettings.takeEntries,
+    maxBytes = laneSettings.takeBytes,
+    maxKeys = laneSettings.takeKeys,
+  } = wanted
   const { first, last } = spansOf(lane, wanted.partitions)
   const rows = await query<EntryRow & { cut: boolean }>(
     tx,
@@ -98,11 +120,21 @@ export async function takeFeed(tx: Tx, wanted: Wanted, content: FeedContent = ow
         left join lateral (${content}) c on true
         order by f.key, f.id`,
   )
-  if (rows.length > 0) return { entries: rows.map(({ cut: _, ...row }) => toEntry(row)), more: rows[0]!.cut, nextDueMs: null }
+  if (rows.length > 0)
+    return {
+      entries: rows.map(({ cut: _, ...row }) => toEntry(row)),
+      more: rows[0]!.cut,
+      nextDueMs: null,
+    }
   return { entries: [], more: false, nextDueMs: await nextDue(tx, lane, first, last) }
 }
 
-async function nextDue(tx: Tx, lane: LaneName, first: number[], last: number[]): Promise<number | null> {
+async function nextDue(
+  tx: Tx,
+  lane: LaneName,
+  first: number[],
+  last: number[],
+): Promise<number | null> {
   const row = await queryOne<{ ms: number | null }>(
     tx,
     sql`select (extract(epoch from min(f.not_before) - now()) * 1000)::float8 as ms

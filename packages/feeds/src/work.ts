@@ -22,7 +22,12 @@ export function work<Name extends LaneName, Context extends FeedContext>(
   const { by, maxActive = usual[by] }: LaneRow = lanes[lane]
   if (by === 'sets') {
     const handle = handler as SetHandler<Context>
-    return runLane(ctx, lane, source, { by, maxActive, maxOfAccount: maxActive, handle: (entries, lease) => handle(ctx, entries, lease) })
+    return runLane(ctx, lane, source, {
+      by,
+      maxActive,
+      maxOfAccount: maxActive,
+      handle: (entries, lease) => handle(ctx, entries, lease),
+    })
   }
   const handle = handler as LaneHandler<Context>
   return runLane(ctx, lane, source, {

@@ -33,7 +33,8 @@ const append = (key: string, count: number, body?: unknown) =>
     for (let i = 0; i < count; i++) await appendFeed(tx, { lane, key, rowId: `${key}${i}`, body })
   })
 const everything = Array.from({ length: lanes[lane].partitions }, (_, partition) => partition)
-const takeAll = (wanted: Partial<Wanted> = {}) => db.system((tx) => takeFeed(tx, { lane, partitions: everything, ...wanted }))
+const takeAll = (wanted: Partial<Wanted> = {}) =>
+  db.system((tx) => takeFeed(tx, { lane, partitions: everything, ...wanted }))
 const take = (key: string, maxEntries = 500, maxBytes = 2_000_000) =>
   takeAll({ partitions: [partitionOf(lane, key)], maxEntries, maxBytes })
 type WithoutKey = Settlement extends infer V ? (V extends unknown ? Omit<V, 'key'> : never) : never
@@ -46,7 +47,8 @@ const settle = (key: string, settlements: WithoutKey[], retryMs = 0) =>
       { retryMs },
     ),
   )
-const rowIds = async (...args: Parameters<typeof take>) => (await take(...args)).entries.map((entry) => entry.rowId)
+const rowIds = async (...args: Parameters<typeof take>) =>
+  (await take(...args)).entries.map((entry) => entry.rowId)
 const open = () => world.sql('select id, attempts, not_before from templates.feed_open order by id')
 
 test('entries are taken in the order they were written, of their own key only, and taking does not remove them', async () => {
@@ -54,7 +56,9 @@ test('entries are taken in the order they were written, of their own key only, a
   await append('b', 1)
   expect(await rowIds('a')).toEqual(['a0', 'a1', 'a2'])
   expect(await rowIds('a', 2)).toEqual(['a0', 'a1'])
-  expect((await take('b')).entries).toMatchObject([{ id: '4', kind: '', accountId, attempts: 0, rowId: 'b0' }])
+  expect((await take('b')).entries).toMatchObject([
+    { id: '4', kind: '', accountId, attempts: 0, rowId: 'b0' },
+  ])
 })
 
 test('a take ends where its bytes would be too many, but one entry comes however large', async () => {
@@ -74,7 +78,9 @@ test('an entry is rolled back with the transaction that wrote it', async () => {
 })
 
 test('a key that could name another lane is refused', async () => {
-  await expect(db.system((tx) => appendFeed(tx, { lane, key: 'a.b' }))).rejects.toMatchObject({ failure: 'internal' })
+  await expect(db.system((tx) => appendFeed(tx, { lane, key: 'a.b' }))).rejects.toMatchObject({
+    failure: 'internal',
+  })
 })
 
 test('a finished entry is gone, one put off comes back when its time has come, and no try is counted', async () => {
@@ -107,7 +113,9 @@ test('a failed entry waits longer after each try and is dead after three; its ne
   expect(await db.system((tx) => listDead(tx, '', 10))).toMatchObject([
     { lane, reason: 'try 3', entry: { id: '1', key: 'a', attempts: 3 } },
   ])
-  expect(await db.system((tx) => feedCounts(tx, [lane]))).toMatchObject([{ lane, open: 1, dead: 1 }])
+  expect(await db.system((tx) => feedCounts(tx, [lane]))).toMatchObject([
+    { lane, open: 1, dead: 1 },
+  ])
 })
 
 test('only failures in a row count: an entry that goes on in between lives', async () => {
@@ -148,14 +156,18 @@ test("another lane's or key's worker can't settle an entry", async () => {
 test('workers that settle the same entries in opposite order never deadlock', async () => {
   await append('a', 200)
   const ids = (await take('a')).entries.map((entry) => entry.id)
-  const [before] = await world.sql('select deadlocks from pg_stat_database where datname = current_database()')
+  const [before] = await world.sql(
+    'select deadlocks from pg_stat_database where datname = current_database()',
+  )
   const put = (order: string[], laterMs: number) =>
     settle(
       'a',
       order.map((id) => ({ id, laterMs })),
     )
   await Promise.all(Array.from({ length: 20 }, (_, i) => put(i % 2 ? ids : ids.toReversed(), i)))
-  const [after] = await world.sql('select deadlocks from pg_stat_database where datname = current_database()')
+  const [after] = await world.sql(
+    'select deadlocks from pg_stat_database where datname = current_database()',
+  )
   expect(after).toEqual(before)
 })
 
@@ -174,7 +186,9 @@ test('dead entries are opened again with their tries reset and in their place: t
   await append('a', 3, { some: 'content' })
   await kill('a', ['1', '2', '3'])
   expect(await open()).toEqual([])
-  expect(await db.system((tx) => replayDead(tx, lane, ['2']))).toEqual([{ lane, key: 'a', id: '2', rowId: 'a1' }])
+  expect(await db.system((tx) => replayDead(tx, lane, ['2']))).toEqual([
+    { lane, key: 'a', id: '2', rowId: 'a1' },
+  ])
   expect(await rowIds('a')).toEqual(['a1'])
   expect(await db.system((tx) => replayDead(tx, 'campaigns.run', []))).toEqual([])
   expect(await db.system((tx) => replayDead(tx, lane, []))).toHaveLength(2)
@@ -187,11 +201,14 @@ test('dead entries are opened again with their tries reset and in their place: t
 test('dead entries that are dismissed are gone, of their own lane and those named only', async () => {
   await append('a', 3)
   await kill('a', ['1', '2'])
-  const dismiss = (of: Parameters<typeof dismissDead>[1], ids: string[]) => db.system((tx) => dismissDead(tx, of, ids))
+  const dismiss = (of: Parameters<typeof dismissDead>[1], ids: string[]) =>
+    db.system((tx) => dismissDead(tx, of, ids))
   expect(await dismiss('templates.sync', ['3'])).toEqual([])
   expect(await dismiss('campaigns.run', ['1'])).toEqual([])
   expect(await dismiss(lane, ['2'])).toMatchObject([{ id: '2', key: 'a', rowId: 'a1' }])
-  expect((await db.system((tx) => listDead(tx, lane, 10))).map(({ entry }) => entry.id)).toEqual(['1'])
+  expect((await db.system((tx) => listDead(tx, lane, 10))).map(({ entry }) => entry.id)).toEqual([
+    '1',
+  ])
   expect(await rowIds('a')).toEqual(['a2'])
 })
 
@@ -214,7 +231,9 @@ test('due partitions are found; those with later or no entries only are not', as
   await append('a', 2)
   await append('b', 1)
   await append('later', 1)
-  await world.sql(`update templates.feed_open set not_before = now() + interval '1 hour' where key = 'later'`)
+  await world.sql(
+    `update templates.feed_open set not_before = now() + interval '1 hour' where key = 'later'`,
+  )
   await world.sql(`insert into templates.feed_open (lane, key) values ('campaigns.run', 'other')`)
   const due = await db.system((tx) => duePartitions(tx, lane))
   expect(due).toEqual([partitionOf(lane, 'a'), partitionOf(lane, 'b')].toSorted((a, b) => a - b))
@@ -251,7 +270,9 @@ test('what a scrape costs has a bound: of each lane at most 10,000 open and dead
   }
   await db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
   const before = await read()
-  expect(await db.system((tx) => feedCounts(tx, [lane]))).toMatchObject([{ lane, open: 10_000, dead: 10_000 }])
+  expect(await db.system((tx) => feedCounts(tx, [lane]))).toMatchObject([
+    { lane, open: 10_000, dead: 10_000 },
+  ])
   const after = await until(async () => {
     await db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
     const now = await read()
@@ -264,8 +285,12 @@ test('what a scrape costs has a bound: of each lane at most 10,000 open and dead
 test("an entry's slot is the one that contracts compute from its key", async () => {
   const keys = ['a', '106540352242922', '0198c000-0000-7000-8000-000000000001', 'x'.repeat(128)]
   for (const key of keys) await append(key, 1)
-  const rows = await world.sql<{ key: string; slot: number }>('select key, slot from templates.feed_open')
-  expect(Object.fromEntries(rows.map((row) => [row.key, row.slot]))).toEqual(Object.fromEntries(keys.map((key) => [key, slotOf(key)])))
+  const rows = await world.sql<{ key: string; slot: number }>(
+    'select key, slot from templates.feed_open',
+  )
+  expect(Object.fromEntries(rows.map((row) => [row.key, row.slot]))).toEqual(
+    Object.fromEntries(keys.map((key) => [key, slotOf(key)])),
+  )
 })
 
 const accountsOf = (entries: { key: string }[]) => Map.groupBy(entries, (entry) => entry.key[0])
@@ -279,7 +304,9 @@ test('one take serves the accounts alike, and of an account its keys alike, what
   expect(more).toBe(true)
   const of = accountsOf(entries)
   expect([of.get('2')!.length, of.get('3')!.length]).toEqual([30, 2])
-  const each = [...Map.groupBy(of.get('1')!, (entry) => entry.key).values()].map((its) => its.length)
+  const each = [...Map.groupBy(of.get('1')!, (entry) => entry.key).values()].map(
+    (its) => its.length,
+  )
   expect(Math.max(...each) - Math.min(...each)).toBeLessThanOrEqual(1)
 })
 
@@ -289,10 +316,10 @@ test('of each key the oldest entries are taken, in order, however many keys ther
   for (const its of Map.groupBy(entries, (entry) => entry.key).values()) {
     const ids = its.map((entry) => Number(entry.id))
     expect(ids).toEqual(ids.toSorted((a, b) => a - b))
-    const open = await world.sql<{ id: string }>('select id from templates.feed_open where key = $1 order by id limit $2', [
-      its[0]!.key,
-      ids.length,
-    ])
+    const open = await world.sql<{ id: string }>(
+      'select id from templates.feed_open where key = $1 order by id limit $2',
+      [its[0]!.key, ids.length],
+    )
     expect(ids).toEqual(open.map((row) => Number(row.id)))
   }
 })
@@ -300,18 +327,24 @@ test('of each key the oldest entries are taken, in order, however many keys ther
 test('keys and accounts that are left out are not taken, and no more keys than were asked for', async () => {
   await fill(1, 5, 2)
   await fill(2, 5, 2)
-  const { entries } = await takeAll({ exceptKeys: ['2-1'], exceptAccounts: ['0198c000-0000-7000-8000-000000000001'] })
+  const { entries } = await takeAll({
+    exceptKeys: ['2-1'],
+    exceptAccounts: ['0198c000-0000-7000-8000-000000000001'],
+  })
   expect(new Set(entries.map((entry) => entry.key))).toEqual(new Set(['2-2', '2-3', '2-4', '2-5']))
   const few = await takeAll({ maxKeys: 4 })
   expect(few.more).toBe(true)
-  expect([...accountsOf(few.entries)].map(([, its]) => new Set(its.map((entry) => entry.key)).size)).toEqual([2, 2])
+  expect(
+    [...accountsOf(few.entries)].map(([, its]) => new Set(its.map((entry) => entry.key)).size),
+  ).toEqual([2, 2])
 })
 
 test('with 10,000 keys of one account waiting, a key of another is taken within a few takes', async () => {
   await fill(1, 10_000, 1)
   await fill(2, 1, 1)
   let takes = 0
-  for (let found = false; !found; takes++) found = (await takeAll()).entries.some((entry) => entry.key.startsWith('2-'))
+  for (let found = false; !found; takes++)
+    found = (await takeAll()).entries.some((entry) => entry.key.startsWith('2-'))
   expect(takes).toBeLessThan(200)
 })
 
@@ -324,5 +357,9 @@ test('what is left over is told: more of a key than a take gives it, and when th
   await world.sql(
     `delete from templates.feed_open where key <> '1-1'; update templates.feed_open set not_before = now() + interval '1 minute'`,
   )
-  expect(await takeAll()).toMatchObject({ entries: [], more: false, nextDueMs: expect.closeTo(60_000, -4) })
+  expect(await takeAll()).toMatchObject({
+    entries: [],
+    more: false,
+    nextDueMs: expect.closeTo(60_000, -4),
+  })
 })

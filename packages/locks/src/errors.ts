@@ -22,9 +22,13 @@ export function lockUnavailable({ name, id }: LockKey, cause: unknown): AppError
 /** The error of work that goes on under a lock it no longer has. */
 export function lockLost(keys: readonly string[], reason: string): AppError {
   const more = keys.length > 1 ? ` and ${keys.length - 1} more` : ''
-  return new AppError('conflict', `The lock ${keys[0]}${more} was lost: ${reason}; stop, and do the work again`, {
-    details: { keys, reason },
-  })
+  return new AppError(
+    'conflict',
+    `The lock ${keys[0]}${more} was lost: ${reason}; stop, and do the work again`,
+    {
+      details: { keys, reason },
+    },
+  )
 }
 
 /** True when another holds the lock: the rule of its row (`whenBusy`) applies. */

@@ -26,7 +26,12 @@ export interface Instance extends AsyncDisposable {
 }
 
 /** Starts to keep `instance:{id}` alive; resolves when Redis has it, or is found away (then it goes on trying). */
-export async function keepInstance(redis: Redis, instanceId: string, scale: number, onWarn: Warn): Promise<Instance> {
+export async function keepInstance(
+  redis: Redis,
+  instanceId: string,
+  scale: number,
+  onWarn: Warn,
+): Promise<Instance> {
   // A process that starts again under its old name must not keep the locks of its dead predecessor alive.
   const id = `${instanceId}.${randomBytes(4).toString('hex')}`
   const key = instances.key(id)

@@ -37,7 +37,12 @@ return deliveries
 export function openLife(redis: Redis, id: string, scale: number, renewSoon: () => void): OwnLife {
   const { usable } = instances
   const noteTtlMs = Math.round(instances.noteTtlMs * scale)
-  const keysOf = (of: string) => [instances.key(of), instances.listKey, instances.deliveriesKey(of), instances.deadKey(of)]
+  const keysOf = (of: string) => [
+    instances.key(of),
+    instances.listKey,
+    instances.deliveriesKey(of),
+    instances.deadKey(of),
+  ]
   const deliveriesKey = instances.deliveriesKey(id)
   const lostListeners = new Set<(reason: string) => void>()
   const followers = new Set<(silent: readonly string[]) => void>()
@@ -49,7 +54,8 @@ export function openLife(redis: Redis, id: string, scale: number, renewSoon: () 
   let waiting: PromiseWithResolvers<void> | undefined
 
   /** Nobody can declare a process dead that was never listed. */
-  const certainForMs = () => (isListed ? certainUntil - performance.now() : Number.POSITIVE_INFINITY)
+  const certainForMs = () =>
+    isListed ? certainUntil - performance.now() : Number.POSITIVE_INFINITY
 
   function certainFrom(heardAt: number, ms: number): void {
     wasDisconnected = false
@@ -80,7 +86,12 @@ export function openLife(redis: Redis, id: string, scale: number, renewSoon: () 
     answered(sentAt) {
       const unheardMs = sentAt - certainUntil
       // After a gap an answer proves life in the gap only on the same connection, and only while a stopped process would have been spared.
-      if (unheardMs > 0 && (wasDisconnected || unheardMs > (instances.unansweredMs - instances.silentMs) * scale * usable)) return
+      if (
+        unheardMs > 0 &&
+        (wasDisconnected ||
+          unheardMs > (instances.unansweredMs - instances.silentMs) * scale * usable)
+      )
+        return
       certainFrom(sentAt, instances.confirmMs)
     },
     disconnected() {
@@ -89,15 +100,29 @@ export function openLife(redis: Redis, id: string, scale: number, renewSoon: () 
     addDelivery: (subject) => void redis.sadd(deliveriesKey, subject).catch(() => undefined),
     removeDelivery: (subject) => void redis.srem(deliveriesKey, subject).catch(() => undefined),
     async declareDead(other, silentMs) {
-      return (await declareDeadScript(redis, keysOf(other), [other, Math.round(silentMs * scale), noteTtlMs])) as string[] | null
+      return (await declareDeadScript(redis, keysOf(other), [
+        other,
+        Math.round(silentMs * scale),
+        noteTtlMs,
+      ])) as string[] | null
     },
     async renew(ttlMs) {
       const askedAt = performance.now()
-      const args = [ttlMs, isFollowed ? id : '', noteTtlMs, Math.round(instances.askAfterMs * scale)]
+      const args = [
+        ttlMs,
+        isFollowed ? id : '',
+        noteTtlMs,
+        Math.round(instances.askAfterMs * scale),
+      ]
       if (isFollowed && !isListed) certainFrom(askedAt, instances.silentMs)
       isListed = isFollowed
-      const [known, dead, ...silent] = (await renewScript(redis, keysOf(id), args)) as [number, string, ...string[]]
-      if (dead !== diedAt && dead !== '') for (const fn of [...lostListeners]) fn('this process was silent, and was taken for dead')
+      const [known, dead, ...silent] = (await renewScript(redis, keysOf(id), args)) as [
+        number,
+        string,
+        ...string[],
+      ]
+      if (dead !== diedAt && dead !== '')
+        for (const fn of [...lostListeners]) fn('this process was silent, and was taken for dead')
       diedAt = dead
       certainFrom(askedAt, instances.silentMs)
       for (const fn of followers) fn(silent)

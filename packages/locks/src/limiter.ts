@@ -3,7 +3,14 @@ import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/
 import { counter } from '@lockstep/telemetry'
 import { clockOffset } from './clock-offset.ts'
 import { type Redis, script } from './redis.ts'
-import { giveSlotsBack, lookAtSlots, type SendRequest, slotBooker, slowDown, type Unused } from './send-limit.ts'
+import {
+  giveSlotsBack,
+  lookAtSlots,
+  type SendRequest,
+  slotBooker,
+  slowDown,
+  type Unused,
+} from './send-limit.ts'
 
 export interface SendSlots {
   /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
@@ -34,16 +41,27 @@ export interface Limiter {
    * One message to a person in 6 s: for each recipient null, and the turn is taken, or the ms until the next turn. The messages go out
    * within `aheadMs` (0).
    */
-  takePair(connectionId: string, recipients: readonly string[], aheadMs?: number): Promise<(number | null)[]>
+  takePair(
+    connectionId: string,
+    recipients: readonly string[],
+    aheadMs?: number,
+  ): Promise<(number | null)[]>
   /** Takes `count` (1) grants of a limit together, or none. */
-  take(limit: Exclude<RateLimitName, 'whatsapp_api_rate_limit'>, id: string, count?: number): Promise<Taken>
+  take(
+    limit: Exclude<RateLimitName, 'whatsapp_api_rate_limit'>,
+    id: string,
+    count?: number,
+  ): Promise<Taken>
   /** Meta throttled a connection (4, 80007, 130429, 613, 131057): halves its limits for a while, and pauses it for `retryAfterMs`. */
   reportThrottled(connectionId: string, retryAfterMs?: number): Promise<void>
 }
 
 const hits = counter('lockstep_rate_limit_hits', 'Requests that a rate limit cut short or refused')
 const grants = counter('lockstep_rate_limit_grants', 'Grants of rate limits')
-const throttled = counter('lockstep_rate_limit_throttled', 'Reports that Meta throttled a connection')
+const throttled = counter(
+  'lockstep_rate_limit_throttled',
+  'Reports that Meta throttled a connection',
+)
 
 const takeScript = script(`
 local time = redis.call('TIME')
@@ -109,7 +127,9 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
     async takePair(connectionId, recipients, aheadMs = 0) {
       if (recipients.length === 0) return []
       const keys = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
-      const waits = (await reach(pairScript(redis, keys, [Math.round(sendLimits.pair.perMs * scale + aheadMs)]))) as number[]
+      const waits = (await reach(
+        pairScript(redis, keys, [Math.round(sendLimits.pair.perMs * scale + aheadMs)]),
+      )) as number[]
       const refused = waits.filter((ms) => ms > 0).length
       if (refused > 0) hits(refused, { limit: 'whatsapp_pair_rate_limit', class: 'all' })
       return waits.map((ms) => (ms > 0 ? ms : null))
@@ -117,7 +137,8 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
 
     async take(name, id, count = 1) {
       const { key, limit, windowMs } = rateLimits[name]
-      if (count < 1 || count > limit) throw new AppError('invalid', `${name} grants 1 to ${limit} at once, not ${count}`)
+      if (count < 1 || count > limit)
+        throw new AppError('invalid', `${name} grants 1 to ${limit} at once, not ${count}`)
       const retryAfterMs = (await reach(
         takeScript(redis, [key(id)], [limit, Math.round(windowMs * scale * 1000), count, nonce()]),
       )) as number
@@ -150,5 +171,8 @@ async function reach<T>(answer: Promise<T>): Promise<T> {
 
 function checkSend({ perMinute, perSecond, count }: SendRequest): void {
   if ([perMinute, perSecond, count].every((n) => Number.isInteger(n) && n >= 1)) return
-  throw new AppError('invalid', `perMinute (${perMinute}), perSecond (${perSecond}) and count (${count}) have to be whole numbers from 1`)
+  throw new AppError(
+    'invalid',
+    `perMinute (${perMinute}), perSecond (${perSecond}) and count (${count}) have to be whole numbers from 1`,
+  )
 }

@@ -80,7 +80,8 @@ export class HeldLock implements Lock, Losable {
   assertHeld(): void {
     const now = performance.now()
     if (now >= this.#deadline) this.lose('it was not renewed in time')
-    else if (now >= this.#home.instance.deadline()) this.lose('the instance key of its process could not be renewed')
+    else if (now >= this.#home.instance.deadline())
+      this.lose('the instance key of its process could not be renewed')
     if (this.#lost) throw lockLost(this.keys, this.#lost)
     if (this.#released) throw lockLost(this.keys, 'it was released before')
   }

@@ -52,11 +52,21 @@ const defaultWaitMs = 2_000
 const rank = (name: LockName): number => lockOrder.indexOf(table[name].of)
 
 /** Starts the locks of a process, whether Redis is there yet or not; disposing releases what is still held. */
-export async function createLocks({ redis: given, instanceId, scale = 1, onWarn = () => {} }: LocksOptions): Promise<Locks> {
+export async function createLocks({
+  redis: given,
+  instanceId,
+  scale = 1,
+  onWarn = () => {},
+}: LocksOptions): Promise<Locks> {
   const redis = typeof given === 'string' ? openRedis(given, { scale, onWarn }) : given
   const instance = await keepInstance(redis, instanceId, scale, onWarn)
   const closing = new AbortController()
-  const home: LockHome = { redis, instance, onWarn, releaseLater: (request) => void releaseLater(redis, request, scale, closing.signal) }
+  const home: LockHome = {
+    redis,
+    instance,
+    onWarn,
+    releaseLater: (request) => void releaseLater(redis, request, scale, closing.signal),
+  }
 
   let holds = 0
   function prepare(given: readonly LockKey[]): Hold {
@@ -76,14 +86,24 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
       if (reply.instanceKnown && epoch !== instance.epoch()) continue
       lockMetrics.acquired(hold.tally)
       if (reply.takenOver.length > 0) reportTakeOver(hold, reply.takenOver, onWarn)
-      return new HeldLock(home, { request: hold.request, tally: hold.tally, askedAt, doubtful: hold.doubtful })
+      return new HeldLock(home, {
+        request: hold.request,
+        tally: hold.tally,
+        askedAt,
+        doubtful: hold.doubtful,
+      })
     }
   }
 
-  async function holdAll(keys: readonly LockKey[], { waitMs, signal }: HoldOptions = {}): Promise<Lock> {
+  async function holdAll(
+    keys: readonly LockKey[],
+    { waitMs, signal }: HoldOptions = {},
+  ): Promise<Lock> {
     const hold = prepare(keys)
     const from = performance.now()
-    const boundMs = waitMs ?? (hold.wanted.every(({ name }) => table[name].whenBusy === 'wait') ? defaultWaitMs * scale : 0)
+    const boundMs =
+      waitMs ??
+      (hold.wanted.every(({ name }) => table[name].whenBusy === 'wait') ? defaultWaitMs * scale : 0)
     try {
       for (let round = 0; ; round++) {
         signal?.throwIfAborted()
@@ -94,7 +114,9 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
           return got
         }
         if (waitedMs >= boundMs) throw refusal(hold, got, boundMs)
-        await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, { signal }).catch(() => signal?.throwIfAborted())
+        await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, {
+          signal,
+        }).catch(() => signal?.throwIfAborted())
       }
     } catch (error) {
       if (hold.doubtful) home.releaseLater(hold.request)
@@ -126,7 +148,12 @@ export async function createLocks({ redis: given, instanceId, scale = 1, onWarn 
 }
 
 /** Asks Redis once, and once more under the same owner when the reply was lost. Throws lockUnavailable when Redis is away. */
-async function ask(redis: Redis, instance: Instance, hold: Hold, scale: number): Promise<{ reply: AcquireReply; askedAt: number }> {
+async function ask(
+  redis: Redis,
+  instance: Instance,
+  hold: Hold,
+  scale: number,
+): Promise<{ reply: AcquireReply; askedAt: number }> {
   const sent = redis.status === 'ready'
   try {
     const askedAt = performance.now()
@@ -146,27 +173,42 @@ async function ask(redis: Redis, instance: Instance, hold: Hold, scale: number):
 }
 
 /** Releases until Redis has answered, and then once more: a lost request may still lie in a socket that it has not read. */
-async function releaseLater(redis: Redis, request: Request, scale: number, closing: AbortSignal): Promise<void> {
+async function releaseLater(
+  redis: Redis,
+  request: Request,
+  scale: number,
+  closing: AbortSignal,
+): Promise<void> {
   const until = performance.now() + Math.max(...request.ttlsMs)
   for (let answered = 0; answered < 2 && performance.now() < until; ) {
     await untilReady(redis, until - performance.now())
       .then(() => release(redis, request))
       .then(() => answered++)
       .catch(() => undefined) // until the TTL has done it
-    await pause(commandTimeoutMs(scale) / 2, undefined, { signal: closing, ref: false }).catch(() => undefined)
+    await pause(commandTimeoutMs(scale) / 2, undefined, { signal: closing, ref: false }).catch(
+      () => undefined,
+    )
     if (closing.aborted) return
   }
 }
 
-function refusal({ wanted }: Hold, { index, sinceMs }: Extract<AcquireReply, { held: false }>, boundMs: number): AppError {
+function refusal(
+  { wanted }: Hold,
+  { index, sinceMs }: Extract<AcquireReply, { held: false }>,
+  boundMs: number,
+): AppError {
   const refused = wanted[index] as LockKey
   lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](single(refused.name))
   return lockBusy(refused, sinceMs)
 }
 
 /** The keys in lock order without repeats, and their texts. Most callers give them so; then nothing is sorted. */
-function inOrder(given: readonly LockKey[]): { wanted: readonly LockKey[]; keys: readonly string[] } {
-  if (given.length === 0) throw new AppError('internal', 'holdAll was given no keys; give at least one')
+function inOrder(given: readonly LockKey[]): {
+  wanted: readonly LockKey[]
+  keys: readonly string[]
+} {
+  if (given.length === 0)
+    throw new AppError('internal', 'holdAll was given no keys; give at least one')
   const keys = given.map(keyText)
   let i = 1
   while (i < given.length && comesBefore(given[i - 1]!, keys[i - 1]!, given[i]!, keys[i]!)) i++
@@ -177,7 +219,9 @@ function inOrder(given: readonly LockKey[]): { wanted: readonly LockKey[]; keys:
 }
 
 function comesBefore(x: LockKey, xText: string, y: LockKey, yText: string): boolean {
-  return x.name === y.name ? xText < yText : rank(x.name) - rank(y.name) < 0 || (rank(x.name) === rank(y.name) && xText < yText)
+  return x.name === y.name
+    ? xText < yText
+    : rank(x.name) - rank(y.name) < 0 || (rank(x.name) === rank(y.name) && xText < yText)
 }
 
 function keyText({ name, id }: LockKey): string {
@@ -197,10 +241,16 @@ function tallyOf(keys: readonly LockKey[]): Tally {
 
 function reportTakeOver({ request, wanted }: Hold, indexes: readonly number[], onWarn: Warn): void {
   lockMetrics.takenOver(tallyOf(indexes.map((index) => wanted[index] as LockKey)))
-  onWarn('Locks of a dead process were taken over', { keys: indexes.map((index) => request.keys[index]), owner: request.owner })
+  onWarn('Locks of a dead process were taken over', {
+    keys: indexes.map((index) => request.keys[index]),
+    owner: request.owner,
+  })
 }
 
 /** From 10 ms, growing to 100 ms, each between half of it and all of it, so that those who wait spread out. */
 function pollMs(round: number, scale: number): number {
-  return Math.max(2, Math.min(100, 10 * 1.5 ** Math.min(round, 10)) * scale * (0.5 + Math.random() / 2))
+  return Math.max(
+    2,
+    Math.min(100, 10 * 1.5 ** Math.min(round, 10)) * scale * (0.5 + Math.random() / 2),
+  )
 }

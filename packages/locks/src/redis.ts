@@ -13,7 +13,10 @@ export interface RedisOptions {
   onWarn?: Warn
 }
 
-const connectionErrors = counter('lockstep_redis_errors_total', 'Errors of the connection to Redis; it is opened again for ever')
+const connectionErrors = counter(
+  'lockstep_redis_errors_total',
+  'Errors of the connection to Redis; it is opened again for ever',
+)
 
 /** How long a command may take, in ms. The floor keeps scaled-down tests from failing on a busy machine. */
 export const commandTimeoutMs = (scale: number): number => Math.max(400, 2_000 * scale)
@@ -32,7 +35,8 @@ export function openRedis(url: string, { scale = 1, onWarn }: RedisOptions = {})
     connectTimeout: commandTimeoutMs(scale),
     keepAlive: 5_000,
     maxLoadingRetryTime: 500,
-    retryStrategy: (times) => (Math.min(1_000, 25 * 2 ** Math.min(times, 6)) + Math.random() * 50) * scale,
+    retryStrategy: (times) =>
+      (Math.min(1_000, 25 * 2 ** Math.min(times, 6)) + Math.random() * 50) * scale,
     reconnectOnError: (error) => error.message.startsWith('READONLY'), // a primary that became a replica
   })
   redis.on('connect', () => {
@@ -81,7 +85,8 @@ function sendTogether(socket: Redis['stream']): void {
  */
 function endWhenSilent(redis: Redis, boundMs: number): void {
   const socket = redis.stream
-  const unanswered = () => (redis as unknown as { commandQueue: { length: number } }).commandQueue.length // it is replaced at times
+  const unanswered = () =>
+    (redis as unknown as { commandQueue: { length: number } }).commandQueue.length // it is replaced at times
   let heardAt = 0
   let owedSince: number | undefined
   socket.on('data', () => {
@@ -100,7 +105,10 @@ function endWhenSilent(redis: Redis, boundMs: number): void {
 export function untilReady(redis: Redis, withinMs: number): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve()
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(() => reject(new Error(`Redis was not reached within ${Math.round(withinMs)} ms`)), withinMs).unref()
+  const timer = setTimeout(
+    () => reject(new Error(`Redis was not reached within ${Math.round(withinMs)} ms`)),
+    withinMs,
+  ).unref()
   redis.once('ready', resolve)
   return promise.finally(() => {
     clearTimeout(timer)
@@ -108,7 +116,11 @@ export function untilReady(redis: Redis, withinMs: number): Promise<void> {
   })
 }
 
-export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
+export type Script = (
+  redis: Redis,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<unknown>
 
 /** A Lua script that is sent as its digest, and in full to a server that does not know it yet. */
 export function script(lua: string): Script {
@@ -133,7 +145,10 @@ interface Waiting<Q, A> {
 }
 
 /** Collects what is asked in one turn of the event loop; `fits` says how many of the questions, from one on, are asked together. */
-export function inOneTurn<Q, A>(fits: (questions: readonly Q[], from: number) => number, ask: (questions: Q[]) => Promise<A[]>) {
+export function inOneTurn<Q, A>(
+  fits: (questions: readonly Q[], from: number) => number,
+  ask: (questions: Q[]) => Promise<A[]>,
+) {
   let waiting: Waiting<Q, A> | undefined
 
   function askAll({ questions, answers }: Waiting<Q, A>): void {

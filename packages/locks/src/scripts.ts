@@ -102,13 +102,22 @@ return #own
 
 function runs(ttlsMs: readonly number[]): readonly number[] {
   const found: number[] = [ttlsMs[0] as number]
-  for (let i = 1; i < ttlsMs.length; i++) if (ttlsMs[i] !== ttlsMs[i - 1]) found.push(i, ttlsMs[i] as number)
+  for (let i = 1; i < ttlsMs.length; i++)
+    if (ttlsMs[i] !== ttlsMs[i - 1]) found.push(i, ttlsMs[i] as number)
   return found
 }
 
 /** Takes all keys or none in one round trip. The same owner may ask again: it then holds them for a full TTL from now. */
-export function acquire(redis: Redis, { owner, keys, ttlsMs }: Request, instance: InstanceKey): Promise<AcquireReply> {
-  return acquireScript(redis, [...keys, instance.key], [`${owner}@${Date.now()}`, instance.ttlMs, ...runs(ttlsMs)]).then(readReply)
+export function acquire(
+  redis: Redis,
+  { owner, keys, ttlsMs }: Request,
+  instance: InstanceKey,
+): Promise<AcquireReply> {
+  return acquireScript(
+    redis,
+    [...keys, instance.key],
+    [`${owner}@${Date.now()}`, instance.ttlMs, ...runs(ttlsMs)],
+  ).then(readReply)
 }
 
 const heldAsUsual: AcquireReply = { held: true, instanceKnown: true, takenOver: [] }
@@ -116,7 +125,12 @@ const heldAsUsual: AcquireReply = { held: true, instanceKnown: true, takenOver: 
 function readReply(answer: unknown): AcquireReply {
   if (answer === 1) return heldAsUsual
   const [held, second, third] = answer as [number, number, string | number[]]
-  if (held === 1) return { held: true, instanceKnown: second === 1, takenOver: (third as number[]).map((i) => i - 1) }
+  if (held === 1)
+    return {
+      held: true,
+      instanceKnown: second === 1,
+      takenOver: (third as number[]).map((i) => i - 1),
+    }
   return { held: false, index: second - 1, sinceMs: third === '' ? null : Number(third) }
 }
 

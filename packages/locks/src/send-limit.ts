@@ -1,6 +1,12 @@
 import { rateLimits, sendLimits } from '@lockstep/contracts'
 import { inOneTurn, type Redis } from './redis.ts'
-import { backoff, giveBackScript, type SendClass, takeScript, throttledScript } from './send-script.ts'
+import {
+  backoff,
+  giveBackScript,
+  type SendClass,
+  takeScript,
+  throttledScript,
+} from './send-script.ts'
 
 export type { SendClass } from './send-script.ts'
 
@@ -33,20 +39,39 @@ const maxSlotsACall = 500
 const maxRequestsACall = 32
 
 /** Books slots of one connection on the clock of Redis. */
-export async function takeSlots(redis: Redis, request: SendRequest, scale: number, nonce: string): Promise<SendGrant> {
+export async function takeSlots(
+  redis: Redis,
+  request: SendRequest,
+  scale: number,
+  nonce: string,
+): Promise<SendGrant> {
   return (await takeAll(redis, [request], scale, nonce))[0] as SendGrant
 }
 
 /** What `takeSlots` would book at this moment. */
-export async function lookAtSlots(redis: Redis, request: SendRequest, scale: number): Promise<SendGrant> {
+export async function lookAtSlots(
+  redis: Redis,
+  request: SendRequest,
+  scale: number,
+): Promise<SendGrant> {
   return (await takeAll(redis, [request], scale, '', true))[0] as SendGrant
 }
 
 /** Takes slots that were certainly not used out of the minute's logs, and ends the turns of those who were to be written to in them. */
-export async function giveSlotsBack(redis: Redis, { connectionId, class: of, ids, recipients }: Unused): Promise<void> {
-  const logs = [rateLimits.whatsapp_api_rate_limit.key(connectionId), sendLimits.reserve.key(connectionId)]
+export async function giveSlotsBack(
+  redis: Redis,
+  { connectionId, class: of, ids, recipients }: Unused,
+): Promise<void> {
+  const logs = [
+    rateLimits.whatsapp_api_rate_limit.key(connectionId),
+    sendLimits.reserve.key(connectionId),
+  ]
   const turns = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
-  await giveBackScript(redis, [...(of === 'bulk' ? logs : logs.toReversed()), ...turns], ids.map(String))
+  await giveBackScript(
+    redis,
+    [...(of === 'bulk' ? logs : logs.toReversed()), ...turns],
+    ids.map(String),
+  )
 }
 
 /** Books what is asked for in one turn of the event loop in one call of Redis; gives also when that went out. */
@@ -97,7 +122,18 @@ async function takeAll(
 }
 
 /** Slows a connection down for all processes. */
-export async function slowDown(redis: Redis, connectionId: string, retryAfterMs: number, scale: number): Promise<void> {
-  const args = [backoff.sameEventMs, backoff.recoverEveryMs].map((ms) => Math.round(ms * scale * 1000))
-  await throttledScript(redis, [sendLimits.backoff.key(connectionId)], [...args, Math.round(retryAfterMs * 1000)])
+export async function slowDown(
+  redis: Redis,
+  connectionId: string,
+  retryAfterMs: number,
+  scale: number,
+): Promise<void> {
+  const args = [backoff.sameEventMs, backoff.recoverEveryMs].map((ms) =>
+    Math.round(ms * scale * 1000),
+  )
+  await throttledScript(
+    redis,
+    [sendLimits.backoff.key(connectionId)],
+    [...args, Math.round(retryAfterMs * 1000)],
+  )
 }

@@ -35,8 +35,12 @@ const keyOf = (key: (id: string) => string): string => {
 function times(scale: number): string {
   const us = (ms: number) => Math.round(ms * scale * 1000)
   const minute = us(rateLimits.whatsapp_api_rate_limit.windowMs)
-  const horizons = Object.entries(classes).map(([name, { horizonMs }]) => `${name} = ${us(horizonMs)}`)
-  const shares = Object.entries(classes).map(([name, { reserveShare }]) => `${name} = ${reserveShare}`)
+  const horizons = Object.entries(classes).map(
+    ([name, { horizonMs }]) => `${name} = ${us(horizonMs)}`,
+  )
+  const shares = Object.entries(classes).map(
+    ([name, { reserveShare }]) => `${name} = ${reserveShare}`,
+  )
   return `
 local minuteWindow, secondWindow, furthest = ${minute}, ${us(sendLimits.perSecond.windowMs)}, ${us(slotHorizonMs)}
 local recoverEvery, tidyEvery, keep = ${us(backoff.recoverEveryMs)}, ${minute / 16}, ${Math.ceil((minute * 1.125 + us(slotHorizonMs)) / 1000)}

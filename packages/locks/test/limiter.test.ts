@@ -5,7 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { sendLimits, slotHorizonMs } from '@lockstep/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createLimiter, isLimiterUnavailable, openRedis, type Redis, type SendClass, untilReady } from '../src/index.ts'
+import {
+  createLimiter,
+  isLimiterUnavailable,
+  openRedis,
+  type Redis,
+  type SendClass,
+  untilReady,
+} from '../src/index.ts'
 import { takeSlots } from '../src/send-limit.ts'
 import { type OwnRedis, ownRedis } from './redis-server.ts'
 
@@ -58,14 +65,21 @@ async function fourSenders(scale: number, forMs: number): Promise<number[]> {
 
 describe('the figures of the registry', () => {
   test('the limits stand in Redis under the keys of the registry and grant its figures, no more', async () => {
-    const text = await readFile(new URL('../../../docs/reference/conflict-analysis.md', import.meta.url), 'utf8')
+    const text = await readFile(
+      new URL('../../../docs/reference/conflict-analysis.md', import.meta.url),
+      'utf8',
+    )
     const rows = [...text.matchAll(/^- `(([a-z_]+)[a-z_:]*):\{\w+\}` - (\d+) requests\/minute$/gm)]
     expect(rows).toHaveLength(3)
     const limiter = createLimiter({ redis })
     for (const [, key, name, figure] of rows) {
       const grant = async (id: string): Promise<boolean> => {
-        if (name !== 'whatsapp_api_rate_limit') return (await limiter.take(name as 'bot_rate_limit', id)).ok
-        return (await limiter.takeSend({ ...open, connectionId: id, class: 'agent', count: 1 })).slots.length === 1
+        if (name !== 'whatsapp_api_rate_limit')
+          return (await limiter.take(name as 'bot_rate_limit', id)).ok
+        return (
+          (await limiter.takeSend({ ...open, connectionId: id, class: 'agent', count: 1 })).slots
+            .length === 1
+        )
       }
       for (let i = 0; i < Number(figure); i++) expect(await grant('7'), `${key} ${i}`).toBe(true)
       expect(await grant('7'), key).toBe(false)
@@ -81,7 +95,10 @@ describe('the figures of the registry', () => {
     const from = performance.now()
     if (refused.ok) expect.fail('the sixth was granted')
     expect(refused.retryAfterMs).toBeLessThanOrEqual(610)
-    await vi.waitFor(async () => expect(await limiter.take('bot_rate_limit', '7')).toEqual({ ok: true }), { timeout: 5_000, interval: 5 })
+    await vi.waitFor(
+      async () => expect(await limiter.take('bot_rate_limit', '7')).toEqual({ ok: true }),
+      { timeout: 5_000, interval: 5 },
+    )
     expect(performance.now() - from).toBeGreaterThan(refused.retryAfterMs - 20)
   })
 
@@ -109,7 +126,9 @@ describe('the figures of the registry', () => {
     expect(again).toBeGreaterThan(0)
     expect(again).toBeLessThanOrEqual(300)
     expect(other).toBeNull()
-    await vi.waitFor(async () => expect(await limiter.takePair('7', ['a'])).toEqual([null]), { timeout: 5_000 })
+    await vi.waitFor(async () => expect(await limiter.takePair('7', ['a'])).toEqual([null]), {
+      timeout: 5_000,
+    })
   })
 })
 
@@ -117,7 +136,13 @@ describe('slots', () => {
   test('start on the local clock, ascending, at most a second ahead, spread over it', async () => {
     const limiter = createLimiter({ redis })
     const askedAt = performance.now()
-    const { slots } = await limiter.takeSend({ connectionId: '7', perMinute: 4_800, perSecond: 80, class: 'agent', count: 200 })
+    const { slots } = await limiter.takeSend({
+      connectionId: '7',
+      perMinute: 4_800,
+      perSecond: 80,
+      class: 'agent',
+      count: 200,
+    })
     const answeredAt = performance.now()
     expect(slots[0]).toBeGreaterThanOrEqual(askedAt)
     expect(slots[0]).toBeLessThanOrEqual(answeredAt)
@@ -133,7 +158,14 @@ describe('slots', () => {
 
   test('start when Redis says, however long its answer took', async () => {
     const limiter = createLimiter({ redis })
-    const ask = () => limiter.takeSend({ connectionId: '7', perMinute: 4_800, perSecond: 80, class: 'agent', count: 1 })
+    const ask = () =>
+      limiter.takeSend({
+        connectionId: '7',
+        perMinute: 4_800,
+        perSecond: 80,
+        class: 'agent',
+        count: 1,
+      })
     await ask()
     const other = redis.duplicate()
     await untilReady(other, 5_000)
@@ -155,7 +187,13 @@ describe('slots', () => {
     let calls = 0
     await vi.waitFor(
       async () => {
-        const want = { connectionId: '7', perMinute: 4_800, perSecond: 80, class: 'bulk', count: 100 } as const
+        const want = {
+          connectionId: '7',
+          perMinute: 4_800,
+          perSecond: 80,
+          class: 'bulk',
+          count: 100,
+        } as const
         const { nowUs, slotsUs } = await takeSlots(redis, want, 1, String(calls++))
         if (askedAtUs > 0) askedForMs += Math.min((nowUs - askedAtUs) / 1_000, aheadMs)
         askedAtUs = nowUs
@@ -185,7 +223,9 @@ describe('slots', () => {
         const connectionId = `run-${run++}`
         const slots: number[] = []
         for (let i = 0; i < calls.length; i += side) {
-          const some = calls.slice(i, i + side).map((each, j) => takeSlots(redis, { ...each, connectionId }, scale, `${i}.${j}`))
+          const some = calls
+            .slice(i, i + side)
+            .map((each, j) => takeSlots(redis, { ...each, connectionId }, scale, `${i}.${j}`))
           for (const { slotsUs } of await Promise.all(some)) slots.push(...slotsUs)
           await redis.ping()
         }
@@ -207,7 +247,10 @@ describe('slots', () => {
   test('across a flush of Redis it is at most twice the limit', async () => {
     const scale = 0.02
     const booking = fourSenders(scale, 3_000)
-    await vi.waitFor(async () => expect(await redis.zcard('whatsapp_api_rate_limit:connection:7')).toBe(80), { timeout: 10_000 })
+    await vi.waitFor(
+      async () => expect(await redis.zcard('whatsapp_api_rate_limit:connection:7')).toBe(80),
+      { timeout: 10_000 },
+    )
     await redis.flushall()
     const slots = await booking
     expect(most(slots, 60_000 * scale)).toBeGreaterThan(100)
@@ -220,13 +263,28 @@ describe('slots', () => {
     const limits = { connectionId: '7', perMinute: 4_800, perSecond: 80 }
     let campaign = 0
     for (let second = 0; second < 5; second++) {
-      const { slotsUs } = await takeSlots(redis, { ...limits, class: 'bulk', count: 500 }, scale, `bulk.${second}`)
+      const { slotsUs } = await takeSlots(
+        redis,
+        { ...limits, class: 'bulk', count: 500 },
+        scale,
+        `bulk.${second}`,
+      )
       campaign += slotsUs.length
-      const reply = await takeSlots(redis, { ...limits, class: 'agent', count: 2 }, scale, `agent.${second}`)
+      const reply = await takeSlots(
+        redis,
+        { ...limits, class: 'agent', count: 2 },
+        scale,
+        `agent.${second}`,
+      )
       expect(reply.slotsUs).toEqual([reply.nowUs, reply.nowUs])
       const next = reply.nowUs + sendLimits.perSecond.windowMs * scale * 1000
       await vi.waitFor(async () => {
-        const more = await takeSlots(redis, { ...limits, class: 'bulk', count: 500 }, scale, `more.${campaign}`)
+        const more = await takeSlots(
+          redis,
+          { ...limits, class: 'bulk', count: 500 },
+          scale,
+          `more.${campaign}`,
+        )
         campaign += more.slotsUs.length
         expect(more.nowUs).toBeGreaterThan(next)
       })
@@ -237,7 +295,8 @@ describe('slots', () => {
   test('a clock of Redis that was set back does not block a connection', async () => {
     const limiter = createLimiter({ redis })
     const anHourAhead = (await redisTimeUs()) + 3_600e6
-    for (let i = 0; i < 80; i++) await redis.zadd('whatsapp_api_rate_limit:connection:7', anHourAhead, String(i))
+    for (let i = 0; i < 80; i++)
+      await redis.zadd('whatsapp_api_rate_limit:connection:7', anHourAhead, String(i))
     for (let i = 0; i < 5; i++) await redis.zadd('bot_rate_limit:7', anHourAhead, String(i))
     expect((await limiter.takeSend({ ...open, class: 'bulk', count: 1 })).slots).toHaveLength(1)
     expect(await limiter.take('bot_rate_limit', '7')).toEqual({ ok: true })
@@ -246,7 +305,14 @@ describe('slots', () => {
 
 describe('back-off', () => {
   const inAMinute = async (scale: number, connectionId: string) =>
-    (await createLimiter({ redis, scale }).takeSend({ ...open, connectionId, class: 'bulk', count: 500 })).slots.length
+    (
+      await createLimiter({ redis, scale }).takeSend({
+        ...open,
+        connectionId,
+        class: 'bulk',
+        count: 500,
+      })
+    ).slots.length
 
   test('a throttled connection has half its limits, once for many reports of one event, and others have theirs', async () => {
     const limiter = createLimiter({ redis })
@@ -283,7 +349,12 @@ describe('back-off', () => {
       { interval: 6 },
     )
     await redis.persist(sendLimits.backoff.key('7'))
-    const { slots } = await createLimiter({ redis }).takeSend({ ...open, perSecond: 10, class: 'agent', count: 5 })
+    const { slots } = await createLimiter({ redis }).takeSend({
+      ...open,
+      perSecond: 10,
+      class: 'agent',
+      count: 5,
+    })
     expect(slots.length).toBe(1)
   })
 
@@ -303,7 +374,11 @@ describe('back-off', () => {
 test('without Redis nothing is granted', async () => {
   const limiter = createLimiter({ redis })
   await server.kill()
-  const asked = [limiter.takeSend({ ...open, class: 'bulk', count: 1 }), limiter.takePair('7', ['a']), limiter.take('bot_rate_limit', '7')]
+  const asked = [
+    limiter.takeSend({ ...open, class: 'bulk', count: 1 }),
+    limiter.takePair('7', ['a']),
+    limiter.take('bot_rate_limit', '7'),
+  ]
   for (const result of await Promise.allSettled(asked)) {
     expect(result.status === 'rejected' && isLimiterUnavailable(result.reason)).toBe(true)
   }

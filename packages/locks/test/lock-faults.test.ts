@@ -2,7 +2,14 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { createLocks, isLockBusy, isLockUnavailable, openRedis, type Redis, untilReady } from '../src/index.ts'
+import {
+  createLocks,
+  isLockBusy,
+  isLockUnavailable,
+  openRedis,
+  type Redis,
+  untilReady,
+} from '../src/index.ts'
 import { type OwnRedis, ownRedis, proxyTo } from './redis-server.ts'
 
 const scale = 0.1
@@ -22,11 +29,20 @@ afterAll(async () => {
 })
 
 const manager = (options: { url?: string; scale?: number } = {}) =>
-  createLocks({ redis: options.url ?? server.url, instanceId: 'test', scale: options.scale ?? scale })
+  createLocks({
+    redis: options.url ?? server.url,
+    instanceId: 'test',
+    scale: options.scale ?? scale,
+  })
 
 /** Starts a process that holds a lock, and resolves when it does. */
 async function holder(name: string, id: string): Promise<ChildProcess & Disposable> {
-  const child = fork(fileURLToPath(new URL('./fixtures/holder.ts', import.meta.url)), [server.url, String(scale), name, id])
+  const child = fork(fileURLToPath(new URL('./fixtures/holder.ts', import.meta.url)), [
+    server.url,
+    String(scale),
+    name,
+    id,
+  ])
   await once(child, 'message')
   return Object.assign(child, { [Symbol.dispose]: () => void child.kill('SIGKILL') })
 }
@@ -60,7 +76,9 @@ test('a process stopped past the TTL and continued knows that it lost the lock',
 test('a living process keeps its lock however long another waits', async () => {
   using _child = await holder('webhook_message', '3') // 3 s
   await using locks = await manager()
-  expect(isLockBusy(await refusal(locks.hold('webhook_message', '3', { waitMs: 4_000 })))).toBe(true)
+  expect(isLockBusy(await refusal(locks.hold('webhook_message', '3', { waitMs: 4_000 })))).toBe(
+    true,
+  )
 })
 
 test('a lost reply does not block the one who asked', async () => {

@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { AppError, instances, type LockName, locks as table } from '@lockstep/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createLocks, isLockBusy, isLockUnavailable, type Lock, type Locks, openRedis, type Redis, untilReady } from '../src/index.ts'
+import {
+  createLocks,
+  isLockBusy,
+  isLockUnavailable,
+  type Lock,
+  type Locks,
+  openRedis,
+  type Redis,
+  untilReady,
+} from '../src/index.ts'
 import { acquire, renew } from '../src/scripts.ts'
 import { type OwnRedis, ownRedis } from './redis-server.ts'
 
@@ -25,9 +34,15 @@ const manager = (scale = 1) => createLocks({ redis: server.url, instanceId: 'tes
 
 /** Keys and TTLs of the "Complete Lock Registry" in docs/reference/conflict-analysis.md, with the id `7`. */
 async function registry(): Promise<{ key: string; ttlMs: number }[]> {
-  const text = await readFile(new URL('../../../docs/reference/conflict-analysis.md', import.meta.url), 'utf8')
+  const text = await readFile(
+    new URL('../../../docs/reference/conflict-analysis.md', import.meta.url),
+    'utf8',
+  )
   const rows = text.matchAll(/^- `([a-z_:]+):\{\w+\}` - (\d+) (minutes?|seconds)$/gm)
-  return [...rows].map(([, key, n, unit]) => ({ key: `${key}:7`, ttlMs: Number(n) * (unit === 'seconds' ? 1_000 : 60_000) }))
+  return [...rows].map(([, key, n, unit]) => ({
+    key: `${key}:7`,
+    ttlMs: Number(n) * (unit === 'seconds' ? 1_000 : 60_000),
+  }))
 }
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
@@ -37,7 +52,8 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   )
 }
 
-const lost = (lock: Lock) => new Promise<void>((resolve) => lock.signal.addEventListener('abort', () => resolve()))
+const lost = (lock: Lock) =>
+  new Promise<void>((resolve) => lock.signal.addEventListener('abort', () => resolve()))
 
 describe('keys', () => {
   test('the locks stand in Redis under the 12 keys of the registry, with its times', async () => {
@@ -100,13 +116,19 @@ describe('exclusion', () => {
     await using locks = await manager()
     await using _lock = await locks.hold('webhook_process', '7')
     const cancel = new AbortController()
-    const waiting = failure(locks.hold('webhook_process', '7', { waitMs: 60_000, signal: cancel.signal }))
+    const waiting = failure(
+      locks.hold('webhook_process', '7', { waitMs: 60_000, signal: cancel.signal }),
+    )
     cancel.abort(new Error('shutting down'))
     expect(await waiting).toHaveProperty('message', 'shutting down')
   })
 
   test('asking again under the same owner succeeds and starts the TTL anew', async () => {
-    const request = { owner: `someone:${'0'.repeat(20)}`, keys: ['contact_merge:7'], ttlsMs: [60_000] }
+    const request = {
+      owner: `someone:${'0'.repeat(20)}`,
+      keys: ['contact_merge:7'],
+      ttlsMs: [60_000],
+    }
     const instance = { key: instances.key('someone'), ttlMs: 15_000 }
     expect(await acquire(redis, request, instance)).toMatchObject({ held: true })
     await redis.pexpire('contact_merge:7', 1_000)
@@ -126,7 +148,10 @@ describe('exclusion', () => {
 })
 
 describe('several keys', () => {
-  const batch = Array.from({ length: 59 }, (_, i) => ({ name: 'webhook_message' as const, id: `wamid.${i}` }))
+  const batch = Array.from({ length: 59 }, (_, i) => ({
+    name: 'webhook_message' as const,
+    id: `wamid.${i}`,
+  }))
 
   test('all are held, or none', async () => {
     await using locks = await manager()
@@ -143,7 +168,10 @@ describe('several keys', () => {
 
   test('as many as the short statuses of a full webhook are held, renewed and released together', async () => {
     await using locks = await manager()
-    const many = Array.from({ length: 20_000 }, (_, i) => ({ name: 'webhook_message' as const, id: `w${i}` }))
+    const many = Array.from({ length: 20_000 }, (_, i) => ({
+      name: 'webhook_message' as const,
+      id: `w${i}`,
+    }))
     const all = await locks.holdAll(many)
     expect(await redis.keys('webhook_message:*')).toHaveLength(many.length)
     const lastKey = all.keys.at(-1)!
@@ -169,7 +197,11 @@ describe('several keys', () => {
     await (await locks.hold('contact_export', '7')).release() // the server has the scripts from here on
     const monitor = await redis.monitor()
     const commands: string[] = []
-    monitor.on('monitor', (_time: string, [command]: string[], source: string) => source !== 'lua' && commands.push(command as string))
+    monitor.on(
+      'monitor',
+      (_time: string, [command]: string[], source: string) =>
+        source !== 'lua' && commands.push(command as string),
+    )
     await (await locks.holdAll([...batch, { name: 'webhook_process', id: '7' }])).release()
     await redis.echo('done')
     await expect.poll(() => commands).toContain('echo')

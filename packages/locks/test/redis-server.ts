@@ -15,7 +15,10 @@ export interface OwnRedis extends AsyncDisposable {
 
 /** A redis-server that nobody else uses. */
 export async function ownRedis(): Promise<OwnRedis> {
-  const { redisServer, env } = await locateServers({ root: fileURLToPath(new URL('../../..', import.meta.url)), which: ['redis'] })
+  const { redisServer, env } = await locateServers({
+    root: fileURLToPath(new URL('../../..', import.meta.url)),
+    which: ['redis'],
+  })
   const dir = await mkdtemp(join(tmpdir(), 'lockstep-locks-'))
   let server = await startRedis({ dir, redisServer, env })
   const { url, port } = server
@@ -52,7 +55,9 @@ export async function proxyTo(url: string): Promise<Proxy> {
     const upstream = connect(Number(new URL(url).port), '127.0.0.1')
     for (const socket of [client, upstream]) {
       sockets.add(socket)
-      socket.on('error', () => undefined).on('close', () => [client, upstream].map((each) => each.destroy() && sockets.delete(each)))
+      socket
+        .on('error', () => undefined)
+        .on('close', () => [client, upstream].map((each) => each.destroy() && sockets.delete(each)))
     }
     client.pipe(upstream)
     upstream.on('data', (reply) => {

@@ -31,7 +31,8 @@ export function openAnswers(link: Link) {
       const id = msg.subject.slice(inbox.length + 1)
       const bell = sent.get(id)
       if (!bell) return
-      const answer = msg.headers?.code === 503 ? { error: 'nothing stores it' } : bellAnswer(msg.string())
+      const answer =
+        msg.headers?.code === 503 ? { error: 'nothing stores it' } : bellAnswer(msg.string())
       if (typeof answer === 'string') {
         counted.rings(1, { lane: bell.lane })
         failing = false
@@ -48,7 +49,8 @@ export function openAnswers(link: Link) {
   function refused(bell: Sent, reason: string): void {
     const failed = () => {
       counted.ringFailures(1, { lane: bell.lane })
-      if (!failing) link.log.warn({ lane: bell.lane, reason }, 'doorbells fail; the sweeper rings again')
+      if (!failing)
+        link.log.warn({ lane: bell.lane, reason }, 'doorbells fail; the sweeper rings again')
       failing = true // said once, not for each of thousands
     }
     if (bell.isSecond || !link.isConnected()) {
@@ -71,9 +73,17 @@ export function openAnswers(link: Link) {
     return id
   }
 
-  function post(id: string, { lane, partition }: Pick<Sent, 'lane' | 'partition'>, hdrs?: MsgHdrs): void {
+  function post(
+    id: string,
+    { lane, partition }: Pick<Sent, 'lane' | 'partition'>,
+    hdrs?: MsgHdrs,
+  ): void {
     if (link.nc.isClosed()) forget(id)
-    else link.nc.publish(partitionSubject(lane, partition), '', { reply: `${inbox}.${id}`, ...(hdrs && { headers: hdrs }) })
+    else
+      link.nc.publish(partitionSubject(lane, partition), '', {
+        reply: `${inbox}.${id}`,
+        ...(hdrs && { headers: hdrs }),
+      })
   }
 
   /** Whether the server had stored them when the connection broke is not known; a second doorbell does no harm. */
@@ -95,7 +105,11 @@ export function openAnswers(link: Link) {
 
   return {
     publish(lane: LaneName, partition: number, hdrs: MsgHdrs | undefined): void {
-      post(hold({ lane, partition, sentAt: performance.now(), isSecond: false }), { lane, partition }, hdrs)
+      post(
+        hold({ lane, partition, sentAt: performance.now(), isSecond: false }),
+        { lane, partition },
+        hdrs,
+      )
     },
     async settled(): Promise<void> {
       if (sent.size === 0) return

@@ -100,7 +100,8 @@ export function openDoorbells(link: Link): Doorbells {
     flush,
     async [Symbol.asyncDispose]() {
       reconnects[Symbol.dispose]()
-      if (link.isConnected()) for (const bell of bells.values()) if (bell.isOwed) waiting.add(clearRest(bell))
+      if (link.isConnected())
+        for (const bell of bells.values()) if (bell.isOwed) waiting.add(clearRest(bell))
       await flush()
       for (const bell of bells.values()) clearTimeout(bell.rest)
       if (waiting.size > 0) for (const { lane } of waiting) counted.ringFailures(1, { lane })

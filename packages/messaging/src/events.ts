@@ -6,13 +6,21 @@ import { counted } from './metrics.ts'
 export type EventSubject = (typeof events)[keyof typeof events]
 
 /** Tells live views that something happened; nothing may depend on it, so a lost one is only counted. */
-export function publishEvent({ nc, isConnected }: Link, subject: EventSubject, payload: unknown = null): void {
+export function publishEvent(
+  { nc, isConnected }: Link,
+  subject: EventSubject,
+  payload: unknown = null,
+): void {
   if (isConnected()) nc.publish(subject, JSON.stringify(payload))
   else counted.eventsDropped()
 }
 
 /** Calls `fn` with the payload of each such event, from now on. */
-export function subscribeEvent({ nc, log }: Link, subject: EventSubject, fn: (payload: unknown) => void): Disposable {
+export function subscribeEvent(
+  { nc, log }: Link,
+  subject: EventSubject,
+  fn: (payload: unknown) => void,
+): Disposable {
   const subscription = nc.subscribe(subject, {
     callback: (err, msg) => {
       if (err) return log.error({ err, subject }, 'the subscription for events failed')

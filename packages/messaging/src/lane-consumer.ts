@@ -90,7 +90,11 @@ export async function consumeLane(
 
 function wake(consumer: LaneConsumer, number: number): void {
   const { lane, partitions, stopping } = consumer
-  if (stopping.aborted || !(Number.isInteger(number) && number >= 0 && number < lanes[lane].partitions)) return
+  if (
+    stopping.aborted ||
+    !(Number.isInteger(number) && number >= 0 && number < lanes[lane].partitions)
+  )
+    return
   const known = partitions.get(number)
   if (known) known.rung()
   else partitions.set(number, openPartition(consumer, number))
@@ -105,14 +109,22 @@ async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
   const { stream, prefix } = lanes[lane]
   try {
     for (const { subject, pending, unacknowledged } of await consumersOf(link.jsm, stream))
-      if (subject.startsWith(prefix) && pending + unacknowledged > 0) wake(consumer, Number(subject.slice(prefix.length)))
+      if (subject.startsWith(prefix) && pending + unacknowledged > 0)
+        wake(consumer, Number(subject.slice(prefix.length)))
   } catch (err) {
-    if (!stopping.aborted) link.log.debug({ err, lane }, 'doorbells that are left could not be looked for; the sweeper rings what is due')
+    if (!stopping.aborted)
+      link.log.debug(
+        { err, lane },
+        'doorbells that are left could not be looked for; the sweeper rings what is due',
+      )
   }
 }
 
 /** Takes nothing more, waits until what is held is released, then takes the leases. Unanswered messages are given out again. */
-async function drain({ link, places, pulls, partitions, leases }: LaneConsumer, drainMs: number): Promise<void> {
+async function drain(
+  { link, places, pulls, partitions, leases }: LaneConsumer,
+  drainMs: number,
+): Promise<void> {
   places.close()
   const served = Promise.all([...partitions.values()].map((partition) => partition.served))
   await pulls.stop()
@@ -124,8 +136,13 @@ async function drain({ link, places, pulls, partitions, leases }: LaneConsumer, 
 function openGauges({ lane, partitions, pulls, leases }: LaneConsumer): DisposableStack {
   const gauges = new DisposableStack()
   const labels = { lane }
-  const measure = (name: string, words: string, figure: () => number) => gauges.use(gauge(name, words, () => [{ value: figure(), labels }]))
-  measure('lockstep_lane_active_partitions', 'Partitions that a worker looks after.', () => partitions.size)
+  const measure = (name: string, words: string, figure: () => number) =>
+    gauges.use(gauge(name, words, () => [{ value: figure(), labels }]))
+  measure(
+    'lockstep_lane_active_partitions',
+    'Partitions that a worker looks after.',
+    () => partitions.size,
+  )
   measure('lockstep_lane_held_partitions', 'Partitions that a worker holds.', () => leases.size)
   measure('lockstep_lane_open_pulls', 'Pulls that wait for a doorbell.', () => pulls.open)
   return gauges

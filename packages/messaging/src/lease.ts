@@ -41,7 +41,11 @@ export function nak(delayMs = 0): string {
  * The server takes a late answer for a timely one and gives out the next message on it. So the lease counts from the sending
  * of the last sign that the server confirmed, and whoever lost it sends nothing more: no ack, no nak, no sign of life.
  */
-export function holdLease({ nc, settings, life, isConnected }: Link, msg: Msg, since: number): OwnLease {
+export function holdLease(
+  { nc, settings, life, isConnected }: Link,
+  msg: Msg,
+  since: number,
+): OwnLease {
   const holdMs = settings.ackWaitMs - settings.leaseMarginMs
   const lost = new AbortController()
   let heldSince = since
@@ -49,7 +53,8 @@ export function holdLease({ nc, settings, life, isConnected }: Link, msg: Msg, s
 
   const isCertain = () => !life || life.certainForMs() > 0
   const isOpen = () => {
-    if (!ended && performance.now() - heldSince >= holdMs) lose('no sign of life reached the server in time')
+    if (!ended && performance.now() - heldSince >= holdMs)
+      lose('no sign of life reached the server in time')
     return !ended
   }
   const lose = (reason: string) => {

@@ -38,7 +38,15 @@ export interface LinkOptions {
 }
 
 /** Connects and creates the streams; waits for a server that is not there yet until `signal` aborts. */
-export async function openLink({ url, name, log, replicas = 1, scale = 1, life, signal }: LinkOptions): Promise<Link> {
+export async function openLink({
+  url,
+  name,
+  log,
+  replicas = 1,
+  scale = 1,
+  life,
+  signal,
+}: LinkOptions): Promise<Link> {
   await using stack = new AsyncDisposableStack()
   const nc = await insist(log, 'NATS', signal, () => connect(connectionOptions(url, name)))
   stack.defer(() => close(nc))
@@ -54,7 +62,9 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, life, 
   }
   const listeners = new Set<() => void>()
   const watch = watchStatus(nc, log, life, async () => {
-    await repairStreams().catch((err) => log.warn({ err }, 'streams could not be checked after a reconnect'))
+    await repairStreams().catch((err) =>
+      log.warn({ err }, 'streams could not be checked after a reconnect'),
+    )
     for (const listener of listeners) listener()
   })
   const closing = stack.move()
@@ -78,7 +88,10 @@ export async function openLink({ url, name, log, replicas = 1, scale = 1, life, 
 /** The debounce is no time-out: it stays as it is. */
 function scaled(scale: number): Link['settings'] {
   const scales = (name: string) => name.endsWith('Ms') && name !== 'debounceMs'
-  const entries = Object.entries(laneSettings).map(([name, value]) => [name, scales(name) ? value * scale : value])
+  const entries = Object.entries(laneSettings).map(([name, value]) => [
+    name,
+    scales(name) ? value * scale : value,
+  ])
   return Object.fromEntries(entries) as Link['settings']
 }
 
@@ -100,7 +113,12 @@ export function connectionOptions(url: string, name: string): NodeConnectionOpti
 }
 
 /** Tries until it succeeds; says once for each reason why it is waiting. What the server refuses for good is thrown. */
-async function insist<T>(log: Logger, what: string, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+async function insist<T>(
+  log: Logger,
+  what: string,
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+): Promise<T> {
   let reason: string | undefined
   for (;;) {
     signal?.throwIfAborted()
@@ -115,7 +133,12 @@ async function insist<T>(log: Logger, what: string, signal: AbortSignal | undefi
   }
 }
 
-function watchStatus(nc: NatsConnection, log: Logger, life: Life | undefined, onReconnect: () => void): { connected: boolean } {
+function watchStatus(
+  nc: NatsConnection,
+  log: Logger,
+  life: Life | undefined,
+  onReconnect: () => void,
+): { connected: boolean } {
   const state = { connected: true }
   const watch = async () => {
     for await (const { type } of nc.status()) {

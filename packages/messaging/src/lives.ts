@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { aliveSubject, consumerName, instances, type LaneName, type Life, lanes, wakeSubject } from '@lockstep/contracts'
+import {
+  aliveSubject,
+  consumerName,
+  instances,
+  type LaneName,
+  type Life,
+  lanes,
+  wakeSubject,
+} from '@lockstep/contracts'
 import { NoRespondersError, RequestError } from '@nats-io/nats-core'
 import { nak } from './lease.ts'
 import type { Link } from './link.ts'
@@ -21,20 +29,33 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
   let silent: readonly string[] = []
   const asked = new Set<string>()
 
-  const answers = nc.subscribe(aliveSubject(life.id), { callback: (_err, msg) => void msg.respond() })
+  const answers = nc.subscribe(aliveSubject(life.id), {
+    callback: (_err, msg) => void msg.respond(),
+  })
   await nc.flush().catch(() => undefined) // whoever is listed must be found listening
 
   const ask = async (id: string) => {
     if (asked.has(id) || id === life.id) return
     asked.add(id)
     try {
-      const deliveries = await untilDead(link, life, id, () => silent.includes(id) && !stop.signal.aborted)
+      const deliveries = await untilDead(
+        link,
+        life,
+        id,
+        () => silent.includes(id) && !stop.signal.aborted,
+      )
       if (!deliveries) return
       counted.deadFound()
-      log.warn({ instance: id, deliveries: deliveries.length }, 'a process is dead; what it held is given to others')
+      log.warn(
+        { instance: id, deliveries: deliveries.length },
+        'a process is dead; what it held is given to others',
+      )
       await Promise.all(deliveries.map((subject) => handBack(link, subject)))
     } catch (err) {
-      log.debug({ err, instance: id }, 'a process that may be dead could not be looked after; what it held waits for ack_wait')
+      log.debug(
+        { err, instance: id },
+        'a process that may be dead could not be looked after; what it held waits for ack_wait',
+      )
     } finally {
       asked.delete(id)
     }
@@ -62,7 +83,12 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
 }
 
 /** Asks for a process until it is declared dead, and gives its deliveries; null as soon as it shows that it lives, or another was first. */
-async function untilDead(link: Link, life: Life, id: string, isSilent: () => boolean): Promise<readonly string[] | null> {
+async function untilDead(
+  link: Link,
+  life: Life,
+  id: string,
+  isSilent: () => boolean,
+): Promise<readonly string[] | null> {
   const { scale } = link
   const since = performance.now()
   let goneSince = Number.POSITIVE_INFINITY
@@ -73,7 +99,10 @@ async function untilDead(link: Link, life: Life, id: string, isSilent: () => boo
     goneSince = answer === 'gone' ? Math.min(goneSince, askedAt) : Number.POSITIVE_INFINITY
     const isGone = askedAt - goneSince >= instances.confirmMs * scale
     const isMute = performance.now() - since >= instances.unansweredMs * scale
-    const deliveries = isGone || isMute ? await life.declareDead(id, isGone ? instances.silentMs : instances.ttlMs) : null
+    const deliveries =
+      isGone || isMute
+        ? await life.declareDead(id, isGone ? instances.silentMs : instances.ttlMs)
+        : null
     if (deliveries) return deliveries
     await delay(instances.confirmMs * scale)
   }
@@ -85,7 +114,8 @@ async function askFor({ nc, scale }: Link, id: string): Promise<Answer> {
     await nc.request(aliveSubject(id), '', { timeout: instances.confirmMs * scale })
     return 'alive'
   } catch (err) {
-    if (err instanceof NoRespondersError || (err instanceof RequestError && err.isNoResponders())) return 'gone'
+    if (err instanceof NoRespondersError || (err instanceof RequestError && err.isNoResponders()))
+      return 'gone'
     return nc.isClosed() || !(await isReachable(nc)) ? 'unknown' : 'mute'
   }
 }
@@ -113,6 +143,8 @@ async function handBack({ nc, jsm }: Link, replySubject: string): Promise<void> 
   nc.publish(replySubject, nak())
   counted.handedBack()
   const number = consumer!.slice(consumer!.lastIndexOf('-') + 1)
-  const lane = (Object.keys(lanes) as LaneName[]).find((name) => consumerName(name, Number(number)) === consumer)
+  const lane = (Object.keys(lanes) as LaneName[]).find(
+    (name) => consumerName(name, Number(number)) === consumer,
+  )
   if (lane) nc.publish(wakeSubject(lane), number)
 }

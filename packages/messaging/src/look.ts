@@ -15,7 +15,8 @@ export async function openLaneView(options: { url: string; name: string }): Prom
   const jsm = await jetstreamManager(nc, { checkAPI: false })
   const queues = new Set(Object.values(lanes).map((lane) => lane.stream))
   return {
-    consumers: async () => (await Promise.all([...queues].map((stream) => consumersOf(jsm, stream)))).flat(),
+    consumers: async () =>
+      (await Promise.all([...queues].map((stream) => consumersOf(jsm, stream)))).flat(),
     [Symbol.asyncDispose]: () => nc.close(),
   }
 }

@@ -16,7 +16,11 @@ export interface Messaging extends AsyncDisposable {
   /** Sends the rings that are being debounced and waits until each is stored or has failed. */
   flush(): Promise<void>
   /** Takes the partitions of a lane that have work, until disposed; disposing drains. */
-  consumeLane(lane: LaneName, listener: LaneListener, options?: LaneConsumerOptions): Promise<AsyncDisposable>
+  consumeLane(
+    lane: LaneName,
+    listener: LaneListener,
+    options?: LaneConsumerOptions,
+  ): Promise<AsyncDisposable>
   /** Tells live views that something happened, best effort. */
   publishEvent(subject: EventSubject, payload?: unknown): void
   /** Calls `fn` with the payload of each such event, from now on. */

@@ -29,7 +29,13 @@ const hurriedPullMs = 150
 
 /** Serves a partition until it is quiet and the server holds nothing for it. */
 export function openPartition(consumer: LaneConsumer, number: number): Partition {
-  const state: State = { consumer, number, activeAt: performance.now(), isHeld: false, hasConsumer: false }
+  const state: State = {
+    consumer,
+    number,
+    activeAt: performance.now(),
+    isHeld: false,
+    hasConsumer: false,
+  }
   return {
     rung() {
       state.activeAt = performance.now()
@@ -50,7 +56,10 @@ async function serve(state: State): Promise<void> {
     } catch (err) {
       if (stopping.aborted) break
       counted.openFailures(1, { lane, reason: isFull(err) ? 'full' : 'error' })
-      link.log.warn({ err, lane, partition: state.number }, 'partition could not be opened; trying again')
+      link.log.warn(
+        { err, lane, partition: state.number },
+        'partition could not be opened; trying again',
+      )
       await delay(retryMs(state), undefined, { signal: stopping }).catch(() => undefined)
     }
   }
@@ -89,7 +98,10 @@ async function pull({ consumer, number }: State): Promise<Pulled> {
  */
 async function holdsSomething({ consumer: { link, lane }, number }: State): Promise<boolean> {
   try {
-    const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(lanes[lane].stream, consumerName(lane, number))
+    const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(
+      lanes[lane].stream,
+      consumerName(lane, number),
+    )
     if (num_pending + num_ack_pending > 0) return true
     await purgeLeaked(link, lane, number, delivered.stream_seq)
     return false
@@ -128,7 +140,10 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
   leases.delete(lease)
   if (!lease.signal.aborted) return
   counted.leaseLost(1, { lane })
-  link.log.warn({ lane, partition: number, err: lease.signal.reason }, 'the lease of a partition was lost')
+  link.log.warn(
+    { lane, partition: number, err: lease.signal.reason },
+    'the lease of a partition was lost',
+  )
 }
 
 /** 1–5 s; the spread keeps partitions that failed together from trying together. */

@@ -43,7 +43,8 @@ export function openPulls(link: Link): Pulls {
       const entry = waiting.get(consumer)
       if (code) return entry?.settle({ kind: kindOf(code) })
       if (entry) return entry.settle({ kind: 'message', msg, since: clock.lastSeenAlive() })
-      if (performance.now() - clock.lastSeenAlive() < settings.ackWaitMs - settings.leaseMarginMs) msg.respond(nak())
+      if (performance.now() - clock.lastSeenAlive() < settings.ackWaitMs - settings.leaseMarginMs)
+        msg.respond(nak())
     },
   })
   const giveUp = () => {
@@ -62,18 +63,25 @@ export function openPulls(link: Link): Pulls {
           resolve(pulled)
         },
         expiresAt: askedAt + expiresMs,
-        timer: setTimeout(() => entry.settle({ kind: 'unanswered' }), expiresMs + settings.leaseMarginMs),
+        timer: setTimeout(
+          () => entry.settle({ kind: 'unanswered' }),
+          expiresMs + settings.leaseMarginMs,
+        ),
       }
       waiting.set(consumer, entry)
       const request = JSON.stringify({ batch: 1, expires: nanos(Math.ceil(expiresMs)) })
       try {
-        nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply: `${inbox}.${consumer}` })
+        nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, {
+          reply: `${inbox}.${consumer}`,
+        })
       } catch (err) {
         entry.settle({ kind: 'unanswered' }) // nothing is left behind; the connection is closed
         throw err
       }
       const pulled = await promise
-      return pulled.kind === 'message' ? { ...pulled, since: Math.max(pulled.since, askedAt) } : pulled
+      return pulled.kind === 'message'
+        ? { ...pulled, since: Math.max(pulled.since, askedAt) }
+        : pulled
     },
     expect(consumer) {
       const entry = waiting.get(consumer)

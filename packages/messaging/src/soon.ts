@@ -8,7 +8,10 @@ import { counted } from './metrics.ts'
  * rows are the law and a service can do much without a doorbell. Until the server is there rings and events are counted as
  * failed; lanes and subscriptions begin as soon as it is.
  */
-export async function openMessagingSoon(options: MessagingOptions, patienceMs: number): Promise<Messaging> {
+export async function openMessagingSoon(
+  options: MessagingOptions,
+  patienceMs: number,
+): Promise<Messaging> {
   const stop = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
   const opening = openMessaging({ ...options, signal })
@@ -16,7 +19,11 @@ export async function openMessagingSoon(options: MessagingOptions, patienceMs: n
   return opened ?? stillOpening(opening, stop, options)
 }
 
-function stillOpening(opening: Promise<Messaging>, stop: AbortController, { log }: MessagingOptions): Messaging {
+function stillOpening(
+  opening: Promise<Messaging>,
+  stop: AbortController,
+  { log }: MessagingOptions,
+): Messaging {
   const begins = new Set<(messaging: Messaging) => void>()
   let open: Messaging | undefined
   const settled = opening.then(
@@ -26,7 +33,11 @@ function stillOpening(opening: Promise<Messaging>, stop: AbortController, { log 
       for (const begin of begins) begin(messaging)
     },
     (err) => {
-      if (!stop.signal.aborted) log.error({ err }, 'NATS can not be used; what needs it waits until this process is started again')
+      if (!stop.signal.aborted)
+        log.error(
+          { err },
+          'NATS can not be used; what needs it waits until this process is started again',
+        )
     },
   )
 

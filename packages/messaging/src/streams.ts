@@ -30,7 +30,8 @@ const maxBells = 2
 
 /** Creates or updates every stream of the table; `precondition` when the server refuses one for good. */
 export async function ensureStreams(jsm: JetStreamManager, replicas: number): Promise<void> {
-  for (const [name, row] of Object.entries(streams)) await ensureStream(jsm, streamConfig(name as StreamName, row, replicas))
+  for (const [name, row] of Object.entries(streams))
+    await ensureStream(jsm, streamConfig(name as StreamName, row, replicas))
 }
 
 async function ensureStream(jsm: JetStreamManager, config: StreamConfig): Promise<void> {
@@ -41,9 +42,13 @@ async function ensureStream(jsm: JetStreamManager, config: StreamConfig): Promis
     })
   } catch (err) {
     if (!(err instanceof JetStreamApiError) || err.status >= 503) throw err
-    throw new AppError('precondition', `NATS refuses stream ${config.name}: ${err.message}; compare it with the table in contracts`, {
-      cause: err,
-    })
+    throw new AppError(
+      'precondition',
+      `NATS refuses stream ${config.name}: ${err.message}; compare it with the table in contracts`,
+      {
+        cause: err,
+      },
+    )
   }
 }
 
@@ -69,7 +74,11 @@ function streamConfig(name: StreamName, row: StreamRow, replicas: number): Strea
 }
 
 /** Creates the durable consumer of one partition, and its stream when that is missing too. The same again changes nothing. */
-export async function createConsumer({ jsm, settings, repairStreams }: Link, lane: LaneName, partition: number): Promise<void> {
+export async function createConsumer(
+  { jsm, settings, repairStreams }: Link,
+  lane: LaneName,
+  partition: number,
+): Promise<void> {
   const { stream } = lanes[lane]
   const create = () =>
     jsm.consumers.add(stream, {
@@ -92,9 +101,17 @@ export async function createConsumer({ jsm, settings, repairStreams }: Link, lan
  * Deletes doorbells of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
  * take the room of new ones. Rings the partition if there were any, for a new one may have been refused.
  */
-export async function purgeLeaked({ jsm, nc }: Link, lane: LaneName, partition: number, hadUpTo: number): Promise<void> {
+export async function purgeLeaked(
+  { jsm, nc }: Link,
+  lane: LaneName,
+  partition: number,
+  hadUpTo: number,
+): Promise<void> {
   const subject = partitionSubject(lane, partition)
-  const { purged } = await jsm.streams.purge(lanes[lane].stream, { filter: subject, seq: hadUpTo + 1 })
+  const { purged } = await jsm.streams.purge(lanes[lane].stream, {
+    filter: subject,
+    seq: hadUpTo + 1,
+  })
   if (purged > 0) nc.publish(subject)
 }
 
@@ -108,13 +125,22 @@ export interface PartitionConsumer {
 }
 
 /** The consumers of a stream; none when there is no such stream. */
-export async function consumersOf(jsm: JetStreamManager, stream: StreamName): Promise<PartitionConsumer[]> {
+export async function consumersOf(
+  jsm: JetStreamManager,
+  stream: StreamName,
+): Promise<PartitionConsumer[]> {
   const found: PartitionConsumer[] = []
   try {
     for await (const info of jsm.consumers.list(stream)) {
       if (!info) continue // the server lists consumers that vanish meanwhile as null
       const { name: consumer, config, num_pending: pending, num_ack_pending: unacknowledged } = info
-      found.push({ stream, consumer, subject: config.filter_subject ?? '', pending, unacknowledged })
+      found.push({
+        stream,
+        consumer,
+        subject: config.filter_subject ?? '',
+        pending,
+        unacknowledged,
+      })
     }
   } catch (error) {
     if (!isMissing(error)) throw error
@@ -126,7 +152,8 @@ export async function consumersOf(jsm: JetStreamManager, stream: StreamName): Pr
 export function bellAnswer(payload: string): 'stored' | 'waiting' | { error: string } {
   const { error } = JSON.parse(payload) as { error?: { err_code?: number; description?: string } }
   if (!error) return 'stored'
-  if (error.err_code === serverCodes.storeFailed && /per subject/.test(error.description ?? '')) return 'waiting'
+  if (error.err_code === serverCodes.storeFailed && /per subject/.test(error.description ?? ''))
+    return 'waiting'
   return { error: error.description ?? 'refused' }
 }
 
@@ -135,7 +162,8 @@ export const isFull = (error: unknown): boolean => codeOf(error) === serverCodes
 
 /** True when there is no such consumer, or not even its stream. */
 export const isMissing = (error: unknown): boolean =>
-  codeOf(error) === JetStreamApiCodes.ConsumerNotFound || codeOf(error) === JetStreamApiCodes.StreamNotFound
+  codeOf(error) === JetStreamApiCodes.ConsumerNotFound ||
+  codeOf(error) === JetStreamApiCodes.StreamNotFound
 
 /** True when trying the same again is of no use. */
 export const isRefused = (error: unknown): boolean => error instanceof AppError

@@ -2,11 +2,26 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { consumerName, events, laneSettings, partitionOf, partitionSubject } from '@lockstep/contracts'
+import {
+  consumerName,
+  events,
+  laneSettings,
+  partitionOf,
+  partitionSubject,
+} from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Messaging } from '../src/index.ts'
-import { eventually, messagingOn, type OwnNats, openManager, ownNats, scale, spawnWorker, workOn } from './servers.ts'
+import {
+  eventually,
+  messagingOn,
+  type OwnNats,
+  openManager,
+  ownNats,
+  scale,
+  spawnWorker,
+  workOn,
+} from './servers.ts'
 
 const lane = 'campaigns.run'
 let nats: OwnNats
@@ -24,7 +39,9 @@ afterAll(async () => {
 })
 
 const stored = async (partition: number) => {
-  const { state } = await manager.jsm.streams.info('CAMPAIGNS', { subjects_filter: partitionSubject(lane, partition) })
+  const { state } = await manager.jsm.streams.info('CAMPAIGNS', {
+    subjects_filter: partitionSubject(lane, partition),
+  })
   return Object.values(state.subjects ?? {})[0] ?? 0
 }
 const lastSequence = async () => (await manager.jsm.streams.info('CAMPAIGNS')).state.last_seq
@@ -82,7 +99,10 @@ test('a partition that is rung on and on gets one doorbell in a rest, each ring 
     held.resolve()
     void end.promise.then(release)
   }
-  await using _worker = await messaging.consumeLane(lane, { onHeld, onRung: (partition) => heard.push(partition) })
+  await using _worker = await messaging.consumeLane(lane, {
+    onHeld,
+    onRung: (partition) => heard.push(partition),
+  })
   messaging.ringPartition(lane, 21)
   await held.promise
   const startedAt = performance.now()
@@ -114,7 +134,9 @@ test('of a partition whose worker is busy one doorbell waits, however many produ
 
 test('a thousand keys leave no more subjects and consumers than there are partitions', async () => {
   const seen = new Set<number>()
-  await using _worker = await workOn(messaging, 'webhooks.message', async (partition) => seen.add(partition))
+  await using _worker = await workOn(messaging, 'webhooks.message', async (partition) =>
+    seen.add(partition),
+  )
   for (let i = 0; i < 3_000; i++) messaging.ring('webhooks.message', `number-${i}`)
   await messaging.flush()
   await eventually(() => seen.size).toBe(256)
@@ -141,9 +163,15 @@ test('a quiet partition costs no pull: the gauges return to zero', async () => {
   })
   messaging.ringPartition('templates.sync', 51)
   await eventually(() => handled).toBe(1)
-  await eventually(telemetry.metricsText).toContain('lockstep_lane_open_pulls{lane="templates.sync"} 0\n')
-  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_partitions{lane="templates.sync"} 0\n')
-  await eventually(telemetry.metricsText).toContain('lockstep_lane_held_partitions{lane="templates.sync"} 0\n')
+  await eventually(telemetry.metricsText).toContain(
+    'lockstep_lane_open_pulls{lane="templates.sync"} 0\n',
+  )
+  await eventually(telemetry.metricsText).toContain(
+    'lockstep_lane_active_partitions{lane="templates.sync"} 0\n',
+  )
+  await eventually(telemetry.metricsText).toContain(
+    'lockstep_lane_held_partitions{lane="templates.sync"} 0\n',
+  )
 })
 
 test('disposing waits for what is held, and its answer counts', async () => {

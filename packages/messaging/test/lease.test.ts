@@ -1,7 +1,15 @@
 import { consumerName, partitionSubject } from '@lockstep/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Messaging } from '../src/index.ts'
-import { eventually, messagingOn, type OwnNats, openManager, ownNats, spawnWorker, workOn } from './servers.ts'
+import {
+  eventually,
+  messagingOn,
+  type OwnNats,
+  openManager,
+  ownNats,
+  spawnWorker,
+  workOn,
+} from './servers.ts'
 
 let nats: OwnNats
 let messaging: Messaging
@@ -18,7 +26,11 @@ afterAll(async () => {
 })
 
 /** Two messages wait; a stalled worker has the first, and a second worker has been given it again and is at it. */
-async function takeOver(key: number, job: 'block' | 'untilLost', onStarted: (stalled: { kill(signal: NodeJS.Signals): unknown }) => void) {
+async function takeOver(
+  key: number,
+  job: 'block' | 'untilLost',
+  onStarted: (stalled: { kill(signal: NodeJS.Signals): unknown }) => void,
+) {
   await using up = new AsyncDisposableStack()
   const stalled = up.use(await spawnWorker({ url: nats.url, lane: 'campaigns.run', job }))
   for (let i = 0; i < 2; i++) {
@@ -43,7 +55,11 @@ async function takeOver(key: number, job: 'block' | 'untilLost', onStarted: (sta
 
 const state = async (key: number) => {
   const info = await manager.jsm.consumers.info('CAMPAIGNS', consumerName('campaigns.run', key))
-  return { acked: info.ack_floor.stream_seq, outstanding: info.num_ack_pending, waiting: info.num_pending }
+  return {
+    acked: info.ack_floor.stream_seq,
+    outstanding: info.num_ack_pending,
+    waiting: info.num_pending,
+  }
 }
 
 test('a job that blocked the event loop past ack_wait sends no ack: the next message stays where it is', async () => {

@@ -2,7 +2,15 @@ import { consumerName, streams } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { type JetStreamManager, RetentionPolicy } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { collectLog, eventually, messagingOn, type OwnNats, openManager, ownNats, workOn } from './servers.ts'
+import {
+  collectLog,
+  eventually,
+  messagingOn,
+  type OwnNats,
+  openManager,
+  ownNats,
+  workOn,
+} from './servers.ts'
 
 let nats: OwnNats
 beforeAll(async () => {
@@ -57,7 +65,9 @@ test('a service that starts before the server waits, says so once, and then work
 })
 
 test('waiting for the server ends when it is aborted', async () => {
-  await expect(messagingOn('nats://127.0.0.1:9', { signal: AbortSignal.timeout(50) })).rejects.toThrow(/abort/i)
+  await expect(
+    messagingOn('nats://127.0.0.1:9', { signal: AbortSignal.timeout(50) }),
+  ).rejects.toThrow(/abort/i)
 })
 
 test('after the server was killed and restarted, work goes on, also for a ring while it was away', async () => {
@@ -83,7 +93,10 @@ test('a doorbell that a killed worker has left is answered by the next one, thou
   await manager.jsm.jetstream().publish('default.contacts.import.4') // without the wake-up, as a worker that is gone has it
   await using lane = await openLane()
   await eventually(() => lane.done(4)).toBe(1)
-  await eventually(async () => (await manager.jsm.consumers.info('DEFAULT', consumerName('contacts.import', 4))).num_pending).toBe(0)
+  await eventually(
+    async () =>
+      (await manager.jsm.consumers.info('DEFAULT', consumerName('contacts.import', 4))).num_pending,
+  ).toBe(0)
 })
 
 test('after the whole store was deleted, streams and consumers come back by themselves', async () => {
@@ -138,13 +151,22 @@ test('a lane beyond max_consumers waits, is counted, and opens when there is roo
   await using manager = await openManager(nats.url)
   await manager.jsm.streams.delete('DEFAULT')
   const { subjects } = streams.DEFAULT
-  await manager.jsm.streams.add({ name: 'DEFAULT', subjects, retention: RetentionPolicy.Workqueue, max_consumers: 1 })
+  await manager.jsm.streams.add({
+    name: 'DEFAULT',
+    subjects,
+    retention: RetentionPolicy.Workqueue,
+    max_consumers: 1,
+  })
   lane.ring(9)
   await eventually(() => lane.done(9)).toBe(1)
   lane.ring(10)
-  await eventually(telemetry.metricsText).toMatch(/lockstep_lane_open_failures_total\{lane="contacts.import",reason="full"\} \d/)
+  await eventually(telemetry.metricsText).toMatch(
+    /lockstep_lane_open_failures_total\{lane="contacts.import",reason="full"\} \d/,
+  )
   expect(lane.done(10)).toBe(0)
-  await eventually(telemetry.metricsText).toContain('lockstep_lane_active_partitions{lane="contacts.import"} 1\n') // 10 alone
+  await eventually(telemetry.metricsText).toContain(
+    'lockstep_lane_active_partitions{lane="contacts.import"} 1\n',
+  ) // 10 alone
   await deleteConsumer(manager.jsm, 9)
   await eventually(() => lane.done(10)).toBe(1)
   await manager.jsm.streams.delete('DEFAULT') // the next service makes it from the table
@@ -153,6 +175,13 @@ test('a lane beyond max_consumers waits, is counted, and opens when there is roo
 test('streams that differ from the table in what cannot be changed are refused with their name', async () => {
   await using manager = await openManager(nats.url)
   await manager.jsm.streams.delete('DEFAULT').catch(() => undefined)
-  await manager.jsm.streams.add({ name: 'DEFAULT', subjects: streams.DEFAULT.subjects, retention: RetentionPolicy.Interest })
-  await expect(messagingOn(nats.url)).rejects.toMatchObject({ failure: 'precondition', message: expect.stringContaining('DEFAULT') })
+  await manager.jsm.streams.add({
+    name: 'DEFAULT',
+    subjects: streams.DEFAULT.subjects,
+    retention: RetentionPolicy.Interest,
+  })
+  await expect(messagingOn(nats.url)).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringContaining('DEFAULT'),
+  })
 })

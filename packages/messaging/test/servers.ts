@@ -10,7 +10,12 @@ import { createLogger } from '@lockstep/telemetry'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { expect, vi } from 'vitest'
-import { type HeldPartition, type Messaging, type MessagingOptions, openMessaging } from '../src/index.ts'
+import {
+  type HeldPartition,
+  type Messaging,
+  type MessagingOptions,
+  openMessaging,
+} from '../src/index.ts'
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 }) // several tests wait for ack_wait to pass
 
@@ -48,7 +53,10 @@ export async function ownNats(): Promise<OwnNats> {
 /** Log lines that a test may look at. */
 export function collectLog() {
   const lines: { msg: string }[] = []
-  const log = createLogger({ service: 'test', to: { write: (line) => lines.push(JSON.parse(line)) } })
+  const log = createLogger({
+    service: 'test',
+    to: { write: (line) => lines.push(JSON.parse(line)) },
+  })
   return { log, said: (part: string) => lines.filter(({ msg }) => msg.includes(part)).length }
 }
 
@@ -72,17 +80,27 @@ export function workOn(
 }
 
 /** JetStream's own view, over a connection of its own. */
-export async function openManager(url: string): Promise<{ jsm: JetStreamManager } & AsyncDisposable> {
+export async function openManager(
+  url: string,
+): Promise<{ jsm: JetStreamManager } & AsyncDisposable> {
   const nc = await connect({ servers: url })
   return { jsm: await jetstreamManager(nc), [Symbol.asyncDispose]: () => nc.close() }
 }
 
 /** Waits until it holds; ack_wait and back-off pass in between. */
-export const eventually = (look: () => unknown) => expect.poll(look, { timeout: 20_000, interval: 10 })
+export const eventually = (look: () => unknown) =>
+  expect.poll(look, { timeout: 20_000, interval: 10 })
 
 /** A worker in a process of its own; see `worker-process.ts`. */
-export async function spawnWorker(options: { url: string; lane: string; job: string; lockFile?: string }) {
-  const child: ChildProcess = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify({ ...options, scale })])
+export async function spawnWorker(options: {
+  url: string
+  lane: string
+  job: string
+  lockFile?: string
+}) {
+  const child: ChildProcess = fork(new URL('./worker-process.ts', import.meta.url), [
+    JSON.stringify({ ...options, scale }),
+  ])
   const heard: string[] = []
   child.on('message', (message) => heard.push(String(message)))
   await eventually(() => heard).toContain('ready')

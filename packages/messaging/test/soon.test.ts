@@ -10,7 +10,9 @@ test('a start does not wait for a NATS that is away; lanes and subscriptions beg
   await using early = await openMessagingSoon({ url: nats.url, name: 'early', scale, log }, 100)
   expect(early.isConnected()).toBe(false)
   const heard: string[] = []
-  await using _lane = await workOn(early, 'campaigns.run', async (partition) => heard.push(`partition ${partition}`))
+  await using _lane = await workOn(early, 'campaigns.run', async (partition) =>
+    heard.push(`partition ${partition}`),
+  )
   using _events = early.subscribeEvent(events.campaignChanged, () => heard.push('changed'))
   using _back = early.onReconnect(() => heard.push('connected'))
   early.ring('campaigns.run', 'lost')

@@ -34,7 +34,12 @@ const jobs = {
   },
 }
 
-const messaging = await openMessaging({ url, name: 'worker', scale, log: createLogger({ service: 'worker', level: 'silent' }) })
+const messaging = await openMessaging({
+  url,
+  name: 'worker',
+  scale,
+  log: createLogger({ service: 'worker', level: 'silent' }),
+})
 const onHeld = async ({ lease, release }: HeldPartition) => {
   tell('started')
   await jobs[job](lease)

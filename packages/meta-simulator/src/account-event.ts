@@ -19,7 +19,9 @@ export const accountEventInput = z.strictObject({
     'REVIEW',
   ]),
   /** Of ACCOUNT_RESTRICTION; without an end it has none. */
-  restrictions: z.array(z.strictObject({ type: z.string(), endsAtMs: z.number().nullable().default(null) })).default([]),
+  restrictions: z
+    .array(z.strictObject({ type: z.string(), endsAtMs: z.number().nullable().default(null) }))
+    .default([]),
   remediation: z.string().optional(),
   violation: z.string().optional(),
   /** Types of restriction that are over. */
@@ -37,7 +39,10 @@ export async function accountEvent(ctx: Context, input: Input) {
   const waba = ctx.world.wabas.get(wabaId)
   const number = phoneNumberId === undefined ? undefined : ctx.world.numbers.get(phoneNumberId)
   if (!waba || (phoneNumberId !== undefined && number?.wabaId !== wabaId))
-    throw new ControlError(404, `There is no WABA ${wabaId}${phoneNumberId === undefined ? '' : ` with a number ${phoneNumberId}`}.`)
+    throw new ControlError(
+      404,
+      `There is no WABA ${wabaId}${phoneNumberId === undefined ? '' : ` with a number ${phoneNumberId}`}.`,
+    )
   const account = accountAfter((number ?? waba).account, input)
   const patch: State = { apps: [], wabas: [], numbers: [], templates: {} }
   if (number) {
@@ -46,7 +51,14 @@ export async function accountEvent(ctx: Context, input: Input) {
   } else await ctx.changeState({ ...patch, wabas: [{ ...waba, account }] })
   const field = input.event === 'REVIEW' ? 'account_review_update' : 'account_update'
   const value = { ...(number && { phone_number: number.digits }), ...webhookValue(input) }
-  const line = { atMs: Date.now(), kind: 'event', id: `e${ctx.log.seq + 1}`, wabaId, field, value } as const
+  const line = {
+    atMs: Date.now(),
+    kind: 'event',
+    id: `e${ctx.log.seq + 1}`,
+    wabaId,
+    field,
+    value,
+  } as const
   await ctx.log.append(line)
   ctx.emit(line)
   return { account }
@@ -58,13 +70,23 @@ function accountAfter(before: AccountState, input: Input): AccountState {
   switch (input.event) {
     case 'ACCOUNT_RESTRICTION': {
       const replaced = [...input.lifts, ...input.restrictions.map(({ type }) => type)]
-      return { ...before, restrictions: [...before.restrictions.filter(({ type }) => !replaced.includes(type)), ...input.restrictions] }
+      return {
+        ...before,
+        restrictions: [
+          ...before.restrictions.filter(({ type }) => !replaced.includes(type)),
+          ...input.restrictions,
+        ],
+      }
     }
     case 'ACCOUNT_DELETED':
     case 'ACCOUNT_OFFBOARDED':
       return { ...before, locked: true }
     case 'DISABLED_UPDATE':
-      return { DISABLE: { ...before, locked: true }, SCHEDULE_FOR_DISABLE: before, REINSTATE: free }[input.banState]
+      return {
+        DISABLE: { ...before, locked: true },
+        SCHEDULE_FOR_DISABLE: before,
+        REINSTATE: free,
+      }[input.banState]
     case 'REVIEW':
       return { ...before, locked: input.decision === 'REJECTED' }
     case 'PARTNER_REMOVED':
@@ -74,7 +96,15 @@ function accountAfter(before: AccountState, input: Input): AccountState {
   }
 }
 
-function webhookValue({ event, restrictions, remediation, violation, banState, decision, wabaId }: Input): Record<string, unknown> {
+function webhookValue({
+  event,
+  restrictions,
+  remediation,
+  violation,
+  banState,
+  decision,
+  wabaId,
+}: Input): Record<string, unknown> {
   switch (event) {
     case 'ACCOUNT_RESTRICTION':
       return {
@@ -89,7 +119,13 @@ function webhookValue({ event, restrictions, remediation, violation, banState, d
         }),
       }
     case 'DISABLED_UPDATE':
-      return { event, ban_info: { waba_ban_state: banState, waba_ban_date: new Date().toISOString().slice(0, 10) } }
+      return {
+        event,
+        ban_info: {
+          waba_ban_state: banState,
+          waba_ban_date: new Date().toISOString().slice(0, 10),
+        },
+      }
     case 'REVIEW':
       return { decision }
     case 'PARTNER_REMOVED':
@@ -100,11 +136,21 @@ function webhookValue({ event, restrictions, remediation, violation, banState, d
 }
 
 /** Why a number's account keeps it from sending, if it does: codes of meta-cloud-api.md §4; which of them a restriction answers is [U]. */
-export function accountFault(world: World, number: PhoneNumber, type: string | undefined, nowMs: number): GraphFault | undefined {
+export function accountFault(
+  world: World,
+  number: PhoneNumber,
+  type: string | undefined,
+  nowMs: number,
+): GraphFault | undefined {
   const accounts = [number.account, world.wabas.get(number.wabaId)?.account ?? free]
   if (accounts.some(({ removed }) => removed)) return { code: 10 }
   if (accounts.some(({ locked }) => locked)) return { code: 131031 }
-  const forbidden = type === 'template' ? 'RESTRICTED_BIZ_INITIATED_MESSAGING' : 'RESTRICTED_CUSTOMER_INITIATED_MESSAGING'
-  const holds = accounts.flatMap(({ restrictions }) => restrictions).filter(({ endsAtMs }) => endsAtMs === null || endsAtMs > nowMs)
+  const forbidden =
+    type === 'template'
+      ? 'RESTRICTED_BIZ_INITIATED_MESSAGING'
+      : 'RESTRICTED_CUSTOMER_INITIATED_MESSAGING'
+  const holds = accounts
+    .flatMap(({ restrictions }) => restrictions)
+    .filter(({ endsAtMs }) => endsAtMs === null || endsAtMs > nowMs)
   return holds.some((restriction) => restriction.type === forbidden) ? { code: 368 } : undefined
 }

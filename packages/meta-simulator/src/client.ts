@@ -21,7 +21,11 @@ export interface SimulatorClient extends AsyncDisposable {
   settings(): Promise<Settings>
   setSettings(patch: SettingsPatch): Promise<Settings>
   /** The accepted messages, oldest first. `since` is a sequence number. */
-  accepted(query?: { callbackPrefix?: string; since?: number; phoneNumberId?: string }): Promise<AcceptedPost[]>
+  accepted(query?: {
+    callbackPrefix?: string
+    since?: number
+    phoneNumberId?: string
+  }): Promise<AcceptedPost[]>
   /** Lines of the log as they come off the disk. `since` is a sequence number. */
   log(query?: LogQuery): AsyncIterable<LogLine>
   summary(): Promise<Summary>
@@ -31,9 +35,13 @@ export interface SimulatorClient extends AsyncDisposable {
   history(past: z.input<typeof historyInput>): Promise<{ ids: string[] }>
   appContacts(changes: z.input<typeof appContactsInput>): Promise<{ contacts: number }>
   webhook(request: z.input<typeof webhookInput>): Promise<{ httpStatus: number }>
-  templateEvent(event: z.input<typeof templateEventInput>): Promise<{ webhooks: number; template: Template }>
+  templateEvent(
+    event: z.input<typeof templateEventInput>,
+  ): Promise<{ webhooks: number; template: Template }>
   accountEvent(event: z.input<typeof accountEventInput>): Promise<{ account: AccountState }>
-  verify(appId: string): Promise<{ verified: boolean; httpStatus: number; answer: string; challenge: string }>
+  verify(
+    appId: string,
+  ): Promise<{ verified: boolean; httpStatus: number; answer: string; challenge: string }>
   /** Waits until no webhook is under way; `drained` is false when the deadline (30 s) came first. */
   drain(options?: z.input<typeof drainInput>): Promise<Summary & { drained: boolean }>
   reset(options?: { forgetState?: boolean }): Promise<Summary>
@@ -46,23 +54,35 @@ export function createSimulatorClient(url: string): SimulatorClient {
   const agent = new Agent({ keepAliveTimeout: 4_000 })
   const origin = new URL(url).origin
 
-  async function request(method: Dispatcher.HttpMethod, path: string, body?: unknown, timeoutMs = CALL_MS) {
+  async function request(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body?: unknown,
+    timeoutMs = CALL_MS,
+  ) {
     const response = await agent.request({
       origin,
       path,
       method,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
-      ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
     })
     if (response.statusCode === 200) return response.body
-    throw new Error(`The simulator answered ${response.statusCode} to ${method} ${path}: ${await response.body.text()}`)
+    throw new Error(
+      `The simulator answered ${response.statusCode} to ${method} ${path}: ${await response.body.text()}`,
+    )
   }
-  const call = async <T>(...args: Parameters<typeof request>): Promise<T> => (await (await request(...args)).json()) as T
+  const call = async <T>(...args: Parameters<typeof request>): Promise<T> =>
+    (await (await request(...args)).json()) as T
 
   async function* lines<T>(path: string, query: object): AsyncGenerator<T> {
     const search = new URLSearchParams()
-    for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value))
+    for (const [key, value] of Object.entries(query))
+      if (value !== undefined) search.set(key, String(value))
     const body = await request('GET', `${path}?${search}`)
     let rest = ''
     for await (const chunk of body.setEncoding('utf8')) {
@@ -90,7 +110,8 @@ export function createSimulatorClient(url: string): SimulatorClient {
     templateEvent: (event) => call('POST', '/_sim/template-event', event),
     accountEvent: (event) => call('POST', '/_sim/account-event', event),
     verify: (appId) => call('POST', `/_sim/apps/${encodeURIComponent(appId)}/verify`),
-    drain: (options = {}) => call('POST', '/_sim/drain', options, (options.deadlineMs ?? 30_000) + CALL_MS),
+    drain: (options = {}) =>
+      call('POST', '/_sim/drain', options, (options.deadlineMs ?? 30_000) + CALL_MS),
     reset: (options = {}) => call('POST', '/_sim/reset', options),
     [Symbol.asyncDispose]: () => agent.destroy(),
   }

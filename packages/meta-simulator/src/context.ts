@@ -42,10 +42,12 @@ export interface ContextOptions {
 }
 
 /** A log has one writer: two would number their lines twice, and each would send the other's webhooks again. */
-function lockLog(up: AsyncDisposableStack, logFile: string): void {
+function lockLog(stack: AsyncDisposableStack, logFile: string): void {
   const lock = lockFile(`${logFile}.lock`)
   if ('heldBy' in lock)
-    throw new Error(`The log ${logFile} is written by process ${lock.heldBy}. Stop that simulator first, or name another log with --log.`)
+    throw new Error(
+      `The log ${logFile} is written by process ${lock.heldBy}. Stop that simulator first, or name another log with --log.`,
+    )
   stack.defer(() => lock.release())
 }
 
@@ -57,7 +59,13 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const { summary } = past
   const waiting = new Set<() => void>()
   const settings = () => ctx.settings
-  const log = stack.use(openLog(options.logFile, { seq: summary.seq, fsync: options.fsync, onLine: (line) => count(summary, line) }))
+  const log = stack.use(
+    openLog(options.logFile, {
+      seq: summary.seq,
+      fsync: options.fsync,
+      onLine: (line) => count(summary, line),
+    }),
+  )
   const directory = {
     number: (id: string) => ctx.world.numbers.get(id),
     app: (id: string) => ctx.world.apps.get(id),
@@ -66,11 +74,18 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const wake = () => {
     if (pending(ctx).total === 0) for (const look of waiting) look()
   }
-  const webhooks = stack.use(createWebhooks(settings, directory, log, { lastId: past.lastDelivery, idle: wake }))
+  const webhooks = stack.use(
+    createWebhooks(settings, directory, log, { lastId: past.lastDelivery, idle: wake }),
+  )
   const emit = (element: Element) => {
     const numberId =
-      element.kind === 'status' ? element.journey.phoneNumberId : element.kind === 'message' ? element.phoneNumberId : undefined
-    const wabaId = element.kind === 'event' ? element.wabaId : (ctx.world.numbers.get(numberId!)?.wabaId ?? '')
+      element.kind === 'status'
+        ? element.journey.phoneNumberId
+        : element.kind === 'message'
+          ? element.phoneNumberId
+          : undefined
+    const wabaId =
+      element.kind === 'event' ? element.wabaId : (ctx.world.numbers.get(numberId!)?.wabaId ?? '')
     const targets = targetsOf(ctx.world, wabaId, numberId)
     for (const { app, url } of targets) webhooks.enqueue(element, app, url)
     if (targets.length === 0) setImmediate(wake)
@@ -120,7 +135,8 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   }
   await log.append({ kind: 'start', atMs: Date.now(), seed: options.seed })
   for (const element of past.loose.values()) emit(element)
-  for (const { journey, acceptedAtMs } of new Set(past.journeys.values())) journeys.start(journey, acceptedAtMs)
+  for (const { journey, acceptedAtMs } of new Set(past.journeys.values()))
+    journeys.start(journey, acceptedAtMs)
   const owned = stack.move()
   return ctx
 }

@@ -7,7 +7,16 @@ import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
 import { wamid } from './fate.ts'
 import { type LogLine, readChunks } from './log.ts'
-import { appContacts, appContactsInput, call, callInput, echo, echoInput, history, historyInput } from './phone-app.ts'
+import {
+  appContacts,
+  appContactsInput,
+  call,
+  callInput,
+  echo,
+  echoInput,
+  history,
+  historyInput,
+} from './phone-app.ts'
 import { inboundElement, tallyOf } from './replay.ts'
 import { settingsPatch } from './settings.ts'
 import { describeWorld, statePatch } from './state.ts'
@@ -45,7 +54,9 @@ export const webhookInput = z.strictObject({
   url: z.url().optional(),
 })
 
-export const drainInput = z.strictObject({ deadlineMs: z.int().min(0).max(600_000).default(30_000) })
+export const drainInput = z.strictObject({
+  deadlineMs: z.int().min(0).max(600_000).default(30_000),
+})
 const resetInput = z.strictObject({ forgetState: z.boolean().default(false) })
 
 /** What `GET /_sim/log` selects. `since` is a sequence number: only later lines. */
@@ -75,7 +86,11 @@ export function controlRoutes(app: FastifyInstance, ctx: Context): void {
   app.get('/_sim/summary', () => ctx.summary())
   app.get('/_sim/log', (req, reply) => streamLog(ctx, logQuery.parse(req.query), reply))
   app.get('/_sim/accepted', (req, reply) => {
-    return streamLog(ctx, { ...logQuery.parse(req.query), kind: 'post', outcome: 'accepted' }, reply)
+    return streamLog(
+      ctx,
+      { ...logQuery.parse(req.query), kind: 'post', outcome: 'accepted' },
+      reply,
+    )
   })
   app.post('/_sim/inbound', async (req) => inbound(ctx, read(inboundInput, req)))
   app.post('/_sim/echo', async (req) => echo(ctx, read(echoInput, req)))
@@ -107,18 +122,26 @@ function read<T extends z.ZodType>(schema: T, req: FastifyRequest): z.output<T> 
   }
 }
 
-async function streamLog(ctx: Context, query: LogQuery, reply: FastifyReply): Promise<FastifyReply> {
+async function streamLog(
+  ctx: Context,
+  query: LogQuery,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   await ctx.log.flushed()
   return reply.type('application/x-ndjson').send(Readable.from(select(ctx.log.path, query)))
 }
 
-async function* select(path: string, { since = 0, limit = Number.MAX_SAFE_INTEGER, ...query }: LogQuery): AsyncGenerator<string> {
+async function* select(
+  path: string,
+  { since = 0, limit = Number.MAX_SAFE_INTEGER, ...query }: LogQuery,
+): AsyncGenerator<string> {
   let left = limit
   for await (const lines of readChunks(path)) {
     const chosen: string[] = []
     for (const text of lines) {
       // Cheap look first; only what may fit is parsed.
-      if (query.kind !== undefined && !text.includes(`"kind":${JSON.stringify(query.kind)}`)) continue
+      if (query.kind !== undefined && !text.includes(`"kind":${JSON.stringify(query.kind)}`))
+        continue
       if (left <= 0 || !fits(JSON.parse(text) as LogLine, since, query)) continue
       chosen.push(text, '\n')
       left--
@@ -129,12 +152,18 @@ async function* select(path: string, { since = 0, limit = Number.MAX_SAFE_INTEGE
 }
 
 function fits(line: LogLine, since: number, query: LogQuery): boolean {
-  const number = line as { phoneNumberId?: string; elements?: { phoneNumberId?: string }[]; callback?: string; outcome?: string }
+  const number = line as {
+    phoneNumberId?: string
+    elements?: { phoneNumberId?: string }[]
+    callback?: string
+    outcome?: string
+  }
   return (
     line.seq > since &&
     (query.kind === undefined || line.kind === query.kind) &&
     (query.outcome === undefined || number.outcome === query.outcome) &&
-    (query.callbackPrefix === undefined || number.callback?.startsWith(query.callbackPrefix) === true) &&
+    (query.callbackPrefix === undefined ||
+      number.callback?.startsWith(query.callbackPrefix) === true) &&
     (query.phoneNumberId === undefined ||
       number.phoneNumberId === query.phoneNumberId ||
       number.elements?.some((each) => each.phoneNumberId === query.phoneNumberId) === true)
@@ -143,12 +172,21 @@ function fits(line: LogLine, since: number, query: LogQuery): boolean {
 
 async function inbound(ctx: Context, input: z.output<typeof inboundInput>) {
   const number = ctx.world.numbers.get(input.phoneNumberId)
-  if (!number) throw new ControlError(404, `There is no number ${input.phoneNumberId}; register it by PUT /_sim/state.`)
+  if (!number)
+    throw new ControlError(
+      404,
+      `There is no number ${input.phoneNumberId}; register it by PUT /_sim/state.`,
+    )
   const tally = tallyOf(ctx.tallies, `in|${number.id}`, input.from)
   const atMs = Date.now()
   // The log's sequence makes the id new after a restart, too.
-  const id = input.id ?? wamid(input.from, 'in', ctx.settings.seed, number.id, input.from, ++tally.messages, ctx.log.seq)
-  const node = input.type === 'text' && input.payload === undefined ? { body: input.text ?? '' } : input.payload
+  const id =
+    input.id ??
+    wamid(input.from, 'in', ctx.settings.seed, number.id, input.from, ++tally.messages, ctx.log.seq)
+  const node =
+    input.type === 'text' && input.payload === undefined
+      ? { body: input.text ?? '' }
+      : input.payload
   const message = {
     ...(input.context && { context: input.context }),
     ...(input.groupId !== undefined && { group_id: input.groupId }),
@@ -159,7 +197,16 @@ async function inbound(ctx: Context, input: z.output<typeof inboundInput>) {
     ...input.extra,
   }
   const { from, name, username } = input
-  const line = { atMs, kind: 'inbound', phoneNumberId: number.id, from, messageId: id, message, name, username } as const
+  const line = {
+    atMs,
+    kind: 'inbound',
+    phoneNumberId: number.id,
+    from,
+    messageId: id,
+    message,
+    name,
+    username,
+  } as const
   await ctx.log.append(line)
   ctx.emit(inboundElement(line))
   return { id }
@@ -167,9 +214,11 @@ async function inbound(ctx: Context, input: z.output<typeof inboundInput>) {
 
 async function webhook(ctx: Context, input: z.output<typeof webhookInput>) {
   const app = ctx.world.apps.get(input.appId)
-  if (!app) throw new ControlError(404, `There is no app ${input.appId}; register it by PUT /_sim/state.`)
+  if (!app)
+    throw new ControlError(404, `There is no app ${input.appId}; register it by PUT /_sim/state.`)
   const url = input.url ?? app.callbackUrl
-  if (!url) throw new ControlError(400, `App ${app.id} has no callbackUrl and the request names no url.`)
+  if (!url)
+    throw new ControlError(400, `App ${app.id} has no callbackUrl and the request names no url.`)
   const body = input.raw !== undefined ? Buffer.from(input.raw) : encodeBody(input.body ?? {})
   const secret = input.secret ?? (input.sign === 'wrong' ? `${app.secret}, but wrong` : app.secret)
   const signature = input.sign === 'none' ? undefined : signBody(secret, body)
@@ -182,7 +231,9 @@ async function webhook(ctx: Context, input: z.output<typeof webhookInput>) {
 async function verify(ctx: Context, appId: string) {
   const app = ctx.world.apps.get(appId)
   if (!app?.callbackUrl) throw new ControlError(404, `There is no app ${appId} with a callbackUrl.`)
-  const challenge = String(1_000_000_000 + (Number.parseInt(randomUUID().slice(0, 8), 16) % 1_000_000_000))
+  const challenge = String(
+    1_000_000_000 + (Number.parseInt(randomUUID().slice(0, 8), 16) % 1_000_000_000),
+  )
   const url = new URL(app.callbackUrl)
   url.searchParams.set('hub.mode', 'subscribe')
   url.searchParams.set('hub.challenge', challenge)
@@ -193,7 +244,12 @@ async function verify(ctx: Context, appId: string) {
       headers: { 'user-agent': 'facebookexternalua' },
     })
     const answer = (await response.text()).slice(0, 1_000)
-    return { verified: response.status === 200 && answer === challenge, httpStatus: response.status, answer, challenge }
+    return {
+      verified: response.status === 200 && answer === challenge,
+      httpStatus: response.status,
+      answer,
+      challenge,
+    }
   } catch (cause) {
     return { verified: false, httpStatus: 0, answer: String(cause), challenge }
   }

@@ -12,7 +12,12 @@ const body = (text: string, ...examples: string[]): Component => ({
 const namedBody = (text: string, examples: Record<string, string>): Component => ({
   type: 'BODY',
   text,
-  example: { body_text_named_params: Object.entries(examples).map(([param_name, example]) => ({ param_name, example })) },
+  example: {
+    body_text_named_params: Object.entries(examples).map(([param_name, example]) => ({
+      param_name,
+      example,
+    })),
+  },
 })
 const header = (text: string, example?: string): Component => ({
   type: 'HEADER',
@@ -21,7 +26,10 @@ const header = (text: string, example?: string): Component => ({
   ...(example !== undefined && { example: { header_text: [example] } }),
 })
 const footer = (text: string): Component => ({ type: 'FOOTER', text })
-const buttons = (...list: NonNullable<Component['buttons']>): Component => ({ type: 'BUTTONS', buttons: list })
+const buttons = (...list: NonNullable<Component['buttons']>): Component => ({
+  type: 'BUTTONS',
+  buttons: list,
+})
 
 /** Templates of an invented garden shop: all categories, both parameter formats, four languages, and every status a sync must cope with. */
 export function demoTemplates(): TemplateInput[] {
@@ -32,9 +40,16 @@ export function demoTemplates(): TemplateInput[] {
       category: 'MARKETING',
       components: [
         header('Spring is here, {{1}}!', 'Ana'),
-        body('Take {{1}} off all seedlings until {{2}}. Our greenhouse team is looking forward to your visit.', '20 %', 'Sunday'),
+        body(
+          'Take {{1}} off all seedlings until {{2}}. Our greenhouse team is looking forward to your visit.',
+          '20 %',
+          'Sunday',
+        ),
         footer('Reply STOP to unsubscribe'),
-        buttons({ type: 'QUICK_REPLY', text: 'Show me more' }, { type: 'QUICK_REPLY', text: 'Unsubscribe' }),
+        buttons(
+          { type: 'QUICK_REPLY', text: 'Show me more' },
+          { type: 'QUICK_REPLY', text: 'Unsubscribe' },
+        ),
       ],
     },
     {
@@ -43,9 +58,16 @@ export function demoTemplates(): TemplateInput[] {
       category: 'MARKETING',
       components: [
         header('Es ist Frühling, {{1}}!', 'Jürgen'),
-        body('Bis {{2}} gibt es {{1}} auf alle Setzlinge. Wir freuen uns auf Ihren Besuch im Gewächshaus.', '20 %', 'Sonntag'),
+        body(
+          'Bis {{2}} gibt es {{1}} auf alle Setzlinge. Wir freuen uns auf Ihren Besuch im Gewächshaus.',
+          '20 %',
+          'Sonntag',
+        ),
         footer('Antworten Sie STOP, um keine Angebote mehr zu erhalten'),
-        buttons({ type: 'QUICK_REPLY', text: 'Mehr zeigen' }, { type: 'QUICK_REPLY', text: 'Abmelden' }),
+        buttons(
+          { type: 'QUICK_REPLY', text: 'Mehr zeigen' },
+          { type: 'QUICK_REPLY', text: 'Abmelden' },
+        ),
       ],
     },
     {
@@ -54,10 +76,13 @@ export function demoTemplates(): TemplateInput[] {
       category: 'MARKETING',
       parameter_format: 'NAMED',
       components: [
-        namedBody('Olá {{first_name}}, você já tem {{points}} pontos 🌱. Troque-os na loja até o fim do mês.', {
-          first_name: 'João',
-          points: '120',
-        }),
+        namedBody(
+          'Olá {{first_name}}, você já tem {{points}} pontos 🌱. Troque-os na loja até o fim do mês.',
+          {
+            first_name: 'João',
+            points: '120',
+          },
+        ),
         buttons({
           type: 'URL',
           text: 'Ver pontos',
@@ -72,8 +97,15 @@ export function demoTemplates(): TemplateInput[] {
       category: 'MARKETING',
       components: [
         { type: 'HEADER', format: 'IMAGE', example: { header_handle: ['4::aW1hZ2U='] } },
-        body('Hello {{1}}, our pruning workshop on {{2}} still has places. Shall we keep one for you?', 'Ana', 'Saturday'),
-        buttons({ type: 'QUICK_REPLY', text: 'Yes, please' }, { type: 'QUICK_REPLY', text: 'No, thanks' }),
+        body(
+          'Hello {{1}}, our pruning workshop on {{2}} still has places. Shall we keep one for you?',
+          'Ana',
+          'Saturday',
+        ),
+        buttons(
+          { type: 'QUICK_REPLY', text: 'Yes, please' },
+          { type: 'QUICK_REPLY', text: 'No, thanks' },
+        ),
       ],
     },
     {
@@ -108,7 +140,12 @@ export function demoTemplates(): TemplateInput[] {
       category: 'UTILITY',
       components: [
         header('Pedido {{1}}', 'A-1047'),
-        body('¡Gracias, {{1}}! Recibimos tu pedido de {{2}} por {{3}} y te avisaremos cuando salga.', 'Ana', '3 artículos', '$ 850'),
+        body(
+          '¡Gracias, {{1}}! Recibimos tu pedido de {{2}} por {{3}} y te avisaremos cuando salga.',
+          'Ana',
+          '3 artículos',
+          '$ 850',
+        ),
         buttons({
           type: 'URL',
           text: 'Seguir pedido',
@@ -123,10 +160,13 @@ export function demoTemplates(): TemplateInput[] {
       category: 'UTILITY',
       parameter_format: 'NAMED',
       components: [
-        namedBody('Hello {{first_name}}, your plants arrive on {{delivery_day}}. Please keep them out of the sun at first.', {
-          first_name: 'Ana',
-          delivery_day: 'Tuesday',
-        }),
+        namedBody(
+          'Hello {{first_name}}, your plants arrive on {{delivery_day}}. Please keep them out of the sun at first.',
+          {
+            first_name: 'Ana',
+            delivery_day: 'Tuesday',
+          },
+        ),
         buttons({ type: 'PHONE_NUMBER', text: 'Call us', phone_number: '+15550783881' }),
       ],
     },
@@ -150,7 +190,9 @@ export function demoTemplates(): TemplateInput[] {
       language: 'en_US',
       category: 'MARKETING',
       status: 'PENDING',
-      components: [body('Hello {{1}}, have a first look at our autumn bulbs before they go on sale.', 'Ana')],
+      components: [
+        body('Hello {{1}}, have a first look at our autumn bulbs before they go on sale.', 'Ana'),
+      ],
     },
     {
       name: 'win_a_prize',
@@ -166,7 +208,10 @@ export function demoTemplates(): TemplateInput[] {
       category: 'MARKETING',
       status: 'PAUSED',
       quality_score: { score: 'RED' },
-      components: [body('Last chance, {{1}}: the sale ends tonight at eight.', 'Ana'), footer('Reply STOP to unsubscribe')],
+      components: [
+        body('Last chance, {{1}}: the sale ends tonight at eight.', 'Ana'),
+        footer('Reply STOP to unsubscribe'),
+      ],
     },
     {
       name: 'winter_clearance',
@@ -183,10 +228,23 @@ export function demoTemplates(): TemplateInput[] {
 export function demoState(callbackUrl: string | null = null): StateInput {
   const wabaId = '102290129340398'
   return {
-    apps: [{ id: '670843887433847', secret: 'demo-app-secret', verifyToken: 'demo-verify-token', callbackUrl }],
+    apps: [
+      {
+        id: '670843887433847',
+        secret: 'demo-app-secret',
+        verifyToken: 'demo-verify-token',
+        callbackUrl,
+      },
+    ],
     wabas: [{ id: wabaId, name: 'Greenhouse & Sons', appIds: ['670843887433847'] }],
     numbers: [
-      { id: '106540352242922', wabaId, displayPhoneNumber: '+1 555-078-3881', token: 'demo-token', verifiedName: 'Greenhouse & Sons' },
+      {
+        id: '106540352242922',
+        wabaId,
+        displayPhoneNumber: '+1 555-078-3881',
+        token: 'demo-token',
+        verifiedName: 'Greenhouse & Sons',
+      },
     ],
     templates: { [wabaId]: demoTemplates() },
   }

@@ -29,7 +29,10 @@ export function within(range: Span, draw: number): number {
 }
 
 /** The key whose cumulated share holds the draw, or undefined when the shares leave it out. */
-export function pickShare<K extends string>(shares: Partial<Record<K, number>>, draw: number): K | undefined {
+export function pickShare<K extends string>(
+  shares: Partial<Record<K, number>>,
+  draw: number,
+): K | undefined {
   let sum = 0
   for (const key in shares) {
     sum += shares[key] ?? 0
@@ -42,7 +45,11 @@ export function pickShare<K extends string>(shares: Partial<Record<K, number>>, 
  * A message id of Meta's form: `wamid.` + base64 of a header, the person's digits and a random tail. The layout is read off the
  * captured ids in graph/send-ok-template-accepted.json (out, 18 hex digits); ids of inbound messages have 0x12 and 20 digits [U].
  */
-export function wamid(person: string, direction: 'out' | 'in', ...key: (string | number)[]): string {
+export function wamid(
+  person: string,
+  direction: 'out' | 'in',
+  ...key: (string | number)[]
+): string {
   const length = direction === 'out' ? 18 : 20
   const tail = hash('sha256', `wamid|${direction}|${key.join('|')}`, 'hex')
     .slice(0, length)
@@ -68,18 +75,17 @@ export interface Step {
  * All that will happen to the `nth` message of a number to a recipient. Every draw is made whether it is needed or not: a changed
  * share then moves only the messages it is about.
  */
-export function fateOf(settings: Settings, phoneNumberId: string, recipient: string, nth: number): Step[] {
+export function fateOf(
+  settings: Settings,
+  phoneNumberId: string,
+  recipient: string,
+  nth: number,
+): Step[] {
   const draw = draws(settings.seed, phoneNumberId, recipient, nth)
-  const [fails, lost, reads, silent, revives, replies, stops, which] = Array.from({ length: 8 }, draw) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+  const [fails, lost, reads, silent, revives, replies, stops, which] = Array.from(
+    { length: 8 },
+    draw,
+  ) as [number, number, number, number, number, number, number, number]
   const after = {
     sent: within(settings.delaysMs.sent, draw()),
     failed: within(settings.delaysMs.failed, draw()),
@@ -90,16 +96,21 @@ export function fateOf(settings: Settings, phoneNumberId: string, recipient: str
   const { shares, replies: words } = settings
   const code = pickShare(settings.failed, fails)
   const steps: Step[] = [
-    code === undefined ? { kind: 'sent', afterMs: after.sent } : { kind: 'failed', afterMs: after.failed, code: Number(code) },
+    code === undefined
+      ? { kind: 'sent', afterMs: after.sent }
+      : { kind: 'failed', afterMs: after.failed, code: Number(code) },
   ]
-  const arrives = code === undefined ? lost >= shares.undelivered : revives < shares.failedThenDelivered
+  const arrives =
+    code === undefined ? lost >= shares.undelivered : revives < shares.failedThenDelivered
   if (!arrives) return steps
   const read = reads < shares.read
   const skipDelivered = read && silent < shares.readWithoutDelivered
   if (!skipDelivered) steps.push({ kind: 'delivered', afterMs: after.delivered })
-  if (read) steps.push({ kind: 'read', afterMs: after.read + (skipDelivered ? after.delivered : 0) })
+  if (read)
+    steps.push({ kind: 'read', afterMs: after.read + (skipDelivered ? after.delivered : 0) })
   if (replies < shares.reply) {
-    const text = stops < shares.stop ? words.stopWord : words.texts[Math.floor(which * words.texts.length)]
+    const text =
+      stops < shares.stop ? words.stopWord : words.texts[Math.floor(which * words.texts.length)]
     steps.push({ kind: 'reply', afterMs: after.reply, text })
   }
   return steps

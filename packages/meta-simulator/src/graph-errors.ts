@@ -16,50 +16,91 @@ interface ErrorRow {
 const rows: Record<number, ErrorRow> = {
   0: { http: 401, title: 'AuthException', details: 'We were unable to authenticate the app user.' },
   1: { http: 500, title: 'An unknown error occurred', message: 'An unknown error occurred' },
-  2: { http: 503, title: 'Service temporarily unavailable', details: 'Temporary due to downtime or due to being overloaded.' },
+  2: {
+    http: 503,
+    title: 'Service temporarily unavailable',
+    details: 'Temporary due to downtime or due to being overloaded.',
+  },
   3: { http: 400, title: 'Application does not have the capability to make this API call.' },
   4: { http: 429, title: 'Application request limit reached' },
   10: { http: 403, title: 'Application does not have permission for this action' },
   100: { http: 400, title: 'Invalid parameter' },
-  190: { http: 401, title: 'Access token has expired', message: 'Invalid OAuth access token - Cannot parse access token' },
+  190: {
+    http: 401,
+    title: 'Access token has expired',
+    message: 'Invalid OAuth access token - Cannot parse access token',
+  },
   200: { http: 400, title: 'Provide valid app ID' },
   368: { http: 403, title: 'Temporarily blocked for policies violations' },
   613: { http: 429, title: 'Calls to this api have exceeded the rate limit.' },
-  33: { http: 400, title: 'Parameter value is not valid', details: 'The business phone number has been deleted.' },
-  80007: { http: 400, title: 'Rate limit issues', details: 'The WhatsApp Business Account has reached its rate limit.' },
+  33: {
+    http: 400,
+    title: 'Parameter value is not valid',
+    details: 'The business phone number has been deleted.',
+  },
+  80007: {
+    http: 400,
+    title: 'Rate limit issues',
+    details: 'The WhatsApp Business Account has reached its rate limit.',
+  },
   130403: { http: 400, title: 'Recipient blocked by the business' },
-  130429: { http: 429, title: 'Rate limit hit', details: 'Cloud API message throughput has been reached.' },
+  130429: {
+    http: 429,
+    title: 'Rate limit hit',
+    details: 'Cloud API message throughput has been reached.',
+  },
   130472: {
     http: 400,
     title: "User's number is part of an experiment",
     details: "Failed to send message because this user's phone number is part of an experiment",
   },
-  130497: { http: 400, title: 'Business account is restricted from messaging users in this country.' },
-  131000: { http: 500, title: 'Something went wrong', details: 'Message failed to send due to an unknown error.' },
+  130497: {
+    http: 400,
+    title: 'Business account is restricted from messaging users in this country.',
+  },
+  131000: {
+    http: 500,
+    title: 'Something went wrong',
+    details: 'Message failed to send due to an unknown error.',
+  },
   131005: { http: 403, title: 'Access denied' },
   131008: { http: 400, title: 'Required parameter is missing' },
   131009: { http: 400, title: 'Parameter value is not valid' },
-  131016: { http: 500, title: 'Service unavailable', details: 'A service is temporarily unavailable.' },
-  131021: { http: 400, title: 'Recipient cannot be sender', details: 'Sender and recipient phone number is the same.' },
+  131016: {
+    http: 500,
+    title: 'Service unavailable',
+    details: 'A service is temporarily unavailable.',
+  },
+  131021: {
+    http: 400,
+    title: 'Recipient cannot be sender',
+    details: 'Sender and recipient phone number is the same.',
+  },
   131026: {
     http: 400,
     title: 'Message undeliverable',
-    details: 'Message Undeliverable. The recipient may not be on WhatsApp, use an old version or not have accepted the terms.',
+    details:
+      'Message Undeliverable. The recipient may not be on WhatsApp, use an old version or not have accepted the terms.',
   },
   131030: {
     http: 400,
     subcode: 2655007,
     title: 'Recipient phone number not in allowed list',
-    details: 'Recipient phone number not in allowed list: Add recipient phone number to recipient list and try again.',
+    details:
+      'Recipient phone number not in allowed list: Add recipient phone number to recipient list and try again.',
   },
   131031: { http: 403, title: 'Account has been locked' },
-  131037: { http: 400, title: 'WhatsApp provided number needs display name approval before message can be sent.' },
+  131037: {
+    http: 400,
+    title: 'WhatsApp provided number needs display name approval before message can be sent.',
+  },
   131042: { http: 400, title: 'Business eligibility payment issue' },
   131045: { http: 500, title: 'Message failed to send due to a phone number registration error.' },
   131047: {
     http: 400,
     title: 'Re-engagement message',
-    details: 'Message failed to send because more than 24 hours have passed since the customer last replied to this number.',
+    details:
+      'Message failed to send because more than 24 hours have passed since the customer last replied to this number.',
   },
   131048: {
     http: 400,
@@ -70,16 +111,22 @@ const rows: Record<number, ErrorRow> = {
   131049: {
     http: 400,
     title: 'This message was not delivered to maintain healthy ecosystem engagement.',
-    details: 'In order to maintain a healthy ecosystem engagement, the message failed to be delivered.',
+    details:
+      'In order to maintain a healthy ecosystem engagement, the message failed to be delivered.',
   },
   131050: {
     http: 400,
-    title: 'Unable to deliver the message. This recipient has chosen to stop receiving marketing messages on WhatsApp from your business',
+    title:
+      'Unable to deliver the message. This recipient has chosen to stop receiving marketing messages on WhatsApp from your business',
   },
   131051: { http: 400, title: 'Unsupported message type' },
   131052: { http: 400, title: 'Media download error' },
   131053: { http: 400, title: 'Media upload error' },
-  131055: { http: 400, title: 'Method not allowed', details: 'This number may send marketing messages by this method only.' },
+  131055: {
+    http: 400,
+    title: 'Method not allowed',
+    details: 'This number may send marketing messages by this method only.',
+  },
   131056: {
     http: 400,
     title: '(Business Account, Consumer Account) pair rate limit hit',
@@ -87,7 +134,10 @@ const rows: Record<number, ErrorRow> = {
       'Message failed to send because there were too many messages sent from this phone number to the same phone number in a short period of time',
   },
   131057: { http: 500, title: 'Account in maintenance mode' },
-  131062: { http: 400, title: 'Business-scoped User ID (BSUID) recipients are not supported for this message.' },
+  131062: {
+    http: 400,
+    title: 'Business-scoped User ID (BSUID) recipients are not supported for this message.',
+  },
   131063: { http: 400, title: 'Marketing messages are not enabled on Cloud API' },
   131064: { http: 400, title: 'Limit reached due to template classification violations' },
   132000: { http: 400, title: 'Number of parameters does not match the expected number of params' },
@@ -110,11 +160,23 @@ const rows: Record<number, ErrorRow> = {
   132068: { http: 400, title: 'Flow is blocked' },
   132069: { http: 400, title: 'Flow is throttled' },
   133004: { http: 500, title: 'Server is temporarily unavailable' },
-  133006: { http: 400, title: 'Phone number needs to be verified', details: 'Phone number needs to be verified before registering.' },
-  133010: { http: 400, title: 'Phone number not registered', details: 'Phone number not registered on the WhatsApp Business Platform.' },
+  133006: {
+    http: 400,
+    title: 'Phone number needs to be verified',
+    details: 'Phone number needs to be verified before registering.',
+  },
+  133010: {
+    http: 400,
+    title: 'Phone number not registered',
+    details: 'Phone number not registered on the WhatsApp Business Platform.',
+  },
   134011: { http: 400, title: 'WhatsApp Payments terms of service has not been accepted' },
   134100: { http: 400, title: 'Only marketing messages supported' },
-  134101: { http: 500, title: 'Template is syncing', details: 'Syncing the template can take up to 10 minutes.' },
+  134101: {
+    http: 500,
+    title: 'Template is syncing',
+    details: 'Syncing the template can take up to 10 minutes.',
+  },
   134102: { http: 400, title: 'Template unavailable for use' },
   135000: { http: 400, title: 'Generic user error' },
 }
@@ -144,7 +206,11 @@ export function missingObject(method: 'get' | 'post', id: string): GraphFault {
 }
 
 /** The answer that Meta gives for a fault; `trace` makes the fbtrace_id. Shape: meta-cloud-api.md §4 "Error body". */
-export function errorAnswer(fault: GraphFault, trace: string | number, wabaId: string): GraphAnswer {
+export function errorAnswer(
+  fault: GraphFault,
+  trace: string | number,
+  wabaId: string,
+): GraphAnswer {
   const row = rows[fault.code]
   const details = fault.details ?? row?.details
   const subcode = fault.subcode ?? row?.subcode
@@ -156,7 +222,11 @@ export function errorAnswer(fault: GraphFault, trace: string | number, wabaId: s
     ...(subcode && { error_subcode: subcode }),
     fbtrace_id: `A${hash('sha256', `trace|${trace}`, 'base64url').slice(0, 22)}`,
   }
-  return { status: fault.http ?? row?.http ?? 400, body: { error }, headers: limitHeaders(fault.code, wabaId) }
+  return {
+    status: fault.http ?? row?.http ?? 400,
+    body: { error },
+    headers: limitHeaders(fault.code, wabaId),
+  }
 }
 
 /** The headers beside call limits (meta-cloud-api.md §4 "Management API"): seconds in the first, percent and minutes in the others. */
@@ -165,7 +235,9 @@ function limitHeaders(code: number, wabaId: string): Record<string, string> | un
   const usage = { call_count: 100, total_cputime: 25, total_time: 25 }
   return {
     'retry-after': '120',
-    'x-business-use-case-usage': JSON.stringify({ [wabaId]: [{ type: 'whatsapp', ...usage, estimated_time_to_regain_access: 2 }] }),
+    'x-business-use-case-usage': JSON.stringify({
+      [wabaId]: [{ type: 'whatsapp', ...usage, estimated_time_to_regain_access: 2 }],
+    }),
     ...(code === 4 && { 'x-app-usage': JSON.stringify(usage) }),
   }
 }

@@ -42,7 +42,8 @@ export function createJourneys(
   })
 
   return {
-    start: (journey, acceptedAtMs) => timeline.add(acceptedAtMs + journey.steps[0]!.afterMs, { journey, index: 0 }),
+    start: (journey, acceptedAtMs) =>
+      timeline.add(acceptedAtMs + journey.steps[0]!.afterMs, { journey, index: 0 }),
     get size() {
       return timeline.size
     },

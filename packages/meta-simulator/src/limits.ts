@@ -17,7 +17,12 @@ interface Pair {
 /** The platform's own rate limits, off unless set. */
 export interface Limits {
   /** The refusal of a message that comes now, or undefined after counting it. */
-  take(settings: Settings['limits'], phoneNumberId: string, recipient: string, nowMs: number): GraphFault | undefined
+  take(
+    settings: Settings['limits'],
+    phoneNumberId: string,
+    recipient: string,
+    nowMs: number,
+  ): GraphFault | undefined
   clear(): void
 }
 
@@ -31,15 +36,21 @@ export function createLimits(): Limits {
 
   return {
     take(limits, phoneNumberId, recipient, nowMs) {
-      if (limits.perSecond === null && limits.perMinute === null && limits.pair === null) return undefined
+      if (limits.perSecond === null && limits.perMinute === null && limits.pair === null)
+        return undefined
       const window = windows.get(phoneNumberId) ?? { times: [], from: 0 }
       windows.set(phoneNumberId, window)
       forget(window, nowMs - 60_000)
-      if (limits.perSecond !== null && countSince(window, nowMs - 1_000) >= limits.perSecond) return { code: 130429 }
+      if (limits.perSecond !== null && countSince(window, nowMs - 1_000) >= limits.perSecond)
+        return { code: 130429 }
       if (limits.perMinute !== null && window.times.length - window.from >= limits.perMinute) {
-        return { code: 130429, details: `This number may send ${limits.perMinute} messages a minute (limit of the simulator).` }
+        return {
+          code: 130429,
+          details: `This number may send ${limits.perMinute} messages a minute (limit of the simulator).`,
+        }
       }
-      if (limits.pair && !takePair(pairs, limits.pair, `${phoneNumberId}|${recipient}`, nowMs)) return { code: 131056 }
+      if (limits.pair && !takePair(pairs, limits.pair, `${phoneNumberId}|${recipient}`, nowMs))
+        return { code: 131056 }
       window.times.push(nowMs)
       return undefined
     },
@@ -68,8 +79,14 @@ function countSince(window: Window, sinceMs: number): number {
  * One message per `everyMs` for a pair; a burst within 6 s may borrow from the future and is paid back by waiting
  * (meta-cloud-api.md §4 "Pair limit": 6 s, burst 45, two minutes after a burst of 20).
  */
-function takePair(pairs: Map<string, Pair>, limit: { everyMs: number; burst: number }, key: string, nowMs: number): boolean {
-  if (pairs.size > PAIRS_KEPT) for (const [each, pair] of pairs) if (pair.paidUntilMs <= nowMs) pairs.delete(each)
+function takePair(
+  pairs: Map<string, Pair>,
+  limit: { everyMs: number; burst: number },
+  key: string,
+  nowMs: number,
+): boolean {
+  if (pairs.size > PAIRS_KEPT)
+    for (const [each, pair] of pairs) if (pair.paidUntilMs <= nowMs) pairs.delete(each)
   let pair = pairs.get(key)
   if (!pair || pair.paidUntilMs <= nowMs) {
     pair = { burstSinceMs: nowMs, inBurst: 0, paidUntilMs: nowMs }

@@ -1,5 +1,14 @@
 import { once } from 'node:events'
-import { closeSync, createReadStream, fdatasync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  createReadStream,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { faultKinds } from './settings.ts'
@@ -25,7 +34,9 @@ const postLine = z.object({
   recipient: z.string().optional(),
   type: z.string().optional(),
   callback: z.string().optional(),
-  template: z.object({ name: z.string(), language: z.string(), category: z.string().optional() }).optional(),
+  template: z
+    .object({ name: z.string(), language: z.string(), category: z.string().optional() })
+    .optional(),
   /** `lost`: the connection was reset and nothing was accepted. */
   outcome: z.enum(['accepted', 'rejected', 'lost']),
   wamid: z.string().optional(),
@@ -72,9 +83,22 @@ const eventLine = z.object({
 })
 /** A GET of a page of a WABA's templates, whatever is answered. `atMs` is its arrival; written before the answer. */
 const templateListLine = z.object({ ...head, kind: z.literal('template-list'), wabaId: z.string() })
-const receiptLine = z.object({ ...head, kind: z.literal('receipt'), phoneNumberId: z.string(), messageId: z.string() })
-const stateLine = z.object({ ...head, kind: z.literal('state'), patch: z.record(z.string(), z.unknown()) })
-const settingsLine = z.object({ ...head, kind: z.literal('settings'), patch: z.record(z.string(), z.unknown()) })
+const receiptLine = z.object({
+  ...head,
+  kind: z.literal('receipt'),
+  phoneNumberId: z.string(),
+  messageId: z.string(),
+})
+const stateLine = z.object({
+  ...head,
+  kind: z.literal('state'),
+  patch: z.record(z.string(), z.unknown()),
+})
+const settingsLine = z.object({
+  ...head,
+  kind: z.literal('settings'),
+  patch: z.record(z.string(), z.unknown()),
+})
 /** The seed is there if this start named one. */
 const startLine = z.object({ ...head, kind: z.literal('start'), seed: z.int().optional() })
 const resetLine = z.object({ ...head, kind: z.literal('reset'), forgetState: z.boolean() })
@@ -109,7 +133,10 @@ export interface GroundTruth extends AsyncDisposable {
 }
 
 /** Opens the log for appending behind line `seq`. With `fsync` a line counts as written only when the disk has it. */
-export function openLog(path: string, options: { seq: number; fsync: boolean; onLine(line: LogLine): void }): GroundTruth {
+export function openLog(
+  path: string,
+  options: { seq: number; fsync: boolean; onLine(line: LogLine): void },
+): GroundTruth {
   const fd = openSync(path, 'a', 0o600)
   const sync = promisify(fdatasync)
   let seq = options.seq
@@ -213,7 +240,10 @@ export async function* readLog(path: string): AsyncGenerator<LogLine> {
       try {
         yield logLine.parse(JSON.parse(line))
       } catch (cause) {
-        throw new Error(`${path}, line ${number} is not a log line of the simulator; was the file edited?`, { cause })
+        throw new Error(
+          `${path}, line ${number} is not a log line of the simulator; was the file edited?`,
+          { cause },
+        )
       }
     }
   }

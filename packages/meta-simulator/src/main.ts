@@ -10,15 +10,29 @@ const help = `A simulator of Meta's WhatsApp Cloud API.
 function readOptions(args: string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean', default: false } as const
-  const options = { port: text, host: text, log: text, seed: text, fsync: flag, json: flag, help: flag }
+  const options = {
+    port: text,
+    host: text,
+    log: text,
+    seed: text,
+    fsync: flag,
+    json: flag,
+    help: flag,
+  }
   const { values } = parseArgs({ args, options })
   const whole = (name: 'port' | 'seed') => {
     if (values[name] === undefined) return undefined
     const value = Number(values[name])
-    if (!Number.isInteger(value)) throw new Error(`--${name} wants a whole number, not ${values[name]}`)
+    if (!Number.isInteger(value))
+      throw new Error(`--${name} wants a whole number, not ${values[name]}`)
     return value
   }
-  return { ...values, port: whole('port') ?? 4010, seed: whole('seed'), logFile: values.log ?? 'meta-simulator.ndjson' }
+  return {
+    ...values,
+    port: whole('port') ?? 4010,
+    seed: whole('seed'),
+    logFile: values.log ?? 'meta-simulator.ndjson',
+  }
 }
 
 async function main(): Promise<void> {
@@ -29,7 +43,9 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve())
   await using simulator = await startSimulator(config)
   const { url, port, logFile } = simulator
-  const ready = json ? JSON.stringify({ url, port, logFile, pid: process.pid }) : `Meta simulator on ${url}, writing ${logFile}`
+  const ready = json
+    ? JSON.stringify({ url, port, logFile, pid: process.pid })
+    : `Meta simulator on ${url}, writing ${logFile}`
   process.stdout.write(`${ready}\n`)
   await stop.promise
 }

@@ -16,22 +16,42 @@ const said = {
 }
 
 /** The body of `POST /_sim/echo`: the business wrote it in the WhatsApp app on its phone. Without `type` it is a text. */
-export const echoInput = z.strictObject({ ...said, /** wa_id or business-scoped user id. */ to: z.string().min(1) })
+export const echoInput = z.strictObject({
+  ...said,
+  /** wa_id or business-scoped user id. */ to: z.string().min(1),
+})
 
 /** Tells the apps of a message from the phone (meta-cloud-api.md §2, smb_message_echoes). */
 export async function echo(ctx: Context, input: z.output<typeof echoInput>) {
   const number = numberOf(ctx, input.phoneNumberId)
   const person = personOf(number.wabaId, input.to)
   const id = input.id ?? wamid(input.to, 'out', ctx.settings.seed, number.id, 'echo', ctx.log.seq)
-  const message = { from: number.digits, ...(person.waId && { to: person.waId }), to_user_id: person.userId, ...messageOf(input, id) }
-  await tell(ctx, number, 'smb_message_echoes', { contacts: [contactOf(person)], message_echoes: [message] })
+  const message = {
+    from: number.digits,
+    ...(person.waId && { to: person.waId }),
+    to_user_id: person.userId,
+    ...messageOf(input, id),
+  }
+  await tell(ctx, number, 'smb_message_echoes', {
+    contacts: [contactOf(person)],
+    message_echoes: [message],
+  })
   return { id }
 }
 
-function messageOf({ type, text, payload, context, timestampMs }: z.output<typeof echoInput>, id: string) {
+function messageOf(
+  { type, text, payload, context, timestampMs }: z.output<typeof echoInput>,
+  id: string,
+) {
   const node = type === 'text' && payload === undefined ? { body: text ?? '' } : payload
   const timestamp = String(Math.floor((timestampMs ?? Date.now()) / 1000))
-  return { id, timestamp, type, ...(node !== undefined && { [type]: node }), ...(context && { context }) }
+  return {
+    id,
+    timestamp,
+    type,
+    ...(node !== undefined && { [type]: node }),
+    ...(context && { context }),
+  }
 }
 
 /** The body of `POST /_sim/call`: a call that a person made, or with `isOurs` the business, and that was picked up unless `seconds` is 0. */
@@ -51,9 +71,14 @@ export async function call(ctx: Context, input: z.output<typeof callInput>) {
   const { isOurs, seconds } = input
   const id = `wacid.${wamid(input.person, isOurs ? 'out' : 'in', ctx.settings.seed, number.id, 'call', ctx.log.seq).slice(6)}`
   const beganAt = Math.floor((input.timestampMs ?? Date.now()) / 1000)
-  const times = seconds > 0 ? { start_time: String(beganAt), end_time: String(beganAt + seconds), duration: seconds } : {}
+  const times =
+    seconds > 0
+      ? { start_time: String(beganAt), end_time: String(beganAt + seconds), duration: seconds }
+      : {}
   const [us, them] = [number.digits, person.waId]
-  const sides = isOurs ? { from: us, to: them, to_user_id: person.userId } : { from: them, from_user_id: person.userId, to: us }
+  const sides = isOurs
+    ? { from: us, to: them, to_user_id: person.userId }
+    : { from: them, from_user_id: person.userId, to: us }
   const common = { id, ...sides, direction: isOurs ? 'BUSINESS_INITIATED' : 'USER_INITIATED' }
   const contacts = [contactOf(person)]
   const connect = {
@@ -71,8 +96,15 @@ export async function call(ctx: Context, input: z.output<typeof callInput>) {
   }
   if (isOurs) {
     const said = ['RINGING', seconds > 0 ? 'ACCEPTED' : 'REJECTED']
-    const status = { id, type: 'call', timestamp: String(beganAt), recipient_id: them, recipient_user_id: person.userId }
-    for (const word of said) await tell(ctx, number, 'calls', { contacts, statuses: [{ ...status, status: word }] })
+    const status = {
+      id,
+      type: 'call',
+      timestamp: String(beganAt),
+      recipient_id: them,
+      recipient_user_id: person.userId,
+    }
+    for (const word of said)
+      await tell(ctx, number, 'calls', { contacts, statuses: [{ ...status, status: word }] })
   }
   if (!isOurs || seconds > 0) await tell(ctx, number, 'calls', { contacts, calls: [connect] })
   await tell(ctx, number, 'calls', { contacts, calls: [end] })
@@ -97,20 +129,33 @@ export const historyInput = z.strictObject({
 })
 
 /** Tells the apps of threads of the past (meta-cloud-api.md §2, history). */
-export async function history(ctx: Context, { phoneNumberId, messages, phase, progress }: z.output<typeof historyInput>) {
+export async function history(
+  ctx: Context,
+  { phoneNumberId, messages, phase, progress }: z.output<typeof historyInput>,
+) {
   const number = numberOf(ctx, phoneNumberId)
-  const ids = messages.map(({ id, person }, at) => id ?? wamid(person, 'in', ctx.settings.seed, number.id, 'history', ctx.log.seq, at))
+  const ids = messages.map(
+    ({ id, person }, at) =>
+      id ?? wamid(person, 'in', ctx.settings.seed, number.id, 'history', ctx.log.seq, at),
+  )
   const all = messages.map(({ person, isOurs, text, timestampMs }, at) => ({
     person,
     ...(isOurs ? { from: number.digits, to: person } : { from: person }),
-    ...{ id: ids[at], timestamp: String(Math.floor(timestampMs / 1000)), type: 'text', text: { body: text } },
+    ...{
+      id: ids[at],
+      timestamp: String(Math.floor(timestampMs / 1000)),
+      type: 'text',
+      text: { body: text },
+    },
     history_context: { status: 'READ' },
   }))
   const threads = [...Map.groupBy(all, ({ person }) => person)].map(([id, its]) => ({
     id,
     messages: its.map(({ person: _, ...same }) => same),
   }))
-  await tell(ctx, number, 'history', { history: [{ metadata: { phase, chunk_order: 1, progress }, threads }] })
+  await tell(ctx, number, 'history', {
+    history: [{ metadata: { phase, chunk_order: 1, progress }, threads }],
+  })
   return { ids }
 }
 
@@ -118,35 +163,62 @@ export async function history(ctx: Context, { phoneNumberId, messages, phase, pr
 export const appContactsInput = z.strictObject({
   phoneNumberId: z.string(),
   contacts: z.array(
-    z.strictObject({ person: z.string().min(1), name: z.string().optional(), action: z.enum(['add', 'remove']).default('add') }),
+    z.strictObject({
+      person: z.string().min(1),
+      name: z.string().optional(),
+      action: z.enum(['add', 'remove']).default('add'),
+    }),
   ),
 })
 
 /** Tells the apps of them (meta-cloud-api.md §2, smb_app_state_sync). */
-export async function appContacts(ctx: Context, { phoneNumberId, contacts }: z.output<typeof appContactsInput>) {
+export async function appContacts(
+  ctx: Context,
+  { phoneNumberId, contacts }: z.output<typeof appContactsInput>,
+) {
   const number = numberOf(ctx, phoneNumberId)
   const metadata = { timestamp: String(Math.floor(Date.now() / 1000)) }
   const state_sync = contacts.map(({ person, name, action }) => {
-    const contact = { ...(name !== undefined && { full_name: name, first_name: name.split(' ')[0] }), phone_number: person }
+    const contact = {
+      ...(name !== undefined && { full_name: name, first_name: name.split(' ')[0] }),
+      phone_number: person,
+    }
     return { type: 'contact', contact, action, metadata }
   })
   await tell(ctx, number, 'smb_app_state_sync', { state_sync })
   return { contacts: contacts.length }
 }
 
-const contactOf = ({ name, waId, userId }: Person) => ({ profile: { name }, ...(waId && { wa_id: waId }), user_id: userId })
+const contactOf = ({ name, waId, userId }: Person) => ({
+  profile: { name },
+  ...(waId && { wa_id: waId }),
+  user_id: userId,
+})
 
 function numberOf(ctx: Context, id: string): PhoneNumber {
   const number = ctx.world.numbers.get(id)
-  if (!number) throw new ControlError(404, `There is no number ${id}; register it by PUT /_sim/state.`)
+  if (!number)
+    throw new ControlError(404, `There is no number ${id}; register it by PUT /_sim/state.`)
   return number
 }
 
 /** Sends a value of one of a number's fields that have no list of messages or statuses. */
-async function tell(ctx: Context, number: PhoneNumber, field: string, content: Record<string, unknown>): Promise<void> {
+async function tell(
+  ctx: Context,
+  number: PhoneNumber,
+  field: string,
+  content: Record<string, unknown>,
+): Promise<void> {
   const metadata = { display_phone_number: number.digits, phone_number_id: number.id }
   const value = { messaging_product: 'whatsapp', metadata, ...content }
-  const line = { atMs: Date.now(), kind: 'event', id: `e${ctx.log.seq + 1}`, wabaId: number.wabaId, field, value } as const
+  const line = {
+    atMs: Date.now(),
+    kind: 'event',
+    id: `e${ctx.log.seq + 1}`,
+    wabaId: number.wabaId,
+    field,
+    value,
+  } as const
   await ctx.log.append(line)
   ctx.emit(line)
 }

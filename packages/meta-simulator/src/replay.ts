@@ -43,11 +43,16 @@ export async function readPast(path: string): Promise<Past> {
 
 function apply(past: Past, line: LogLine): void {
   count(past.summary, line)
-  if (line.kind === 'start' && line.seed !== undefined) past.settings = { ...past.settings, seed: line.seed }
+  if (line.kind === 'start' && line.seed !== undefined)
+    past.settings = { ...past.settings, seed: line.seed }
   if (line.kind === 'settings') {
     const patch = settingsPatch.parse(line.patch)
     // Orders for "the next n" were for the process that got them.
-    past.settings = mergeSettings(past.settings, { ...patch, errors: { ...patch.errors, next: [] }, faults: { ...patch.faults, next: [] } })
+    past.settings = mergeSettings(past.settings, {
+      ...patch,
+      errors: { ...patch.errors, next: [] },
+      faults: { ...patch.faults, next: [] },
+    })
   }
   if (line.kind === 'state') mergeState(past.world, statePatch.parse(line.patch))
   if (line.kind === 'inbound') past.loose.set(line.messageId, inboundElement(line))
@@ -73,7 +78,11 @@ export function inboundElement(line: Omit<Extract<LogLine, { kind: 'inbound' }>,
 }
 
 /** The tally of a number and a recipient, made if it is not there. */
-export function tallyOf(tallies: Map<string, Tally>, phoneNumberId: string, recipient: string): Tally {
+export function tallyOf(
+  tallies: Map<string, Tally>,
+  phoneNumberId: string,
+  recipient: string,
+): Tally {
   const key = `${phoneNumberId}|${recipient}`
   const tally = tallies.get(key) ?? { posts: 0, messages: 0 }
   tallies.set(key, tally)
@@ -106,10 +115,14 @@ function applyPost(past: Past, line: PostLine, recipient: string): void {
   tally.messages = line.nth!
   const entry = { journey: journeyOf(past.settings, line), acceptedAtMs: line.atMs }
   past.journeys.set(line.wamid!, entry)
-  if (entry.journey.steps.some((step) => step.kind === 'reply')) past.journeys.set(replyId(entry.journey), entry)
+  if (entry.journey.steps.some((step) => step.kind === 'reply'))
+    past.journeys.set(replyId(entry.journey), entry)
 }
 
-function applyDelivered(past: Past, ref: Extract<LogLine, { kind: 'delivery' }>['elements'][number]): void {
+function applyDelivered(
+  past: Past,
+  ref: Extract<LogLine, { kind: 'delivery' }>['elements'][number],
+): void {
   if ('eventId' in ref) return void past.loose.delete(ref.eventId)
   const id = 'messageId' in ref ? ref.messageId : ref.wamid
   if (past.loose.delete(id)) return

@@ -1,11 +1,29 @@
 import { type GraphFault, missingObject } from './graph-errors.ts'
 import type { PhoneNumber, World } from './state.ts'
-import { type CompiledTemplate, parameterFault, statusFault, templateKey, templateMissing } from './templates.ts'
+import {
+  type CompiledTemplate,
+  parameterFault,
+  statusFault,
+  templateKey,
+  templateMissing,
+} from './templates.ts'
 
 type Json = Record<string, unknown>
 
 /** The message types that can be sent (meta-cloud-api.md §4; the list in the refusal is [U]). */
-const types = ['text', 'template', 'image', 'video', 'audio', 'document', 'sticker', 'location', 'contacts', 'interactive', 'reaction']
+const types = [
+  'text',
+  'template',
+  'image',
+  'video',
+  'audio',
+  'document',
+  'sticker',
+  'location',
+  'contacts',
+  'interactive',
+  'reaction',
+]
 
 /** Business-scoped user id, also of a parent (meta-cloud-api.md §3 "BSUID"). */
 const userId = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/
@@ -34,9 +52,21 @@ export function tokenFault(
 }
 
 /** The number a send is for, or the fault. A wrong token for an existing number answers like a missing number. */
-export function findNumber(world: World, id: string, authorization: string | undefined, method: 'get' | 'post'): PhoneNumber | GraphFault {
+export function findNumber(
+  world: World,
+  id: string,
+  authorization: string | undefined,
+  method: 'get' | 'post',
+): PhoneNumber | GraphFault {
   const number = world.numbers.get(id)
-  return tokenFault(world, authorization, (token) => token === number?.token, missingObject(method, id)) ?? number!
+  return (
+    tokenFault(
+      world,
+      authorization,
+      (token) => token === number?.token,
+      missingObject(method, id),
+    ) ?? number!
+  )
 }
 
 /** Reads a body as far as it can be read. What cannot be parsed is an empty body, as it is to Meta [U]. */
@@ -75,9 +105,17 @@ function waIdOf(input: string): string {
 }
 
 /** The first thing that is wrong with a send, if anything; completes `send` by the template's category. */
-export function sendFault(world: World, number: PhoneNumber, body: Json, send: SendRequest): GraphFault | undefined {
+export function sendFault(
+  world: World,
+  number: PhoneNumber,
+  body: Json,
+  send: SendRequest,
+): GraphFault | undefined {
   if (body.messaging_product !== 'whatsapp')
-    return { code: 100, details: 'The parameter messaging_product is required and must be whatsapp.' }
+    return {
+      code: 100,
+      details: 'The parameter messaging_product is required and must be whatsapp.',
+    }
   if (number.status !== 'CONNECTED') return { code: 133010 }
   if (send.recipient === undefined) return { code: 100, details: 'The parameter to is required.' }
   const byUserId = body.to === undefined
@@ -89,18 +127,29 @@ export function sendFault(world: World, number: PhoneNumber, body: Json, send: S
   }
   if (send.recipient === number.digits) return { code: 131021 }
   if (send.callback !== undefined && send.callback.length > 512) {
-    return { code: 100, details: 'Param biz_opaque_callback_data must be at most 512 characters long.' }
+    return {
+      code: 100,
+      details: 'Param biz_opaque_callback_data must be at most 512 characters long.',
+    }
   }
   if (!types.includes(send.type!))
-    return { code: 100, details: `Param type must be one of {${types.join(', ').toUpperCase()}} - got "${send.type}".` }
-  if (send.type === 'template') return templateFault(world, number, body.template as Json | undefined, send, byUserId)
-  return send.type === 'text' ? textFault(body.text as Json | undefined) : nodeFault(body, send.type!)
+    return {
+      code: 100,
+      details: `Param type must be one of {${types.join(', ').toUpperCase()}} - got "${send.type}".`,
+    }
+  if (send.type === 'template')
+    return templateFault(world, number, body.template as Json | undefined, send, byUserId)
+  return send.type === 'text'
+    ? textFault(body.text as Json | undefined)
+    : nodeFault(body, send.type!)
 }
 
 function textFault(text: Json | undefined): GraphFault | undefined {
-  if (typeof text?.body !== 'string' || text.body === '') return { code: 100, details: "The parameter text['body'] is required." }
+  if (typeof text?.body !== 'string' || text.body === '')
+    return { code: 100, details: "The parameter text['body'] is required." }
   // Limit: meta-cloud-api.md §4.
-  if (text.body.length > 4096) return { code: 100, details: "Param text['body'] must be at most 4096 characters long." }
+  if (text.body.length > 4096)
+    return { code: 100, details: "Param text['body'] must be at most 4096 characters long." }
   return undefined
 }
 
@@ -117,8 +166,10 @@ function templateFault(
   send: SendRequest,
   byUserId: boolean,
 ): GraphFault | undefined {
-  if (!send.template) return { code: 131008, details: "The parameter template['name'] is required." }
-  if (send.template.language === '') return { code: 131008, details: "The parameter template['language']['code'] is required." }
+  if (!send.template)
+    return { code: 131008, details: "The parameter template['name'] is required." }
+  if (send.template.language === '')
+    return { code: 131008, details: "The parameter template['language']['code'] is required." }
   const compiled = findTemplate(world, number.wabaId, send.template)
   if (!compiled) return templateMissing(send.template.name, send.template.language)
   send.template.category = compiled.template.category
@@ -127,6 +178,10 @@ function templateFault(
   return statusFault(compiled.template) ?? parameterFault(compiled, node?.components)
 }
 
-function findTemplate(world: World, wabaId: string, wanted: { name: string; language: string }): CompiledTemplate | undefined {
+function findTemplate(
+  world: World,
+  wabaId: string,
+  wanted: { name: string; language: string },
+): CompiledTemplate | undefined {
   return world.templates.get(wabaId)?.get(templateKey(wanted.name, wanted.language))
 }

@@ -15,7 +15,14 @@ const span = z.union([
 ])
 
 /** What can go wrong with an answer. All but `lost` happen after the message was accepted. */
-export const faultKinds = ['hang', 'reset', 'bad-gateway', 'unknown-error', 'unreadable', 'lost'] as const
+export const faultKinds = [
+  'hang',
+  'reset',
+  'bad-gateway',
+  'unknown-error',
+  'unreadable',
+  'lost',
+] as const
 export type FaultKind = (typeof faultKinds)[number]
 
 /** As the truth names a person: digits of the number, or a user id. */
@@ -38,7 +45,10 @@ const groups = {
     /** Of the replies: the stop word. */
     stop: share,
   }),
-  replies: z.strictObject({ texts: z.array(z.string().min(1)).min(1), stopWord: z.string().min(1) }),
+  replies: z.strictObject({
+    texts: z.array(z.string().min(1)).min(1),
+    stopWord: z.string().min(1),
+  }),
   /** Errors in place of acceptance. `on` is the endpoint: sends, or everything else. */
   errors: z.strictObject({
     shares: z.record(z.string().regex(/^\d+$/), share),
@@ -83,7 +93,12 @@ const groups = {
     disorder: share,
     timeoutMs: positive,
   }),
-  retry: z.strictObject({ baseMs: count, factor: z.number().min(1), maxMs: count, giveUpMs: count }),
+  retry: z.strictObject({
+    baseMs: count,
+    factor: z.number().min(1),
+    maxMs: count,
+    giveUpMs: count,
+  }),
 }
 
 const settingsSchema = z.strictObject({
@@ -128,12 +143,30 @@ export function defaultSettings(seed: number): Settings {
       read: { min: 300, max: 3_000 },
       reply: { min: 500, max: 4_000 },
     },
-    shares: { undelivered: 0, read: 0.7, readWithoutDelivered: 0, failedThenDelivered: 0, reply: 0, stop: 0 },
-    replies: { texts: ['Thanks!', 'Sounds good 😀', 'Können Sie mich anrufen?', 'Ok, até amanhã'], stopWord: 'STOP' },
+    shares: {
+      undelivered: 0,
+      read: 0.7,
+      readWithoutDelivered: 0,
+      failedThenDelivered: 0,
+      reply: 0,
+      stop: 0,
+    },
+    replies: {
+      texts: ['Thanks!', 'Sounds good 😀', 'Können Sie mich anrufen?', 'Ok, até amanhã'],
+      stopWord: 'STOP',
+    },
     errors: { shares: {}, next: [] },
     faults: { shares: {}, next: [] },
     limits: { perSecond: null, perMinute: null, pair: null },
-    webhooks: { paused: false, batchSize: 100, batchMs: 20, concurrency: 16, duplicates: 1, disorder: 0, timeoutMs: 10_000 },
+    webhooks: {
+      paused: false,
+      batchSize: 100,
+      batchMs: 20,
+      concurrency: 16,
+      duplicates: 1,
+      disorder: 0,
+      timeoutMs: 10_000,
+    },
     // Seven days is Meta's horizon (meta-cloud-api.md §1); its schedule inside them is not published.
     retry: { baseMs: 500, factor: 2, maxMs: 60_000, giveUpMs: 7 * 86_400_000 },
   }
@@ -144,7 +177,8 @@ export function mergeSettings(current: Settings, patch: z.output<typeof settings
   const merged: Record<string, unknown> = { ...current }
   for (const [key, value] of Object.entries(patch)) {
     const before = merged[key]
-    merged[key] = key in groups && value !== undefined ? { ...(before as object), ...(value as object) } : value
+    merged[key] =
+      key in groups && value !== undefined ? { ...(before as object), ...(value as object) } : value
   }
   return settingsSchema.parse(merged)
 }

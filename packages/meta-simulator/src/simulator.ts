@@ -5,7 +5,13 @@ import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { createContext } from './context.ts'
 import { controlRoutes } from './control.ts'
 import { ControlError } from './control-error.ts'
-import { messageTemplates, phoneNumber, phoneNumbers, subscribeApp, subscribedApps } from './graph/management.ts'
+import {
+  messageTemplates,
+  phoneNumber,
+  phoneNumbers,
+  subscribeApp,
+  subscribedApps,
+} from './graph/management.ts'
 import { messages } from './graph/messages.ts'
 import { send } from './graph/send.ts'
 import { errorAnswer } from './graph-errors.ts'
@@ -40,11 +46,21 @@ const MAX_BODY_BYTES = 1024 * 1024
 /** Starts the simulator in this process. */
 export async function startSimulator(config: SimulatorConfig): Promise<Simulator> {
   await using stack = new AsyncDisposableStack()
-  const ctx = stack.use(await createContext({ logFile: config.logFile, seed: config.seed, fsync: config.fsync ?? false }))
+  const ctx = stack.use(
+    await createContext({
+      logFile: config.logFile,
+      seed: config.seed,
+      fsync: config.fsync ?? false,
+    }),
+  )
   if (config.state) await ctx.changeState(statePatch.parse(config.state))
   if (config.settings) await ctx.changeSettings(settingsPatch.parse(config.settings))
 
-  const app = Fastify({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } })
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+  })
   stack.defer(() => app.close())
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body))
@@ -62,7 +78,8 @@ export async function startSimulator(config: SimulatorConfig): Promise<Simulator
     return send(reply, errorAnswer({ code: 2500, message, http: 400 }, req.url, ''))
   })
   app.setErrorHandler((error, req, reply) => {
-    if (error instanceof ControlError) return reply.code(error.status).send({ error: error.message })
+    if (error instanceof ControlError)
+      return reply.code(error.status).send({ error: error.message })
     if (error instanceof z.ZodError) return reply.code(400).send({ error: z.prettifyError(error) })
     const status = (error as { statusCode?: number }).statusCode ?? 500
     if (req.url.startsWith('/_sim/')) return reply.code(status).send({ error: String(error) })
@@ -74,5 +91,11 @@ export async function startSimulator(config: SimulatorConfig): Promise<Simulator
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
   const client = stack.use(createSimulatorClient(url))
   const owned = stack.move()
-  return { url, port, logFile: config.logFile, client, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    url,
+    port,
+    logFile: config.logFile,
+    client,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }

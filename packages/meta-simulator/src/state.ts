@@ -6,7 +6,9 @@ const secret = z.string().min(1)
 
 /** What Meta holds against a WABA, or one number of it. */
 const accountSchema = z.strictObject({
-  restrictions: z.array(z.strictObject({ type: z.string(), endsAtMs: z.number().nullable() })).default([]),
+  restrictions: z
+    .array(z.strictObject({ type: z.string(), endsAtMs: z.number().nullable() }))
+    .default([]),
   /** Banned, deleted or rejected: nothing can be sent. */
   locked: z.boolean().default(false),
   /** No longer shared with whoever holds the token. */
@@ -14,7 +16,12 @@ const accountSchema = z.strictObject({
 })
 export type AccountState = z.output<typeof accountSchema>
 
-const appSchema = z.strictObject({ id, secret, callbackUrl: z.url().nullable().default(null), verifyToken: z.string().default('') })
+const appSchema = z.strictObject({
+  id,
+  secret,
+  callbackUrl: z.url().nullable().default(null),
+  verifyToken: z.string().default(''),
+})
 const wabaSchema = z.strictObject({
   id,
   name: z.string().default('Simulated business'),
@@ -64,7 +71,13 @@ export interface World {
 
 /** A platform where nothing exists yet. */
 export function emptyWorld(): World {
-  return { apps: new Map(), wabas: new Map(), numbers: new Map(), templates: new Map(), tokens: new Set() }
+  return {
+    apps: new Map(),
+    wabas: new Map(),
+    numbers: new Map(),
+    templates: new Map(),
+    tokens: new Set(),
+  }
 }
 
 /** Adds what the patch holds to the world; what has the same identity is replaced. */
@@ -72,13 +85,21 @@ export function mergeState(world: World, patch: State): void {
   for (const app of patch.apps) world.apps.set(app.id, app)
   for (const waba of patch.wabas) world.wabas.set(waba.id, waba)
   for (const number of patch.numbers) {
-    world.numbers.set(number.id, { ...number, digits: number.displayPhoneNumber.replace(/\D/g, '') })
-    if (!world.wabas.has(number.wabaId)) world.wabas.set(number.wabaId, wabaSchema.parse({ id: number.wabaId }))
+    world.numbers.set(number.id, {
+      ...number,
+      digits: number.displayPhoneNumber.replace(/\D/g, ''),
+    })
+    if (!world.wabas.has(number.wabaId))
+      world.wabas.set(number.wabaId, wabaSchema.parse({ id: number.wabaId }))
   }
   for (const [wabaId, list] of Object.entries(patch.templates)) {
     const templates = world.templates.get(wabaId) ?? new Map<string, CompiledTemplate>()
     world.templates.set(wabaId, templates)
-    for (const template of list) templates.set(templateKey(template.name, template.language), compileTemplate(wabaId, template))
+    for (const template of list)
+      templates.set(
+        templateKey(template.name, template.language),
+        compileTemplate(wabaId, template),
+      )
   }
   world.tokens = new Set([...world.numbers.values()].map((number) => number.token))
 }
@@ -86,7 +107,10 @@ export function mergeState(world: World, patch: State): void {
 /** The world in the form of `PUT /_sim/state`. */
 export function describeWorld(world: World): State {
   const templates = Object.fromEntries(
-    [...world.templates].map(([wabaId, list]) => [wabaId, [...list.values()].map((each) => each.template)]),
+    [...world.templates].map(([wabaId, list]) => [
+      wabaId,
+      [...list.values()].map((each) => each.template),
+    ]),
   )
   const numbers = [...world.numbers.values()].map(({ digits: _, ...number }) => number)
   return { apps: [...world.apps.values()], wabas: [...world.wabas.values()], numbers, templates }
@@ -104,7 +128,8 @@ export interface Target {
  */
 export function targetsOf(world: World, wabaId: string, phoneNumberId?: string): Target[] {
   const waba = world.wabas.get(wabaId)
-  const override = phoneNumberId && (world.numbers.get(phoneNumberId)?.callbackUrl ?? waba?.callbackUrl)
+  const override =
+    phoneNumberId && (world.numbers.get(phoneNumberId)?.callbackUrl ?? waba?.callbackUrl)
   return (waba?.appIds ?? []).flatMap((appId) => {
     const app = world.apps.get(appId)
     const url = override || app?.callbackUrl

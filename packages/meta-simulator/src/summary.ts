@@ -47,7 +47,8 @@ export function count(summary: Summary, line: LogLine): void {
   if (line.kind === 'post') {
     summary.posts++
     if (line.outcome === 'accepted') summary.accepted++
-    if (line.outcome === 'rejected') summary.rejected[line.code!] = (summary.rejected[line.code!] ?? 0) + 1
+    if (line.outcome === 'rejected')
+      summary.rejected[line.code!] = (summary.rejected[line.code!] ?? 0) + 1
     if (line.answer !== 'sent') summary.faults[line.answer] = (summary.faults[line.answer] ?? 0) + 1
   }
   if (line.kind === 'delivery') {

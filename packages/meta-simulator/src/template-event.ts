@@ -16,14 +16,23 @@ export const templateEventInput = z.strictObject({
 })
 
 /** What an event makes of a template's status: these two put it back to work (meta-cloud-api.md §5 "Status values"). */
-const statusAfter: Record<string, string> = { REINSTATED: 'APPROVED', UNPAUSED: 'APPROVED', UNARCHIVED: 'APPROVED', FLAGGED: 'APPROVED' }
+const statusAfter: Record<string, string> = {
+  REINSTATED: 'APPROVED',
+  UNPAUSED: 'APPROVED',
+  UNARCHIVED: 'APPROVED',
+  FLAGGED: 'APPROVED',
+}
 
 /** Changes the template and tells the apps; shapes of the values: meta-cloud-api.md §2. */
 export async function templateEvent(ctx: Context, input: z.output<typeof templateEventInput>) {
   const key = templateKey(input.name, input.language)
   const list = ctx.world.templates.get(input.wabaId)
   const template = list?.get(key)?.template
-  if (!template) throw new ControlError(404, `WABA ${input.wabaId} has no template ${input.name} in ${input.language}.`)
+  if (!template)
+    throw new ControlError(
+      404,
+      `WABA ${input.wabaId} has no template ${input.name} in ${input.language}.`,
+    )
   const { event, newCategory, newQuality } = input
   const changed = {
     ...template,
@@ -31,21 +40,47 @@ export async function templateEvent(ctx: Context, input: z.output<typeof templat
     ...(newCategory && { category: newCategory }),
     ...(newQuality && { quality_score: { score: newQuality } }),
   }
-  await ctx.changeState({ apps: [], wabas: [], numbers: [], templates: { [input.wabaId]: [changed] } })
+  await ctx.changeState({
+    apps: [],
+    wabas: [],
+    numbers: [],
+    templates: { [input.wabaId]: [changed] },
+  })
 
-  const about = { message_template_id: template.id, message_template_name: template.name, message_template_language: template.language }
+  const about = {
+    message_template_id: template.id,
+    message_template_name: template.name,
+    message_template_language: template.language,
+  }
   const values: [string, Record<string, unknown>][] = []
   if (event) {
     const reason = input.reason === undefined ? 'NONE' : input.reason
-    values.push(['message_template_status_update', { event, ...about, reason, message_template_category: changed.category }])
+    values.push([
+      'message_template_status_update',
+      { event, ...about, reason, message_template_category: changed.category },
+    ])
   }
-  if (newCategory) values.push(['template_category_update', { ...about, previous_category: template.category, new_category: newCategory }])
+  if (newCategory)
+    values.push([
+      'template_category_update',
+      { ...about, previous_category: template.category, new_category: newCategory },
+    ])
   if (newQuality) {
     const previous = (template.quality_score as { score?: string } | undefined)?.score ?? 'UNKNOWN'
-    values.push(['message_template_quality_update', { previous_quality_score: previous, new_quality_score: newQuality, ...about }])
+    values.push([
+      'message_template_quality_update',
+      { previous_quality_score: previous, new_quality_score: newQuality, ...about },
+    ])
   }
   for (const [field, value] of values) {
-    const line = { atMs: Date.now(), kind: 'event', id: `e${ctx.log.seq + 1}`, wabaId: input.wabaId, field, value } as const
+    const line = {
+      atMs: Date.now(),
+      kind: 'event',
+      id: `e${ctx.log.seq + 1}`,
+      wabaId: input.wabaId,
+      field,
+      value,
+    } as const
     await ctx.log.append(line)
     ctx.emit(line)
   }

@@ -2,7 +2,11 @@ import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { GraphFault } from './graph-errors.ts'
 
-const button = z.looseObject({ type: z.string(), text: z.string().optional(), url: z.string().optional() })
+const button = z.looseObject({
+  type: z.string(),
+  text: z.string().optional(),
+  url: z.string().optional(),
+})
 const component = z.looseObject({
   type: z.enum(['HEADER', 'BODY', 'FOOTER', 'BUTTONS']),
   format: z.string().optional(),
@@ -12,7 +16,12 @@ const component = z.looseObject({
 
 /** A message template as `GET /{waba-id}/message_templates` shows it (meta-cloud-api.md §5). */
 export const templateSchema = z.looseObject({
-  name: z.string().regex(/^[a-z0-9_]{1,512}$/, 'lower case letters, digits and underscores, at most 512 (meta-cloud-api.md §5)'),
+  name: z
+    .string()
+    .regex(
+      /^[a-z0-9_]{1,512}$/,
+      'lower case letters, digits and underscores, at most 512 (meta-cloud-api.md §5)',
+    ),
   language: z.string().min(2),
   status: z.string().default('APPROVED'),
   category: z.enum(['MARKETING', 'UTILITY', 'AUTHENTICATION']),
@@ -39,19 +48,25 @@ export function templateKey(name: string, language: string): string {
 }
 
 /** Prepares a template of a WABA. */
-export function compileTemplate(wabaId: string, parsed: z.output<typeof templateSchema>): CompiledTemplate {
+export function compileTemplate(
+  wabaId: string,
+  parsed: z.output<typeof templateSchema>,
+): CompiledTemplate {
   const header = parsed.components.find((part) => part.type === 'HEADER')
   const body = parsed.components.find((part) => part.type === 'BODY')
   const list = parsed.components.find((part) => part.type === 'BUTTONS')?.buttons ?? []
   const buttons = new Map<string, string>()
   list.forEach((each, index) => {
-    if (each.type === 'OTP' || (each.type === 'URL' && variablesOf(each.url).length > 0)) buttons.set(String(index), 'url')
+    if (each.type === 'OTP' || (each.type === 'URL' && variablesOf(each.url).length > 0))
+      buttons.set(String(index), 'url')
     else if (each.type === 'COPY_CODE') buttons.set(String(index), 'copy_code')
   })
   const variables = variablesOf(body?.text)
   return {
     template: { ...parsed, id: parsed.id ?? templateId(wabaId, parsed.name, parsed.language) },
-    ...(header && { header: { format: header.format ?? 'TEXT', variables: variablesOf(header.text) } }),
+    ...(header && {
+      header: { format: header.format ?? 'TEXT', variables: variablesOf(header.text) },
+    }),
     // Meta writes the text of authentication bodies itself; it holds the code.
     body: variables.length === 0 && parsed.category === 'AUTHENTICATION' ? ['1'] : variables,
     buttons,
@@ -85,7 +100,10 @@ type Json = Record<string, unknown>
 const textTypes = new Set(['text', 'currency', 'date_time'])
 
 /** What is wrong with the `components` of a send, if anything. */
-export function parameterFault(compiled: CompiledTemplate, components: unknown): GraphFault | undefined {
+export function parameterFault(
+  compiled: CompiledTemplate,
+  components: unknown,
+): GraphFault | undefined {
   const list = Array.isArray(components) ? (components as Json[]) : []
   const find = (type: string) => list.find((part) => String(part?.type).toLowerCase() === type)
   const named = compiled.template.parameter_format === 'NAMED'
@@ -96,13 +114,21 @@ export function parameterFault(compiled: CompiledTemplate, components: unknown):
   )
 }
 
-function headerFault(compiled: CompiledTemplate, part: Json | undefined, named: boolean): GraphFault | undefined {
+function headerFault(
+  compiled: CompiledTemplate,
+  part: Json | undefined,
+  named: boolean,
+): GraphFault | undefined {
   const { header } = compiled
-  if (!header || header.format === 'TEXT') return textFault('header', header?.variables ?? [], part, named)
+  if (!header || header.format === 'TEXT')
+    return textFault('header', header?.variables ?? [], part, named)
   const parameter = parametersOf(part)[0]
   const received = String(parameter?.type ?? 'UNKNOWN').toUpperCase()
   if (received !== header.format)
-    return { code: 132012, details: `header: Format mismatch, expected ${header.format}, received ${received}` }
+    return {
+      code: 132012,
+      details: `header: Format mismatch, expected ${header.format}, received ${received}`,
+    }
   return mediaFault(parameter![received.toLowerCase()] as Json | undefined)
 }
 
@@ -114,7 +140,12 @@ function mediaFault(media: Json | undefined): GraphFault | undefined {
   return { code: 131009, details: `header: Param link is not a valid URI: ${link}` }
 }
 
-function textFault(place: string, variables: string[], part: Json | undefined, named: boolean): GraphFault | undefined {
+function textFault(
+  place: string,
+  variables: string[],
+  part: Json | undefined,
+  named: boolean,
+): GraphFault | undefined {
   const given = parametersOf(part)
   if (given.length !== variables.length) {
     // Words as captured in production (dgadelha/whaloc, docs/SPEC.md).
@@ -123,7 +154,11 @@ function textFault(place: string, variables: string[], part: Json | undefined, n
   }
   for (const parameter of given) {
     const type = String(parameter?.type)
-    if (!textTypes.has(type)) return { code: 132012, details: `${place}: Format mismatch, expected TEXT, received ${type.toUpperCase()}` }
+    if (!textTypes.has(type))
+      return {
+        code: 132012,
+        details: `${place}: Format mismatch, expected TEXT, received ${type.toUpperCase()}`,
+      }
     if (named && !variables.includes(String(parameter.parameter_name))) {
       return {
         code: 132012,
@@ -144,21 +179,29 @@ function textFault(place: string, variables: string[], part: Json | undefined, n
 /** [U] Meta refuses line breaks, tabs and long runs of spaces in parameters. */
 function spaceFault(text: string): GraphFault | undefined {
   if (!/[\r\n\t]| {5}/.test(text)) return undefined
-  return { code: 132018, details: 'Param text cannot have new-line/tab characters or more than 4 consecutive spaces' }
+  return {
+    code: 132018,
+    details: 'Param text cannot have new-line/tab characters or more than 4 consecutive spaces',
+  }
 }
 
 function buttonFault(expected: Map<string, string>, list: Json[]): GraphFault | undefined {
   if (expected.size === 0) return undefined
   const given = list.filter((part) => String(part?.type).toLowerCase() === 'button')
   for (const [index, subType] of expected) {
-    const part = given.find((each) => String(each.index) === index && String(each.sub_type).toLowerCase() === subType)
+    const part = given.find(
+      (each) => String(each.index) === index && String(each.sub_type).toLowerCase() === subType,
+    )
     const [parameter, ...more] = parametersOf(part)
     if (parameter && more.length === 0) {
       const wrong = spaceFault(String(parameter.text ?? parameter.coupon_code ?? ''))
       if (wrong) return wrong
       continue
     }
-    return { code: 131008, details: `buttons: Button at index ${index} of type ${subType} requires a parameter` }
+    return {
+      code: 131008,
+      details: `buttons: Button at index ${index} of type ${subType} requires a parameter`,
+    }
   }
   return undefined
 }

@@ -28,7 +28,14 @@ export type Element =
       username?: string
       message: Record<string, unknown> & { id: string }
     }
-  | { kind: 'event'; id: string; wabaId: string; field: string; value: Record<string, unknown>; atMs: number }
+  | {
+      kind: 'event'
+      id: string
+      wabaId: string
+      field: string
+      value: Record<string, unknown>
+      atMs: number
+    }
 
 type Json = Record<string, unknown>
 
@@ -44,7 +51,8 @@ export function refOf(element: Element): ElementRef {
     const { wamid, phoneNumberId } = element.journey
     return { wamid, status: element.step.kind, phoneNumberId }
   }
-  if (element.kind === 'message') return { messageId: element.message.id, phoneNumberId: element.phoneNumberId }
+  if (element.kind === 'message')
+    return { messageId: element.message.id, phoneNumberId: element.phoneNumberId }
   return { eventId: element.id, field: element.field }
 }
 
@@ -67,25 +75,42 @@ export function composeBody(elements: Element[], directory: Directory): Json {
     const number = directory.number(status ? element.journey.phoneNumberId : element.phoneNumberId)
     if (!number) continue
     const list = status ? 'statuses' : 'messages'
-    const value = values.get(`${number.id}|${list}`) ?? newValue(entryOf(entries, number.wabaId, 'messages').changes, number, list)
+    const value =
+      values.get(`${number.id}|${list}`) ??
+      newValue(entryOf(entries, number.wabaId, 'messages').changes, number, list)
     values.set(`${number.id}|${list}`, value)
-    const person = directory.person(number.wabaId, status ? element.journey.recipient : element.from)
+    const person = directory.person(
+      number.wabaId,
+      status ? element.journey.recipient : element.from,
+    )
     const item = status
       ? statusItem(element, person)
-      : { ...(person.waId && { from: person.waId }), from_user_id: person.userId, ...element.message }
+      : {
+          ...(person.waId && { from: person.waId }),
+          from_user_id: person.userId,
+          ...element.message,
+        }
     ;(value[list] as Json[]).push(item)
     if (hasContact(element)) addContact(value, person, status ? {} : element)
   }
   return { object: 'whatsapp_business_account', entry: [...entries.values()] }
 }
 
-function entryOf(entries: Map<string, { id: string; time?: number; changes: Json[] }>, wabaId: string, kind: string) {
+function entryOf(
+  entries: Map<string, { id: string; time?: number; changes: Json[] }>,
+  wabaId: string,
+  kind: string,
+) {
   const entry = entries.get(`${wabaId}|${kind}`) ?? { id: wabaId, changes: [] }
   entries.set(`${wabaId}|${kind}`, entry)
   return entry
 }
 
-function newValue(changes: Json[], number: PhoneNumber, list: string): { contacts?: Json[]; [list: string]: unknown } {
+function newValue(
+  changes: Json[],
+  number: PhoneNumber,
+  list: string,
+): { contacts?: Json[]; [list: string]: unknown } {
   const metadata = { display_phone_number: number.digits, phone_number_id: number.id }
   const value = { messaging_product: 'whatsapp', metadata, [list]: [] }
   changes.push({ value, field: 'messages' })
@@ -94,7 +119,9 @@ function newValue(changes: Json[], number: PhoneNumber, list: string): { contact
 
 /** Neither `failed` nor news of the system bring contacts (meta-cloud-api.md §3). */
 function hasContact(element: Exclude<Element, { kind: 'event' }>): boolean {
-  return element.kind === 'status' ? element.step.kind !== 'failed' : element.message.type !== 'system'
+  return element.kind === 'status'
+    ? element.step.kind !== 'failed'
+    : element.message.type !== 'system'
 }
 
 function addContact(
@@ -112,8 +139,14 @@ function addContact(
 }
 
 /** A status (meta-cloud-api.md §3): pricing on `sent` and on one of `delivered` and `read`, errors on `failed`, no conversation since v24. */
-function statusItem({ journey, step, atMs }: Extract<Element, { kind: 'status' }>, person: Person): Json {
-  const priced = step.kind === 'sent' || step.kind === 'delivered' || !journey.steps.some((each) => each.kind === 'delivered')
+function statusItem(
+  { journey, step, atMs }: Extract<Element, { kind: 'status' }>,
+  person: Person,
+): Json {
+  const priced =
+    step.kind === 'sent' ||
+    step.kind === 'delivered' ||
+    !journey.steps.some((each) => each.kind === 'delivered')
   return {
     id: journey.wamid,
     status: step.kind,
@@ -121,14 +154,21 @@ function statusItem({ journey, step, atMs }: Extract<Element, { kind: 'status' }
     ...(person.waId && { recipient_id: person.waId }),
     ...((step.kind !== 'failed' || !person.waId) && { recipient_user_id: person.userId }),
     ...(journey.callback !== undefined && { biz_opaque_callback_data: journey.callback }),
-    ...(step.kind === 'failed' ? { errors: [statusError(step.code!)] } : priced && { pricing: pricingOf(journey.category) }),
+    ...(step.kind === 'failed'
+      ? { errors: [statusError(step.code!)] }
+      : priced && { pricing: pricingOf(journey.category) }),
   }
 }
 
 /** Per-message pricing (meta-cloud-api.md §3, §7): what is no template lies inside the window and is free. */
 function pricingOf(category: string): Json {
   const free = category === 'service'
-  return { billable: !free, pricing_model: 'PMP', type: free ? 'free_customer_service' : 'regular', category }
+  return {
+    billable: !free,
+    pricing_model: 'PMP',
+    type: free ? 'free_customer_service' : 'regular',
+    category,
+  }
 }
 
 /**
@@ -137,7 +177,10 @@ function pricingOf(category: string): Json {
  */
 export function encodeBody(body: unknown): Buffer {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is exactly what may stay as it is.
-  const text = JSON.stringify(body).replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const text = JSON.stringify(body).replace(
+    /[^\x00-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
   return Buffer.from(text, 'latin1')
 }
 
@@ -156,5 +199,7 @@ declare global {
 /** Webhooks show a template's id as a JSON number with all its digits, even above 2^53 (meta-cloud-api.md §2, §8). */
 function withNumericId(value: Json): Json {
   const id = value.message_template_id
-  return typeof id === 'string' && /^\d+$/.test(id) ? { ...value, message_template_id: JSON.rawJSON(id) } : value
+  return typeof id === 'string' && /^\d+$/.test(id)
+    ? { ...value, message_template_id: JSON.rawJSON(id) }
+    : value
 }

@@ -4,7 +4,14 @@ import type { ElementRef, GroundTruth } from './log.ts'
 import type { Settings } from './settings.ts'
 import type { App } from './state.ts'
 import { createTimeline } from './timeline.ts'
-import { composeBody, type Directory, type Element, encodeBody, refOf, signBody } from './webhook-body.ts'
+import {
+  composeBody,
+  type Directory,
+  type Element,
+  encodeBody,
+  refOf,
+  signBody,
+} from './webhook-body.ts'
 
 /** Updates on their way to the callback URLs: batched, signed, retried until HTTP 200 (meta-cloud-api.md §1). */
 export interface Webhooks extends AsyncDisposable {
@@ -16,7 +23,13 @@ export interface Webhooks extends AsyncDisposable {
   pending(): { queued: number; deliveries: number }
   clear(): void
   /** Sends any bytes once, outside of all batches, and answers with the HTTP status, 0 for none. */
-  sendOnce(url: string, body: Buffer, signature: string | undefined, appId: string, elements?: ElementRef[]): Promise<number>
+  sendOnce(
+    url: string,
+    body: Buffer,
+    signature: string | undefined,
+    appId: string,
+    elements?: ElementRef[],
+  ): Promise<number>
 }
 
 interface Lane {
@@ -63,7 +76,14 @@ export function createWebhooks(
 
   function enqueue(element: Element, app: App, url: string): void {
     const key = `${app.id} ${url}`
-    const lane = lanes.get(key) ?? { app, url, queue: [], sinceMs: 0, outstanding: 0, dropped: false }
+    const lane = lanes.get(key) ?? {
+      app,
+      url,
+      queue: [],
+      sinceMs: 0,
+      outstanding: 0,
+      dropped: false,
+    }
     lanes.set(key, lane)
     if (lane.queue.push(element) === 1) {
       lane.sinceMs = Date.now()
@@ -91,7 +111,9 @@ export function createWebhooks(
   function nextBatch(): Delivery | undefined {
     const { batchSize, batchMs, duplicates } = settings().webhooks
     for (const [key, lane] of lanes) {
-      const due = lane.queue.length >= batchSize || (lane.queue.length > 0 && Date.now() - lane.sinceMs >= batchMs - 1)
+      const due =
+        lane.queue.length >= batchSize ||
+        (lane.queue.length > 0 && Date.now() - lane.sinceMs >= batchMs - 1)
       if (!due || lane.outstanding >= MAX_OUTSTANDING) continue
       clearTimeout(lane.timer)
       const copies = deliveriesOf(lane, lane.queue.splice(0, batchSize), duplicates)
@@ -110,7 +132,14 @@ export function createWebhooks(
     const body = encodeBody(composeBody(elements, directory))
     const refs = elements.map(refOf)
     lane.outstanding += copies
-    return Array.from({ length: copies }, () => ({ id: `d${++lastId}`, lane, body, elements: refs, attempt: 0, firstAtMs: Date.now() }))
+    return Array.from({ length: copies }, () => ({
+      id: `d${++lastId}`,
+      lane,
+      body,
+      elements: refs,
+      attempt: 0,
+      firstAtMs: Date.now(),
+    }))
   }
 
   async function attempt(delivery: Delivery): Promise<void> {
@@ -132,35 +161,63 @@ export function createWebhooks(
       return
     }
     // The first repetition comes at once, the others with growing gaps (meta-cloud-api.md §1 "Retries").
-    const waitMs = delivery.attempt === 1 ? 0 : Math.min(retry.maxMs, retry.baseMs * retry.factor ** (delivery.attempt - 2))
+    const waitMs =
+      delivery.attempt === 1
+        ? 0
+        : Math.min(retry.maxMs, retry.baseMs * retry.factor ** (delivery.attempt - 2))
     retries.add(Date.now() + waitMs, delivery)
   }
 
-  async function post(url: string, body: Buffer, signature: string | undefined, facts: DeliveryFacts): Promise<number> {
+  async function post(
+    url: string,
+    body: Buffer,
+    signature: string | undefined,
+    facts: DeliveryFacts,
+  ): Promise<number> {
     const startedAtMs = Date.now()
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'facebookexternalua',
       ...(signature && { 'x-hub-signature-256': signature }),
     }
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(settings().webhooks.timeoutMs)])
+    const signal = AbortSignal.any([
+      closing.signal,
+      AbortSignal.timeout(settings().webhooks.timeoutMs),
+    ])
     let httpStatus = 0
     let error: string | undefined
     try {
       const { origin, pathname, search } = new URL(url)
-      const response = await agent.request({ origin, path: pathname + search, method: 'POST', headers, body, signal })
+      const response = await agent.request({
+        origin,
+        path: pathname + search,
+        method: 'POST',
+        headers,
+        body,
+        signal,
+      })
       await response.body.dump()
       httpStatus = response.statusCode
     } catch (cause) {
       error = (cause as NodeJS.ErrnoException).code?.toString() ?? String((cause as Error).name)
     }
     if (!closing.signal.aborted)
-      void log.append({ atMs: Date.now(), kind: 'delivery', ...facts, startedAtMs, httpStatus, ...(error && { error }) })
+      void log.append({
+        atMs: Date.now(),
+        kind: 'delivery',
+        ...facts,
+        startedAtMs,
+        httpStatus,
+        ...(error && { error }),
+      })
     return httpStatus
   }
 
   const outstanding = () => lanes.values().reduce((sum, lane) => sum + lane.outstanding, 0)
-  const pending = () => ({ queued: lanes.values().reduce((sum, lane) => sum + lane.queue.length, 0), deliveries: outstanding() })
+  const pending = () => ({
+    queued: lanes.values().reduce((sum, lane) => sum + lane.queue.length, 0),
+    deliveries: outstanding(),
+  })
 
   return {
     enqueue,

@@ -6,7 +6,14 @@ import { graph, NUMBER, receiver, simulation, template } from './world.ts'
 
 const uncertain = {
   failed: { 131026: 0.2, 131049: 0.1 },
-  shares: { undelivered: 0.2, read: 0.5, readWithoutDelivered: 0.3, failedThenDelivered: 0.2, reply: 0.3, stop: 0.5 },
+  shares: {
+    undelivered: 0.2,
+    read: 0.5,
+    readWithoutDelivered: 0.3,
+    failedThenDelivered: 0.2,
+    reply: 0.3,
+    stop: 0.5,
+  },
   errors: { shares: { 130429: 0.1 } },
 }
 
@@ -17,16 +24,26 @@ async function fates(seed: number, order: (people: string[]) => string[]) {
   const people = Array.from({ length: 30 }, (_, nth) => `1650555${1000 + nth}`)
   const told = new Map<string, string[]>()
   for (let round = 0; round < 2; round++) {
-    const answers = await Promise.all(order(people).map(async (to) => [to, await graph(sim, `${NUMBER}/messages`, template(to))] as const))
-    for (const [to, { body }] of answers) told.set(`${to} ${round}`, [body.messages?.[0].id ?? `error ${body.error.code}`])
+    const answers = await Promise.all(
+      order(people).map(
+        async (to) => [to, await graph(sim, `${NUMBER}/messages`, template(to))] as const,
+      ),
+    )
+    for (const [to, { body }] of answers)
+      told.set(`${to} ${round}`, [body.messages?.[0].id ?? `error ${body.error.code}`])
   }
   await sim.client.drain()
   const byId = Map.groupBy(callback.statuses(), (each) => each.id as string)
-  const replies = new Map(callback.messages().map((each) => [each.context.id as string, each.text.body as string]))
+  const replies = new Map(
+    callback.messages().map((each) => [each.context.id as string, each.text.body as string]),
+  )
   return Object.fromEntries(
     [...told]
       .toSorted()
-      .map(([key, [id]]) => [key, [id, ...(byId.get(id!) ?? []).map((each) => each.status).toSorted(), replies.get(id!)]]),
+      .map(([key, [id]]) => [
+        key,
+        [id, ...(byId.get(id!) ?? []).map((each) => each.status).toSorted(), replies.get(id!)],
+      ]),
   )
 }
 
@@ -45,7 +62,9 @@ test('shares are kept over many messages, and a change of one moves only its own
     if (steps[0]!.kind === 'failed') failed++
     else if (steps.some((step) => step.kind === 'delivered' || step.kind === 'read')) reached++
     if (steps.some((step) => step.kind === 'reply')) replied++
-    expect(fateOf(certain, NUMBER, '16505551234', nth)).toEqual(steps.filter((step) => step.kind !== 'reply'))
+    expect(fateOf(certain, NUMBER, '16505551234', nth)).toEqual(
+      steps.filter((step) => step.kind !== 'reply'),
+    )
   }
   expect(failed / 5_000).toBeCloseTo(0.3, 1)
   expect(reached / (5_000 - failed)).toBeCloseTo(0.8, 1)

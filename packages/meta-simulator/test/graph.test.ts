@@ -1,6 +1,18 @@
 import { expect, test } from 'vitest'
 import { demoState, demoTemplates } from '../src/index.ts'
-import { type Any, graph, hello, NUMBER, SECOND, simulation, state, TOKEN, template, text, WABA } from './world.ts'
+import {
+  type Any,
+  graph,
+  hello,
+  NUMBER,
+  SECOND,
+  simulation,
+  state,
+  TOKEN,
+  template,
+  text,
+  WABA,
+} from './world.ts'
 
 test('an accepted template is answered as Meta answers it', async () => {
   await using sim = await simulation()
@@ -8,21 +20,36 @@ test('an accepted template is answered as Meta answers it', async () => {
   expect(status).toBe(200)
   expect(body).toEqual({
     messaging_product: 'whatsapp',
-    contacts: [{ input: '+1 (650) 555-1234', wa_id: '16505551234', user_id: expect.stringMatching(/^US\.\d{20}$/) }],
-    messages: [{ id: expect.stringMatching(/^wamid\.[A-Za-z0-9+/]+=*$/), message_status: 'accepted' }],
+    contacts: [
+      {
+        input: '+1 (650) 555-1234',
+        wa_id: '16505551234',
+        user_id: expect.stringMatching(/^US\.\d{20}$/),
+      },
+    ],
+    messages: [
+      { id: expect.stringMatching(/^wamid\.[A-Za-z0-9+/]+=*$/), message_status: 'accepted' },
+    ],
   })
-  expect(Buffer.from(body.messages[0].id.slice(6), 'base64').toString('latin1')).toContain('16505551234')
+  expect(Buffer.from(body.messages[0].id.slice(6), 'base64').toString('latin1')).toContain(
+    '16505551234',
+  )
 })
 
 test('any version is taken, a path without one is unknown', async () => {
   await using sim = await simulation()
-  expect((await graph(sim, `${sim.url}/v19.0/${NUMBER}/messages`, text('16505551234', 'hi'))).status).toBe(200)
-  expect((await graph(sim, `${sim.url}/${NUMBER}/messages`, text('16505551234', 'hi'))).body.error.code).toBe(2500)
+  expect(
+    (await graph(sim, `${sim.url}/v19.0/${NUMBER}/messages`, text('16505551234', 'hi'))).status,
+  ).toBe(200)
+  expect(
+    (await graph(sim, `${sim.url}/${NUMBER}/messages`, text('16505551234', 'hi'))).body.error.code,
+  ).toBe(2500)
 })
 
 test('Brazilian mobiles beyond area code 30 get a wa_id without the ninth digit', async () => {
   await using sim = await simulation()
-  const waId = async (to: string) => (await graph(sim, `${NUMBER}/messages`, text(to, 'oi'))).body.contacts[0].wa_id
+  const waId = async (to: string) =>
+    (await graph(sim, `${NUMBER}/messages`, text(to, 'oi'))).body.contacts[0].wa_id
   expect(await waId('+5547984178525')).toBe('554784178525')
   expect(await waId('+5511912345678')).toBe('5511912345678')
 })
@@ -34,19 +61,29 @@ test('a send by user id is answered without wa_id, and authentication templates 
     category: 'AUTHENTICATION' as const,
     components: [{ type: 'BODY' as const, text: '{{1}}' }],
   }
-  await using sim = await simulation({ state: { ...state(), templates: { [WABA]: [hello, login] } } })
+  await using sim = await simulation({
+    state: { ...state(), templates: { [WABA]: [hello, login] } },
+  })
   const byId = { to: undefined, recipient: 'US.13491208655302741918' }
   const { body } = await graph(sim, `${NUMBER}/messages`, { ...template(''), ...byId })
   expect(body.contacts).toEqual([{ input: byId.recipient, user_id: byId.recipient }])
-  const refused = await graph(sim, `${NUMBER}/messages`, { ...template('', {}, { name: 'login' }), ...byId })
+  const refused = await graph(sim, `${NUMBER}/messages`, {
+    ...template('', {}, { name: 'login' }),
+    ...byId,
+  })
   expect(refused.body.error.code).toBe(131062)
 })
 
 test('access is refused as Meta refuses it', async () => {
   await using sim = await simulation()
-  const send = (id: string, token: string | null) => graph(sim, `${id}/messages`, text('16505551234', 'hi'), token)
+  const send = (id: string, token: string | null) =>
+    graph(sim, `${id}/messages`, text('16505551234', 'hi'), token)
   const none = await send(NUMBER, null)
-  expect([none.status, none.body.error.code, none.body.error.message]).toEqual([400, 200, '(#200) Provide valid app ID'])
+  expect([none.status, none.body.error.code, none.body.error.message]).toEqual([
+    400,
+    200,
+    '(#200) Provide valid app ID',
+  ])
   const unknown = await send(NUMBER, 'nonsense')
   expect([unknown.status, unknown.body.error]).toEqual([
     401,
@@ -60,14 +97,22 @@ test('access is refused as Meta refuses it', async () => {
   for (const [id, token] of [['999', TOKEN] as const, [SECOND, TOKEN] as const]) {
     const missing = await send(id, token)
     expect(missing.status).toBe(400)
-    expect(missing.body.error).toMatchObject({ type: 'GraphMethodException', code: 100, error_subcode: 33 })
-    expect(missing.body.error.message).toMatch(`Unsupported post request. Object with ID '${id}' does not exist`)
+    expect(missing.body.error).toMatchObject({
+      type: 'GraphMethodException',
+      code: 100,
+      error_subcode: 33,
+    })
+    expect(missing.body.error.message).toMatch(
+      `Unsupported post request. Object with ID '${id}' does not exist`,
+    )
     expect(missing.text).toContain('https:\\/\\/developers.facebook.com\\/docs\\/graph-api')
   }
 })
 
 test('a faulty send is refused with the code of its fault', async () => {
-  await using sim = await simulation({ state: { ...state(), templates: { [WABA]: [hello, ...demoTemplates()] } } })
+  await using sim = await simulation({
+    state: { ...state(), templates: { [WABA]: [hello, ...demoTemplates()] } },
+  })
   const person = '16505551234'
   const cases: [string, unknown, number, number][] = [
     ['no JSON', '{', 400, 100],
@@ -78,7 +123,12 @@ test('a faulty send is refused with the code of its fault', async () => {
     ['no such type', { ...text(person, 'hi'), type: 'fax' }, 400, 100],
     ['empty text', text(person, ''), 400, 100],
     ['long text', text(person, 'x'.repeat(4097)), 400, 100],
-    ['long callback data', template(person, { biz_opaque_callback_data: 'x'.repeat(513) }), 400, 100],
+    [
+      'long callback data',
+      template(person, { biz_opaque_callback_data: 'x'.repeat(513) }),
+      400,
+      100,
+    ],
     ['no template', { ...template(person), template: undefined }, 400, 131008],
     ['no language', template(person, {}, { language: undefined }), 400, 131008],
     ['unknown template', template(person, {}, { name: 'nothing' }), 404, 132001],
@@ -89,12 +139,25 @@ test('a faulty send is refused with the code of its fault', async () => {
     ['too few parameters', template(person, {}, { components: [] }), 400, 132000],
     [
       'wrong kind',
-      template(person, {}, { components: [{ type: 'body', parameters: [{ type: 'image' }, { type: 'text', text: 'x' }] }] }),
+      template(
+        person,
+        {},
+        {
+          components: [
+            { type: 'body', parameters: [{ type: 'image' }, { type: 'text', text: 'x' }] },
+          ],
+        },
+      ),
       400,
       132012,
     ],
     ['no image', template(person, {}, { name: 'workshop_invitation' }), 400, 132012],
-    ['unnamed', named({ type: 'text', text: 'Ana' }, { type: 'text', text: 'Tuesday' }), 400, 132012],
+    [
+      'unnamed',
+      named({ type: 'text', text: 'Ana' }, { type: 'text', text: 'Tuesday' }),
+      400,
+      132012,
+    ],
     ['no link', invitation({ type: 'image', image: { link: 'photo.png' } }), 400, 131009],
     ['no button parameter', confirmation([]), 400, 131008],
     ['line break in a button', confirmation([button('A\n1')]), 400, 132018],
@@ -113,16 +176,25 @@ test('a faulty send is refused with the code of its fault', async () => {
   const few = await graph(
     sim,
     `${NUMBER}/messages`,
-    template(person, {}, { components: [{ type: 'body', parameters: [{ type: 'text', text: 'x' }] }] }),
+    template(
+      person,
+      {},
+      { components: [{ type: 'body', parameters: [{ type: 'text', text: 'x' }] }] },
+    ),
   )
   expect(few.body.error.error_data).toEqual({
     messaging_product: 'whatsapp',
-    details: 'body: number of localizable_params (1) does not match the expected number of params (2)',
+    details:
+      'body: number of localizable_params (1) does not match the expected number of params (2)',
   })
   expect((await graph(sim, `${NUMBER}/messages`, confirmation([button('A-1')]))).status).toBe(200)
   const image = { type: 'image', image: { link: 'https://shop.example/photo.png' } }
   expect((await graph(sim, `${NUMBER}/messages`, invitation(image))).status).toBe(200)
-  const spaced = template(person, {}, { components: [{ type: 'body', parameters: words('a    b', 'x') }] })
+  const spaced = template(
+    person,
+    {},
+    { components: [{ type: 'body', parameters: words('a    b', 'x') }] },
+  )
   expect((await graph(sim, `${NUMBER}/messages`, spaced)).status).toBe(200)
   const right = named(
     { type: 'text', parameter_name: 'delivery_day', text: 'Tuesday' },
@@ -131,7 +203,11 @@ test('a faulty send is refused with the code of its fault', async () => {
   expect((await graph(sim, `${NUMBER}/messages`, right)).status).toBe(200)
 
   function named(...parameters: Any[]) {
-    return template(person, {}, { name: 'delivery_update', components: [{ type: 'body', parameters }] })
+    return template(
+      person,
+      {},
+      { name: 'delivery_update', components: [{ type: 'body', parameters }] },
+    )
   }
   function words(...list: string[]) {
     return list.map((each) => ({ type: 'text', text: each }))
@@ -176,10 +252,14 @@ test('paging through the templates brings each exactly once and ends without nex
 test('each call for a page of templates is in the log before it is answered, a refused one too', async () => {
   await using sim = await simulation()
   const asked = async () =>
-    (await Array.fromAsync(sim.client.log({ kind: 'template-list' }))).map((line) => 'wabaId' in line && line.wabaId)
+    (await Array.fromAsync(sim.client.log({ kind: 'template-list' }))).map(
+      (line) => 'wabaId' in line && line.wabaId,
+    )
   await graph(sim, `${WABA}/message_templates`)
   expect(await asked()).toEqual([WABA])
-  expect((await graph(sim, `${WABA}/message_templates`, undefined, 'a wrong token')).status).not.toBe(200)
+  expect(
+    (await graph(sim, `${WABA}/message_templates`, undefined, 'a wrong token')).status,
+  ).not.toBe(200)
   expect(await asked()).toEqual([WABA, WABA])
 })
 
@@ -213,16 +293,25 @@ test('errors come by order and by share, on sends and on everything else', async
     },
   })
   const codes: (number | undefined)[] = []
-  for (let nth = 0; nth < 3; nth++) codes.push((await graph(sim, `${NUMBER}/messages`, template('16505551234'))).body.error?.code)
+  for (let nth = 0; nth < 3; nth++)
+    codes.push((await graph(sim, `${NUMBER}/messages`, template('16505551234'))).body.error?.code)
   expect(codes).toEqual([131048, 131048, undefined])
   const limited = await graph(sim, `${WABA}/message_templates`)
-  expect([limited.status, limited.body.error.message]).toEqual([429, '(#4) Application request limit reached'])
+  expect([limited.status, limited.body.error.message]).toEqual([
+    429,
+    '(#4) Application request limit reached',
+  ])
   expect(limited.headers.get('retry-after')).toBe('120')
-  expect(JSON.parse(limited.headers.get('x-business-use-case-usage')!)[WABA][0]).toMatchObject({ type: 'whatsapp', call_count: 100 })
+  expect(JSON.parse(limited.headers.get('x-business-use-case-usage')!)[WABA][0]).toMatchObject({
+    type: 'whatsapp',
+    call_count: 100,
+  })
   expect((await graph(sim, `${WABA}/message_templates`)).status).toBe(200)
 
   await sim.client.setSettings({ errors: { shares: { 130429: 1 } } })
-  expect((await graph(sim, `${NUMBER}/messages`, template('16505551234'))).body.error.code).toBe(130429)
+  expect((await graph(sim, `${NUMBER}/messages`, template('16505551234'))).body.error.code).toBe(
+    130429,
+  )
   expect((await sim.client.summary()).rejected).toEqual({ 131048: 2, 130429: 1 })
 })
 
@@ -236,13 +325,26 @@ test('an error is ordered with its subcode', async () => {
 test('limits bind when they are set: per second, per minute, per pair', async () => {
   await using sim = await simulation()
   const codes = (people: string[], id = NUMBER, token = TOKEN) =>
-    Promise.all(people.map(async (to) => (await graph(sim, `${id}/messages`, text(to, 'hi'), token)).body.error?.code ?? 0))
+    Promise.all(
+      people.map(
+        async (to) =>
+          (await graph(sim, `${id}/messages`, text(to, 'hi'), token)).body.error?.code ?? 0,
+      ),
+    )
   await sim.client.setSettings({ limits: { pair: { everyMs: 6_000, burst: 2 } } })
-  expect((await codes(['16505550001', '16505550001', '16505550001', '16505550002'])).toSorted()).toEqual([0, 0, 0, 131056])
+  expect(
+    (await codes(['16505550001', '16505550001', '16505550001', '16505550002'])).toSorted(),
+  ).toEqual([0, 0, 0, 131056])
   await sim.client.setSettings({ limits: { pair: null, perMinute: 5 } })
-  expect((await codes(['16505550003', '16505550004', '16505550005'])).toSorted()).toEqual([0, 0, 130429])
+  expect((await codes(['16505550003', '16505550004', '16505550005'])).toSorted()).toEqual([
+    0, 0, 130429,
+  ])
   await sim.client.setSettings({ limits: { perMinute: null, perSecond: 2 } })
-  const second = await codes(['16505550006', '16505550007', '16505550008'], SECOND, 'token-of-the-second')
+  const second = await codes(
+    ['16505550006', '16505550007', '16505550008'],
+    SECOND,
+    'token-of-the-second',
+  )
   expect(second.toSorted()).toEqual([0, 0, 130429])
 })
 
@@ -255,9 +357,15 @@ test('what Meta holds against an account or a number stands behind their sends, 
     ]
     return answers.map(({ body }) => body.error?.code ?? 0)
   }
-  const decide = (event: Parameters<typeof sim.client.accountEvent>[0]) => sim.client.accountEvent(event)
+  const decide = (event: Parameters<typeof sim.client.accountEvent>[0]) =>
+    sim.client.accountEvent(event)
   const restrict = (type: string, endsAtMs: number | null) =>
-    decide({ wabaId: WABA, phoneNumberId: NUMBER, event: 'ACCOUNT_RESTRICTION', restrictions: [{ type, endsAtMs }] })
+    decide({
+      wabaId: WABA,
+      phoneNumberId: NUMBER,
+      event: 'ACCOUNT_RESTRICTION',
+      restrictions: [{ type, endsAtMs }],
+    })
   await restrict('RESTRICTED_BIZ_INITIATED_MESSAGING', Date.now() - 1)
   await restrict('RESTRICTED_BUSINESS_INITIATED_CALLING', null)
   expect(await codes()).toEqual([0, 0])
@@ -265,7 +373,12 @@ test('what Meta holds against an account or a number stands behind their sends, 
   expect(await codes()).toEqual([368, 0])
   await restrict('RESTRICTED_CUSTOMER_INITIATED_MESSAGING', Date.now() + 60_000)
   expect(await codes()).toEqual([368, 368])
-  await decide({ wabaId: WABA, phoneNumberId: NUMBER, event: 'ACCOUNT_RESTRICTION', lifts: ['RESTRICTED_BIZ_INITIATED_MESSAGING'] })
+  await decide({
+    wabaId: WABA,
+    phoneNumberId: NUMBER,
+    event: 'ACCOUNT_RESTRICTION',
+    lifts: ['RESTRICTED_BIZ_INITIATED_MESSAGING'],
+  })
   expect(await codes()).toEqual([0, 368])
   await decide({ wabaId: WABA, phoneNumberId: NUMBER, event: 'ACCOUNT_RECONNECTED' })
   for (const [event, code] of [
@@ -278,5 +391,7 @@ test('what Meta holds against an account or a number stands behind their sends, 
     await decide({ wabaId: WABA, event: 'ACCOUNT_RECONNECTED' })
   }
   expect(await codes()).toEqual([0, 0])
-  await expect(decide({ wabaId: WABA, phoneNumberId: 'none', event: 'REVIEW' })).rejects.toThrow('no WABA')
+  await expect(decide({ wabaId: WABA, phoneNumberId: 'none', event: 'REVIEW' })).rejects.toThrow(
+    'no WABA',
+  )
 })

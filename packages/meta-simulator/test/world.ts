@@ -5,7 +5,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type SettingsPatch, type Simulator, type StateInput, startSimulator } from '../src/index.ts'
+import {
+  type SettingsPatch,
+  type Simulator,
+  type StateInput,
+  startSimulator,
+} from '../src/index.ts'
 
 export const WABA = '200000000000001'
 export const NUMBER = '300000000000001'
@@ -31,16 +36,26 @@ export async function receiver(answer: (nth: number) => number = () => 200) {
     const raw = Buffer.concat(await Array.fromAsync(req as AsyncIterable<Buffer>))
     if (req.method === 'GET') {
       const query = new URL(req.url!, 'http://callback').searchParams
-      const right = query.get('hub.mode') === 'subscribe' && query.get('hub.verify_token') === 'hello'
+      const right =
+        query.get('hub.mode') === 'subscribe' && query.get('hub.verify_token') === 'hello'
       return res.writeHead(right ? 200 : 403).end(query.get('hub.challenge'))
     }
     const mine = `sha256=${createHmac('sha256', SECRET).update(raw).digest('hex')}`
     const body = JSON.parse(raw.toString())
-    got.push({ raw, body, headers: req.headers, signed: req.headers['x-hub-signature-256'] === mine, atMs: Date.now() })
+    got.push({
+      raw,
+      body,
+      headers: req.headers,
+      signed: req.headers['x-hub-signature-256'] === mine,
+      atMs: Date.now(),
+    })
     res.writeHead(answer(got.length)).end()
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const values = () => got.flatMap(({ body }) => body.entry.flatMap((entry: Any) => entry.changes.map((change: Any) => change.value)))
+  const values = () =>
+    got.flatMap(({ body }) =>
+      body.entry.flatMap((entry: Any) => entry.changes.map((change: Any) => change.value)),
+    )
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/webhook`,
     got,
@@ -67,7 +82,12 @@ export function state(callbackUrl: string | null = null): StateInput {
     wabas: [{ id: WABA, appIds: ['1'] }],
     numbers: [
       { id: NUMBER, wabaId: WABA, displayPhoneNumber: '+1 555-000-0001', token: TOKEN },
-      { id: SECOND, wabaId: WABA, displayPhoneNumber: '+1 555-000-0002', token: 'token-of-the-second' },
+      {
+        id: SECOND,
+        wabaId: WABA,
+        displayPhoneNumber: '+1 555-000-0002',
+        token: 'token-of-the-second',
+      },
     ],
     templates: { [WABA]: [hello] },
   }
@@ -84,16 +104,32 @@ export const swift: SettingsPatch = {
 /** A folder that goes with the test. */
 export async function folder() {
   const path = await mkdtemp(join(tmpdir(), 'meta-simulator-'))
-  return { path, logFile: join(path, 'truth.ndjson'), [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  return {
+    path,
+    logFile: join(path, 'truth.ndjson'),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  }
 }
 
 /** A simulator with two numbers of one WABA, on a log of its own. */
-export async function simulation(options: { callbackUrl?: string; settings?: SettingsPatch; state?: StateInput; seed?: number } = {}) {
+export async function simulation(
+  options: {
+    callbackUrl?: string
+    settings?: SettingsPatch
+    state?: StateInput
+    seed?: number
+  } = {},
+) {
   await using up = new AsyncDisposableStack()
   const { logFile } = up.use(await folder())
   const given = options.state ?? state(options.callbackUrl ?? null)
   const simulator = up.use(
-    await startSimulator({ logFile, seed: options.seed ?? 7, state: given, settings: { ...swift, ...options.settings } }),
+    await startSimulator({
+      logFile,
+      seed: options.seed ?? 7,
+      state: given,
+      settings: { ...swift, ...options.settings },
+    }),
   )
   const owned = up.move()
   return { ...simulator, simulator, [Symbol.asyncDispose]: () => owned.disposeAsync() }
@@ -107,15 +143,28 @@ export interface Answer {
 }
 
 /** One call of the Graph side, as a client makes it. */
-export async function graph({ url }: Pick<Simulator, 'url'>, path: string, body?: unknown, token: string | null = TOKEN): Promise<Answer> {
+export async function graph(
+  { url }: Pick<Simulator, 'url'>,
+  path: string,
+  body?: unknown,
+  token: string | null = TOKEN,
+): Promise<Answer> {
   const response = await fetch(path.startsWith('http') ? path : `${url}/v24.0/${path}`, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
+    headers: {
+      ...(token && { authorization: `Bearer ${token}` }),
+      'content-type': 'application/json',
+    },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     signal: AbortSignal.timeout(5_000),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, text, body: text.startsWith('{') ? parsed(text) : undefined }
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: text.startsWith('{') ? parsed(text) : undefined,
+  }
 }
 
 function parsed(text: string): Any {
@@ -129,7 +178,11 @@ function parsed(text: string): Any {
 const parameters = (...texts: string[]) => texts.map((text) => ({ type: 'text', text }))
 
 /** A send of the template `hello`; other keys of the body may be given. */
-export function template(to: string, more: Record<string, unknown> = {}, node: Record<string, unknown> = {}) {
+export function template(
+  to: string,
+  more: Record<string, unknown> = {},
+  node: Record<string, unknown> = {},
+) {
   const components = [{ type: 'body', parameters: parameters('Ana', 'A-1') }]
   const named = { name: 'hello', language: { code: 'en_US' }, components, ...node }
   return { messaging_product: 'whatsapp', to, type: 'template', template: named, ...more }

@@ -12,10 +12,18 @@ export interface Call {
 }
 
 /** A method of a service: gets its context and the request, returns or throws AppError. */
-export type Method<Context, Request, Response> = (ctx: Context, request: Request, call: Call) => Promise<Response>
+export type Method<Context, Request, Response> = (
+  ctx: Context,
+  request: Request,
+  call: Call,
+) => Promise<Response>
 
 /** A method that answers with a stream. */
-export type StreamMethod<Context, Request, Response> = (ctx: Context, request: Request, call: Call) => AsyncIterable<Response>
+export type StreamMethod<Context, Request, Response> = (
+  ctx: Context,
+  request: Request,
+  call: Call,
+) => AsyncIterable<Response>
 
 /** Call options as our clients take them: a Call, and a deadline of its own where 10 s (for a stream: until its end) don't fit. */
 export type CallWith = Partial<Call> & { timeoutMs?: number }
@@ -25,7 +33,9 @@ export const defaultTimeoutMs = 10_000
 /** The largest message that a client or a server takes. */
 export const maxMessageBytes = 16 * 1024 * 1024
 
-const failureByStatus = new Map<number, Failure>(Object.entries(failures).map(([name, row]) => [row.grpc, name as Failure]))
+const failureByStatus = new Map<number, Failure>(
+  Object.entries(failures).map(([name, row]) => [row.grpc, name as Failure]),
+)
 
 /** The failure that a gRPC status stands for; a call that was cut off is busy or timeout, an unknown one internal. */
 export function failureOfStatus(status: number): Failure {
@@ -35,7 +45,10 @@ export function failureOfStatus(status: number): Failure {
 
 /** Whether a call failed for the size of its message. grpc-js gives that the status of a rate limit, and only its words differ. */
 export function isTooLarge(status: number, words: string): boolean {
-  return status === Status.RESOURCE_EXHAUSTED && /^(Received|Sent) message larger than max \(/.test(words)
+  return (
+    status === Status.RESOURCE_EXHAUSTED &&
+    /^(Received|Sent) message larger than max \(/.test(words)
+  )
 }
 
 const accountPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -44,7 +57,10 @@ const accountPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 export function accountOf(metadata: Metadata): string {
   const accountId = metadata.get(accountHeader) ?? ''
   if (accountId && !accountPattern.test(accountId))
-    throw new AppError('unauthenticated', `"${accountHeader}" must be an account id, a UUID in lower case`)
+    throw new AppError(
+      'unauthenticated',
+      `"${accountHeader}" must be an account id, a UUID in lower case`,
+    )
   return accountId
 }
 

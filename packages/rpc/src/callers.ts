@@ -1,4 +1,9 @@
-import { type Metadata as GrpcMetadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js'
+import {
+  type Metadata as GrpcMetadata,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+} from '@grpc/grpc-js'
 import { allCallers, type Caller, failures } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import type { Metadata } from 'nice-grpc-common'
@@ -35,11 +40,16 @@ function openIdentities(): (call: ServerCall) => unknown {
 }
 
 /** Who may call each method, by its path as gRPC writes it: `/lockstep.feed.v1.Feed/Take`. */
-function callersByPath(served: readonly Pick<Served, 'definition' | 'callers'>[]): Map<string, readonly Caller[]> {
+function callersByPath(
+  served: readonly Pick<Served, 'definition' | 'callers'>[],
+): Map<string, readonly Caller[]> {
   return new Map(
     served.flatMap(({ definition, callers }) => {
       const { fullName, methods } = definition as unknown as GeneratedDefinition
-      return Object.entries(methods).map(([name, method]) => [`/${fullName}/${method.name}`, callers[name] ?? []])
+      return Object.entries(methods).map(([name, method]) => [
+        `/${fullName}/${method.name}`,
+        callers[name] ?? [],
+      ])
     }),
   )
 }

@@ -28,7 +28,8 @@ export function openChannel(address: string, credentials: ChannelCredentials): C
 }
 
 const listScheme = 'lockstep-list'
-const targetsOf = ({ path }: Target): Target[] => path.split(',').map((part) => ({ scheme: 'dns', path: part.trim() }))
+const targetsOf = ({ path }: Target): Target[] =>
+  path.split(',').map((part) => ({ scheme: 'dns', path: part.trim() }))
 
 /** Looks up each address of a list by itself; one that can't be found takes nothing from the others. */
 class ListResolver implements InstanceType<ResolverClass> {
@@ -42,7 +43,8 @@ class ListResolver implements InstanceType<ResolverClass> {
       const heard: Listener = (answer, attributes, config, note) => {
         if (answer.ok) this.#found[i] = answer.value as Endpoints
         const all = this.#found.flatMap((endpoints) => endpoints ?? [])
-        if (all.length > 0) return listener(experimental.statusOrFromValue(all), attributes, config, note)
+        if (all.length > 0)
+          return listener(experimental.statusOrFromValue(all), attributes, config, note)
         return answer.ok || listener(answer, attributes, config, note)
       }
       return experimental.createResolver(each, heard, channelOptions)

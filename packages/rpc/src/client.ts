@@ -3,13 +3,22 @@ import { type Channel, ChannelCredentials, connectivityState } from '@grpc/grpc-
 import { AppError } from '@lockstep/contracts'
 import { type CallOptions, type Client, ClientError, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
-import { accountHeader, type CallWith, defaultTimeoutMs, failureOfStatus, isTooLarge, maxMessageBytes } from './call.ts'
+import {
+  accountHeader,
+  type CallWith,
+  defaultTimeoutMs,
+  failureOfStatus,
+  isTooLarge,
+  maxMessageBytes,
+} from './call.ts'
 import { openChannel } from './channel.ts'
 import type { GeneratedDefinition } from './definition.ts'
 import type { TlsFiles } from './server.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of a generated client are ours to replace
-type WithCall<F> = F extends (request: infer Request, options?: any) => infer Result ? (request: Request, call: CallWith) => Result : never
+type WithCall<F> = F extends (request: infer Request, options?: any) => infer Result
+  ? (request: Request, call: CallWith) => Result
+  : never
 
 /** A client whose methods take (request, call); failures arrive as AppError. */
 export type RpcClient<Definition extends CompatServiceDefinition> = {
@@ -25,20 +34,29 @@ export function connect<Definition extends CompatServiceDefinition>(
   address: string,
   tls?: TlsFiles,
 ): RpcClient<Definition> {
-  const channel = openChannel(address, tls ? ChannelCredentials.createSsl(...read(tls)) : ChannelCredentials.createInsecure())
-  const raw = createClient(definition as CompatServiceDefinition, channel) as unknown as Record<string, RawMethod>
+  const channel = openChannel(
+    address,
+    tls ? ChannelCredentials.createSsl(...read(tls)) : ChannelCredentials.createInsecure(),
+  )
+  const raw = createClient(definition as CompatServiceDefinition, channel) as unknown as Record<
+    string,
+    RawMethod
+  >
   const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => channel.close() }
   const { fullName, methods } = definition as unknown as GeneratedDefinition
   for (const [name, method] of Object.entries(methods)) {
     const path = `${fullName}/${method.name}`
-    client[name] = method.responseStream ? streaming(raw[name]!, path) : unary(raw[name]!, path, channel)
+    client[name] = method.responseStream
+      ? streaming(raw[name]!, path)
+      : unary(raw[name]!, path, channel)
   }
   return client as RpcClient<Definition>
 }
 
 type RawMethod = (request: unknown, options: CallOptions) => unknown
 
-const read = (tls: TlsFiles) => [readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert)] as const
+const read = (tls: TlsFiles) =>
+  [readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert)] as const
 
 function unary(method: RawMethod, path: string, channel: Channel) {
   return async (request: unknown, call: CallWith) => {
@@ -64,8 +82,12 @@ async function reach(channel: Channel, path: string, end: AbortSignal): Promise<
     const state = channel.getConnectivityState(true)
     if (state === connectivityState.READY || end.aborted) return
     if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
-      throw new AppError('busy', 'A service that this needs is away; try again', { details: { path, neverLeft: true } })
-    await new Promise<void>((changed) => channel.watchConnectivityState(state, Date.now() + lookAgainMs, () => changed()))
+      throw new AppError('busy', 'A service that this needs is away; try again', {
+        details: { path, neverLeft: true },
+      })
+    await new Promise<void>((changed) =>
+      channel.watchConnectivityState(state, Date.now() + lookAgainMs, () => changed()),
+    )
   }
 }
 
@@ -103,14 +125,26 @@ function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSi
 /** What a failed call is to its caller. One that was cut off on our side may have had its effect. */
 function failureOf(error: unknown, call: CallWith, path: string): unknown {
   if (error instanceof ClientError && isTooLarge(error.code, error.details))
-    return new AppError('too_large', `The call ${path} carries more than ${maxMessageBytes / 1024 / 1024} MB; ask for less at a time`, {
+    return new AppError(
+      'too_large',
+      `The call ${path} carries more than ${maxMessageBytes / 1024 / 1024} MB; ask for less at a time`,
+      {
+        cause: error,
+        details: { path },
+      },
+    )
+  if (error instanceof ClientError)
+    return new AppError(failureOfStatus(error.code), error.details, {
       cause: error,
       details: { path },
     })
-  if (error instanceof ClientError) return new AppError(failureOfStatus(error.code), error.details, { cause: error, details: { path } })
   if (!(error instanceof Error) || error.name !== 'AbortError') return error
   const reason: unknown = call.signal?.aborted ? call.signal.reason : undefined
   if (reason instanceof AppError) return reason
-  const words = reason ? 'was given up by its caller' : `took longer than ${call.timeoutMs ?? defaultTimeoutMs} ms`
-  return new AppError('timeout', `The call ${path} ${words}; what it did is not known`, { cause: reason ?? error })
+  const words = reason
+    ? 'was given up by its caller'
+    : `took longer than ${call.timeoutMs ?? defaultTimeoutMs} ms`
+  return new AppError('timeout', `The call ${path} ${words}; what it did is not known`, {
+    cause: reason ?? error,
+  })
 }

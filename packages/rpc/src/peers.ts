@@ -7,10 +7,14 @@ export type PeerName = keyof typeof definitions
 
 type DefinitionOf<Name extends PeerName> = Awaited<ReturnType<(typeof definitions)[Name]>>
 
-type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
+type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name
 
 /** Clients by the names of their services, in camel case: `webhookGateway`. */
-export type Peers<Name extends PeerName = PeerName> = { [Each in Name as CamelCase<Each>]: RpcClient<DefinitionOf<Each>> }
+export type Peers<Name extends PeerName = PeerName> = {
+  [Each in Name as CamelCase<Each>]: RpcClient<DefinitionOf<Each>>
+}
 
 /** A service's client. */
 export type Peer<Name extends PeerName> = RpcClient<DefinitionOf<Name>>
@@ -24,7 +28,9 @@ export async function connectPeers<Name extends PeerName>(
   const stack = new DisposableStack()
   const clients: Record<string, unknown> = {}
   for (const name of names)
-    clients[peerKey(name)] = stack.use(connect(await definitions[name](), addressOf(name), tls) as RpcClient<DefinitionOf<Name>>)
+    clients[peerKey(name)] = stack.use(
+      connect(await definitions[name](), addressOf(name), tls) as RpcClient<DefinitionOf<Name>>,
+    )
   return Object.assign(clients as Peers<Name>, { [Symbol.dispose]: () => stack.dispose() })
 }
 

@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import { type ChannelOptions, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
 import { AppError, type Caller, failureOf, failures } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
-import { type CallContext, createServer, ServerError, type ServerMiddlewareCall, type ServiceImplementation } from 'nice-grpc'
+import {
+  type CallContext,
+  createServer,
+  ServerError,
+  type ServerMiddlewareCall,
+  type ServiceImplementation,
+} from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { Status } from 'nice-grpc-common'
 import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
@@ -38,7 +44,8 @@ export type MethodsOf<Definition extends CompatServiceDefinition, Context> = {
 }
 
 /** The names of a definition's methods. */
-export type MethodName<Definition extends CompatServiceDefinition> = keyof ServiceImplementation<Definition> & string
+export type MethodName<Definition extends CompatServiceDefinition> =
+  keyof ServiceImplementation<Definition> & string
 
 export interface BindOptions<Definition extends CompatServiceDefinition> {
   /** Who may call each method. */
@@ -61,7 +68,11 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
     const needsAccount = !(acrossAccounts as readonly string[]).includes(name)
     implementation[name] = (request, context) => {
       const caller = callerOf(context.metadata)
-      const call: Call = { accountId: accountOf(context.metadata), signal: context.signal, ...(caller && { caller }) }
+      const call: Call = {
+        accountId: accountOf(context.metadata),
+        signal: context.signal,
+        ...(caller && { caller }),
+      }
       if (needsAccount) requireAccount(call)
       return method(ctx, request, call)
     }
@@ -98,7 +109,8 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     ...(options.tls && { interceptors: [admitCallers(options.served, options.log)] }),
   }
   const server = createServer(settings as ChannelOptions).use(errors(options.log))
-  for (const { definition, implementation } of options.served) server.add(definition, implementation as never)
+  for (const { definition, implementation } of options.served)
+    server.add(definition, implementation as never)
   const port = await server.listen(`${options.host}:${options.port}`, credentials(options.tls))
   return {
     port,
@@ -120,15 +132,22 @@ const maxMessage = 500
 
 /** One map from thrown things to statuses; what isn't an AppError is logged and leaves as "internal error". */
 function errors(log: Logger) {
-  return async function* <Request, Response>(call: ServerMiddlewareCall<Request, Response>, context: CallContext) {
+  return async function* <Request, Response>(
+    call: ServerMiddlewareCall<Request, Response>,
+    context: CallContext,
+  ) {
     try {
       return yield* call.next(call.request, context)
     } catch (error) {
       if (context.signal.aborted) throw new ServerError(Status.CANCELLED, 'The caller has given up') // nobody listens any more
       const failure = failureOf(error)
       failedCalls(1, { method: call.method.path, failure })
-      if (failure === 'internal') log.error({ err: error, method: call.method.path }, 'A call failed')
-      const message = error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
+      if (failure === 'internal')
+        log.error({ err: error, method: call.method.path }, 'A call failed')
+      const message =
+        error instanceof AppError
+          ? error.message
+          : "Internal error; the service's log has the cause"
       throw new ServerError(failures[failure].grpc, message.slice(0, maxMessage))
     }
   }

@@ -13,7 +13,9 @@ afterEach(async () => {
 test('calls take turns over two replicas in a list, and one that stops hands its calls to the other without an error', async () => {
   const [one, two] = [await world.replica(), await world.replica()]
   const both = world.client(`${host}:${one.port},${host}:${two.port}`)
-  await until(async () => (await world.call(both, 2)) && one.counted.calls > 0 && two.counted.calls > 0)
+  await until(
+    async () => (await world.call(both, 2)) && one.counted.calls > 0 && two.counted.calls > 0,
+  )
   const before = [one.counted.calls, two.counted.calls] as const
   await world.call(both, 100)
   expect(one.counted.calls - before[0]).toBe(50)

@@ -4,7 +4,11 @@ import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import { Metadata } from 'nice-grpc-common'
 import { afterEach, expect, test } from 'vitest'
-import { type AudienceBatch, ContactsDefinition, type CreateImportRequest } from '../gen/lockstep/contacts/v1/contacts.ts'
+import {
+  type AudienceBatch,
+  ContactsDefinition,
+  type CreateImportRequest,
+} from '../gen/lockstep/contacts/v1/contacts.ts'
 import { FeedDefinition, type TakeRequest } from '../gen/lockstep/feed/v1/feed.ts'
 import { accountOf, type Call, connect, failureOfStatus, type Served, serve } from '../src/index.ts'
 import { serveSome } from './served.ts'
@@ -24,7 +28,11 @@ async function listen(...served: Served[]) {
   return { server, address: `${host}:${server.port}` }
 }
 
-type Take = (ctx: unknown, request: TakeRequest, call: Call) => Promise<{ entries: []; nextDueMs: undefined }>
+type Take = (
+  ctx: unknown,
+  request: TakeRequest,
+  call: Call,
+) => Promise<{ entries: []; nextDueMs: undefined }>
 const answer = { entries: [] as [], more: false, nextDueMs: undefined }
 
 /** A feed whose Take is given; a method that the test doesn't give is never called. */
@@ -34,8 +42,16 @@ async function takeClient(take: Take, operator = ['take']) {
 }
 
 type Contacts = {
-  streamAudience?: (ctx: unknown, request: unknown, call: Call) => AsyncIterable<Pick<AudienceBatch, 'contacts'>>
-  createImport?: (ctx: unknown, requests: AsyncIterable<CreateImportRequest>, call: Call) => Promise<unknown>
+  streamAudience?: (
+    ctx: unknown,
+    request: unknown,
+    call: Call,
+  ) => AsyncIterable<Pick<AudienceBatch, 'contacts'>>
+  createImport?: (
+    ctx: unknown,
+    requests: AsyncIterable<CreateImportRequest>,
+    call: Call,
+  ) => Promise<unknown>
 }
 async function contactsClient(methods: Contacts) {
   const { address } = await listen(serveSome(ContactsDefinition, methods as never))
@@ -43,14 +59,21 @@ async function contactsClient(methods: Contacts) {
 }
 const audience = { filter: undefined, category: '' } as never
 
-test.each(Object.keys(failures) as Failure[])('a failure "%s" crosses a call with its words, and stays what it is', async (failure) => {
-  const words = `"Préfix" is wrong:\n  try 100 % more 😀`
-  const { client } = await takeClient(async () => {
-    throw new AppError(failure, words, { details: { secret: 'not for the caller' } })
-  })
-  await expect(client.take(nothing, {})).rejects.toMatchObject({ name: 'AppError', failure, message: words })
-  expect(failureOfStatus(failures[failure].grpc)).toBe(failure)
-})
+test.each(Object.keys(failures) as Failure[])(
+  'a failure "%s" crosses a call with its words, and stays what it is',
+  async (failure) => {
+    const words = `"Préfix" is wrong:\n  try 100 % more 😀`
+    const { client } = await takeClient(async () => {
+      throw new AppError(failure, words, { details: { secret: 'not for the caller' } })
+    })
+    await expect(client.take(nothing, {})).rejects.toMatchObject({
+      name: 'AppError',
+      failure,
+      message: words,
+    })
+    expect(failureOfStatus(failures[failure].grpc)).toBe(failure)
+  },
+)
 
 test('what nobody named leaves as internal without its words; very long words are cut, not lost', async () => {
   const { client } = await takeClient(async (_ctx, { maxKeys }) => {
@@ -71,7 +94,10 @@ test('a call to a service that is away is busy and never left, and works as soon
   await server[Symbol.asyncDispose]()
   await expect(client.take(nothing, {})).rejects.toMatchObject({ failure: 'busy' })
   using other = connect(FeedDefinition, `${host}:${server.port}`)
-  await expect(other.take(nothing, {})).rejects.toMatchObject({ failure: 'busy', details: { neverLeft: true } })
+  await expect(other.take(nothing, {})).rejects.toMatchObject({
+    failure: 'busy',
+    details: { neverLeft: true },
+  })
   const served = [serveSome(FeedDefinition, { take: async () => answer }, ['take'])]
   stack.use(await serve({ host, port: server.port, served, log }))
   expect(await until(() => client.take(nothing, {}))).toMatchObject(answer)
@@ -80,12 +106,19 @@ test('a call to a service that is away is busy and never left, and works as soon
 test('a message over the size limit is too large and not throttled, whichever way it goes', async () => {
   const { client } = await takeClient(async (_ctx, { lane }) => {
     if (lane === 'throttled') throw new AppError('throttled', 'Received too many calls')
-    return { entries: [{ body: new Uint8Array(lane === 'answer' ? 17 * 1024 * 1024 : 0) }], nextDueMs: undefined } as never
+    return {
+      entries: [{ body: new Uint8Array(lane === 'answer' ? 17 * 1024 * 1024 : 0) }],
+      nextDueMs: undefined,
+    } as never
   })
   const large = { failure: 'too_large', message: expect.stringContaining('16 MB') }
   await expect(client.take({ ...nothing, lane: 'answer' }, {})).rejects.toMatchObject(large)
-  await expect(client.take({ ...nothing, lane: 'x'.repeat(17 * 1024 * 1024) }, {})).rejects.toMatchObject(large)
-  await expect(client.take({ ...nothing, lane: 'throttled' }, {})).rejects.toMatchObject({ failure: 'throttled' })
+  await expect(
+    client.take({ ...nothing, lane: 'x'.repeat(17 * 1024 * 1024) }, {}),
+  ).rejects.toMatchObject(large)
+  await expect(client.take({ ...nothing, lane: 'throttled' }, {})).rejects.toMatchObject({
+    failure: 'throttled',
+  })
 })
 
 test('a deadline ends the call at both ends', async () => {
@@ -155,7 +188,10 @@ test('a stream that fails in the middle gives what came before, then the failure
   const read = async () => {
     for await (const _ of client.streamAudience(audience, { accountId })) batches++
   }
-  await expect(read()).rejects.toMatchObject({ failure: 'precondition', message: 'The filter has no end' })
+  await expect(read()).rejects.toMatchObject({
+    failure: 'precondition',
+    message: 'The filter has no end',
+  })
   expect(batches).toBe(2)
 })
 
@@ -196,7 +232,8 @@ test('an upload refused in the middle, or broken off by its sender, fails on the
     async createImport(_ctx, requests, { accountId: _account }) {
       let count = 0
       try {
-        for await (const _ of requests) if (++count === 3) throw new AppError('too_large', 'The file is too large')
+        for await (const _ of requests)
+          if (++count === 3) throw new AppError('too_large', 'The file is too large')
       } catch (error) {
         seen.resolve(error)
         throw error
@@ -211,7 +248,9 @@ test('an upload refused in the middle, or broken off by its sender, fails on the
       await new Promise(setImmediate)
     }
   }
-  await expect(client.createImport(endless(), { accountId })).rejects.toMatchObject({ failure: 'too_large' })
+  await expect(client.createImport(endless(), { accountId })).rejects.toMatchObject({
+    failure: 'too_large',
+  })
   expect(await seen.promise).toMatchObject({ failure: 'too_large' })
   async function* broken() {
     yield part
@@ -249,8 +288,16 @@ test('a tenant call names its account by a UUID; anything else is refused before
     expect(call.accountId).toBe(accountId)
     return answer
   }, [])
-  for (const wrong of ['', 'acme', `${accountId}x`, accountId.toUpperCase(), "'; drop table accounts"])
-    await expect(client.take(nothing, { accountId: wrong })).rejects.toMatchObject({ failure: 'unauthenticated' })
+  for (const wrong of [
+    '',
+    'acme',
+    `${accountId}x`,
+    accountId.toUpperCase(),
+    "'; drop table accounts",
+  ])
+    await expect(client.take(nothing, { accountId: wrong })).rejects.toMatchObject({
+      failure: 'unauthenticated',
+    })
   await client.take(nothing, { accountId })
   expect(ran).toBe(1)
 })
@@ -258,6 +305,8 @@ test('a tenant call names its account by a UUID; anything else is refused before
 test('an operator call needs no account, but a malformed one is refused there too', async () => {
   const { client } = await takeClient(async () => answer)
   await client.take(nothing, {})
-  await expect(client.take(nothing, { accountId: 'acme' })).rejects.toMatchObject({ failure: 'unauthenticated' })
+  await expect(client.take(nothing, { accountId: 'acme' })).rejects.toMatchObject({
+    failure: 'unauthenticated',
+  })
   expect(accountOf(new Metadata())).toBe('')
 })

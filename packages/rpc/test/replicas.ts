@@ -17,7 +17,9 @@ interface Replica {
 export function replicas() {
   const stack = new AsyncDisposableStack()
   return {
-    async replica(options: { port?: number; host?: string; maxConnectionAgeMs?: number } = {}): Promise<Replica> {
+    async replica(
+      options: { port?: number; host?: string; maxConnectionAgeMs?: number } = {},
+    ): Promise<Replica> {
       const counted = { calls: 0 }
       const take = async () => {
         counted.calls++
@@ -25,10 +27,16 @@ export function replicas() {
       }
       const served = [serveSome(FeedDefinition, { take }, ['take'])]
       const server = stack.use(await serve({ host: '127.0.0.1', port: 0, ...options, served, log }))
-      return { counted, port: server.port, stop: async () => void (await server[Symbol.asyncDispose]()) }
+      return {
+        counted,
+        port: server.port,
+        stop: async () => void (await server[Symbol.asyncDispose]()),
+      }
     },
-    client: (address: string): RpcClient<FeedDefinition> => stack.use(connect(FeedDefinition, address)),
-    call: (to: RpcClient<FeedDefinition>, times: number) => Promise.all(Array.from({ length: times }, () => to.take(request, {}))),
+    client: (address: string): RpcClient<FeedDefinition> =>
+      stack.use(connect(FeedDefinition, address)),
+    call: (to: RpcClient<FeedDefinition>, times: number) =>
+      Promise.all(Array.from({ length: times }, () => to.take(request, {}))),
     defer: (end: () => void) => stack.defer(end),
     async [Symbol.asyncDispose]() {
       await stack.disposeAsync()

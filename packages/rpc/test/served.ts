@@ -9,7 +9,9 @@ export function serveSome<Request>(
   acrossAccounts: string[] = [],
   callers: Record<string, readonly Caller[]> = {},
 ): Served {
-  const others = Object.entries(definition.methods as Record<string, { responseStream: boolean }>).map(([name, { responseStream }]) => {
+  const others = Object.entries(
+    definition.methods as Record<string, { responseStream: boolean }>,
+  ).map(([name, { responseStream }]) => {
     const error = new Error(`${name} isn't served here`)
     const stream = async function* () {
       yield await Promise.reject(error)

@@ -45,7 +45,10 @@ const callersOf = (service: ServiceName, path: string) =>
   methods.find((method) => method.service === service && method.path === path)?.callers
 
 function methodsOf(definition: CompatServiceDefinition) {
-  return definition as unknown as { fullName: string; methods: Record<string, { name: string; requestStream: boolean }> }
+  return definition as unknown as {
+    fullName: string
+    methods: Record<string, { name: string; requestStream: boolean }>
+  }
 }
 
 beforeAll(async () => {
@@ -56,9 +59,16 @@ beforeAll(async () => {
     }
     const doing = served.get(service)!.map(({ definition, callers }) => {
       const all = Object.keys(methodsOf(definition).methods)
-      return serveSome(definition as never, definition === FeedDefinition ? { take } : {}, all, callers)
+      return serveSome(
+        definition as never,
+        definition === FeedDefinition ? { take } : {},
+        all,
+        callers,
+      )
     })
-    const server = stack.use(await serve({ host, port: 0, served: doing, log, tls: certificateOf(service) }))
+    const server = stack.use(
+      await serve({ host, port: 0, served: doing, log, tls: certificateOf(service) }),
+    )
     addresses.set(service, `${host}:${server.port}`)
   }
 })
@@ -72,11 +82,16 @@ const take = async (tls?: TlsFiles) => {
 type AnyClient = Record<string, (request: unknown, call: object) => unknown>
 
 /** Whether a call is let through to its method, which here does nothing but fail; anything else by its name. */
-async function endOf(client: AnyClient, name: string, requestStream: boolean): Promise<string | undefined> {
+async function endOf(
+  client: AnyClient,
+  name: string,
+  requestStream: boolean,
+): Promise<string | undefined> {
   async function* nothing() {}
   try {
     const answer = client[name]!(requestStream ? nothing() : {}, { timeoutMs: 60_000 })
-    if (Symbol.asyncIterator in Object(answer)) for await (const _ of answer as AsyncIterable<unknown>) break
+    if (Symbol.asyncIterator in Object(answer))
+      for await (const _ of answer as AsyncIterable<unknown>) break
     else await answer
     return 'let through'
   } catch (error) {
@@ -94,7 +109,11 @@ test('each method of each service is called by those that the table names, and b
         using client = connect(definition, addresses.get(service)!, certificateOf(identity))
         for (const { name, path: method, callers } of ofOne) {
           const right = callers.includes(identity as Caller) ? 'let through' : 'forbidden'
-          const end = await endOf(client as unknown as AnyClient, name, methodsOf(definition).methods[name]!.requestStream)
+          const end = await endOf(
+            client as unknown as AnyClient,
+            name,
+            methodsOf(definition).methods[name]!.requestStream,
+          )
           if (end !== right) wrong.push(`${identity} calls ${method} of ${service}: ${end}`)
         }
       }
@@ -102,7 +121,9 @@ test('each method of each service is called by those that the table names, and b
 })
 
 test('each method that is served has a caller, and a service reaches no feed but those of its lanes', () => {
-  const uncalled = methods.filter(({ path: method, callers }) => !method.includes('Feed/') && callers.length === 0)
+  const uncalled = methods.filter(
+    ({ path: method, callers }) => !method.includes('Feed/') && callers.length === 0,
+  )
   expect(uncalled).toEqual([])
   expect(callersOf('webhook-gateway', 'lockstep.feed.v1.Feed/Take')?.toSorted()).toEqual([
     'accounts',
@@ -117,7 +138,9 @@ test('each method that is served has a caller, and a service reaches no feed but
 
 test('a method that is declared for nobody, or not at all, can not be called', async () => {
   const alone = serveSome(FeedDefinition, {}, ['take'], { take: ['operator'] })
-  const server = stack.use(await serve({ host, port: 0, served: [alone], log, tls: certificateOf('campaigns') }))
+  const server = stack.use(
+    await serve({ host, port: 0, served: [alone], log, tls: certificateOf('campaigns') }),
+  )
   using client = connect(FeedDefinition, `${host}:${server.port}`, certificateOf('operator'))
   using other = connect(TemplatesDefinition, `${host}:${server.port}`, certificateOf('operator'))
   expect(await endOf(client as unknown as AnyClient, 'take', false)).toBe('let through')
@@ -136,12 +159,18 @@ test('a certificate with two names is nobody, and a caller can not name another 
   const channel = createChannel(addresses.get('webhook-gateway')!, credentials.createSsl(...files))
   stack.defer(() => channel.close())
   const before = calls.length
-  await createClient(FeedDefinition, channel).take({}, { metadata: new Metadata().append('lockstep-caller', 'campaigns') })
+  await createClient(FeedDefinition, channel).take(
+    {},
+    { metadata: new Metadata().append('lockstep-caller', 'campaigns') },
+  )
   expect(calls.slice(before).map(({ caller }) => caller)).toEqual(['templates'])
 })
 
 const theirs = Object.fromEntries(
-  ['ca', 'cert', 'key'].map((file) => [file, path.join(import.meta.dirname, 'fixtures', `theirs-${file}.pem`)]),
+  ['ca', 'cert', 'key'].map((file) => [
+    file,
+    path.join(import.meta.dirname, 'fixtures', `theirs-${file}.pem`),
+  ]),
 ) as unknown as TlsFiles
 
 test('services that trust the same authority talk to each other', async () => {
@@ -153,10 +182,15 @@ test('a caller without a certificate of our authority is refused, and so is a pl
   const impostor = { ...theirs, ca } // trusts us, but we don't know who signed it
   await expect(take(impostor)).rejects.toMatchObject({ failure: 'busy' })
   await expect(take(undefined)).rejects.toMatchObject({ failure: 'busy' })
-  const channel = createChannel(addresses.get('webhook-gateway')!, credentials.createSsl(readFileSync(ca)))
+  const channel = createChannel(
+    addresses.get('webhook-gateway')!,
+    credentials.createSsl(readFileSync(ca)),
+  )
   stack.defer(() => channel.close())
   const bare = createClient(FeedDefinition, channel)
-  await expect(bare.take({}, { signal: AbortSignal.timeout(5_000) })).rejects.toMatchObject({ code: 14 })
+  await expect(bare.take({}, { signal: AbortSignal.timeout(5_000) })).rejects.toMatchObject({
+    code: 14,
+  })
 })
 
 test('a server that another authority has signed is not spoken to', async () => {

@@ -62,7 +62,8 @@ export interface StatusChange {
 
 export type Change = OutcomeChange | StatusChange
 
-const isStatus = (change: Change): change is StatusChange => ['sent', 'delivered', 'read', 'failed'].includes(change.kind)
+const isStatus = (change: Change): change is StatusChange =>
+  ['sent', 'delivered', 'read', 'failed'].includes(change.kind)
 
 /** The attempt after one more thing is known about it. */
 export function applyChange(attempt: Attempt, change: Change): Attempt {
@@ -76,7 +77,8 @@ export function applyChange(attempt: Attempt, change: Change): Attempt {
  */
 function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
   if (change.kind === 'accepted') return accepted(attempt, change.at, change.wamid)
-  const knowsBetter = attempt.outcome === 'sending' || (attempt.outcome === 'unknown' && change.kind !== 'unknown')
+  const knowsBetter =
+    attempt.outcome === 'sending' || (attempt.outcome === 'unknown' && change.kind !== 'unknown')
   if (!knowsBetter) return attempt
   return { ...attempt, outcome: change.kind, code: change.code ?? null, words: withDetails(change) }
 }
@@ -89,7 +91,8 @@ const clockMarginMs = 60_000
  * the claim.
  */
 function applyStatus(attempt: Attempt, change: StatusChange): Attempt {
-  const isSound = !attempt.claimedAt || change.at.getTime() >= attempt.claimedAt.getTime() - clockMarginMs
+  const isSound =
+    !attempt.claimedAt || change.at.getTime() >= attempt.claimedAt.getTime() - clockMarginMs
   const proven = accepted(attempt, isSound ? change.at : null, change.wamid)
   switch (change.kind) {
     case 'sent':
@@ -118,8 +121,11 @@ function accepted(attempt: Attempt, at: Date | null, wamid: string | undefined):
 function applyFailure(attempt: Attempt, change: StatusChange): Attempt {
   const code = change.code ?? null
   const older = attempt.failedAt && attempt.failedAt < change.at
-  const same = attempt.failedAt?.getTime() === change.at.getTime() && (attempt.code ?? -1) <= (code ?? -1)
-  return older || same ? attempt : { ...attempt, failedAt: change.at, code, words: change.words ?? '' }
+  const same =
+    attempt.failedAt?.getTime() === change.at.getTime() && (attempt.code ?? -1) <= (code ?? -1)
+  return older || same
+    ? attempt
+    : { ...attempt, failedAt: change.at, code, words: change.words ?? '' }
 }
 
 function earliest(a: Date | null, b: Date | null): Date | null {
@@ -132,7 +138,14 @@ const facts = ['acceptedAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as c
 /** Whether two are the same attempt with the same outcome and facts. */
 export function sameAttempt(a: Attempt, b: Attempt): boolean {
   if (a === b) return true
-  if (a.id !== b.id || a.outcome !== b.outcome || a.wamid !== b.wamid || a.code !== b.code || a.words !== b.words) return false
+  if (
+    a.id !== b.id ||
+    a.outcome !== b.outcome ||
+    a.wamid !== b.wamid ||
+    a.code !== b.code ||
+    a.words !== b.words
+  )
+    return false
   return facts.every((fact) => a[fact]?.getTime() === b[fact]?.getTime())
 }
 

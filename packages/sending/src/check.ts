@@ -44,10 +44,16 @@ async function ask(
   claimed: readonly ClaimedMessage[],
   contactIds: string[],
 ): Promise<Checked[]> {
-  const { results } = await ctx.peers.contacts.checkSendable({ contactIds, category }, { accountId: queue.accountId })
-  if (results.length < claimed.length) throw new AppError('internal', 'contacts did not answer for every message')
+  const { results } = await ctx.peers.contacts.checkSendable(
+    { contactIds, category },
+    { accountId: queue.accountId },
+  )
+  if (results.length < claimed.length)
+    throw new AppError('internal', 'contacts did not answer for every message')
   const also = results.flatMap((result) => result.also)
-  const others = new Map((also.length === 0 ? [] : await queue.others(also)).map((other) => [other.contactId, other]))
+  const others = new Map(
+    (also.length === 0 ? [] : await queue.others(also)).map((other) => [other.contactId, other]),
+  )
   return claimed.map(({ attemptId }, i): Checked => {
     const { refusal, phone, userId, also } = results[i]!
     if (refusal) return { decision: { kind: 'skipped', words: refusal } }
@@ -66,7 +72,9 @@ async function ask(
  */
 function afterOthers(attemptId: string, others: OtherMessage[], nowMs: number): Decision | null {
   if (others.some((other) => other.written)) return { kind: 'skipped', words: 'duplicate' }
-  const isSecond = others.some(({ sendingId }) => sendingId !== null && BigInt(sendingId) < BigInt(attemptId))
+  const isSecond = others.some(
+    ({ sendingId }) => sendingId !== null && BigInt(sendingId) < BigInt(attemptId),
+  )
   if (!isSecond) return null
   const notBefore = new Date(nowMs + samePersonDelayMs)
   return { kind: 'not_sent', words: 'another message to the same person is under way', notBefore }

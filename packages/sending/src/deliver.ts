@@ -22,8 +22,14 @@ export interface Slice<Message extends ClaimedMessage = ClaimedMessage> {
   trouble?: unknown
 }
 
-const missedSlots = counter('lockstep_send_slots_missed', 'Slots of messages that were not begun in time; each took another slot')
-const givenBack = counter('lockstep_send_given_back', 'Claimed messages that went back into their queue before a byte was written')
+const missedSlots = counter(
+  'lockstep_send_slots_missed',
+  'Slots of messages that were not begun in time; each took another slot',
+)
+const givenBack = counter(
+  'lockstep_send_given_back',
+  'Claimed messages that went back into their queue before a byte was written',
+)
 
 /** How soon what could not be checked is claimed again. */
 const uncheckedDelayMs = 2_000
@@ -74,14 +80,22 @@ class Delivery<Message extends ClaimedMessage> {
     let outcome: MessageOutcome
     try {
       const checked = await check.catch(() => null)
-      if (!checked) outcome = this.#back('it could not be checked in time', uncheckedDelayMs * this.#ctx.scale)
+      if (!checked)
+        outcome = this.#back('it could not be checked in time', uncheckedDelayMs * this.#ctx.scale)
       else if ('decision' in checked) outcome = this.#outcome(checked.decision)
       else outcome = await this.#send(checked.to)
     } catch (error) {
       // Before a byte was written: the call itself answers with an outcome whatever happens to it.
       if (!(error instanceof AppError))
-        this.#ctx.log.error({ err: error, owner: this.#slice.queue.owner.id }, 'A message could not be built')
-      outcome = this.#outcome({ kind: 'rejected', code: null, words: error instanceof AppError ? error.message : 'it could not be built' })
+        this.#ctx.log.error(
+          { err: error, owner: this.#slice.queue.owner.id },
+          'A message could not be built',
+        )
+      outcome = this.#outcome({
+        kind: 'rejected',
+        code: null,
+        words: error instanceof AppError ? error.message : 'it could not be built',
+      })
     }
     this.#enter(undefined)
     await this.#slice.writer.write(outcome)
@@ -91,7 +105,12 @@ class Delivery<Message extends ClaimedMessage> {
     const { queue, route, flight } = this.#slice
     const { attemptId } = this.#message
     const { phoneNumberId } = route
-    const token = this.#ctx.tokens.issue({ kind: queue.owner.kind, ownerId: queue.owner.id, attemptId, phoneNumberId })
+    const token = this.#ctx.tokens.issue({
+      kind: queue.owner.kind,
+      ownerId: queue.owner.id,
+      attemptId,
+      phoneNumberId,
+    })
     const body = queue.compose(this.#message, to, token)
     this.#enter('opening')
     let socket: Socket
@@ -116,7 +135,8 @@ class Delivery<Message extends ClaimedMessage> {
       this.#enter('booking')
       const turn = await turns.take(address, this.#notAfterMs)
       if (turn.kind === 'none') return this.#back('its turn had not come')
-      if (turn.kind === 'pair') return this.#back('written to within the last 6 seconds', turn.waitMs)
+      if (turn.kind === 'pair')
+        return this.#back('written to within the last 6 seconds', turn.waitMs)
       this.#enter('waiting')
       const waitMs = turn.atMs - performance.now()
       if (waitMs > 1) await delay(waitMs)
@@ -127,7 +147,13 @@ class Delivery<Message extends ClaimedMessage> {
       this.#enter('posting')
       const { phoneNumberId, accessToken } = route
       const notAfterMs = turn.atMs + slotGraceMs
-      const outcome = await this.#ctx.graph.sendMessage({ phoneNumberId, token: accessToken, body, socket, notAfterMs })
+      const outcome = await this.#ctx.graph.sendMessage({
+        phoneNumberId,
+        token: accessToken,
+        body,
+        socket,
+        notAfterMs,
+      })
       if (outcome.kind === 'notSent') turns.giveBack(turn, address)
       if (outcome.kind !== 'notSent' || !outcome.isLate) return this.#answered(outcome, to)
       missedSlots(1)
@@ -142,8 +168,13 @@ class Delivery<Message extends ClaimedMessage> {
     if (outcome.kind === 'stopped') this.#slice.flight.stop.abort()
     const sentTo = { phone: 'phone' in to ? to.phone : '', userId: 'userId' in to ? to.userId : '' }
     const { phone, userId } = this.#message
-    const isMoved = outcome.kind !== 'notSent' && (sentTo.phone !== phone || (phone === '' && sentTo.userId !== userId))
-    const change = { ...changeOf(outcome, this.#message.number, this.#ctx.now()), ...(isMoved && { sentTo }) }
+    const isMoved =
+      outcome.kind !== 'notSent' &&
+      (sentTo.phone !== phone || (phone === '' && sentTo.userId !== userId))
+    const change = {
+      ...changeOf(outcome, this.#message.number, this.#ctx.now()),
+      ...(isMoved && { sentTo }),
+    }
     const learned = learnedFrom(outcome, { phone: sentTo.phone, userId: sentTo.userId || userId })
     return { attemptId: this.#message.attemptId, change, ...(learned && { learned }) }
   }
@@ -156,11 +187,18 @@ class Delivery<Message extends ClaimedMessage> {
   /** Back into the queue: nothing was written. */
   #back(words: string, afterMs = 0): MessageOutcome {
     givenBack(1)
-    return this.#outcome({ kind: 'not_sent', words, notBefore: new Date(this.#ctx.now() + afterMs) })
+    return this.#outcome({
+      kind: 'not_sent',
+      words,
+      notBefore: new Date(this.#ctx.now() + afterMs),
+    })
   }
 
   #outcome(change: Omit<OutcomeChange, 'at'>): MessageOutcome {
-    return { attemptId: this.#message.attemptId, change: { at: new Date(this.#ctx.now()), ...change } }
+    return {
+      attemptId: this.#message.attemptId,
+      change: { at: new Date(this.#ctx.now()), ...change },
+    }
   }
 
   #enter(phase: Phase | undefined): void {

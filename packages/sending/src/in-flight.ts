@@ -46,8 +46,14 @@ export interface InFlightOptions {
 export function createInFlight({ maxSockets, maxOfOwner }: InFlightOptions): InFlight & Disposable {
   const flights = new Set<OwnFlight>()
   const maxOfAccount = Math.max(1, Math.floor(maxSockets * shares.graph_sockets.limit))
-  const measured = gauge('lockstep_send_in_flight', 'Claimed messages whose outcome is not written yet, by where they stand', () =>
-    phases.map((phase) => ({ value: sum(flights, (flight) => flight.in[phase]), labels: { phase } })),
+  const measured = gauge(
+    'lockstep_send_in_flight',
+    'Claimed messages whose outcome is not written yet, by where they stand',
+    () =>
+      phases.map((phase) => ({
+        value: sum(flights, (flight) => flight.in[phase]),
+        labels: { phase },
+      })),
   )
 
   function open(accountId: string, ownerId: string): OwnFlight {
@@ -83,7 +89,9 @@ export function createInFlight({ maxSockets, maxOfOwner }: InFlightOptions): InF
 
   return {
     flight(accountId, ownerId) {
-      const known = [...flights].find((flight) => flight.ownerId === ownerId && !flight.stop.signal.aborted)
+      const known = [...flights].find(
+        (flight) => flight.ownerId === ownerId && !flight.stop.signal.aborted,
+      )
       return known ?? open(accountId, ownerId)
     },
     room(accountId, ownerId) {
@@ -93,7 +101,10 @@ export function createInFlight({ maxSockets, maxOfOwner }: InFlightOptions): InF
         if (flight.accountId === accountId) used.account += flight.size
         if (flight.ownerId === ownerId) used.owner += flight.size
       }
-      return Math.max(0, Math.min(maxOfOwner - used.owner, maxOfAccount - used.account, maxSockets - used.all))
+      return Math.max(
+        0,
+        Math.min(maxOfOwner - used.owner, maxOfAccount - used.account, maxSockets - used.all),
+      )
     },
     async drain() {
       const all = [...flights]
@@ -104,7 +115,13 @@ export function createInFlight({ maxSockets, maxOfOwner }: InFlightOptions): InF
   }
 }
 
-const noMessages = (): Record<Phase, number> => ({ checking: 0, opening: 0, booking: 0, waiting: 0, posting: 0 })
+const noMessages = (): Record<Phase, number> => ({
+  checking: 0,
+  opening: 0,
+  booking: 0,
+  waiting: 0,
+  posting: 0,
+})
 
 function sum<Item>(items: Iterable<Item>, of: (item: Item) => number): number {
   let total = 0

@@ -14,13 +14,25 @@ export function changeOf(outcome: SendOutcome, failures: number, nowMs: number):
     case 'accepted':
       return { kind: 'accepted', at, wamid: outcome.wamid }
     case 'notSent':
-      return { kind: 'not_sent', at, words: outcome.reason, notBefore: later(notSentDelayMs(failures)) }
+      return {
+        kind: 'not_sent',
+        at,
+        words: outcome.reason,
+        notBefore: later(notSentDelayMs(failures)),
+      }
     case 'throttled': {
       const { code, words, retryAfterMs = throttledDelayMs } = outcome
       return { kind: 'not_sent', at, code, words, notBefore: later(retryAfterMs) }
     }
     case 'stopped':
-      return { kind: 'not_sent', at, code: outcome.code, words: outcome.words, details: outcome.details, isStop: true }
+      return {
+        kind: 'not_sent',
+        at,
+        code: outcome.code,
+        words: outcome.words,
+        details: outcome.details,
+        isStop: true,
+      }
     case 'rejected':
       return { kind: 'rejected', at, code: outcome.code, words: withDetails(outcome) }
     case 'unknown':
@@ -29,9 +41,14 @@ export function changeOf(outcome: SendOutcome, failures: number, nowMs: number):
 }
 
 /** A number that WhatsApp knows under another id, or a user id that is new: contacts should know both. */
-export function learnedFrom(outcome: SendOutcome, sentTo: Pick<ClaimedMessage, 'phone' | 'userId'>): Learned | undefined {
+export function learnedFrom(
+  outcome: SendOutcome,
+  sentTo: Pick<ClaimedMessage, 'phone' | 'userId'>,
+): Learned | undefined {
   if (outcome.kind !== 'accepted') return undefined
   const { input, waId, userId } = outcome
   const isOther = waId !== undefined && waId !== sentTo.phone
-  return isOther || (userId && userId !== sentTo.userId) ? { input: input?.replace(/\D/g, ''), waId, userId } : undefined
+  return isOther || (userId && userId !== sentTo.userId)
+    ? { input: input?.replace(/\D/g, ''), waId, userId }
+    : undefined
 }

@@ -14,7 +14,11 @@ export interface OutcomeWriter {
 const group = { size: 100, waitMs: 10 }
 
 /** `onStopped` is called when an outcome has stopped the owner. */
-export function createOutcomeWriter(ctx: SendContext, queue: SendQueue, onStopped: () => void): OutcomeWriter {
+export function createOutcomeWriter(
+  ctx: SendContext,
+  queue: SendQueue,
+  onStopped: () => void,
+): OutcomeWriter {
   let waiting: { outcome: MessageOutcome; done: () => void }[] = []
   let timer: NodeJS.Timeout | undefined
   let isWriting = false
@@ -40,7 +44,10 @@ export function createOutcomeWriter(ctx: SendContext, queue: SendQueue, onStoppe
         if ((await queue.write(outcomes)) === 'stopped') onStopped()
         return
       } catch (err) {
-        ctx.log.error({ err, owner: queue.owner.id, outcomes: outcomes.length }, 'Outcomes could not be written yet; trying again')
+        ctx.log.error(
+          { err, owner: queue.owner.id, outcomes: outcomes.length },
+          'Outcomes could not be written yet; trying again',
+        )
         // What PostgreSQL refuses to store costs its neighbours nothing; of itself the outcome is kept.
         if (refusesContent(err) && !arePlain) {
           if (outcomes.length === 1) return commit(outcomes.map(plain), true)
@@ -67,7 +74,15 @@ export function createOutcomeWriter(ctx: SendContext, queue: SendQueue, onStoppe
 const refusesContent = (error: unknown): boolean => /^2[23]/.test(sqlState(error) ?? '')
 
 /** An outcome without what Meta put into it. */
-function plain({ attemptId, change: { kind, at, notBefore, isStop, words } }: MessageOutcome): MessageOutcome {
-  const change: OutcomeChange = { kind, at, ...(notBefore && { notBefore }), ...(isStop && { isStop, words }) }
+function plain({
+  attemptId,
+  change: { kind, at, notBefore, isStop, words },
+}: MessageOutcome): MessageOutcome {
+  const change: OutcomeChange = {
+    kind,
+    at,
+    ...(notBefore && { notBefore }),
+    ...(isStop && { isStop, words }),
+  }
   return { attemptId, change }
 }

@@ -53,7 +53,13 @@ export async function sendSlice<Message extends ClaimedMessage>(
   const flight = ctx.inFlight.flight(queue.accountId, queue.owner.id)
   const turns = createTurns(ctx, route, flight.stop.signal, flight.changed)
   const stop = () => flight.stop.abort()
-  const slice: Slice<Message> = { queue, route, flight, turns, writer: createOutcomeWriter(ctx, queue, stop) }
+  const slice: Slice<Message> = {
+    queue,
+    route,
+    flight,
+    turns,
+    writer: createOutcomeWriter(ctx, queue, stop),
+  }
   options.signal.addEventListener('abort', stop, { once: true })
   try {
     const end = await claimAndLaunch(ctx, slice, options)
@@ -67,7 +73,10 @@ export async function sendSlice<Message extends ClaimedMessage>(
 }
 
 /** What to do next: go on, wait because of `cause`, or end. `untilMoved`: the wait is over as soon as messages have moved on. */
-type Step = { do: 'go on' } | { do: 'wait'; forMs: number; cause: Cause; untilMoved?: boolean } | { do: 'end'; kind: 'empty' | 'stopped' }
+type Step =
+  | { do: 'go on' }
+  | { do: 'wait'; forMs: number; cause: Cause; untilMoved?: boolean }
+  | { do: 'end'; kind: 'empty' | 'stopped' }
 
 async function claimAndLaunch<Message extends ClaimedMessage>(
   ctx: SendContext,
@@ -77,8 +86,13 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
   const endAt = performance.now() + sliceMs
   const waits = countWaits(ctx.scale)
   const known = { ready: 0 }
-  const more = (afterMs: number): SliceEnd => ({ kind: 'more', afterMs, wait: waits.most(slice.route, slice.flight) })
-  const isOver = () => signal.aborted || slice.flight.stop.signal.aborted || performance.now() >= endAt
+  const more = (afterMs: number): SliceEnd => ({
+    kind: 'more',
+    afterMs,
+    wait: waits.most(slice.route, slice.flight),
+  })
+  const isOver = () =>
+    signal.aborted || slice.flight.stop.signal.aborted || performance.now() >= endAt
   while (!isOver()) {
     if (slice.trouble !== undefined) return { ...more(0), error: slice.trouble }
     let step: Step
@@ -95,7 +109,10 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
       return more(step.forMs)
     }
     const over = delay(Math.min(step.forMs, leftMs))
-    await waits.during(step.cause, step.untilMoved ? Promise.race([slice.flight.next(), over]) : over)
+    await waits.during(
+      step.cause,
+      step.untilMoved ? Promise.race([slice.flight.next(), over]) : over,
+    )
   }
   return more(0)
 }
@@ -110,13 +127,19 @@ async function nextStep<Message extends ClaimedMessage>(
   const { queue, route, flight } = slice
   const room = ctx.inFlight.room(queue.accountId, queue.owner.id)
   const isFull = room === 0 || (room < leastClaim && flight.size > 0)
-  const lookAgain = { do: 'wait', forMs: lookAgainMs * ctx.scale, cause: causeOf(flight), untilMoved: true } as const
+  const lookAgain = {
+    do: 'wait',
+    forMs: lookAgainMs * ctx.scale,
+    cause: causeOf(flight),
+    untilMoved: true,
+  } as const
   if (isFull || flight.in.checking >= maxChecking) return lookAgain
   if (known.ready === 0) {
     const state = await waits.during('database', queue.look())
     if (state.kind === 'stopped') return { do: 'end', kind: 'stopped' }
     known.ready = state.ready
-    if (state.ready === 0 && state.nextMs !== null) return { do: 'wait', forMs: Math.max(state.nextMs, 10), cause: 'none' }
+    if (state.ready === 0 && state.nextMs !== null)
+      return { do: 'wait', forMs: Math.max(state.nextMs, 10), cause: 'none' }
     if (state.ready === 0) return state.underWay ? lookAgain : { do: 'end', kind: 'empty' }
   }
   const unbooked = flight.in.checking + flight.in.opening + flight.in.booking
@@ -125,7 +148,12 @@ async function nextStep<Message extends ClaimedMessage>(
   const want = { connectionId, perMinute, perSecond, class: route.class, count: wanted + unbooked }
   const soon = await ctx.limiter.lookSend(want)
   const count = soon.count - unbooked
-  if (count <= 0) return { do: 'wait', forMs: Math.max(soon.retryAfterMs ?? 0, 10), cause: unbooked > 0 ? causeOf(flight) : 'limit' }
+  if (count <= 0)
+    return {
+      do: 'wait',
+      forMs: Math.max(soon.retryAfterMs ?? 0, 10),
+      cause: unbooked > 0 ? causeOf(flight) : 'limit',
+    }
   const socket = await ctx.graph.open(flight.stop.signal).catch(() => null)
   if (!socket) return { do: 'wait', forMs: unreachedMs * ctx.scale, cause: 'opening' }
   socket.release()

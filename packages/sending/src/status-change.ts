@@ -2,7 +2,13 @@ import { failureOf, type MessageStatus, metaTimeMs } from '@lockstep/whatsapp'
 import type { StatusChange } from './attempt.ts'
 
 /** `played` is the first play of a voice message: it was read (meta-cloud-api.md §3). */
-const kinds: Record<string, StatusChange['kind']> = { sent: 'sent', delivered: 'delivered', read: 'read', played: 'read', failed: 'failed' }
+const kinds: Record<string, StatusChange['kind']> = {
+  sent: 'sent',
+  delivered: 'delivered',
+  read: 'read',
+  played: 'read',
+  failed: 'failed',
+}
 
 /** A status of Meta's as a change of an attempt; null for a word that says nothing about delivery. */
 export function statusChange(
@@ -12,5 +18,10 @@ export function statusChange(
   const kind = kinds[status.status]
   if (!kind) return null
   const failure = kind === 'failed' ? failureOf(status.errors) : { code: null, words: '' }
-  return { kind, at: new Date(metaTimeMs(status.timestampMs, receivedAtMs)), wamid: status.wamid, ...failure }
+  return {
+    kind,
+    at: new Date(metaTimeMs(status.timestampMs, receivedAtMs)),
+    wamid: status.wamid,
+    ...failure,
+  }
 }

@@ -3,7 +3,10 @@ import type { SendContext } from './context.ts'
 import type { SendRoute } from './queue.ts'
 
 /** When a message may be written, in how many ms its person may be written to again, or that there was no turn in time. */
-export type Turn = { kind: 'slot'; atMs: number; id: number } | { kind: 'pair'; waitMs: number } | { kind: 'none' }
+export type Turn =
+  | { kind: 'slot'; atMs: number; id: number }
+  | { kind: 'pair'; waitMs: number }
+  | { kind: 'none' }
 
 /** The turns of messages that are ready to be written: their number's limit, and one message to a person in six seconds. */
 export interface Turns {
@@ -24,7 +27,12 @@ const leastWaitMs = 10
 const awayMs = 250
 
 /** Books for all that wait in one call. When `stop` aborts, nobody waits any longer. */
-export function createTurns(ctx: SendContext, route: SendRoute, stop: AbortSignal, onMoved: () => void): Turns {
+export function createTurns(
+  ctx: SendContext,
+  route: SendRoute,
+  stop: AbortSignal,
+  onMoved: () => void,
+): Turns {
   let waiting: Waiting[] = []
   let isBooking = false
   let unused: { id: number; address?: string }[] = []
@@ -36,7 +44,10 @@ export function createTurns(ctx: SendContext, route: SendRoute, stop: AbortSigna
       const waitMs = await book().catch(() => awayMs * ctx.scale)
       onMoved()
       if (waiting.length === 0) break
-      const soonest = waiting.reduce((least, { notAfterMs }) => Math.min(least, notAfterMs), Number.POSITIVE_INFINITY)
+      const soonest = waiting.reduce(
+        (least, { notAfterMs }) => Math.min(least, notAfterMs),
+        Number.POSITIVE_INFINITY,
+      )
       const leftMs = Math.max(1, soonest - performance.now())
       await delay(Math.min(waitMs ?? 0, leftMs), undefined, { signal: stop }).catch(() => undefined)
       endOverdue()
@@ -69,7 +80,11 @@ export function createTurns(ctx: SendContext, route: SendRoute, stop: AbortSigna
       })
       some.forEach(({ done }, i) => {
         const waitMs = waits[i]
-        done(waitMs ? { kind: 'pair', waitMs } : { kind: 'slot', atMs: slots.shift()!, id: ids.shift()! })
+        done(
+          waitMs
+            ? { kind: 'pair', waitMs }
+            : { kind: 'slot', atMs: slots.shift()!, id: ids.shift()! },
+        )
       })
     }
     for (const id of ids) note({ id })

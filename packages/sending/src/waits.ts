@@ -58,7 +58,10 @@ export function countWaits(scale: number): Waits {
 function waitOf(cause: Cause, { perMinute, perSecond }: SendRoute): Wait | null {
   switch (cause) {
     case 'checking':
-      return { for: 'contacts', words: 'Waits for contacts, which answers slowly whether people may be written to' }
+      return {
+        for: 'contacts',
+        words: 'Waits for contacts, which answers slowly whether people may be written to',
+      }
     case 'opening':
       return { for: 'meta', words: "Waits for WhatsApp, which can't be reached" }
     case 'posting':

@@ -12,8 +12,12 @@ const postgresPrograms = ['postgres', 'initdb', 'pg_ctl']
 /** Where each server's program is on this system, or below a folder with unpacked packages. A folder for PostgreSQL, a file for the others. */
 const finders = {
   postgres: (root = '') =>
-    [...(root ? [] : [pathOfPostgres()]), ...newestPostgres(join(root || '/', 'usr/lib/postgresql'))].find(hasPostgres),
-  nats: (root = '') => (root ? below(root, 'nats-server') : process.env.LOCKSTEP_NATS_SERVER || onPath('nats-server')),
+    [
+      ...(root ? [] : [pathOfPostgres()]),
+      ...newestPostgres(join(root || '/', 'usr/lib/postgresql')),
+    ].find(hasPostgres),
+  nats: (root = '') =>
+    root ? below(root, 'nats-server') : process.env.LOCKSTEP_NATS_SERVER || onPath('nats-server'),
   redis: (root = '') => (root ? below(root, 'redis-server') : onPath('redis-server')),
 }
 
@@ -23,18 +27,28 @@ const finders = {
  * @param {{ root: string, which?: Server[], log?: (line: string) => void }} options
  * @returns {Promise<Located>} paths of servers that were not asked for are ''
  */
-export async function locateServers({ root, which = ['postgres', 'nats', 'redis'], log = () => {} }) {
+export async function locateServers({
+  root,
+  which = ['postgres', 'nats', 'redis'],
+  log = () => {},
+}) {
   const home = join(root, '.lockstep')
   const local = (/** @type {Server} */ server) => finders[server](join(home, 'servers', server))
   const missing = which.filter((server) => !finders[server]() && !local(server))
   if (missing.length > 0) await fetch(home, missing, log)
 
   const fetched = which.filter((server) => !finders[server]())
-  const path = (/** @type {Server} */ server) => (which.includes(server) ? (finders[server]() ?? local(server) ?? '') : '')
+  const path = (/** @type {Server} */ server) =>
+    which.includes(server) ? (finders[server]() ?? local(server) ?? '') : ''
   const libraries = fetched.flatMap((server) => libraryFolders(join(home, 'servers', server)))
   /** @type {Record<string, string>} */
   const env = libraries.length > 0 ? { LD_LIBRARY_PATH: libraries.join(':') } : {}
-  const located = { postgresBin: path('postgres'), natsServer: path('nats'), redisServer: path('redis'), env }
+  const located = {
+    postgresBin: path('postgres'),
+    natsServer: path('nats'),
+    redisServer: path('redis'),
+    env,
+  }
   if (missing.length > 0) await checkLibraries(located, missing)
   return located
 }
@@ -50,9 +64,12 @@ async function fetch(home, missing, log) {
   try {
     await fetchPackages(home, missing)
   } catch (error) {
-    throw new Error(`${whatToInstall(missing)}\nFetching them into .lockstep failed: ${/** @type {Error} */ (error).message}`, {
-      cause: error,
-    })
+    throw new Error(
+      `${whatToInstall(missing)}\nFetching them into .lockstep failed: ${/** @type {Error} */ (error).message}`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 
@@ -84,12 +101,21 @@ function whatToInstall(missing) {
  * @param {Server[]} servers
  */
 async function checkLibraries(located, servers) {
-  const programs = { postgres: join(located.postgresBin, 'postgres'), nats: located.natsServer, redis: located.redisServer }
+  const programs = {
+    postgres: join(located.postgresBin, 'postgres'),
+    nats: located.natsServer,
+    redis: located.redisServer,
+  }
   for (const server of servers) {
     // ldd fails on a program that is linked statically, which lacks nothing.
-    const listing = await run('ldd', [programs[server]], { env: { ...process.env, ...located.env } }).catch(() => '')
+    const listing = await run('ldd', [programs[server]], {
+      env: { ...process.env, ...located.env },
+    }).catch(() => '')
     const lacking = [...listing.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1])
-    if (lacking.length > 0) throw new Error(`${whatToInstall([server])}\nThe fetched program lacks ${lacking.join(', ')}.`)
+    if (lacking.length > 0)
+      throw new Error(
+        `${whatToInstall([server])}\nThe fetched program lacks ${lacking.join(', ')}.`,
+      )
   }
 }
 
@@ -100,8 +126,12 @@ function pathOfPostgres() {
 
 /** @param {string} folder e.g. /usr/lib/postgresql */
 function newestPostgres(folder) {
-  const versions = existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)) : []
-  return versions.sort((a, b) => Number(b) - Number(a)).map((version) => join(folder, version, 'bin'))
+  const versions = existsSync(folder)
+    ? readdirSync(folder).filter((name) => /^\d+$/.test(name))
+    : []
+  return versions
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(folder, version, 'bin'))
 }
 
 /** @param {string} folder */
@@ -111,12 +141,16 @@ function hasPostgres(folder) {
 
 /** @param {string} root @param {string} name */
 function below(root, name) {
-  return ['usr/bin', 'usr/sbin'].map((folder) => join(root, folder, name)).find((path) => existsSync(path))
+  return ['usr/bin', 'usr/sbin']
+    .map((folder) => join(root, folder, name))
+    .find((path) => existsSync(path))
 }
 
 /** @param {string} root */
 function libraryFolders(root) {
-  const folders = ['usr/lib', 'lib'].map((name) => join(root, name)).filter((folder) => existsSync(folder))
+  const folders = ['usr/lib', 'lib']
+    .map((name) => join(root, name))
+    .filter((folder) => existsSync(folder))
   return folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.includes('-linux-'))

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { waitForLock } from './files.js'
 import { run } from './process.js'
@@ -10,7 +18,8 @@ export const debianPackages = { postgres: 'postgresql', nats: 'nats-server', red
  * Of all that a server's package depends on, what its process really loads. Left out: maintenance scripts with Perl, and LLVM (half of the
  * download; `jit` is off), and libc, which must be the system's own.
  */
-const NEEDED = /^(nats-server|redis-(server|tools)|postgresql-(client-)?\d+|lua-.+|lib(?!c6$|c-bin$|llvm|z3|perl|.*-perl$).+)$/
+const NEEDED =
+  /^(nats-server|redis-(server|tools)|postgresql-(client-)?\d+|lua-.+|lib(?!c6$|c-bin$|llvm|z3|perl|.*-perl$).+)$/
 
 /** @typedef {keyof typeof debianPackages} Server */
 
@@ -35,11 +44,14 @@ export async function fetchPackages(home, servers) {
       (error) => `\n${error.message}`,
     )
     for (const server of missing) {
-      await fetchOne(home, server, { name: debianPackages[server], needed: NEEDED }, apt).catch((error) => {
-        throw new Error(`${error.message}${warning}`, { cause: error })
-      })
+      await fetchOne(home, server, { name: debianPackages[server], needed: NEEDED }, apt).catch(
+        (error) => {
+          throw new Error(`${error.message}${warning}`, { cause: error })
+        },
+      )
     }
-    for (const leftover of ['lists', 'cache', ...missing]) rmSync(join(folder, leftover), { recursive: true, force: true })
+    for (const leftover of ['lists', 'cache', ...missing])
+      rmSync(join(folder, leftover), { recursive: true, force: true })
   } finally {
     lock.release()
   }
@@ -71,11 +83,17 @@ function aptGet(folder, more = []) {
   ]
   writeFileSync(conf, `${lines.join('\n')}\n`)
   const env = { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }
-  return (/** @type {string[]} */ args, cwd = folder) => run('apt-get', ['-c', conf, '-q', ...args], { env, cwd })
+  return (/** @type {string[]} */ args, cwd = folder) =>
+    run('apt-get', ['-c', conf, '-q', ...args], { env, cwd })
 }
 
 /** The release that has what a release lacks; any other has all. */
-const newerReleases = /** @type {Record<string, string>} */ ({ bullseye: 'trixie', bookworm: 'trixie', focal: 'noble', jammy: 'noble' })
+const newerReleases = /** @type {Record<string, string>} */ ({
+  bullseye: 'trixie',
+  bookworm: 'trixie',
+  focal: 'noble',
+  jammy: 'noble',
+})
 
 /**
  * Downloads a package and what it needs, C library included, from a newer release of this system where its own is too old, and
@@ -88,7 +106,8 @@ export async function fetchFromNewerRelease(home, name, needed) {
   const target = join(home, 'servers', name)
   if (existsSync(target)) return target
   const folder = join(home, 'packages', `newer-${name}`)
-  for (const part of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, part), { recursive: true })
+  for (const part of ['lists/partial', 'cache/archives/partial'])
+    mkdirSync(join(folder, part), { recursive: true })
   const lock = await waitForLock(join(folder, 'lock'))
   try {
     if (existsSync(target)) return target
@@ -102,7 +121,8 @@ export async function fetchFromNewerRelease(home, name, needed) {
     ])
     await apt(['update'])
     await fetchOne(home, name, { name, needed }, apt)
-    for (const leftover of ['lists', 'cache', join('..', name)]) rmSync(join(folder, leftover), { recursive: true, force: true })
+    for (const leftover of ['lists', 'cache', join('..', name)])
+      rmSync(join(folder, leftover), { recursive: true, force: true })
     return target
   } finally {
     lock.release()
@@ -111,21 +131,28 @@ export async function fetchFromNewerRelease(home, name, needed) {
 
 /** A line for apt like that of this system's own release, for the newer one. */
 function newerSource() {
-  const release = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
+  const release =
+    /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
   const newer = newerReleases[release] ?? release
   for (const block of aptSources()) {
-    const field = (/** @type {string} */ name) => new RegExp(`^${name}:[ \\t]*(.+)$`, 'm').exec(block)?.[1]?.trim() ?? ''
+    const field = (/** @type {string} */ name) =>
+      new RegExp(`^${name}:[ \\t]*(.+)$`, 'm').exec(block)?.[1]?.trim() ?? ''
     if (!field('Suites').split(/\s+/).includes(release)) continue
     const key = field('Signed-By')
     return `deb ${key.startsWith('/') ? `[signed-by=${key}] ` : ''}${field('URIs').split(/\s+/)[0]} ${newer} ${field('Components')}`
   }
-  throw new Error(`No source of packages for the release "${release}" of this system was found in /etc/apt`)
+  throw new Error(
+    `No source of packages for the release "${release}" of this system was found in /etc/apt`,
+  )
 }
 
 /** Every source that apt knows, as blocks of fields; a line of the older form becomes such a block. */
 function aptSources() {
   const parts = '/etc/apt/sources.list.d'
-  const files = ['/etc/apt/sources.list', ...(existsSync(parts) ? readdirSync(parts).map((file) => join(parts, file)) : [])]
+  const files = [
+    '/etc/apt/sources.list',
+    ...(existsSync(parts) ? readdirSync(parts).map((file) => join(parts, file)) : []),
+  ]
   return files
     .filter((file) => existsSync(file))
     .flatMap((file) => {

@@ -5,20 +5,31 @@ import { greets, unprivileged } from './postgres.js'
 import { freePort, launch } from './process.js'
 
 /** What PgBouncer's process loads, its C library among it: the release that it comes from may be newer than this system. */
-const needed = /^(pgbouncer|libc6|zlib1g|lib(audit|cap|cares|crypt|event|gcc-s|gcrypt|gpg-error|lz4|lzma|pam0|ssl|systemd|zstd).*)$/
+const needed =
+  /^(pgbouncer|libc6|zlib1g|lib(audit|cap|cares|crypt|event|gcc-s|gcrypt|gpg-error|lz4|lzma|pam0|ssl|systemd|zstd).*)$/
 
 /**
  * Starts a PgBouncer in transaction mode before the PostgreSQL server of a URL, fetched below `<root>/.lockstep` the first time: one
  * of 1.21 or newer, which keeps track of named statements. Its clients are `users`, by the names and passwords of the server's roles.
  * @type {typeof import('./servers.js').startPgbouncer}
  */
-export async function startPgbouncer({ root, dir, server, users, connections = 2, statements = 200 }) {
+export async function startPgbouncer({
+  root,
+  dir,
+  server,
+  users,
+  connections = 2,
+  statements = 200,
+}) {
   const folder = await fetchFromNewerRelease(join(root, '.lockstep'), 'pgbouncer', needed)
   const owner = process.getuid?.() === 0 ? unprivileged() : undefined
   mkdirSync(dir, { recursive: true })
   const port = await freePort()
   const { hostname, port: serverPort } = new URL(server)
-  const files = { 'pgbouncer.ini': settings({ dir, port, hostname, serverPort, connections, statements }), 'users.txt': passwords(users) }
+  const files = {
+    'pgbouncer.ini': settings({ dir, port, hostname, serverPort, connections, statements }),
+    'users.txt': passwords(users),
+  }
   for (const [name, text] of Object.entries(files)) {
     writeFileSync(join(dir, name), text, { mode: 0o600 })
     if (owner) chownSync(join(dir, name), owner.uid, owner.gid)
@@ -27,7 +38,12 @@ export async function startPgbouncer({ root, dir, server, users, connections = 2
   const running = await launch({
     name: 'PgBouncer',
     program: loader,
-    args: ['--library-path', dirname(loader), join(folder, 'usr/sbin/pgbouncer'), join(dir, 'pgbouncer.ini')],
+    args: [
+      '--library-path',
+      dirname(loader),
+      join(folder, 'usr/sbin/pgbouncer'),
+      join(dir, 'pgbouncer.ini'),
+    ],
     privileges: owner ? owner.setpriv : [],
     logFile: join(dir, 'pgbouncer.log'),
     stopSignal: 'SIGTERM',
@@ -78,7 +94,9 @@ function passwords(users) {
 function loaderIn(folder) {
   const libraries = join(folder, 'usr/lib')
   for (const name of readdirSync(libraries).filter((name) => name.endsWith('-linux-gnu'))) {
-    const loader = readdirSync(join(libraries, name)).find((file) => /^ld-linux-.*\.so\.\d$/.test(file))
+    const loader = readdirSync(join(libraries, name)).find((file) =>
+      /^ld-linux-.*\.so\.\d$/.test(file),
+    )
     if (loader) return join(libraries, name, loader)
   }
   throw new Error(`${folder} has no program loader (ld-linux-*.so): delete it to fetch it anew`)

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { readJson, writeJson } from './files.js'
@@ -23,20 +32,43 @@ const notDurable = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 
  * As root it runs as another user, because PostgreSQL refuses root. `durable: false` trades safety from power loss for speed: for tests.
  * @param {{ dir: string, postgresBin: string, env?: Record<string, string>, port?: number, durable?: boolean, log?: (line: string) => void, signal?: AbortSignal }} options
  */
-export async function startPostgres({ dir, postgresBin, env = {}, port, durable = true, log = () => {}, signal }) {
+export async function startPostgres({
+  dir,
+  postgresBin,
+  env = {},
+  port,
+  durable = true,
+  log = () => {},
+  signal,
+}) {
   const data = join(dir, 'postgres')
   const owner = process.getuid?.() === 0 ? unprivileged() : undefined
   mkdirSync(dir, { recursive: true })
-  const password = existsSync(data) ? knownPassword(dir) : await create({ dir, data, postgresBin, env, owner, log, signal })
-  if (owner && statSync(data).uid !== owner.uid) await run('chown', ['-R', `${owner.uid}:${owner.gid}`, data])
+  const password = existsSync(data)
+    ? knownPassword(dir)
+    : await create({ dir, data, postgresBin, env, owner, log, signal })
+  if (owner && statSync(data).uid !== owner.uid)
+    await run('chown', ['-R', `${owner.uid}:${owner.gid}`, data])
   const unclean = await clearPidFile(data)
 
-  const config = { ...settings, ...(durable ? {} : notDurable), timezone: existsSync('/usr/share/zoneinfo/UTC') ? 'UTC' : 'GMT' }
+  const config = {
+    ...settings,
+    ...(durable ? {} : notDurable),
+    timezone: existsSync('/usr/share/zoneinfo/UTC') ? 'UTC' : 'GMT',
+  }
   const start = (/** @type {number} */ chosen) =>
     launch({
       name: 'PostgreSQL',
       program: join(postgresBin, 'postgres'),
-      args: ['-D', data, '-p', String(chosen), '-k', '', ...Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      args: [
+        '-D',
+        data,
+        '-p',
+        String(chosen),
+        '-k',
+        '',
+        ...Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
       privileges: owner ? owner.setpriv : [],
       env,
       logFile: join(dir, 'postgres.log'),
@@ -47,8 +79,14 @@ export async function startPostgres({ dir, postgresBin, env = {}, port, durable 
     })
   return onFreePort(port, async (chosen) => {
     // The children of a killed server may hold its shared memory for a moment longer than it lived.
-    const server = await start(chosen).catch((error) => (unclean && !signal?.aborted ? start(chosen) : Promise.reject(error)))
-    return { ...server, port: chosen, url: `postgres://postgres:${password}@127.0.0.1:${chosen}/postgres` }
+    const server = await start(chosen).catch((error) =>
+      unclean && !signal?.aborted ? start(chosen) : Promise.reject(error),
+    )
+    return {
+      ...server,
+      port: chosen,
+      url: `postgres://postgres:${password}@127.0.0.1:${chosen}/postgres`,
+    }
   })
 }
 
@@ -76,7 +114,15 @@ async function create({ dir, data, postgresBin, env, owner, log, signal }) {
   mkdirSync(draft, { mode: 0o700 })
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
   if (owner) for (const path of [draft, passwordFile]) chownSync(path, owner.uid, owner.gid)
-  const initdb = [join(postgresBin, 'initdb'), '-D', draft, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
+  const initdb = [
+    join(postgresBin, 'initdb'),
+    '-D',
+    draft,
+    '-U',
+    'postgres',
+    '--auth=scram-sha-256',
+    `--pwfile=${passwordFile}`,
+  ]
   const command = [
     ...(owner ? ['setpriv', ...owner.setpriv] : []),
     ...initdb,
@@ -86,7 +132,11 @@ async function create({ dir, data, postgresBin, env, owner, log, signal }) {
     '--no-sync',
   ]
   try {
-    await run(command[0] ?? '', command.slice(1), { cwd: '/', env: { ...process.env, ...env }, signal })
+    await run(command[0] ?? '', command.slice(1), {
+      cwd: '/',
+      env: { ...process.env, ...env },
+      signal,
+    })
     renameSync(draft, data)
   } finally {
     rmSync(passwordFile, { force: true })
@@ -97,13 +147,21 @@ async function create({ dir, data, postgresBin, env, owner, log, signal }) {
 /** The user that PostgreSQL runs as when we are root: postgres where there is one, else nobody. */
 export function unprivileged() {
   if (!onPath('setpriv'))
-    throw new Error('PostgreSQL refuses to run as root, and setpriv (package util-linux) is missing. Run this as an ordinary user.')
+    throw new Error(
+      'PostgreSQL refuses to run as root, and setpriv (package util-linux) is missing. Run this as an ordinary user.',
+    )
   const users = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
-  const user = ['postgres', 'nobody'].map((name) => users.find((fields) => fields[0] === name)).find(Boolean)
+  const user = ['postgres', 'nobody']
+    .map((name) => users.find((fields) => fields[0] === name))
+    .find(Boolean)
   const [uid, gid] = [Number(user?.[2] ?? 65534), Number(user?.[3] ?? 65534)]
-  return { uid, gid, setpriv: [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...passThroughFolders()] }
+  return {
+    uid,
+    gid,
+    setpriv: [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...passThroughFolders()],
+  }
 }
 
 /**
@@ -111,10 +169,14 @@ export function unprivileged() {
  * Without the securebit, access(2), by which PostgreSQL looks for its own programs, would disregard the capability.
  */
 function passThroughFolders() {
-  const granted = BigInt(`0x${/CapEff:\s*(\w+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`)
+  const granted = BigInt(
+    `0x${/CapEff:\s*(\w+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`,
+  )
   const has = (/** @type {bigint} */ capability) => (granted >> capability) % 2n === 1n
   const name = has(2n) ? 'dac_read_search' : has(1n) ? 'dac_override' : ''
-  return name && has(8n) ? [`--inh-caps=+${name}`, `--ambient-caps=+${name}`, '--securebits=+no_setuid_fixup'] : []
+  return name && has(8n)
+    ? [`--inh-caps=+${name}`, `--ambient-caps=+${name}`, '--securebits=+no_setuid_fixup']
+    : []
 }
 
 /**
@@ -125,7 +187,9 @@ function passThroughFolders() {
 async function clearPidFile(data) {
   const pid = pidInFile(data)
   if (pid === undefined) return false
-  const command = existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') : []
+  const command = existsSync(`/proc/${pid}/cmdline`)
+    ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    : []
   if (command.includes(data)) await stopProcess(pid, 'SIGINT')
   rmSync(join(data, 'postmaster.pid'), { force: true })
   return true

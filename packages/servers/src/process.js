@@ -47,14 +47,22 @@ export function tied(signal, command, privileges = []) {
 export function run(program, args, options = {}) {
   return new Promise((resolve, reject) => {
     const [command = program, ...rest] = tied('SIGTERM', [program, ...args])
-    const child = execFile(command, rest, { maxBuffer: 64_000_000, ...options, encoding: 'utf8' }, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout)
-      reject(
-        new Error(`${[program, ...args].join(' ').slice(0, 120)} failed:\n${lastLines(stderr || stdout || error.message)}`, {
-          cause: error,
-        }),
-      )
-    })
+    const child = execFile(
+      command,
+      rest,
+      { maxBuffer: 64_000_000, ...options, encoding: 'utf8' },
+      (error, stdout, stderr) => {
+        if (!error) return resolve(stdout)
+        reject(
+          new Error(
+            `${[program, ...args].join(' ').slice(0, 120)} failed:\n${lastLines(stderr || stdout || error.message)}`,
+            {
+              cause: error,
+            },
+          ),
+        )
+      },
+    )
     child.stdin?.end()
   })
 }
@@ -68,7 +76,11 @@ export function run(program, args, options = {}) {
 export function startTime(pid, hasProc = existsSync('/proc/self/stat')) {
   try {
     if (!hasProc) {
-      const [state = '', ...began] = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+      const [state = '', ...began] = execFileSync(
+        'ps',
+        ['-o', 'stat=,lstart=', '-p', String(pid)],
+        { encoding: 'utf8' },
+      )
         .trim()
         .split(/\s+/)
       return state.startsWith('Z') ? undefined : began.join(' ')
@@ -118,7 +130,9 @@ function isFree(port) {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    )
   })
 }
 
@@ -163,7 +177,18 @@ function kill(pid, signal) {
  * @param {AbortSignal} [what.signal] stops what has not got ready yet
  * @returns {Promise<{ pid: number, exited: Promise<void>, stop: (signal?: NodeJS.Signals) => Promise<void> }>}
  */
-export async function launch({ name, program, args, privileges = [], env, logFile, stopSignal, ready, deadlineMs = 30_000, signal }) {
+export async function launch({
+  name,
+  program,
+  args,
+  privileges = [],
+  env,
+  logFile,
+  stopSignal,
+  ready,
+  deadlineMs = 30_000,
+  signal,
+}) {
   signal?.throwIfAborted()
   const tooLong = existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES
   const log = openSync(logFile, tooLong ? 'w' : 'a')
@@ -204,11 +229,16 @@ export async function launch({ name, program, args, privileges = [], env, logFil
     }
     if (Date.now() > until) {
       await stop('SIGKILL')
-      throw new Error(`${name} did not get ready within ${deadlineMs / 1000} s. The end of ${logFile}:\n${tail(logFile, logStart)}`)
+      throw new Error(
+        `${name} did not get ready within ${deadlineMs / 1000} s. The end of ${logFile}:\n${tail(logFile, logStart)}`,
+      )
     }
     await sleep(3)
   }
-  if (!running) throw new Error(`${name} did not start. ${failure?.message ?? `The end of ${logFile}:\n${tail(logFile, logStart)}`}`)
+  if (!running)
+    throw new Error(
+      `${name} did not start. ${failure?.message ?? `The end of ${logFile}:\n${tail(logFile, logStart)}`}`,
+    )
   child.unref()
   return { pid: child.pid ?? 0, exited, stop }
 }

@@ -35,7 +35,11 @@ export interface Servers {
  * Finds the programs of PostgreSQL, NATS and Redis; those that this system lacks are fetched into `<root>/.lockstep/servers` without installing anything.
  * Throws an error that says what to install when nothing helps. Paths of servers that were not asked for are ''.
  */
-export function locateServers(options: { root: string; which?: ServerName[]; log?: (line: string) => void }): Promise<LocatedServers>
+export function locateServers(options: {
+  root: string
+  which?: ServerName[]
+  log?: (line: string) => void
+}): Promise<LocatedServers>
 
 /**
  * Starts private servers that keep everything under `dir` and listen on 127.0.0.1 only. A port that is given, or was used last time, is used if it is free.
@@ -104,7 +108,10 @@ export function startPgbouncer(options: {
 export function freePort(wanted?: number): Promise<number>
 
 /** Starts something on the wanted port or another free one; whoever loses a port to another process gets the next, a bounded number of times. */
-export function onFreePort<T>(wanted: number | undefined, start: (port: number) => Promise<T>): Promise<T>
+export function onFreePort<T>(
+  wanted: number | undefined,
+  start: (port: number) => Promise<T>,
+): Promise<T>
 
 /** A command to which the kernel sends `signal` when the thread that started it dies, however that happens. It may get it more than once. */
 export function tied(signal: NodeJS.Signals, command: string[]): string[]
@@ -118,7 +125,10 @@ export interface FileLock {
 export function lockFile(path: string): FileLock | { heldBy: number }
 
 /** Takes a lock file as soon as its holder gives it free or dies; names the holder when it still has it after `deadlineMs`. */
-export function waitForLock(path: string, deadlineMs?: number): Promise<FileLock | { heldBy: number }>
+export function waitForLock(
+  path: string,
+  deadlineMs?: number,
+): Promise<FileLock | { heldBy: number }>
 
 /** When a process started: with its pid it names one process. Undefined when it does not run. */
 export function startTime(pid: number, hasProc?: boolean): string | undefined

@@ -8,14 +8,30 @@ import { startPgbouncer } from './pgbouncer.js'
 import { greets, startPostgres } from './postgres.js'
 import { freePort, launch, onFreePort, startTime, stopProcess, tail, tied } from './process.js'
 
-export { freePort, locateServers, lockFile, onFreePort, startPgbouncer, startPostgres, startTime, tail, tied, waitForLock, writeJson }
+export {
+  freePort,
+  locateServers,
+  lockFile,
+  onFreePort,
+  startPgbouncer,
+  startPostgres,
+  startTime,
+  tail,
+  tied,
+  waitForLock,
+  writeJson,
+}
 
 /** @typedef {import('./servers.js').RunningServer} RunningServer */
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 /** The order in which servers start; they stop in the opposite one. */
 const order = /** @type {const} */ (['postgres', 'nats', 'redis'])
-const urlVariables = { postgres: 'LOCKSTEP_POSTGRES_URL', nats: 'LOCKSTEP_NATS_URL', redis: 'LOCKSTEP_REDIS_URL' }
+const urlVariables = {
+  postgres: 'LOCKSTEP_POSTGRES_URL',
+  nats: 'LOCKSTEP_NATS_URL',
+  redis: 'LOCKSTEP_REDIS_URL',
+}
 
 /** @type {typeof import('./servers.js').startNats} */
 export async function startNats({ dir, natsServer, env, port, signal }) {
@@ -54,11 +70,25 @@ export async function startRedis({ dir, redisServer, env, port, signal }) {
     const server = await launch({
       name: 'Redis',
       program: redisServer,
-      args: ['--port', String(chosen), '--bind', '127.0.0.1', '--dir', data, '--appendonly', 'no', '--save', '', '--daemonize', 'no'],
+      args: [
+        '--port',
+        String(chosen),
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        data,
+        '--appendonly',
+        'no',
+        '--save',
+        '',
+        '--daemonize',
+        'no',
+      ],
       env,
       logFile: join(dir, 'redis.log'),
       stopSignal: 'SIGTERM',
-      ready: (pid) => greets(chosen, (answer) => answer.includes(`process_id:${pid}\r`), 'INFO server\r\n'),
+      ready: (pid) =>
+        greets(chosen, (answer) => answer.includes(`process_id:${pid}\r`), 'INFO server\r\n'),
       signal,
     })
     return { ...server, port: chosen, url: `redis://127.0.0.1:${chosen}` }
@@ -109,7 +139,9 @@ export async function startServers({
     const remembered = { ...readJson(join(dir, 'ports.json')), ...ports }
     const start = starter({ dir, ...programs, durable, log, signal })
     for (const server of order.filter((name) => which.includes(name))) {
-      running[server] = own.includes(server) ? await start(server, remembered[server]) : elsewhere(String(env[urlVariables[server]]))
+      running[server] = own.includes(server)
+        ? await start(server, remembered[server])
+        : elsewhere(String(env[urlVariables[server]]))
       record(dir, running)
     }
     const restart = async (/** @type {import('./servers.js').ServerName} */ server) => {
@@ -117,11 +149,14 @@ export async function startServers({
       const again = await start(server, port)
       running[server] = again
       record(dir, running)
-      if (again.port !== port) throw new Error(`${server} can't run again on port ${port}: another process has taken it`)
+      if (again.port !== port)
+        throw new Error(`${server} can't run again on port ${port}: another process has taken it`)
       return again
     }
     const pids = own.map((server) => running[server]?.pid ?? 0)
-    return /** @type {import('./servers.js').Servers} */ (/** @type {unknown} */ ({ ...running, pids, restart, stop }))
+    return /** @type {import('./servers.js').Servers} */ (
+      /** @type {unknown} */ ({ ...running, pids, restart, stop })
+    )
   } catch (error) {
     await stop()
     throw error
@@ -147,7 +182,13 @@ function starter(options) {
  * @returns {RunningServer}
  */
 function elsewhere(url) {
-  return { url, port: Number(new URL(url).port), pid: 0, exited: new Promise(() => {}), stop: async () => {} }
+  return {
+    url,
+    port: Number(new URL(url).port),
+    pid: 0,
+    exited: new Promise(() => {}),
+    stop: async () => {},
+  }
 }
 
 /**
@@ -161,7 +202,10 @@ function record(dir, running) {
     ...readJson(join(dir, 'ports.json')),
     ...Object.fromEntries(own.map(([name, { port }]) => [name, port])),
   })
-  writeJson(join(dir, 'pids.json'), Object.fromEntries(own.map(([name, { pid }]) => [name, { pid, startTime: startTime(pid) }])))
+  writeJson(
+    join(dir, 'pids.json'),
+    Object.fromEntries(own.map(([name, { pid }]) => [name, { pid, startTime: startTime(pid) }])),
+  )
 }
 
 /**
@@ -172,6 +216,7 @@ export async function stopLeftovers(dir) {
   const left = readJson(join(dir, 'pids.json')) ?? {}
   for (const server of [...order].reverse()) {
     const { pid, startTime: born } = left[server] ?? {}
-    if (pid && born && startTime(pid) === born) await stopProcess(pid, server === 'postgres' ? 'SIGINT' : 'SIGTERM')
+    if (pid && born && startTime(pid) === born)
+      await stopProcess(pid, server === 'postgres' ? 'SIGINT' : 'SIGTERM')
   }
 }

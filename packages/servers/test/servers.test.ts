@@ -5,7 +5,15 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type LocatedServers, locateServers, onFreePort, startNats, startRedis, startServers, startTime } from '../src/servers.js'
+import {
+  type LocatedServers,
+  locateServers,
+  onFreePort,
+  startNats,
+  startRedis,
+  startServers,
+  startTime,
+} from '../src/servers.js'
 
 const root = resolve(import.meta.dirname, '../../..')
 const dir = mkdtempSync(join(tmpdir(), 'lockstep-bootstrap-'))
@@ -43,7 +51,9 @@ test('nats-server killed outright keeps what its streams acknowledged', async ()
 
 test('a port that another process holds is refused, not mistaken for our server', async () => {
   const first = await startRedis({ dir: join(dir, 'a'), ...programs })
-  await expect(startRedis({ dir: join(dir, 'b'), ...programs, port: first.port })).rejects.toThrow(/Redis did not start(.|\n)*in use/)
+  await expect(startRedis({ dir: join(dir, 'b'), ...programs, port: first.port })).rejects.toThrow(
+    /Redis did not start(.|\n)*in use/,
+  )
   await first.stop()
 })
 
@@ -109,7 +119,13 @@ test('a port that another process takes before it is listened on is given up for
 
 test('a server that has ended starts again on its port, with the data of its folder', async () => {
   const home = join(dir, 'again')
-  const servers = await startServers({ dir: home, located: programs, env: {}, which: ['postgres', 'nats'], durable: false })
+  const servers = await startServers({
+    dir: home,
+    located: programs,
+    env: {},
+    which: ['postgres', 'nats'],
+    durable: false,
+  })
   const { port, pid } = servers.postgres
   for (const server of ['postgres', 'nats'] as const) {
     await servers[server].stop('SIGKILL')
@@ -125,7 +141,13 @@ test('a server that has ended starts again on its port, with the data of its fol
 test('a start that is called off stops what it has started and gives the folder free', async () => {
   const stopped = new AbortController()
   const home = join(dir, 'called-off')
-  const starting = startServers({ dir: home, located: programs, env: {}, durable: false, signal: stopped.signal })
+  const starting = startServers({
+    dir: home,
+    located: programs,
+    env: {},
+    durable: false,
+    signal: stopped.signal,
+  })
   await vi.waitFor(() => expect(existsSync(join(home, 'postgres.log'))).toBe(true), 60_000)
   stopped.abort(new Error('called off'))
   await expect(starting).rejects.toThrow('called off')
@@ -136,26 +158,43 @@ test('a start that is called off stops what it has started and gives the folder 
 test('one folder has one supervisor, and a dead supervisor does not keep the folder', async () => {
   const options = { dir: join(dir, 'single'), located: programs, env: {} }
   const first = await startServers({ ...options, which: ['redis'] })
-  await expect(startServers({ ...options, which: ['redis'] })).rejects.toThrow(`already run by process ${process.pid}`)
+  await expect(startServers({ ...options, which: ['redis'] })).rejects.toThrow(
+    `already run by process ${process.pid}`,
+  )
   await first.stop()
 
-  writeFileSync(join(options.dir, 'supervisor.lock'), JSON.stringify({ pid: process.pid, startTime: 'long ago' }))
+  writeFileSync(
+    join(options.dir, 'supervisor.lock'),
+    JSON.stringify({ pid: process.pid, startTime: 'long ago' }),
+  )
   const second = await startServers({ ...options, which: ['redis'] })
   await second.stop()
 })
 
 test('servers that a dead supervisor left behind are stopped before new ones start, and no other process with a reused pid', async () => {
   const home = join(dir, 'left')
-  const [left, stranger] = [await startRedis({ dir: home, ...programs }), await startRedis({ dir: join(dir, 'stranger'), ...programs })]
+  const [left, stranger] = [
+    await startRedis({ dir: home, ...programs }),
+    await startRedis({ dir: join(dir, 'stranger'), ...programs }),
+  ]
   const stat = readFileSync(`/proc/${left.pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ')
   writeFileSync(
     join(home, 'pids.json'),
-    JSON.stringify({ redis: { pid: left.pid, startTime: stat[19] }, nats: { pid: stranger.pid, startTime: '1' } }),
+    JSON.stringify({
+      redis: { pid: left.pid, startTime: stat[19] },
+      nats: { pid: stranger.pid, startTime: '1' },
+    }),
   )
 
-  const servers = await startServers({ dir: home, located: programs, which: ['redis'], env: {}, ports: { redis: left.port } })
+  const servers = await startServers({
+    dir: home,
+    located: programs,
+    which: ['redis'],
+    env: {},
+    ports: { redis: left.port },
+  })
   await left.exited
   expect(servers.redis.port).toBe(left.port)
   expect(await ask(stranger.port, 'PING\r\n')).toBe('+PONG\r\n')
@@ -179,7 +218,13 @@ test('a server named by its URL is used and neither started nor stopped', async 
 })
 
 test('PostgreSQL starts again after a crash, even if its stale pid now belongs to another process', async () => {
-  const options = { dir: join(dir, 'crash'), located: programs, env: {}, which: ['postgres'] as ['postgres'], durable: false }
+  const options = {
+    dir: join(dir, 'crash'),
+    located: programs,
+    env: {},
+    which: ['postgres'] as ['postgres'],
+    durable: false,
+  }
   const first = await startServers(options)
   await first.postgres.stop('SIGKILL')
   await first.stop()
@@ -198,7 +243,9 @@ test('servers end with a supervisor that is killed outright, and the next one st
   const options = JSON.stringify({ dir: home, located: programs, durable: false, env: {} })
   const code = `import { startServers } from ${JSON.stringify(join(root, 'packages/servers/src/servers.js'))}
     const servers = await startServers(${options}); console.log(JSON.stringify(servers.pids)); setInterval(() => {}, 1000)`
-  const supervisor = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const supervisor = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const [line] = await once(supervisor.stdout, 'data')
   const pids: number[] = JSON.parse(String(line))
   expect(pids).toHaveLength(3)
@@ -229,7 +276,9 @@ async function ask(port: number, question: string) {
 async function request(port: number, subject: string, payload: string) {
   const socket = connect(port, '127.0.0.1')
   const inbox = `_INBOX.${Math.random().toString(36).slice(2)}`
-  socket.write(`CONNECT {"verbose":false}\r\nSUB ${inbox} 1\r\nPUB ${subject} ${inbox} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`)
+  socket.write(
+    `CONNECT {"verbose":false}\r\nSUB ${inbox} 1\r\nPUB ${subject} ${inbox} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`,
+  )
   let text = ''
   for await (const chunk of socket) {
     text += chunk

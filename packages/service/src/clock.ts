@@ -33,12 +33,19 @@ export async function followDatabaseClock({ db, log, scale }: Needs): Promise<Cl
   const measure = async () => {
     for (let i = 0; i < samples; i++) {
       const askedAt = performance.now()
-      const [row] = await db.statement<{ ms: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`)
+      const [row] = await db.statement<{ ms: number }>(
+        sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
+      )
       aheadMs = estimate(askedAt, row!.ms, performance.now())
     }
   }
   const first = Promise.withResolvers<void>()
-  const measuring = every({ log }, 'measure-clock', measureEveryMs * scale, () => measure().finally(first.resolve))
+  const measuring = every({ log }, 'measure-clock', measureEveryMs * scale, () =>
+    measure().finally(first.resolve),
+  )
   await Promise.race([first.promise, delay(patienceMs, undefined, { ref: false })])
-  return { now: () => Math.round(performance.now() - aheadMs), [Symbol.asyncDispose]: () => measuring[Symbol.asyncDispose]() }
+  return {
+    now: () => Math.round(performance.now() - aheadMs),
+    [Symbol.asyncDispose]: () => measuring[Symbol.asyncDispose](),
+  }
 }

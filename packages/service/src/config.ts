@@ -6,13 +6,18 @@ const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 /** What every service reads, by the name that it has in its configuration. */
 const shared = {
-  postgresUrl: url('postgres://contacts:…@postgres:5432/lockstep').describe('PostgreSQL, as the role of the service'),
+  postgresUrl: url('postgres://contacts:…@postgres:5432/lockstep').describe(
+    'PostgreSQL, as the role of the service',
+  ),
   natsUrl: url('nats://nats:4222').describe('NATS with JetStream'),
   redisUrl: url('redis://redis:6379').describe('Redis'),
   host: z.string().default('0.0.0.0').describe('Address to listen on'),
   grpcPort: port.default(7000).describe('gRPC; 0 takes any free port'),
   healthPort: port.default(7080).describe('Health and metrics over HTTP; 0 takes any free port'),
-  grpcTlsCa: z.string().optional().describe('File of the authority that signs certificates of callers and services'),
+  grpcTlsCa: z
+    .string()
+    .optional()
+    .describe('File of the authority that signs certificates of callers and services'),
   grpcTlsCert: z.string().optional().describe('File of the certificate of this service'),
   grpcTlsKey: z.string().optional().describe('File of the key of this service'),
   grpcPlaintext: flag.describe('Calls between services without TLS: for a development machine'),
@@ -22,10 +27,14 @@ const shared = {
     .describe(`One of ${logLevels.join(', ')}`),
   streamReplicas: integer(1, 5).default(3).describe('Copies of each JetStream stream'),
   poolSize: integer(2, 100).default(10).describe('Connections to PostgreSQL'),
-  drainMs: integer(0, 600_000).default(10_000).describe('How long a stop waits for running jobs, ms'),
+  drainMs: integer(0, 600_000)
+    .default(10_000)
+    .describe('How long a stop waits for running jobs, ms'),
 }
 
-type Shared = z.infer<z.ZodObject<Omit<typeof shared, 'grpcTlsCa' | 'grpcTlsCert' | 'grpcTlsKey' | 'grpcPlaintext'>>>
+type Shared = z.infer<
+  z.ZodObject<Omit<typeof shared, 'grpcTlsCa' | 'grpcTlsCert' | 'grpcTlsKey' | 'grpcPlaintext'>>
+>
 
 export type BaseConfig = Shared & {
   service: ServiceName
@@ -46,14 +55,17 @@ export function serviceConfig<const Own extends z.ZodRawShape>(own: Own): Servic
 }
 
 /** The configuration that a service is started with. */
-export type ConfigOf<Declared> = Declared extends ServiceConfig<infer Own> ? BaseConfig & z.infer<z.ZodObject<Own>> : never
+export type ConfigOf<Declared> =
+  Declared extends ServiceConfig<infer Own> ? BaseConfig & z.infer<z.ZodObject<Own>> : never
 
 export type Environment = Record<string, string | undefined>
 
 /** LOCKSTEP_SEND_SOCKETS for `sendSockets`. */
-const variableOf = (name: string) => `LOCKSTEP_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+const variableOf = (name: string) =>
+  `LOCKSTEP_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 
-const addressVariable = (service: ServiceName) => `LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`
+const addressVariable = (service: ServiceName) =>
+  `LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`
 
 /** Reads the environment; throws `invalid` naming each wrong variable and what it must be. */
 export function readConfig<Own extends z.ZodRawShape>(
@@ -61,17 +73,39 @@ export function readConfig<Own extends z.ZodRawShape>(
   env: Environment,
 ): ConfigOf<ServiceConfig<Own>> {
   const given = valuesOf(env, { ...shared, ...config.own })
-  const problems = [...problemsOf(z.object(shared), given), ...tlsProblems(env), ...problemsOf(z.object(config.own), given)]
+  const problems = [
+    ...problemsOf(z.object(shared), given),
+    ...tlsProblems(env),
+    ...problemsOf(z.object(config.own), given),
+  ]
   if (problems.length > 0) throw wrongEnvironment(name, problems)
-  const { grpcTlsCa: ca, grpcTlsCert: cert, grpcTlsKey: key, grpcPlaintext: _, ...all } = z.object(shared).parse(given)
-  const addresses = Object.fromEntries(services.map((service) => [service, env[addressVariable(service)] || `${service}:7000`]))
+  const {
+    grpcTlsCa: ca,
+    grpcTlsCert: cert,
+    grpcTlsKey: key,
+    grpcPlaintext: _,
+    ...all
+  } = z.object(shared).parse(given)
+  const addresses = Object.fromEntries(
+    services.map((service) => [service, env[addressVariable(service)] || `${service}:7000`]),
+  )
   const tls = ca && cert && key ? { ca, cert, key } : null
-  return { ...all, service: name, tls, addresses, ...z.object(config.own).parse(given) } as unknown as ConfigOf<ServiceConfig<Own>>
+  return {
+    ...all,
+    service: name,
+    tls,
+    addresses,
+    ...z.object(config.own).parse(given),
+  } as unknown as ConfigOf<ServiceConfig<Own>>
 }
 
 /** What is set, by name. A variable that is set to nothing is not set: `LOCKSTEP_GRPC_PORT=` isn't port 0. */
 function valuesOf(env: Environment, shape: z.ZodRawShape): Record<string, string> {
-  return Object.fromEntries(Object.keys(shape).flatMap((name) => (env[variableOf(name)] ? [[name, env[variableOf(name)]!]] : [])))
+  return Object.fromEntries(
+    Object.keys(shape).flatMap((name) =>
+      env[variableOf(name)] ? [[name, env[variableOf(name)]!]] : [],
+    ),
+  )
 }
 
 /** One line for each wrong variable; never its value, which may be a secret. */
@@ -80,7 +114,8 @@ function problemsOf(schema: z.ZodType, given: Record<string, string>): string[] 
   return issues.map(({ path, message }) => {
     const name = String(path[0])
     const words = message.startsWith('must') ? message : ''
-    if (name in given) return words ? `${variableOf(name)} ${words}` : `${variableOf(name)}: ${message}`
+    if (name in given)
+      return words ? `${variableOf(name)} ${words}` : `${variableOf(name)}: ${message}`
     return words ? `${variableOf(name)} is missing; it ${words}` : `${variableOf(name)} is missing`
   })
 }
@@ -89,7 +124,11 @@ function problemsOf(schema: z.ZodType, given: Record<string, string>): string[] 
 function tlsProblems(env: Environment): string[] {
   const names = ['LOCKSTEP_GRPC_TLS_CA', 'LOCKSTEP_GRPC_TLS_CERT', 'LOCKSTEP_GRPC_TLS_KEY']
   const missing = names.filter((name) => !env[name])
-  if (missing.length === 0 || (missing.length === names.length && env.LOCKSTEP_GRPC_PLAINTEXT === 'true')) return []
+  if (
+    missing.length === 0 ||
+    (missing.length === names.length && env.LOCKSTEP_GRPC_PLAINTEXT === 'true')
+  )
+    return []
   const files = missing.length === 1 ? 'a file' : 'files'
   return [
     `${missing.join(', ')} must name ${files} for mutual TLS between services (a development machine sets LOCKSTEP_GRPC_PLAINTEXT=true)`,
@@ -112,7 +151,11 @@ export interface Variable {
 /** The variables that all services read. */
 export const sharedVariables = (): Variable[] => [
   ...variablesIn(shared),
-  { name: 'LOCKSTEP_<SERVICE>_ADDRESS', about: 'host:port of another service', byDefault: '<service>:7000' },
+  {
+    name: 'LOCKSTEP_<SERVICE>_ADDRESS',
+    about: 'host:port of another service',
+    byDefault: '<service>:7000',
+  },
 ]
 
 /** The variables that one service reads beside those of all. */

@@ -30,8 +30,11 @@ export interface BaseContext extends AsyncDisposable {
 export type Times = Readonly<Record<string, number>>
 
 /** What the endpoints of one service may use, beside what its `open` adds. */
-export interface ServiceContext<Config extends BaseConfig = BaseConfig, Peer extends PeerName = never, Declared extends Times = Times>
-  extends BaseContext {
+export interface ServiceContext<
+  Config extends BaseConfig = BaseConfig,
+  Peer extends PeerName = never,
+  Declared extends Times = Times,
+> extends BaseContext {
   config: Config
   /** Clients of the services that this one calls. */
   peers: Peers<Peer>
@@ -42,7 +45,9 @@ export interface ServiceContext<Config extends BaseConfig = BaseConfig, Peer ext
 export type Guards = Pick<BaseContext, 'db' | 'locks' | 'limiter' | 'messaging'>
 
 /** What a test may replace. */
-export type BaseOverrides = Partial<Pick<BaseContext, 'now' | 'scale' | 'locks' | 'limiter' | 'log'>> & {
+export type BaseOverrides = Partial<
+  Pick<BaseContext, 'now' | 'scale' | 'locks' | 'limiter' | 'log'>
+> & {
   /** Puts something around what was opened, as a test does that takes a guard away to see what it was good for. */
   around?: (opened: Guards) => Guards
   /** The tokens of a service that has some. */
@@ -57,40 +62,77 @@ const natsPatienceMs = 2_000
 export type Entities = Parameters<typeof openDatabase>[1]
 
 /** Opens what every service uses. Servers that are away at first are waited for by whoever needs them, not here. */
-export async function createBaseContext(config: BaseConfig, entities: Entities, overrides: BaseOverrides = {}): Promise<BaseContext> {
+export async function createBaseContext(
+  config: BaseConfig,
+  entities: Entities,
+  overrides: BaseOverrides = {},
+): Promise<BaseContext> {
   await using stack = new AsyncDisposableStack()
   const scale = overrides.scale ?? 1
   const log = overrides.log ?? createLogger({ service: config.service, level: config.logLevel })
   const instanceId = `${config.service}-${randomBytes(6).toString('hex')}`
   const telemetry = stack.use(startTelemetry({ service: config.service }))
   const db = stack.use(
-    await openDatabase({ url: config.postgresUrl, schema: schemaOf(config.service), poolSize: config.poolSize }, entities),
+    await openDatabase(
+      { url: config.postgresUrl, schema: schemaOf(config.service), poolSize: config.poolSize },
+      entities,
+    ),
   )
   const now = overrides.now ?? stack.use(await followDatabaseClock({ db, log, scale })).now
   const redis = openRedis(config.redisUrl, { scale })
   stack.defer(() => redis.disconnect())
-  const locks = overrides.locks ?? stack.use(await createLocks({ redis, instanceId, scale, onWarn: (message) => log.warn(message) }))
+  const locks =
+    overrides.locks ??
+    stack.use(
+      await createLocks({ redis, instanceId, scale, onWarn: (message) => log.warn(message) }),
+    )
   const limiter = overrides.limiter ?? createLimiter({ redis, scale })
   const messaging = stack.use(
     await openMessagingSoon(
-      { url: config.natsUrl, name: instanceId, replicas: config.streamReplicas, scale, log, life: locks.life },
+      {
+        url: config.natsUrl,
+        name: instanceId,
+        replicas: config.streamReplicas,
+        scale,
+        log,
+        life: locks.life,
+      },
       natsPatienceMs,
     ),
   )
   const guards = { db, locks, limiter, messaging }
   const isRedisUp = () => redis.status === 'ready'
-  return owning({ config, log, ...(overrides.around?.(guards) ?? guards), telemetry, isRedisUp, now, scale }, stack)
+  return owning(
+    { config, log, ...(overrides.around?.(guards) ?? guards), telemetry, isRedisUp, now, scale },
+    stack,
+  )
 }
 
 /** Opens what every service uses, and clients of the services that this one calls. */
-export async function createServiceContext<Config extends BaseConfig, Peer extends PeerName, Declared extends Times>(
+export async function createServiceContext<
+  Config extends BaseConfig,
+  Peer extends PeerName,
+  Declared extends Times,
+>(
   config: Config,
   { entities, peers, times }: { entities: Entities; peers: readonly Peer[]; times: Declared },
   overrides: BaseOverrides = {},
 ): Promise<ServiceContext<Config, Peer, Declared>> {
   await using stack = new AsyncDisposableStack()
   const base = stack.use(await createBaseContext(config, entities, overrides))
-  const clients = stack.use(await connectPeers(peers, (peer) => config.addresses[peer], config.tls ?? undefined))
-  const scaled = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, ms * base.scale]))
-  return owning({ ...base, config, peers: clients, times: scaled as ServiceContext<Config, Peer, Declared>['times'] }, stack)
+  const clients = stack.use(
+    await connectPeers(peers, (peer) => config.addresses[peer], config.tls ?? undefined),
+  )
+  const scaled = Object.fromEntries(
+    Object.entries(times).map(([name, ms]) => [name, ms * base.scale]),
+  )
+  return owning(
+    {
+      ...base,
+      config,
+      peers: clients,
+      times: scaled as ServiceContext<Config, Peer, Declared>['times'],
+    },
+    stack,
+  )
 }

@@ -8,7 +8,8 @@ import type { BaseOverrides, Entities, ServiceContext, Times } from './context.t
 type RpcDefinition = Parameters<typeof bind>[0]
 
 /** The methods of a service's own gRPC definition, and who may call them. */
-export interface RpcMethods<Definition extends RpcDefinition, Context> extends BindOptions<Definition> {
+export interface RpcMethods<Definition extends RpcDefinition, Context>
+  extends BindOptions<Definition> {
   definition: Definition
   methods: MethodsOf<Definition, Context>
 }
@@ -53,7 +54,10 @@ export type ServiceOptions<
   /** What happens in the service's own rows when entries of its feed are settled. */
   feed?: (ctx: ServiceContext<ConfigOf<Config>, Peer, Declared> & Own) => FeedOptions
   /** Opened last and closed first; `stack` closes what it needs right after it. */
-  http?: (ctx: ServiceContext<ConfigOf<Config>, Peer, Declared> & Own, stack: AsyncDisposableStack) => Promise<PublicHttp>
+  http?: (
+    ctx: ServiceContext<ConfigOf<Config>, Peer, Declared> & Own,
+    stack: AsyncDisposableStack,
+  ) => Promise<PublicHttp>
 }
 
 /** A service as `startService` takes it, whatever its context is. */
@@ -65,7 +69,11 @@ export interface DeclaredService {
   peers: readonly PeerName[]
   times: Times
   // biome-ignore-start lint/suspicious/noExplicitAny: each of these is checked against the service's own context where it is declared
-  open?: (base: any, stack: AsyncDisposableStack, overrides: BaseOverrides) => object | Promise<object>
+  open?: (
+    base: any,
+    stack: AsyncDisposableStack,
+    overrides: BaseOverrides,
+  ) => object | Promise<object>
   rpc?: RpcMethods<any, any>
   lanes: Readonly<Record<string, HandlerOf<any, any>>>
   jobs: Readonly<Record<string, Job<any>>>

@@ -12,11 +12,16 @@ export interface RunningService extends AsyncDisposable {
 }
 
 /** Serves a service's gRPC methods and its health and metrics. */
-export async function serveEndpoints(ctx: BaseContext, served: Served[]): Promise<Omit<RunningService, 'httpPort'>> {
+export async function serveEndpoints(
+  ctx: BaseContext,
+  served: Served[],
+): Promise<Omit<RunningService, 'httpPort'>> {
   await using stack = new AsyncDisposableStack()
   const { service, host, grpcPort, tls } = ctx.config
   const health = stack.use(await serveHealth(ctx))
-  const rpc = stack.use(await serve({ host, port: grpcPort, served, log: ctx.log, tls: tls ?? undefined }))
+  const rpc = stack.use(
+    await serve({ host, port: grpcPort, served, log: ctx.log, tls: tls ?? undefined }),
+  )
   ctx.log.info({ grpcPort: rpc.port, healthPort: health.port }, `${service} is up`)
   return owning({ grpcPort: rpc.port, healthPort: health.port }, stack)
 }
@@ -25,7 +30,8 @@ export async function serveEndpoints(ctx: BaseContext, served: Served[]): Promis
 export async function sideBySide(opening: Promise<AsyncDisposable>[]): Promise<AsyncDisposable> {
   const opened = await Promise.allSettled(opening)
   const parts = opened.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
-  const stop = async () => void (await Promise.all(parts.map((part) => part[Symbol.asyncDispose]())))
+  const stop = async () =>
+    void (await Promise.all(parts.map((part) => part[Symbol.asyncDispose]())))
   const failed = opened.find((each) => each.status === 'rejected')
   if (!failed) return { [Symbol.asyncDispose]: stop }
   await stop()

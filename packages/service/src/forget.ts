@@ -17,10 +17,16 @@ export interface Retention {
   forgetPage(before: Date): Promise<{ rows: number; more: boolean }>
 }
 
-const forgotten = counter('lockstep_retention_rows_total', 'Rows that were taken away because they were older than they are kept')
+const forgotten = counter(
+  'lockstep_retention_rows_total',
+  'Rows that were taken away because they were older than they are kept',
+)
 
 /** Takes rows away that are older than they are kept, a page at a time, until none is left or the run's time is up. */
-export async function forgetOld(ctx: Pick<BaseContext, 'log' | 'now'>, { what, days, forgetPage }: Retention): Promise<void> {
+export async function forgetOld(
+  ctx: Pick<BaseContext, 'log' | 'now'>,
+  { what, days, forgetPage }: Retention,
+): Promise<void> {
   const before = new Date(ctx.now() - days * dayMs)
   const endsAt = performance.now() + runMs
   let rows = 0
@@ -30,5 +36,6 @@ export async function forgetOld(ctx: Pick<BaseContext, 'log' | 'now'>, { what, d
     more = page.more
     forgotten(page.rows, { what })
   }
-  if (rows > 0) ctx.log.info({ what, rows, before }, 'Rows that were older than they are kept were taken away')
+  if (rows > 0)
+    ctx.log.info({ what, rows, before }, 'Rows that were older than they are kept were taken away')
 }

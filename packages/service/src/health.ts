@@ -15,7 +15,9 @@ export async function serveHealth(ctx: BaseContext): Promise<HealthServer> {
     // NATS and Redis may be away: rows are the law, and work waits. Without PostgreSQL nothing can be promised.
     return reply.code(postgres ? 200 : 503).send({ status: postgres ? 'ready' : 'waiting', checks })
   })
-  server.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await ctx.telemetry.metricsText()))
+  server.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4').send(await ctx.telemetry.metricsText()),
+  )
   await server.listen({ host: ctx.config.host, port: ctx.config.healthPort })
   const { port } = server.server.address() as { port: number }
   return { port, [Symbol.asyncDispose]: () => server.close() }

@@ -13,7 +13,9 @@ export interface FencedLock extends AsyncDisposable {
 }
 
 /** The locks whose row in the table says that they have a fence. */
-export type FencedLockName = { [Name in LockName]: (typeof locks)[Name]['fence'] extends true ? Name : never }[LockName]
+export type FencedLockName = {
+  [Name in LockName]: (typeof locks)[Name]['fence'] extends true ? Name : never
+}[LockName]
 
 /** Acquires a lock and raises its fence. Throws `busy` when another holds it. */
 export async function holdFenced(
@@ -25,20 +27,31 @@ export async function holdFenced(
   const lock = await ctx.locks.hold(name, id, options)
   try {
     const fence = await raiseFence(ctx.db, name, id)
-    return { lock, fence, signal: lock.signal, [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose]() }
+    return {
+      lock,
+      fence,
+      signal: lock.signal,
+      [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
+    }
   } catch (error) {
     await lock[Symbol.asyncDispose]()
     throw error
   }
 }
 
-const unlocked = counter('lockstep_webhook_batches_unlocked_total', 'Webhook batches handled without locks, because Redis was away')
+const unlocked = counter(
+  'lockstep_webhook_batches_unlocked_total',
+  'Webhook batches handled without locks, because Redis was away',
+)
 
 /**
  * Keeps other workers off what a batch of webhook parts is about; holds nothing when there are no keys, and while Redis is
  * away: the rows allow each effect once all the same. Throws `busy`.
  */
-export async function holdBatch(ctx: Pick<BaseContext, 'locks'>, keys: readonly LockKey[]): Promise<Lock | null> {
+export async function holdBatch(
+  ctx: Pick<BaseContext, 'locks'>,
+  keys: readonly LockKey[],
+): Promise<Lock | null> {
   if (keys.length === 0) return null
   try {
     return await ctx.locks.holdAll(keys)

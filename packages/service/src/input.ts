@@ -4,7 +4,8 @@ import { AppError } from '@lockstep/contracts'
 export function requireText(text: string, field: string, maxLength = 512): string {
   const trimmed = text.trim()
   if (!trimmed) throw new AppError('invalid', `"${field}" is missing`)
-  if (trimmed.length > maxLength) throw new AppError('invalid', `"${field}" is longer than ${maxLength} characters`)
+  if (trimmed.length > maxLength)
+    throw new AppError('invalid', `"${field}" is longer than ${maxLength} characters`)
   return trimmed
 }
 
@@ -12,6 +13,7 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 /** An id as we give them out. Throws `not_found`, for no row can have another. */
 export function requireId(id: string, noun: string): string {
-  if (!uuidPattern.test(id)) throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
+  if (!uuidPattern.test(id))
+    throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
   return id.toLowerCase()
 }

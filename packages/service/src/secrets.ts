@@ -16,7 +16,8 @@ const tagBytes = 16
 /** The id of the key that a secret was sealed with; 0 for none. */
 export const keyIdOf = (sealed: Uint8Array): number => sealed[0] ?? 0
 
-const aad = (place: SecretPlace, keyId: number) => Buffer.from(JSON.stringify([place.table, place.row, place.accountId, keyId]))
+const aad = (place: SecretPlace, keyId: number) =>
+  Buffer.from(JSON.stringify([place.table, place.row, place.accountId, keyId]))
 
 /** AES-256-GCM: one byte of key id, 12 of nonce, 16 of tag, then the ciphertext. */
 export function createSecrets(ring: KeyRing): Secrets {
@@ -36,14 +37,22 @@ export function createSecrets(ring: KeyRing): Secrets {
       const what = `A secret of ${place.table} can't be opened`
       const details = { table: place.table, row: place.row, keyId }
       if (!key)
-        throw new AppError('internal', `${what}: LOCKSTEP_ENCRYPTION_KEY has no key ${keyId}, with which it was sealed`, { details })
+        throw new AppError(
+          'internal',
+          `${what}: LOCKSTEP_ENCRYPTION_KEY has no key ${keyId}, with which it was sealed`,
+          { details },
+        )
       try {
         return unseal(key, Buffer.from(sealed), place)
       } catch (cause) {
-        throw new AppError('internal', `${what}: check that key ${keyId} of LOCKSTEP_ENCRYPTION_KEY is the one it was sealed with`, {
-          cause,
-          details,
-        })
+        throw new AppError(
+          'internal',
+          `${what}: check that key ${keyId} of LOCKSTEP_ENCRYPTION_KEY is the one it was sealed with`,
+          {
+            cause,
+            details,
+          },
+        )
       }
     },
   }
@@ -55,5 +64,8 @@ function unseal({ id, key }: RingKey, bytes: Buffer, place: SecretPlace): string
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes }) // else a shorter tag would do
     .setAAD(aad(place, id))
     .setAuthTag(tag)
-  return decipher.update(bytes.subarray(1 + nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')
+  return (
+    decipher.update(bytes.subarray(1 + nonceBytes + tagBytes), undefined, 'utf8') +
+    decipher.final('utf8')
+  )
 }

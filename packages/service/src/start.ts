@@ -30,10 +30,14 @@ export async function startService(
 ): Promise<RunningService> {
   await using stack = new AsyncDisposableStack()
   const ctx = stack.use(await openContext<BaseContext>(service, config, overrides))
-  const feed = producedLanes(ctx).length > 0 ? serveFeed(ctx, service.feed?.(ctx), stack) : undefined
-  for (const [name, [everyMs, run]] of Object.entries(service.jobs)) stack.use(every(ctx, name, everyMs * ctx.scale, run))
+  const feed =
+    producedLanes(ctx).length > 0 ? serveFeed(ctx, service.feed?.(ctx), stack) : undefined
+  for (const [name, [everyMs, run]] of Object.entries(service.jobs))
+    stack.use(every(ctx, name, everyMs * ctx.scale, run))
   stack.use(await sideBySide(workOn(service, ctx, feed?.source, stack)))
-  const methods = service.rpc ? [bind(service.rpc.definition, ctx, service.rpc.methods, service.rpc)] : []
+  const methods = service.rpc
+    ? [bind(service.rpc.definition, ctx, service.rpc.methods, service.rpc)]
+    : []
   const ports = stack.use(await serveEndpoints(ctx, [...methods, ...(feed ? [feed.served] : [])]))
   const http = stack.use(await service.http?.(ctx, stack))
   return owning({ ...ports, httpPort: http?.port ?? 0 }, stack)
@@ -52,7 +56,11 @@ export async function openContext<Context extends BaseContext>(
 }
 
 /** The feed of this service's own rows: measured, swept, and served to those who work on it. */
-function serveFeed(ctx: BaseContext, options: FeedOptions | undefined, stack: AsyncDisposableStack) {
+function serveFeed(
+  ctx: BaseContext,
+  options: FeedOptions | undefined,
+  stack: AsyncDisposableStack,
+) {
   const source = localFeed(ctx, options)
   stack.use(measureFeed(ctx))
   stack.use(sweepFeed(ctx))
@@ -70,7 +78,12 @@ function workOn(
   const names = Object.keys(handlers) as LaneName[]
   const producers = new Set(names.map((name) => lanes[name].producer))
   const sources = new Map(
-    [...producers].map((producer) => [producer, producer === service ? own! : stack.use(remoteFeed(addresses[producer], tls))]),
+    [...producers].map((producer) => [
+      producer,
+      producer === service ? own! : stack.use(remoteFeed(addresses[producer], tls)),
+    ]),
   )
-  return names.map((name) => work(ctx, name, sources.get(lanes[name].producer)!, handlers[name] as never))
+  return names.map((name) =>
+    work(ctx, name, sources.get(lanes[name].producer)!, handlers[name] as never),
+  )
 }

@@ -10,7 +10,8 @@ export const integer = (min: number, max: number) => {
 export const port = integer(0, 65_535)
 
 /** How many days rows are kept. */
-export const retentionDays = (min: number, byDefault: number) => integer(min, 36_500).default(byDefault)
+export const retentionDays = (min: number, byDefault: number) =>
+  integer(min, 36_500).default(byDefault)
 
 export const url = (example: string) => z.url({ error: `must be a URL such as ${example}` })
 
@@ -30,32 +31,46 @@ const ringWords =
 const maxKeys = 8
 
 /** A key, or several with their ids, from a variable that has no default. */
-export const keyRingSchema = z.string({ error: ringWords }).transform((text, { addIssue }): KeyRing => {
-  const ring = readRing(text)
-  if (ring) return ring
-  addIssue(ringWords)
-  return z.NEVER
-})
+export const keyRingSchema = z
+  .string({ error: ringWords })
+  .transform((text, { addIssue }): KeyRing => {
+    const ring = readRing(text)
+    if (ring) return ring
+    addIssue(ringWords)
+    return z.NEVER
+  })
 
 function readRing(text: string): RingKey[] | null {
-  const named = /^[0-9a-f]{64}$/i.test(text) ? [`1:${text}`] : text.split(',').map((each) => each.trim())
+  const named = /^[0-9a-f]{64}$/i.test(text)
+    ? [`1:${text}`]
+    : text.split(',').map((each) => each.trim())
   const keys = named.map((each) => /^([1-9]\d{0,2}):([0-9a-f]{64})$/i.exec(each))
-  const ring = keys.map((match) => ({ id: Number(match?.[1]), key: Buffer.from(match?.[2] ?? '', 'hex') }))
+  const ring = keys.map((match) => ({
+    id: Number(match?.[1]),
+    key: Buffer.from(match?.[2] ?? '', 'hex'),
+  }))
   const isGood = keys.every(Boolean) && ring.length <= maxKeys && ring.every(({ id }) => id <= 255)
   const isDistinct =
-    new Set(ring.map(({ id }) => id)).size === ring.length && new Set(ring.map(({ key }) => key.toString('hex'))).size === ring.length
+    new Set(ring.map(({ id }) => id)).size === ring.length &&
+    new Set(ring.map(({ key }) => key.toString('hex'))).size === ring.length
   return isGood && isDistinct ? ring : null
 }
 
 /** Seals secrets before they are rows, and opens them. */
-export const encryptionKey = keyRingSchema.describe('Seals and opens secrets in rows: 64 hex digits, or several keys with their ids')
+export const encryptionKey = keyRingSchema.describe(
+  'Seals and opens secrets in rows: 64 hex digits, or several keys with their ids',
+)
 
 /** Signs the token that each message carries. */
-export const platformKey = keyRingSchema.describe('Signs the tokens that statuses echo: 64 hex digits, or several keys with their ids')
+export const platformKey = keyRingSchema.describe(
+  'Signs the tokens that statuses echo: 64 hex digits, or several keys with their ids',
+)
 
 /** Where Meta's Graph API is; only a simulator changes the URL. */
 export const graphVariables = {
-  graphUrl: url('https://graph.facebook.com').default('https://graph.facebook.com').describe("Meta's Graph API"),
+  graphUrl: url('https://graph.facebook.com')
+    .default('https://graph.facebook.com')
+    .describe("Meta's Graph API"),
   graphVersion: z
     .string()
     .regex(/^v\d+\.\d+$/, 'must look like v24.0')

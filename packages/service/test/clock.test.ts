@@ -27,7 +27,11 @@ test('while PostgreSQL is away its own clock counts, until PostgreSQL is there',
   await using there = await openDatabase({ url: url.toString(), schema: 'contacts' })
   let db = away
   vi.spyOn(Date, 'now').mockImplementation(() => realNow() + hourMs)
-  await using clock = await followDatabaseClock({ db: { statement: (given) => db.statement(given) }, log, scale: 0.05 })
+  await using clock = await followDatabaseClock({
+    db: { statement: (given) => db.statement(given) },
+    log,
+    scale: 0.05,
+  })
   expect(clock.now() - realNow()).toBeGreaterThan(hourMs - 1_000)
   db = there
   await until(() => Math.abs(clock.now() - realNow()) < 1_000)

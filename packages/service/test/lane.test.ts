@@ -6,8 +6,24 @@ import { query, sql } from '@lockstep/database'
 import { appendFeed } from '@lockstep/feeds'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BaseContext, createBaseContext, feed, type LaneHandler, localFeed, sideBySide, sweepFeed, work } from '../src/index.ts'
-import { lane, otherLane, type Producer, startConsumer, startProducer, writeEffects } from './fixtures/lane.ts'
+import {
+  type BaseContext,
+  createBaseContext,
+  feed,
+  type LaneHandler,
+  localFeed,
+  sideBySide,
+  sweepFeed,
+  work,
+} from '../src/index.ts'
+import {
+  lane,
+  otherLane,
+  type Producer,
+  startConsumer,
+  startProducer,
+  writeEffects,
+} from './fixtures/lane.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
 let stack: AsyncDisposableStack
@@ -22,7 +38,8 @@ beforeEach(async () => {
 })
 afterEach(() => stack.disposeAsync())
 
-const produce = async (options?: { sweeps?: boolean }) => stack.use(await startProducer(world.base('campaigns'), options))
+const produce = async (options?: { sweeps?: boolean }) =>
+  stack.use(await startProducer(world.base('campaigns'), options))
 const addressOf = (producer: Producer) => `127.0.0.1:${producer.grpcPort}`
 const consume = async (producer: Producer, handler: LaneHandler<BaseContext> = writeEffects) =>
   stack.use(await startConsumer(world.base('contacts'), addressOf(producer), handler))
@@ -37,16 +54,25 @@ const append = ({ ctx }: Producer, key: string, count: number, { rings = true } 
   })
 const ids = (key: string, count: number) => Array.from({ length: count }, (_, i) => `${key}-${i}`)
 const effects = async (key: string) =>
-  (await world.sql('select row_id from contacts.effects where key = $1 order by id', [key])).map((row) => row.row_id)
+  (await world.sql('select row_id from contacts.effects where key = $1 order by id', [key])).map(
+    (row) => row.row_id,
+  )
 const visits = async (rowId: string) =>
-  Number((await world.sql('select count(*) from contacts.visits where row_id = $1', [rowId]))[0]!.count)
+  Number(
+    (await world.sql('select count(*) from contacts.visits where row_id = $1', [rowId]))[0]!.count,
+  )
 const open = () => world.sql('select row_id, attempts from campaigns.feed_open order by id')
 const dead = () => world.sql('select row_id, attempts, reason from campaigns.feed_dead order by id')
 const settled = () => until(async () => (await open()).length === 0)
 
 test('a worker that is killed between its commit and the settling leaves exactly one effect of each entry', async () => {
   const producer = await produce()
-  const env = { STUCK_WORKER: JSON.stringify({ config: world.base('contacts'), feedAddress: addressOf(producer) }) }
+  const env = {
+    STUCK_WORKER: JSON.stringify({
+      config: world.base('contacts'),
+      feedAddress: addressOf(producer),
+    }),
+  }
   const file = path.resolve(import.meta.dirname, 'fixtures/stuck-worker.ts')
   const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   stack.defer(() => void child.kill('SIGKILL'))
@@ -66,10 +92,12 @@ test('two workers on one lane give every entry of every key one effect, in the o
   await consume(producer)
   await consume(producer)
   const keys = ['a', 'b', 'c', 'd']
-  for (let round = 0; round < 3; round++) await Promise.all(keys.map((key) => append(producer, `${key}${round}`, 200)))
+  for (let round = 0; round < 3; round++)
+    await Promise.all(keys.map((key) => append(producer, `${key}${round}`, 200)))
   await settled()
   for (const key of keys)
-    for (let round = 0; round < 3; round++) expect(await effects(`${key}${round}`)).toEqual(ids(`${key}${round}`, 200))
+    for (let round = 0; round < 3; round++)
+      expect(await effects(`${key}${round}`)).toEqual(ids(`${key}${round}`, 200))
 })
 
 test('one bad entry of 500 costs its neighbours nothing: 499 effects in order, and it is dead after three tries', async () => {
@@ -99,7 +127,10 @@ test('connections to PostgreSQL that are killed in mid-batch hold the lane back 
     await ctx.db.system(async (tx) => {
       if (kills-- > 0) await world.killBackends()
       for (const { rowId } of entries)
-        await query(tx, sql`insert into effects (row_id, key) values (${rowId}, ${key}) on conflict do nothing`)
+        await query(
+          tx,
+          sql`insert into effects (row_id, key) values (${rowId}, ${key}) on conflict do nothing`,
+        )
     })
     return []
   })
@@ -112,7 +143,12 @@ test('connections to PostgreSQL that are killed in mid-batch hold the lane back 
 
 test.each([
   ['a service is away', new AppError('busy', 'No connection established')],
-  ['a lock was lost', new AppError('conflict', 'lost', { details: { keys: ['contact_import:account:1'], reason: 'x' } })],
+  [
+    'a lock was lost',
+    new AppError('conflict', 'lost', {
+      details: { keys: ['contact_import:account:1'], reason: 'x' },
+    }),
+  ],
   ['a call took too long', new DOMException('late', 'TimeoutError')],
 ])('when %s no entry is blamed, however often', async (_what, error) => {
   const producer = await produce()
@@ -210,7 +246,9 @@ test('a key that never runs dry gives its lane back, and a stop waits for the ba
 
 test('a stop whose handlers never end takes the time of one lane, not of all: Kubernetes gives a service 30 s', async () => {
   const drainMs = 1_000
-  const ctx = stack.use(await createBaseContext({ ...world.base('campaigns'), drainMs }, [], { scale: 0.05 }))
+  const ctx = stack.use(
+    await createBaseContext({ ...world.base('campaigns'), drainMs }, [], { scale: 0.05 }),
+  )
   const begun = new Set<string>()
   const stuck: LaneHandler<BaseContext> = async (_ctx, key) => {
     begun.add(key)
@@ -218,7 +256,9 @@ test('a stop whose handlers never end takes the time of one lane, not of all: Ku
   }
   const both = await sideBySide([
     work(ctx, lane, localFeed(ctx), stuck),
-    work(ctx, otherLane, localFeed(ctx), (own, entries, lease) => stuck(own, entries[0]!.key, entries, lease)),
+    work(ctx, otherLane, localFeed(ctx), (own, entries, lease) =>
+      stuck(own, entries[0]!.key, entries, lease),
+    ),
   ])
   await ctx.db.transaction(accountId, async (tx) => {
     await feed(ctx, tx, { lane, key: 'a' })

@@ -39,14 +39,16 @@ test('a sealed secret opens in its place only: another row, account, table or ke
   expect(secrets.seal('EAAG-token', place)).not.toEqual(sealed)
   expect(sealed.includes('EAAG')).toBe(false)
   const refused = (open: () => string) => expect(open).toThrow(/can't be opened/)
-  for (const other of [{ row: 'r2' }, { accountId: 'a2' }, { table: 'apps' }]) refused(() => secrets.open(sealed, { ...place, ...other }))
+  for (const other of [{ row: 'r2' }, { accountId: 'a2' }, { table: 'apps' }])
+    refused(() => secrets.open(sealed, { ...place, ...other }))
   refused(() => createSecrets(randomBytes(32)).open(sealed, place))
   for (let at = 0; at < sealed.length; at++) {
     const changed = Buffer.from(sealed)
     changed[at]! ^= 1
     refused(() => secrets.open(changed, place))
   }
-  for (const length of [0, 1, 13, 17, 28]) refused(() => secrets.open(sealed.subarray(0, length), place))
+  for (const length of [0, 1, 13, 17, 28])
+    refused(() => secrets.open(sealed.subarray(0, length), place))
   const empty = secrets.seal('', place)
   refused(() => secrets.open(empty.subarray(0, 17), place)) // with four bytes of its tag, which guessing can hit
 })
@@ -71,7 +73,10 @@ test('a timed job never runs twice at once, goes on after a failure, and a stop 
 })
 
 test('a lock whose fence can not be raised is given back at once', async () => {
-  const away = { locks: ctx.locks, db: { ...ctx.db, system: () => Promise.reject(new AppError('busy', 'The database is away')) } }
+  const away = {
+    locks: ctx.locks,
+    db: { ...ctx.db, system: () => Promise.reject(new AppError('busy', 'The database is away')) },
+  }
   await expect(holdFenced(away, 'campaign_send', 'c1')).rejects.toThrow('The database is away')
   await using held = await holdFenced(ctx, 'campaign_send', 'c1') // throws busy if it were still held
   expect(held.fence).toEqual({ key: locks.campaign_send.key('c1'), token: '1' })
@@ -148,12 +153,19 @@ const environment = {
 }
 
 test('what a service reads besides is checked in the same breath, and a secretâ€™s value is never repeated', () => {
-  const service = { name: 'accounts', config: serviceConfig({ encryptionKey: keyRingSchema }) } as const
+  const service = {
+    name: 'accounts',
+    config: serviceConfig({ encryptionKey: keyRingSchema }),
+  } as const
   const wrong = { ...environment, LOCKSTEP_POOL_SIZE: '1', LOCKSTEP_ENCRYPTION_KEY: 'hunter2' }
   const read = () => readConfig(service, wrong)
-  expect(read).toThrow(/LOCKSTEP_POOL_SIZE must be a whole number from 2 to 100\n {2}LOCKSTEP_ENCRYPTION_KEY must be 32 bytes/)
+  expect(read).toThrow(
+    /LOCKSTEP_POOL_SIZE must be a whole number from 2 to 100\n {2}LOCKSTEP_ENCRYPTION_KEY must be 32 bytes/,
+  )
   expect(read).toThrow(/^accounts can't start(?!.*hunter2)/s)
-  expect(() => readConfig(service, environment)).toThrow(/LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/)
+  expect(() => readConfig(service, environment)).toThrow(
+    /LOCKSTEP_ENCRYPTION_KEY is missing; it must be 32 bytes/,
+  )
   const right = { ...environment, LOCKSTEP_ENCRYPTION_KEY: 'ab'.repeat(32) }
   expect(readConfig(service, right).encryptionKey).toEqual([{ id: 1, key: Buffer.alloc(32, 0xab) }])
 })
@@ -161,7 +173,9 @@ test('what a service reads besides is checked in the same breath, and a secretâ€
 test('keys are named by id, the one for what is new first; what is no ring of distinct keys is refused', () => {
   const [a, b] = ['ab'.repeat(32), 'cd'.repeat(32)]
   const ring = (text: string) =>
-    (keyRingSchema.safeParse(text).data as RingKey[] | undefined)?.map(({ id, key }) => `${id}:${key.toString('hex')}`)
+    (keyRingSchema.safeParse(text).data as RingKey[] | undefined)?.map(
+      ({ id, key }) => `${id}:${key.toString('hex')}`,
+    )
   expect(ring(`1:${a}`)).toEqual(ring(a!))
   expect(ring(`255:${b}, 1:${a}`)).toEqual([`255:${b}`, `1:${a}`])
   const nine = Array.from({ length: 9 }, (_, i) => `${i + 1}:${String(i).repeat(64)}`)
@@ -190,35 +204,64 @@ test('what is new is sealed with the first key, what is there opens with its own
   const sealed = createSecrets(old.key).seal('EAAG-token', place)
   const both = createSecrets([fresh, old])
   const again = both.seal('EAAG-token', place)
-  expect([keyIdOf(sealed), keyIdOf(again), both.open(sealed, place), both.open(again, place)]).toEqual([1, 2, 'EAAG-token', 'EAAG-token'])
+  expect([
+    keyIdOf(sealed),
+    keyIdOf(again),
+    both.open(sealed, place),
+    both.open(again, place),
+  ]).toEqual([1, 2, 'EAAG-token', 'EAAG-token'])
   expect(createSecrets([fresh]).open(again, place)).toBe('EAAG-token')
-  expect(() => createSecrets([fresh]).open(sealed, place)).toThrow(/can't be opened: LOCKSTEP_ENCRYPTION_KEY has no key 1, with which/)
+  expect(() => createSecrets([fresh]).open(sealed, place)).toThrow(
+    /can't be opened: LOCKSTEP_ENCRYPTION_KEY has no key 1, with which/,
+  )
   // A key under another's id opens nothing.
   expect(() => createSecrets([{ ...fresh, id: 1 }]).open(sealed, place)).toThrow(/can't be opened/)
-  expect(() => createSecrets([{ ...old, id: 2 }]).open(Buffer.concat([Buffer.from([2]), sealed.subarray(1)]), place)).toThrow(
-    /can't be opened/,
-  )
+  expect(() =>
+    createSecrets([{ ...old, id: 2 }]).open(
+      Buffer.concat([Buffer.from([2]), sealed.subarray(1)]),
+      place,
+    ),
+  ).toThrow(/can't be opened/)
 })
 
 const plain = { name: 'contacts', config: serviceConfig({}) } as const
 
 test('calls in plain text must be asked for; a variable set to nothing is not set', () => {
-  expect(readConfig(plain, { ...environment, LOCKSTEP_GRPC_PORT: '', LOCKSTEP_DRAIN_MS: '0' })).toMatchObject({
+  expect(
+    readConfig(plain, { ...environment, LOCKSTEP_GRPC_PORT: '', LOCKSTEP_DRAIN_MS: '0' }),
+  ).toMatchObject({
     grpcPort: 7000,
     drainMs: 0,
     tls: null,
   })
-  expect(() => readConfig(plain, { ...environment, LOCKSTEP_GRPC_PLAINTEXT: 'false' })).toThrow(/mutual TLS/)
-  const files = { LOCKSTEP_GRPC_TLS_CA: 'a', LOCKSTEP_GRPC_TLS_CERT: 'b', LOCKSTEP_GRPC_TLS_KEY: 'c' }
-  expect(readConfig(plain, { ...environment, ...files }).tls).toEqual({ ca: 'a', cert: 'b', key: 'c' })
+  expect(() => readConfig(plain, { ...environment, LOCKSTEP_GRPC_PLAINTEXT: 'false' })).toThrow(
+    /mutual TLS/,
+  )
+  const files = {
+    LOCKSTEP_GRPC_TLS_CA: 'a',
+    LOCKSTEP_GRPC_TLS_CERT: 'b',
+    LOCKSTEP_GRPC_TLS_KEY: 'c',
+  }
+  expect(readConfig(plain, { ...environment, ...files }).tls).toEqual({
+    ca: 'a',
+    cert: 'b',
+    key: 'c',
+  })
   const addresses = { LOCKSTEP_WEBHOOK_GATEWAY_ADDRESS: 'h:1', LOCKSTEP_API_ADDRESS: '' }
-  expect(readConfig(plain, { ...environment, ...addresses }).addresses).toMatchObject({ 'webhook-gateway': 'h:1', api: 'api:7000' })
+  expect(readConfig(plain, { ...environment, ...addresses }).addresses).toMatchObject({
+    'webhook-gateway': 'h:1',
+    api: 'api:7000',
+  })
 })
 
 test('a text must be there and an id can be one of ours', () => {
   expect(requireText('  a ', 'name')).toBe('a')
   expect(() => requireText(' ', 'name')).toThrow('"name" is missing')
   expect(() => requireText('aaa', 'name', 2)).toThrow('longer than 2')
-  expect(requireId('0198C000-0000-7000-8000-000000000001', 'campaign')).toBe('0198c000-0000-7000-8000-000000000001')
-  expect(() => requireId("1' or true", 'campaign')).toThrow(expect.objectContaining({ failure: 'not_found' }))
+  expect(requireId('0198C000-0000-7000-8000-000000000001', 'campaign')).toBe(
+    '0198c000-0000-7000-8000-000000000001',
+  )
+  expect(() => requireId("1' or true", 'campaign')).toThrow(
+    expect.objectContaining({ failure: 'not_found' }),
+  )
 })

@@ -29,7 +29,10 @@ function launch(env: Record<string, string>): {
   says(word: string): Promise<void>
   ended: Promise<unknown[]>
 } {
-  const child = spawn(process.execPath, [path.resolve(import.meta.dirname, 'fixtures/main.ts')], { env, stdio: 'pipe' })
+  const child = spawn(process.execPath, [path.resolve(import.meta.dirname, 'fixtures/main.ts')], {
+    env,
+    stdio: 'pipe',
+  })
   stack.defer(() => void child.kill('SIGKILL'))
   let output = ''
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (output += data))
@@ -39,7 +42,11 @@ function launch(env: Record<string, string>): {
     output: () => output,
     ended,
     async says(word) {
-      while (!output.includes(word)) await Promise.race([once(child.stdout!, 'data'), ended.then(() => Promise.reject(new Error(output)))])
+      while (!output.includes(word))
+        await Promise.race([
+          once(child.stdout!, 'data'),
+          ended.then(() => Promise.reject(new Error(output))),
+        ])
     },
   }
 }

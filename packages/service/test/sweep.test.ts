@@ -1,14 +1,23 @@
 import { type LaneName, lanes, partitionOf } from '@lockstep/contracts'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type BaseContext, createBaseContext, feedService, localFeed, remoteFeed, serveEndpoints, sweepFeed } from '../src/index.ts'
+import {
+  type BaseContext,
+  createBaseContext,
+  feedService,
+  localFeed,
+  remoteFeed,
+  serveEndpoints,
+  sweepFeed,
+} from '../src/index.ts'
 import { lane } from './fixtures/lane.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World
 let ctx: BaseContext
 let rung: string[] = []
-const times = (partition: number, of: LaneName = lane) => rung.filter((it) => it === `${of} ${partition}`).length
+const times = (partition: number, of: LaneName = lane) =>
+  rung.filter((it) => it === `${of} ${partition}`).length
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
@@ -40,7 +49,9 @@ test('every partition with a due entry is rung in each round, however many keys 
 
 test('a lane that nobody knows is not rung, nor one whose entries stand elsewhere', async () => {
   await insert(1, 1)
-  await world.sql("insert into campaigns.feed_open (lane, key) values ('toString', 'x'), ('templates.sync', 'y')")
+  await world.sql(
+    "insert into campaigns.feed_open (lane, key) values ('toString', 'x'), ('templates.sync', 'y')",
+  )
   await using _sweeper = sweepFeed(ctx)
   await until(() => times(partitionOf(lane, 'k00001')) > 2)
   expect(new Set(rung)).toEqual(new Set([`${lane} ${partitionOf(lane, 'k00001')}`]))

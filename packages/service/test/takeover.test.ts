@@ -36,7 +36,8 @@ async function startHolder(scale: number) {
   const child = fork(path.resolve(import.meta.dirname, 'fixtures/holder.ts'), [options])
   const said: string[] = []
   child.on('message', (what) => said.push(String(what)))
-  const says = (what: string, timeoutMs?: number) => until(async () => said.includes(what), timeoutMs)
+  const says = (what: string, timeoutMs?: number) =>
+    until(async () => said.includes(what), timeoutMs)
   stack.defer(async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
@@ -49,7 +50,11 @@ async function startHolder(scale: number) {
 async function startPair(scale: number) {
   const holder = await startHolder(scale)
   const messaging = stack.use(
-    await openMessaging({ url: world.nats.url, name: 'ringer', log: createLogger({ service: 'test', level: 'silent' }) }),
+    await openMessaging({
+      url: world.nats.url,
+      name: 'ringer',
+      log: createLogger({ service: 'test', level: 'silent' }),
+    }),
   )
   messaging.ringPartition('campaigns.run', partition)
   await holder.says('holds')

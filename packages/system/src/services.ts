@@ -6,12 +6,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import { freePort, tail, tied } from '@lockstep/servers'
-import { type BaseOverrides, type DeclaredService, ownVariables, readConfig, startService } from '@lockstep/service'
+import {
+  type BaseOverrides,
+  type DeclaredService,
+  ownVariables,
+  readConfig,
+  startService,
+} from '@lockstep/service'
 import { unlessAborted } from './stopping.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
 const preload = path.join(root, 'packages/telemetry/src/preload.ts')
-const source = (service: ServiceName, name: string) => path.join(root, 'services', service, 'src', name)
+const source = (service: ServiceName, name: string) =>
+  path.join(root, 'services', service, 'src', name)
 
 /** A process that may end by itself. */
 export interface Running {
@@ -54,7 +61,9 @@ const loaded = new Map<ServiceName, Promise<DeclaredService>>()
 
 /** What a service's folder declares. */
 export function loadService(name: ServiceName): Promise<DeclaredService> {
-  const known = loaded.get(name) ?? import(source(name, 'service.ts')).then((module) => declaredIn(name, module))
+  const known =
+    loaded.get(name) ??
+    import(source(name, 'service.ts')).then((module) => declaredIn(name, module))
   loaded.set(name, known)
   return known
 }
@@ -75,7 +84,9 @@ export async function loadMigrations(): Promise<Record<ServiceName, MigrationLis
 export async function documentedPorts(): Promise<PortPlan> {
   const plan = services.map(async (name, i) => {
     const { config } = await loadService(name)
-    const http = ownVariables(config).find((variable) => variable.name === 'LOCKSTEP_HTTP_PORT')?.byDefault
+    const http = ownVariables(config).find(
+      (variable) => variable.name === 'LOCKSTEP_HTTP_PORT',
+    )?.byDefault
     return [name, { grpc: 7001 + i, health: 7101 + i, http: Number(http ?? 0) }]
   })
   return Object.fromEntries(await Promise.all(plan))
@@ -113,7 +124,10 @@ export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
  * Starts something on planned ports. Another process may take one before it is listened on: then all are planned anew, a bounded
  * number of times.
  */
-export async function onPlannedPorts<T>(wanted: PortPlan | undefined, start: (plan: PortPlan) => Promise<T>): Promise<T> {
+export async function onPlannedPorts<T>(
+  wanted: PortPlan | undefined,
+  start: (plan: PortPlan) => Promise<T>,
+): Promise<T> {
   let plan = await planPorts(wanted)
   for (let left = 3; ; left--) {
     try {
@@ -126,11 +140,22 @@ export async function onPlannedPorts<T>(wanted: PortPlan | undefined, start: (pl
 }
 
 /** A service's environment on this machine: loopback only, one replica, and plain text between services unless there are certificates. */
-function environmentOf(service: ServiceName, plan: PortPlan, around: Surroundings): Record<string, string> {
-  const addresses = services.map((peer) => [`LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`, `127.0.0.1:${plan[peer].grpc}`])
+function environmentOf(
+  service: ServiceName,
+  plan: PortPlan,
+  around: Surroundings,
+): Record<string, string> {
+  const addresses = services.map((peer) => [
+    `LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`,
+    `127.0.0.1:${plan[peer].grpc}`,
+  ])
   const tls = around.tls?.(service)
   const transport: Record<string, string> = tls
-    ? { LOCKSTEP_GRPC_TLS_CA: tls.ca, LOCKSTEP_GRPC_TLS_CERT: tls.cert, LOCKSTEP_GRPC_TLS_KEY: tls.key }
+    ? {
+        LOCKSTEP_GRPC_TLS_CA: tls.ca,
+        LOCKSTEP_GRPC_TLS_CERT: tls.cert,
+        LOCKSTEP_GRPC_TLS_KEY: tls.key,
+      }
     : { LOCKSTEP_GRPC_PLAINTEXT: 'true' }
   return {
     LOCKSTEP_POSTGRES_URL: around.postgresUrl(service),
@@ -162,7 +187,13 @@ export async function startInProcess(
   for (const name of names) {
     signal?.throwIfAborted()
     const service = await loadService(name)
-    stack.use(await startService(service, readConfig(service, environmentOf(name, plan, around)), overrides))
+    stack.use(
+      await startService(
+        service,
+        readConfig(service, environmentOf(name, plan, around)),
+        overrides,
+      ),
+    )
   }
   return stack.move()
 }
@@ -176,7 +207,8 @@ export interface ServiceProcess extends Running, AsyncDisposable {
 }
 
 /** Where a service in a process of its own says what it does. */
-export const serviceLog = (service: ServiceName, logDir: string): string => path.join(logDir, `${service}.log`)
+export const serviceLog = (service: ServiceName, logDir: string): string =>
+  path.join(logDir, `${service}.log`)
 
 /**
  * Starts one service as its own process, logging to a file, and waits until its health door answers. `main` is what the process
@@ -192,9 +224,16 @@ export async function spawnService(
 ): Promise<ServiceProcess> {
   const { otlpUrl } = around
   const traced = otlpUrl
-    ? { args: ['--import', preload], env: { LOCKSTEP_OTLP_URL: otlpUrl, OTEL_SERVICE_NAME: service } }
+    ? {
+        args: ['--import', preload],
+        env: { LOCKSTEP_OTLP_URL: otlpUrl, OTEL_SERVICE_NAME: service },
+      }
     : { args: [], env: {} }
-  const [command = process.execPath, ...rest] = tied('SIGTERM', [process.execPath, ...traced.args, ...main])
+  const [command = process.execPath, ...rest] = tied('SIGTERM', [
+    process.execPath,
+    ...traced.args,
+    ...main,
+  ])
   const logFile = serviceLog(service, logDir)
   const log = openSync(logFile, 'a')
   const logStart = fstatSync(log).size
@@ -211,15 +250,25 @@ export async function spawnService(
   }
   const atItsStart = async () => {
     await exited
-    throw new Error(`${service} ended at its start. The end of ${logFile}:\n${tail(logFile, logStart)}`)
+    throw new Error(
+      `${service} ended at its start. The end of ${logFile}:\n${tail(logFile, logStart)}`,
+    )
   }
   try {
-    await unlessAborted(signal, () => Promise.race([untilHealthy(plan[service].health, child), atItsStart()]))
+    await unlessAborted(signal, () =>
+      Promise.race([untilHealthy(plan[service].health, child), atItsStart()]),
+    )
   } catch (error) {
     await stop()
     throw error
   }
-  return { service, pid: child.pid!, exited, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
+  return {
+    service,
+    pid: child.pid!,
+    exited,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  }
 }
 
 /** Resolves when this very process answers on its health door, never once it has ended: another may have the port. */

@@ -1,4 +1,10 @@
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
+import {
+  type DestinationStream,
+  destination,
+  type Logger as PinoLogger,
+  pino,
+  stdTimeFunctions,
+} from 'pino'
 
 /** A structured logger: `log.info({ campaignId }, 'campaign finished')`; an error goes under `err`. */
 export type Logger = PinoLogger
@@ -20,10 +26,24 @@ const secretKeys = [
 const redactedPaths = secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`])
 
 /** Creates a service's logger; values under a secret's name are replaced down to the third level. */
-export function createLogger({ service, level = 'info', pretty = true, to }: LoggerOptions): Logger {
-  const out = to ?? (pretty && process.stderr.isTTY ? { write: (line) => process.stderr.write(humanLine(line)) } : destination({ dest: 2 }))
+export function createLogger({
+  service,
+  level = 'info',
+  pretty = true,
+  to,
+}: LoggerOptions): Logger {
+  const out =
+    to ??
+    (pretty && process.stderr.isTTY
+      ? { write: (line) => process.stderr.write(humanLine(line)) }
+      : destination({ dest: 2 }))
   return pino(
-    { level, base: { service }, timestamp: stdTimeFunctions.isoTime, redact: { paths: redactedPaths, censor: '[redacted]' } },
+    {
+      level,
+      base: { service },
+      timestamp: stdTimeFunctions.isoTime,
+      redact: { paths: redactedPaths, censor: '[redacted]' },
+    },
     out as DestinationStream,
   )
 }

@@ -22,14 +22,22 @@ export function counter(name: string, description: string): (n?: number, labels?
 }
 
 /** Records how figures are spread, in seconds, bytes or pieces. */
-export function histogram(name: string, description: string, unit: keyof typeof buckets): (value: number, labels?: Labels) => void {
+export function histogram(
+  name: string,
+  description: string,
+  unit: keyof typeof buckets,
+): (value: number, labels?: Labels) => void {
   const advice = { explicitBucketBoundaries: buckets[unit] }
   const instrument = lazily((meter) => meter.createHistogram(name, { description, unit, advice }))
   return (value, labels) => instrument().record(value, labels)
 }
 
 /** Reads a figure whenever metrics are collected, until disposed; a reading that fails is left out. */
-export function gauge(name: string, description: string, read: () => GaugeReading[] | Promise<GaugeReading[]>): Disposable {
+export function gauge(
+  name: string,
+  description: string,
+  read: () => GaugeReading[] | Promise<GaugeReading[]>,
+): Disposable {
   const observe = async (result: ObservableResult) => {
     for (const { value, labels } of await read()) result.observe(value, labels)
   }

@@ -68,19 +68,26 @@ function runtimeGauges(): DisposableStack {
   const stack = new DisposableStack()
   stack.defer(() => delay.disable())
   stack.use(
-    gauge('nodejs_eventloop_delay_seconds', 'Delay of the event loop since the last collection.', () => {
-      const readings = (['0.5', '0.99'] as const).map((quantile) => ({
-        value: delay.percentile(Number(quantile) * 100) / 1e9,
-        labels: { quantile },
-      }))
-      delay.reset()
-      return readings
-    }),
+    gauge(
+      'nodejs_eventloop_delay_seconds',
+      'Delay of the event loop since the last collection.',
+      () => {
+        const readings = (['0.5', '0.99'] as const).map((quantile) => ({
+          value: delay.percentile(Number(quantile) * 100) / 1e9,
+          labels: { quantile },
+        }))
+        delay.reset()
+        return readings
+      },
+    ),
   )
   stack.use(
     gauge('process_memory_bytes', 'Memory of the process.', () => {
       const { rss, heapUsed, external } = process.memoryUsage()
-      return Object.entries({ rss, heapUsed, external }).map(([kind, value]) => ({ value, labels: { kind } }))
+      return Object.entries({ rss, heapUsed, external }).map(([kind, value]) => ({
+        value,
+        labels: { kind },
+      }))
     }),
   )
   return stack

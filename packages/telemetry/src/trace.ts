@@ -6,17 +6,26 @@ export function injectTrace(set: (name: string, value: string) => void): void {
 }
 
 /** Runs `fn` in a span that continues the trace found in a message's headers; what `fn` throws is recorded and thrown on. */
-export function withTrace<T>(get: (name: string) => string | undefined, name: string, fn: () => Promise<T>): Promise<T> {
-  const parent = propagation.extract(context.active(), null, { get: (_, key) => get(key), keys: () => [] })
-  return trace.getTracer('lockstep').startActiveSpan(name, { kind: SpanKind.CONSUMER }, parent, async (span) => {
-    try {
-      return await fn()
-    } catch (error) {
-      span.recordException(error as Error)
-      span.setStatus({ code: SpanStatusCode.ERROR })
-      throw error
-    } finally {
-      span.end()
-    }
+export function withTrace<T>(
+  get: (name: string) => string | undefined,
+  name: string,
+  fn: () => Promise<T>,
+): Promise<T> {
+  const parent = propagation.extract(context.active(), null, {
+    get: (_, key) => get(key),
+    keys: () => [],
   })
+  return trace
+    .getTracer('lockstep')
+    .startActiveSpan(name, { kind: SpanKind.CONSUMER }, parent, async (span) => {
+      try {
+        return await fn()
+      } catch (error) {
+        span.recordException(error as Error)
+        span.setStatus({ code: SpanStatusCode.ERROR })
+        throw error
+      } finally {
+        span.end()
+      }
+    })
 }

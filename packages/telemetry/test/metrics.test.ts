@@ -4,7 +4,9 @@ import { counter, gauge, histogram, startTelemetry } from '../src/index.ts'
 const madeBeforeStart = counter('early_counter', 'Made at module level.')
 
 test('instruments that were made before the start count from the start on, and again after a restart', async () => {
-  using _gauge = gauge('early_gauge', 'Made before the start.', async () => [{ value: 7, labels: { lane: 'a' } }])
+  using _gauge = gauge('early_gauge', 'Made before the start.', async () => [
+    { value: 7, labels: { lane: 'a' } },
+  ])
   madeBeforeStart()
   for (const _round of [1, 2]) {
     await using telemetry = startTelemetry({ service: 'test' })

@@ -15,7 +15,11 @@ const script = `
 
 async function trace(env: Record<string, string>): Promise<Record<string, string>> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT, LOCKSTEP_OTLP_URL, ...rest } = process.env
-  const { stdout } = await run(process.execPath, ['--import', preload, '--input-type=module', '-e', script], { env: { ...rest, ...env } })
+  const { stdout } = await run(
+    process.execPath,
+    ['--import', preload, '--input-type=module', '-e', script],
+    { env: { ...rest, ...env } },
+  )
   return JSON.parse(stdout)
 }
 
@@ -41,7 +45,8 @@ test('with a collector, spans arrive there and one trace runs through a message'
     expect(bodies.join()).toContain('/v1/traces')
     const spans = bodies.flatMap((body) =>
       JSON.parse(body.slice(body.indexOf('{'))).resourceSpans.flatMap(
-        (resource: { scopeSpans: { spans: { name: string; traceId: string }[] }[] }) => resource.scopeSpans.flatMap((scope) => scope.spans),
+        (resource: { scopeSpans: { spans: { name: string; traceId: string }[] }[] }) =>
+          resource.scopeSpans.flatMap((scope) => scope.spans),
       ),
     )
     expect(spans.map((span) => [span.name, span.traceId]).sort()).toEqual([

@@ -5,7 +5,8 @@ import type { BaseConfig } from '@lockstep/service'
 /** `stranger` is nobody that the platform knows, `two-names` is campaigns and operator at once; the authority has signed both. */
 export type TestIdentity = Caller | 'stranger' | 'two-names'
 
-const at = (name: string) => path.resolve(import.meta.dirname, '../fixtures/certificates', `${name}.pem`)
+const at = (name: string) =>
+  path.resolve(import.meta.dirname, '../fixtures/certificates', `${name}.pem`)
 
 /** A certificate for 127.0.0.1 of one authority, valid for a hundred years. */
 export function certificateOf(name: TestIdentity): NonNullable<BaseConfig['tls']> {

@@ -40,7 +40,9 @@ export async function openProxy(target: string): Promise<Proxy> {
         })
     }
     for (const [from, to] of [pair, [upstream, client] as const]) {
-      from.on('data', (chunk: Buffer) => (from === client && (wayMs() > 0 || onTheWay > 0) ? pass(chunk) : to.write(chunk)))
+      from.on('data', (chunk: Buffer) =>
+        from === client && (wayMs() > 0 || onTheWay > 0) ? pass(chunk) : to.write(chunk),
+      )
       from.on('error', () => to.destroy())
       from.on('close', () => {
         to.destroy()

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
-import { demoTemplates, type SettingsPatch, type Simulator, startSimulator } from '@lockstep/meta-simulator'
+import {
+  demoTemplates,
+  type SettingsPatch,
+  type Simulator,
+  startSimulator,
+} from '@lockstep/meta-simulator'
 import { connectPeers, type PeerName, type Peers, peerKey } from '@lockstep/rpc'
 import { definitions } from '@lockstep/rpc/definitions'
 import type { Campaign } from '@lockstep/rpc/gen/campaigns'
@@ -79,7 +84,14 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld(options.servers))
   const simulatorLog = path.join(world.nats.dir, '..', 'meta-simulator.ndjson')
-  const simulator = up.use(await startSimulator({ port: 0, logFile: simulatorLog, seed: 1, settings: { ...quick, ...options.simulator } }))
+  const simulator = up.use(
+    await startSimulator({
+      port: 0,
+      logFile: simulatorLog,
+      seed: 1,
+      settings: { ...quick, ...options.simulator },
+    }),
+  )
   const ports = await planPorts()
   const surroundings: Surroundings = {
     postgresUrl: world.roleUrl,
@@ -92,7 +104,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     ...(options.tls && { tls: certificateOf }),
   }
   up.use(
-    await startInProcess(ports, surroundings, options.services ?? services.filter((s) => s !== 'api'), { scale: options.scale ?? 0.1 }),
+    await startInProcess(
+      ports,
+      surroundings,
+      options.services ?? services.filter((s) => s !== 'api'),
+      { scale: options.scale ?? 0.1 },
+    ),
   )
   const clients = await openClients(up, ports, options.tls)
   const logDir = path.join(world.nats.dir, '..', 'logs')
@@ -101,7 +118,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const stack = up.move()
   return {
     ...tools,
-    webhookUrl: (tenant) => `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${tenant.appId}`,
+    webhookUrl: (tenant) =>
+      `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${tenant.appId}`,
     addTenant: (limits) => addTenant(tools, limits),
     importContacts: (tenant, phones, tag = 'all') => importContacts(clients, tenant, phones, tag),
     createCampaign: (tenant, tag = 'all') => createCampaign(clients, tenant, tag),
@@ -114,11 +132,18 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
       until(async () => {
         const campaign = await clients.campaigns.getCampaign({ id }, tenant)
         if (campaign.state !== state)
-          throw new Error(`The campaign is ${campaign.state}: ${campaign.reason} ${JSON.stringify(campaign.statistics)}`)
+          throw new Error(
+            `The campaign is ${campaign.state}: ${campaign.reason} ${JSON.stringify(campaign.statistics)}`,
+          )
         return campaign
       }, timeoutMs),
     settled: (timeoutMs = 30_000) => settled(tools, timeoutMs),
-    audited: { adminUrl: world.adminUrl, simulatorLog, redisUrl: world.redis.url, natsUrl: world.nats.url },
+    audited: {
+      adminUrl: world.adminUrl,
+      simulatorLog,
+      redisUrl: world.redis.url,
+      natsUrl: world.nats.url,
+    },
     async spawn(service) {
       const own = { ...ports, [service]: (await planPorts())[service] }
       return spawnService(service, own, surroundings, logDir)
@@ -135,7 +160,11 @@ const quick: SettingsPatch = {
 }
 
 /** With certificates each method is called as the api, or as the operator where that may. */
-async function openClients(stack: AsyncDisposableStack, ports: PortPlan, tls = false): Promise<Clients> {
+async function openClients(
+  stack: AsyncDisposableStack,
+  ports: PortPlan,
+  tls = false,
+): Promise<Clients> {
   const names = Object.keys(definitions) as PeerName[]
   const at = (name: PeerName) => `127.0.0.1:${ports[name].grpc}`
   if (!tls) return stack.use(await connectPeers(names, at))
@@ -144,8 +173,11 @@ async function openClients(stack: AsyncDisposableStack, ports: PortPlan, tls = f
   for (const name of names) {
     const { rpc } = await loadService(name)
     const key = peerKey(name)
-    const methods = Object.entries(rpc?.callers ?? {}).filter(([, callers]) => callers.includes('operator'))
-    for (const [method] of methods) Object.assign(api[key], { [method]: operator[key][method as never] })
+    const methods = Object.entries(rpc?.callers ?? {}).filter(([, callers]) =>
+      callers.includes('operator'),
+    )
+    for (const [method] of methods)
+      Object.assign(api[key], { [method]: operator[key][method as never] })
   }
   return api
 }
@@ -154,7 +186,10 @@ type Tools = Pick<TestSystem, 'world' | 'simulator' | 'ports' | 'clients'>
 
 let numbers = 0
 
-async function addTenant({ simulator, ports, clients }: Tools, limits = { perMinute: 60_000, perSecond: 1_000 }): Promise<Tenant> {
+async function addTenant(
+  { simulator, ports, clients }: Tools,
+  limits = { perMinute: 60_000, perSecond: 1_000 },
+): Promise<Tenant> {
   const name = `Tenant ${++numbers}`
   const phoneNumberId = String(1_000_000 + numbers)
   const wabaId = String(2_000_000 + numbers)
@@ -164,24 +199,55 @@ async function addTenant({ simulator, ports, clients }: Tools, limits = { perMin
   const { id: accountId } = await clients.accounts.createAccount({ name }, {})
   const call = { accountId }
   const { key: apiKey } = await clients.accounts.createApiKey({ name }, call)
-  const { id: appId } = await clients.accounts.createApp({ name, metaAppId, secret: appSecret, verifyToken: 'verify' }, call)
+  const { id: appId } = await clients.accounts.createApp(
+    { name, metaAppId, secret: appSecret, verifyToken: 'verify' },
+    call,
+  )
   const callbackUrl = `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${appId}`
   await simulator.client.setState({
     apps: [{ id: metaAppId, secret: appSecret, verifyToken: 'verify', callbackUrl }],
     wabas: [{ id: wabaId, name, appIds: [metaAppId] }],
-    numbers: [{ id: phoneNumberId, wabaId, token, displayPhoneNumber: `+1 555 ${numbers}`, verifiedName: name, throughputLevel: 'HIGH' }],
+    numbers: [
+      {
+        id: phoneNumberId,
+        wabaId,
+        token,
+        displayPhoneNumber: `+1 555 ${numbers}`,
+        verifiedName: name,
+        throughputLevel: 'HIGH',
+      },
+    ],
     templates: { [wabaId]: demoTemplates() },
   })
-  const connection = await clients.accounts.createConnection({ name, phoneNumberId, wabaId, appId, accessToken: token }, call)
+  const connection = await clients.accounts.createConnection(
+    { name, phoneNumberId, wabaId, appId, accessToken: token },
+    call,
+  )
   await clients.accounts.setConnectionLimits({ id: connection.id, ...limits }, call)
-  const tenant = { accountId, apiKey, appId, appSecret, connectionId: connection.id, phoneNumberId, wabaId, accessToken: token }
+  const tenant = {
+    accountId,
+    apiKey,
+    appId,
+    appSecret,
+    connectionId: connection.id,
+    phoneNumberId,
+    wabaId,
+    accessToken: token,
+  }
   const run = await clients.templates.startSync({ connectionId: connection.id }, call)
   await until(async () => (await clients.templates.getSync({ id: run.id }, call)).state === 'done')
   return tenant
 }
 
-async function importContacts(clients: Clients, tenant: Tenant, phones: string[], tag: string): Promise<Import> {
-  const csv = Buffer.from(`name,phone,tags\n${phones.map((phone, i) => `Person ${i},${phone},${tag}`).join('\n')}\n`)
+async function importContacts(
+  clients: Clients,
+  tenant: Tenant,
+  phones: string[],
+  tag: string,
+): Promise<Import> {
+  const csv = Buffer.from(
+    `name,phone,tags\n${phones.map((phone, i) => `Person ${i},${phone},${tag}`).join('\n')}\n`,
+  )
   async function* chunks() {
     yield { fileName: 'test.csv' }
     for (let at = 0; at < csv.length; at += 200_000) yield { chunk: csv.subarray(at, at + 200_000) }
@@ -211,7 +277,10 @@ function createCampaign(clients: Clients, tenant: Tenant, tag: string): Promise<
 async function settled({ world, simulator }: Tools, timeoutMs: number): Promise<void> {
   const { drained } = await simulator.client.drain({ deadlineMs: timeoutMs })
   if (!drained) throw new Error('The simulator could not deliver all webhooks')
-  await until(async () => (await world.sql<{ open: number }>(openEntries))[0]!.open === 0, timeoutMs)
+  await until(
+    async () => (await world.sql<{ open: number }>(openEntries))[0]!.open === 0,
+    timeoutMs,
+  )
 }
 
 /** Valid German mobile numbers, all different. */

@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type ServiceName, services } from '@lockstep/contracts'
-import { databaseUrl, type MigrationList, migrate, ownerRole, provision, withClient } from '@lockstep/database'
+import {
+  databaseUrl,
+  type MigrationList,
+  migrate,
+  ownerRole,
+  provision,
+  withClient,
+} from '@lockstep/database'
 import { locateServers, startPostgres, startServers } from '@lockstep/servers'
 
 /** What a test file needs to make its own world; provided by the global setup. */
@@ -60,7 +67,8 @@ export async function startTestServers(
   const ownerUrl = new URL(databaseUrl(adminUrl, template))
   ownerUrl.username = ownerRole
   ownerUrl.password = testPassword
-  for (const [service, list] of Object.entries(migrations)) await migrate(ownerUrl.toString(), service as ServiceName, list)
+  for (const [service, list] of Object.entries(migrations))
+    await migrate(ownerUrl.toString(), service as ServiceName, list)
   // Autovacuum would do it at some moment of a long run; so every test has the plans of a database that has been in use.
   await withClient(databaseUrl(adminUrl, template), (client) => client.query('analyze'))
   return {
@@ -71,11 +79,17 @@ export async function startTestServers(
     redisServer: located.redisServer,
     env: located.env,
     async crashPostgres() {
-      if (!durable) throw new Error('This PostgreSQL would lose commits in a crash; start it with durable: true')
+      if (!durable)
+        throw new Error(
+          'This PostgreSQL would lose commits in a crash; start it with durable: true',
+        )
       const { port } = postgres
       await postgres.stop('SIGQUIT')
       postgres = await startPostgres({ dir, ...located, port, durable })
-      if (postgres.port !== port) throw new Error(`PostgreSQL came back on port ${postgres.port}: another process took ${port}`)
+      if (postgres.port !== port)
+        throw new Error(
+          `PostgreSQL came back on port ${postgres.port}: another process took ${port}`,
+        )
     },
     async [Symbol.asyncDispose]() {
       await postgres.stop()
@@ -90,6 +104,7 @@ async function removeLeftovers(runs: string): Promise<void> {
   await mkdir(runs, { recursive: true })
   for (const name of await readdir(runs)) {
     const pid = Number(name.replace('run-', ''))
-    if (!existsSync(`/proc/${pid}`)) await rm(path.join(runs, name), { recursive: true, force: true })
+    if (!existsSync(`/proc/${pid}`))
+      await rm(path.join(runs, name), { recursive: true, force: true })
   }
 }

@@ -40,7 +40,9 @@ export interface World extends AsyncDisposable {
 }
 
 /** Where no service is, unless a test says where. */
-const nowhere = Object.fromEntries(services.map((service) => [service, '127.0.0.1:9'])) as BaseConfig['addresses']
+const nowhere = Object.fromEntries(
+  services.map((service) => [service, '127.0.0.1:9']),
+) as BaseConfig['addresses']
 
 /** How many days rows are kept, by default: each service reads its own. */
 const kept = {
@@ -63,12 +65,25 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
   await mkdir(dir, { recursive: true })
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const database = `world_${id}`
-  await withClient(shared.adminUrl, (client) => client.query(`create database ${database} template ${shared.template}`))
-  stack.defer(() => withClient(shared.adminUrl, async (client) => void (await client.query(`drop database ${database} with (force)`))))
+  await withClient(shared.adminUrl, (client) =>
+    client.query(`create database ${database} template ${shared.template}`),
+  )
+  stack.defer(() =>
+    withClient(
+      shared.adminUrl,
+      async (client) => void (await client.query(`drop database ${database} with (force)`)),
+    ),
+  )
   const adminUrl = databaseUrl(shared.adminUrl, database)
-  const nats = stack.use(await killable(path.join(dir, 'n'), (at) => startNats({ ...at, natsServer: shared.natsServer, env: shared.env })))
+  const nats = stack.use(
+    await killable(path.join(dir, 'n'), (at) =>
+      startNats({ ...at, natsServer: shared.natsServer, env: shared.env }),
+    ),
+  )
   const redis = stack.use(
-    await killable(path.join(dir, 'r'), (at) => startRedis({ ...at, redisServer: shared.redisServer, env: shared.env })),
+    await killable(path.join(dir, 'r'), (at) =>
+      startRedis({ ...at, redisServer: shared.redisServer, env: shared.env }),
+    ),
   )
   stack.defer(() => assertNoLockHeld(redis.url))
   const opened = stack.move()
@@ -101,10 +116,14 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
       addresses: nowhere,
       ...kept,
     }),
-    sql: (text, params) => withClient(adminUrl, async (client) => (await client.query(text, params)).rows),
+    sql: (text, params) =>
+      withClient(adminUrl, async (client) => (await client.query(text, params)).rows),
     killBackends: () =>
       withClient(shared.adminUrl, async (client) => {
-        await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [database])
+        await client.query(
+          'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1',
+          [database],
+        )
       }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -137,11 +156,14 @@ async function killable(
 async function assertNoLockHeld(redisUrl: string): Promise<void> {
   const redis = openRedis(redisUrl)
   try {
-    if (redis.status !== 'ready') await Promise.race([new Promise((ready) => redis.once('ready', ready)), deadline(2_000)])
+    if (redis.status !== 'ready')
+      await Promise.race([new Promise((ready) => redis.once('ready', ready)), deadline(2_000)])
     if (redis.status !== 'ready') return // the test left Redis down: nothing can be held in it
     const prefixes = Object.values(locks).map((lock) => lock.key(''))
     await until(async () => {
-      const held = (await redis.keys('*')).filter((key) => prefixes.some((prefix) => key.startsWith(prefix)))
+      const held = (await redis.keys('*')).filter((key) =>
+        prefixes.some((prefix) => key.startsWith(prefix)),
+      )
       if (held.length > 0) throw new Error(`Locks were left held: ${held.join(', ')}`)
       return true
     }, 2_000)
@@ -163,7 +185,10 @@ const slowness = () => Math.min(longest.wait, Math.max(1, loadavg()[0]! / availa
  * threw last, which is the cause, or that it never became true. What the checks take does not count, and on a busy machine it waits
  * as many times longer as things take there.
  */
-export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
+export async function until<T>(
+  check: () => Promise<T> | T,
+  timeoutMs = 15_000,
+): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
   const end = performance.now() + longest.clock * timeoutMs
   let waitedMs = 0
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 1.5, 100)) {
@@ -175,7 +200,10 @@ export async function until<T>(check: () => Promise<T> | T, timeoutMs = 15_000):
       failure = error
     }
     if (waitedMs >= timeoutMs * slowness() || performance.now() > end)
-      throw new Error(`Not true after ${timeoutMs} ms: ${failure instanceof Error ? failure.message : check}`, { cause: failure })
+      throw new Error(
+        `Not true after ${timeoutMs} ms: ${failure instanceof Error ? failure.message : check}`,
+        { cause: failure },
+      )
     await deadline(waitMs)
     waitedMs += waitMs
   }

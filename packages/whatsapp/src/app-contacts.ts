@@ -17,7 +17,15 @@ export function appContacts(parsed: ParsedWebhook): AppContact[] {
     const { phone_number, user_id, full_name, first_name } = objectOf(item.contact)
     const ids = idsOf(phone_number, user_id)
     if (textOf(item.type) !== 'contact' || !(ids.waId ?? ids.userId)) return []
-    const name = textOf(item.action) === 'remove' ? undefined : textOf(full_name) || textOf(first_name) || undefined
-    return { phoneNumberId, ...ids, name, timestampMs: timestampMsOf(objectOf(item.metadata).timestamp) }
+    const name =
+      textOf(item.action) === 'remove'
+        ? undefined
+        : textOf(full_name) || textOf(first_name) || undefined
+    return {
+      phoneNumberId,
+      ...ids,
+      name,
+      timestampMs: timestampMsOf(objectOf(item.metadata).timestamp),
+    }
   })
 }

@@ -41,10 +41,15 @@ function readCall(element: Element): CallEvent | undefined {
   const { item, ownNumber, people } = element
   const isOurs = isOwn(item.from, ownNumber)
   const direction =
-    { BUSINESS_INITIATED: 'out' as const, USER_INITIATED: 'in' as const }[textOf(item.direction) ?? ''] ?? (isOurs ? 'out' : 'in')
+    { BUSINESS_INITIATED: 'out' as const, USER_INITIATED: 'in' as const }[
+      textOf(item.direction) ?? ''
+    ] ?? (isOurs ? 'out' : 'in')
   const side = isOurs ? 'to' : isOwn(item.to, ownNumber) || direction === 'in' ? 'from' : 'to'
   const call = factsOf(item)
-  const opensMs = direction === 'in' && call.connect_at ? timestampMsOf(item.timestamp) : timestampMsOf(item.start_time)
+  const opensMs =
+    direction === 'in' && call.connect_at
+      ? timestampMsOf(item.timestamp)
+      : timestampMsOf(item.start_time)
   return eventOf(element, people().find(idsOfPerson(item, side)), { direction, call, opensMs })
 }
 
@@ -57,7 +62,9 @@ function readCallStatus(element: Element): CallEvent | undefined {
     isNamed: (recipient_id ?? recipient_user_id) != null,
   }
   const word = textOf(status)?.toLowerCase() ?? ''
-  const call = ['ringing', 'accepted', 'rejected'].includes(word) ? timed(`${word as 'ringing'}_at`, timestamp) : {}
+  const call = ['ringing', 'accepted', 'rejected'].includes(word)
+    ? timed(`${word as 'ringing'}_at`, timestamp)
+    : {}
   const opensMs = word === 'accepted' ? timestampMsOf(timestamp) : null
   return eventOf(element, element.people().find(person), { direction: 'out', call, opensMs })
 }
@@ -83,16 +90,27 @@ function timed(key: keyof CallFacts, time: unknown): CallFacts {
 
 type Sender = Parameters<typeof readMessage>[1]
 
-function eventOf(element: Element, person: Sender, said: Pick<CallEvent, 'direction' | 'call' | 'opensMs'>): CallEvent | undefined {
+function eventOf(
+  element: Element,
+  person: Sender,
+  said: Pick<CallEvent, 'direction' | 'call' | 'opensMs'>,
+): CallEvent | undefined {
   const { session: _, ...item } = element.item
   const read = readMessage({ ...element, item }, person)
   if (!read) return undefined
-  return { ...read, type: 'call', text: callText(said.direction, said.call), content: said.call, ...said }
+  return {
+    ...read,
+    type: 'call',
+    text: callText(said.direction, said.call),
+    content: said.call,
+    ...said,
+  }
 }
 
 /** What a person reads of a call. */
 export function callText(direction: string, { duration_seconds = 0, ...call }: CallFacts): string {
-  if (duration_seconds > 0) return `[call of ${Math.floor(duration_seconds / 60)} min ${duration_seconds % 60} s]`
+  if (duration_seconds > 0)
+    return `[call of ${Math.floor(duration_seconds / 60)} min ${duration_seconds % 60} s]`
   if (call.rejected_at) return '[call rejected]'
   if (!call.ended_at || call.started_at || call.accepted_at) return '[call]'
   return direction === 'in' ? '[missed call]' : '[call not answered]'

@@ -25,7 +25,11 @@ export interface ExchangeOptions {
  * usable (undici client-h1.js, writeH1; HTTP/1.1 only). What is settled before that point refuses to start later, and nothing starts
  * twice: undici itself may queue a running request again when its socket closes for a reason of its own.
  */
-export function exchange(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions, options: ExchangeOptions): Promise<Exchange> {
+export function exchange(
+  dispatcher: Dispatcher,
+  request: Dispatcher.DispatchOptions,
+  options: ExchangeOptions,
+): Promise<Exchange> {
   return new Promise((resolve) => {
     const handler = new ExchangeHandler(options, resolve)
     if (!handler.settled) dispatcher.dispatch(request, handler)
@@ -57,7 +61,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     const { signal, timeoutMs } = this.#options
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     const isLate = untilLatest < timeoutMs
-    const reason = isLate ? 'its time passed before a connection was free' : 'no connection was free in time'
+    const reason = isLate
+      ? 'its time passed before a connection was free'
+      : 'no connection was free in time'
     this.#timer = setTimeout(() => this.#giveUp(reason, isLate), Math.min(timeoutMs, untilLatest))
   }
 
@@ -65,7 +71,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller) this.#giveUp('the connection was lost after it was written')
     // The timer may be late when the event loop was blocked, so the clock is asked again.
-    else if (performance.now() > (this.#options.notAfterMs ?? Number.POSITIVE_INFINITY)) this.#giveUp('its time had passed', true)
+    else if (performance.now() > (this.#options.notAfterMs ?? Number.POSITIVE_INFINITY))
+      this.#giveUp('its time had passed', true)
     if (this.settled) throw new Error('Not started: its outcome is already known')
     this.#controller = controller
     clearTimeout(this.#timer)
@@ -73,7 +80,11 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#options.onWritten?.(performance.now())
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
     this.#status = status
     this.#headers = headers
   }

@@ -47,15 +47,31 @@ export interface GraphClient {
   /** Sends one message and says what became of it. Never throws: each way it can end is an outcome. Never retries. */
   sendMessage(request: SendRequest): Promise<SendOutcome>
   /** The templates of a WABA, page by page. Throws AppError with words for a person. */
-  listTemplates(request: { wabaId: string; token: string; signal?: AbortSignal }): AsyncIterable<GraphTemplate[]>
+  listTemplates(request: {
+    wabaId: string
+    token: string
+    signal?: AbortSignal
+  }): AsyncIterable<GraphTemplate[]>
   /** A number as Meta knows it: also the check that a token may use it. Throws AppError with words for a person. */
-  getPhoneNumber(request: { phoneNumberId: string; token: string; signal?: AbortSignal }): Promise<GraphPhoneNumber>
+  getPhoneNumber(request: {
+    phoneNumberId: string
+    token: string
+    signal?: AbortSignal
+  }): Promise<GraphPhoneNumber>
   /** True when a number is one of the WABA's, which its own node doesn't say. Throws AppError with words for a person. */
-  hasPhoneNumber(request: { wabaId: string; phoneNumberId: string; token: string; signal?: AbortSignal }): Promise<boolean>
+  hasPhoneNumber(request: {
+    wabaId: string
+    phoneNumberId: string
+    token: string
+    signal?: AbortSignal
+  }): Promise<boolean>
 }
 
 /** Meta's error codes are a closed list, so that they may be labels. */
-const errors = counter('lockstep_graph_errors_total', 'Answers of Meta with an error, and calls whose outcome is not known, by code')
+const errors = counter(
+  'lockstep_graph_errors_total',
+  'Answers of Meta with an error, and calls whose outcome is not known, by code',
+)
 const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by outcome')
 
 const maxAnswerBytes = 256 * 1024
@@ -73,19 +89,34 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
   const { timeoutMs = 10_000, keepAliveTimeoutMs = 4_000, connections = 64 } = options
   const base = new URL(options.baseUrl)
   const prefix = `${base.pathname.replace(/\/$/, '')}/${options.version}`
-  const sockets = createSockets({ origin: base.origin, max: connections, connectTimeoutMs: timeoutMs, keepAliveTimeoutMs })
+  const sockets = createSockets({
+    origin: base.origin,
+    max: connections,
+    connectTimeoutMs: timeoutMs,
+    keepAliveTimeoutMs,
+  })
 
   type Asked = Partial<ExchangeOptions> & { socket?: Socket }
 
-  async function ask(request: Dispatcher.DispatchOptions, token: string, { socket, ...options }: Asked): Promise<Exchange> {
+  async function ask(
+    request: Dispatcher.DispatchOptions,
+    token: string,
+    { socket, ...options }: Asked,
+  ): Promise<Exchange> {
     if (!socket) return askOnAny(request, token, options)
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const all = { timeoutMs, maxResponseBytes: maxAnswerBytes, ...options }
     const result = await exchange(socket.dispatcher, { ...request, headers }, all)
-    return result.kind === 'answered' ? { ...result, body: withoutToken(result.body, token) } : result
+    return result.kind === 'answered'
+      ? { ...result, body: withoutToken(result.body, token) }
+      : result
   }
 
-  async function askOnAny(request: Dispatcher.DispatchOptions, token: string, options: Partial<ExchangeOptions>): Promise<Exchange> {
+  async function askOnAny(
+    request: Dispatcher.DispatchOptions,
+    token: string,
+    options: Partial<ExchangeOptions>,
+  ): Promise<Exchange> {
     const { notAfterMs = Number.POSITIVE_INFINITY, signal } = options
     const leftMs = notAfterMs - performance.now()
     const isLate = () => performance.now() >= notAfterMs
@@ -99,19 +130,30 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       }
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      return { kind: 'notWritten', reason: isLate() ? 'its time passed before a connection was free' : error.message, isLate: isLate() }
+      return {
+        kind: 'notWritten',
+        reason: isLate() ? 'its time passed before a connection was free' : error.message,
+        isLate: isLate(),
+      }
     }
   }
 
-  async function get(path: string, token: string, options: Partial<ExchangeOptions>): Promise<unknown> {
+  async function get(
+    path: string,
+    token: string,
+    options: Partial<ExchangeOptions>,
+  ): Promise<unknown> {
     const result = await ask({ method: 'GET', path: prefix + path }, token, options)
-    if (result.kind !== 'answered') throw new AppError('busy', `Meta could not be asked: ${result.reason}. Try again later.`)
+    if (result.kind !== 'answered')
+      throw new AppError('busy', `Meta could not be asked: ${result.reason}. Try again later.`)
     const body = readBody(result.body)
     const error = graphErrorOf(result.status, result.headers, body)
     if (!error) return body
     errors(1, { code: String(error.code ?? 'none'), endpoint: 'management' })
     const { code, details, words, retryAfterMs } = error
-    throw new AppError(failureOfClass[error.class], words, { details: { code, details, httpStatus: result.status, retryAfterMs } })
+    throw new AppError(failureOfClass[error.class], words, {
+      details: { code, details, httpStatus: result.status, retryAfterMs },
+    })
   }
 
   /** The pages of a list, e.g. the templates of a WABA, each as `read` reads it. */
@@ -121,32 +163,53 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
   ): AsyncGenerator<Page> {
     let after: string | undefined
     for (let page = 0; page < maxPages; page++) {
-      const query = new URLSearchParams({ fields: list.fields, limit: String(perPage), ...(after ? { after } : {}) })
+      const query = new URLSearchParams({
+        fields: list.fields,
+        limit: String(perPage),
+        ...(after ? { after } : {}),
+      })
       const path = `/${encodeURIComponent(list.of)}/${list.what}?${query}`
       const read = list.read(await get(path, token, { signal, maxResponseBytes: maxPageBytes }))
       yield read
       if (read.after === undefined) return
       after = read.after
     }
-    throw new AppError('too_large', `Meta listed more than ${maxPages * perPage} ${list.what}; the reading stopped there`)
+    throw new AppError(
+      'too_large',
+      `Meta listed more than ${maxPages * perPage} ${list.what}; the reading stopped there`,
+    )
   }
 
   return {
     open: (signal) => sockets.open(signal),
     async sendMessage({ phoneNumberId, token, body, ...how }) {
       const path = `${prefix}/${encodeURIComponent(phoneNumberId)}/messages`
-      const request = { method: 'POST', path, body: JSON.stringify(body) } satisfies Dispatcher.DispatchOptions
+      const request = {
+        method: 'POST',
+        path,
+        body: JSON.stringify(body),
+      } satisfies Dispatcher.DispatchOptions
       const outcome = sendOutcome(await ask(request, token, how))
       sends(1, { outcome: outcome.kind })
-      if ('code' in outcome) errors(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })
+      if ('code' in outcome)
+        errors(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })
       return outcome
     },
     async *listTemplates({ wabaId, ...how }) {
-      const list = { of: wabaId, what: 'message_templates', fields: templateFields, read: readTemplatePage }
+      const list = {
+        of: wabaId,
+        what: 'message_templates',
+        fields: templateFields,
+        read: readTemplatePage,
+      }
       for await (const { templates } of pages(list, how)) yield templates
     },
     async getPhoneNumber({ phoneNumberId, token, signal }) {
-      return readPhoneNumber(await get(`/${encodeURIComponent(phoneNumberId)}?fields=${phoneNumberFields}`, token, { signal }))
+      return readPhoneNumber(
+        await get(`/${encodeURIComponent(phoneNumberId)}?fields=${phoneNumberFields}`, token, {
+          signal,
+        }),
+      )
     },
     async hasPhoneNumber({ wabaId, phoneNumberId, ...how }) {
       const list = { of: wabaId, what: 'phone_numbers', fields: 'id', read: readIdPage }
@@ -160,11 +223,14 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
 }
 
 /** `whatsapp_business_manager_messaging_limit`: Meta, messaging-limits; the other fields are of the phone-number node. */
-const phoneNumberFields = 'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'
+const phoneNumberFields =
+  'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'
 
 /** An answer about a malformed token quotes it: what leaves here never does. */
 function withoutToken(body: Buffer, token: string): Buffer {
-  return token !== '' && body.includes(token) ? Buffer.from(body.toString('utf8').replaceAll(token, '[token]')) : body
+  return token !== '' && body.includes(token)
+    ? Buffer.from(body.toString('utf8').replaceAll(token, '[token]'))
+    : body
 }
 
 const failureOfClass = {

@@ -32,7 +32,8 @@ export interface GraphPhoneNumber {
 }
 
 /** Asked for by name, because the default fields leave out quality and rejection. */
-export const templateFields = 'id,name,language,category,status,parameter_format,components,quality_score,rejected_reason'
+export const templateFields =
+  'id,name,language,category,status,parameter_format,components,quality_score,rejected_reason'
 
 const text = z.coerce.string()
 const optional = z.string().catch('')
@@ -59,7 +60,10 @@ const templateShape = z
   )
 
 /** One page of templates and the cursor of the next one. A template that can't be read is left out. */
-export function readTemplatePage(body: unknown): { templates: GraphTemplate[]; after: string | undefined } {
+export function readTemplatePage(body: unknown): {
+  templates: GraphTemplate[]
+  after: string | undefined
+} {
   const { data, after } = readPage(body, 'templates')
   const read = data.map((item) => templateShape.safeParse(item)).filter((item) => item.success)
   return { templates: read.map((item) => item.data), after }
@@ -77,7 +81,8 @@ export function readIdPage(body: unknown): { ids: string[]; after: string | unde
  */
 function readPage(body: unknown, what: string): { data: unknown[]; after: string | undefined } {
   const { data, paging } = objectOf(cleanJson(body))
-  if (!Array.isArray(data)) throw new AppError('busy', `Meta answered without a list of ${what}. Try again later.`)
+  if (!Array.isArray(data))
+    throw new AppError('busy', `Meta answered without a list of ${what}. Try again later.`)
   const { next, cursors } = objectOf(paging)
   const { after } = objectOf(cursors)
   return { data, after: typeof next === 'string' && typeof after === 'string' ? after : undefined }
@@ -106,6 +111,9 @@ const phoneNumberShape = z
 /** A phone-number node of Graph. Throws AppError `busy` when the answer is not one. */
 export function readPhoneNumber(body: unknown): GraphPhoneNumber {
   const read = phoneNumberShape.safeParse(cleanJson(body))
-  if (!read.success) throw new AppError('busy', 'Meta answered without a phone number. Try again later.', { cause: read.error })
+  if (!read.success)
+    throw new AppError('busy', 'Meta answered without a phone number. Try again later.', {
+      cause: read.error,
+    })
   return read.data
 }

@@ -37,18 +37,33 @@ function readPast(element: Element, thread: JsonObject): PastMessage | undefined
     userId: ofThread.userId ?? side.userId,
     parentUserId: userIdOf(parent_user_id) ?? side.parentUserId,
   }
-  const read = readMessage(element, people().find({ ...own, isNamed: side.isNamed || thread.id != null }))
+  const read = readMessage(
+    element,
+    people().find({ ...own, isNamed: side.isNamed || thread.id != null }),
+  )
   if (!read || direction === 'out') return read && { ...read, direction }
   const { type, message } = read
-  return { ...read, direction, stopText: stopText(type, message), button: isButton(type, message), stopOnly: true }
+  return {
+    ...read,
+    direction,
+    stopText: stopText(type, message),
+    button: isButton(type, message),
+    stopOnly: true,
+  }
 }
 
 /** Whether the business wrote a message: by the number, else by whose thread it is, else by its naming an addressee. */
-function isOut({ from, from_user_id, to }: JsonObject, thread: MetaIds, ownNumber: string | undefined): boolean {
+function isOut(
+  { from, from_user_id, to }: JsonObject,
+  thread: MetaIds,
+  ownNumber: string | undefined,
+): boolean {
   if (isOwn(from, ownNumber)) return true
   if (isOwn(to, ownNumber)) return false
   const writer = idsOf(from, from_user_id)
-  if (writer.waId !== undefined && thread.waId !== undefined) return matchKey(writer.waId) !== matchKey(thread.waId)
-  if (writer.userId !== undefined && thread.userId !== undefined) return writer.userId !== thread.userId
+  if (writer.waId !== undefined && thread.waId !== undefined)
+    return matchKey(writer.waId) !== matchKey(thread.waId)
+  if (writer.userId !== undefined && thread.userId !== undefined)
+    return writer.userId !== thread.userId
   return to != null
 }

@@ -65,7 +65,9 @@ export function readInbound(element: Element): InboundMessage | undefined {
   const { from, from_user_id, from_parent_user_id } = element.item
   const own = idsOf(from, from_user_id)
   const isNamed = (from ?? from_user_id) != null
-  const sender = element.people().find({ ...own, parentUserId: userIdOf(from_parent_user_id), isNamed })
+  const sender = element
+    .people()
+    .find({ ...own, parentUserId: userIdOf(from_parent_user_id), isNamed })
   const read = readMessage(element, sender)
   if (!read) return undefined
   const { type, message } = read

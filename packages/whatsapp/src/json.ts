@@ -12,7 +12,10 @@ interface RawJson {
 
 /** ES2025 JSON source text access, in Node since 22; TypeScript's library does not know it yet. */
 const json = JSON as unknown as {
-  parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+  ): unknown
   rawJSON(text: string): RawJson
   isRawJSON(value: unknown): value is RawJson
 }
@@ -34,8 +37,10 @@ export class TooManyValues extends AppError {}
 export function parseLossless(raw: Buffer, { isUnbounded = false } = {}): unknown {
   const { depth, care, values } = scan(raw)
   const most = care ? maxValues.withCare : maxValues.plain
-  if (values > most && !isUnbounded) throw new TooManyValues('too_large', `The JSON holds more than ${most} values`)
-  if (depth > maxDepth) throw new AppError('invalid', `The JSON nests more than ${maxDepth} levels deep`)
+  if (values > most && !isUnbounded)
+    throw new TooManyValues('too_large', `The JSON holds more than ${most} values`)
+  if (depth > maxDepth)
+    throw new AppError('invalid', `The JSON nests more than ${maxDepth} levels deep`)
   try {
     const text = raw.toString('utf8')
     return care ? json.parse(text, keepDigits) : JSON.parse(text)
@@ -94,7 +99,9 @@ export type JsonObject = Record<string, unknown>
 
 /** True for a JSON object: not null, not an array, not a number kept as raw JSON. */
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !json.isRawJSON(value)
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !json.isRawJSON(value)
+  )
 }
 
 /** The value as an object, or an empty one: for reading optional nodes of a body that may have any shape. */
@@ -135,7 +142,9 @@ export function cleanJson(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(cleanJson)
   if (json.isRawJSON(value)) return value.rawJSON
   if (!isObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanText(key), cleanJson(item)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [cleanText(key), cleanJson(item)]),
+  )
 }
 
 /** Unix seconds, as a string or a number (Meta uses both), in milliseconds; null for anything else. */

@@ -1,4 +1,13 @@
-import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, parseLossless, textOf } from './json.ts'
+import {
+  cleanJson,
+  idOf,
+  isObject,
+  type JsonObject,
+  listOf,
+  objectOf,
+  parseLossless,
+  textOf,
+} from './json.ts'
 import { idsOf, type MetaIds, userIdOf, waIdOf } from './meta-ids.ts'
 
 /** A file that a person sent: Meta keeps it for 7 days under its id (meta-cloud-api.md §4). */
@@ -39,7 +48,9 @@ const nodeTypes = [
 export function typeOf(message: JsonObject): string {
   const type = textOf(message.type)
   if (type) return type
-  const [node, ...others] = nodeTypes.filter((name) => isObject(message[name]) || Array.isArray(message[name]))
+  const [node, ...others] = nodeTypes.filter(
+    (name) => isObject(message[name]) || Array.isArray(message[name]),
+  )
   return node !== undefined && others.length === 0 ? node : 'unknown'
 }
 
@@ -49,7 +60,11 @@ export function mediaOf(type: string, message: JsonObject): Media | undefined {
   const node = objectOf(message[type])
   const id = mediaTypes.has(type) ? textOf(node.id) : undefined
   if (!id) return undefined
-  const media: Media = { id, mimeType: textOf(node.mime_type) ?? '', sha256: textOf(node.sha256) ?? '' }
+  const media: Media = {
+    id,
+    mimeType: textOf(node.mime_type) ?? '',
+    sha256: textOf(node.sha256) ?? '',
+  }
   const [caption, filename] = [textOf(node.caption), textOf(node.filename)]
   if (caption !== undefined) media.caption = caption
   if (filename !== undefined) media.filename = filename
@@ -73,22 +88,36 @@ export interface Reply {
  * What a message holds beyond its text and file: a location's, contacts' or order's node as Meta sends it, or the reply of a button,
  * list or flow. Undefined for other types and for what can't be read.
  */
-export function contentOf(type: string, message: JsonObject): JsonObject | unknown[] | Reply | undefined {
+export function contentOf(
+  type: string,
+  message: JsonObject,
+): JsonObject | unknown[] | Reply | undefined {
   const node = message[type]
   if (type === 'location' || type === 'order') return isObject(node) ? node : undefined
   if (type === 'contacts') return Array.isArray(node) ? node : undefined
-  if (type === 'button') return { kind: 'button', id: textOf(objectOf(node).payload) ?? '', title: textOf(objectOf(node).text) ?? '' }
+  if (type === 'button')
+    return {
+      kind: 'button',
+      id: textOf(objectOf(node).payload) ?? '',
+      title: textOf(objectOf(node).text) ?? '',
+    }
   return type === 'interactive' ? interactiveReply(objectOf(node)) : undefined
 }
 
 function interactiveReply(node: JsonObject): Reply | undefined {
   for (const kind of ['button_reply', 'list_reply']) {
     const reply = node[kind]
-    if (isObject(reply)) return { kind, id: textOf(reply.id) ?? '', title: textOf(reply.title) ?? '' }
+    if (isObject(reply))
+      return { kind, id: textOf(reply.id) ?? '', title: textOf(reply.title) ?? '' }
   }
   if (isObject(node.nfm_reply)) {
     const { name, body, response_json } = node.nfm_reply
-    return { kind: 'nfm_reply', id: textOf(name) ?? '', title: textOf(body) ?? '', data: parsed(response_json) }
+    return {
+      kind: 'nfm_reply',
+      id: textOf(name) ?? '',
+      title: textOf(body) ?? '',
+      data: parsed(response_json),
+    }
   }
   if (!isObject(node.call_permission_reply)) return undefined
   const { response, ...data } = node.call_permission_reply
@@ -146,15 +175,25 @@ export interface IdentityMove {
 const moving = new Set(['user_changed_number', 'customer_changed_number', 'user_changed_user_id'])
 
 /** The move that a system message tells of; its `from` is the old number. */
-export function moveOf(type: string, message: JsonObject, sender: MetaIds): IdentityMove | undefined {
+export function moveOf(
+  type: string,
+  message: JsonObject,
+  sender: MetaIds,
+): IdentityMove | undefined {
   const node = objectOf(message.system)
   if (type !== 'system' || !moving.has(textOf(node.type) ?? '')) return undefined
-  const to = { ...idsOf(node.wa_id ?? node.new_wa_id, node.user_id), parentUserId: userIdOf(node.parent_user_id) }
+  const to = {
+    ...idsOf(node.wa_id ?? node.new_wa_id, node.user_id),
+    parentUserId: userIdOf(node.parent_user_id),
+  }
   return to.waId === undefined && to.userId === undefined ? undefined : { from: sender, to }
 }
 
 /** Reads what a message was edited to. One level only: an edit of an edit is not a thing, and must not become a loop. */
-export function editedOf<T>(message: JsonObject, read: (type: string, edited: JsonObject) => T): T | undefined {
+export function editedOf<T>(
+  message: JsonObject,
+  read: (type: string, edited: JsonObject) => T,
+): T | undefined {
   const edited = objectOf(objectOf(message.edit).message)
   const type = typeOf(edited)
   return type === 'edit' ? undefined : read(type, edited)
@@ -163,12 +202,17 @@ export function editedOf<T>(message: JsonObject, read: (type: string, edited: Js
 /** The person's own number, where they shared it because they were asked to (business-scoped-user-ids, REQUEST_CONTACT_INFO). */
 export function sharedNumberOf(type: string, message: JsonObject): string | undefined {
   if (type !== 'contacts') return undefined
-  const own = listOf(message.contacts).filter((contact) => objectOf(contact).origin === 'contact_request')
-  const numbers = own.flatMap((contact) => listOf(objectOf(contact).phones).flatMap((phone) => numberOf(objectOf(phone)) ?? []))
+  const own = listOf(message.contacts).filter(
+    (contact) => objectOf(contact).origin === 'contact_request',
+  )
+  const numbers = own.flatMap((contact) =>
+    listOf(objectOf(contact).phones).flatMap((phone) => numberOf(objectOf(phone)) ?? []),
+  )
   return new Set(numbers).size === 1 ? numbers[0] : undefined
 }
 
-const numberOf = ({ wa_id, phone }: JsonObject): string | undefined => waIdOf(wa_id) ?? waIdOf(phone)
+const numberOf = ({ wa_id, phone }: JsonObject): string | undefined =>
+  waIdOf(wa_id) ?? waIdOf(phone)
 
 /** The participant of a group whom a status is about; Meta's pages name the key in two ways. */
 export function participantOf(status: JsonObject): string | undefined {
@@ -201,7 +245,11 @@ export function pricingOf(status: JsonObject): Pricing | undefined {
 
 /** Words that a person tapped, on a button or in a list, are evidence of another kind than words that they wrote. */
 export function isButton(type: string, message: JsonObject): boolean {
-  return type === 'button' || isRow(type, message) || (type === 'interactive' && isObject(objectOf(message.interactive).button_reply))
+  return (
+    type === 'button' ||
+    isRow(type, message) ||
+    (type === 'interactive' && isObject(objectOf(message.interactive).button_reply))
+  )
 }
 
 /** A row of a list stands in a menu of the business, beside others; what it says is less of a person's own word than a button's. */

@@ -6,7 +6,9 @@ const maxText = 65_536
 
 /** What a person reads of an inbound message, for every type of Meta's messages reference and for those that do not exist yet. */
 export function displayText(type: string, message: JsonObject): string {
-  const read = Object.hasOwn(readers, type) ? readers[type]!(objectOf(message[type]), message) : undefined
+  const read = Object.hasOwn(readers, type)
+    ? readers[type]!(objectOf(message[type]), message)
+    : undefined
   return shortened(read || `[${type}]`, maxText)
 }
 
@@ -14,7 +16,8 @@ export function displayText(type: string, message: JsonObject): string {
 function shortened(text: string, most: number): string {
   if (text.length <= most) return text
   let end = 0
-  for (let count = 0; count < most && end < text.length; count++) end += text.codePointAt(end)! > 0xffff ? 2 : 1
+  for (let count = 0; count < most && end < text.length; count++)
+    end += text.codePointAt(end)! > 0xffff ? 2 : 1
   return end < text.length ? `${text.slice(0, end)}…` : text
 }
 
@@ -35,7 +38,8 @@ export function stopText(type: string, message: JsonObject): string | undefined 
 
 const captioned = new Set(['image', 'video', 'document'])
 
-const lines = (...texts: (string | undefined)[]): string | undefined => [...new Set(texts)].filter(Boolean).join('\n') || undefined
+const lines = (...texts: (string | undefined)[]): string | undefined =>
+  [...new Set(texts)].filter(Boolean).join('\n') || undefined
 
 type Reader = (node: JsonObject, message: JsonObject) => string | undefined
 
@@ -52,9 +56,13 @@ const readers: Readonly<Record<string, Reader>> = {
   voice: media('[voice message]'),
   audio: (node) => (node.voice === true ? '[voice message]' : '[audio]'),
   document: (node) => lines(textOf(node.filename), textOf(node.caption)),
-  location: (node) => lines(textOf(node.name), textOf(node.address)) ?? `[location ${textOf(node.latitude)}, ${textOf(node.longitude)}]`,
+  location: (node) =>
+    lines(textOf(node.name), textOf(node.address)) ??
+    `[location ${textOf(node.latitude)}, ${textOf(node.longitude)}]`,
   contacts: (_node, message) => {
-    const names = listOf(message.contacts).map((contact) => textOf(objectOf(objectOf(contact).name).formatted_name) ?? 'without a name')
+    const names = listOf(message.contacts).map(
+      (contact) => textOf(objectOf(objectOf(contact).name).formatted_name) ?? 'without a name',
+    )
     return `[contact: ${names.join(', ')}]`
   },
   interactive: interactiveText,
@@ -65,7 +73,8 @@ const readers: Readonly<Record<string, Reader>> = {
   system: (node) => textOf(node.body),
   revoke: () => '[message deleted]',
   edit: (_node, message) => editedOf(message, displayText),
-  unsupported: (node) => `[unsupported message${textOf(node.type) ? `: ${textOf(node.type)}` : ''}]`,
+  unsupported: (node) =>
+    `[unsupported message${textOf(node.type) ? `: ${textOf(node.type)}` : ''}]`,
 }
 
 function interactiveText(node: JsonObject): string | undefined {

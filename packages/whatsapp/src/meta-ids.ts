@@ -17,7 +17,9 @@ export function idsOf(waId: unknown, userId: unknown): MetaIds {
 export function waIdOf(value: unknown): string | undefined {
   const text = idOf(value) ?? ''
   const digits = text.replace(/\D/g, '')
-  return /^\s*\+?[\d\s().-]+$/.test(text) && digits.length >= 5 && digits.length <= 20 ? digits : undefined
+  return /^\s*\+?[\d\s().-]+$/.test(text) && digits.length >= 5 && digits.length <= 20
+    ? digits
+    : undefined
 }
 
 /** A business-scoped user id, without blanks around it; undefined for what is none. */

@@ -14,14 +14,23 @@ export function appEchoes(parsed: ParsedWebhook): InboundMessage[] {
 export function echoesIn(parsed: ParsedWebhook, field: string): InboundMessage[] {
   return elements(parsed, field, 'message_echoes').flatMap((element) => {
     const { people, ownNumber, item } = element
-    return readMessage(element, people().find(idsOfPerson(item, isOwn(item.to, ownNumber) ? 'from' : 'to'))) ?? []
+    return (
+      readMessage(
+        element,
+        people().find(idsOfPerson(item, isOwn(item.to, ownNumber) ? 'from' : 'to')),
+      ) ?? []
+    )
   })
 }
 
 /** What an element says of the person on one of its two sides. */
 export function idsOfPerson(item: JsonObject, side: 'from' | 'to') {
   const [id, userId] = [item[side], item[`${side}_user_id`]]
-  return { ...idsOf(id, userId), parentUserId: userIdOf(item[`${side}_parent_user_id`]), isNamed: (textOf(id) ?? userId) != null }
+  return {
+    ...idsOf(id, userId),
+    parentUserId: userIdOf(item[`${side}_parent_user_id`]),
+    isNamed: (textOf(id) ?? userId) != null,
+  }
 }
 
 /** Whether an id is that of the number itself: Meta's samples of edits and deletions name the two sides the other way round. */

@@ -9,10 +9,23 @@ export type SendOutcome =
    * Meta took it and will send statuses for `wamid`. Accepted is not delivered. `input` is what was dialled, `waId` and `userId` whom
    * it reached.
    */
-  | { kind: 'accepted'; wamid: string; waId?: string; userId?: string; input?: string; messageStatus?: string }
+  | {
+      kind: 'accepted'
+      wamid: string
+      waId?: string
+      userId?: string
+      input?: string
+      messageStatus?: string
+    }
   /** Certain: no byte of it was written. `isLate`: its time had passed. */
   | { kind: 'notSent'; reason: string; isLate: boolean }
-  | { kind: 'throttled'; code: number | null; scope: GraphErrorScope; words: string; retryAfterMs?: number }
+  | {
+      kind: 'throttled'
+      code: number | null
+      scope: GraphErrorScope
+      words: string
+      retryAfterMs?: number
+    }
   | { kind: 'stopped'; code: number | null; scope: GraphErrorScope; words: string; details: string }
   | { kind: 'rejected'; code: number | null; words: string; details: string }
   /** It may have gone out: only its status webhook can tell. */
@@ -20,7 +33,8 @@ export type SendOutcome =
 
 /** Reads an outcome from how the request went: by Meta's error code first, by the HTTP status only without one. */
 export function sendOutcome(result: Exchange): SendOutcome {
-  if (result.kind === 'notWritten') return { kind: 'notSent', reason: sentence(result.reason), isLate: result.isLate }
+  if (result.kind === 'notWritten')
+    return { kind: 'notSent', reason: sentence(result.reason), isLate: result.isLate }
   if (result.kind === 'noAnswer') return { kind: 'unknown', reason: sentence(result.reason) }
   const body = readBody(result.body)
   const error = graphErrorOf(result.status, result.headers, body)
@@ -32,7 +46,11 @@ function accepted(status: number, body: JsonObject): SendOutcome {
   const message = objectOf(listOf(body.messages)[0])
   const contact = objectOf(listOf(body.contacts)[0])
   const wamid = textOf(message.id)
-  if (!wamid) return { kind: 'unknown', reason: `Meta answered with HTTP ${status}, but without a readable message id` }
+  if (!wamid)
+    return {
+      kind: 'unknown',
+      reason: `Meta answered with HTTP ${status}, but without a readable message id`,
+    }
   return {
     kind: 'accepted',
     wamid,
@@ -63,13 +81,26 @@ export interface GraphError extends ClassifiedError {
 }
 
 /** The error that an answer holds, or null for a 2xx without one. The body may be anything: 5xx are seen as plain text and as HTML. */
-export function graphErrorOf(status: number, headers: IncomingHttpHeaders, body: unknown): GraphError | null {
+export function graphErrorOf(
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: unknown,
+): GraphError | null {
   const error = objectOf(body).error
   if (!isObject(error) && status >= 200 && status < 300) return null
   const { code, error_subcode, error_data, error_user_msg, message } = objectOf(error)
   const row = classifyGraphError(code, status, error_subcode)
-  const details = textOf(objectOf(error_data).details) ?? textOf(error_data) ?? textOf(error_user_msg) ?? textOf(message) ?? ''
-  return { ...row, details: details.slice(0, 1_000), retryAfterMs: retryAfterMs(headers) ?? row.retryAfterMs }
+  const details =
+    textOf(objectOf(error_data).details) ??
+    textOf(error_data) ??
+    textOf(error_user_msg) ??
+    textOf(message) ??
+    ''
+  return {
+    ...row,
+    details: details.slice(0, 1_000),
+    retryAfterMs: retryAfterMs(headers) ?? row.retryAfterMs,
+  }
 }
 
 /** The parsed body, or undefined when it is not JSON. */
@@ -90,9 +121,14 @@ const maxRetryAfterMs = 3_600_000
 function retryAfterMs(headers: IncomingHttpHeaders): number | undefined {
   const seconds = Number(headers['retry-after'])
   const usage = headers['x-business-use-case-usage']
-  const known = typeof usage === 'string' ? Object.values(objectOf(readBody(Buffer.from(usage)))).flatMap(listOf) : []
+  const known =
+    typeof usage === 'string'
+      ? Object.values(objectOf(readBody(Buffer.from(usage)))).flatMap(listOf)
+      : []
   const minutes = known.map((item) => Number(objectOf(item).estimated_time_to_regain_access))
-  const waits = [seconds * 1_000, ...minutes.map((n) => n * 60_000)].filter((ms) => Number.isFinite(ms) && ms > 0)
+  const waits = [seconds * 1_000, ...minutes.map((n) => n * 60_000)].filter(
+    (ms) => Number.isFinite(ms) && ms > 0,
+  )
   return waits.length > 0 ? Math.min(maxRetryAfterMs, Math.max(...waits)) : undefined
 }
 

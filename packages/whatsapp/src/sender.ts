@@ -30,8 +30,16 @@ export interface Directory {
  */
 export function directoryOf(value: JsonObject, list: string): Directory {
   const entries = listOf(value.contacts).filter(isObject).map(readEntry)
-  const byUserId = new Map(entries.flatMap((entry) => (entry.userId === undefined ? [] : [[entry.userId, entry] as const])))
-  const byNumber = new Map(entries.flatMap((entry) => (entry.waId === undefined ? [] : [[matchKey(entry.waId), entry] as const])))
+  const byUserId = new Map(
+    entries.flatMap((entry) =>
+      entry.userId === undefined ? [] : [[entry.userId, entry] as const],
+    ),
+  )
+  const byNumber = new Map(
+    entries.flatMap((entry) =>
+      entry.waId === undefined ? [] : [[matchKey(entry.waId), entry] as const],
+    ),
+  )
   const only = entries.length === 1 ? entries[0] : undefined
   const isAlone = listOf(value[list]).filter(isObject).length === 1
 
@@ -68,6 +76,7 @@ function readEntry(entry: JsonObject): Sender {
 
 /** Two people have two numbers, or two user ids. */
 function contradicts(a: MetaIds, b: MetaIds): boolean {
-  const numbers = a.waId !== undefined && b.waId !== undefined && matchKey(a.waId) !== matchKey(b.waId)
+  const numbers =
+    a.waId !== undefined && b.waId !== undefined && matchKey(a.waId) !== matchKey(b.waId)
   return numbers || (a.userId !== undefined && b.userId !== undefined && a.userId !== b.userId)
 }

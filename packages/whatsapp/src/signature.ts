@@ -17,7 +17,11 @@ export function signBody(secret: AppSecret, raw: Uint8Array): string {
  * True when one of the app secrets (present and previous one during rotation) signed exactly these bytes. The bytes are hashed as
  * received: Meta signs its body with non-ASCII characters escaped, so that a body which was parsed and written again would not match.
  */
-export function verifySignature(raw: Uint8Array, header: string | undefined, secrets: readonly AppSecret[]): boolean {
+export function verifySignature(
+  raw: Uint8Array,
+  header: string | undefined,
+  secrets: readonly AppSecret[],
+): boolean {
   if (header === undefined || !/^sha256=[0-9a-f]{64}$/.test(header)) return false
   const given = Buffer.from(header)
   let valid = false

@@ -144,7 +144,8 @@ function connect(client: Client): Promise<void> {
         onResponseStart() {},
         onResponseData() {},
         onResponseEnd() {},
-        onResponseError: (_controller, error) => reject(notOpened(`the connection failed (${codeOfError(error)})`)),
+        onResponseError: (_controller, error) =>
+          reject(notOpened(`the connection failed (${codeOfError(error)})`)),
       },
     )
   })

@@ -9,7 +9,9 @@ export const collapseSpace = (text: string): string =>
 export function spaceFault(text: string): string | null {
   if (/[\n\v\f\r\u0085\u2028\u2029]/.test(text)) return 'a line break'
   if (text.includes('\t')) return 'a tab'
-  return new RegExp(`\\s{${maxBlanks + 1}}`).test(text) ? `more than ${maxBlanks} blanks in a row` : null
+  return new RegExp(`\\s{${maxBlanks + 1}}`).test(text)
+    ? `more than ${maxBlanks} blanks in a row`
+    : null
 }
 
 /** Whether a text is a link from which Meta can fetch media. */

@@ -36,7 +36,9 @@ export function templateVariables(components: readonly unknown[]): TemplateVaria
       case 'BODY':
         return textVariables('body', textOf(component.text) ?? '')
       case 'BUTTONS':
-        return listOf(component.buttons).flatMap((button, index) => buttonVariables(objectOf(button), index))
+        return listOf(component.buttons).flatMap((button, index) =>
+          buttonVariables(objectOf(button), index),
+        )
       default:
         return []
     }
@@ -49,10 +51,15 @@ export function unsupportedReason(components: readonly unknown[]): string | null
     const type = typeOf(component)
     if (type === 'CAROUSEL') return 'it has a carousel'
     if (type === 'LIMITED_TIME_OFFER') return 'it has a limited-time offer'
-    if (type === 'HEADER' && !['TEXT', 'IMAGE', 'VIDEO', 'DOCUMENT'].includes(formatOf(component))) {
+    if (
+      type === 'HEADER' &&
+      !['TEXT', 'IMAGE', 'VIDEO', 'DOCUMENT'].includes(formatOf(component))
+    ) {
       return `it has a header of the kind ${formatOf(component)}`
     }
-    const button = listOf(component.buttons).find((item) => ['MPM', 'SPM', 'CATALOG'].includes(typeOf(objectOf(item))))
+    const button = listOf(component.buttons).find((item) =>
+      ['MPM', 'SPM', 'CATALOG'].includes(typeOf(objectOf(item))),
+    )
     if (button) return `it has a button of the kind ${typeOf(objectOf(button))}`
   }
   return null
@@ -72,16 +79,28 @@ export function buildTemplateMessage(message: {
   const { template, to, values, token } = message
   const unsupported = unsupportedReason(template.components)
   if (unsupported)
-    throw new AppError('precondition', `Template "${template.name}" can not be sent by Lockstep: ${unsupported}. Use another one.`)
-  const filled = templateVariables(template.components).map((variable) => ({ variable, value: filledValue(template, variable, values) }))
+    throw new AppError(
+      'precondition',
+      `Template "${template.name}" can not be sent by Lockstep: ${unsupported}. Use another one.`,
+    )
+  const filled = templateVariables(template.components).map((variable) => ({
+    variable,
+    value: filledValue(template, variable, values),
+  }))
   const components = ['header', 'body'].flatMap((type) => {
     const parameters = filled.filter(({ variable }) => variable.component === type).map(parameter)
     return parameters.length > 0 ? [{ type, parameters }] : []
   })
-  const buttons = filled.filter(({ variable }) => variable.component === 'button').map(buttonComponent)
+  const buttons = filled
+    .filter(({ variable }) => variable.component === 'button')
+    .map(buttonComponent)
   return {
     ...envelope(to, 'template', token),
-    template: { name: template.name, language: { code: template.language }, components: [...components, ...buttons] },
+    template: {
+      name: template.name,
+      language: { code: template.language },
+      components: [...components, ...buttons],
+    },
   }
 }
 
@@ -90,11 +109,18 @@ interface Filled {
   value: string
 }
 
-function filledValue(template: SendableTemplate, variable: TemplateVariable, values: Readonly<Record<string, string>>): string {
+function filledValue(
+  template: SendableTemplate,
+  variable: TemplateVariable,
+  values: Readonly<Record<string, string>>,
+): string {
   const bare = variable.component === 'body' || !/^\d+$/.test(variable.name)
   const value = own(values, variable.key) ?? (bare ? own(values, variable.name) : undefined)
   if (value === undefined || value.trim() === '') {
-    throw new AppError('invalid', `Template "${template.name}" needs a value for ${variable.label} (give it as "${variable.key}")`)
+    throw new AppError(
+      'invalid',
+      `Template "${template.name}" needs a value for ${variable.label} (give it as "${variable.key}")`,
+    )
   }
   return value
 }
@@ -108,7 +134,9 @@ function own(values: Readonly<Record<string, string>>, key: string): string | un
 function parameter({ variable, value }: Filled): object {
   if (variable.kind !== 'text') return { type: variable.kind, [variable.kind]: { link: value } }
   const text = collapseSpace(value)
-  return isNumber(variable.name) ? { type: 'text', text } : { type: 'text', parameter_name: variable.name, text }
+  return isNumber(variable.name)
+    ? { type: 'text', text }
+    : { type: 'text', parameter_name: variable.name, text }
 }
 
 /**
@@ -117,15 +145,32 @@ function parameter({ variable, value }: Filled): object {
  */
 function buttonComponent({ variable, value }: Filled): object {
   const parameter =
-    variable.kind === 'copy_code' ? { type: 'coupon_code', coupon_code: value } : { type: 'text', text: collapseSpace(value) }
-  return { type: 'button', sub_type: variable.kind, index: String(variable.index), parameters: [parameter] }
+    variable.kind === 'copy_code'
+      ? { type: 'coupon_code', coupon_code: value }
+      : { type: 'text', text: collapseSpace(value) }
+  return {
+    type: 'button',
+    sub_type: variable.kind,
+    index: String(variable.index),
+    parameters: [parameter],
+  }
 }
 
 function headerVariables(component: JsonObject): TemplateVariable[] {
   const format = formatOf(component)
   if (format === 'TEXT') return textVariables('header', textOf(component.text) ?? '')
   const kind = ({ IMAGE: 'image', VIDEO: 'video', DOCUMENT: 'document' } as const)[format]
-  return kind ? [{ key: `header.${kind}`, component: 'header', name: kind, kind, label: `the ${kind} of its header (a link)` }] : []
+  return kind
+    ? [
+        {
+          key: `header.${kind}`,
+          component: 'header',
+          name: kind,
+          kind,
+          label: `the ${kind} of its header (a link)`,
+        },
+      ]
+    : []
 }
 
 function textVariables(component: 'header' | 'body', text: string): TemplateVariable[] {
@@ -151,9 +196,25 @@ function buttonVariables(button: JsonObject, index: number): TemplateVariable[] 
         label: `{{${name}}} of ${of}`,
       }))
     case 'OTP':
-      return [{ ...common, key: `button.${index}.code`, name: 'code', kind: 'url', label: `the code of ${of}` }]
+      return [
+        {
+          ...common,
+          key: `button.${index}.code`,
+          name: 'code',
+          kind: 'url',
+          label: `the code of ${of}`,
+        },
+      ]
     case 'COPY_CODE':
-      return [{ ...common, key: `button.${index}.code`, name: 'code', kind: 'copy_code', label: `the code of ${of}` }]
+      return [
+        {
+          ...common,
+          key: `button.${index}.code`,
+          name: 'code',
+          kind: 'copy_code',
+          label: `the code of ${of}`,
+        },
+      ]
     default:
       return []
   }
@@ -167,4 +228,5 @@ function namesIn(text: string): string[] {
 
 const isNumber = (name: string): boolean => /^\d+$/.test(name)
 const typeOf = (component: JsonObject): string => (textOf(component.type) ?? '').toUpperCase()
-const formatOf = (component: JsonObject): string => (textOf(component.format) ?? 'TEXT').toUpperCase()
+const formatOf = (component: JsonObject): string =>
+  (textOf(component.format) ?? 'TEXT').toUpperCase()

@@ -22,7 +22,9 @@ export type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
 
 /** All messages of a body that stand in a thread, in its order by field. */
 export function threadMessages(parsed: ParsedWebhook): ThreadMessage[] {
-  const observed = elements(parsed, 'standby', 'messages').flatMap((element) => readInbound(element) ?? [])
+  const observed = elements(parsed, 'standby', 'messages').flatMap(
+    (element) => readInbound(element) ?? [],
+  )
   return [
     ...known('in', 'cloud_api', inboundMessages(parsed)),
     ...known('out', 'phone_app', appEchoes(parsed)),
@@ -33,6 +35,10 @@ export function threadMessages(parsed: ParsedWebhook): ThreadMessage[] {
   ]
 }
 
-function known(direction: 'in' | 'out', source: MessageSource, messages: InboundMessage[]): ThreadMessage[] {
+function known(
+  direction: 'in' | 'out',
+  source: MessageSource,
+  messages: InboundMessage[],
+): ThreadMessage[] {
   return messages.map((message) => ({ ...message, direction, source }))
 }

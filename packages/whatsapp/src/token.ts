@@ -26,13 +26,15 @@ const tokenPattern = /^lk1\.([cm])\.([A-Za-z0-9_-]{1,128})\.([A-Za-z0-9_-]{1,128
  */
 export function createTokens(ring: KeyRing): Tokens {
   const platformKeys = keysOf(ring).map(({ key }) => key)
-  if (platformKeys.some((key) => key.length < 16)) throw new TypeError('A platform key is too short: it must have at least 16 bytes')
+  if (platformKeys.some((key) => key.length < 16))
+    throw new TypeError('A platform key is too short: it must have at least 16 bytes')
   // As a KeyObject an HMAC costs 1 µs, as a buffer 8 µs: a batch of statuses has a thousand.
   const keys = platformKeys.map((key) => createSecretKey(key))
   return {
     issue({ kind, ownerId, attemptId, phoneNumberId }) {
       for (const id of [ownerId, attemptId]) {
-        if (!idPattern.test(id)) throw new TypeError(`"${id}" can not stand in a token: use letters, digits, - and _ only`)
+        if (!idPattern.test(id))
+          throw new TypeError(`"${id}" can not stand in a token: use letters, digits, - and _ only`)
       }
       const content = `lk1.${kind}.${ownerId}.${attemptId}`
       return `${content}.${tag(keys[0]!, phoneNumberId, content)}`
@@ -40,9 +42,17 @@ export function createTokens(ring: KeyRing): Tokens {
     read(token, phoneNumberId) {
       const parts = typeof token === 'string' ? tokenPattern.exec(token) : null
       if (!parts) return null
-      const [, kind, ownerId, attemptId, given] = parts as unknown as [string, TokenKind, string, string, string]
+      const [, kind, ownerId, attemptId, given] = parts as unknown as [
+        string,
+        TokenKind,
+        string,
+        string,
+        string,
+      ]
       const content = `lk1.${kind}.${ownerId}.${attemptId}`
-      const isOurs = keys.some((key) => timingSafeEqual(Buffer.from(given), Buffer.from(tag(key, phoneNumberId, content))))
+      const isOurs = keys.some((key) =>
+        timingSafeEqual(Buffer.from(given), Buffer.from(tag(key, phoneNumberId, content))),
+      )
       return isOurs ? { kind, ownerId, attemptId } : null
     },
   }

@@ -1,9 +1,26 @@
 import { classifyGraphError, codeOf, refusalCodes, withDetails } from './graph-errors.ts'
-import { cleanJson, idOf, isObject, type JsonObject, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
+import {
+  cleanJson,
+  idOf,
+  isObject,
+  type JsonObject,
+  listOf,
+  objectOf,
+  textOf,
+  timestampMsOf,
+} from './json.ts'
 import { type Pricing, participantOf, pricingOf } from './message-content.ts'
 import { idsOf, userIdOf, waIdOf } from './meta-ids.ts'
 import { type Directory, directoryOf } from './sender.ts'
-import { type Change, changesOf, errorList, fieldRule, type ParsedWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
+import {
+  type Change,
+  changesOf,
+  errorList,
+  fieldRule,
+  type ParsedWebhook,
+  phoneNumberIdOf,
+  wabaIdOf,
+} from './webhook.ts'
 
 /** What Meta says about a message of ours (Meta, webhooks/reference/messages/status). */
 export interface MessageStatus {
@@ -43,12 +60,16 @@ export function failureOf(errors: readonly StatusError[]): { code: number | null
   if (!error) return { code: null, words: 'Meta did not deliver it and gave no reason.' }
   return {
     code: error.code,
-    words: withDetails({ words: classifyGraphError(error.code).words, details: error.details || error.title }),
+    words: withDetails({
+      words: classifyGraphError(error.code).words,
+      details: error.details || error.title,
+    }),
   }
 }
 
 /** Statuses that say what became of a message; others, of old pages or still to come, say nothing that is known (status reference). */
-export const isKnownStatus = (status: string): boolean => ['sent', 'delivered', 'read', 'played', 'failed'].includes(status)
+export const isKnownStatus = (status: string): boolean =>
+  ['sent', 'delivered', 'read', 'played', 'failed'].includes(status)
 
 /** Statuses of a body, in its order. Elements without an id or a status are skipped. */
 export function statuses(parsed: ParsedWebhook): MessageStatus[] {
@@ -67,7 +88,9 @@ export function statuses(parsed: ParsedWebhook): MessageStatus[] {
       participantId: participantOf(item),
       errors: errorsOf(item.errors),
       pricing: pricingOf(item),
-      conversation: isObject(item.conversation) ? (cleanJson(item.conversation) as JsonObject) : undefined,
+      conversation: isObject(item.conversation)
+        ? (cleanJson(item.conversation) as JsonObject)
+        : undefined,
     }
   })
 }
@@ -79,7 +102,11 @@ function errorsOf(value: unknown): StatusError[] {
     .map((error) => ({
       code: codeOf(error.code),
       title: textOf(error.title) ?? textOf(error.message) ?? '',
-      details: textOf(objectOf(error.error_data).details) ?? textOf(error.details) ?? textOf(error.message) ?? '',
+      details:
+        textOf(objectOf(error.error_data).details) ??
+        textOf(error.details) ??
+        textOf(error.message) ??
+        '',
     }))
     .filter(({ code, title, details }) => code !== null || title !== '' || details !== '')
 }
@@ -101,15 +128,26 @@ export interface UserPreference {
 
 /** Marketing preferences of a body, in its order. */
 export function userPreferences(parsed: ParsedWebhook): UserPreference[] {
-  return elements(parsed, 'user_preferences', 'user_preferences').flatMap(({ item, phoneNumberId, people }) => {
-    const preference = textOf(item.value)
-    const { wa_id, user_id, parent_user_id } = item
-    const own = { ...idsOf(wa_id, user_id), parentUserId: userIdOf(parent_user_id), isNamed: (wa_id ?? user_id) != null }
-    const { waId, userId, parentUserId } = people().find(own)
-    if (!preference || !(waId ?? userId)) return []
-    const said = { preference, signupId: idOf(item.signup_id), category: textOf(item.category), timestampMs: timestampMsOf(item.timestamp) }
-    return { phoneNumberId, waId, userId, parentUserId, ...said }
-  })
+  return elements(parsed, 'user_preferences', 'user_preferences').flatMap(
+    ({ item, phoneNumberId, people }) => {
+      const preference = textOf(item.value)
+      const { wa_id, user_id, parent_user_id } = item
+      const own = {
+        ...idsOf(wa_id, user_id),
+        parentUserId: userIdOf(parent_user_id),
+        isNamed: (wa_id ?? user_id) != null,
+      }
+      const { waId, userId, parentUserId } = people().find(own)
+      if (!preference || !(waId ?? userId)) return []
+      const said = {
+        preference,
+        signupId: idOf(item.signup_id),
+        category: textOf(item.category),
+        timestampMs: timestampMsOf(item.timestamp),
+      }
+      return { phoneNumberId, waId, userId, parentUserId, ...said }
+    },
+  )
 }
 
 /** A person's user id changed, because their number did (Meta, business-scoped-user-ids). */
@@ -133,7 +171,14 @@ export function userIdUpdates(parsed: ParsedWebhook): UserIdUpdate[] {
     const { waId } = idsOf(wa_id, ids.current)
     if (!ids.current || !(waId ?? ids.previous)) return []
     const parentUserId = userIdOf(objectOf(item.parent_user_id).current)
-    return { phoneNumberId, waId, parentUserId, previous: ids.previous, current: ids.current, timestampMs: timestampMsOf(timestamp) }
+    return {
+      phoneNumberId,
+      waId,
+      parentUserId,
+      previous: ids.previous,
+      current: ids.current,
+      timestampMs: timestampMsOf(timestamp),
+    }
   })
 }
 
@@ -178,7 +223,10 @@ export function templateEvents(parsed: ParsedWebhook): TemplateEvent[] {
       language: textOf(value.message_template_language)?.replace('-', '_'),
       status: textOf(value.event),
       reason: textOf(info.reason) ?? textOf(info.description) ?? textOf(value.reason),
-      category: value.correct_category === undefined ? (textOf(value.new_category) ?? textOf(value.message_template_category)) : undefined,
+      category:
+        value.correct_category === undefined
+          ? (textOf(value.new_category) ?? textOf(value.message_template_category))
+          : undefined,
       quality,
       value,
     }
@@ -202,7 +250,12 @@ export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
     if (fieldRule(field).lists.includes(errorList)) return errorEvents(change, wabaId)
     if (fieldRule(field).lane !== 'webhooks.account') return []
     const value = cleanJson(change.value) as JsonObject
-    return { wabaId, field, timestampMs: change.entryTimeMs ?? timestampMsOf(value.timestamp), value }
+    return {
+      wabaId,
+      field,
+      timestampMs: change.entryTimeMs ?? timestampMsOf(value.timestamp),
+      value,
+    }
   })
 }
 
@@ -210,12 +263,22 @@ function errorEvents({ value, entryTimeMs }: Change, wabaId: string): AccountEve
   const metadata = cleanJson(objectOf(value.metadata)) as JsonObject
   return listOf(value[errorList])
     .filter(isObject)
-    .map((error) => ({ wabaId, field: 'messages', timestampMs: entryTimeMs, value: { metadata, errors: [cleanJson(error)] } }))
+    .map((error) => ({
+      wabaId,
+      field: 'messages',
+      timestampMs: entryTimeMs,
+      value: { metadata, errors: [cleanJson(error)] },
+    }))
 }
 
 /** The error of an event that `accountEvents` has read from a value of messages or calls. */
-export function eventError({ field, value }: Pick<AccountEvent, 'field' | 'value'>): StatusError | undefined {
-  return field === 'messages' ? (errorsOf(value.errors)[0] ?? { code: null, title: '', details: '' }) : undefined
+export function eventError({
+  field,
+  value,
+}: Pick<AccountEvent, 'field' | 'value'>): StatusError | undefined {
+  return field === 'messages'
+    ? (errorsOf(value.errors)[0] ?? { code: null, title: '', details: '' })
+    : undefined
 }
 
 export interface Element {

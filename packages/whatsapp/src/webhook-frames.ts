@@ -49,7 +49,11 @@ export function openFrames(): Frames {
       frame = frameOf(rest)
       whole.set(change, frame)
     }
-    return frame.bytes <= left ? frame : frameOf({ metadata: small({ phone_number_id: objectOf(change.value.metadata).phone_number_id }) })
+    return frame.bytes <= left
+      ? frame
+      : frameOf({
+          metadata: small({ phone_number_id: objectOf(change.value.metadata).phone_number_id }),
+        })
   }
   return {
     look,
@@ -86,25 +90,32 @@ export const isBareEntry = (change: Change): boolean => change.change === undefi
 
 /** Consecutive elements of one change share its frame, consecutive changes of one entry share the entry. */
 export function writeBody(object: string | undefined, elements: Written[]): string {
-  const entries = runs(elements, ({ change }) => (isBareEntry(change) ? change : change.entry)).map(([, inEntry]) => {
-    const { change: first } = inEntry[0]!
-    if (isBareEntry(first)) return inEntry[0]!.text
-    const changes = runs(inEntry, (element) => element.change).map(([change, inChange]) => writeChange(change, inChange))
-    const { id, time } = objectOf(first.entry)
-    return insert(JSON.stringify(small({ id, time })), `"changes":[${changes.join(',')}]`)
-  })
+  const entries = runs(elements, ({ change }) => (isBareEntry(change) ? change : change.entry)).map(
+    ([, inEntry]) => {
+      const { change: first } = inEntry[0]!
+      if (isBareEntry(first)) return inEntry[0]!.text
+      const changes = runs(inEntry, (element) => element.change).map(([change, inChange]) =>
+        writeChange(change, inChange),
+      )
+      const { id, time } = objectOf(first.entry)
+      return insert(JSON.stringify(small({ id, time })), `"changes":[${changes.join(',')}]`)
+    },
+  )
   return `{"object":${JSON.stringify(object ?? 'whatsapp_business_account')},"entry":[${entries.join(',')}]}`
 }
 
 function writeChange(change: Change, elements: Written[]): string {
   const { list, text, frame } = elements[0]!
   if (list === null) return text
-  const lists = runs(elements, (element) => element.list).map(([list, inList]) => `"${list}":[${inList.map(({ text }) => text).join(',')}]`)
+  const lists = runs(elements, (element) => element.list).map(
+    ([list, inList]) => `"${list}":[${inList.map(({ text }) => text).join(',')}]`,
+  )
   return `{"field":${JSON.stringify(change.field)},"value":${insert(frame.text, lists.join(','))}}`
 }
 
 /** Adds members to the text of a JSON object. */
-const insert = (object: string, members: string): string => (object === '{}' ? `{${members}}` : `${object.slice(0, -1)},${members}}`)
+const insert = (object: string, members: string): string =>
+  object === '{}' ? `{${members}}` : `${object.slice(0, -1)},${members}}`
 
 /** Neighbours with the same key, together. */
 function runs<T, K>(items: readonly T[], keyOf: (item: T) => K): [K, T[]][] {

@@ -1,8 +1,24 @@
 import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
 import { codeOf, refusalCodes } from './graph-errors.ts'
 import { isObject, listOf, objectOf } from './json.ts'
-import { type Change, changesOf, errorList, fieldRule, parseWebhook, phoneNumberIdOf, wabaIdOf } from './webhook.ts'
-import { type Frames, frameOverhead, isBareEntry, openFrames, type Placed, type Written, writeBody } from './webhook-frames.ts'
+import {
+  type Change,
+  changesOf,
+  errorList,
+  fieldRule,
+  parseWebhook,
+  phoneNumberIdOf,
+  wabaIdOf,
+} from './webhook.ts'
+import {
+  type Frames,
+  frameOverhead,
+  isBareEntry,
+  openFrames,
+  type Placed,
+  type Written,
+  writeBody,
+} from './webhook-frames.ts'
 
 export interface LanePick {
   lane: LaneName
@@ -55,7 +71,17 @@ export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<voi
   const parsed = parseWebhook(raw, { isUnbounded: options.maxKeys === undefined })
   if ('unreadable' in parsed) {
     const { unreadable: reason, isOver = false } = parsed
-    return [{ lane: null, key: null, field: null, elements: 1, content: null, reason, ...(isOver && { isOver }) }]
+    return [
+      {
+        lane: null,
+        key: null,
+        field: null,
+        elements: 1,
+        content: null,
+        reason,
+        ...(isOver && { isOver }),
+      },
+    ]
   }
   const groups = openGroups(options)
   let changes = 0
@@ -63,7 +89,17 @@ export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<voi
     if (changes++ % changesAStep === 0) yield
     sortChange(groups, change, options)
   }
-  if (groups.size === 0) return [{ lane: null, key: null, field: null, elements: 0, content: null, reason: 'The body holds no elements' }]
+  if (groups.size === 0)
+    return [
+      {
+        lane: null,
+        key: null,
+        field: null,
+        elements: 0,
+        content: null,
+        reason: 'The body holds no elements',
+      },
+    ]
   const [first] = groups.values()
   const small = first!.placed.length <= maxElements && raw.length <= maxBytes
   if (groups.size === 1 && small) return [partOf(first!, first!.placed.length, null)]
@@ -110,7 +146,9 @@ type Address = Pick<Group, 'lane' | 'key' | 'reason'>
 
 const nobody = (reason: string): Address => ({ lane: null, key: null, reason })
 
-const overKeys = nobody('The body names more numbers, WABAs, campaigns or fields than one may; a replay splits it by all of them')
+const overKeys = nobody(
+  'The body names more numbers, WABAs, campaigns or fields than one may; a replay splits it by all of them',
+)
 
 /** Puts an element into its group; answers that. */
 function place(groups: Groups, address: Address, placed: Placed): Group {
@@ -124,14 +162,27 @@ function place(groups: Groups, address: Address, placed: Placed): Group {
     return known
   }
   if (address !== overKeys && !groups.admits(address, field)) return place(groups, overKeys, placed)
-  const group = { lane, key, field, reason, isOver: address === overKeys, hasRefusal: false, placed: [placed] }
+  const group = {
+    lane,
+    key,
+    field,
+    reason,
+    isOver: address === overKeys,
+    hasRefusal: false,
+    placed: [placed],
+  }
   groups.set(id, group)
   return group
 }
 
 function sortChange(groups: Groups, change: Change, options: SplitOptions): void {
   const whole = wholeAddress(change)
-  if (whole) place(groups, whole, { change, list: null, item: isBareEntry(change) ? change.entry : change.change })
+  if (whole)
+    place(groups, whole, {
+      change,
+      list: null,
+      item: isBareEntry(change) ? change.entry : change.change,
+    })
   else placeItems(groups, change, options)
 }
 
@@ -142,8 +193,11 @@ function wholeAddress(change: Change): Address | null {
   const { lane, lists } = fieldRule(field)
   if (lane === null) return nobody('Nobody acts on this field')
   if (lists.length === 0) return addressOf(lane, wabaIdOf(change), 'WABA id')
-  if (lists.some((list) => value[list] != null && !Array.isArray(value[list]))) return nobody('Its elements are not in a list')
-  return lists.every((list) => listOf(value[list]).length === 0) ? nobody('It holds no elements') : null
+  if (lists.some((list) => value[list] != null && !Array.isArray(value[list])))
+    return nobody('Its elements are not in a list')
+  return lists.every((list) => listOf(value[list]).length === 0)
+    ? nobody('It holds no elements')
+    : null
 }
 
 function placeItems(groups: Groups, change: Change, options: SplitOptions): void {
@@ -155,7 +209,9 @@ function placeItems(groups: Groups, change: Change, options: SplitOptions): void
   for (const list of lists) {
     for (const item of listOf(change.value[list])) {
       const campaign =
-        list === 'statuses' && change.field === 'messages' && number.lane !== null ? campaignOf(item, phoneNumberId!, options) : undefined
+        list === 'statuses' && change.field === 'messages' && number.lane !== null
+          ? campaignOf(item, phoneNumberId!, options)
+          : undefined
       const placed = { change, list, item }
       if (!isObject(item)) place(groups, nobody('The element is not an object'), placed)
       else if (list === errorList) place(groups, account, placed)
@@ -167,19 +223,30 @@ function placeItems(groups: Groups, change: Change, options: SplitOptions): void
 }
 
 function addressOf(lane: LaneName, key: string | undefined, what: string): Address {
-  return key !== undefined && laneKeyPattern.test(key) ? { lane, key, reason: undefined } : nobody(`It has no usable ${what}`)
+  return key !== undefined && laneKeyPattern.test(key)
+    ? { lane, key, reason: undefined }
+    : nobody(`It has no usable ${what}`)
 }
 
-function campaignOf(status: unknown, phoneNumberId: string, { verifyToken }: SplitOptions): Address | undefined {
+function campaignOf(
+  status: unknown,
+  phoneNumberId: string,
+  { verifyToken }: SplitOptions,
+): Address | undefined {
   const token = objectOf(status).biz_opaque_callback_data
   const pick = token === undefined ? undefined : verifyToken(phoneNumberId, token)
   return pick && laneKeyPattern.test(pick.key) ? { ...pick, reason: undefined } : undefined
 }
 
 const isRefusal = (status: Record<string, unknown>): boolean =>
-  status.errors !== undefined && refusalCodes(listOf(status.errors).map((error) => codeOf(objectOf(error).code))).length > 0
+  status.errors !== undefined &&
+  refusalCodes(listOf(status.errors).map((error) => codeOf(objectOf(error).code))).length > 0
 
-const partOf = ({ lane, key, field, reason, isOver, hasRefusal }: Group, elements: number, content: Buffer | null): Part => ({
+const partOf = (
+  { lane, key, field, reason, isOver, hasRefusal }: Group,
+  elements: number,
+  content: Buffer | null,
+): Part => ({
   ...{ lane, key, field, elements, content },
   ...(reason !== undefined && { reason }),
   ...(isOver && { isOver }),
@@ -198,7 +265,10 @@ function* writeParts(group: Group, object: string | undefined, frames: Frames): 
     const { bytes: frameBytes } = shared ?? frames.look(placed)
     // With contacts larger than half a part, parts of that size would be mostly contacts.
     const limit = Math.max(maxBytes, frameBytes + maxBytes / 2)
-    if (pending.length >= maxElements || (before && bytes + size + (shared ? 0 : frameBytes + frameOverhead) > limit)) {
+    if (
+      pending.length >= maxElements ||
+      (before && bytes + size + (shared ? 0 : frameBytes + frameOverhead) > limit)
+    ) {
       if (pending.length > 0) yield written()
       pending = []
       bytes = 0

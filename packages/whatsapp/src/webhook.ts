@@ -1,6 +1,16 @@
 import type { LaneName } from '@lockstep/contracts'
 import { messagesOfChunk } from './history-chunk.ts'
-import { idOf, isObject, type JsonObject, listOf, objectOf, parseLossless, TooManyValues, textOf, timestampMsOf } from './json.ts'
+import {
+  idOf,
+  isObject,
+  type JsonObject,
+  listOf,
+  objectOf,
+  parseLossless,
+  TooManyValues,
+  textOf,
+  timestampMsOf,
+} from './json.ts'
 
 /**
  * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
@@ -45,7 +55,8 @@ export function parseWebhook(raw: Buffer, options?: { isUnbounded?: boolean }): 
     return { unreadable: error instanceof Error ? error.message : 'The body is not JSON' }
   }
   if (!isObject(body)) return { unreadable: 'The body is not a JSON object' }
-  if (body.object !== undefined && body.object !== ours) return { unreadable: `The body is not of the object ${ours}` }
+  if (body.object !== undefined && body.object !== ours)
+    return { unreadable: `The body is not of the object ${ours}` }
   if (!Array.isArray(body.entry)) return { unreadable: 'The body has no list of entries' }
   return body as unknown as WebhookBody
 }
@@ -64,7 +75,9 @@ export function* changesOf(parsed: ParsedWebhook): Generator<Change> {
 function contentOf(change: unknown): Pick<Change, 'field' | 'value'> {
   const { field, value } = objectOf(change)
   const name = isObject(value) ? textOf(field) : undefined
-  return name === undefined ? { field: null, value: {} } : { field: name.slice(0, 128).toWellFormed(), value: value as JsonObject }
+  return name === undefined
+    ? { field: null, value: {} }
+    : { field: name.slice(0, 128).toWellFormed(), value: value as JsonObject }
 }
 
 /** Lists in a value whose items are elements of their own, by field. */
@@ -95,7 +108,8 @@ const accountFields: ReadonlySet<string> = new Set([
 export function fieldRule(field: string): { lane: LaneName | null; lists: readonly string[] } {
   const lists = Object.hasOwn(listsByField, field) ? listsByField[field]! : []
   if (lists.length > 0) return { lane: 'webhooks.message', lists }
-  if (field.startsWith('message_template_') || field === 'template_category_update') return { lane: 'webhooks.template', lists }
+  if (field.startsWith('message_template_') || field === 'template_category_update')
+    return { lane: 'webhooks.template', lists }
   const account = /^(account|phone_number)_/.test(field) || accountFields.has(field)
   return { lane: account ? 'webhooks.account' : null, lists }
 }
@@ -115,7 +129,8 @@ export function countElements(parsed: ParsedWebhook, phoneNumberId: string): num
     if (field === null || phoneNumberIdOf(value) !== phoneNumberId) continue
     for (const list of fieldRule(field).lists) {
       const items = listOf(value[list]).filter(isObject)
-      if (list !== errorList) count += list === 'history' ? items.flatMap(messagesOfChunk).length : items.length
+      if (list !== errorList)
+        count += list === 'history' ? items.flatMap(messagesOfChunk).length : items.length
     }
   }
   return count
@@ -125,6 +140,9 @@ export function countElements(parsed: ParsedWebhook, phoneNumberId: string): num
  * The WABA that a change is about: the one that its value names, if any, for `entry.id` is a business portfolio in events of partners
  * and of terms (Meta, account_update).
  */
-export function wabaIdOf({ entryId, value }: Pick<Change, 'entryId' | 'value'>): string | undefined {
+export function wabaIdOf({
+  entryId,
+  value,
+}: Pick<Change, 'entryId' | 'value'>): string | undefined {
   return idOf(objectOf(value.waba_info).waba_id) || entryId
 }

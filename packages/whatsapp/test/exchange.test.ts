@@ -12,7 +12,10 @@ class Starter extends Dispatcher {
     this.#starts = starts
   }
 
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  override dispatch(
+    _options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
     const controller = {
       abort() {},
       pause() {},
@@ -54,6 +57,8 @@ test('a request that starts late, before the late timer could say so, is not wri
     while (performance.now() < until);
     start()
   })
-  expect((await exchange(dispatcher, request, { ...bounds, notAfterMs: performance.now() + 10 })).kind).toBe('notWritten')
+  expect(
+    (await exchange(dispatcher, request, { ...bounds, notAfterMs: performance.now() + 10 })).kind,
+  ).toBe('notWritten')
   expect(dispatcher.written).toBe(0)
 })

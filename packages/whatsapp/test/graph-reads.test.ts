@@ -4,49 +4,84 @@ import { expect, test } from 'vitest'
 import { classifyGraphError, createGraphClient, graphErrors, refusalCodes } from '../src/index.ts'
 import { answerJson, startGraph } from './graph-server.ts'
 
-const pages = JSON.parse(readFileSync(new URL('fixtures/template-pages.json', import.meta.url), 'utf8')) as unknown[]
+const pages = JSON.parse(
+  readFileSync(new URL('fixtures/template-pages.json', import.meta.url), 'utf8'),
+) as unknown[]
 const token = 'SECRET-token'
 
 test('templates are listed page by page until there is no next page, never by the address that carries a token', async () => {
-  await using graph = await startGraph((req, res, body) => answerJson(200, pages[graph.seen.length - 1])(req, res, body))
+  await using graph = await startGraph((req, res, body) =>
+    answerJson(200, pages[graph.seen.length - 1])(req, res, body),
+  )
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
   const seen = await Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))
   expect(seen.map((page) => page.map(({ id, name, status }) => [id, name, status]))).toEqual([
     [['11', 'spring', 'APPROVED']],
     [['12', 'summer', 'REJECTED']],
   ])
-  expect(seen[0]![0]).toMatchObject({ parameterFormat: 'NAMED', quality: 'GREEN', components: [{ type: 'BODY', text: 'Hi' }] })
-  expect(seen[1]![0]).toMatchObject({ parameterFormat: 'POSITIONAL', quality: 'UNKNOWN', rejectedReason: 'INVALID_FORMAT' })
-  expect(graph.seen.map(({ path }) => new URL(path, graph.url).searchParams.get('after'))).toEqual([null, 'page 2&x'])
+  expect(seen[0]![0]).toMatchObject({
+    parameterFormat: 'NAMED',
+    quality: 'GREEN',
+    components: [{ type: 'BODY', text: 'Hi' }],
+  })
+  expect(seen[1]![0]).toMatchObject({
+    parameterFormat: 'POSITIONAL',
+    quality: 'UNKNOWN',
+    rejectedReason: 'INVALID_FORMAT',
+  })
+  expect(graph.seen.map(({ path }) => new URL(path, graph.url).searchParams.get('after'))).toEqual([
+    null,
+    'page 2&x',
+  ])
 })
 
 test('a list without an end is given up after 100 pages', async () => {
-  const endless = { data: [], paging: { cursors: { after: 'again' }, next: 'https://graph.example/' } }
+  const endless = {
+    data: [],
+    paging: { cursors: { after: 'again' }, next: 'https://graph.example/' },
+  }
   await using graph = await startGraph(answerJson(200, endless))
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-  await expect(Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))).rejects.toMatchObject({ failure: 'too_large' })
+  await expect(Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))).rejects.toMatchObject(
+    { failure: 'too_large' },
+  )
   expect(graph.seen).toHaveLength(100)
 })
 
 test.each([
-  [401, { error: { code: 190, message: `Malformed access token ${token}` } }, 'precondition', graphErrors[190]!.words],
+  [
+    401,
+    { error: { code: 190, message: `Malformed access token ${token}` } },
+    'precondition',
+    graphErrors[190]!.words,
+  ],
   [429, { error: { code: 80007 } }, 'throttled', graphErrors[80007]!.words],
   [500, '<html>', 'busy', 'Meta answered with an error'],
   [200, 'nonsense', 'busy', 'Meta answered without a list'],
-])('HTTP %i to a read fails with words for a person and without the token', async (status, body, failure, words) => {
-  await using graph = await startGraph(answerJson(status, body))
-  await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-  const error = await Array.fromAsync(meta.listTemplates({ wabaId: '701', token })).then(
-    () => undefined,
-    (thrown: AppError) => thrown,
-  )
-  expect(error).toMatchObject({ failure, message: expect.stringContaining(words) })
-  expect(`${error?.message}${error?.stack}${JSON.stringify(error?.details)}`).not.toContain(token)
-})
+])(
+  'HTTP %i to a read fails with words for a person and without the token',
+  async (status, body, failure, words) => {
+    await using graph = await startGraph(answerJson(status, body))
+    await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
+    const error = await Array.fromAsync(meta.listTemplates({ wabaId: '701', token })).then(
+      () => undefined,
+      (thrown: AppError) => thrown,
+    )
+    expect(error).toMatchObject({ failure, message: expect.stringContaining(words) })
+    expect(`${error?.message}${error?.stack}${JSON.stringify(error?.details)}`).not.toContain(token)
+  },
+)
 
 test('a number is read with its limit and quality', async () => {
-  const number = { id: '801', display_phone_number: '+49 30 555010', quality_rating: 'GREEN', throughput: { level: 'STANDARD' } }
-  await using graph = await startGraph(answerJson(200, { ...number, whatsapp_business_manager_messaging_limit: 'TIER_2K' }))
+  const number = {
+    id: '801',
+    display_phone_number: '+49 30 555010',
+    quality_rating: 'GREEN',
+    throughput: { level: 'STANDARD' },
+  }
+  await using graph = await startGraph(
+    answerJson(200, { ...number, whatsapp_business_manager_messaging_limit: 'TIER_2K' }),
+  )
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
   expect(await meta.getPhoneNumber({ phoneNumberId: '801', token })).toEqual({
     id: '801',
@@ -65,12 +100,23 @@ test('130403 is a block, and of all codes only these two say that somebody may n
 })
 
 test('131050 is an opt-out, 131049 forbids another try within 24 hours', () => {
-  expect(classifyGraphError('131050')).toMatchObject({ code: 131050, class: 'rejected', optOut: true })
-  expect(classifyGraphError(131049)).toMatchObject({ class: 'rejected', noRetryBeforeMs: 86_400_000 })
+  expect(classifyGraphError('131050')).toMatchObject({
+    code: 131050,
+    class: 'rejected',
+    optOut: true,
+  })
+  expect(classifyGraphError(131049)).toMatchObject({
+    class: 'rejected',
+    noRetryBeforeMs: 86_400_000,
+  })
 })
 
 test('a code is read from strings too, a subcode of 100 narrows its words, nonsense is no code', () => {
-  expect(classifyGraphError('132015', 200)).toMatchObject({ code: 132015, class: 'stop', scope: 'template' })
+  expect(classifyGraphError('132015', 200)).toMatchObject({
+    code: 132015,
+    class: 'stop',
+    scope: 'template',
+  })
   expect(classifyGraphError(100, 400, 33).words).toBe(graphErrors[33]!.words)
   expect(classifyGraphError(190, 400, 33).words).toBe(graphErrors[190]!.words)
   for (const nonsense of [null, '', 'x', {}, Number.NaN, '1e3'])

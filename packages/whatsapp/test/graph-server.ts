@@ -18,7 +18,12 @@ export async function startGraph(answer: Answer): Promise<GraphServer> {
   const server: Server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += chunk
-    graph.seen.push({ method: request.method!, path: request.url!, authorization: request.headers.authorization, body })
+    graph.seen.push({
+      method: request.method!,
+      path: request.url!,
+      authorization: request.headers.authorization,
+      body,
+    })
     answer(request, response, body)
   })
   const graph: GraphServer = {

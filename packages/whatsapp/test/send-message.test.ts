@@ -1,7 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { createGraphClient, type GraphClientOptions, type SendOutcome, type SendRequest } from '../src/index.ts'
+import {
+  createGraphClient,
+  type GraphClientOptions,
+  type SendOutcome,
+  type SendRequest,
+} from '../src/index.ts'
 import { type Answer, answerJson, startGraph } from './graph-server.ts'
 
 const token = 'SECRET-token-of-the-number'
@@ -13,9 +18,18 @@ const accepted = {
 function client(baseUrl: string, options: Partial<GraphClientOptions> = {}) {
   return createGraphClient({ baseUrl, version: 'v24.0', timeoutMs: 2_000, ...options })
 }
-const request = (more: Partial<SendRequest> = {}): SendRequest => ({ phoneNumberId: '801', token, body: { type: 'text' }, ...more })
+const request = (more: Partial<SendRequest> = {}): SendRequest => ({
+  phoneNumberId: '801',
+  token,
+  body: { type: 'text' },
+  ...more,
+})
 
-async function outcomeOf(answer: Answer, options: Partial<GraphClientOptions> = {}, more: Partial<SendRequest> = {}): Promise<SendOutcome> {
+async function outcomeOf(
+  answer: Answer,
+  options: Partial<GraphClientOptions> = {},
+  more: Partial<SendRequest> = {},
+): Promise<SendOutcome> {
   await using graph = await startGraph(answer)
   await using meta = client(graph.url, options)
   const outcome = await meta.sendMessage(request(more))
@@ -35,7 +49,12 @@ test('an accepted message gives its wamid and whom the dialled number reached', 
     messageStatus: 'accepted',
   })
   expect(graph.seen).toEqual([
-    { method: 'POST', path: '/graph/v24.0/801/messages', authorization: `Bearer ${token}`, body: '{"type":"text"}' },
+    {
+      method: 'POST',
+      path: '/graph/v24.0/801/messages',
+      authorization: `Bearer ${token}`,
+      body: '{"type":"text"}',
+    },
   ])
 })
 
@@ -82,13 +101,19 @@ test('a reset before the server read anything is unknown: bytes were written', a
 test.each<[string, Answer]>([
   ['no answer within the time-out', () => {}],
   ['headers, then silence', (_req, res) => res.writeHead(200).write('{"messages":')],
-  ['an answer cut off', (_req, res) => res.writeHead(200, { 'content-length': '500' }).write('{', () => res.destroy())],
+  [
+    'an answer cut off',
+    (_req, res) => res.writeHead(200, { 'content-length': '500' }).write('{', () => res.destroy()),
+  ],
   ['500 without a code', answerJson(500, {})],
   ['502 in HTML', answerJson(502, '<html>Bad Gateway</html>')],
   ['408', answerJson(408, '')],
   ['200 that is not JSON', answerJson(200, 'OK')],
   ['200 without a message id', answerJson(200, { messages: [] })],
-  ['200 with an answer over 256 kB', answerJson(200, { ...accepted, padding: 'x'.repeat(300_000) })],
+  [
+    '200 with an answer over 256 kB',
+    answerJson(200, { ...accepted, padding: 'x'.repeat(300_000) }),
+  ],
   ['302', answerJson(302, '', { location: 'http://127.0.0.1/' })],
   ['code 1', answerJson(500, { error: { code: 1 } })],
   ['code 2 with 400', answerJson(400, { error: { code: 2 } })],
@@ -97,7 +122,10 @@ test.each<[string, Answer]>([
   ['code 133004', answerJson(400, { error: { code: 133004 } })],
   ['an unlisted code with 500', answerJson(500, { error: { code: 999999 } })],
 ])('%s is unknown', async (_name, answer) => {
-  expect(await outcomeOf(answer, { timeoutMs: 300 })).toMatchObject({ kind: 'unknown', reason: expect.stringMatching(/./) })
+  expect(await outcomeOf(answer, { timeoutMs: 300 })).toMatchObject({
+    kind: 'unknown',
+    reason: expect.stringMatching(/./),
+  })
 })
 
 test.each([
@@ -108,7 +136,11 @@ test.each([
   [131057, 500, 'connection'],
   [131056, 200, 'recipient'],
 ])('code %i is throttled even with HTTP %i, scope %s', async (code, status, scope) => {
-  expect(await outcomeOf(answerJson(status, { error: { code } }))).toMatchObject({ kind: 'throttled', code, scope })
+  expect(await outcomeOf(answerJson(status, { error: { code } }))).toMatchObject({
+    kind: 'throttled',
+    code,
+    scope,
+  })
 })
 
 test.each([
@@ -122,7 +154,11 @@ test.each([
   [132015, 500, 'template'],
   [132016, 200, 'template'],
 ])('code %i stops even with HTTP %i, scope %s', async (code, status, scope) => {
-  expect(await outcomeOf(answerJson(status, { error: { code } }))).toMatchObject({ kind: 'stopped', code, scope })
+  expect(await outcomeOf(answerJson(status, { error: { code } }))).toMatchObject({
+    kind: 'stopped',
+    code,
+    scope,
+  })
 })
 
 test.each([
@@ -132,7 +168,11 @@ test.each([
   [777777, 422],
 ])('code %i with HTTP %i is rejected with what Meta says', async (code, status) => {
   const error = { code, message: '(#1) Title', error_data: { details: 'What Meta says' } }
-  expect(await outcomeOf(answerJson(status, { error }))).toMatchObject({ kind: 'rejected', code, details: 'What Meta says' })
+  expect(await outcomeOf(answerJson(status, { error }))).toMatchObject({
+    kind: 'rejected',
+    code,
+    details: 'What Meta says',
+  })
 })
 
 test('without a code the HTTP status decides: 429 is throttled, another 4xx rejected', async () => {
@@ -145,17 +185,27 @@ test('without a code the HTTP status decides: 429 is throttled, another 4xx reje
 })
 
 test('the wait that Meta names is taken from both of its headers, the longer one', async () => {
-  const usage = JSON.stringify({ 701: [{ type: 'whatsapp', call_count: 100, estimated_time_to_regain_access: 3 }] })
+  const usage = JSON.stringify({
+    701: [{ type: 'whatsapp', call_count: 100, estimated_time_to_regain_access: 3 }],
+  })
   const headers = { 'retry-after': '20', 'x-business-use-case-usage': usage }
-  expect(await outcomeOf(answerJson(429, { error: { code: 4 } }, headers))).toMatchObject({ retryAfterMs: 180_000 })
+  expect(await outcomeOf(answerJson(429, { error: { code: 4 } }, headers))).toMatchObject({
+    retryAfterMs: 180_000,
+  })
 })
 
 test('a message whose time has passed, or that was cancelled before, is never written', async () => {
   await using graph = await startGraph(answerJson(200, accepted))
   await using meta = client(graph.url)
-  expect(await meta.sendMessage(request({ notAfterMs: performance.now() - 1 }))).toMatchObject({ kind: 'notSent' })
-  expect(await meta.sendMessage(request({ signal: AbortSignal.abort() }))).toMatchObject({ kind: 'notSent' })
-  expect(await meta.sendMessage(request({ notAfterMs: performance.now() + 1_000 }))).toMatchObject({ kind: 'accepted' })
+  expect(await meta.sendMessage(request({ notAfterMs: performance.now() - 1 }))).toMatchObject({
+    kind: 'notSent',
+  })
+  expect(await meta.sendMessage(request({ signal: AbortSignal.abort() }))).toMatchObject({
+    kind: 'notSent',
+  })
+  expect(await meta.sendMessage(request({ notAfterMs: performance.now() + 1_000 }))).toMatchObject({
+    kind: 'accepted',
+  })
   expect(graph.seen).toHaveLength(1)
 })
 
@@ -168,7 +218,9 @@ test('a message that waits for a connection past its time is not sent, and the c
   await using meta = client(graph.url, { connections: 1 })
   const first = meta.sendMessage(request())
   const answerFirst = await held.promise
-  const late = meta.sendMessage(request({ notAfterMs: performance.now() + 30, body: { late: true } }))
+  const late = meta.sendMessage(
+    request({ notAfterMs: performance.now() + 30, body: { late: true } }),
+  )
   const abort = new AbortController()
   const cancelled = meta.sendMessage(request({ signal: abort.signal, body: { cancelled: true } }))
   expect(await late).toMatchObject({ kind: 'notSent' })
@@ -176,7 +228,9 @@ test('a message that waits for a connection past its time is not sent, and the c
   expect(await cancelled).toMatchObject({ kind: 'notSent' })
   answerFirst()
   expect(await first).toMatchObject({ kind: 'accepted' })
-  expect(await meta.sendMessage(request({ body: { after: true } }))).toMatchObject({ kind: 'accepted' })
+  expect(await meta.sendMessage(request({ body: { after: true } }))).toMatchObject({
+    kind: 'accepted',
+  })
   expect(graph.seen.map(({ body }) => body)).toEqual(['{"type":"text"}', '{"after":true}'])
   expect(graph.connections).toBe(1)
 })
@@ -220,12 +274,16 @@ test('a blocked event loop can not let a late message out', async () => {
 
 test('cancelled after it was written is unknown', async () => {
   const abort = new AbortController()
-  expect(await outcomeOf(() => abort.abort(), {}, { signal: abort.signal })).toMatchObject({ kind: 'unknown' })
+  expect(await outcomeOf(() => abort.abort(), {}, { signal: abort.signal })).toMatchObject({
+    kind: 'unknown',
+  })
 })
 
 test('a client that is being closed ends what runs and sends nothing more', async () => {
   const held = Promise.withResolvers<() => void>()
-  await using graph = await startGraph((req, res, body) => held.resolve(() => answerJson(200, accepted)(req, res, body)))
+  await using graph = await startGraph((req, res, body) =>
+    held.resolve(() => answerJson(200, accepted)(req, res, body)),
+  )
   const meta = client(graph.url)
   const running = meta.sendMessage(request())
   const answer = await held.promise
@@ -253,5 +311,8 @@ test('the time of writing is told once, before the answer', async () => {
 
 test('an answer that quotes the token is passed on without it', async () => {
   const error = { code: 100, error_data: { details: `Malformed access token ${token}.` } }
-  expect(await outcomeOf(answerJson(400, { error }))).toMatchObject({ kind: 'rejected', details: 'Malformed access token [token].' })
+  expect(await outcomeOf(answerJson(400, { error }))).toMatchObject({
+    kind: 'rejected',
+    details: 'Malformed access token [token].',
+  })
 })

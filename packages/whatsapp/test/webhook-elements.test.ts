@@ -19,7 +19,12 @@ import {
 const mixed = parseWebhook(readFileSync(new URL('fixtures/mixed-batch.json', import.meta.url)))
 
 test('senders are matched by wa_id or user_id, wherever their contact stands', () => {
-  const read = inboundMessages(mixed).map(({ wamid, from, userId, profileName }) => [wamid, from, userId, profileName])
+  const read = inboundMessages(mixed).map(({ wamid, from, userId, profileName }) => [
+    wamid,
+    from,
+    userId,
+    profileName,
+  ])
   expect(read).toEqual([
     ['wamid.IN1', '4917000002', undefined, 'Ana'],
     ['wamid.IN2', undefined, 'NG.333', 'Chidi'],
@@ -43,7 +48,12 @@ test('texts are clean, times read from strings and numbers, words for stop from 
     timestampMs: 1_790_000_002_000,
     contextWamid: 'wamid.OUT9',
   })
-  expect(unknown).toMatchObject({ type: 'hologram', text: '[hologram]', stopText: undefined, timestampMs: null })
+  expect(unknown).toMatchObject({
+    type: 'hologram',
+    text: '[hologram]',
+    stopText: undefined,
+    timestampMs: null,
+  })
 })
 
 test('statuses carry token and errors of either shape; elements that are none are skipped', () => {
@@ -65,7 +75,11 @@ test('statuses carry token and errors of either shape; elements that are none ar
   ])
   const [event] = accountEvents(mixed).filter(({ field }) => field === 'messages')
   expect(event).toMatchObject({ value: { metadata: { phone_number_id: '801000000000001' } } })
-  expect(eventError(event!)).toEqual({ code: 131000, title: 'Something went wrong', details: 'Old shape' })
+  expect(eventError(event!)).toEqual({
+    code: 131000,
+    title: 'Something went wrong',
+    details: 'Old shape',
+  })
 })
 
 test('template news keep long ids as text, tell quality by its value, and leave out a category that is only announced', () => {
@@ -84,8 +98,12 @@ test('template news keep long ids as text, tell quality by its value, and leave 
 })
 
 test('preferences, changed user ids and account news are read', () => {
-  expect(userPreferences(mixed)).toMatchObject([{ waId: '4917000002', preference: 'stop', timestampMs: 1_790_000_005_000 }])
-  expect(userIdUpdates(mixed)).toMatchObject([{ previous: 'DE.1', current: 'DE.2', timestampMs: 1_790_000_006_000 }])
+  expect(userPreferences(mixed)).toMatchObject([
+    { waId: '4917000002', preference: 'stop', timestampMs: 1_790_000_005_000 },
+  ])
+  expect(userIdUpdates(mixed)).toMatchObject([
+    { previous: 'DE.1', current: 'DE.2', timestampMs: 1_790_000_006_000 },
+  ])
   expect(accountEvents(mixed).map(({ wabaId, field }) => [wabaId, field])).toEqual([
     ['701000000000001', 'messages'],
     ['701000000000002', 'phone_number_quality_update'],
@@ -98,8 +116,16 @@ test.each<[string, object, string]>([
   ['audio', { audio: { voice: true } }, '[voice message]'],
   ['document', { document: { filename: 'menu.pdf', caption: 'The menu' } }, 'menu.pdf\nThe menu'],
   ['location', { location: { latitude: '52.5', longitude: 13.4 } }, '[location 52.5, 13.4]'],
-  ['contacts', { contacts: [{ name: { formatted_name: 'Ida' } }, { phones: [] }] }, '[contact: Ida, without a name]'],
-  ['interactive', { interactive: { list_reply: { id: 'x', title: 'Rye', description: 'dark' } } }, 'Rye\ndark'],
+  [
+    'contacts',
+    { contacts: [{ name: { formatted_name: 'Ida' } }, { phones: [] }] },
+    '[contact: Ida, without a name]',
+  ],
+  [
+    'interactive',
+    { interactive: { list_reply: { id: 'x', title: 'Rye', description: 'dark' } } },
+    'Rye\ndark',
+  ],
   ['interactive', {}, '[interactive]'],
   ['order', { order: { text: '', product_items: [{}, {}] } }, '[order of 2 items]'],
   ['reaction', { reaction: { message_id: 'w', emoji: '' } }, '[reaction removed]'],
@@ -113,7 +139,8 @@ test.each<[string, object, string]>([
 
 test('a text is whole up to the longest that WhatsApp takes, then marked; characters are counted, not their halves', () => {
   const read = (body: string) => displayText('text', { text: { body } })
-  for (const whole of ['x'.repeat(6_000), '😀'.repeat(65_536)]) expect(read(whole) === whole).toBe(true)
+  for (const whole of ['x'.repeat(6_000), '😀'.repeat(65_536)])
+    expect(read(whole) === whole).toBe(true)
   expect(read('😀'.repeat(65_537)) === `${'😀'.repeat(65_536)}…`).toBe(true)
 })
 
@@ -124,44 +151,75 @@ test('the name of a field that is cut inside an emoji is still well-formed', () 
 })
 
 test('stop is also heard in a text that was edited to it, and in a row of a list, which is tapped like a button', () => {
-  const edited = { original_message_id: 'wamid.0', message: { type: 'text', text: { body: 'STOP' } } }
+  const edited = {
+    original_message_id: 'wamid.0',
+    message: { type: 'text', text: { body: 'STOP' } },
+  }
   expect(one({ type: 'edit', edit: edited })).toMatchObject({ stopText: 'STOP', button: false })
-  const row = { list_reply: { id: 'unsubscribe', title: 'No more news', description: 'Ends all of them' } }
-  expect(one({ type: 'interactive', interactive: row })).toMatchObject({ stopText: 'unsubscribe\nNo more news', button: true })
+  const row = {
+    list_reply: { id: 'unsubscribe', title: 'No more news', description: 'Ends all of them' },
+  }
+  expect(one({ type: 'interactive', interactive: row })).toMatchObject({
+    stopText: 'unsubscribe\nNo more news',
+    button: true,
+  })
 })
 
 test('a caption, a row and a message in a group can say stop, and take none back; a text and a button can do both', () => {
   const image = { type: 'image', image: { id: '1', caption: 'STOP' } }
   expect(one(image)).toMatchObject({ stopText: 'STOP', stopOnly: true })
-  expect(one({ type: 'edit', edit: { original_message_id: 'wamid.0', message: image } })).toMatchObject({
+  expect(
+    one({ type: 'edit', edit: { original_message_id: 'wamid.0', message: image } }),
+  ).toMatchObject({
     stopText: 'STOP',
     stopOnly: true,
   })
   expect(one({ type: 'audio', audio: { caption: 'STOP' } })!.stopText).toBeUndefined()
   const start = { type: 'text', text: { body: 'START' } }
-  expect(one({ ...start, group_id: 'Y2Fw' })).toMatchObject({ groupId: 'Y2Fw', stopText: 'START', stopOnly: true })
+  expect(one({ ...start, group_id: 'Y2Fw' })).toMatchObject({
+    groupId: 'Y2Fw',
+    stopText: 'START',
+    stopOnly: true,
+  })
   expect(one(start)).toMatchObject({ groupId: undefined, stopOnly: false })
   expect(one({ type: 'button', button: { text: 'Start' } })!.stopOnly).toBe(false)
 })
 
 test('a message without a type is of the kind of its only node', () => {
-  expect(one({ location: { latitude: 1, longitude: 2 } })).toMatchObject({ type: 'location', content: { latitude: 1, longitude: 2 } })
-  expect(one({ contacts: [{ name: { formatted_name: 'Ida' } }] })).toMatchObject({ type: 'contacts', text: '[contact: Ida]' })
-  expect(one({ edit: { original_message_id: 'w', message: { text: { body: 'STOP' } } } })).toMatchObject({ type: 'edit', stopText: 'STOP' })
-  for (const message of [{}, { text: { body: 'x' }, image: { id: '1' } }, { location: 'here' }]) expect(one(message)!.type).toBe('unknown')
+  expect(one({ location: { latitude: 1, longitude: 2 } })).toMatchObject({
+    type: 'location',
+    content: { latitude: 1, longitude: 2 },
+  })
+  expect(one({ contacts: [{ name: { formatted_name: 'Ida' } }] })).toMatchObject({
+    type: 'contacts',
+    text: '[contact: Ida]',
+  })
+  expect(
+    one({ edit: { original_message_id: 'w', message: { text: { body: 'STOP' } } } }),
+  ).toMatchObject({ type: 'edit', stopText: 'STOP' })
+  for (const message of [{}, { text: { body: 'x' }, image: { id: '1' } }, { location: 'here' }])
+    expect(one(message)!.type).toBe('unknown')
 })
 
 test('a failed status is told by the refusal among its errors, and in words where Meta gives none', () => {
   const failure = (errors: unknown) => {
-    const value = { metadata: { phone_number_id: '801' }, statuses: [{ id: 'wamid.1', status: 'failed', errors }] }
-    return failureOf(statuses({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })[0]!.errors)
+    const value = {
+      metadata: { phone_number_id: '801' },
+      statuses: [{ id: 'wamid.1', status: 'failed', errors }],
+    }
+    return failureOf(
+      statuses({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })[0]!.errors,
+    )
   }
   const [busy, stopped] = [
     { code: 131000, title: 'Busy' },
     { code: 131050, title: 'Stopped' },
   ]
   expect(failure([busy, stopped])).toEqual(failure([stopped]))
-  expect(failure([busy, stopped])).toMatchObject({ code: 131050, words: expect.stringContaining('Meta says: Stopped') })
+  expect(failure([busy, stopped])).toMatchObject({
+    code: 131050,
+    words: expect.stringContaining('Meta says: Stopped'),
+  })
   expect(failure(stopped)).toEqual(failure([stopped]))
   const unsaid = { code: null, words: 'Meta did not deliver it and gave no reason.' }
   for (const none of [undefined, [], {}, [{}], 'x']) expect(failure(none)).toEqual(unsaid)
@@ -170,21 +228,31 @@ test('a failed status is told by the refusal among its errors, and in words wher
 
 test('a user id where a number should stand is a user id, also in a preference and a changed user id', () => {
   const metadata = { phone_number_id: '801' }
-  const read = (field: string, item: object) => ({ entry: [{ id: '7', changes: [{ field, value: { metadata, [field]: [item] } }] }] })
-  expect(userPreferences(read('user_preferences', { wa_id: 'DE.1', value: 'stop' }))).toMatchObject([{ waId: undefined, userId: 'DE.1' }])
+  const read = (field: string, item: object) => ({
+    entry: [{ id: '7', changes: [{ field, value: { metadata, [field]: [item] } }] }],
+  })
+  expect(userPreferences(read('user_preferences', { wa_id: 'DE.1', value: 'stop' }))).toMatchObject(
+    [{ waId: undefined, userId: 'DE.1' }],
+  )
   const change = { wa_id: 'DE.2', user_id: { previous: 'DE.1', current: 'DE.2' } }
-  expect(userIdUpdates(read('user_id_update', change))).toMatchObject([{ waId: undefined, previous: 'DE.1', current: 'DE.2' }])
+  expect(userIdUpdates(read('user_id_update', change))).toMatchObject([
+    { waId: undefined, previous: 'DE.1', current: 'DE.2' },
+  ])
 })
 
 const reply = (interactive: object) => one({ type: 'interactive', interactive })!.content
 /** The message that a body with this one alone is read as. */
 function one(message: object) {
-  const value = { metadata: { phone_number_id: '801' }, messages: [{ id: 'wamid.1', from: '4917000001', ...message }] }
+  const value = {
+    metadata: { phone_number_id: '801' },
+    messages: [{ id: 'wamid.1', from: '4917000001', ...message }],
+  }
   return inboundMessages({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })[0]
 }
 
 test("a flow's answer is parsed, and kept as text when it is no JSON or nests too deep", () => {
-  const flow = (response_json: unknown) => reply({ nfm_reply: { name: 'flow', body: 'Sent', response_json } })
+  const flow = (response_json: unknown) =>
+    reply({ nfm_reply: { name: 'flow', body: 'Sent', response_json } })
   expect(flow('{"a":"b\\u0000","id":12345678901234567890}')).toMatchObject({
     kind: 'nfm_reply',
     data: { a: 'b', id: '12345678901234567890' },
@@ -198,9 +266,17 @@ test("a flow's answer is parsed, and kept as text when it is no JSON or nests to
 test('only news of a number or user id moves a person; Meta has several words for it', () => {
   const move = (system: object) => one({ type: 'system', system })!.move
   const from = { waId: '4917000001', userId: undefined }
-  expect(move({ type: 'user_changed_number', wa_id: '4917000002' })).toEqual({ from, to: { waId: '4917000002', userId: undefined } })
-  expect(move({ type: 'customer_changed_number', new_wa_id: '4917000002' })).toMatchObject({ to: { waId: '4917000002' } })
-  expect(move({ type: 'user_changed_user_id', user_id: 'DE.2' })).toEqual({ from, to: { waId: undefined, userId: 'DE.2' } })
+  expect(move({ type: 'user_changed_number', wa_id: '4917000002' })).toEqual({
+    from,
+    to: { waId: '4917000002', userId: undefined },
+  })
+  expect(move({ type: 'customer_changed_number', new_wa_id: '4917000002' })).toMatchObject({
+    to: { waId: '4917000002' },
+  })
+  expect(move({ type: 'user_changed_user_id', user_id: 'DE.2' })).toEqual({
+    from,
+    to: { waId: undefined, userId: 'DE.2' },
+  })
   expect(move({ type: 'customer_identity_changed' })).toBeUndefined()
   expect(move({ type: 'user_changed_number' })).toBeUndefined()
 })
@@ -227,16 +303,44 @@ test("a group's statuses tell their participants apart, whichever way Meta write
 
 test('what PostgreSQL would refuse is gone: U+0000 and half surrogate pairs', () => {
   expect(cleanText('a\u0000b\ud800c😀')).toBe('ab\ufffdc😀')
-  expect(JSON.stringify(cleanJson({ 'k\u0000': ['\u0000', { __proto__: null, n: 1 }] }))).toBe('{"k":["",{"n":1}]}')
+  expect(JSON.stringify(cleanJson({ 'k\u0000': ['\u0000', { __proto__: null, n: 1 }] }))).toBe(
+    '{"k":["",{"n":1}]}',
+  )
 })
 
 test('readers never throw, whatever stands in a body', () => {
   const any = fc.jsonValue({ maxDepth: 2 })
   const list = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 3 })
-  const types = ['text', 'image', 'contacts', 'edit', 'order', 'interactive', 'location', 'button', 'reaction', 'revoke', 'system'] as const
+  const types = [
+    'text',
+    'image',
+    'contacts',
+    'edit',
+    'order',
+    'interactive',
+    'location',
+    'button',
+    'reaction',
+    'revoke',
+    'system',
+  ] as const
   const nodes = Object.fromEntries(types.map((name) => [name, any]))
-  const message = fc.record({ id: fc.string(), type: fc.constantFrom(...types), ...nodes, context: any, from: any, referral: any })
-  const status = fc.record({ id: fc.string(), status: fc.string(), errors: any, timestamp: any, pricing: any, conversation: any })
+  const message = fc.record({
+    id: fc.string(),
+    type: fc.constantFrom(...types),
+    ...nodes,
+    context: any,
+    from: any,
+    referral: any,
+  })
+  const status = fc.record({
+    id: fc.string(),
+    status: fc.string(),
+    errors: any,
+    timestamp: any,
+    pricing: any,
+    conversation: any,
+  })
   const value = fc.record(
     {
       metadata: fc.constant({ phone_number_id: '801' }),
@@ -250,12 +354,32 @@ test('readers never throw, whatever stands in a body', () => {
     },
     { requiredKeys: [] },
   )
-  const fields = ['messages', 'user_preferences', 'user_id_update', 'message_template_status_update', 'account_update']
-  const anyBody = list(fc.record({ id: any, time: any, changes: list(fc.record({ field: fc.constantFrom(...fields), value })) }))
+  const fields = [
+    'messages',
+    'user_preferences',
+    'user_id_update',
+    'message_template_status_update',
+    'account_update',
+  ]
+  const anyBody = list(
+    fc.record({
+      id: any,
+      time: any,
+      changes: list(fc.record({ field: fc.constantFrom(...fields), value })),
+    }),
+  )
   fc.assert(
     fc.property(anyBody, (entry) => {
       const parsed = parseWebhook(Buffer.from(JSON.stringify({ entry })))
-      for (const read of [inboundMessages, statuses, userPreferences, userIdUpdates, templateEvents, accountEvents]) read(parsed)
+      for (const read of [
+        inboundMessages,
+        statuses,
+        userPreferences,
+        userIdUpdates,
+        templateEvents,
+        accountEvents,
+      ])
+        read(parsed)
     }),
     { numRuns: 300 },
   )
@@ -263,7 +387,13 @@ test('readers never throw, whatever stands in a body', () => {
 
 test('an element whose id no index could hold has none, and its neighbours are read', () => {
   const long = 'x'.repeat(6_000)
-  const text = (id: string, from = '4917000002') => ({ id, from, timestamp: '1790000000', type: 'text', text: { body: 'Hello' } })
+  const text = (id: string, from = '4917000002') => ({
+    id,
+    from,
+    timestamp: '1790000000',
+    type: 'text',
+    text: { body: 'Hello' },
+  })
   const value = {
     metadata: { phone_number_id: '1' },
     messages: [
@@ -277,9 +407,14 @@ test('an element whose id no index could hold has none, and its neighbours are r
       { id: 'wamid.S', status: 'sent', timestamp: '1790000000' },
     ],
   }
-  const body = { object: 'whatsapp_business_account', entry: [{ id: '2', changes: [{ field: 'messages', value }] }] }
+  const body = {
+    object: 'whatsapp_business_account',
+    entry: [{ id: '2', changes: [{ field: 'messages', value }] }],
+  }
   const parsed = parseWebhook(Buffer.from(JSON.stringify(body)))
-  expect(inboundMessages(parsed).map(({ wamid, from, targetWamid }) => [wamid, from, targetWamid])).toEqual([
+  expect(
+    inboundMessages(parsed).map(({ wamid, from, targetWamid }) => [wamid, from, targetWamid]),
+  ).toEqual([
     ['wamid.A', '4917000002', undefined],
     ['wamid.B', undefined, undefined],
     ['wamid.C', '4917000002', undefined],

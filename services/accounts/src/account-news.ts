@@ -17,7 +17,13 @@ export interface Hold {
 export type Holds = Partial<Record<'standing' | 'review' | 'access', Hold | null>>
 
 /** What Meta's news can change, each ordered by its own times; `restriction` is when all were last known to be over. */
-export type Fact = keyof Holds | 'restriction' | 'quality' | 'messagingLimit' | 'throughput' | 'verifiedName'
+export type Fact =
+  | keyof Holds
+  | 'restriction'
+  | 'quality'
+  | 'messagingLimit'
+  | 'throughput'
+  | 'verifiedName'
 
 type Facts = Pick<Connection, 'quality' | 'messagingLimit' | 'maxPerSecond' | 'verifiedName'>
 
@@ -34,12 +40,18 @@ export interface Change {
 const clockMarginMs = 60_000
 
 /** Whether news of a number are about this connection; news of none are about every number of the WABA. */
-export function isAbout({ displayPhoneNumber }: Pick<Connection, 'displayPhoneNumber'>, number: string | undefined): boolean {
+export function isAbout(
+  { displayPhoneNumber }: Pick<Connection, 'displayPhoneNumber'>,
+  number: string | undefined,
+): boolean {
   return number === undefined || numberKey(displayPhoneNumber) === number
 }
 
 /** The time before which news of a fact are old. */
-export function newsFrom({ newsAt, connectedAt }: Pick<Connection, 'newsAt' | 'connectedAt'>, fact: Fact): number {
+export function newsFrom(
+  { newsAt, connectedAt }: Pick<Connection, 'newsAt' | 'connectedAt'>,
+  fact: Fact,
+): number {
   return newsAt[fact] ?? connectedAt.getTime() - clockMarginMs
 }
 
@@ -47,7 +59,11 @@ export function newsFrom({ newsAt, connectedAt }: Pick<Connection, 'newsAt' | 'c
  * Applies one change that is about this connection. Webhooks come in any order and up to days late: a fact takes only news that
  * isn't older than its last, nor older than the connection, whose facts Meta was asked for when it was made.
  */
-export function applyChange(connection: Connection, { fact, number, set, hold }: Change, at: Date): void {
+export function applyChange(
+  connection: Connection,
+  { fact, number, set, hold }: Change,
+  at: Date,
+): void {
   if (!isAbout(connection, number) || at.getTime() < newsFrom(connection, fact)) return
   connection.newsAt = { ...connection.newsAt, [fact]: at.getTime() }
   Object.assign(connection, set)
@@ -64,7 +80,10 @@ export function regainAccess(connection: Connection, atMs: number): void {
  * What stays of Meta's news when a number is connected again: what stands against its WABA, also by news from in between, unless it
  * has another WABA now. Its other facts were read anew.
  */
-export function keepHolds(connection: Connection, { wabaId, atMs }: { wabaId: string; atMs: number }): void {
+export function keepHolds(
+  connection: Connection,
+  { wabaId, atMs }: { wabaId: string; atMs: number },
+): void {
   const { holds, newsAt } = connection
   const since = connection.connectedAt.getTime() - clockMarginMs
   const isSame = connection.wabaId === wabaId
@@ -112,14 +131,18 @@ const released: Change[] = [
 ]
 
 const isRelease = ({ value }: AccountEvent) =>
-  textOf(value.event) === 'ACCOUNT_RECONNECTED' || (textOf(value.event) === 'DISABLED_UPDATE' && banState(value) === 'REINSTATE')
+  textOf(value.event) === 'ACCOUNT_RECONNECTED' ||
+  (textOf(value.event) === 'DISABLED_UPDATE' && banState(value) === 'REINSTATE')
 
 /** `metaAppId`: the app at Meta through which the account is connected. */
 function standingChanges(event: AccountEvent, metaAppId: string): Change[] {
   const { value } = event
   const words = wordsOf(event)
-  const standing = (health: Hold['health']): Change[] => [{ fact: 'standing', hold: { health, words } }]
-  const isOurApp = metaAppId !== '' && textOf(objectOf(value.waba_info).partner_app_id) === metaAppId
+  const standing = (health: Hold['health']): Change[] => [
+    { fact: 'standing', hold: { health, words } },
+  ]
+  const isOurApp =
+    metaAppId !== '' && textOf(objectOf(value.waba_info).partner_app_id) === metaAppId
   if (isRelease(event)) return released
   switch (textOf(value.event)) {
     case 'ACCOUNT_DELETED':
@@ -132,13 +155,18 @@ function standingChanges(event: AccountEvent, metaAppId: string): Change[] {
     case 'PARTNER_APP_INSTALLED':
       return isOurApp ? [{ fact: 'access', hold: null }] : []
     case 'DISABLED_UPDATE':
-      return { DISABLE: standing('disabled'), SCHEDULE_FOR_DISABLE: standing('restricted') }[banState(value)] ?? []
+      return (
+        { DISABLE: standing('disabled'), SCHEDULE_FOR_DISABLE: standing('restricted') }[
+          banState(value)
+        ] ?? []
+      )
     default:
       return []
   }
 }
 
-const banState = (value: AccountEvent['value']) => textOf(objectOf(value.ban_info).waba_ban_state) ?? ''
+const banState = (value: AccountEvent['value']) =>
+  textOf(objectOf(value.ban_info).waba_ban_state) ?? ''
 
 /** Meta lets an account that it has rejected send nothing; one that it still looks at may send less. */
 function reviewChanges(event: AccountEvent): Change[] {
@@ -178,8 +206,10 @@ function numberChanges(event: AccountEvent): Change[] {
   const changes = limitChanges(event)
   if (!displayed) return changes
   const number = numberKey(displayed)
-  if (word === 'THROUGHPUT_UPGRADE') changes.push({ fact: 'throughput', number, set: { maxPerSecond: maxPerSecond('HIGH') } })
-  if (word === 'FLAGGED' || word === 'UNFLAGGED') changes.push({ fact: 'quality', number, set: { quality: word } })
+  if (word === 'THROUGHPUT_UPGRADE')
+    changes.push({ fact: 'throughput', number, set: { maxPerSecond: maxPerSecond('HIGH') } })
+  if (word === 'FLAGGED' || word === 'UNFLAGGED')
+    changes.push({ fact: 'quality', number, set: { quality: word } })
   return changes
 }
 

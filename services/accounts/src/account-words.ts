@@ -1,4 +1,11 @@
-import { type AccountEvent, classifyGraphError, eventError, objectOf, type StatusError, textOf } from '@lockstep/whatsapp'
+import {
+  type AccountEvent,
+  classifyGraphError,
+  eventError,
+  objectOf,
+  type StatusError,
+  textOf,
+} from '@lockstep/whatsapp'
 import { restrictionEventWords } from './restrictions.ts'
 
 type Value = AccountEvent['value']
@@ -9,20 +16,28 @@ export function eventOf(event: AccountEvent): string {
   const error = eventError(event)
   if (error) return `error ${error.code ?? 'without a code'}`
   const { alert_type } = alertOf(value)
-  return [value.event, value.decision, alert_type, value.type, value.status].map(textOf).find(Boolean) ?? ''
+  return (
+    [value.event, value.decision, alert_type, value.type, value.status].map(textOf).find(Boolean) ??
+    ''
+  )
 }
 
 /** What an event means, for a person: words of Meta's own where it sends any (meta-cloud-api.md §2). */
 export function wordsOf(event: AccountEvent): string {
   const { field, value } = event
   const error = eventError(event)
-  const say = error ? () => errorWords(value, error) : Object.hasOwn(byField, field) ? byField[field] : undefined
+  const say = error
+    ? () => errorWords(value, error)
+    : Object.hasOwn(byField, field)
+      ? byField[field]
+      : undefined
   const words = say?.(value) || [`Meta sent ${field}`, eventOf(event)].filter(Boolean).join(': ')
   return words.slice(0, 1_000).toWellFormed()
 }
 
 /** The number that a value names, as Meta writes it there. */
-export const numberOf = (value: Value): string | undefined => textOf(value.display_phone_number) || textOf(value.phone_number) || undefined
+export const numberOf = (value: Value): string | undefined =>
+  textOf(value.display_phone_number) || textOf(value.phone_number) || undefined
 
 const number = (value: Value) => numberOf(value) ?? 'a number'
 
@@ -41,7 +56,8 @@ const byField: Record<string, (value: Value) => string | undefined> = {
     const { alert_severity, alert_type, alert_description } = alertOf(value)
     return [alert_severity, alert_description ?? alert_type].map(textOf).filter(Boolean).join(': ')
   },
-  account_review_update: (value) => `Meta's review of this WhatsApp Business account: ${textOf(value.decision)}${reviewWords(value)}`,
+  account_review_update: (value) =>
+    `Meta's review of this WhatsApp Business account: ${textOf(value.decision)}${reviewWords(value)}`,
   account_settings_update: () => 'Settings of a number were changed at Meta',
   phone_number_quality_update: (value) => {
     const limit = textOf(value.max_daily_conversations_per_business) ?? textOf(value.current_limit)
@@ -52,41 +68,54 @@ const byField: Record<string, (value: Value) => string | undefined> = {
     return `The name "${textOf(value.requested_verified_name)}" of ${number(value)}: ${textOf(value.decision)}${reason ? ` (${reason})` : ''}`
   },
   business_capability_update: (value) => {
-    const limits = Object.entries(value).flatMap(([name, limit]) => (textOf(limit) ? [`${name} ${textOf(limit)}`] : []))
+    const limits = Object.entries(value).flatMap(([name, limit]) =>
+      textOf(limit) ? [`${name} ${textOf(limit)}`] : [],
+    )
     return `The limits of this business: ${limits.join(', ')}`
   },
-  business_username_updates: (value) => `The username ${textOf(value.username) ?? ''} of ${number(value)}: ${textOf(value.status)}`,
+  business_username_updates: (value) =>
+    `The username ${textOf(value.username) ?? ''} of ${number(value)}: ${textOf(value.status)}`,
   security: (value) => {
     const requester = textOf(value.requester)
     return `Two-step verification of ${number(value)}: ${textOf(value.event)}${requester ? `, by ${requester}` : ''}`
   },
-  payment_configuration_update: (value) => `The payment configuration "${textOf(value.configuration_name)}": ${textOf(value.status)}`,
-  partner_solutions: (value) => `The partner solution ${textOf(value.solution_id)}: ${textOf(value.solution_status)}`,
+  payment_configuration_update: (value) =>
+    `The payment configuration "${textOf(value.configuration_name)}": ${textOf(value.status)}`,
+  partner_solutions: (value) =>
+    `The partner solution ${textOf(value.solution_id)}: ${textOf(value.solution_status)}`,
 }
 
 const byAccountEvent: Record<string, (value: Value) => string> = {
-  ACCOUNT_DELETED: () => 'This WhatsApp Business account was deleted at Meta. Its numbers can send nothing.',
-  ACCOUNT_OFFBOARDED: () => 'This WhatsApp Business account was disconnected from the Cloud API. Reconnect it at Meta to send again.',
+  ACCOUNT_DELETED: () =>
+    'This WhatsApp Business account was deleted at Meta. Its numbers can send nothing.',
+  ACCOUNT_OFFBOARDED: () =>
+    'This WhatsApp Business account was disconnected from the Cloud API. Reconnect it at Meta to send again.',
   ACCOUNT_RECONNECTED: () => 'This WhatsApp Business account was reconnected to the Cloud API.',
   ACCOUNT_RESTRICTION: (value) => restrictionEventWords(value, whom(value)),
   ACCOUNT_VIOLATION: (value) =>
     `Meta says that this WhatsApp Business account violates its policies: ${textOf(objectOf(value.violation_info).violation_type)}`,
   AD_ACCOUNT_LINKED: () => 'An ad account was linked to this WhatsApp Business account.',
-  AUTH_INTL_PRICE_ELIGIBILITY_UPDATE: () => 'International prices for authentication messages were changed for this business.',
-  BUSINESS_PRIMARY_LOCATION_COUNTRY_UPDATE: (value) => `The country of this business is now ${textOf(value.country)}.`,
+  AUTH_INTL_PRICE_ELIGIBILITY_UPDATE: () =>
+    'International prices for authentication messages were changed for this business.',
+  BUSINESS_PRIMARY_LOCATION_COUNTRY_UPDATE: (value) =>
+    `The country of this business is now ${textOf(value.country)}.`,
   DISABLED_UPDATE: (value) => banWords(value),
   MM_LITE_TERMS_SIGNED: () => 'The terms of the Marketing Messages API were accepted.',
   PARTNER_ADDED: () => 'This WhatsApp Business account was shared with the partner.',
   PARTNER_APP_INSTALLED: () => "The partner's app was installed on this WhatsApp Business account.",
-  PARTNER_APP_UNINSTALLED: () => "The partner's app was removed from this WhatsApp Business account.",
+  PARTNER_APP_UNINSTALLED: () =>
+    "The partner's app was removed from this WhatsApp Business account.",
   PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE: (value) =>
     `The certification of this client: ${textOf(objectOf(value.partner_client_certification_info).status)}`,
   PARTNER_REMOVED: (value) => {
     const { reason, initiated_by } = objectOf(value.disconnection_info)
-    const why = [textOf(reason), textOf(initiated_by) && `by ${textOf(initiated_by)}`].filter(Boolean).join(', ')
+    const why = [textOf(reason), textOf(initiated_by) && `by ${textOf(initiated_by)}`]
+      .filter(Boolean)
+      .join(', ')
     const named = numberOf(value)
     const because = why ? ` (${why})` : ''
-    if (named) return `The number ${named} no longer gives the partner access${because}. Connect it anew to send again.`
+    if (named)
+      return `The number ${named} no longer gives the partner access${because}. Connect it anew to send again.`
     return `This WhatsApp Business account no longer gives the partner access${because}. Connect its numbers anew to send again.`
   },
   VERIFIED_ACCOUNT: () => 'This WhatsApp Business account was verified.',
@@ -101,7 +130,10 @@ function errorWords({ metadata }: Value, { code, title, details }: StatusError):
   const number = textOf(objectOf(metadata).display_phone_number) ?? 'a number'
   const known = classifyGraphError(code)
   const advice = known.scope === 'connection' ? ` ${known.words}` : ''
-  const said = [...new Set([title, details].map((text) => text.replace(/\.$/, '')).filter(Boolean))].join(': ') || 'it does not say which'
+  const said =
+    [...new Set([title, details].map((text) => text.replace(/\.$/, '')).filter(Boolean))].join(
+      ': ',
+    ) || 'it does not say which'
   return `Meta reports an error of ${number}${code === null ? '' : ` (${code})`}: ${said}.${advice}`
 }
 

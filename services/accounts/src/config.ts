@@ -1,8 +1,16 @@
-import { type ConfigOf, encryptionKey, graphVariables, retentionDays, serviceConfig } from '@lockstep/service'
+import {
+  type ConfigOf,
+  encryptionKey,
+  graphVariables,
+  retentionDays,
+  serviceConfig,
+} from '@lockstep/service'
 
 export const config = serviceConfig({
   encryptionKey,
-  accountEventRetentionDays: retentionDays(30, 400).describe('How long after its receipt an account event is kept'),
+  accountEventRetentionDays: retentionDays(30, 400).describe(
+    'How long after its receipt an account event is kept',
+  ),
   ...graphVariables,
 })
 export type Config = ConfigOf<typeof config>

@@ -3,11 +3,26 @@ import { keepHolds } from './account-news.ts'
 import { maxPerSecond } from './connection.ts'
 import type { Connection } from './db/entities.ts'
 
-type Facts = Pick<Connection, 'displayPhoneNumber' | 'verifiedName' | 'maxPerSecond' | 'quality' | 'messagingLimit'>
+type Facts = Pick<
+  Connection,
+  'displayPhoneNumber' | 'verifiedName' | 'maxPerSecond' | 'quality' | 'messagingLimit'
+>
 
 /** What Meta says of a number when it is connected. */
-export function factsOf({ displayPhoneNumber, verifiedName, throughput, quality, messagingLimit }: GraphPhoneNumber): Facts {
-  return { displayPhoneNumber, verifiedName, maxPerSecond: maxPerSecond(throughput), quality, messagingLimit }
+export function factsOf({
+  displayPhoneNumber,
+  verifiedName,
+  throughput,
+  quality,
+  messagingLimit,
+}: GraphPhoneNumber): Facts {
+  return {
+    displayPhoneNumber,
+    verifiedName,
+    maxPerSecond: maxPerSecond(throughput),
+    quality,
+    messagingLimit,
+  }
 }
 
 /** How an ended connection is connected again; an empty name leaves the one that it has. */

@@ -11,7 +11,10 @@ export function maxPerSecond(throughputLevel: string): number {
 }
 
 /** What a new connection sends at: the cautious default of 100 a minute, until its owner raises it. */
-export const defaultLimits: SendingLimits = { perMinute: rateLimits.whatsapp_api_rate_limit.limit, perSecond: 80 }
+export const defaultLimits: SendingLimits = {
+  perMinute: rateLimits.whatsapp_api_rate_limit.limit,
+  perSecond: 80,
+}
 
 /** Throws `invalid` unless the limits are positive and within what Meta allows the number. */
 export function checkLimits(limits: SendingLimits, allowedPerSecond: number): void {

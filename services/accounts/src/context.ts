@@ -11,6 +11,8 @@ interface Own {
 export type Context = ServiceContext<Config> & Own
 
 export function open({ config }: ServiceContext<Config>, stack: AsyncDisposableStack): Own {
-  const graph = stack.use(createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }))
+  const graph = stack.use(
+    createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
+  )
   return { secrets: createSecrets(config.encryptionKey), graph }
 }

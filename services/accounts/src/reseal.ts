@@ -1,7 +1,14 @@
 import { AppError } from '@lockstep/contracts'
 import { keyIdOf, type Secrets } from '@lockstep/service'
 import type { Context } from './context.ts'
-import { lockSealed, type SealedRow, type SealedTable, sealedPage, sealedTables, updateSealed } from './db/sealed.ts'
+import {
+  lockSealed,
+  type SealedRow,
+  type SealedTable,
+  sealedPage,
+  sealedTables,
+  updateSealed,
+} from './db/sealed.ts'
 
 /** Where a run goes on: after this row. */
 export interface Cursor {
@@ -19,7 +26,8 @@ export const cursorToText = ({ table, after }: Cursor): string => `${table}:${af
 export function cursorFrom(text: string): Cursor {
   const [, name, after = ''] = (text ? cursorPattern : /^()()$/).exec(text) ?? []
   const table = tables.find((each) => each === (name || tables[0]))
-  if (name === undefined || !table) throw new AppError('invalid', `"${text.slice(0, 64)}" is no place to go on; begin without one`)
+  if (name === undefined || !table)
+    throw new AppError('invalid', `"${text.slice(0, 64)}" is no place to go on; begin without one`)
   return { table, after: after || start }
 }
 
@@ -31,7 +39,11 @@ export interface Resealed {
 }
 
 /** Seals a page of rows again, each under its lock: what replaces a secret meanwhile waits, and is sealed with the newest key itself. */
-export async function resealPage(ctx: Context, { table, after }: Cursor, most: number): Promise<Resealed> {
+export async function resealPage(
+  ctx: Context,
+  { table, after }: Cursor,
+  most: number,
+): Promise<Resealed> {
   const page = await sealedPage(ctx.db, table, after, most)
   const unreadable: string[] = []
   const accountIds = [...new Set(page.map(({ accountId }) => accountId))]
@@ -46,7 +58,11 @@ export async function resealPage(ctx: Context, { table, after }: Cursor, most: n
     }
     return rows.length - unreadable.length
   })
-  return { next: nextOf(table, page.length === most ? ids.at(-1) : undefined), resealed, unreadable }
+  return {
+    next: nextOf(table, page.length === most ? ids.at(-1) : undefined),
+    resealed,
+    unreadable,
+  }
 }
 
 function nextOf(table: SealedTable, after: string | undefined): Cursor | null {
@@ -56,7 +72,11 @@ function nextOf(table: SealedTable, after: string | undefined): Cursor | null {
 }
 
 /** The row with its secrets of other keys sealed again; null when one of them can't be opened. */
-function resealRow({ secrets, log }: { secrets: Secrets } & Pick<Context, 'log'>, table: SealedTable, row: SealedRow): SealedRow | null {
+function resealRow(
+  { secrets, log }: { secrets: Secrets } & Pick<Context, 'log'>,
+  table: SealedTable,
+  row: SealedRow,
+): SealedRow | null {
   const places = Object.entries(sealedTables[table])
   try {
     const again = places.flatMap(([column, placeOf]) => {

@@ -7,15 +7,27 @@ export type Forbids = 'business_initiated' | 'replies'
 
 /** The types that Meta documents (account_update), and what each means for the account or number that has it. */
 const types: Readonly<Record<string, { words: string; forbids?: Forbids }>> = {
-  RESTRICTED_BIZ_INITIATED_MESSAGING: { words: 'it can only answer people who write to it', forbids: 'business_initiated' },
-  RESTRICTED_CUSTOMER_INITIATED_MESSAGING: { words: 'it cannot answer people who write to it', forbids: 'replies' },
+  RESTRICTED_BIZ_INITIATED_MESSAGING: {
+    words: 'it can only answer people who write to it',
+    forbids: 'business_initiated',
+  },
+  RESTRICTED_CUSTOMER_INITIATED_MESSAGING: {
+    words: 'it cannot answer people who write to it',
+    forbids: 'replies',
+  },
   RESTRICTED_UTILITY_TEMPLATES: { words: 'no utility template can be made for it' },
-  RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES: { words: 'utility messages cannot be sent by Direct Send' },
+  RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES: {
+    words: 'utility messages cannot be sent by Direct Send',
+  },
   RESTRICTED_ADD_PHONE_NUMBER_ACTION: { words: 'no number can be added to it' },
   RESTRICTED_BUSINESS_INITIATED_CALLING: { words: 'it cannot call people' },
   RESTRICTED_USER_INITIATED_CALLING: { words: 'people cannot call it' },
-  RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING: { words: 'it can neither call people nor be called' },
-  RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN: { words: 'people see no call button, because too many calls were not answered' },
+  RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING: {
+    words: 'it can neither call people nor be called',
+  },
+  RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN: {
+    words: 'people see no call button, because too many calls were not answered',
+  },
 }
 
 const typeOf = (type: string) => (Object.hasOwn(types, type) ? types[type] : undefined)
@@ -30,7 +42,10 @@ export const touchesMessaging = (type: string): boolean =>
   forbids(type) !== undefined || (typeOf(type) === undefined && type.includes('MESSAGING'))
 
 /** What a restriction means and until when, as a clause. */
-export function restrictionWords({ type, endsAtMs }: Pick<Restriction, 'type' | 'endsAtMs'>): string {
+export function restrictionWords({
+  type,
+  endsAtMs,
+}: Pick<Restriction, 'type' | 'endsAtMs'>): string {
   const words = typeOf(type)?.words ?? type
   return endsAtMs === null ? words : `${words}, until ${new Date(endsAtMs).toISOString()}`
 }
@@ -60,7 +75,12 @@ export function imposed(value: Value): Restriction[] {
     if (!type) return []
     const remedy = textOf(one.remediation) ?? textOf(remediation) ?? ''
     const violation = cut(textOf(violation_type) ?? '', wordLength)
-    return { type: cut(type, wordLength), endsAtMs: endOf(one.expiration), violation, remediation: cut(remedy, remediationLength) }
+    return {
+      type: cut(type, wordLength),
+      endsAtMs: endOf(one.expiration),
+      violation,
+      remediation: cut(remedy, remediationLength),
+    }
   })
 }
 
@@ -97,18 +117,25 @@ export function liftingOf(value: Value): Lifting | null {
   const violation = textOf(objectOf(value.violation_info).violation_type) ?? ''
   if (!lifting.test(violation) || imposed(value).length > 0) return null
   const kind = violationKind(violation)
-  return { types: Object.hasOwn(typesOfViolation, kind) ? typesOfViolation[kind]! : [], violation: kind }
+  return {
+    types: Object.hasOwn(typesOfViolation, kind) ? typesOfViolation[kind]! : [],
+    violation: kind,
+  }
 }
 
 /** An ACCOUNT_RESTRICTION in words for a person; `whom` is the account or number that it is about. */
 export function restrictionEventWords(value: Value, whom: string): string {
   const restrictions = imposed(value)
   const violation = textOf(objectOf(value.violation_info).violation_type) ?? ''
-  const remedies = [...new Set(restrictions.map(({ remediation }) => remediation)), textOf(objectOf(value.violation_info).remediation)]
+  const remedies = [
+    ...new Set(restrictions.map(({ remediation }) => remediation)),
+    textOf(objectOf(value.violation_info).remediation),
+  ]
   const remedy = remedies.find(Boolean)
   const because = violation ? ` (${violation})` : ''
   const more = remedy ? ` ${remedy}` : ''
-  if (restrictions.length > 0) return `Meta has restricted ${whom}${because}: ${restrictions.map(restrictionWords).join('; ')}.${more}`
+  if (restrictions.length > 0)
+    return `Meta has restricted ${whom}${because}: ${restrictions.map(restrictionWords).join('; ')}.${more}`
   if (liftingOf(value)) return `Meta has lifted a restriction of ${whom}${because}.`
   if (violation) return `Meta warns that ${whom} may be restricted${because}.${more}`
   return `Meta speaks of a restriction of ${whom}, but does not say which. See it in WhatsApp Manager.`

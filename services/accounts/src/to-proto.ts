@@ -11,21 +11,50 @@ export function appToProto({ id, accountId, name, metaAppId }: App): proto.App {
 }
 
 /** Connections with what Meta holds against them now: a restriction may end by itself. */
-export async function connectionsToProto(tx: Tx, connections: ConnectionFields[], nowMs: number): Promise<proto.Connection[]> {
+export async function connectionsToProto(
+  tx: Tx,
+  connections: ConnectionFields[],
+  nowMs: number,
+): Promise<proto.Connection[]> {
   const restrictions = await activeRestrictions(tx, connections, new Date(nowMs))
   return connections.map((connection) => toProto(connection, restrictions.get(connection.id) ?? []))
 }
 
-export async function connectionToProto(tx: Tx, connection: ConnectionFields, nowMs: number): Promise<proto.Connection> {
+export async function connectionToProto(
+  tx: Tx,
+  connection: ConnectionFields,
+  nowMs: number,
+): Promise<proto.Connection> {
   return (await connectionsToProto(tx, [connection], nowMs))[0]!
 }
 
 function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): proto.Connection {
-  const { id, accountId, name, phoneNumberId, wabaId, appId, displayPhoneNumber, verifiedName, sealedToken } = connection
-  const { perMinute, perSecond, quality, messagingLimit, holds, connectedAt, disconnectedAt } = connection
+  const {
+    id,
+    accountId,
+    name,
+    phoneNumberId,
+    wabaId,
+    appId,
+    displayPhoneNumber,
+    verifiedName,
+    sealedToken,
+  } = connection
+  const { perMinute, perSecond, quality, messagingLimit, holds, connectedAt, disconnectedAt } =
+    connection
   const { health, words } = healthOf(holds, restrictions)
   return {
-    ...{ id, accountId, name, phoneNumberId, wabaId, appId, displayPhoneNumber, verifiedName, sealedToken },
+    ...{
+      id,
+      accountId,
+      name,
+      phoneNumberId,
+      wabaId,
+      appId,
+      displayPhoneNumber,
+      verifiedName,
+      sealedToken,
+    },
     ...{ perMinute, perSecond, quality, messagingLimit, health, healthWords: words },
     connectedAtMs: connectedAt.getTime(),
     disconnectedAtMs: disconnectedAt?.getTime(),
@@ -45,6 +74,16 @@ function restrictionToProto(row: RestrictionRow): proto.Restriction {
   }
 }
 
-export function accountEventToProto({ value, occurredAt, receivedAt, ...rest }: AccountEventRow): proto.AccountEvent {
-  return { ...rest, valueJson: JSON.stringify(value), occurredAtMs: occurredAt?.getTime(), receivedAtMs: receivedAt.getTime() }
+export function accountEventToProto({
+  value,
+  occurredAt,
+  receivedAt,
+  ...rest
+}: AccountEventRow): proto.AccountEvent {
+  return {
+    ...rest,
+    valueJson: JSON.stringify(value),
+    occurredAtMs: occurredAt?.getTime(),
+    receivedAtMs: receivedAt.getTime(),
+  }
 }

@@ -13,9 +13,15 @@ interface Claimed {
  * Asks Meta for a number with the token, and whether the WABA has it: a wrong token or id is seen here and not at the first send.
  * News of templates and of the account come by the WABA's id alone, so a wrong one would lose ours and keep another tenant's from it.
  */
-export async function verifyNumber({ graph }: Context, { phoneNumberId, wabaId, token, signal }: Claimed): Promise<GraphPhoneNumber> {
+export async function verifyNumber(
+  { graph }: Context,
+  { phoneNumberId, wabaId, token, signal }: Claimed,
+): Promise<GraphPhoneNumber> {
   const how = { phoneNumberId, token, ...(signal && { signal }) }
-  const [number, isOfWaba] = await Promise.all([graph.getPhoneNumber(how), graph.hasPhoneNumber({ wabaId, ...how })]).catch((error) => {
+  const [number, isOfWaba] = await Promise.all([
+    graph.getPhoneNumber(how),
+    graph.hasPhoneNumber({ wabaId, ...how }),
+  ]).catch((error) => {
     throw refused(error, phoneNumberId)
   })
   if (isOfWaba) return number
@@ -29,5 +35,9 @@ export async function verifyNumber({ graph }: Context, { phoneNumberId, wabaId, 
 function refused(error: unknown, phoneNumberId: string): unknown {
   if (!(error instanceof AppError) || failureOf(error) !== 'precondition') return error
   const { message, details } = error
-  return new AppError('precondition', `Meta does not let this token use the number ${phoneNumberId}: ${message}`, { details, cause: error })
+  return new AppError(
+    'precondition',
+    `Meta does not let this token use the number ${phoneNumberId}: ${message}`,
+    { details, cause: error },
+  )
 }

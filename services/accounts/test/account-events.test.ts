@@ -7,7 +7,11 @@ import { forgetEvents } from '../src/jobs/forget-events.ts'
 import { accountsService } from '../src/service.ts'
 
 function ownContext(world: World) {
-  const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
+  const graph = {
+    encryptionKey: world.encryptionKey,
+    graphUrl: 'http://127.0.0.1:1',
+    graphVersion: 'v24.0',
+  }
   return openContext<Context>(accountsService, { ...world.base('accounts'), ...graph })
 }
 
@@ -26,9 +30,15 @@ test('events go once they are older than they are kept, whoever they are of, and
   await using world = await createWorld()
   await using ctx = await ownContext(world)
   // More than a page of old ones, with one among them that is young, and then young ones.
-  await insertEvents(world, 4_003, `now() - case when i = 7 or i > 4000 then interval '399 days' else interval '401 days' end`)
+  await insertEvents(
+    world,
+    4_003,
+    `now() - case when i = 7 or i > 4000 then interval '399 days' else interval '401 days' end`,
+  )
   const left = async () =>
-    (await world.sql<{ words: string }>('select words from accounts.account_events order by id')).map(({ words }) => words)
+    (
+      await world.sql<{ words: string }>('select words from accounts.account_events order by id')
+    ).map(({ words }) => words)
 
   await forgetEvents(ctx)
   expect(await left()).toEqual(['7', '4001', '4002', '4003'])
@@ -40,16 +50,34 @@ test('an event that Meta does not date is kept once a day, one that it dates onc
   await using world = await createWorld()
   await using ctx = await ownContext(world)
   const [account] = await insertEvents(world, 0, 'now()')
-  const event = { wabaId: '1', field: 'messages', event: 'error 131031', words: '', value: { errors: [{ code: 131031 }] } }
+  const event = {
+    wabaId: '1',
+    field: 'messages',
+    event: 'error 131031',
+    words: '',
+    value: { errors: [{ code: 131031 }] },
+  }
   const keep = (occurredAt: string | null, receivedAt: string) =>
     ctx.db.transaction(account!.id, (tx) =>
-      keepEvents(tx, [{ ...event, occurredAt: occurredAt === null ? null : new Date(occurredAt), receivedAt: new Date(receivedAt) }]),
+      keepEvents(tx, [
+        {
+          ...event,
+          occurredAt: occurredAt === null ? null : new Date(occurredAt),
+          receivedAt: new Date(receivedAt),
+        },
+      ]),
     )
-  for (const receivedAt of ['2026-05-01T00:00:00Z', '2026-05-01T23:59:59Z', '2026-05-02T00:00:00Z']) {
+  for (const receivedAt of [
+    '2026-05-01T00:00:00Z',
+    '2026-05-01T23:59:59Z',
+    '2026-05-02T00:00:00Z',
+  ]) {
     await keep(null, receivedAt)
     await keep('2026-04-30T12:00:00Z', receivedAt)
   }
-  const kept = await world.sql<{ occurred_at: Date | null }>('select occurred_at from accounts.account_events order by id')
+  const kept = await world.sql<{ occurred_at: Date | null }>(
+    'select occurred_at from accounts.account_events order by id',
+  )
   expect(kept.map(({ occurred_at }) => occurred_at !== null)).toEqual([false, true, false])
 })
 
@@ -59,7 +87,9 @@ test('events are listed newest first by number, not as texts, on every page', as
   const [account] = await insertEvents(world, 240, 'now()')
   const listed: string[] = []
   for (let beforeId = ''; ; ) {
-    const page = await ctx.db.transaction(account!.id, (tx) => listEvents(tx, { wabaId: '', field: '', beforeId, limit: 7 }))
+    const page = await ctx.db.transaction(account!.id, (tx) =>
+      listEvents(tx, { wabaId: '', field: '', beforeId, limit: 7 }),
+    )
     if (page.length === 0) break
     listed.push(...page.map(({ words }) => words))
     beforeId = page.at(-1)!.id

@@ -18,7 +18,13 @@ const numbers = (count: number, wabaId: string, from: number, token = 'good-toke
     displayPhoneNumber: '+1 555 0100',
     verifiedName: 'Acme',
   }))
-const atMeta = { numbers: [...numbers(5, '2000', 1_001), ...numbers(1, '2001', 2_001), ...numbers(101, '2002', 3_001)] }
+const atMeta = {
+  numbers: [
+    ...numbers(5, '2000', 1_001),
+    ...numbers(1, '2001', 2_001),
+    ...numbers(101, '2002', 3_001),
+  ],
+}
 
 const stack = new AsyncDisposableStack()
 let world: World
@@ -27,7 +33,9 @@ let tenants: { id: string; appId: string }[]
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  const graph = stack.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson'), state: atMeta }))
+  const graph = stack.use(
+    await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson'), state: atMeta }),
+  )
   const service = stack.use(
     await startService(
       accountsService,
@@ -44,13 +52,21 @@ beforeAll(async () => {
   tenants = []
   for (const name of ['Acme', 'Globex']) {
     const { id } = await accounts.createAccount({ name }, {})
-    const app = await accounts.createApp({ name, metaAppId: '1', secret: `${name}-secret`, verifyToken: 'v' }, { accountId: id })
+    const app = await accounts.createApp(
+      { name, metaAppId: '1', secret: `${name}-secret`, verifyToken: 'v' },
+      { accountId: id },
+    )
     tenants.push({ id, appId: app.id })
   }
 })
 afterAll(() => stack.disposeAsync())
 
-const connectNumber = (tenant: number, phoneNumberId: string, accessToken = 'good-token', wabaId = '2000') =>
+const connectNumber = (
+  tenant: number,
+  phoneNumberId: string,
+  accessToken = 'good-token',
+  wabaId = '2000',
+) =>
   accounts.createConnection(
     { name: '', phoneNumberId, wabaId, appId: tenants[tenant]!.appId, accessToken },
     { accountId: tenants[tenant]!.id },
@@ -59,8 +75,12 @@ const connectNumber = (tenant: number, phoneNumberId: string, accessToken = 'goo
 test('an API key names its account, is stored as a hash only, and an unknown one is refused', async () => {
   const { key } = await accounts.createApiKey({ name: 'ci' }, { accountId: tenants[0]!.id })
   expect(await accounts.authenticateKey({ key }, {})).toMatchObject({ accountId: tenants[0]!.id })
-  await expect(accounts.authenticateKey({ key: `${key}x` }, {})).rejects.toMatchObject({ failure: 'unauthenticated' })
-  const [stored] = await world.sql("select string_agg(k::text, '') as text from accounts.api_keys k")
+  await expect(accounts.authenticateKey({ key: `${key}x` }, {})).rejects.toMatchObject({
+    failure: 'unauthenticated',
+  })
+  const [stored] = await world.sql(
+    "select string_agg(k::text, '') as text from accounts.api_keys k",
+  )
   expect(String(stored!.text)).not.toContain(key)
 })
 
@@ -70,7 +90,12 @@ test('a connection is made only with a token that Meta accepts, takes the name t
     message: expect.stringMatching(/access token/),
   })
   const connection = await connectNumber(0, '1001')
-  expect(connection).toMatchObject({ verifiedName: 'Acme', perMinute: 100, perSecond: 80, displayPhoneNumber: '+1 555 0100' })
+  expect(connection).toMatchObject({
+    verifiedName: 'Acme',
+    perMinute: 100,
+    perSecond: 80,
+    displayPhoneNumber: '+1 555 0100',
+  })
 })
 
 test('a number is connected only with the WABA that Meta lists it in, on whatever page', async () => {
@@ -78,9 +103,13 @@ test('a number is connected only with the WABA that Meta lists it in, on whateve
     failure: 'precondition',
     message: expect.stringMatching(/2001 .*WhatsApp Business Account 2000/),
   })
-  await expect(connectNumber(0, '2001', 'good-token', '999')).rejects.toMatchObject({ failure: 'precondition' })
+  await expect(connectNumber(0, '2001', 'good-token', '999')).rejects.toMatchObject({
+    failure: 'precondition',
+  })
   expect(await connectNumber(0, '2001', 'good-token', '2001')).toMatchObject({ wabaId: '2001' })
-  expect(await connectNumber(0, '3101', 'good-token', '2002')).toMatchObject({ phoneNumberId: '3101' })
+  expect(await connectNumber(0, '3101', 'good-token', '2002')).toMatchObject({
+    phoneNumberId: '3101',
+  })
 })
 
 test('a token is sealed to its row: it opens there, and nowhere else', async () => {
@@ -88,7 +117,9 @@ test('a token is sealed to its row: it opens there, and nowhere else', async () 
   const secrets = createSecrets(world.encryptionKey)
   const place = secretPlaces.connection(connection.id, connection.accountId)
   expect(secrets.open(connection.sealedToken, place)).toBe('good-token')
-  expect(() => secrets.open(connection.sealedToken, { ...place, accountId: tenants[1]!.id })).toThrow(/can't be opened/)
+  expect(() =>
+    secrets.open(connection.sealedToken, { ...place, accountId: tenants[1]!.id }),
+  ).toThrow(/can't be opened/)
 })
 
 test('a number belongs to one account at a time, and webhooks resolve to whose it was when they came', async () => {
@@ -97,9 +128,12 @@ test('a number belongs to one account at a time, and webhooks resolve to whose i
   const ended = await accounts.disconnect({ id: first.id }, { accountId: tenants[0]!.id })
   const second = await connectNumber(1, '1003')
   const at = async (atMs: number) =>
-    (await accounts.resolveConnections({ phoneNumberIds: ['1003'], fromMs: atMs, untilMs: atMs }, {})).intervals.map(
-      (interval) => interval.accountId,
-    )
+    (
+      await accounts.resolveConnections(
+        { phoneNumberIds: ['1003'], fromMs: atMs, untilMs: atMs },
+        {},
+      )
+    ).intervals.map((interval) => interval.accountId)
   expect(await at(first.connectedAtMs)).toEqual([tenants[0]!.id])
   expect(await at(second.connectedAtMs)).toEqual([tenants[1]!.id])
   expect(await at(ended.disconnectedAtMs!)).not.toContain(tenants[0]!.id)
@@ -109,20 +143,32 @@ test('a number belongs to one account at a time, and webhooks resolve to whose i
 test('limits may be raised to what Meta allows the number and no further', async () => {
   const { id } = await connectNumber(0, '1004')
   const call = { accountId: tenants[0]!.id }
-  expect(await accounts.setConnectionLimits({ id, perMinute: 4_800, perSecond: 80 }, call)).toMatchObject({ perMinute: 4_800 })
-  await expect(accounts.setConnectionLimits({ id, perMinute: 4_801, perSecond: 80 }, call)).rejects.toMatchObject({ failure: 'invalid' })
-  await expect(accounts.setConnectionLimits({ id, perMinute: 100, perSecond: 81 }, call)).rejects.toMatchObject({ failure: 'invalid' })
+  expect(
+    await accounts.setConnectionLimits({ id, perMinute: 4_800, perSecond: 80 }, call),
+  ).toMatchObject({ perMinute: 4_800 })
+  await expect(
+    accounts.setConnectionLimits({ id, perMinute: 4_801, perSecond: 80 }, call),
+  ).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(
+    accounts.setConnectionLimits({ id, perMinute: 100, perSecond: 81 }, call),
+  ).rejects.toMatchObject({ failure: 'invalid' })
 })
 
 test("another account's rows are not found, not listed, and without a tenant there are none", async () => {
   const { id } = await connectNumber(0, '1005')
   const other = { accountId: tenants[1]!.id }
-  await expect(accounts.getConnection({ id }, other)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(accounts.getConnection({ id }, other)).rejects.toMatchObject({
+    failure: 'not_found',
+  })
   await expect(accounts.disconnect({ id }, other)).rejects.toMatchObject({ failure: 'not_found' })
-  await expect(accounts.rotateAppSecret({ id: tenants[0]!.appId, secret: 's' }, other)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(
+    accounts.rotateAppSecret({ id: tenants[0]!.appId, secret: 's' }, other),
+  ).rejects.toMatchObject({ failure: 'not_found' })
   const { connections } = await accounts.listConnections({}, other)
   expect(connections.every((connection) => connection.accountId === tenants[1]!.id)).toBe(true)
-  await expect(accounts.listConnections({}, {})).rejects.toMatchObject({ failure: 'unauthenticated' })
+  await expect(accounts.listConnections({}, {})).rejects.toMatchObject({
+    failure: 'unauthenticated',
+  })
 })
 
 /** The secrets of the second tenant's app, as the gateway opens them. */
@@ -147,7 +193,8 @@ test('after a rotation the gateway gets both secrets, sealed; a repeat of it cha
 })
 
 test('of two rotations at once the later keeps the secret of the earlier as the previous one', async () => {
-  const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
+  const waiting =
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
   const rotations = await withClient(world.adminUrl, async (client) => {
     await client.query('begin')
     await client.query('select 1 from accounts.apps where id = $1 for update', [tenants[1]!.appId])
@@ -176,8 +223,14 @@ test('the secret before a rotation is good for a day, or for as long as was aske
 test("an app's secret and its verify token open each in its own place only", async () => {
   const app = await appOf(tenants[0]!.appId)
   const secrets = createSecrets(world.encryptionKey)
-  const places = [secretPlaces.appSecret(app.id, app.accountId), secretPlaces.appVerifyToken(app.id, app.accountId)] as const
-  expect([secrets.open(app.sealedSecret, places[0]), secrets.open(app.sealedVerifyToken, places[1])]).toEqual(['Acme-secret', 'v'])
+  const places = [
+    secretPlaces.appSecret(app.id, app.accountId),
+    secretPlaces.appVerifyToken(app.id, app.accountId),
+  ] as const
+  expect([
+    secrets.open(app.sealedSecret, places[0]),
+    secrets.open(app.sealedVerifyToken, places[1]),
+  ]).toEqual(['Acme-secret', 'v'])
   expect(() => secrets.open(app.sealedSecret, places[1])).toThrow(/can't be opened/)
   expect(() => secrets.open(app.sealedVerifyToken, places[0])).toThrow(/can't be opened/)
 })
@@ -188,25 +241,36 @@ test("an app's numbers and WABAs are those of its live connections; a number tha
     { accountId: tenants[1]!.id },
   )
   const connect = (phoneNumberId: string) =>
-    accounts.createConnection({ name: '', phoneNumberId, wabaId: '2002', appId, accessToken: 'good-token' }, { accountId })
+    accounts.createConnection(
+      { name: '', phoneNumberId, wabaId: '2002', appId, accessToken: 'good-token' },
+      { accountId },
+    )
   const [first] = [await connect('3001'), await connect('3002')]
   const { id } = await connect('3003')
   await accounts.disconnect({ id }, { accountId })
-  const { phoneNumberIds, wabaIds, formerPhoneNumberIds } = await accounts.getWebhookApp({ id: appId }, {})
+  const { phoneNumberIds, wabaIds, formerPhoneNumberIds } = await accounts.getWebhookApp(
+    { id: appId },
+    {},
+  )
   expect({ phoneNumberIds, wabaIds, formerPhoneNumberIds }).toEqual({
     phoneNumberIds: ['3001', '3002'],
     wabaIds: ['2002'],
     formerPhoneNumberIds: ['3003'],
   })
   // Whoever connects tells the gateway, in the same transaction, to claim what came before.
-  const entries = await world.sql('select account_id, row_id from accounts.feed_open where key = $1', ['3001'])
+  const entries = await world.sql(
+    'select account_id, row_id from accounts.feed_open where key = $1',
+    ['3001'],
+  )
   expect(entries).toEqual([{ account_id: accountId, row_id: first.id }])
 })
 
 test('the intervals of a number or WABA are found by an index, however many there are', async () => {
   const plan = await withClient(world.adminUrl, async (client) => {
     await client.query('set enable_seqscan = off')
-    const { rows } = await client.query("explain select * from accounts.connection_intervals where phone_number_id = '1' or waba_id = '1'")
+    const { rows } = await client.query(
+      "explain select * from accounts.connection_intervals where phone_number_id = '1' or waba_id = '1'",
+    )
     return rows.map((row) => row['QUERY PLAN']).join('\n')
   })
   expect(plan).not.toContain('Seq Scan')

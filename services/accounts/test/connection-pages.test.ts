@@ -11,12 +11,21 @@ const numbers = 9_000
 async function openLargeAccount() {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
-  const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  const service = up.use(await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale: 0.05 }))
+  const graph = {
+    encryptionKey: world.encryptionKey,
+    graphUrl: 'http://127.0.0.1:1',
+    graphVersion: 'v24.0',
+  }
+  const service = up.use(
+    await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale: 0.05 }),
+  )
   const accounts = up.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
   const { id: accountId } = await accounts.createAccount({ name: 'Chain' }, {})
   const call = { accountId }
-  const { id: appId } = await accounts.createApp({ name: 'App', metaAppId: '1', secret: 's', verifyToken: 'v' }, call)
+  const { id: appId } = await accounts.createApp(
+    { name: 'App', metaAppId: '1', secret: 's', verifyToken: 'v' },
+    call,
+  )
   await world.sql(
     `with c as (insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name, sealed_token,
        per_minute, per_second, max_per_second, quality, connected_at, disconnected_at)
@@ -37,25 +46,42 @@ test('pages list every connection of the account once, oldest first, and nothing
   const { accounts, call } = large
   const all: Connection[] = []
   for (let page: Connection[] | undefined; page?.length !== 0; all.push(...page))
-    page = (await accounts.listConnections({ after: all.at(-1)?.id ?? '', limit: 200 }, call)).connections
+    page = (await accounts.listConnections({ after: all.at(-1)?.id ?? '', limit: 200 }, call))
+      .connections
   expect(all).toHaveLength(numbers)
   expect(new Set(all.map(({ id }) => id)).size).toBe(numbers)
   expect(all.map(({ id }) => id)).toEqual(all.map(({ id }) => id).toSorted())
-  expect(all.filter(({ disconnectedAtMs }) => disconnectedAtMs !== undefined)).toHaveLength(numbers / 100)
+  expect(all.filter(({ disconnectedAtMs }) => disconnectedAtMs !== undefined)).toHaveLength(
+    numbers / 100,
+  )
 
   expect((await accounts.listConnections({}, call)).connections).toEqual(all.slice(0, 50))
-  for (const limit of [201, -1]) await expect(accounts.listConnections({ limit }, call)).rejects.toMatchObject({ failure: 'invalid' })
-  await expect(accounts.listConnections({ after: 'x' }, call)).rejects.toMatchObject({ failure: 'not_found' })
+  for (const limit of [201, -1])
+    await expect(accounts.listConnections({ limit }, call)).rejects.toMatchObject({
+      failure: 'invalid',
+    })
+  await expect(accounts.listConnections({ after: 'x' }, call)).rejects.toMatchObject({
+    failure: 'not_found',
+  })
   const other = await accounts.createAccount({ name: 'Other' }, {})
-  expect((await accounts.listConnections({ after: all[0]!.id }, { accountId: other.id })).connections).toEqual([])
+  expect(
+    (await accounts.listConnections({ after: all[0]!.id }, { accountId: other.id })).connections,
+  ).toEqual([])
 })
 
 test('an app of thousands of numbers is one answer, which leaves none of them out', async () => {
   await using large = await openLargeAccount()
-  const { phoneNumberIds, wabaIds, formerPhoneNumberIds } = await large.accounts.getWebhookApp({ id: large.appId }, {})
+  const { phoneNumberIds, wabaIds, formerPhoneNumberIds } = await large.accounts.getWebhookApp(
+    { id: large.appId },
+    {},
+  )
   const numbersWhere = (is: (i: number) => boolean) =>
-    Array.from({ length: numbers }, (_, i) => i + 1).flatMap((i) => (is(i) ? [String(100_000 + i)] : []))
+    Array.from({ length: numbers }, (_, i) => i + 1).flatMap((i) =>
+      is(i) ? [String(100_000 + i)] : [],
+    )
   expect(phoneNumberIds.toSorted()).toEqual(numbersWhere((i) => i % 100 !== 0))
   expect(formerPhoneNumberIds.toSorted()).toEqual(numbersWhere((i) => i % 200 === 0))
-  expect(wabaIds.map(Number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 500 }, (_, i) => i).filter((waba) => waba % 100 !== 0))
+  expect(wabaIds.map(Number).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 500 }, (_, i) => i).filter((waba) => waba % 100 !== 0),
+  )
 })

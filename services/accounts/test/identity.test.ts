@@ -41,18 +41,34 @@ async function tenant(): Promise<Tenant> {
 }
 
 async function newApp(accountId: string): Promise<string> {
-  return (await accounts.createApp({ name: 'App', metaAppId: '1', secret: 'secret', verifyToken: 'v' }, { accountId })).id
+  return (
+    await accounts.createApp(
+      { name: 'App', metaAppId: '1', secret: 'secret', verifyToken: 'v' },
+      { accountId },
+    )
+  ).id
 }
 
 /** What Meta knows of a number from now on. */
-const atMeta = (id: string, given: { wabaId?: string; token?: string; throughputLevel?: 'STANDARD' | 'HIGH' } = {}) =>
-  meta.client.setState({ numbers: [{ wabaId: '2000', token: 'token', displayPhoneNumber: `+1 555 ${id}`, ...given, id }] })
+const atMeta = (
+  id: string,
+  given: { wabaId?: string; token?: string; throughputLevel?: 'STANDARD' | 'HIGH' } = {},
+) =>
+  meta.client.setState({
+    numbers: [{ wabaId: '2000', token: 'token', displayPhoneNumber: `+1 555 ${id}`, ...given, id }],
+  })
 
-const connectNumber = (of: Tenant, phoneNumberId: string, { wabaId = '2000', accessToken = 'token', name = 'Number' } = {}) =>
-  accounts.createConnection({ name, phoneNumberId, wabaId, appId: of.appId, accessToken }, of)
+const connectNumber = (
+  of: Tenant,
+  phoneNumberId: string,
+  { wabaId = '2000', accessToken = 'token', name = 'Number' } = {},
+) => accounts.createConnection({ name, phoneNumberId, wabaId, appId: of.appId, accessToken }, of)
 
 async function ownersAt(phoneNumberId: string, atMs: number) {
-  const { intervals } = await accounts.resolveConnections({ phoneNumberIds: [phoneNumberId], fromMs: atMs, untilMs: atMs }, {})
+  const { intervals } = await accounts.resolveConnections(
+    { phoneNumberIds: [phoneNumberId], fromMs: atMs, untilMs: atMs },
+    {},
+  )
   return intervals.map(({ id, appId, wabaId }) => ({ id, appId, wabaId }))
 }
 
@@ -68,16 +84,31 @@ test('a number that its account connects again is the connection that it was, by
   const { disconnectedAtMs } = await accounts.disconnect({ id: first.id }, owner)
   await atMeta(number, { wabaId: '2001', token: 'another', throughputLevel: 'STANDARD' })
   const other = { ...owner, appId: await newApp(owner.accountId) }
-  const again = await connectNumber(other, number, { wabaId: '2001', accessToken: 'another', name: '' })
+  const again = await connectNumber(other, number, {
+    wabaId: '2001',
+    accessToken: 'another',
+    name: '',
+  })
   // Its limits stay, within what Meta allows the number now.
-  expect(again).toMatchObject({ id: first.id, name: 'Number', perMinute: 600, perSecond: 80, appId: other.appId, wabaId: '2001' })
+  expect(again).toMatchObject({
+    id: first.id,
+    name: 'Number',
+    perMinute: 600,
+    perSecond: 80,
+    appId: other.appId,
+    wabaId: '2001',
+  })
   expect(again.connectedAtMs).toBeGreaterThanOrEqual(disconnectedAtMs!)
   expect(again.disconnectedAtMs).toBeUndefined()
   expect(opened(again.id, owner.accountId, again.sealedToken)).toBe('another')
   expect(await accounts.getConnection({ id: first.id }, owner)).toEqual(again)
   expect((await accounts.listConnections({}, owner)).connections).toHaveLength(1)
-  expect(await ownersAt(number, first.connectedAtMs)).toEqual([{ id: first.id, appId: owner.appId, wabaId: '2000' }])
-  expect(await ownersAt(number, again.connectedAtMs)).toEqual([{ id: first.id, appId: other.appId, wabaId: '2001' }])
+  expect(await ownersAt(number, first.connectedAtMs)).toEqual([
+    { id: first.id, appId: owner.appId, wabaId: '2000' },
+  ])
+  expect(await ownersAt(number, again.connectedAtMs)).toEqual([
+    { id: first.id, appId: other.appId, wabaId: '2001' },
+  ])
 })
 
 test('a WABA is resolved to whom it belonged, also after its number has left it', async () => {
@@ -89,7 +120,9 @@ test('a WABA is resolved to whom it belonged, also after its number has left it'
   await atMeta(number, { wabaId: '3001' })
   const again = await connectNumber(owner, number, { wabaId: '3001' })
   const owners = async (wabaId: string, atMs: number) =>
-    (await accounts.resolveConnections({ wabaIds: [wabaId], fromMs: atMs, untilMs: atMs }, {})).intervals.map(({ id }) => id)
+    (
+      await accounts.resolveConnections({ wabaIds: [wabaId], fromMs: atMs, untilMs: atMs }, {})
+    ).intervals.map(({ id }) => id)
   expect(await owners('3000', first.connectedAtMs)).toEqual([first.id])
   expect(await owners('3000', again.connectedAtMs)).toEqual([])
   expect(await owners('3001', again.connectedAtMs)).toEqual([first.id])
@@ -111,7 +144,11 @@ test('a number that moves to another account takes nothing along, and is its fir
   expect(moved).toMatchObject({ perMinute: 100, accountId: other.accountId })
   await expect(connectNumber(one, number)).rejects.toMatchObject({ failure: 'conflict' })
   await accounts.disconnect({ id: moved.id }, other)
-  expect(await connectNumber(one, number)).toMatchObject({ id: first.id, perMinute: 4_000, perSecond: 50 })
+  expect(await connectNumber(one, number)).toMatchObject({
+    id: first.id,
+    perMinute: 4_000,
+    perSecond: 50,
+  })
 })
 
 test('of many who connect a number at once, in its account and in others, one has it, with one open interval', async () => {
@@ -120,12 +157,18 @@ test('of many who connect a number at once, in its account and in others, one ha
     const number = newNumber()
     await atMeta(number)
     if (isKnown) await accounts.disconnect({ id: (await connectNumber(one, number)).id }, one)
-    const all = await Promise.allSettled([one, other, one, other, one, other].map((of) => connectNumber(of, number)))
+    const all = await Promise.allSettled(
+      [one, other, one, other, one, other].map((of) => connectNumber(of, number)),
+    )
     const refused = all.filter((each) => each.status === 'rejected')
-    expect(refused.map(({ reason }) => reason.failure)).toEqual(Array.from({ length: 5 }, () => 'conflict'))
-    const rows = 'select from accounts.connection_intervals where phone_number_id = $1 and disconnected_at is null'
+    expect(refused.map(({ reason }) => reason.failure)).toEqual(
+      Array.from({ length: 5 }, () => 'conflict'),
+    )
+    const rows =
+      'select from accounts.connection_intervals where phone_number_id = $1 and disconnected_at is null'
     expect(await world.sql(rows, [number])).toHaveLength(1)
-    const live = 'select account_id from accounts.connections where phone_number_id = $1 and disconnected_at is null'
+    const live =
+      'select account_id from accounts.connections where phone_number_id = $1 and disconnected_at is null'
     expect(await world.sql(live, [number])).toHaveLength(1)
   }
 })
@@ -166,9 +209,16 @@ test("a token is replaced once Meta lets it use the connection's number, and not
   await atMeta(number)
   await atMeta(another, { token: "another number's" })
   const before = await connectNumber(owner, number)
-  const replace = (accessToken: string, of: { accountId: string } = owner) => accounts.replaceToken({ id: before.id, accessToken }, of)
-  await expect(replace('unknown')).rejects.toMatchObject({ failure: 'precondition', message: expect.stringMatching(/access token/) })
-  await expect(replace("another number's")).rejects.toMatchObject({ failure: 'precondition', message: expect.stringMatching(number) })
+  const replace = (accessToken: string, of: { accountId: string } = owner) =>
+    accounts.replaceToken({ id: before.id, accessToken }, of)
+  await expect(replace('unknown')).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringMatching(/access token/),
+  })
+  await expect(replace("another number's")).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringMatching(number),
+  })
   await expect(replace('')).rejects.toMatchObject({ failure: 'invalid' })
   await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'not_found' })
   expect(await accounts.getConnection({ id: before.id }, owner)).toEqual(before)
@@ -190,6 +240,11 @@ test('the token of a disconnected number is not replaced: it is to be connected 
   await atMeta(number)
   const { id } = await connectNumber(owner, number)
   await accounts.disconnect({ id }, owner)
-  const refused = { failure: 'precondition', message: expect.stringMatching(/disconnected; connect it again/) }
-  await expect(accounts.replaceToken({ id, accessToken: 'token' }, owner)).rejects.toMatchObject(refused)
+  const refused = {
+    failure: 'precondition',
+    message: expect.stringMatching(/disconnected; connect it again/),
+  }
+  await expect(accounts.replaceToken({ id, accessToken: 'token' }, owner)).rejects.toMatchObject(
+    refused,
+  )
 })

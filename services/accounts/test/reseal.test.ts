@@ -25,7 +25,12 @@ beforeAll(async () => {
   world = stack.use(await createWorld())
   await using before = await openAccounts(old.key)
   accountId = (await before.client.createAccount({ name: 'Acme' }, {})).id
-  appId = (await before.client.createApp({ name: 'App', metaAppId: '1', secret: 'first', verifyToken: 'verify' }, { accountId })).id
+  appId = (
+    await before.client.createApp(
+      { name: 'App', metaAppId: '1', secret: 'first', verifyToken: 'verify' },
+      { accountId },
+    )
+  ).id
   await before.client.rotateAppSecret({ id: appId, secret: 'second' }, { accountId })
   connectionId = await insertConnection(createSecrets(old.key))
 })
@@ -35,7 +40,13 @@ afterAll(() => stack.disposeAsync())
 async function openAccounts(encryptionKey: KeyRing) {
   await using up = new AsyncDisposableStack()
   const nowhere = { graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  const service = up.use(await startService(accountsService, { ...world.base('accounts'), ...nowhere, encryptionKey }, { scale: 0.05 }))
+  const service = up.use(
+    await startService(
+      accountsService,
+      { ...world.base('accounts'), ...nowhere, encryptionKey },
+      { scale: 0.05 },
+    ),
+  )
   const client = up.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
   const opened = up.move()
   return { client, grpcPort: service.grpcPort, [Symbol.asyncDispose]: () => opened.disposeAsync() }
@@ -58,7 +69,10 @@ async function insertConnection(secrets: Secrets): Promise<string> {
 async function resealAll(client: Client, after = '') {
   const all = { pages: 0, resealed: 0, unreadable: [] as string[], keyId: 0 }
   do {
-    const { next, resealed, unreadable, keyId } = await client.resealSecrets({ after }, { timeoutMs: 60_000 })
+    const { next, resealed, unreadable, keyId } = await client.resealSecrets(
+      { after },
+      { timeoutMs: 60_000 },
+    )
     after = next
     all.pages += 1
     all.resealed += resealed
@@ -72,7 +86,9 @@ async function resealAll(client: Client, after = '') {
 async function command(grpcPort: number): Promise<unknown> {
   const script = path.resolve(import.meta.dirname, '../../../tools/dev/secrets.ts')
   const env = { ...process.env, LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${grpcPort}` }
-  const { stdout } = await promisify(execFile)(process.execPath, [script, 'reseal', '--json'], { env })
+  const { stdout } = await promisify(execFile)(process.execPath, [script, 'reseal', '--json'], {
+    env,
+  })
   return JSON.parse(stdout)
 }
 
@@ -104,7 +120,10 @@ test('a ring opens what either key has sealed; sealed again, in pages, all of it
     [accountId, appId],
   )
   await using both = await openAccounts([fresh, old])
-  const made = await both.client.createApp({ name: 'New', metaAppId: '2', secret: 's', verifyToken: 'v' }, { accountId })
+  const made = await both.client.createApp(
+    { name: 'New', metaAppId: '2', secret: 's', verifyToken: 'v' },
+    { accountId },
+  )
   expect(await secretsOf(both.client, [fresh, old])).toEqual(secretsThen)
   expect(await keysInUse()).toEqual([{ key: 1 }, { key: 2 }])
 
@@ -113,7 +132,11 @@ test('a ring opens what either key has sealed; sealed again, in pages, all of it
   expect(first).toMatchObject({ resealed: 2, keyId: 2, pages: 4 })
   expect(first.unreadable).toHaveLength(450)
   expect(first.unreadable).not.toContain(`apps:${made.id}`)
-  await world.sql('delete from accounts.apps where account_id = $1 and id <> $2 and id <> $3', [accountId, appId, made.id])
+  await world.sql('delete from accounts.apps where account_id = $1 and id <> $2 and id <> $3', [
+    accountId,
+    appId,
+    made.id,
+  ])
   expect(await keysInUse()).toEqual([{ key: 2 }])
   expect(await resealAll(both.client)).toEqual({ pages: 2, resealed: 0, unreadable: [], keyId: 2 })
   expect(await command(both.grpcPort)).toEqual({ resealed: 0, unreadable: [], keyId: 2 })
@@ -126,11 +149,22 @@ test('a ring opens what either key has sealed; sealed again, in pages, all of it
 test('a run that was broken off goes on where it was, and a place that no run has answered is refused', async () => {
   const third = { id: 3, key: randomBytes(32) }
   await using next = await openAccounts([third, fresh])
-  const { resealed, keyId } = await resealAll(next.client, `connections:00000000-0000-0000-0000-000000000000`)
+  const { resealed, keyId } = await resealAll(
+    next.client,
+    `connections:00000000-0000-0000-0000-000000000000`,
+  )
   expect({ resealed, keyId }).toEqual({ resealed: 1, keyId: 3 })
   expect(await keysInUse()).toEqual([{ key: 2 }, { key: 3 }])
-  for (const after of ['nowhere', `accounts:${appId}`, 'apps:', `apps:${appId} `, `constructor:${appId}`])
-    await expect(next.client.resealSecrets({ after }, {})).rejects.toMatchObject({ failure: 'invalid' })
+  for (const after of [
+    'nowhere',
+    `accounts:${appId}`,
+    'apps:',
+    `apps:${appId} `,
+    `constructor:${appId}`,
+  ])
+    await expect(next.client.resealSecrets({ after }, {})).rejects.toMatchObject({
+      failure: 'invalid',
+    })
   await resealAll(next.client)
   expect(await secretsOf(next.client, [third])).toEqual(secretsThen)
 })
@@ -139,8 +173,10 @@ test('a secret that is replaced while its row is sealed again is the new one aft
   const fourth = { id: 4, key: randomBytes(32) }
   const third = await underAnotherKey()
   await using both = await openAccounts([fourth, third])
-  const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
-  const untilWaiting = (count: number) => until(async () => (await world.sql(waiting)).length === count)
+  const waiting =
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
+  const untilWaiting = (count: number) =>
+    until(async () => (await world.sql(waiting)).length === count)
   const done = await withClient(world.adminUrl, async (client) => {
     await client.query('begin')
     await client.query('select 1 from accounts.apps where id = $1 for update', [appId])
@@ -152,7 +188,12 @@ test('a secret that is replaced while its row is sealed again is the new one aft
     return [rotating, resealing] as const
   })
   await Promise.all(done)
-  expect(await secretsOf(both.client, [fourth, third])).toEqual(['third', 'second', 'verify', 'EAAG-token'])
+  expect(await secretsOf(both.client, [fourth, third])).toEqual([
+    'third',
+    'second',
+    'verify',
+    'EAAG-token',
+  ])
   await resealAll(both.client)
   expect(await keysInUse()).toEqual([{ key: 4 }])
 })
@@ -163,11 +204,14 @@ async function underAnotherKey() {
   const secrets = createSecrets([key])
   const place = secretPlaces.appSecret(appId, accountId)
   await world.sql('delete from accounts.apps where id <> $1', [appId])
-  await world.sql('update accounts.apps set sealed_secret = $1, sealed_previous_secret = $2, sealed_verify_token = $3', [
-    secrets.seal('second', place),
-    secrets.seal('first', place),
-    secrets.seal('verify', secretPlaces.appVerifyToken(appId, accountId)),
-  ])
+  await world.sql(
+    'update accounts.apps set sealed_secret = $1, sealed_previous_secret = $2, sealed_verify_token = $3',
+    [
+      secrets.seal('second', place),
+      secrets.seal('first', place),
+      secrets.seal('verify', secretPlaces.appVerifyToken(appId, accountId)),
+    ],
+  )
   await world.sql('update accounts.connections set sealed_token = $1', [
     secrets.seal('EAAG-token', secretPlaces.connection(connectionId, accountId)),
   ])

@@ -26,11 +26,14 @@ export function createKeyRing({ peers, now, scale }: Needs): KeyRing {
   return {
     accountOf(authorization) {
       const key = bearer.exec(authorization ?? '')?.[1]
-      if (!key) throw new AppError('unauthenticated', 'Send your API key as "Authorization: Bearer lk_…"')
+      if (!key)
+        throw new AppError('unauthenticated', 'Send your API key as "Authorization: Bearer lk_…"')
       const hash = createHash('sha256').update(key).digest('base64')
       const known = remembered.get(hash)
       if (known && known.until > now()) return known.accountId
-      const accountId = peers.accounts.authenticateKey({ key }, {}).then((answer) => answer.accountId)
+      const accountId = peers.accounts
+        .authenticateKey({ key }, {})
+        .then((answer) => answer.accountId)
       remembered.delete(hash)
       remembered.set(hash, { accountId, until: now() + rememberMs * scale })
       accountId.catch(() => remembered.delete(hash))

@@ -45,23 +45,46 @@ export async function once(
     await settle(ctx, asked, (tx) => afterFailure(tx, asked, toAppError(error)))
     throw error
   }
-  await settle(ctx, asked, (tx) => keepAnswer(tx, asked.key, answer.status, Buffer.from(answer.body)))
+  await settle(ctx, asked, (tx) =>
+    keepAnswer(tx, asked.key, answer.status, Buffer.from(answer.body)),
+  )
   return { ...answer, replayed: false }
 }
 
 /** What a key that is taken answers, or when its request was first sent if it may run again. Throws `conflict` with words otherwise. */
-function repeated(row: KeyRow | undefined, { hash, ifUnknown }: Repeatable, lostBefore: number): Answer | { askedAt: Date } {
-  if (!row) throw new AppError('busy', 'A request with this Idempotency-Key has just failed; send yours again')
+function repeated(
+  row: KeyRow | undefined,
+  { hash, ifUnknown }: Repeatable,
+  lostBefore: number,
+): Answer | { askedAt: Date } {
+  if (!row)
+    throw new AppError(
+      'busy',
+      'A request with this Idempotency-Key has just failed; send yours again',
+    )
   if (!row.requestHash.equals(hash))
-    throw new AppError('conflict', 'This Idempotency-Key was used for another request; take a new key for each new request')
+    throw new AppError(
+      'conflict',
+      'This Idempotency-Key was used for another request; take a new key for each new request',
+    )
   if (row.state === 'done') return { status: row.status!, body: row.response!.toString() }
   if (row.state === 'running' && row.createdAt.getTime() >= lostBefore)
-    throw new AppError('conflict', 'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer')
+    throw new AppError(
+      'conflict',
+      'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer',
+    )
   if (ifUnknown === null) return { askedAt: row.createdAt }
-  throw new AppError('conflict', `Outcome unknown: the first request with this Idempotency-Key got no answer. ${ifUnknown}`)
+  throw new AppError(
+    'conflict',
+    `Outcome unknown: the first request with this Idempotency-Key got no answer. ${ifUnknown}`,
+  )
 }
 
-function afterFailure(tx: Tx, { key, requestId, ifUnknown }: Repeatable, error: AppError): Promise<void> {
+function afterFailure(
+  tx: Tx,
+  { key, requestId, ifUnknown }: Repeatable,
+  error: AppError,
+): Promise<void> {
   if (error.failure === 'invalid') return freeKey(tx, key)
   const didNothing = error.failure === 'throttled' || error.details.neverLeft === true
   // What is dated keeps its key even then, and with it the time of its first try.
@@ -72,10 +95,17 @@ function afterFailure(tx: Tx, { key, requestId, ifUnknown }: Repeatable, error: 
 }
 
 /** What was done is told to the caller in any case; a key that can't be settled becomes "outcome unknown" by itself. */
-async function settle(ctx: Context, asked: Repeatable, work: (tx: Tx) => Promise<void>): Promise<void> {
+async function settle(
+  ctx: Context,
+  asked: Repeatable,
+  work: (tx: Tx) => Promise<void>,
+): Promise<void> {
   try {
     await ctx.db.transaction(asked.accountId, work)
   } catch (err) {
-    ctx.log.warn({ err, accountId: asked.accountId, requestId: asked.requestId }, 'An answer could not be kept for its Idempotency-Key')
+    ctx.log.warn(
+      { err, accountId: asked.accountId, requestId: asked.requestId },
+      'An answer could not be kept for its Idempotency-Key',
+    )
   }
 }

@@ -38,7 +38,9 @@ export function oneOf<const Names extends readonly string[]>(names: Names) {
 export const id = z.uuid({ error: 'must be an id' }).toLowerCase()
 
 /** An id of rows that are counted up: digits. */
-export const serial = z.string({ error: 'must be an id: digits, as a text' }).regex(/^\d{1,18}$/, 'must be an id: digits, as a text')
+export const serial = z
+  .string({ error: 'must be an id: digits, as a text' })
+  .regex(/^\d{1,18}$/, 'must be an id: digits, as a text')
 
 /** The size of a page, when the request names none. */
 const defaultLimit = 100
@@ -58,13 +60,22 @@ export const country = z
   .toUpperCase()
 
 /** A body that is handed on as it arrives. */
-export const csvFile = z.instanceof(Readable, { error: 'must be the CSV file, sent with "Content-Type: text/csv"' })
+export const csvFile = z.instanceof(Readable, {
+  error: 'must be the CSV file, sent with "Content-Type: text/csv"',
+})
 
 /** Parses a part of a request; throws `invalid` naming each wrong field and what it must be. */
-export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, part: 'query' | 'body'): z.infer<Schema> {
+export function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  part: 'query' | 'body',
+): z.infer<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new AppError('invalid', parsed.error.issues.map((issue) => words(issue, schema, part)).join('; '))
+  throw new AppError(
+    'invalid',
+    parsed.error.issues.map((issue) => words(issue, schema, part)).join('; '),
+  )
 }
 
 function words(issue: z.core.$ZodIssue, schema: z.ZodType, part: string): string {

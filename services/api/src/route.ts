@@ -31,7 +31,8 @@ type Reads = { method: 'GET'; ifUnknown?: undefined }
 type Writes = { method: 'POST' | 'PUT'; ifUnknown: string | null }
 
 /** One request of the public API; `id` is the one in its path, if any. */
-export type RouteOf<Query extends z.ZodType, Body extends z.ZodType> = Common<Query, Body> & (Reads | Writes)
+export type RouteOf<Query extends z.ZodType, Body extends z.ZodType> = Common<Query, Body> &
+  (Reads | Writes)
 
 /** Any route, as the server sees it: its schemas have been tied to its `run` by `route`. */
 export type Route = (Reads | Writes) & {
@@ -44,8 +45,9 @@ export type Route = (Reads | Writes) & {
 }
 
 /** Declares a route; its `run` is typed by its schemas, and without a schema no field is accepted. */
-export function route<Query extends z.ZodType = typeof nothing, Body extends z.ZodType = typeof nothing>(
-  declared: RouteOf<Query, Body>,
-): Route {
+export function route<
+  Query extends z.ZodType = typeof nothing,
+  Body extends z.ZodType = typeof nothing,
+>(declared: RouteOf<Query, Body>): Route {
   return { query: nothing, body: nothing, status: 200, ...declared } as Route
 }

@@ -33,7 +33,11 @@ const requestTimeout = 600_000
 /** Most requests are answered in less. */
 const retryAfterSeconds = '1'
 
-const requestSeconds = histogram('lockstep_api_request_seconds', 'Duration of a request to the public API', 's')
+const requestSeconds = histogram(
+  'lockstep_api_request_seconds',
+  'Duration of a request to the public API',
+  's',
+)
 
 /** Serves the routes of the public API. Disposing stops listening, lets running requests be answered, then closes. */
 export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<ApiServer> {
@@ -46,13 +50,21 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
     frameworkErrors: (error, request, reply) => fail(ctx, error, request, reply as FastifyReply),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-      const { status, body } = failureAnswer(new AppError('invalid', "This isn't a valid HTTP request"), uuid())
-      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n${body}`)
+      const { status, body } = failureAnswer(
+        new AppError('invalid', "This isn't a valid HTTP request"),
+        uuid(),
+      )
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n${body}`,
+      )
     },
   })
   server.decorateRequest('accountId', '')
   server.decorateRequest('rawBody', '')
-  server.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  server.addHook(
+    'onRequest',
+    async (request, reply) => void reply.header('x-request-id', request.id),
+  )
   server.addHook('onResponse', async (request, reply) =>
     requestSeconds(reply.elapsedTime / 1000, {
       route: `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
@@ -62,9 +74,14 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
   const close = drainHttp(server, ctx.config.drainMs)
   server.setErrorHandler((error, request, reply) => fail(ctx, error, request, reply))
   server.setNotFoundHandler((request) => {
-    throw new AppError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`)
+    throw new AppError(
+      'not_found',
+      `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`,
+    )
   })
-  server.get('/v1', () => ({ routes: routes.map(({ method, path, does }) => ({ method, path, does })) }))
+  server.get('/v1', () => ({
+    routes: routes.map(({ method, path, does }) => ({ method, path, does })),
+  }))
   const calls = countCalls()
   for (const route of routes) server.register(async (scope) => open(ctx, scope, route, calls))
 
@@ -77,7 +94,8 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
 /** One route in a scope of its own: what its body may be is no other's business. */
 function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallShares): void {
   scope.removeAllContentTypeParsers()
-  if (route.body === csvFile) scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
+  if (route.body === csvFile)
+    scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
   else acceptJson(scope)
   scope.route({
     method: route.method,
@@ -104,7 +122,11 @@ function acceptJson(scope: FastifyInstance): void {
   })
 }
 
-async function answer(ctx: Context, route: Route, request: FastifyRequest): Promise<Answer & { replayed: boolean }> {
+async function answer(
+  ctx: Context,
+  route: Route,
+  request: FastifyRequest,
+): Promise<Answer & { replayed: boolean }> {
   const input = {
     id: (request.params as { id?: string }).id ?? '',
     query: parse(route.query, request.query, 'query'),
@@ -116,15 +138,25 @@ async function answer(ctx: Context, route: Route, request: FastifyRequest): Prom
     body: JSON.stringify(await route.run(ctx, { ...input, askedAt }, { accountId })),
   })
   const key = request.headers['idempotency-key']
-  if (key === undefined || route.method === 'GET') return { ...(await run(new Date(ctx.now()))), replayed: false }
+  if (key === undefined || route.method === 'GET')
+    return { ...(await run(new Date(ctx.now()))), replayed: false }
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
-    throw new AppError('invalid', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters without spaces')
-  return once(ctx, { accountId, key, hash: hashOf(request), requestId, ifUnknown: route.ifUnknown }, run)
+    throw new AppError(
+      'invalid',
+      'The header Idempotency-Key must be 1 to 255 printable ASCII characters without spaces',
+    )
+  return once(
+    ctx,
+    { accountId, key, hash: hashOf(request), requestId, ifUnknown: route.ifUnknown },
+    run,
+  )
 }
 
 /** What a request asks for. A streamed body is not part of it: that would mean to read it before anything is known. */
 function hashOf(request: FastifyRequest): Buffer {
-  return createHash('sha256').update(`${request.method} ${request.url}\n${request.rawBody}`).digest()
+  return createHash('sha256')
+    .update(`${request.method} ${request.url}\n${request.rawBody}`)
+    .digest()
 }
 
 /** The caller's own id for the request if it can be one, so that both sides' logs meet. */
@@ -140,8 +172,16 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
   const route = `${request.method} ${request.routeOptions.url ?? ''}`
   const facts = { requestId: request.id, accountId: request.accountId, route }
   if (error.failure === 'internal') ctx.log.error({ ...facts, err: thrown }, 'A request failed')
-  else if (status >= 500) ctx.log.warn({ ...facts, failure: error.failure, reason: error.message }, 'A request could not be served')
+  else if (status >= 500)
+    ctx.log.warn(
+      { ...facts, failure: error.failure, reason: error.message },
+      'A request could not be served',
+    )
   if (status === 429) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', 'Bearer')
-  reply.header('x-request-id', request.id).code(status).type('application/json; charset=utf-8').send(body)
+  reply
+    .header('x-request-id', request.id)
+    .code(status)
+    .type('application/json; charset=utf-8')
+    .send(body)
 }

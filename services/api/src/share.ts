@@ -7,7 +7,10 @@ export interface CallShares {
   begin(accountId: string): () => void
 }
 
-const refused = counter('lockstep_api_over_share_total', 'Requests that were refused because their account had its share under way')
+const refused = counter(
+  'lockstep_api_over_share_total',
+  'Requests that were refused because their account had its share under way',
+)
 
 export function countCalls(): CallShares {
   const underWay = new Map<string, number>()

@@ -6,7 +6,8 @@ import type { SyncRun, Template } from '@lockstep/rpc/gen/templates'
 
 /** The public form of each noun, field by field: what isn't named here doesn't leave. Times are ISO 8601, absent ones null. */
 
-const time = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
+const time = (ms: number | undefined): string | null =>
+  ms === undefined ? null : new Date(ms).toISOString()
 
 export const appToJson = (app: App) => ({ id: app.id, name: app.name, meta_app_id: app.metaAppId })
 
@@ -24,11 +25,13 @@ export const connectionToJson = (connection: Connection) => ({
   health: connection.health,
   health_words: connection.healthWords,
   messaging_limit: connection.messagingLimit,
-  restrictions: connection.restrictions.map(({ type, forbids, words, remediation, endsAtMs, notedAtMs }) => ({
-    ...{ type, forbids, words, remediation },
-    ends_at: time(endsAtMs),
-    noted_at: time(notedAtMs),
-  })),
+  restrictions: connection.restrictions.map(
+    ({ type, forbids, words, remediation, endsAtMs, notedAtMs }) => ({
+      ...{ type, forbids, words, remediation },
+      ends_at: time(endsAtMs),
+      noted_at: time(notedAtMs),
+    }),
+  ),
   connected_at: time(connection.connectedAtMs),
   disconnected_at: time(connection.disconnectedAtMs),
 })
@@ -44,9 +47,13 @@ export const accountEventToJson = (event: AccountEvent) => ({
   received_at: time(event.receivedAtMs),
 })
 
-export const consentRulesToJson = (rules: ConsentRules) => ({ utility_after_stop: rules.utilityAfterStop })
+export const consentRulesToJson = (rules: ConsentRules) => ({
+  utility_after_stop: rules.utilityAfterStop,
+})
 
-export const contactSettingsToJson = (settings: ContactSettings) => ({ default_country: settings.defaultCountry || null })
+export const contactSettingsToJson = (settings: ContactSettings) => ({
+  default_country: settings.defaultCountry || null,
+})
 
 export const syncToJson = (run: SyncRun) => ({
   id: run.id,
@@ -164,7 +171,11 @@ export const messageToJson = (message: Message) => ({
   revoked_at: time(message.revokedAtMs),
   media: message.media ? mediaToJson(message.media) : null,
   content: json(message.contentJson),
-  reactions: message.reactions.map(({ emoji, atMs, contactId }) => ({ emoji, at: time(atMs), contact_id: contactId || null })),
+  reactions: message.reactions.map(({ emoji, atMs, contactId }) => ({
+    emoji,
+    at: time(atMs),
+    contact_id: contactId || null,
+  })),
   forwarded: message.forwarded,
   frequently_forwarded: message.frequentlyForwarded,
   referral: json(message.referralJson),
@@ -178,6 +189,10 @@ const mediaToJson = ({ id, mimeType, sha256, caption, filename, voice, animated 
 const json = (text: string): unknown => (text === '' ? null : JSON.parse(text))
 
 /** The `after` of the next page; null when this one was not full. */
-export function nextAfter<Row>(rows: Row[], limit: number, idOf: (row: Row) => string | number): string | number | null {
+export function nextAfter<Row>(
+  rows: Row[],
+  limit: number,
+  idOf: (row: Row) => string | number,
+): string | number | null {
   return rows.length < limit ? null : idOf(rows.at(-1)!)
 }

@@ -5,7 +5,18 @@ import { shares } from '@lockstep/contracts'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes as all } from '../src/http/index.ts'
-import { type Api, draft, nowhere, openApi, openStack, type Stack, scale, tenant, untilBlocked, whileLocked } from './setup.ts'
+import {
+  type Api,
+  draft,
+  nowhere,
+  openApi,
+  openStack,
+  type Stack,
+  scale,
+  tenant,
+  untilBlocked,
+  whileLocked,
+} from './setup.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack
@@ -23,10 +34,19 @@ const unknownKey = `lk_${randomBytes(32).toString('base64url')}`
 
 test('a request without a key that is in use is refused, with what to send', async () => {
   for (const authorization of [undefined, 'Basic abc', 'Bearer nonsense', `Bearer ${unknownKey}`]) {
-    const response = await fetch(`${api.url}/v1/campaigns`, { headers: authorization ? { authorization } : {} })
-    expect([authorization, response.status, response.headers.get('www-authenticate')]).toEqual([authorization, 401, 'Bearer'])
+    const response = await fetch(`${api.url}/v1/campaigns`, {
+      headers: authorization ? { authorization } : {},
+    })
+    expect([authorization, response.status, response.headers.get('www-authenticate')]).toEqual([
+      authorization,
+      401,
+      'Bearer',
+    ])
     expect(await response.json()).toMatchObject({
-      error: { code: 'unauthenticated', message: expect.stringContaining('Authorization: Bearer lk_') },
+      error: {
+        code: 'unauthenticated',
+        message: expect.stringContaining('Authorization: Bearer lk_'),
+      },
     })
   }
 })
@@ -45,7 +65,11 @@ test('a key that was withdrawn is refused once the remembered answer is 10 s old
 
 test('an account has its share of requests under way, whatever is over is told when to come again, and others are served', async () => {
   const [busy, other] = [(await stack.account()).key, key]
-  const headers = { authorization: `Bearer ${busy}`, 'content-type': 'application/json', 'content-length': '100' }
+  const headers = {
+    authorization: `Bearer ${busy}`,
+    'content-type': 'application/json',
+    'content-length': '100',
+  }
   const { port, hostname } = new URL(api.url)
   const agent = new Agent({ maxSockets: Number.POSITIVE_INFINITY })
   using _agent = { [Symbol.dispose]: () => agent.destroy() }
@@ -66,7 +90,12 @@ test('an account has its share of requests under way, whatever is over is told w
 })
 
 test('a wrong request names each wrong field and what it must be', async () => {
-  const campaign = await api.ask(key, 'POST', '/v1/campaigns', { name: ' ', connection_id: '7', filter: { tags: [] }, values: { a: 1 } })
+  const campaign = await api.ask(key, 'POST', '/v1/campaigns', {
+    name: ' ',
+    connection_id: '7',
+    filter: { tags: [] },
+    values: { a: 1 },
+  })
   expect(campaign.status).toBe(400)
   expect(campaign.json.error.code).toBe('invalid')
   expect(campaign.json.error.message.split('; ')).toEqual([
@@ -77,26 +106,45 @@ test('a wrong request names each wrong field and what it must be', async () => {
     '"filter.tags" must name at least one tag: no filter ever means everybody',
     '"values.a" must be a text of 1 to 4096 characters',
   ])
-  const words = async (method: string, path: string, body?: unknown) => (await api.ask(key, method, path, body)).json.error.message
+  const words = async (method: string, path: string, body?: unknown) =>
+    (await api.ask(key, method, path, body)).json.error.message
   const consent = '/v1/contacts/0/consent'
-  expect(await words('POST', consent, { kind: 'maybe', evidence: 'x' })).toBe('"kind" must be one of opt_out, opt_in, block, unblock')
-  expect(await words('POST', consent, { kind: 'block', evidence: 'a\0b' })).toBe('"evidence" must not contain the character U+0000')
+  expect(await words('POST', consent, { kind: 'maybe', evidence: 'x' })).toBe(
+    '"kind" must be one of opt_out, opt_in, block, unblock',
+  )
+  expect(await words('POST', consent, { kind: 'block', evidence: 'a\0b' })).toBe(
+    '"evidence" must not contain the character U+0000',
+  )
   expect(await words('POST', consent, [])).toBe('The body must be a JSON object')
   expect(await words('PUT', '/v1/connections/0/limits', { per_minute: 1.5, per_second: 0 })).toBe(
     '"per_minute" must be a whole number from 1 to 1000000; "per_second" must be a whole number from 1 to 100000',
   )
-  expect(await words('GET', '/v1/contacts?tags=spring')).toBe('The query has no field "tags"; its fields are tag, after, limit')
-  expect(await words('GET', '/v1/contacts?limit=201&after=x')).toBe('"after" must be an id; "limit" must be a whole number from 1 to 200')
-  expect(await words('GET', '/v1/campaigns/0/recipients?state=lost')).toContain('"state" must be one of queued, sending, ')
+  expect(await words('GET', '/v1/contacts?tags=spring')).toBe(
+    'The query has no field "tags"; its fields are tag, after, limit',
+  )
+  expect(await words('GET', '/v1/contacts?limit=201&after=x')).toBe(
+    '"after" must be an id; "limit" must be a whole number from 1 to 200',
+  )
+  expect(await words('GET', '/v1/campaigns/0/recipients?state=lost')).toContain(
+    '"state" must be one of queued, sending, ',
+  )
   expect(await words('POST', '/v1/contact-imports?file_name=a.csv')).toBe(
     'The body must be the CSV file, sent with "Content-Type: text/csv"',
   )
-  expect(await words('GET', `/v1/templates?waba_id=1&connection_id=${crypto.randomUUID()}`)).toContain('not both')
+  expect(
+    await words('GET', `/v1/templates?waba_id=1&connection_id=${crypto.randomUUID()}`),
+  ).toContain('not both')
 })
 
 test('every failure has the same shape and the id of its request', async () => {
-  const { error } = (await api.ask(key, 'GET', '/v1/campaigns/7', undefined, { 'x-request-id': 'mine-1' })).json
-  expect(error).toEqual({ code: 'not_found', message: 'There is no campaign "7"', request_id: 'mine-1' })
+  const { error } = (
+    await api.ask(key, 'GET', '/v1/campaigns/7', undefined, { 'x-request-id': 'mine-1' })
+  ).json
+  expect(error).toEqual({
+    code: 'not_found',
+    message: 'There is no campaign "7"',
+    request_id: 'mine-1',
+  })
   const big = JSON.stringify({ name: 'x'.repeat(1_000_001) })
   const cases: [number, string, string, string, unknown?, Record<string, string>?][] = [
     [404, 'not_found', 'GET', '/v1/nothing'],
@@ -104,7 +152,14 @@ test('every failure has the same shape and the id of its request', async () => {
     [400, 'invalid', 'GET', '/v1/contacts/%zz'],
     [400, 'invalid', 'POST', '/v1/campaigns', '{"name": '],
     [400, 'invalid', 'POST', '/v1/campaigns', '{"__proto__": {}}'],
-    [400, 'invalid', 'POST', '/v1/campaigns', 'name=x', { 'content-type': 'application/x-www-form-urlencoded' }],
+    [
+      400,
+      'invalid',
+      'POST',
+      '/v1/campaigns',
+      'name=x',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+    ],
     [400, 'invalid', 'POST', '/v1/campaigns', 'a,b', { 'content-type': 'text/csv' }],
     [400, 'invalid', 'POST', '/v1/contact-imports?file_name=a.csv', '{}'],
     [413, 'too_large', 'POST', '/v1/campaigns', big],
@@ -137,27 +192,48 @@ function raw(request: string): Promise<string> {
 
 test('what goes wrong inside is logged and leaves as "Internal error"', async () => {
   const lines: unknown[][] = []
-  const log = { error: (...line: unknown[]) => lines.push(line), warn() {}, info() {}, debug() {} } as never
+  const log = {
+    error: (...line: unknown[]) => lines.push(line),
+    warn() {},
+    info() {},
+    debug() {},
+  } as never
   await using own = await openApi(stack.config, { scale, log })
   await stack.world.sql('alter table accounts.connections rename to elsewhere')
   const broken = await own.ask(key, 'GET', '/v1/connections')
   await stack.world.sql('alter table accounts.elsewhere rename to connections')
   expect(broken.status).toBe(500)
   const request_id = broken.headers.get('x-request-id')
-  expect(broken.json).toEqual({ error: { code: 'internal', message: 'Internal error', request_id } })
-  expect(lines).toMatchObject([[{ requestId: request_id, route: 'GET /v1/connections' }, 'A request failed']])
+  expect(broken.json).toEqual({
+    error: { code: 'internal', message: 'Internal error', request_id },
+  })
+  expect(lines).toMatchObject([
+    [{ requestId: request_id, route: 'GET /v1/connections' }, 'A request failed'],
+  ])
   expect(JSON.stringify(lines)).not.toContain(key)
 })
 
 test('a peer that is away is 503: the same request may be sent again', async () => {
-  await using own = await openApi({ ...stack.config, addresses: { ...stack.config.addresses, campaigns: nowhere } })
-  expect(await own.ask(key, 'GET', '/v1/campaigns')).toMatchObject({ status: 503, json: { error: { code: 'busy' } } })
+  await using own = await openApi({
+    ...stack.config,
+    addresses: { ...stack.config.addresses, campaigns: nowhere },
+  })
+  expect(await own.ask(key, 'GET', '/v1/campaigns')).toMatchObject({
+    status: 503,
+    json: { error: { code: 'busy' } },
+  })
 })
 
 test('GET /v1 tells a stranger every route in words', async () => {
-  const { routes } = (await (await fetch(`${api.url}/v1`)).json()) as { routes: { method: string; path: string; does: string }[] }
+  const { routes } = (await (await fetch(`${api.url}/v1`)).json()) as {
+    routes: { method: string; path: string; does: string }[]
+  }
   expect(routes).toHaveLength(all.length)
-  expect(routes).toContainEqual({ method: 'GET', path: '/v1/contacts/:id', does: 'Shows a contact.' })
+  expect(routes).toContainEqual({
+    method: 'GET',
+    path: '/v1/contacts/:id',
+    does: 'Shows a contact.',
+  })
 })
 
 test('a stop answers the requests that are running and takes no new ones', async () => {

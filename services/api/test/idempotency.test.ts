@@ -11,7 +11,18 @@ import type { Context } from '../src/context.ts'
 import { once, type Repeatable } from '../src/idempotency.ts'
 import { dropOldKeys } from '../src/jobs/drop-old-keys.ts'
 import { apiService } from '../src/service.ts'
-import { type Api, draft, importCsv, openApi, openStack, type Stack, scale, tenant, untilBlocked, whileLocked } from './setup.ts'
+import {
+  type Api,
+  draft,
+  importCsv,
+  openApi,
+  openStack,
+  type Stack,
+  scale,
+  tenant,
+  untilBlocked,
+  whileLocked,
+} from './setup.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack
@@ -26,9 +37,13 @@ beforeAll(async () => {
 afterAll(() => up.disposeAsync())
 
 const order = (name: string, key: string, via = api) =>
-  via.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId, name), { 'idempotency-key': key })
-const campaignsNamed = (name: string) => stack.world.sql('select id from campaigns.campaigns where name = $1', [name])
-const keyRow = async (key: string) => (await stack.world.sql('select * from api.idempotency_keys where key = $1', [key]))[0]
+  via.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId, name), {
+    'idempotency-key': key,
+  })
+const campaignsNamed = (name: string) =>
+  stack.world.sql('select id from campaigns.campaigns where name = $1', [name])
+const keyRow = async (key: string) =>
+  (await stack.world.sql('select * from api.idempotency_keys where key = $1', [key]))[0]
 
 test('of many identical requests at once, to two processes, one creates the campaign and all get its answer in the end', async () => {
   await using other = await openApi(stack.config)
@@ -37,15 +52,26 @@ test('of many identical requests at once, to two processes, one creates the camp
     const all = Array.from({ length: 12 }, (_, n) => send(n))
     await untilBlocked(stack.world, 'campaigns.campaigns')
     const early = await Promise.race(all)
-    expect(early).toMatchObject({ status: 409, json: { error: { message: expect.stringContaining('still running') } } })
+    expect(early).toMatchObject({
+      status: 409,
+      json: { error: { message: expect.stringContaining('still running') } },
+    })
     return all
   })
   const answers = await Promise.all(requests)
-  expect(answers.filter(({ status }) => status === 201).filter(({ headers }) => !headers.has('idempotent-replayed'))).toHaveLength(1)
+  expect(
+    answers
+      .filter(({ status }) => status === 201)
+      .filter(({ headers }) => !headers.has('idempotent-replayed')),
+  ).toHaveLength(1)
   const [made] = await campaignsNamed('Twins')
   for (let n = 0; n < 12; n++) {
     const again = await send(n)
-    expect([again.status, again.json.id, again.headers.get('idempotent-replayed')]).toEqual([201, made!.id, 'true'])
+    expect([again.status, again.json.id, again.headers.get('idempotent-replayed')]).toEqual([
+      201,
+      made!.id,
+      'true',
+    ])
   }
   expect(await campaignsNamed('Twins')).toHaveLength(1)
 })
@@ -55,29 +81,41 @@ test('a key that was used for another body, path or query is refused', async () 
   expect(first.status).toBe(201)
   const others = [
     order('Second', 'reused'),
-    api.ask(owner.key, 'POST', `/v1/campaigns/${first.json.id}/start`, undefined, { 'idempotency-key': 'reused' }),
+    api.ask(owner.key, 'POST', `/v1/campaigns/${first.json.id}/start`, undefined, {
+      'idempotency-key': 'reused',
+    }),
     api.ask(owner.key, 'POST', '/v1/contact-imports?file_name=a.csv', 'name\n', {
       'idempotency-key': 'reused',
       'content-type': 'text/csv',
     }),
   ]
   for (const other of await Promise.all(others))
-    expect(other).toMatchObject({ status: 409, json: { error: { code: 'conflict', message: expect.stringContaining('another request') } } })
+    expect(other).toMatchObject({
+      status: 409,
+      json: { error: { code: 'conflict', message: expect.stringContaining('another request') } },
+    })
   expect(await campaignsNamed('Second')).toEqual([])
 })
 
 test('a key belongs to its account: the same one means nothing for another', async () => {
   const stranger = await tenant(stack, api, '9202')
   await order('Ours', 'shared')
-  const theirs = await api.ask(stranger.key, 'POST', '/v1/campaigns', draft(stranger.connectionId, 'Theirs'), {
-    'idempotency-key': 'shared',
-  })
+  const theirs = await api.ask(
+    stranger.key,
+    'POST',
+    '/v1/campaigns',
+    draft(stranger.connectionId, 'Theirs'),
+    {
+      'idempotency-key': 'shared',
+    },
+  )
   expect(theirs).toMatchObject({ status: 201, json: { name: 'Theirs' } })
 })
 
 test('a refusal is answered again as it was; a request with something wrong in it may be mended under its key', async () => {
   const missing = { ...draft(owner.connectionId), template_name: 'missing' }
-  const send = () => api.ask(owner.key, 'POST', '/v1/campaigns', missing, { 'idempotency-key': 'refused' })
+  const send = () =>
+    api.ask(owner.key, 'POST', '/v1/campaigns', missing, { 'idempotency-key': 'refused' })
   const [first, second] = [await send(), await send()]
   expect([first.status, second.status, second.json]).toEqual([404, 404, first.json])
   expect(second.headers.get('idempotent-replayed')).toBe('true')
@@ -98,10 +136,17 @@ test('a refusal is answered again as it was; a request with something wrong in i
 
 test('a request that found its peer away may be sent again with its key', async () => {
   const grpcPort = await freePort()
-  await using own = await openApi({ ...stack.config, addresses: { ...stack.config.addresses, campaigns: `127.0.0.1:${grpcPort}` } })
+  await using own = await openApi({
+    ...stack.config,
+    addresses: { ...stack.config.addresses, campaigns: `127.0.0.1:${grpcPort}` },
+  })
   expect((await order('Later', 'later', own)).status).toBe(503)
   expect(await keyRow('later')).toBeUndefined()
-  await using _campaigns = await startService(campaignsService, { ...stack.campaignsConfig, grpcPort }, { scale })
+  await using _campaigns = await startService(
+    campaignsService,
+    { ...stack.campaignsConfig, grpcPort },
+    { scale },
+  )
   await until(async () => (await order('Later', 'later', own)).status === 201)
   expect(await campaignsNamed('Later')).toHaveLength(1)
 })
@@ -138,12 +183,20 @@ async function loseAnswer(
 
 test('an order whose answer was lost is not carried out again: it never undoes what a person ordered since', async () => {
   const { key, connectionId } = await tenant(stack, api, '9203')
-  await importCsv(api, key, `name,phone,tags\n${Array.from({ length: 30 }, (_, n) => `P${n},+49 1512 00010${10 + n},spring\n`).join('')}`)
-  await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 1, per_second: 1 })
+  await importCsv(
+    api,
+    key,
+    `name,phone,tags\n${Array.from({ length: 30 }, (_, n) => `P${n},+49 1512 00010${10 + n},spring\n`).join('')}`,
+  )
+  await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, {
+    per_minute: 1,
+    per_second: 1,
+  })
   const { id } = (await api.ask(key, 'POST', '/v1/campaigns', draft(connectionId, 'Lost'))).json
   const state = async () => (await api.ask(key, 'GET', `/v1/campaigns/${id}`)).json.state
   const becomes = (wanted: string) => until(async () => (await state()) === wanted)
-  const order = (what: string, via: Api, header = {}) => via.ask(key, 'POST', `/v1/campaigns/${id}/${what}`, undefined, header)
+  const order = (what: string, via: Api, header = {}) =>
+    via.ask(key, 'POST', `/v1/campaigns/${id}/${what}`, undefined, header)
   await order('start', api)
   await becomes('sending')
   await order('pause', api)
@@ -151,7 +204,10 @@ test('an order whose answer was lost is not carried out again: it never undoes w
   const resume = () => order('resume', cut.api, { 'idempotency-key': 'resume' })
   await loseAnswer(cut.proxy, 'campaigns.campaigns', resume, () => becomes('sending'))
   expect(await order('pause', api)).toMatchObject({ status: 200, json: { state: 'paused' } })
-  expect(await resume()).toMatchObject({ status: 409, json: { error: { message: expect.stringMatching(/^Outcome unknown/) } } })
+  expect(await resume()).toMatchObject({
+    status: 409,
+    json: { error: { message: expect.stringMatching(/^Outcome unknown/) } },
+  })
   expect(await state()).toBe('paused')
   await order('cancel', api)
 })
@@ -159,29 +215,48 @@ test('an order whose answer was lost is not carried out again: it never undoes w
 test('a consent whose answer was lost counts from its first try: it never outranks a stop that came since', async () => {
   const at = { ms: Date.now() }
   const now = () => at.ms
-  await using contacts = await startService(contactsService, { ...stack.contactsConfig, grpcPort: 0 }, { scale, now })
+  await using contacts = await startService(
+    contactsService,
+    { ...stack.contactsConfig, grpcPort: 0 },
+    { scale, now },
+  )
   const address = `127.0.0.1:${contacts.grpcPort}`
   using client = connect(ContactsDefinition, address)
   const writes = async (text: string) => {
     const person = { waId: '4915120002001', atMs: at.ms, text, wamid: `wamid.${text}` }
-    return (await client.recordInbound({ people: [{ ...person, accountId: owner.accountId }] }, {})).contactIds[0]!
+    return (await client.recordInbound({ people: [{ ...person, accountId: owner.accountId }] }, {}))
+      .contactIds[0]!
   }
   const id = await writes('Hello')
   await using cut = await openCutApi('contacts', address, now)
   const optIn = { kind: 'opt_in', evidence: 'ticked in the shop' }
-  const consent = () => cut.api.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, { 'idempotency-key': 'consent' })
-  const ledger = () => stack.world.sql("select distinct kind from contacts.consents where contact_id = $1 and kind = 'opt_in'", [id])
+  const consent = () =>
+    cut.api.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, {
+      'idempotency-key': 'consent',
+    })
+  const ledger = () =>
+    stack.world.sql(
+      "select distinct kind from contacts.consents where contact_id = $1 and kind = 'opt_in'",
+      [id],
+    )
   await loseAnswer(cut.proxy, 'contacts.consents', consent, async () => (await ledger()).length > 0)
   at.ms += 300_000
   await writes('STOP')
   at.ms += 300_000
-  expect(await until(async () => [await consent()].find(({ status }) => status !== 503))).toMatchObject({
+  expect(
+    await until(async () => [await consent()].find(({ status }) => status !== 503)),
+  ).toMatchObject({
     status: 200,
     json: { id, opted_out: true },
   })
   const again = await consent()
   expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([200, 'true'])
-  expect(await stack.world.sql("select 1 from contacts.consents where contact_id = $1 and kind = 'opt_in'", [id])).toHaveLength(1)
+  expect(
+    await stack.world.sql(
+      "select 1 from contacts.consents where contact_id = $1 and kind = 'opt_in'",
+      [id],
+    ),
+  ).toHaveLength(1)
 })
 
 test('a consent that never left counts from its first try, too', async () => {
@@ -192,15 +267,24 @@ test('a consent that never left counts from its first try, too', async () => {
   await using own = await openApi({ ...stack.config, addresses }, { scale, now })
   using client = connect(ContactsDefinition, stack.config.addresses.contacts)
   const person = { waId: '4915120002002', atMs: at.ms, text: 'Hello', wamid: 'wamid.1' }
-  const [id] = (await client.recordInbound({ people: [{ ...person, accountId: owner.accountId }] }, {})).contactIds
+  const [id] = (
+    await client.recordInbound({ people: [{ ...person, accountId: owner.accountId }] }, {})
+  ).contactIds
   const optIn = { kind: 'opt_in', evidence: 'ticked in the shop' }
-  const consent = () => own.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, { 'idempotency-key': 'early' })
+  const consent = () =>
+    own.ask(owner.key, 'POST', `/v1/contacts/${id}/consent`, optIn, { 'idempotency-key': 'early' })
   expect((await consent()).status).toBe(503)
   const stop = { ...person, atMs: at.ms + 300_000, text: 'STOP', wamid: 'wamid.2' }
   await client.recordInbound({ people: [{ ...stop, accountId: owner.accountId }] }, {})
   at.ms += 600_000
-  await using _contacts = await startService(contactsService, { ...stack.contactsConfig, grpcPort }, { scale, now })
-  expect(await until(async () => [await consent()].find(({ status }) => status !== 503))).toMatchObject({ json: { opted_out: true } })
+  await using _contacts = await startService(
+    contactsService,
+    { ...stack.contactsConfig, grpcPort },
+    { scale, now },
+  )
+  expect(
+    await until(async () => [await consent()].find(({ status }) => status !== 503)),
+  ).toMatchObject({ json: { opted_out: true } })
 })
 
 async function freePort(): Promise<number> {
@@ -232,7 +316,10 @@ test('a request whose process died is "outcome unknown" after 60 s, says where t
   await until(() => keyRow('died'))
   const again = () => once(ctx, asked('died'), async () => ({ status: 201, body: String(++runs) }))
   ctx.at.ms += 60_000
-  await expect(again()).rejects.toMatchObject({ failure: 'conflict', message: expect.stringContaining('still running') })
+  await expect(again()).rejects.toMatchObject({
+    failure: 'conflict',
+    message: expect.stringContaining('still running'),
+  })
   ctx.at.ms += 1
   await expect(again()).rejects.toMatchObject({
     failure: 'conflict',
@@ -249,7 +336,9 @@ test.each(['timeout', 'busy', 'internal'] as Failure[])(
     await using ctx = await ownContext()
     const error = new AppError(failure, 'The answer never came')
     await expect(once(ctx, asked(failure), () => Promise.reject(error))).rejects.toBe(error)
-    await expect(once(ctx, asked(failure), async () => ({ status: 201, body: 'twice' }))).rejects.toMatchObject({
+    await expect(
+      once(ctx, asked(failure), async () => ({ status: 201, body: 'twice' })),
+    ).rejects.toMatchObject({
       failure: 'conflict',
       message: expect.stringMatching(/^Outcome unknown.*Look at GET/),
     })
@@ -258,14 +347,20 @@ test.each(['timeout', 'busy', 'internal'] as Failure[])(
 
 test('a request that was throttled did nothing: it runs when it is sent again', async () => {
   await using ctx = await ownContext()
-  await expect(once(ctx, asked('fast'), () => Promise.reject(new AppError('throttled', 'Wait')))).rejects.toThrow('Wait')
-  expect(await once(ctx, asked('fast'), async () => ({ status: 201, body: '{}' }))).toMatchObject({ status: 201, replayed: false })
+  await expect(
+    once(ctx, asked('fast'), () => Promise.reject(new AppError('throttled', 'Wait'))),
+  ).rejects.toThrow('Wait')
+  expect(await once(ctx, asked('fast'), async () => ({ status: 201, body: '{}' }))).toMatchObject({
+    status: 201,
+    replayed: false,
+  })
 })
 
 test('keys of all accounts are dropped after a day, and not before', async () => {
   await using ctx = await ownContext()
   const stranger = { ...asked('old'), accountId: (await stack.account()).accountId }
-  for (const request of [asked('old'), stranger]) await once(ctx, request, async () => ({ status: 200, body: '{}' }))
+  for (const request of [asked('old'), stranger])
+    await once(ctx, request, async () => ({ status: 200, body: '{}' }))
   const left = () => stack.world.sql("select 1 from api.idempotency_keys where key = 'old'")
   ctx.at.ms += 24 * 3_600_000
   await dropOldKeys(ctx)
@@ -279,7 +374,8 @@ test("the service's role sees a key only in its own account's transaction", asyn
   await using ctx = await ownContext()
   await order('Seen', 'seen')
   const { sql, query } = await import('@lockstep/database')
-  const count = (tx: Parameters<typeof query>[0]) => query(tx, sql`select 1 from idempotency_keys where key = 'seen'`)
+  const count = (tx: Parameters<typeof query>[0]) =>
+    query(tx, sql`select 1 from idempotency_keys where key = 'seen'`)
   expect(await ctx.db.transaction(owner.accountId, count)).toHaveLength(1)
   expect(await ctx.db.transaction(crypto.randomUUID(), count)).toEqual([])
   expect(await ctx.db.system(count)).toEqual([])

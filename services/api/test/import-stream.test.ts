@@ -32,7 +32,10 @@ function csv(totalBytes: number) {
 }
 
 const upload = (body: ReadableStream, headers = {}) =>
-  api.ask(key, 'POST', '/v1/contact-imports?file_name=people.csv', body, { 'content-type': 'text/csv', ...headers })
+  api.ask(key, 'POST', '/v1/contact-imports?file_name=people.csv', body, {
+    'content-type': 'text/csv',
+    ...headers,
+  })
 
 test('a 20 MB file is taken from its sender only as fast as it is kept, and kept whole', async () => {
   const { stream, read } = csv(20 * megabytes)
@@ -49,7 +52,10 @@ test('a 20 MB file is taken from its sender only as fast as it is kept, and kept
     return [running]
   })
   const begun = (await uploading[0])!
-  expect(begun).toMatchObject({ status: 202, json: { file_name: 'people.csv', total_bytes: read.bytes } })
+  expect(begun).toMatchObject({
+    status: 202,
+    json: { file_name: 'people.csv', total_bytes: read.bytes },
+  })
   expect(read.bytes).toBeGreaterThan(20 * megabytes)
   const done = await until(async () => {
     const { json } = await api.ask(key, 'GET', `/v1/contact-imports/${begun.json.id}`)
@@ -61,7 +67,9 @@ test('a 20 MB file is taken from its sender only as fast as it is kept, and kept
 test('an upload whose sender gives up leaves nothing, and its key is free', async () => {
   const { promise: gaveUp, reject: giveUp } = Promise.withResolvers<never>()
   let pieces = 0
-  const broken = new ReadableStream({ pull: (controller) => (pieces++ < 20 ? controller.enqueue(Buffer.alloc(100_000, 'a')) : gaveUp) })
+  const broken = new ReadableStream({
+    pull: (controller) => (pieces++ < 20 ? controller.enqueue(Buffer.alloc(100_000, 'a')) : gaveUp),
+  })
   const uploading = upload(broken, { 'idempotency-key': 'broken' })
   const rows = (table: string) => stack.world.sql(`select 1 from ${table}`)
   await until(async () => (await rows('contacts.import_chunks')).length > 0)

@@ -14,24 +14,47 @@ afterAll(() => up.disposeAsync())
 
 test('a campaign is run from the connection to the last recipient through the API alone', async () => {
   const { key, connectionId } = await tenant(stack, api, '9001')
-  const templates = await api.ask(key, 'GET', `/v1/templates?connection_id=${connectionId}&status=approved`)
-  expect(templates.json.templates).toMatchObject([{ name: 'hello', language: 'en_US', status: 'APPROVED', components: [{ type: 'BODY' }] }])
+  const templates = await api.ask(
+    key,
+    'GET',
+    `/v1/templates?connection_id=${connectionId}&status=approved`,
+  )
+  expect(templates.json.templates).toMatchObject([
+    { name: 'hello', language: 'en_US', status: 'APPROVED', components: [{ type: 'BODY' }] },
+  ])
 
-  const file = await importCsv(api, key, 'name,phone,tags\nAna,+49 1512 0000001,spring\nBo,+49 1512 0000002,spring\nNobody,,spring\n')
+  const file = await importCsv(
+    api,
+    key,
+    'name,phone,tags\nAna,+49 1512 0000001,spring\nBo,+49 1512 0000002,spring\nNobody,,spring\n',
+  )
   expect(file.json).toMatchObject({ state: 'done', rows: 3, created: 2, rejected: 1 })
   const errors = await api.ask(key, 'GET', `/v1/contact-imports/${file.json.id}/errors`)
   expect(errors.json).toMatchObject({ errors: [{ line: 4 }], next_after_line: null })
 
   const first = await api.ask(key, 'GET', '/v1/contacts?tag=spring&limit=1')
   expect(first.json.contacts).toHaveLength(1)
-  const second = await api.ask(key, 'GET', `/v1/contacts?tag=spring&limit=2&after=${first.json.next_after}`)
-  expect(second.json).toMatchObject({ contacts: [{ tags: ['spring'], attributes: {}, opted_out: false }], next_after: null })
+  const second = await api.ask(
+    key,
+    'GET',
+    `/v1/contacts?tag=spring&limit=2&after=${first.json.next_after}`,
+  )
+  expect(second.json).toMatchObject({
+    contacts: [{ tags: ['spring'], attributes: {}, opted_out: false }],
+    next_after: null,
+  })
   const stopped = second.json.contacts[0].id
-  const consent = await api.ask(key, 'POST', `/v1/contacts/${stopped}/consent`, { kind: 'opt_out', evidence: 'said so on the phone' })
+  const consent = await api.ask(key, 'POST', `/v1/contacts/${stopped}/consent`, {
+    kind: 'opt_out',
+    evidence: 'said so on the phone',
+  })
   expect(consent).toMatchObject({ status: 200, json: { id: stopped, opted_out: true } })
 
   const created = await api.ask(key, 'POST', '/v1/campaigns', draft(connectionId))
-  expect(created).toMatchObject({ status: 201, json: { state: 'draft', values: { 'body.1': '{{name}}' }, filter: { tags: ['spring'] } } })
+  expect(created).toMatchObject({
+    status: 201,
+    json: { state: 'draft', values: { 'body.1': '{{name}}' }, filter: { tags: ['spring'] } },
+  })
   expect(created.json.created_at).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   const { id } = created.json
   expect((await api.ask(key, 'POST', `/v1/campaigns/${id}/start`)).json.state).toBe('preparing')
@@ -41,28 +64,47 @@ test('a campaign is run from the connection to the last recipient through the AP
   })
   expect(done.statistics).toMatchObject({ recipients: 2, accepted: 1, skipped: 1 })
   const accepted = await api.ask(key, 'GET', `/v1/campaigns/${id}/recipients?state=accepted`)
-  expect(accepted.json.recipients).toMatchObject([{ phone: '4915120000001', state: 'accepted', attempts: 1 }])
+  expect(accepted.json.recipients).toMatchObject([
+    { phone: '4915120000001', state: 'accepted', attempts: 1 },
+  ])
   expect(accepted.json.recipients[0].wamid).toMatch(/^wamid\./)
-  expect(await api.ask(key, 'POST', `/v1/campaigns/${id}/resend-unknown`)).toMatchObject({ status: 200, json: { queued: 0 } })
-  expect((await api.ask(key, 'GET', '/v1/conversations')).json).toEqual({ conversations: [], next_after: null })
-  expect((await api.ask(key, 'GET', `/v1/inbound-count?connection_id=${connectionId}&since_ms=0`)).json).toEqual({ messages: 0 })
+  expect(await api.ask(key, 'POST', `/v1/campaigns/${id}/resend-unknown`)).toMatchObject({
+    status: 200,
+    json: { queued: 0 },
+  })
+  expect((await api.ask(key, 'GET', '/v1/conversations')).json).toEqual({
+    conversations: [],
+    next_after: null,
+  })
+  expect(
+    (await api.ask(key, 'GET', `/v1/inbound-count?connection_id=${connectionId}&since_ms=0`)).json,
+  ).toEqual({ messages: 0 })
 })
 
 test('limits are set within what Meta allows the number, and no answer holds a token', async () => {
   const { key, connectionId } = await tenant(stack, api, '9002')
-  const set = await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 600, per_second: 20 })
+  const set = await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, {
+    per_minute: 600,
+    per_second: 20,
+  })
   expect(set).toMatchObject({ status: 200, json: { per_minute: 600, per_second: 20 } })
-  const beyond = await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 600, per_second: 81 })
+  const beyond = await api.ask(key, 'PUT', `/v1/connections/${connectionId}/limits`, {
+    per_minute: 600,
+    per_second: 81,
+  })
   expect(beyond.status).toBe(400)
   expect(beyond.json.error.message).toContain('from 1 to 80')
   const listed = await api.ask(key, 'GET', '/v1/connections')
-  expect(listed.json.connections).toMatchObject([{ id: connectionId, per_minute: 600, quality: 'GREEN', disconnected_at: null }])
+  expect(listed.json.connections).toMatchObject([
+    { id: connectionId, per_minute: 600, quality: 'GREEN', disconnected_at: null },
+  ])
   expect(JSON.stringify([set.json, listed.json])).not.toMatch(/token/i)
 })
 
 test('a token is replaced, and a number that was disconnected is the same connection when it is connected again', async () => {
   const { key, connectionId, appId } = await tenant(stack, api, '9005')
-  const replace = (access_token: string) => api.ask(key, 'PUT', `/v1/connections/${connectionId}/token`, { access_token })
+  const replace = (access_token: string) =>
+    api.ask(key, 'PUT', `/v1/connections/${connectionId}/token`, { access_token })
   const refused = await replace('wrong')
   expect(refused).toMatchObject({
     status: 422,
@@ -84,20 +126,37 @@ test('a message is shown with all that is known of it: as edited, with its file 
   const from = '4915120000001'
   const at = Math.floor(Date.now() / 1000) - 60
   const iso = (after: number) => new Date((at + after) * 1000).toISOString()
-  const message = (id: string, after: number, more: object) => ({ from, id, timestamp: String(at + after), ...more })
-  const image = (caption: string) => ({ type: 'image', image: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption } })
+  const message = (id: string, after: number, more: object) => ({
+    from,
+    id,
+    timestamp: String(at + after),
+    ...more,
+  })
+  const image = (caption: string) => ({
+    type: 'image',
+    image: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption },
+  })
   const ad = { source_id: '4001', source_type: 'ad' }
   const messages = [
     message('wamid.file', 0, { ...image('Befor'), referral: ad, context: { forwarded: true } }),
-    message('wamid.edit', 1, { type: 'edit', edit: { original_message_id: 'wamid.file', message: image('Before') } }),
-    message('wamid.like', 2, { type: 'reaction', reaction: { message_id: 'wamid.file', emoji: '👍' } }),
+    message('wamid.edit', 1, {
+      type: 'edit',
+      edit: { original_message_id: 'wamid.file', message: image('Before') },
+    }),
+    message('wamid.like', 2, {
+      type: 'reaction',
+      reaction: { message_id: 'wamid.file', emoji: '👍' },
+    }),
     message('wamid.revoke', 3, { type: 'revoke', revoke: { original_message_id: 'wamid.file' } }),
     message('wamid.where', 4, { location: { latitude: 48.4, longitude: 9.9 } }),
     message('wamid.group', 5, { type: 'text', text: { body: 'Hello all' }, group_id: 'Y2Fw' }),
   ]
   const contacts = [{ wa_id: from, profile: { name: 'Ana', username: 'ana' } }]
   const value = { metadata: { phone_number_id: '9006' }, contacts, messages }
-  await stack.deliver(appId, { object: 'whatsapp_business_account', entry: [{ id: '202', changes: [{ field: 'messages', value }] }] })
+  await stack.deliver(appId, {
+    object: 'whatsapp_business_account',
+    entry: [{ id: '202', changes: [{ field: 'messages', value }] }],
+  })
   const [group, own] = await until(async () => {
     const { conversations } = (await api.ask(key, 'GET', '/v1/conversations')).json
     return conversations.length === 2 ? conversations : undefined
@@ -108,26 +167,73 @@ test('a message is shown with all that is known of it: as edited, with its file 
     { group_id: 'Y2Fw', contact_id: null },
     { group_id: null, contact_id: contact.id },
   ])
-  const none = { edited_at: null, original_text: null, revoked_at: null, media: null, content: null, reactions: [], referral: null }
-  const plain = { ...none, direction: 'in', contact_id: contact.id, group_id: null, target_wamid: null, forwarded: false }
-  const location = { ...plain, wamid: 'wamid.where', type: 'location', at: iso(4), content: { latitude: 48.4, longitude: 9.9 } }
+  const none = {
+    edited_at: null,
+    original_text: null,
+    revoked_at: null,
+    media: null,
+    content: null,
+    reactions: [],
+    referral: null,
+  }
+  const plain = {
+    ...none,
+    direction: 'in',
+    contact_id: contact.id,
+    group_id: null,
+    target_wamid: null,
+    forwarded: false,
+  }
+  const location = {
+    ...plain,
+    wamid: 'wamid.where',
+    type: 'location',
+    at: iso(4),
+    content: { latitude: 48.4, longitude: 9.9 },
+  }
   const file = {
-    ...{ ...plain, wamid: 'wamid.file', text: 'Before', original_text: 'Befor', edited_at: iso(1), revoked_at: iso(3) },
-    ...{ referral: ad, forwarded: true, reactions: [{ emoji: '👍', at: iso(2), contact_id: contact.id }] },
-    media: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption: 'Before', filename: '', voice: false, animated: false },
+    ...{
+      ...plain,
+      wamid: 'wamid.file',
+      text: 'Before',
+      original_text: 'Befor',
+      edited_at: iso(1),
+      revoked_at: iso(3),
+    },
+    ...{
+      referral: ad,
+      forwarded: true,
+      reactions: [{ emoji: '👍', at: iso(2), contact_id: contact.id }],
+    },
+    media: {
+      id: '7',
+      mime_type: 'image/png',
+      sha256: 'abc=',
+      caption: 'Before',
+      filename: '',
+      voice: false,
+      animated: false,
+    },
   }
   const listed = await api.ask(key, 'GET', `/v1/conversations/${own.id}/messages`)
   expect(listed.json).toMatchObject({ messages: [location, file], next_after: null })
   const said = await api.ask(key, 'GET', `/v1/conversations/${group.id}/messages`)
-  expect(said.json.messages).toMatchObject([{ text: 'Hello all', group_id: 'Y2Fw', contact_id: contact.id }])
+  expect(said.json.messages).toMatchObject([
+    { text: 'Hello all', group_id: 'Y2Fw', contact_id: contact.id },
+  ])
 })
 
 test('nothing of another account is found: neither by reading it nor by ordering something', async () => {
   const owner = await tenant(stack, api, '9003')
   await importCsv(api, owner.key, 'name,phone,tags\nAna,+49 1512 0000003,spring\n')
-  const file = (await stack.world.sql<{ id: string }>('select id from contacts.imports where account_id = $1', [owner.accountId]))[0]!.id
+  const file = (
+    await stack.world.sql<{ id: string }>('select id from contacts.imports where account_id = $1', [
+      owner.accountId,
+    ])
+  )[0]!.id
   const contact = (await api.ask(owner.key, 'GET', '/v1/contacts')).json.contacts[0].id
-  const campaign = (await api.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId))).json.id
+  const campaign = (await api.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId)))
+    .json.id
   const conversation = crypto.randomUUID()
   await stack.world.sql(
     `insert into conversations.conversations (id, account_id, connection_id, contact_id, last_message_at) values ($1, $2, $3, $4, now())`,
@@ -151,13 +257,22 @@ test('nothing of another account is found: neither by reading it nor by ordering
     ['GET', `/v1/conversations/${conversation}/messages`],
     ['GET', `/v1/inbound-count?connection_id=${owner.connectionId}`],
     ['POST', '/v1/connections', { ...(await stack.number('9004')), app_id: owner.appId }],
-    ['PUT', `/v1/connections/${owner.connectionId}/token`, { access_token: (await stack.number('9003')).access_token }],
+    [
+      'PUT',
+      `/v1/connections/${owner.connectionId}/token`,
+      { access_token: (await stack.number('9003')).access_token },
+    ],
     ['POST', `/v1/connections/${owner.connectionId}/disconnect`],
   ]
   const stranger = await stack.account()
   for (const [method, path, body] of requests) {
     const foreign = await api.ask(stranger.key, method, path, body)
-    expect([method, path, foreign.status, foreign.json.error?.code]).toEqual([method, path, 404, 'not_found'])
+    expect([method, path, foreign.status, foreign.json.error?.code]).toEqual([
+      method,
+      path,
+      404,
+      'not_found',
+    ])
     // The same request by its owner is found, or the test would prove nothing.
     const own = await api.ask(owner.key, method, path, body)
     expect([method, path, own.status]).not.toEqual([method, path, 404])

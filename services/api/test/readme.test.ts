@@ -21,7 +21,11 @@ test('the lines in the README do the whole main job when they are pasted into a 
     WABA_ID: number.waba_id,
     ACCESS_TOKEN: number.access_token,
   }
-  const options = { cwd: stack.world.nats.dir, env: { PATH: process.env.PATH, ...variables }, timeout: 25_000 }
+  const options = {
+    cwd: stack.world.nats.dir,
+    env: { PATH: process.env.PATH, ...variables },
+    timeout: 25_000,
+  }
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', job!], options)
   expect(stdout).toContain('"per_minute":600')
   expect(stdout).toContain('"errors":[{"line":4,')

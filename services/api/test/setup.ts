@@ -21,7 +21,9 @@ const hello = {
   name: 'hello',
   language: 'en_US',
   category: 'MARKETING',
-  components: [{ type: 'BODY', text: 'Hello {{1}}, welcome back.', example: { body_text: [['Ana']] } }],
+  components: [
+    { type: 'BODY', text: 'Hello {{1}}, welcome back.', example: { body_text: [['Ana']] } },
+  ],
 } as const
 
 /** An answer of the API; its JSON as a caller sees it. */
@@ -42,12 +44,20 @@ export async function openStack() {
   const simulator = up.use(await startSimulator({ logFile, state: state as never }))
   const common = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0' }
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accounts = at(up.use(await startService(accountsService, { ...world.base('accounts'), ...common }, { scale })))
+  const accounts = at(
+    up.use(
+      await startService(accountsService, { ...world.base('accounts'), ...common }, { scale }),
+    ),
+  )
   const templates = at(
     up.use(
       await startService(
         templatesService,
-        { ...world.base('templates'), ...common, addresses: { ...world.base('templates').addresses, accounts } },
+        {
+          ...world.base('templates'),
+          ...common,
+          addresses: { ...world.base('templates').addresses, accounts },
+        },
         { scale },
       ),
     ),
@@ -69,19 +79,44 @@ export async function openStack() {
     platformKey,
     sendConcurrency: 4,
     sendSockets: 4,
-    addresses: { ...world.base('campaigns').addresses, accounts, contacts, templates, 'webhook-gateway': gateway },
+    addresses: {
+      ...world.base('campaigns').addresses,
+      accounts,
+      contacts,
+      templates,
+      'webhook-gateway': gateway,
+    },
   }
   const campaigns = at(up.use(await startService(campaignsService, campaignsConfig, { scale })))
   const conversationsConfig = {
-    addresses: { ...world.base('conversations').addresses, accounts, contacts, campaigns, 'webhook-gateway': gateway },
+    addresses: {
+      ...world.base('conversations').addresses,
+      accounts,
+      contacts,
+      campaigns,
+      'webhook-gateway': gateway,
+    },
   }
   const conversations = at(
-    up.use(await startService(conversationsService, { ...world.base('conversations'), ...conversationsConfig }, { scale })),
+    up.use(
+      await startService(
+        conversationsService,
+        { ...world.base('conversations'), ...conversationsConfig },
+        { scale },
+      ),
+    ),
   )
   const config: Config = {
     ...world.base('api'),
     httpPort: 0,
-    addresses: { ...world.base('api').addresses, accounts, contacts, templates, campaigns, conversations },
+    addresses: {
+      ...world.base('api').addresses,
+      accounts,
+      contacts,
+      templates,
+      campaigns,
+      conversations,
+    },
   }
   const operator = up.use(connect(AccountsDefinition, accounts))
   const opened = up.move()
@@ -96,13 +131,19 @@ export async function openStack() {
   /** A number at Meta, and the token for it. */
   async function number(phoneNumberId: string) {
     const token = `token-${phoneNumberId}`
-    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber: '+1 555', token }] })
+    await simulator.client.setState({
+      numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber: '+1 555', token }],
+    })
     return { phone_number_id: phoneNumberId, waba_id: wabaId, access_token: token }
   }
 
   /** Posts a webhook as Meta does, to an app that was created by `tenant`. */
   async function deliver(appId: string, body: object): Promise<void> {
-    const status = await postWebhook(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, 'app-secret', JSON.stringify(body))
+    const status = await postWebhook(
+      `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`,
+      'app-secret',
+      JSON.stringify(body),
+    )
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
@@ -126,10 +167,22 @@ export async function openApi(config: Config, overrides: BaseOverrides = { scale
   const service = await startService(apiService, config, overrides)
   const url = `http://127.0.0.1:${service.httpPort}`
 
-  async function ask(key: string, method: string, route: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+  async function ask(
+    key: string,
+    method: string,
+    route: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Reply> {
     const typed = body === undefined ? {} : { 'content-type': 'application/json' }
-    const raw = typeof body === 'string' || body instanceof ReadableStream ? body : JSON.stringify(body)
-    const init = { method, headers: { authorization: `Bearer ${key}`, ...typed, ...headers }, body: raw, duplex: 'half' }
+    const raw =
+      typeof body === 'string' || body instanceof ReadableStream ? body : JSON.stringify(body)
+    const init = {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...typed, ...headers },
+      body: raw,
+      duplex: 'half',
+    }
     const response = await fetch(url + route, init as RequestInit)
     return { status: response.status, headers: response.headers, json: await response.json() }
   }
@@ -142,13 +195,30 @@ export type Api = Awaited<ReturnType<typeof openApi>>
 /** An account with a connected number and synced templates, all done through the API. */
 export async function tenant(stack: Stack, api: Api, phoneNumberId: string) {
   const { accountId, key } = await stack.account()
-  const app = await api.ask(key, 'POST', '/v1/apps', { name: 'App', meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' })
+  const app = await api.ask(key, 'POST', '/v1/apps', {
+    name: 'App',
+    meta_app_id: '1',
+    secret: 'app-secret',
+    verify_token: 'verify',
+  })
   const number = await stack.number(phoneNumberId)
-  const connection = await api.ask(key, 'POST', '/v1/connections', { ...number, app_id: app.json.id })
+  const connection = await api.ask(key, 'POST', '/v1/connections', {
+    ...number,
+    app_id: app.json.id,
+  })
   if (connection.status !== 201) throw new Error(JSON.stringify(connection.json))
   const sync = await api.ask(key, 'POST', `/v1/connections/${connection.json.id}/template-syncs`)
-  await until(async () => (await api.ask(key, 'GET', `/v1/template-syncs/${sync.json.id}`)).json.state === 'done')
-  return { accountId, key, appId: app.json.id as string, connectionId: connection.json.id as string, syncId: sync.json.id as string }
+  await until(
+    async () =>
+      (await api.ask(key, 'GET', `/v1/template-syncs/${sync.json.id}`)).json.state === 'done',
+  )
+  return {
+    accountId,
+    key,
+    appId: app.json.id as string,
+    connectionId: connection.json.id as string,
+    syncId: sync.json.id as string,
+  }
 }
 
 /** A campaign as its caller orders it. */
@@ -163,7 +233,9 @@ export const draft = (connectionId: string, name = 'Spring') => ({
 
 /** Imports a CSV and waits for its end. */
 export async function importCsv(api: Api, key: string, csv: string): Promise<Reply> {
-  const begun = await api.ask(key, 'POST', '/v1/contact-imports?file_name=people.csv', csv, { 'content-type': 'text/csv' })
+  const begun = await api.ask(key, 'POST', '/v1/contact-imports?file_name=people.csv', csv, {
+    'content-type': 'text/csv',
+  })
   return until(async () => {
     const now = await api.ask(key, 'GET', `/v1/contact-imports/${begun.json.id}`)
     return ['done', 'failed'].includes(now.json.state) ? now : undefined

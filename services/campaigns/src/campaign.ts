@@ -7,7 +7,14 @@ export interface CampaignWait {
   words: string
 }
 
-export type CampaignState = 'draft' | 'preparing' | 'sending' | 'paused' | 'completed' | 'cancelled' | 'failed'
+export type CampaignState =
+  | 'draft'
+  | 'preparing'
+  | 'sending'
+  | 'paused'
+  | 'completed'
+  | 'cancelled'
+  | 'failed'
 
 /** What a person may order, the states in which it makes sense, and where it leads. */
 const orders = {
@@ -20,7 +27,10 @@ const orders = {
 export type Order = keyof typeof orders
 
 /** The state that an order leads to. Throws `conflict` where the campaign is in no state for it. */
-export function afterOrder(order: Order, campaign: { name: string; state: CampaignState }): CampaignState {
+export function afterOrder(
+  order: Order,
+  campaign: { name: string; state: CampaignState },
+): CampaignState {
   const { from, to } = orders[order]
   if ((from as readonly CampaignState[]).includes(campaign.state)) return to
   throw new AppError(

@@ -11,7 +11,11 @@ import { listSliceMs, removalPage } from './preparing.ts'
  * Takes everybody off the list of a campaign that ended while it was prepared, for a few seconds. Answers after how many ms
  * to go on, or null when nobody is left.
  */
-export async function clearList(ctx: Context, { id, accountId }: Campaign, lease: AbortSignal): Promise<number | null> {
+export async function clearList(
+  ctx: Context,
+  { id, accountId }: Campaign,
+  lease: AbortSignal,
+): Promise<number | null> {
   const open = await ctx.db.transaction(accountId, (tx) => findPreparation(tx, id))
   if (!open) return null
   await using held = await holdFenced(ctx, 'campaign_prepare_recipients', id)

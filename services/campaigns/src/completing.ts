@@ -7,7 +7,10 @@ import { readStatistics } from './db/statistics.ts'
 import { noStatistics, type Statistics } from './statistics.ts'
 
 /** sending → completed, unless somebody was put back into the queue meanwhile, or the campaign was stopped. */
-export async function complete(ctx: Context, { id, accountId }: Pick<Campaign, 'id' | 'accountId'>): Promise<boolean> {
+export async function complete(
+  ctx: Context,
+  { id, accountId }: Pick<Campaign, 'id' | 'accountId'>,
+): Promise<boolean> {
   const done = await ctx.db.transaction(accountId, (tx) => completeIn(tx, id, new Date(ctx.now())))
   if (done) ctx.log.info({ campaignId: id }, 'A campaign is complete')
   return done
@@ -18,11 +21,16 @@ export async function completeIn(tx: Tx, id: string, finishedAt: Date): Promise<
   await findCampaign(tx, id, { lock: true })
   const { ready, nextMs, sending } = await waiting(tx, id, 1)
   if (ready > 0 || nextMs !== null || sending) return false
-  return moveCampaign(tx, id, ['sending'], 'completed', { finishedAt, reason: nobodyReached((await readStatistics(tx, [id])).get(id)) })
+  return moveCampaign(tx, id, ['sending'], 'completed', {
+    finishedAt,
+    reason: nobodyReached((await readStatistics(tx, [id])).get(id)),
+  })
 }
 
 /** In words, that Meta took no message of a campaign, which its state alone would not say; empty when it took one. */
-function nobodyReached({ accepted, failed, unknown, rejected }: Statistics = noStatistics()): string {
+function nobodyReached(
+  { accepted, failed, unknown, rejected }: Statistics = noStatistics(),
+): string {
   if (rejected === 0 || accepted + failed + unknown > 0) return ''
   return `Nobody was written to: Meta refused ${rejected === 1 ? 'the one message' : `all ${rejected} messages`}. The list of recipients says why.`
 }

@@ -1,6 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createInFlight, type SendContext } from '@lockstep/sending'
-import { type BaseOverrides, createSecrets, type Secrets, type ServiceContext } from '@lockstep/service'
+import {
+  type BaseOverrides,
+  createSecrets,
+  type Secrets,
+  type ServiceContext,
+} from '@lockstep/service'
 import { createGraphClient, createTokens } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
 
@@ -23,11 +28,19 @@ interface Own extends Omit<SendContext, keyof Base> {
 /** What the endpoints of this service may use. */
 export type Context = Base & Own
 
-export function open({ config, scale }: Base, stack: AsyncDisposableStack, overrides: BaseOverrides): Own {
+export function open(
+  { config, scale }: Base,
+  stack: AsyncDisposableStack,
+  overrides: BaseOverrides,
+): Own {
   const timeoutMs = graphTimeoutMs * scale
   const { graphUrl: baseUrl, graphVersion: version, sendSockets, sendConcurrency } = config
-  const graph = stack.use(createGraphClient({ baseUrl, version, timeoutMs, connections: sendSockets }))
-  const inFlight = stack.use(createInFlight({ maxSockets: sendSockets, maxOfOwner: sendConcurrency }))
+  const graph = stack.use(
+    createGraphClient({ baseUrl, version, timeoutMs, connections: sendSockets }),
+  )
+  const inFlight = stack.use(
+    createInFlight({ maxSockets: sendSockets, maxOfOwner: sendConcurrency }),
+  )
   const closing = new AbortController()
   stack.defer(async () => {
     // Answers and their outcomes are waited for, but not for ever: the database may be away.

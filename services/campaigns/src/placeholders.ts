@@ -25,7 +25,10 @@ export function partsOf(key: string, text: string): Part[] {
   return text.split(/(\{\{[^{}]*\}\})/).flatMap((part, i): Part[] => {
     if (i % 2 === 1) return [placeholderOf(key, part.slice(2, -2))]
     if (/\{\{|\}\}/.test(part) || text.includes('{{{'))
-      throw new AppError('invalid', `"${key}" has braces that don't belong together. There are ${fields}`)
+      throw new AppError(
+        'invalid',
+        `"${key}" has braces that don't belong together. There are ${fields}`,
+      )
     return part === '' ? [] : [part]
   })
 }
@@ -35,9 +38,16 @@ function placeholderOf(key: string, written: string): Placeholder {
   const fallback = rest.join('|').trim()
   const name = field.trim()
   if (rest.length > 0 && fallback === '')
-    throw new AppError('invalid', `"${key}" has an empty fallback: {{${written}}}. Write a text behind the |`)
+    throw new AppError(
+      'invalid',
+      `"${key}" has an empty fallback: {{${written}}}. Write a text behind the |`,
+    )
   const isKnown = name === 'name' || name === 'phone' || /^attributes\.\s*\S/.test(name)
-  if (!isKnown) throw new AppError('invalid', `"${key}" has a placeholder that there is not: {{${written}}}. There are ${fields}`)
+  if (!isKnown)
+    throw new AppError(
+      'invalid',
+      `"${key}" has a placeholder that there is not: {{${written}}}. There are ${fields}`,
+    )
   return { field: name, fallback }
 }
 

@@ -46,7 +46,11 @@ export interface ListWork {
  * skipped. Any number of killed runs gives the result of one: the cursor is committed with the people that it is past.
  * Answers after how many ms to go on.
  */
-export async function prepare(ctx: Context, campaign: Campaign, lease: AbortSignal): Promise<number> {
+export async function prepare(
+  ctx: Context,
+  campaign: Campaign,
+  lease: AbortSignal,
+): Promise<number> {
   const { id, accountId } = campaign
   using turn = takeTurn(ctx.preparing, accountId)
   if (!turn) {
@@ -58,7 +62,8 @@ export async function prepare(ctx: Context, campaign: Campaign, lease: AbortSign
   const signal = AbortSignal.any([lease, held.signal])
   const work = { ctx, campaign, held, signal, endsAt: performance.now() + listSliceMs * ctx.scale }
   const preparation = await ctx.db.transaction(accountId, (tx) => findPreparation(tx, id))
-  if (!preparation) throw new AppError('internal', `Nothing says how far campaign ${id} is prepared`)
+  if (!preparation)
+    throw new AppError('internal', `Nothing says how far campaign ${id} is prepared`)
   if (preparation.listed) await removeOthers(work, preparation)
   else await listPeople(work, preparation)
   return 0
@@ -82,13 +87,22 @@ function takeTurn(preparing: Map<string, number>, accountId: string): Disposable
 async function listPeople(work: ListWork, preparation: Preparation): Promise<void> {
   const { ctx, campaign } = work
   const { accountId, filter, values } = campaign
-  const template = await ctx.peers.templates.getTemplate({ id: campaign.templateId }, { accountId, signal: work.signal })
+  const template = await ctx.peers.templates.getTemplate(
+    { id: campaign.templateId },
+    { accountId, signal: work.signal },
+  )
   const { category } = template
-  const fill = valueFiller({ name: template.name, components: JSON.parse(template.componentsJson) }, values)
+  const fill = valueFiller(
+    { name: template.name, components: JSON.parse(template.componentsJson) },
+    values,
+  )
   let from = preparation
   try {
     const call = { accountId, signal: work.signal, timeoutMs: readTimeoutMs * ctx.scale }
-    for await (const { contacts } of ctx.peers.contacts.streamAudience({ filter, category, after: from.afterContact }, call)) {
+    for await (const { contacts } of ctx.peers.contacts.streamAudience(
+      { filter, category, after: from.afterContact },
+      call,
+    )) {
       const people = contacts.map((contact) => toRecipient(fill, contact))
       if (!(await addPeople(work, from, people))) return
       from = { ...from, afterContact: people.at(-1)!.contactId }
@@ -99,11 +113,18 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
     if (from === preparation) await tooSlow(work, from, error)
     return
   }
-  await whilePreparing(work, async (tx) => (await noteListed(tx, campaign.id, from)) && (from.leftovers || finish(work, tx)))
+  await whilePreparing(
+    work,
+    async (tx) => (await noteListed(tx, campaign.id, from)) && (from.leftovers || finish(work, tx)),
+  )
 }
 
 /** Adds a page to the list and moves the cursor past it, half by half where it is too much for one statement; false when another has. */
-async function addPeople(work: ListWork, from: Preparation, people: NewRecipient[]): Promise<boolean> {
+async function addPeople(
+  work: ListWork,
+  from: Preparation,
+  people: NewRecipient[],
+): Promise<boolean> {
   const { ctx, campaign } = work
   const { id } = campaign
   const queued = people.filter(({ state }) => state === 'queued').length
@@ -139,12 +160,19 @@ class PersonTooLarge extends AppError {
 }
 
 /** Counts that the next page could not be read in time, and gives up in words when it never can. */
-async function tooSlow({ ctx, campaign: { id, accountId, filter } }: ListWork, from: Preparation, err: unknown): Promise<void> {
+async function tooSlow(
+  { ctx, campaign: { id, accountId, filter } }: ListWork,
+  from: Preparation,
+  err: unknown,
+): Promise<void> {
   const where = from.afterContact ? `after contact ${from.afterContact}` : 'at the first contact'
   const tags = filter.tags.map((tag) => `"${tag}"`).join(', ')
   ctx.log.warn({ err, campaignId: id }, 'A page of an audience could not be read in time')
   if (from.tooSlow + 1 >= maxTooSlow)
-    throw new AppError('precondition', `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`)
+    throw new AppError(
+      'precondition',
+      `Reading the people with ${tags} takes too long ${where}. Choose a tag that fewer people carry`,
+    )
   await ctx.db.transaction(accountId, (tx) => noteTooSlow(tx, id))
 }
 
@@ -169,10 +197,16 @@ async function finish({ ctx, campaign }: ListWork, tx: Tx): Promise<boolean> {
   const recipients = queued + skipped
   if (queued > 0) await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
   else
-    await moveCampaign(tx, campaign.id, ['preparing'], 'completed', { reason: nobody(campaign, skipped), finishedAt: new Date(ctx.now()) })
+    await moveCampaign(tx, campaign.id, ['preparing'], 'completed', {
+      reason: nobody(campaign, skipped),
+      finishedAt: new Date(ctx.now()),
+    })
   tx.afterCommit(() => {
     ctx.log.info({ campaignId: campaign.id, recipients }, 'A campaign was prepared')
-    if (recipients >= largeList) void ctx.db.system(analyzeLists).catch((err) => ctx.log.warn({ err }, 'The lists were not analyzed'))
+    if (recipients >= largeList)
+      void ctx.db
+        .system(analyzeLists)
+        .catch((err) => ctx.log.warn({ err }, 'The lists were not analyzed'))
   })
   return true
 }
@@ -185,7 +219,10 @@ function nobody({ filter: { tags } }: Campaign, skipped: number): string {
 }
 
 /** Writes as the newest holder of the lock, and only while the campaign is being prepared; false when it isn't, or as `write` says. */
-function whilePreparing({ ctx, campaign, held, signal }: ListWork, write: (tx: Tx) => Promise<boolean>): Promise<boolean> {
+function whilePreparing(
+  { ctx, campaign, held, signal }: ListWork,
+  write: (tx: Tx) => Promise<boolean>,
+): Promise<boolean> {
   return ctx.db.transaction(
     campaign.accountId,
     async (tx) => {
@@ -197,7 +234,11 @@ function whilePreparing({ ctx, campaign, held, signal }: ListWork, write: (tx: T
 }
 
 function toRecipient(fill: (person: Person) => Filled, contact: AudienceContact): NewRecipient {
-  const person = { name: contact.name, phone: contact.phone, attributes: JSON.parse(contact.attributesJson || '{}') }
+  const person = {
+    name: contact.name,
+    phone: contact.phone,
+    attributes: JSON.parse(contact.attributesJson || '{}'),
+  }
   const filled = fill(person)
   const reason = contact.skipReason || ('reason' in filled ? filled.reason : '')
   return {

@@ -14,14 +14,23 @@ import { moved } from './statistics.ts'
 const maxReady = 1_000
 
 /** A campaign's recipients as messages to be sent. Claims are those of the lock's newest holder; outcomes need no lock. */
-export function campaignQueue(ctx: Context, campaign: Campaign, template: SendableTemplate, held: FencedLock): SendQueue<Claimed> {
+export function campaignQueue(
+  ctx: Context,
+  campaign: Campaign,
+  template: SendableTemplate,
+  held: FencedLock,
+): SendQueue<Claimed> {
   const { id, accountId } = campaign
   return {
     accountId,
     owner: { kind: 'c', id },
     async look() {
-      const { state, ready, nextMs, sending } = await ctx.db.transaction(accountId, (tx) => waiting(tx, id, maxReady))
-      return state === 'sending' ? { kind: 'open', ready, nextMs, underWay: sending } : { kind: 'stopped' }
+      const { state, ready, nextMs, sending } = await ctx.db.transaction(accountId, (tx) =>
+        waiting(tx, id, maxReady),
+      )
+      return state === 'sending'
+        ? { kind: 'open', ready, nextMs, underWay: sending }
+        : { kind: 'stopped' }
     },
     claim: (limit) =>
       ctx.db.transaction(accountId, async (tx) => {
@@ -31,12 +40,15 @@ export function campaignQueue(ctx: Context, campaign: Campaign, template: Sendab
         await addStatistics(tx, moved(id, variants, 'queued', 'sending'))
         return claimed
       }),
-    others: (contactIds) => ctx.db.transaction(accountId, (tx) => recipientsOfContacts(tx, id, contactIds)),
+    others: (contactIds) =>
+      ctx.db.transaction(accountId, (tx) => recipientsOfContacts(tx, id, contactIds)),
     compose: ({ values }, to, token) => buildTemplateMessage({ template, to, values, token }),
     async write(outcomes) {
       await tellRefusals(
         ctx,
-        outcomes.flatMap(({ attemptId, change }) => refusedBy({ accountId, campaignId: id, attemptId }, [change.code], change.at)),
+        outcomes.flatMap(({ attemptId, change }) =>
+          refusedBy({ accountId, campaignId: id, attemptId }, [change.code], change.at),
+        ),
       )
       return ctx.db.transaction(accountId, (tx) => recordOutcomes(ctx, tx, campaign, outcomes))
     },

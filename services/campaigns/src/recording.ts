@@ -1,12 +1,24 @@
 import type { Learned } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
-import { type Attempt, applyChange, type Change, type OutcomeChange, recipientState, sameAttempt } from '@lockstep/sending'
+import {
+  type Attempt,
+  applyChange,
+  type Change,
+  type OutcomeChange,
+  recipientState,
+  sameAttempt,
+} from '@lockstep/sending'
 import { feed } from '@lockstep/service'
 import { classifyGraphError } from '@lockstep/whatsapp'
 import type { Context } from './context.ts'
 import { type AttemptKey, readAttempts, type StoredAttempt, writeAttempts } from './db/attempts.ts'
 import { lockCampaigns, moveCampaign, pauseBecauseOf } from './db/campaigns.ts'
-import { type LockedRecipient, lockRecipientsOf, type RecipientChange, writeRecipients } from './db/recipients.ts'
+import {
+  type LockedRecipient,
+  lockRecipientsOf,
+  type RecipientChange,
+  writeRecipients,
+} from './db/recipients.ts'
 import { addStatistics } from './db/statistics.ts'
 import { count, noStatistics, type StatisticsDelta } from './statistics.ts'
 
@@ -22,15 +34,24 @@ export interface AttemptChange {
 export type CampaignChange = AttemptChange & { accountId: string; campaignId: string }
 
 /** Changes of one campaign. */
-export const changesOf = (accountId: string, campaignId: string, changes: AttemptChange[]): CampaignChange[] =>
-  changes.map((change) => ({ ...change, accountId, campaignId }))
+export const changesOf = (
+  accountId: string,
+  campaignId: string,
+  changes: AttemptChange[],
+): CampaignChange[] => changes.map((change) => ({ ...change, accountId, campaignId }))
 
 /**
  * Writes what became known about attempts of campaigns: attempts, the state of their recipients, statistics last. The only
  * writer of outcomes and facts. Repeating it, or another order, gives the same rows. Answers the attempts found.
  */
-export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChange[]): Promise<Set<string>> {
-  const keys = [...new Map(changes.map((change): [string, AttemptKey] => [change.attemptId, change])).values()]
+export async function recordChanges(
+  ctx: Context,
+  tx: Tx,
+  changes: CampaignChange[],
+): Promise<Set<string>> {
+  const keys = [
+    ...new Map(changes.map((change): [string, AttemptKey] => [change.attemptId, change])).values(),
+  ]
   if (keys.length === 0) return new Set()
   const recipients = new Map((await lockRecipientsOf(tx, keys)).map((r) => [r.id, r]))
   const before = new Map((await readAttempts(tx, keys)).map((a) => [a.id, a]))
@@ -44,23 +65,38 @@ export async function recordChanges(ctx: Context, tx: Tx, changes: CampaignChang
     const next = applyChange(attempt, change)
     if (learned || !sameAttempt(next, attempt)) news.push(item)
     after.set(attemptId, { ...next, campaignId: item.campaignId })
-    if ('notBefore' in change || 'sentTo' in change || 'isStop' in change) outcomes.set(attemptId, change)
+    if ('notBefore' in change || 'sentTo' in change || 'isStop' in change)
+      outcomes.set(attemptId, change)
   }
-  const changed = [...after.values()].filter((attempt) => !sameAttempt(attempt, before.get(attempt.id)!))
+  const changed = [...after.values()].filter(
+    (attempt) => !sameAttempt(attempt, before.get(attempt.id)!),
+  )
   await writeAttempts(tx, changed)
-  const newest = changed.filter((attempt) => recipients.get(attempt.recipientId)?.attemptId === attempt.id)
+  const newest = changed.filter(
+    (attempt) => recipients.get(attempt.recipientId)?.attemptId === attempt.id,
+  )
   await writeRecipients(
     tx,
     newest.map((attempt) => recipientChange(attempt, outcomes.get(attempt.id))),
   )
-  await teach(ctx, tx, news, (attemptId) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId)
-  const again = newest.filter((attempt) => attempt.outcome === 'not_sent' && before.get(attempt.id)!.outcome === 'unknown')
+  await teach(
+    ctx,
+    tx,
+    news,
+    (attemptId) => recipients.get(before.get(attemptId)?.recipientId ?? '')?.contactId,
+  )
+  const again = newest.filter(
+    (attempt) => attempt.outcome === 'not_sent' && before.get(attempt.id)!.outcome === 'unknown',
+  )
   await moveCampaigns(ctx, tx, news, again)
   await addStatistics(tx, deltas(newest, before, recipients))
   return new Set(before.keys())
 }
 
-function recipientChange(attempt: StoredAttempt, outcome: OutcomeChange | undefined): RecipientChange {
+function recipientChange(
+  attempt: StoredAttempt,
+  outcome: OutcomeChange | undefined,
+): RecipientChange {
   const { campaignId, recipientId, words } = attempt
   return {
     campaignId,
@@ -72,7 +108,11 @@ function recipientChange(attempt: StoredAttempt, outcome: OutcomeChange | undefi
   }
 }
 
-function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipients: Map<string, LockedRecipient>): StatisticsDelta[] {
+function deltas(
+  newest: StoredAttempt[],
+  before: Map<string, Attempt>,
+  recipients: Map<string, LockedRecipient>,
+): StatisticsDelta[] {
   const sums = new Map<string, StatisticsDelta>()
   for (const attempt of newest) {
     const { campaignId } = attempt
@@ -87,7 +127,12 @@ function deltas(newest: StoredAttempt[], before: Map<string, Attempt>, recipient
 }
 
 /** What contacts learn from news of attempts: one entry an account, because an entry costs as much as what it tells about ten people. */
-async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (attemptId: string) => string | undefined): Promise<void> {
+async function teach(
+  ctx: Context,
+  tx: Tx,
+  news: CampaignChange[],
+  contactOf: (attemptId: string) => string | undefined,
+): Promise<void> {
   const byAccount = new Map<string, Learned[]>()
   for (const { accountId, attemptId, learned } of news) {
     const contactId = contactOf(attemptId)
@@ -97,13 +142,19 @@ async function teach(ctx: Context, tx: Tx, news: CampaignChange[], contactOf: (a
     list.push({ ...learned, contactId })
   }
   const entries = [...byAccount].map(
-    ([accountId, body]) => ({ lane: 'contacts.learn', key: accountId, kind: 'learned', accountId, body }) as const,
+    ([accountId, body]) =>
+      ({ lane: 'contacts.learn', key: accountId, kind: 'learned', accountId, body }) as const,
   )
   await feed(ctx, tx, ...entries)
 }
 
 /** Campaigns stop where going on would hurt, and go on where somebody is queued again. */
-async function moveCampaigns(ctx: Context, tx: Tx, news: CampaignChange[], again: StoredAttempt[]): Promise<void> {
+async function moveCampaigns(
+  ctx: Context,
+  tx: Tx,
+  news: CampaignChange[],
+  again: StoredAttempt[],
+): Promise<void> {
   const stops = news.flatMap((item) => {
     const reason = stopWords(item.change)
     return reason === null ? [] : [{ ...item, reason }]
@@ -115,12 +166,18 @@ async function moveCampaigns(ctx: Context, tx: Tx, news: CampaignChange[], again
   for (const [campaignId, own] of Map.groupBy(stops, (stop) => stop.campaignId)) {
     const { reason } = own[0]!
     const attemptIds = own.map(({ attemptId }) => attemptId)
-    if (await pauseBecauseOf(tx, campaignId, attemptIds, reason)) ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
+    if (await pauseBecauseOf(tx, campaignId, attemptIds, reason))
+      ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
   }
   const accounts = new Map(news.map(({ campaignId, accountId }) => [campaignId, accountId]))
   for (const campaignId of new Set(again.map((attempt) => attempt.campaignId))) {
     await moveCampaign(tx, campaignId, ['completed'], 'sending')
-    await feed(ctx, tx, { lane: 'campaigns.run', key: campaignId, kind: 'queued again', accountId: accounts.get(campaignId)! })
+    await feed(ctx, tx, {
+      lane: 'campaigns.run',
+      key: campaignId,
+      kind: 'queued again',
+      accountId: accounts.get(campaignId)!,
+    })
   }
 }
 

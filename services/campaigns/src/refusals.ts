@@ -13,7 +13,11 @@ export interface Refused extends AttemptKey {
 const perCall = 2_000
 
 /** What errors of an attempt say of its recipient. */
-export function refusedBy(attempt: AttemptKey & { accountId: string }, codes: readonly (number | null | undefined)[], at: Date): Refused[] {
+export function refusedBy(
+  attempt: AttemptKey & { accountId: string },
+  codes: readonly (number | null | undefined)[],
+  at: Date,
+): Refused[] {
   const { accountId, campaignId, attemptId } = attempt
   return refusalCodes(codes).map((code) => ({ accountId, campaignId, attemptId, code, at }))
 }

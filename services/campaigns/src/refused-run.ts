@@ -35,7 +35,9 @@ export async function recordOutcomes(
     for (const group of groups) if (await isOver(tx, id, group)) over.push(group)
   }
   const back = new Set(over.flatMap(({ attemptIds }) => attemptIds))
-  const changes = outcomes.map((item) => (back.has(item.attemptId) ? { ...item, change: putBack(item.change) } : item))
+  const changes = outcomes.map((item) =>
+    back.has(item.attemptId) ? { ...item, change: putBack(item.change) } : item,
+  )
   await recordChanges(ctx, tx, changesOf(accountId, id, changes))
   for (const group of over) await stop(ctx, tx, id, group)
   return over.length > 0 ? 'stopped' : 'open'
@@ -62,14 +64,27 @@ async function isOver(tx: Tx, campaignId: string, group: RefusedGroup): Promise<
 }
 
 /** Certainly not sent, with what Meta answered. */
-const putBack = ({ at, code, words }: OutcomeChange): OutcomeChange => ({ kind: 'not_sent', at, code: code ?? null, words: words ?? '' })
+const putBack = ({ at, code, words }: OutcomeChange): OutcomeChange => ({
+  kind: 'not_sent',
+  at,
+  code: code ?? null,
+  words: words ?? '',
+})
 
-async function stop(ctx: Context, tx: Tx, campaignId: string, { words, attemptIds, ...refusal }: RefusedGroup): Promise<void> {
+async function stop(
+  ctx: Context,
+  tx: Tx,
+  campaignId: string,
+  { words, attemptIds, ...refusal }: RefusedGroup,
+): Promise<void> {
   const variants = await putBackRun(tx, campaignId, { ...refusal, words })
   await addStatistics(tx, moved(campaignId, variants, 'rejected', 'queued'))
   const why = `Meta has taken no message, and refused ${variants.length + attemptIds.length} alike: ${words.replace(/\.$/, '')}`
   const reason = `${why}. Nobody is lost: they wait to be written to. Mend it, then resume.`
   if (!(await pauseBecauseOf(tx, campaignId, attemptIds, reason))) return
   await noteRun(tx, campaignId)
-  ctx.log.warn({ campaignId, reason }, 'A campaign was paused because Meta refuses every message alike')
+  ctx.log.warn(
+    { campaignId, reason },
+    'A campaign was paused because Meta refuses every message alike',
+  )
 }

@@ -5,8 +5,13 @@ import type { Campaign } from './db/entities.ts'
  * Why a campaign waits because Meta lets nobody be written to first, in words with the end; empty when it needn't. An order to go on
  * that was given since the restriction became known counts more: Meta may have lifted it without saying so.
  */
-export function whyRestricted(connection: Connection, { resumedAt }: Pick<Campaign, 'resumedAt'>): string {
-  const restriction = connection.restrictions.find(({ forbids }) => forbids === 'business_initiated')
+export function whyRestricted(
+  connection: Connection,
+  { resumedAt }: Pick<Campaign, 'resumedAt'>,
+): string {
+  const restriction = connection.restrictions.find(
+    ({ forbids }) => forbids === 'business_initiated',
+  )
   if (!restriction || (resumedAt && resumedAt.getTime() > restriction.notedAtMs)) return ''
   const how = restriction.endsAtMs === undefined ? 'when Meta says that it is over' : 'then'
   return `Waits because ${restriction.words} It goes on by itself ${how}. Pause and resume it to try before.`

@@ -1,6 +1,10 @@
 import { events, secretPlaces } from '@lockstep/contracts'
 import type { Connection } from '@lockstep/rpc/gen/accounts'
-import { type SliceEnd as MessagesEnd, type SendRoute, sendSlice as sendMessages } from '@lockstep/sending'
+import {
+  type SliceEnd as MessagesEnd,
+  type SendRoute,
+  sendSlice as sendMessages,
+} from '@lockstep/sending'
 import { type FencedLock, holdFenced } from '@lockstep/service'
 import type { SendableTemplate } from '@lockstep/whatsapp'
 import type { CampaignWait } from './campaign.ts'
@@ -25,7 +29,11 @@ const askRestrictedMs = 10_000
 const claimLife = 0.4
 
 /** Sends for a few seconds. Answers after how many ms there is more to do, or null when the campaign is over or was stopped. */
-export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSignal): Promise<number | null> {
+export async function sendSlice(
+  ctx: Context,
+  campaign: Campaign,
+  lease: AbortSignal,
+): Promise<number | null> {
   await using held = await holdFenced(ctx, 'campaign_send', campaign.id)
   const { id, accountId } = campaign
   const means = await openMeans(ctx, campaign)
@@ -33,8 +41,11 @@ export async function sendSlice(ctx: Context, campaign: Campaign, lease: AbortSi
     await ctx.db.transaction(accountId, (tx) => moveCampaign(tx, id, ['sending'], 'paused', means))
     return null
   }
-  const end: SliceEnd = means.bar ? barred(means.bar, ctx.scale) : await send(ctx, campaign, means, held, lease)
-  const isNew = (end.wait?.for ?? '') !== campaign.waitsFor || (end.wait?.words ?? '') !== campaign.reason
+  const end: SliceEnd = means.bar
+    ? barred(means.bar, ctx.scale)
+    : await send(ctx, campaign, means, held, lease)
+  const isNew =
+    (end.wait?.for ?? '') !== campaign.waitsFor || (end.wait?.words ?? '') !== campaign.reason
   if (isNew) await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, end.wait))
   if (isNew || !means.bar) ctx.messaging.publishEvent(events.campaignChanged, { campaignId: id })
   if (end.error !== undefined) throw end.error
@@ -47,13 +58,24 @@ type SliceEnd = Omit<MessagesEnd, 'wait'> & { wait: CampaignWait | null }
 /** A slice in which nothing may be claimed. While Meta restricts the number, those that are written to already are all that it waits for, perhaps. */
 function barred(wait: CampaignWait, scale: number): SliceEnd {
   const isRestricted = wait.for === 'restriction'
-  return { kind: isRestricted ? 'empty' : 'more', afterMs: (isRestricted ? askRestrictedMs : askAgainMs) * scale, wait }
+  return {
+    kind: isRestricted ? 'empty' : 'more',
+    afterMs: (isRestricted ? askRestrictedMs : askAgainMs) * scale,
+    wait,
+  }
 }
 
-async function send(ctx: Context, campaign: Campaign, means: Means, held: FencedLock, lease: AbortSignal): Promise<SliceEnd> {
+async function send(
+  ctx: Context,
+  campaign: Campaign,
+  means: Means,
+  held: FencedLock,
+  lease: AbortSignal,
+): Promise<SliceEnd> {
   const { id, accountId } = campaign
   // Before the first message of which a status may come from there.
-  if (means.appId !== campaign.appId) await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
+  if (means.appId !== campaign.appId)
+    await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
   return sendMessages(ctx, campaignQueue(ctx, campaign, means.template, held), means.route, {
     sliceMs: sliceMs * ctx.scale,
     claimLifeMs: claimLife * ctx.staleAfterMs,
@@ -77,27 +99,49 @@ async function openMeans(ctx: Context, campaign: Campaign): Promise<Means | { re
     ctx.peers.accounts.getConnection({ id: campaign.connectionId }, call),
     ctx.peers.templates.getTemplate({ id: campaign.templateId }, call),
   ])
-  if (connection.disconnectedAtMs !== undefined) return { reason: 'The number was disconnected. Connect it again and resume the campaign.' }
+  if (connection.disconnectedAtMs !== undefined)
+    return { reason: 'The number was disconnected. Connect it again and resume the campaign.' }
   if (connection.health === 'disabled') return { reason: connection.healthWords }
   if (template.status !== 'APPROVED')
-    return { reason: `Template "${template.name}" is ${template.status} at Meta. Resume the campaign when it is approved again.` }
+    return {
+      reason: `Template "${template.name}" is ${template.status} at Meta. Resume the campaign when it is approved again.`,
+    }
   if (template.wabaId !== connection.wabaId)
-    return { reason: `Template "${template.name}" is of another WhatsApp Business Account than the number now. Start a new campaign.` }
+    return {
+      reason: `Template "${template.name}" is of another WhatsApp Business Account than the number now. Start a new campaign.`,
+    }
   const components = JSON.parse(template.componentsJson)
   const misfit = misfitOf({ name: template.name, components }, campaign.values)
-  if (misfit) return { reason: `${misfit}. Change the template back and resume, or start a new campaign.` }
+  if (misfit)
+    return { reason: `${misfit}. Change the template back and resume, or start a new campaign.` }
   const { id: connectionId, phoneNumberId, perMinute, perSecond } = connection
-  const accessToken = ctx.secrets.open(connection.sealedToken, secretPlaces.connection(connection.id, connection.accountId))
+  const accessToken = ctx.secrets.open(
+    connection.sealedToken,
+    secretPlaces.connection(connection.id, connection.accountId),
+  )
   return {
     bar: await barOf(ctx, connection, campaign, template.category),
     template: { name: template.name, language: template.language, components },
-    route: { connectionId, phoneNumberId, accessToken, perMinute, perSecond, class: 'bulk', category: template.category },
+    route: {
+      connectionId,
+      phoneNumberId,
+      accessToken,
+      perMinute,
+      perSecond,
+      class: 'bulk',
+      category: template.category,
+    },
     appId: connection.appId,
   }
 }
 
 /** Whether nothing may be claimed for now: Meta lets nobody be written to first, or replies are not heard. */
-async function barOf(ctx: Context, connection: Connection, campaign: Campaign, category: string): Promise<CampaignWait | null> {
+async function barOf(
+  ctx: Context,
+  connection: Connection,
+  campaign: Campaign,
+  category: string,
+): Promise<CampaignWait | null> {
   const restricted = whyRestricted(connection, campaign)
   if (restricted) return { for: 'restriction', words: restricted }
   const unheard = await whyUnheard(ctx, connection, category, longestSliceMs * ctx.scale)

@@ -30,13 +30,25 @@ export function noStatistics(): Statistics {
 
 type Facts = Pick<Attempt, 'sentAt' | 'deliveredAt' | 'readAt'>
 const reached: readonly RecipientState[] = ['accepted', 'sent', 'delivered', 'read']
-const own: readonly RecipientState[] = ['queued', 'sending', 'failed', 'rejected', 'skipped', 'unknown']
+const own: readonly RecipientState[] = [
+  'queued',
+  'sending',
+  'failed',
+  'rejected',
+  'skipped',
+  'unknown',
+]
 
 /**
  * Adds one recipient to statistics (`sign` −1 takes it away). accepted = accepted by Meta and not failed later; sent,
  * delivered and read are cumulative: a read message was delivered, a delivered one was sent.
  */
-export function count(into: Statistics, state: RecipientState, facts: Facts | null, sign: 1 | -1): void {
+export function count(
+  into: Statistics,
+  state: RecipientState,
+  facts: Facts | null,
+  sign: 1 | -1,
+): void {
   into.recipients += sign
   if (reached.includes(state)) into.accepted += sign
   if (own.includes(state)) into[state as 'queued'] += sign

@@ -3,8 +3,23 @@ import type { Campaign } from './db/entities.ts'
 import { noStatistics, type Statistics } from './statistics.ts'
 
 /** `waits` is what the preparation of a campaign waits for, in words. */
-export function campaignToProto(campaign: Campaign, statistics: Statistics = noStatistics(), waits = ''): proto.Campaign {
-  const { id, name, connectionId, templateId, filter, values, state, createdAt, startedAt, finishedAt } = campaign
+export function campaignToProto(
+  campaign: Campaign,
+  statistics: Statistics = noStatistics(),
+  waits = '',
+): proto.Campaign {
+  const {
+    id,
+    name,
+    connectionId,
+    templateId,
+    filter,
+    values,
+    state,
+    createdAt,
+    startedAt,
+    finishedAt,
+  } = campaign
   return {
     id,
     name,

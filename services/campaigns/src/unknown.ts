@@ -1,7 +1,8 @@
 /** How long the status webhook of an unknown attempt is waited for; then it counts as "possibly sent". */
 export const patienceMs = 15 * 60_000
 
-export const isPossiblySent = (claimedAt: Date, nowMs: number): boolean => nowMs - claimedAt.getTime() >= patienceMs
+export const isPossiblySent = (claimedAt: Date, nowMs: number): boolean =>
+  nowMs - claimedAt.getTime() >= patienceMs
 
 export interface Outcome {
   state: string

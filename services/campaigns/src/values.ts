@@ -1,5 +1,12 @@
 import { AppError } from '@lockstep/contracts'
-import { collapseSpace, isMediaLink, spaceFault, type TemplateVariable, templateVariables, unsupportedReason } from '@lockstep/whatsapp'
+import {
+  collapseSpace,
+  isMediaLink,
+  spaceFault,
+  type TemplateVariable,
+  templateVariables,
+  unsupportedReason,
+} from '@lockstep/whatsapp'
 import { type Part, type Person, partsOf, personValue } from './placeholders.ts'
 
 interface Described {
@@ -13,16 +20,24 @@ interface Described {
  */
 export function checkValues(template: Described, values: Record<string, string>): void {
   const unsupported = unsupportedReason(template.components)
-  if (unsupported) throw new AppError('precondition', `Template "${template.name}" can't be sent in a campaign: ${unsupported}`)
+  if (unsupported)
+    throw new AppError(
+      'precondition',
+      `Template "${template.name}" can't be sent in a campaign: ${unsupported}`,
+    )
   const needed = templateVariables(template.components)
   const missing = needed.find((variable) => !values[variable.key]?.trim())
   if (missing) {
     const all = needed.map((variable) => `"${variable.key}"`).join(', ')
-    throw new AppError('invalid', `Template "${template.name}" needs a value for ${missing.label}: set "${missing.key}" (it needs ${all})`)
+    throw new AppError(
+      'invalid',
+      `Template "${template.name}" needs a value for ${missing.label}: set "${missing.key}" (it needs ${all})`,
+    )
   }
   const known = new Set(needed.map((variable) => variable.key))
   const unknown = Object.keys(values).find((key) => !known.has(key))
-  if (unknown) throw new AppError('invalid', `Template "${template.name}" has no variable "${unknown}"`)
+  if (unknown)
+    throw new AppError('invalid', `Template "${template.name}" has no variable "${unknown}"`)
   for (const variable of needed) checkValue(variable, values[variable.key]!)
 }
 
@@ -36,13 +51,20 @@ function checkValue(variable: TemplateVariable, value: string): void {
       .join('')
       .trim()
     if (typeof parts[0] === 'string' && !isMediaLink(like))
-      throw new AppError('invalid', `"${key}" must be a public https link to the ${variable.kind}, such as https://shop.example/a.png`)
+      throw new AppError(
+        'invalid',
+        `"${key}" must be a public https link to the ${variable.kind}, such as https://shop.example/a.png`,
+      )
     return
   }
   for (const part of parts) {
     const text = typeof part === 'string' ? part : part.fallback
     const fault = spaceFault(text)
-    if (fault) throw new AppError('invalid', `"${key}" has ${fault}, which WhatsApp does not take in a value. Write it in one line`)
+    if (fault)
+      throw new AppError(
+        'invalid',
+        `"${key}" has ${fault}, which WhatsApp does not take in a value. Write it in one line`,
+      )
   }
 }
 
@@ -57,13 +79,17 @@ export function misfitOf(template: Described, values: Record<string, string>): s
   }
 }
 
-const isMedia = ({ kind }: TemplateVariable): boolean => kind === 'image' || kind === 'video' || kind === 'document'
+const isMedia = ({ kind }: TemplateVariable): boolean =>
+  kind === 'image' || kind === 'video' || kind === 'document'
 
 /** The values for a person, or in words why they can't get the message: nothing goes out with a hole in it. */
 export type Filled = { values: Record<string, string> } | { reason: string }
 
 /** Fills values in for one person after another. Throws like `checkValues`. */
-export function valueFiller(template: Described, values: Record<string, string>): (person: Person) => Filled {
+export function valueFiller(
+  template: Described,
+  values: Record<string, string>,
+): (person: Person) => Filled {
   const variables = templateVariables(template.components).map((variable) => ({
     variable,
     parts: partsOf(variable.key, (values[variable.key] ?? '').trim()),
@@ -72,9 +98,11 @@ export function valueFiller(template: Described, values: Record<string, string>)
     const filled: Record<string, string> = {}
     for (const { variable, parts } of variables) {
       const text = fill(parts, person)
-      if (typeof text !== 'string') return { reason: `no value for {{${text.empty}}} of ${variable.key}` }
+      if (typeof text !== 'string')
+        return { reason: `no value for {{${text.empty}}} of ${variable.key}` }
       if (text === '') return { reason: `no value for ${variable.key}` }
-      if (isMedia(variable) && !isMediaLink(text)) return { reason: `${variable.key} is no https link` }
+      if (isMedia(variable) && !isMediaLink(text))
+        return { reason: `${variable.key} is no https link` }
       filled[variable.key] = text
     }
     return { values: filled }

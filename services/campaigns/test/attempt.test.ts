@@ -31,20 +31,35 @@ const after = (changes: Change[]) => changes.reduce(applyChange, claimed)
 
 test('a status that is dated before the attempt changes nothing about when the message was accepted', () => {
   const { claimedAt } = claimed
-  const answered: Change = { kind: 'accepted', at: new Date(claimedAt!.getTime() + 300), wamid: 'wamid.A' }
-  const old: Change = { kind: 'delivered', at: new Date(claimedAt!.getTime() - 31 * 86_400_000), wamid: 'wamid.A' }
+  const answered: Change = {
+    kind: 'accepted',
+    at: new Date(claimedAt!.getTime() + 300),
+    wamid: 'wamid.A',
+  }
+  const old: Change = {
+    kind: 'delivered',
+    at: new Date(claimedAt!.getTime() - 31 * 86_400_000),
+    wamid: 'wamid.A',
+  }
   for (const changes of [
     [answered, old],
     [old, answered],
   ])
-    expect(after(changes)).toMatchObject({ acceptedAt: answered.at, deliveredAt: old.at, outcome: 'accepted' })
+    expect(after(changes)).toMatchObject({
+      acceptedAt: answered.at,
+      deliveredAt: old.at,
+      outcome: 'accepted',
+    })
   expect(after([old])).toMatchObject({ acceptedAt: null, outcome: 'accepted' })
 })
 
 test('every order and repetition of the same statuses, before or after the answer to the call, gives the same attempt', () => {
   const history = fc.array(status, { minLength: 1, maxLength: 8 }).chain((statuses) => {
     const all: Change[] = [...statuses, accepted]
-    return fc.tuple(fc.constant(all), fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2 }))
+    return fc.tuple(
+      fc.constant(all),
+      fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2 }),
+    )
   })
   fc.assert(
     fc.property(history, ([ordered, shuffled]) => {
@@ -57,7 +72,18 @@ test('every order and repetition of the same statuses, before or after the answe
 })
 
 test('a state never falls back, whatever comes later', () => {
-  const rank = { queued: 0, sending: 0, unknown: 0, rejected: 0, skipped: 0, accepted: 1, sent: 2, failed: 3, delivered: 4, read: 5 }
+  const rank = {
+    queued: 0,
+    sending: 0,
+    unknown: 0,
+    rejected: 0,
+    skipped: 0,
+    accepted: 1,
+    sent: 2,
+    failed: 3,
+    delivered: 4,
+    read: 5,
+  }
   fc.assert(
     fc.property(fc.array(fc.oneof(status, fc.constant(accepted)), { maxLength: 12 }), (changes) => {
       let attempt = claimed
@@ -92,8 +118,19 @@ test('read implies delivered and sent in the statistics; failed shows only while
   const read = after([{ kind: 'read', at: new Date(), wamid: 'w' }])
   const statistics = noStatistics()
   count(statistics, recipientState(read), read, 1)
-  expect(statistics).toMatchObject({ recipients: 1, accepted: 1, sent: 1, delivered: 1, read: 1, failed: 0 })
+  expect(statistics).toMatchObject({
+    recipients: 1,
+    accepted: 1,
+    sent: 1,
+    delivered: 1,
+    read: 1,
+    failed: 0,
+  })
   const failed: Change = { kind: 'failed', at: new Date(), wamid: 'w', code: 131026 }
-  expect(recipientState(after([failed, { kind: 'sent', at: new Date(), wamid: 'w' }]))).toBe('failed')
-  expect(recipientState(after([failed, { kind: 'delivered', at: new Date(), wamid: 'w' }]))).toBe('delivered')
+  expect(recipientState(after([failed, { kind: 'sent', at: new Date(), wamid: 'w' }]))).toBe(
+    'failed',
+  )
+  expect(recipientState(after([failed, { kind: 'delivered', at: new Date(), wamid: 'w' }]))).toBe(
+    'delivered',
+  )
 })

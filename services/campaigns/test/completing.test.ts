@@ -25,7 +25,9 @@ type Outcome = Parameters<typeof recordChanges>[2][number]['change']
 const changes = ({ accountId, campaignId, attempts }: Sent, change: Outcome) =>
   changesOf(accountId, campaignId, [{ attemptId: attempts[0]!.id, change }])
 const record = (sent: Sent, change: Outcome) =>
-  place.ctx.db.transaction(sent.accountId, (tx) => recordChanges(place.ctx, tx, changes(sent, change)))
+  place.ctx.db.transaction(sent.accountId, (tx) =>
+    recordChanges(place.ctx, tx, changes(sent, change)),
+  )
 const notSent = (): Outcome => ({ kind: 'not_sent', at: new Date(), words: 'its time had passed' })
 
 const state = async ({ campaignId }: Sent) =>
@@ -37,7 +39,11 @@ const state = async ({ campaignId }: Sent) =>
   )[0]
 
 /** Does `first` in a transaction that commits only when `second` waits for its lock, or has ended without waiting. */
-async function interleaved(accountId: string, first: Parameters<typeof place.ctx.db.transaction>[1], second: () => Promise<unknown>) {
+async function interleaved(
+  accountId: string,
+  first: Parameters<typeof place.ctx.db.transaction>[1],
+  second: () => Promise<unknown>,
+) {
   let ended = false
   let other: Promise<unknown> | undefined
   await place.ctx.db.transaction(accountId, async (tx) => {
@@ -51,7 +57,11 @@ async function interleaved(accountId: string, first: Parameters<typeof place.ctx
 }
 
 const waitsForLock = async () =>
-  (await place.world.sql("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).length > 0
+  (
+    await place.world.sql(
+      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    )
+  ).length > 0
 
 test('a campaign that completes while somebody is being put back into its queue does not complete', async () => {
   const sent = await almostDone()
@@ -81,8 +91,16 @@ test('a campaign of which Meta refused every message completes with the words', 
   const sent = await almostDone()
   await record(sent, { kind: 'rejected', at: new Date(), code: 130497, words: 'not this country' })
   expect(await complete(place.ctx, { id: sent.campaignId, accountId: sent.accountId })).toBe(true)
-  expect(await place.world.sql('select state, reason from campaigns.campaigns where id = $1', [sent.campaignId])).toEqual([
-    { state: 'completed', reason: 'Nobody was written to: Meta refused the one message. The list of recipients says why.' },
+  expect(
+    await place.world.sql('select state, reason from campaigns.campaigns where id = $1', [
+      sent.campaignId,
+    ]),
+  ).toEqual([
+    {
+      state: 'completed',
+      reason:
+        'Nobody was written to: Meta refused the one message. The list of recipients says why.',
+    },
   ])
 })
 
@@ -98,7 +116,9 @@ test('a claim under a fence that a newer holder has raised claims nothing, and s
   }
   const older = await hold()
   const newer = await hold()
-  await expect(campaignQueue(place.ctx, campaign, template, older).claim(10)).rejects.toMatchObject({ failure: 'conflict' })
+  await expect(campaignQueue(place.ctx, campaign, template, older).claim(10)).rejects.toMatchObject(
+    { failure: 'conflict' },
+  )
   expect(await state(sent)).toEqual({ state: 'sending', recipient: 'queued' })
   expect(await campaignQueue(place.ctx, campaign, template, newer).claim(10)).toHaveLength(1)
 })

@@ -23,10 +23,10 @@ async function completed(): Promise<{ id: string; attemptId: string }> {
      values ($1, $2, 'Spring', gen_random_uuid(), '101', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'completed', now(), now())`,
     [id, accountId],
   )
-  await world.sql('insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, unknown) values ($1, $2, 1, 1)', [
-    id,
-    accountId,
-  ])
+  await world.sql(
+    'insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, unknown) values ($1, $2, 1, 1)',
+    [id, accountId],
+  )
   const [attempt] = await world.sql<{ id: string }>(
     `with r as (insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempts)
                 values ($2, $1, gen_random_uuid(), gen_random_uuid(), '+4915112345678', '', '{}', 'unknown', 1) returning id)
@@ -34,7 +34,10 @@ async function completed(): Promise<{ id: string; attemptId: string }> {
      select $2, $1, id, 1, 1, 'unknown' from r returning id::text`,
     [id, accountId],
   )
-  await world.sql('update campaigns.recipients set attempt_id = $2 where campaign_id = $1', [id, attempt!.id])
+  await world.sql('update campaigns.recipients set attempt_id = $2 where campaign_id = $1', [
+    id,
+    attempt!.id,
+  ])
   return { id, attemptId: attempt!.id }
 }
 
@@ -52,13 +55,31 @@ const state = async (id: string) =>
 test('a process that comes back and knows that it wrote nothing puts the recipient into the queue of the campaign, which goes on', async () => {
   const { id, attemptId } = await completed()
   const change = { kind: 'not_sent', at: new Date(), words: 'its time had passed' } as const
-  await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])))
-  expect(await state(id)).toEqual({ state: 'sending', recipient: 'queued', queued: 1, unknown: 0, rejected: 0, entries: 1 })
+  await ctx.db.transaction(accountId, (tx) =>
+    recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])),
+  )
+  expect(await state(id)).toEqual({
+    state: 'sending',
+    recipient: 'queued',
+    queued: 1,
+    unknown: 0,
+    rejected: 0,
+    entries: 1,
+  })
 })
 
 test('a process that comes back with an answer of Meta ends the matter', async () => {
   const { id, attemptId } = await completed()
   const change = { kind: 'rejected', at: new Date(), code: 131009, words: 'refused' } as const
-  await ctx.db.transaction(accountId, (tx) => recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])))
-  expect(await state(id)).toEqual({ state: 'completed', recipient: 'rejected', queued: 0, unknown: 0, rejected: 1, entries: 0 })
+  await ctx.db.transaction(accountId, (tx) =>
+    recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])),
+  )
+  expect(await state(id)).toEqual({
+    state: 'completed',
+    recipient: 'rejected',
+    queued: 0,
+    unknown: 0,
+    rejected: 1,
+    entries: 0,
+  })
 })

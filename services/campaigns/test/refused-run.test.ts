@@ -16,10 +16,18 @@ const least = runLength(0)
 const refused = (code: number | null = 100, words = 'A parameter is not valid.'): OutcomeChange => {
   return { kind: 'rejected', at: new Date(), code, words }
 }
-const accepted = (): OutcomeChange => ({ kind: 'accepted', at: new Date(), wamid: `wamid.${Math.random()}` })
+const accepted = (): OutcomeChange => ({
+  kind: 'accepted',
+  at: new Date(),
+  wamid: `wamid.${Math.random()}`,
+})
 
 /** Records answers to a campaign's attempts, as one group of outcomes. */
-const answer = ({ accountId, campaignId, attempts }: Sent, from: number, changes: OutcomeChange[]) =>
+const answer = (
+  { accountId, campaignId, attempts }: Sent,
+  from: number,
+  changes: OutcomeChange[],
+) =>
   place.ctx.db.transaction(accountId, (tx) =>
     recordOutcomes(
       place.ctx,
@@ -31,7 +39,13 @@ const answer = ({ accountId, campaignId, attempts }: Sent, from: number, changes
 const times = (count: number, change = refused()) => Array.from({ length: count }, () => change)
 
 async function seen({ campaignId }: Sent) {
-  const [campaign] = await place.world.sql<{ state: string; reason: string; queued: number; rejected: number; sending: number }>(
+  const [campaign] = await place.world.sql<{
+    state: string
+    reason: string
+    queued: number
+    rejected: number
+    sending: number
+  }>(
     `select c.state, c.reason, s.queued, s.rejected, s.sending from campaigns.campaigns c
      join campaigns.campaign_statistics s on s.campaign_id = c.id where c.id = $1`,
     [campaignId],
@@ -42,14 +56,21 @@ async function seen({ campaignId }: Sent) {
   )
   const byState = Object.fromEntries(people.map(({ state, count }) => [state, count]))
   const { queued, rejected, sending, ...rest } = campaign!
-  expect({ queued: 0, rejected: 0, sending: 0, ...byState }).toMatchObject({ queued, rejected, sending })
+  expect({ queued: 0, rejected: 0, sending: 0, ...byState }).toMatchObject({
+    queued,
+    rejected,
+    sending,
+  })
   return { ...rest, queued, rejected, sending }
 }
 
 /** A person lets it go on; the attempts named are claimed anew. */
 async function resume({ accountId, campaignId, attempts }: Sent, newer: number): Promise<void> {
   await place.ctx.db.transaction(accountId, (tx) => noteResumed(tx, campaignId))
-  await place.world.sql("update campaigns.campaigns set state = 'sending', reason = '' where id = $1", [campaignId])
+  await place.world.sql(
+    "update campaigns.campaigns set state = 'sending', reason = '' where id = $1",
+    [campaignId],
+  )
   const made = await place.world.sql<{ id: string; wamid: string }>(
     `insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, fence)
      select account_id, campaign_id, id, 2, 2 from campaigns.recipients where campaign_id = $1 and state = 'queued' order by id limit $2
@@ -77,12 +98,18 @@ test('a run of the same refusal pauses the campaign with the words and puts ever
     `Meta has taken no message, and refused ${least} alike: A parameter is not valid. Nobody is lost: they wait to be written to. Mend it, then resume.`,
   )
   expect(
-    await place.world.sql('select distinct outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null', [
-      sent.campaignId,
-    ]),
+    await place.world.sql(
+      'select distinct outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null',
+      [sent.campaignId],
+    ),
   ).toEqual([{ outcome: 'not_sent', code: 100, words: 'A parameter is not valid.' }])
   expect(await answer(sent, least, times(5)), 'answers that were under way').toBe('stopped')
-  expect(await seen(sent)).toMatchObject({ state: 'paused', rejected: 0, queued: least + 5, sending: 0 })
+  expect(await seen(sent)).toMatchObject({
+    state: 'paused',
+    rejected: 0,
+    queued: least + 5,
+    sending: 0,
+  })
 })
 
 test('an answer stops by what it was read as, not by its code alone: the first one pauses, and its person waits with the words', async () => {
@@ -96,8 +123,14 @@ test('an answer stops by what it was read as, not by its code alone: the first o
     isStop: true,
   } as const
   await answer(sent, 0, [stop])
-  expect(await seen(sent)).toMatchObject({ state: 'paused', reason: 'This number is gone.', queued: 1, sending: 1 })
-  const told = 'select a.words, r.reason from campaigns.attempts a join campaigns.recipients r on r.attempt_id = a.id where a.id = $1'
+  expect(await seen(sent)).toMatchObject({
+    state: 'paused',
+    reason: 'This number is gone.',
+    queued: 1,
+    sending: 1,
+  })
+  const told =
+    'select a.words, r.reason from campaigns.attempts a join campaigns.recipients r on r.attempt_id = a.id where a.id = $1'
   expect(await place.world.sql(told, [sent.attempts[0]!.id])).toEqual([
     { words: 'This number is gone. Meta says: No such object', reason: 'This number is gone.' },
   ])
@@ -139,7 +172,11 @@ test('who lets it go on all the same gets twice as many answers before it stops 
   expect(await seen(sent)).toMatchObject({ state: 'paused', queued: 2 * least })
   await resume(sent, 2 * least)
   await answer(sent, 2 * least, times(5))
-  expect(await seen(sent), 'claimed before the order').toMatchObject({ state: 'sending', rejected: 0, queued: 5 })
+  expect(await seen(sent), 'claimed before the order').toMatchObject({
+    state: 'sending',
+    rejected: 0,
+    queued: 5,
+  })
   await answer(sent, 2 * least + 5, times(2 * least - 1))
   expect(await seen(sent)).toMatchObject({ state: 'sending', rejected: 2 * least - 1 })
   await answer(sent, 4 * least + 4, times(1))

@@ -22,7 +22,13 @@ export async function openPlace(): Promise<Place> {
     graphUrl: 'http://127.0.0.1:1',
     graphVersion: 'v24.0',
   }
-  const ctx = up.use(await openContext<Context>(campaignsService, { ...world.base('campaigns'), ...own }, { scale: 0.1 }))
+  const ctx = up.use(
+    await openContext<Context>(
+      campaignsService,
+      { ...world.base('campaigns'), ...own },
+      { scale: 0.1 },
+    ),
+  )
   const opened = up.move()
   return { world, ctx, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
@@ -38,7 +44,11 @@ export interface Sent {
 let numbers = 100
 
 /** A campaign of an account of its own, with attempts whose outcome is `sending` since an hour or accepted. */
-export async function campaignWith({ world }: Place, outcome: 'sending' | 'accepted', count: number): Promise<Sent> {
+export async function campaignWith(
+  { world }: Place,
+  outcome: 'sending' | 'accepted',
+  count: number,
+): Promise<Sent> {
   const [accountId, campaignId, appId] = [randomUUID(), randomUUID(), randomUUID()]
   const phoneNumberId = String(++numbers)
   await world.sql(
@@ -46,11 +56,10 @@ export async function campaignWith({ world }: Place, outcome: 'sending' | 'accep
      values ($1, $2, 'Spring', gen_random_uuid(), $3, $4, gen_random_uuid(), '{}', '{}', 'sending', now())`,
     [campaignId, accountId, phoneNumberId, appId],
   )
-  await world.sql(`insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, ${outcome}) values ($1, $2, $3, $3)`, [
-    campaignId,
-    accountId,
-    count,
-  ])
+  await world.sql(
+    `insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, ${outcome}) values ($1, $2, $3, $3)`,
+    [campaignId, accountId, count],
+  )
   const attempts = await world.sql<{ id: string; wamid: string }>(
     `with r as (insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, attempts)
                 select $2, $1, gen_random_uuid(), gen_random_uuid(), '+4915112345678', '', '{}', $3, 1 from generate_series(1, $4::int) returning id)

@@ -1,7 +1,9 @@
 import { type ConfigOf, retentionDays, serviceConfig } from '@lockstep/service'
 
 export const config = serviceConfig({
-  importRetentionDays: retentionDays(1, 90).describe('How long after its end an import and its refused rows are kept'),
+  importRetentionDays: retentionDays(1, 90).describe(
+    'How long after its end an import and its refused rows are kept',
+  ),
   consentRetentionDays: retentionDays(400, 1_826).describe(
     'How long a statement is kept after the same person said the same again; the last word stays',
   ),

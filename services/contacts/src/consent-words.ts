@@ -26,7 +26,8 @@ const startWords = `start | unstop | subscribe | resubscribe | opt in | optin | 
 const asWritten = { opt_out: 'hủy | huỷ', opt_in: 'ابدأ | đăng ký' }
 
 /** Words that alone mean stop, and politely ask for an order or an appointment to be cancelled. */
-const cancelWords = 'cancel | end | quit | revoke | cancelar | remover | annulla | отмена | скасувати | iptal | ret | إلغاء | 解除'
+const cancelWords =
+  'cancel | end | quit | revoke | cancelar | remover | annulla | отмена | скасувати | iptal | ret | إلغاء | 解除'
 
 /** What may stand before or after another stop word, and changes nothing of what it means. */
 const courtesies = `please | pls | plz | kindly | thanks | thank you | thanks a lot | thank you very much | thx | ty | bitte | bitte sehr | danke | danke schön | vielen dank
@@ -46,11 +47,17 @@ interface Spelling {
 const marked =
   /(?<letter>[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Arabic}\p{Script=Hebrew}])(?<marks>\p{M}+)|\P{M}\p{M}*/gu
 /** Vowel signs of Arabic and Hebrew, which are written for learners only, the Arabic stretch, and signs that nobody sees. */
-const unwritten = /[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670\u0640]|\p{Cf}/gu
+const unwritten =
+  /[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670\u0640]|\p{Cf}/gu
 
 /** Case, spacing and punctuation don't change what a word means. */
 function plain(text: string): string {
-  const small = text.normalize('NFKD').toLowerCase().replaceAll('i\u0307', 'i').replaceAll('ı', 'i').replace(unwritten, '')
+  const small = text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll('i\u0307', 'i')
+    .replaceAll('ı', 'i')
+    .replace(unwritten, '')
   return small
     .replace(/[^\p{L}\p{N}\p{M}]+\p{M}*/gu, ' ')
     .replace(/^\p{M}+/u, '')
@@ -58,8 +65,13 @@ function plain(text: string): string {
 }
 
 function spell(text: string): Spelling {
-  const signs = [...plain(text).matchAll(marked)].map(({ 0: sign, groups }) => [groups?.letter ?? sign, groups?.marks ?? ''] as const)
-  const marks = signs.flatMap(([letter, marks]) => [marks, ...Array<string>(letter.length - 1).fill('')])
+  const signs = [...plain(text).matchAll(marked)].map(
+    ({ 0: sign, groups }) => [groups?.letter ?? sign, groups?.marks ?? ''] as const,
+  )
+  const marks = signs.flatMap(([letter, marks]) => [
+    marks,
+    ...Array<string>(letter.length - 1).fill(''),
+  ])
   return { letters: signs.map(([letter]) => letter).join(''), marks }
 }
 
@@ -73,7 +85,9 @@ const stops = table(stopWords)
 const starts = table(startWords)
 const cancels = table(cancelWords)
 const exact = new Map(
-  Object.entries(asWritten).flatMap(([meaning, words]) => listOf(words).map((word) => [plain(word), meaning as Meaning])),
+  Object.entries(asWritten).flatMap(([meaning, words]) =>
+    listOf(words).map((word) => [plain(word), meaning as Meaning]),
+  ),
 )
 const courtesy = listOf(courtesies).map((words) => spell(words).letters)
 
@@ -85,10 +99,18 @@ function isIn(words: Map<string, Spelling>, { letters, marks }: Spelling): boole
 
 /** Without one courtesy before and one after it; undefined when there is none. */
 function withoutCourtesy({ letters, marks }: Spelling): Spelling | undefined {
-  const before = Math.max(0, ...courtesy.filter((words) => letters.startsWith(`${words} `)).map((words) => words.length + 1))
-  const after = Math.max(0, ...courtesy.filter((words) => letters.endsWith(` ${words}`)).map((words) => words.length + 1))
+  const before = Math.max(
+    0,
+    ...courtesy.filter((words) => letters.startsWith(`${words} `)).map((words) => words.length + 1),
+  )
+  const after = Math.max(
+    0,
+    ...courtesy.filter((words) => letters.endsWith(` ${words}`)).map((words) => words.length + 1),
+  )
   const end = letters.length - after
-  return before + after > 0 && end > before ? { letters: letters.slice(before, end), marks: marks.slice(before, end) } : undefined
+  return before + after > 0 && end > before
+    ? { letters: letters.slice(before, end), marks: marks.slice(before, end) }
+    : undefined
 }
 
 /** What a message or button payload says about consent when it says nothing else; undefined for any other message. */

@@ -50,7 +50,11 @@ export interface ConsentRules {
  * (AUTHENTICATION) and an answer without template (SERVICE) are; what Meta calls by a name that is not known here counts as marketing.
  */
 export function goesDespiteStop(category: string, { utilityAfterStop }: ConsentRules): boolean {
-  return category === 'AUTHENTICATION' || category === 'SERVICE' || (category === 'UTILITY' && utilityAfterStop)
+  return (
+    category === 'AUTHENTICATION' ||
+    category === 'SERVICE' ||
+    (category === 'UTILITY' && utilityAfterStop)
+  )
 }
 
 /** Why a contact may not be written to; empty when it may. */

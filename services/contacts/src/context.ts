@@ -26,9 +26,15 @@ interface Own {
 /** What the endpoints of this service may use. */
 export type Context = Base & Own
 
-export async function open(base: Base, stack: AsyncDisposableStack, overrides: BaseOverrides): Promise<Own> {
+export async function open(
+  base: Base,
+  stack: AsyncDisposableStack,
+  overrides: BaseOverrides,
+): Promise<Own> {
   const { postgresUrl: url, service } = base.config
-  const own = stack.use(await openDatabase({ url, schema: schemaOf(service), poolSize: checkConnections }))
+  const own = stack.use(
+    await openDatabase({ url, schema: schemaOf(service), poolSize: checkConnections }),
+  )
   return {
     checks: overrides.around?.({ ...base, db: own }).db ?? own,
     imports: { sliceMs: laneSettings.sliceMs * base.scale, statementMs: importStatementMs },

@@ -41,17 +41,24 @@ type IsHeader = (names: string[], at: number) => boolean
  * lines, any line end, quoted line breaks, and commas, semicolons, tabs or bars between fields are understood. Without a header it
  * begins with the first record. Throws `invalid`, in words for the person who made the file, when it is none.
  */
-export async function* readCsv(pieces: AsyncIterator<Buffer>, isHeader: IsHeader = (_names, at) => at === 0): AsyncGenerator<CsvRow> {
+export async function* readCsv(
+  pieces: AsyncIterator<Buffer>,
+  isHeader: IsHeader = (_names, at) => at === 0,
+): AsyncGenerator<CsvRow> {
   const head = await takeHead(pieces)
   if (head.length === 0) throw new AppError('invalid', 'The file is empty')
   refuseOtherEncodings(head)
   const { place, title } = findHeader(head, isHeader)
   let above = title
-  for await (const row of readFrom(place, joined(head.subarray(place.bytes), pieces))) if (above-- <= 0) yield row
+  for await (const row of readFrom(place, joined(head.subarray(place.bytes), pieces)))
+    if (above-- <= 0) yield row
 }
 
 /** Reads on from a place, as `readCsv` would; the pieces begin there. */
-export async function* readFrom(place: CsvPlace, pieces: AsyncIterable<Buffer>): AsyncGenerator<CsvRow> {
+export async function* readFrom(
+  place: CsvPlace,
+  pieces: AsyncIterable<Buffer>,
+): AsyncGenerator<CsvRow> {
   const { bytes, lines, delimiter } = place
   const parser = parse({ ...readOptions, bom: bytes === 0, delimiter, info: true })
   const unparsed = new Unparsed()
@@ -59,7 +66,10 @@ export async function* readFrom(place: CsvPlace, pieces: AsyncIterable<Buffer>):
   let countedTwice = 0 // csv-parse counts a \r\n inside quotes as two lines
   let before = lines
   try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number; bytes: number } }>) {
+    for await (const { record, info } of parser as AsyncIterable<{
+      record: string[]
+      info: { lines: number; bytes: number }
+    }>) {
       countedTwice += occurrences(record, /\r\n/g)
       const lastLine = lines + info.lines - countedTwice
       const next = { bytes: bytes + info.bytes, lines: lastLine, delimiter }
@@ -86,7 +96,8 @@ class Unparsed {
 
   /** Drops what stands before a byte. */
   forget(before: number): void {
-    while (this.#pieces[0] && this.#from + this.#pieces[0].length <= before) this.#from += this.#pieces.shift()!.length
+    while (this.#pieces[0] && this.#from + this.#pieces[0].length <= before)
+      this.#from += this.#pieces.shift()!.length
     const rest = before - this.#from
     if (rest <= 0 || !this.#pieces[0]) return
     this.#pieces[0] = this.#pieces[0].subarray(rest)
@@ -118,14 +129,18 @@ async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerato
 function refuseOtherEncodings(head: Buffer): void {
   const mark = head.subarray(0, 2).toString('hex')
   if (mark === 'fffe' || mark === 'feff' || head.subarray(0, 1_000).includes(0))
-    throw new AppError('invalid', 'The file is UTF-16, a spreadsheet or another binary file; save it as "CSV UTF-8"')
+    throw new AppError(
+      'invalid',
+      'The file is UTF-16, a spreadsheet or another binary file; save it as "CSV UTF-8"',
+    )
 }
 
 const delimiters = [',', ';', '\t', '|']
 
 /** Where the table begins, how many records of a title stand above its header, and what stands between its fields. */
 function findHeader(head: Buffer, isHeader: IsHeader): { place: CsvPlace; title: number } {
-  const [line, named] = /^\ufeff?"?sep=(.)"?(?:\r\n|\n|\r)/i.exec(head.toString('utf8', 0, 16)) ?? []
+  const [line, named] =
+    /^\ufeff?"?sep=(.)"?(?:\r\n|\n|\r)/i.exec(head.toString('utf8', 0, 16)) ?? []
   const place = { bytes: line ? Buffer.byteLength(line) : 0, lines: line ? 1 : 0 }
   const found: { delimiter: string; title: number; columns: number }[] = []
   for (const delimiter of named ? [named] : delimiters) {
@@ -135,7 +150,9 @@ function findHeader(head: Buffer, isHeader: IsHeader): { place: CsvPlace; title:
     found.push({ delimiter, title, columns: records[Math.max(at, 0)]?.length ?? 0 })
   }
   const { delimiter, title } = found.reduce((best, next) =>
-    next.title < best.title || (next.title === best.title && next.columns > best.columns) ? next : best,
+    next.title < best.title || (next.title === best.title && next.columns > best.columns)
+      ? next
+      : best,
   )
   return { place: { ...place, delimiter }, title: title === Infinity ? 0 : title }
 }
@@ -148,29 +165,44 @@ function firstRecords(head: Buffer, delimiter: string): string[][] {
     return null
   }
   try {
-    parseSync(head, { ...readOptions, bom: true, delimiter, to: maxTitleRecords + 1, on_record: keep })
+    parseSync(head, {
+      ...readOptions,
+      bom: true,
+      delimiter,
+      to: maxTitleRecords + 1,
+      on_record: keep,
+    })
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
   }
   return records
 }
 
-const occurrences = (record: string[], pattern: RegExp): number => record.reduce((n, field) => n + (field.match(pattern)?.length ?? 0), 0)
+const occurrences = (record: string[], pattern: RegExp): number =>
+  record.reduce((n, field) => n + (field.match(pattern)?.length ?? 0), 0)
 
 /** What is wrong, with the line on which the quotation mark opens, or the record begins. */
 function inWords(error: CsvError, before: number, unparsed: string, delimiter: string): AppError {
   const opens = openQuoteLine(unparsed, delimiter)
   const where = ` on line ${before + (opens ?? longLine(unparsed))}`
   if (error.code === 'CSV_QUOTE_NOT_CLOSED')
-    return new AppError('invalid', `A quotation mark that opens${where} is never closed`, { cause: error })
+    return new AppError('invalid', `A quotation mark that opens${where} is never closed`, {
+      cause: error,
+    })
   if (error.code === 'CSV_MAX_RECORD_SIZE') {
-    const hint = opens === undefined ? '' : `: perhaps the quotation mark that opens${where} is not closed`
-    return new AppError('invalid', `The row${where} is longer than ${maxRecordBytes / 1000} kB${hint}`, { cause: error })
+    const hint =
+      opens === undefined ? '' : `: perhaps the quotation mark that opens${where} is not closed`
+    return new AppError(
+      'invalid',
+      `The row${where} is longer than ${maxRecordBytes / 1000} kB${hint}`,
+      { cause: error },
+    )
   }
   return new AppError('invalid', `The file can't be read as CSV${where}`, { cause: error })
 }
 
-const longLine = (text: string): number => text.split(/\r\n|\r|\n/).findIndex((line) => Buffer.byteLength(line) > maxRecordBytes) + 1
+const longLine = (text: string): number =>
+  text.split(/\r\n|\r|\n/).findIndex((line) => Buffer.byteLength(line) > maxRecordBytes) + 1
 
 /** The line, from 1, of the quotation mark at the beginning of a field that is open at the end of a text. */
 function openQuoteLine(text: string, delimiter: string): number | undefined {
@@ -179,7 +211,8 @@ function openQuoteLine(text: string, delimiter: string): number | undefined {
   let before = '\n'
   for (const [sign] of text.matchAll(/""|\r\n|[\s\S]/g)) {
     if (opened !== undefined) opened = sign === '"' ? undefined : opened
-    else if (sign.startsWith('"') && (before === delimiter || /[\r\n]/.test(before))) opened = sign === '""' ? undefined : line
+    else if (sign.startsWith('"') && (before === delimiter || /[\r\n]/.test(before)))
+      opened = sign === '""' ? undefined : line
     if (/^[\r\n]/.test(sign)) line++
     before = sign
   }

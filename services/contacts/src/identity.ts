@@ -21,19 +21,28 @@ export function phoneIdentity(digits: string): Identity {
  * The identities of a person as Meta names them. A user id may stand where a WhatsApp id is expected, and what is no user id names
  * nobody. Throws `invalid` when there is none.
  */
-export function metaIdentities(named: { waId?: string; userId?: string; parentUserId?: string }): Identity[] {
+export function metaIdentities(named: {
+  waId?: string
+  userId?: string
+  parentUserId?: string
+}): Identity[] {
   const found = new Map<string, Identity>()
   const add = (kind: Identity['kind'], value: string | undefined) => {
-    if (value && !found.has(value)) found.set(value, { namespace: 'user_id', kind, value, matchKey: value })
+    if (value && !found.has(value))
+      found.set(value, { namespace: 'user_id', kind, value, matchKey: value })
   }
   const { waId: written = '', userId, parentUserId } = named
   const waId = waIdOf(written)
   add('user_id', userIdOf(written))
   add('user_id', userIdOf(userId))
   add('parent_user_id', userIdOf(parentUserId))
-  if (waId) found.set(waId, { namespace: 'number', kind: 'wa_id', value: waId, matchKey: matchKey(waId) })
+  if (waId)
+    found.set(waId, { namespace: 'number', kind: 'wa_id', value: waId, matchKey: matchKey(waId) })
   else if (written.trim() && !userIdOf(written))
-    throw new AppError('invalid', `"${written.slice(0, 64)}" is neither a WhatsApp id nor a user id`)
+    throw new AppError(
+      'invalid',
+      `"${written.slice(0, 64)}" is neither a WhatsApp id nor a user id`,
+    )
   if (found.size === 0) throw new AppError('invalid', 'A person needs a WhatsApp id or a user id')
   return [...found.values()]
 }

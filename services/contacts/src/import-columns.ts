@@ -5,7 +5,14 @@ import { parsePhone } from './phone.ts'
 import { clean } from './text.ts'
 
 /** What a column can be taken for; several phone and opt-out columns are read, of the others the first. */
-export type Field = 'phone' | 'name' | 'first_name' | 'last_name' | 'tags' | 'opted_out' | 'opted_in'
+export type Field =
+  | 'phone'
+  | 'name'
+  | 'first_name'
+  | 'last_name'
+  | 'tags'
+  | 'opted_out'
+  | 'opted_in'
 
 /** What a column of a file was taken for. */
 export interface Column {
@@ -28,7 +35,8 @@ export const notUtf8 = '\ufffd'
 
 const fieldByName = new Map<string, { field: Field; rank: number }>()
 for (const [rank, [field, names]] of namesOf.entries())
-  for (const name of names.split(/[|\n]/)) if (headerKey(name)) fieldByName.set(headerKey(name), { field, rank })
+  for (const name of names.split(/[|\n]/))
+    if (headerKey(name)) fieldByName.set(headerKey(name), { field, rank })
 
 /** Digits number columns of one kind: "Phone 2 - Value". */
 function meaningOf(name: string) {
@@ -44,7 +52,8 @@ function meaningOf(name: string) {
 export function isHeader(names: string[], at = 0): boolean {
   // Below other records, of which it makes a title, it must not be a person with a national number either.
   const isNumber = (name: string) =>
-    (name.length <= maxNameLength && /\d{3}/.test(name) && 'digits' in parsePhone(name)) || (at > 0 && name.replace(/\D/g, '').length >= 9)
+    (name.length <= maxNameLength && /\d{3}/.test(name) && 'digits' in parsePhone(name)) ||
+    (at > 0 && name.replace(/\D/g, '').length >= 9)
   return names.some((name) => meaningOf(name)?.field === 'phone') && !names.some(isNumber)
 }
 
@@ -58,7 +67,10 @@ export function readHeader(names: string[]): Column[] {
       `The file has no phone column: its first line must name one, such as phone, mobile or whatsapp, but names "${names.join(', ').slice(0, 200)}"`,
     )
   if (names.length > maxColumns)
-    throw new AppError('invalid', `The file has ${names.length} columns; at most ${maxColumns.toLocaleString('en')} are allowed`)
+    throw new AppError(
+      'invalid',
+      `The file has ${names.length} columns; at most ${maxColumns.toLocaleString('en')} are allowed`,
+    )
   const seen = new Set<Field>()
   return names.map((name) => readColumn(name, seen))
 }
@@ -71,7 +83,8 @@ function readColumn(written: string, seen: Set<Field>): Column {
   const { field, rank } = meaningOf(written) ?? { field: undefined, rank: 0 }
   const name = clean(written, 255)
   const attribute = clean(written, 64) || undefined
-  if (!field || (seen.has(field) && !repeatable.has(field))) return { name, attribute, rank: 0, doubt: doubtOf(written) }
+  if (!field || (seen.has(field) && !repeatable.has(field)))
+    return { name, attribute, rank: 0, doubt: doubtOf(written) }
   seen.add(field)
   return { name, field, attribute: alsoAttributes.has(field) ? attribute : undefined, rank }
 }
@@ -96,5 +109,9 @@ function doubtOf(name: string): Column['doubt'] {
 }
 
 export function reportOf({ name, field, attribute, doubt }: Column): ColumnReport {
-  return { name, takenFor: field ?? (attribute ? 'attribute' : 'nothing'), note: doubt ? notes[doubt] : '' }
+  return {
+    name,
+    takenFor: field ?? (attribute ? 'attribute' : 'nothing'),
+    note: doubt ? notes[doubt] : '',
+  }
 }

@@ -11,7 +11,9 @@ const goWords = keys(
   'subscribed | opted in | opt in | optin | angemeldet | suscrito | inscrito | abonné | inscrit | iscritto | aangemeld | подписан',
 )
 /** What is said of a consent, and would be ambiguous of an opt-out. */
-const givenWords = keys('in | active | granted | given | accepted | confirmed | aktiv | erteilt | activo | ativo | actif | attivo | actief')
+const givenWords = keys(
+  'in | active | granted | given | accepted | confirmed | aktiv | erteilt | activo | ativo | actif | attivo | actief',
+)
 
 const yes =
   keys(`true | t | 1 | yes | y | x | on | ok | checked | si | sí | s | sim | verdadero | verdadeiro | v | oui | o | vrai | ja | j | wahr | vero | waar | tak | prawda
@@ -53,7 +55,9 @@ const dayNumbers = [
 
 function readNumber(number: number): Answer | undefined {
   if (number === 0) return 'no'
-  return number === 1 || dayNumbers.some(([from, to]) => number >= from && number <= to) ? 'yes' : undefined
+  return number === 1 || dayNumbers.some(([from, to]) => number >= from && number <= to)
+    ? 'yes'
+    : undefined
 }
 
 export type Said = 'stop' | 'nothing'

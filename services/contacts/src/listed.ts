@@ -16,6 +16,10 @@ export async function listed<T>(
     return await ctx.db.transaction(accountId, read, { signal, statementTimeoutMs: listMs })
   } catch (cause) {
     if (sqlState(cause) !== statementTimeout) throw cause
-    throw new AppError('timeout', `The list took longer than ${listMs / 1000} s: ask for fewer contacts at once, or try again`, { cause })
+    throw new AppError(
+      'timeout',
+      `The list took longer than ${listMs / 1000} s: ask for fewer contacts at once, or try again`,
+      { cause },
+    )
   }
 }

@@ -1,6 +1,10 @@
 import { AppError } from '@lockstep/contracts'
 import { type CountryCode, getCountries, Metadata } from 'libphonenumber-js/core'
-import { getCountryCallingCode, type PhoneNumber, parsePhoneNumberFromString } from 'libphonenumber-js/max'
+import {
+  getCountryCallingCode,
+  type PhoneNumber,
+  parsePhoneNumberFromString,
+} from 'libphonenumber-js/max'
 import metadata from 'libphonenumber-js/metadata.max'
 
 /** A country by its two letters (ISO 3166), whose national numbers are understood. */
@@ -33,8 +37,10 @@ const maxLength = 256
 /** Of a number that a spreadsheet took for an amount. */
 const zeroDecimals = /^(\+?\d{7,})[.,]00?$/
 const decimals = /^\+?\d{7,}[.,]\d{1,2}$/
-const label = /^\s*(p|t|m|c|tel|phone|telephone|mobile|mob|mobil|cell|handy|whatsapp|wa)\.?\s*:\s*(\/\/)?/i
-const extension = /(?<![a-z])(ext(ension|n)?|x|#|durchwahl|ramal|poste|int(erno)?|;\s*ext\s*=)[\s.:]*\d+$/i
+const label =
+  /^\s*(p|t|m|c|tel|phone|telephone|mobile|mob|mobil|cell|handy|whatsapp|wa)\.?\s*:\s*(\/\/)?/i
+const extension =
+  /(?<![a-z])(ext(ension|n)?|x|#|durchwahl|ramal|poste|int(erno)?|;\s*ext\s*=)[\s.:]*\d+$/i
 const between = /\s*(?:;|,|\||:::|\n|\r)\s*|\s+\/\s+|(?<=\d)\s*(?=\+)/
 
 /**
@@ -50,9 +56,18 @@ export function parsePhone(text: string, country?: Country): ParsedPhone {
   if (!written) return { reason: 'The phone number is missing' }
   if (written.length > maxLength) return { reason: `${quoted} is not a phone number` }
   const plain = asciiDigits(unwrap(written)).replace(zeroDecimals, '$1')
-  if (scientific.test(plain)) return { reason: `${quoted} was shortened by a spreadsheet: format the column as text and export it again` }
-  if (decimals.test(plain)) return { reason: `${quoted} was changed by a spreadsheet: format the column as text and export it again` }
-  if (extension.test(plain)) return { reason: `${quoted} has an extension, which WhatsApp does not reach: write the number alone` }
+  if (scientific.test(plain))
+    return {
+      reason: `${quoted} was shortened by a spreadsheet: format the column as text and export it again`,
+    }
+  if (decimals.test(plain))
+    return {
+      reason: `${quoted} was changed by a spreadsheet: format the column as text and export it again`,
+    }
+  if (extension.test(plain))
+    return {
+      reason: `${quoted} has an extension, which WhatsApp does not reach: write the number alone`,
+    }
   const [first = '', ...others] = plain.split(between).filter(Boolean).map(withoutLabel)
   if (!others.every((other) => allowed.test(other) && other.replace(/\D/g, '').length >= 7))
     return { reason: `${quoted} is not a phone number` }
@@ -63,14 +78,22 @@ function readOne(one: string, quoted: string, country: Country | undefined): Par
   if (!allowed.test(one)) return { reason: `${quoted} is not a phone number` }
   const slash = one.lastIndexOf('/')
   if (slash > 0 && readNumber(one.slice(0, slash), country))
-    return { reason: `${quoted} is a number with an extension or with a second one: write one number alone` }
+    return {
+      reason: `${quoted} is a number with an extension or with a second one: write one number alone`,
+    }
   const number = readNumber(one, country)
   if (number) return { digits: number.number.slice(1) }
   if (isInternational(one) && /[1-9]/.test(one))
-    return { reason: `${quoted} has an unknown country code, or too few or too many digits for its country` }
+    return {
+      reason: `${quoted} has an unknown country code, or too few or too many digits for its country`,
+    }
   if (country)
-    return { reason: `${quoted} is not clearly a number of ${country}, and has no country code: write it as +<country code><number>` }
-  return { reason: `${quoted} has no country code: write it as +<country code><number>, or name the default country of the import` }
+    return {
+      reason: `${quoted} is not clearly a number of ${country}, and has no country code: write it as +<country code><number>`,
+    }
+  return {
+    reason: `${quoted} has no country code: write it as +<country code><number>, or name the default country of the import`,
+  }
 }
 
 const internationalPrefix = /^\(?\s*(\+|00)/
@@ -80,13 +103,18 @@ const isInternational = (written: string): boolean => internationalPrefix.test(w
 function readNumber(written: string, country: Country | undefined): PhoneNumber | undefined {
   if (isInternational(written)) {
     // 00 is no way abroad from some countries, whose own may begin with it.
-    const dialled = country && !written.includes('+') ? parsePhoneNumberFromString(written, country) : undefined
+    const dialled =
+      country && !written.includes('+') ? parsePhoneNumberFromString(written, country) : undefined
     if (dialled?.isValid()) return dialled
-    const number = parsePhoneNumberFromString(`+${written.replace(internationalPrefix, '')}`.replace(mexicanOne, '+52'))
+    const number = parsePhoneNumberFromString(
+      `+${written.replace(internationalPrefix, '')}`.replace(mexicanOne, '+52'),
+    )
     return number && (number.isValid() || hasMobileLength(number)) ? number : undefined
   }
   const national = /^\(?\s*0/.test(written)
-  const abroad = national ? undefined : valid(parsePhoneNumberFromString(`+${written.replace(/\D/g, '')}`.replace(mexicanOne, '+52')))
+  const abroad = national
+    ? undefined
+    : valid(parsePhoneNumberFromString(`+${written.replace(/\D/g, '')}`.replace(mexicanOne, '+52')))
   if (!country) return isClear(written, abroad) ? abroad : undefined
   const home = valid(parsePhoneNumberFromString(written, country))
   return chooseReading(written, country, home, abroad)
@@ -96,7 +124,12 @@ function readNumber(written: string, country: Country | undefined): PhoneNumber 
 const mexicanOne = /^\+\s*52\s*1(?=(\D*\d){10}\D*$)/
 
 /** Between a national reading and one with a country code: a mobile number of the country, else its own code, else the only one. */
-function chooseReading(written: string, country: Country, home?: PhoneNumber, abroad?: PhoneNumber): PhoneNumber | undefined {
+function chooseReading(
+  written: string,
+  country: Country,
+  home?: PhoneNumber,
+  abroad?: PhoneNumber,
+): PhoneNumber | undefined {
   if (home && (isMobile(home) || !abroad || abroad.number === home.number)) return home
   if (!abroad) return undefined
   const own = abroad.countryCallingCode === getCountryCallingCode(country)
@@ -106,17 +139,25 @@ function chooseReading(written: string, country: Country, home?: PhoneNumber, ab
 
 /** Whether a number without + is the mobile one that it is behind a +, and no national one. Those of fixed lines look too much alike. */
 function isClear(written: string, abroad: PhoneNumber | undefined): boolean {
-  return abroad !== undefined && isMobile(abroad) && !written.includes('(') && !isSomebodysMobile(written)
+  return (
+    abroad !== undefined &&
+    isMobile(abroad) &&
+    !written.includes('(') &&
+    !isSomebodysMobile(written)
+  )
 }
 
 const valid = (number: PhoneNumber | undefined) => (number?.isValid() ? number : undefined)
-const isMobile = (number: PhoneNumber) => ['MOBILE', 'FIXED_LINE_OR_MOBILE'].includes(number.getType() ?? '')
+const isMobile = (number: PhoneNumber) =>
+  ['MOBILE', 'FIXED_LINE_OR_MOBILE'].includes(number.getType() ?? '')
 
 /** What the package has, and its types leave out. */
 interface NumberingPlan {
   possibleLengths(): number[]
   /** Undefined where a country has no such numbers. */
-  type(name: 'MOBILE' | 'FIXED_LINE'): { pattern(): string; possibleLengths(): number[] } | undefined
+  type(
+    name: 'MOBILE' | 'FIXED_LINE',
+  ): { pattern(): string; possibleLengths(): number[] } | undefined
 }
 
 function plan(of: { country?: Country; countryCallingCode?: string }): NumberingPlan {
@@ -129,7 +170,10 @@ function plan(of: { country?: Country; countryCallingCode?: string }): Numbering
 function hasMobileLength(number: PhoneNumber): boolean {
   const { length } = number.nationalNumber
   const numbers = plan(number)
-  return number.isPossible() && (numbers.type('MOBILE')?.possibleLengths() ?? numbers.possibleLengths()).includes(length)
+  return (
+    number.isPossible() &&
+    (numbers.type('MOBILE')?.possibleLengths() ?? numbers.possibleLengths()).includes(length)
+  )
 }
 
 /** Patterns of national mobile numbers without their trunk prefix, by their length. */
@@ -140,7 +184,8 @@ for (const country of countries) {
   if (!type) continue
   // Empty where mobile numbers look like those of fixed lines.
   const pattern = new RegExp(`^(?:${type.pattern() || numbers.type('FIXED_LINE')!.pattern()})$`)
-  for (const length of type.possibleLengths()) mobilePatterns.set(length, [...(mobilePatterns.get(length) ?? []), pattern])
+  for (const length of type.possibleLengths())
+    mobilePatterns.set(length, [...(mobilePatterns.get(length) ?? []), pattern])
 }
 
 /** Whether digits are, as they stand, a mobile number inside any country: one whose 0 a spreadsheet took away, perhaps. */
@@ -161,7 +206,9 @@ function withoutLabel(text: string): string {
 
 /** Digits of other scripts and full-width signs as ASCII. */
 function asciiDigits(text: string): string {
-  const narrow = text.replace(/[\uff01-\uff5e]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) - 0xfee0))
+  const narrow = text.replace(/[\uff01-\uff5e]/g, (sign) =>
+    String.fromCharCode(sign.charCodeAt(0) - 0xfee0),
+  )
   return narrow.replace(/[^\P{Nd}0-9]/gu, (digit) => {
     // Unicode has the digits of a script one after the other, from zero, and scripts side by side in whole tens.
     let first = digit.codePointAt(0)!

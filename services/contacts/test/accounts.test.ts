@@ -23,8 +23,10 @@ beforeAll(async () => {
 })
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
-const record = (people: Parameters<typeof person>[0][]) => setting.contacts.recordInbound({ people: people.map(person) }, {})
-const contact = (accountId: string, id: string) => setting.contacts.getContact({ id }, { accountId })
+const record = (people: Parameters<typeof person>[0][]) =>
+  setting.contacts.recordInbound({ people: people.map(person) }, {})
+const contact = (accountId: string, id: string) =>
+  setting.contacts.getContact({ id }, { accountId })
 
 test('people of many accounts are found, made and stopped in one transaction, and each stays within its account', async () => {
   const accountIds = Array.from({ length: 200 }, () => randomUUID())
@@ -38,11 +40,18 @@ test('people of many accounts are found, made and stopped in one transaction, an
   expect(transactions - before).toBe(1)
   expect(new Set(first.contactIds).size).toBe(400)
   expect(first.merged).toEqual([])
-  expect(await record(people.toReversed())).toEqual({ contactIds: first.contactIds.toReversed(), merged: [] })
+  expect(await record(people.toReversed())).toEqual({
+    contactIds: first.contactIds.toReversed(),
+    merged: [],
+  })
   expect(transactions - before).toBe(2)
-  const stopped = await setting.world.sql('select account_id as id from contacts.contacts where opted_out')
+  const stopped = await setting.world.sql(
+    'select account_id as id from contacts.contacts where opted_out',
+  )
   expect(stopped).toEqual([{ id: accountIds[7] }])
-  const ledger = await setting.world.sql('select account_id as id, contact_id as contact from contacts.consents')
+  const ledger = await setting.world.sql(
+    'select account_id as id, contact_id as contact from contacts.consents',
+  )
   expect(ledger).toEqual([{ id: accountIds[7], contact: first.contactIds[14] }])
   const [mixed] = await setting.world.sql(
     `select count(*)::int as n from contacts.identities i join contacts.contacts c on c.id = i.contact_id where c.account_id <> i.account_id`,
@@ -65,40 +74,63 @@ test('a join in one account of a batch joins nothing in the others', async () =>
     { accountId: a, waId, userId },
     { accountId: b, waId },
   ])
-  expect(answer).toEqual({ contactIds: [others[1], older, others[0]], merged: [{ contactId: younger, into: older }] })
+  expect(answer).toEqual({
+    contactIds: [others[1], older, others[0]],
+    merged: [{ contactId: younger, into: older }],
+  })
   expect((await contact(a, younger!)).id).toBe(older)
 })
 
 test('a row of an account outside of the list of the transaction is neither seen, made, nor changed', async () => {
   const [mine, other] = [randomUUID(), randomUUID()]
-  const [, theirs] = (await record([mine, other].map((accountId) => ({ accountId, waId: '4915100000003' })))).contactIds
-  await using db = await openDatabase({ url: setting.world.roleUrl('contacts'), schema: 'contacts', poolSize: 1 })
+  const [, theirs] = (
+    await record([mine, other].map((accountId) => ({ accountId, waId: '4915100000003' })))
+  ).contactIds
+  await using db = await openDatabase({
+    url: setting.world.roleUrl('contacts'),
+    schema: 'contacts',
+    poolSize: 1,
+  })
   const named = (accountId: string) => [{ accountId, identities: [phoneIdentity('4915100000003')] }]
-  await expect(db.transaction([mine, randomUUID()], (tx) => identify(tx, named(other)))).rejects.toThrow(/row-level security/)
+  await expect(
+    db.transaction([mine, randomUUID()], (tx) => identify(tx, named(other))),
+  ).rejects.toThrow(/row-level security/)
   const facts = [{ accountId: other, contactId: theirs!, name: 'Changed', tags: ['changed'] }]
-  await expect(db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set([theirs!])))).rejects.toThrow(/row-level security/)
-  await expect(db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set()))).rejects.toThrow(/row-level security/)
+  await expect(
+    db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set([theirs!]))),
+  ).rejects.toThrow(/row-level security/)
+  await expect(
+    db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set())),
+  ).rejects.toThrow(/row-level security/)
   await db.transaction([mine], async (tx) => {
     await writeFacts(tx, 'webhook', [{ ...facts[0]!, tags: [] }], new Set())
-    await recordStatements(tx, [{ contactId: theirs!, kind: 'block', via: 'api', evidence: '', saidAt: new Date() }])
+    await recordStatements(tx, [
+      { contactId: theirs!, kind: 'block', via: 'api', evidence: '', saidAt: new Date() },
+    ])
     await deriveFlags(tx, [theirs!])
   })
   expect(await contact(other, theirs!)).toMatchObject({ name: '', tags: [], blocked: false })
-  expect(await setting.world.sql('select 1 from contacts.consents where contact_id = $1', [theirs])).toEqual([])
+  expect(
+    await setting.world.sql('select 1 from contacts.consents where contact_id = $1', [theirs]),
+  ).toEqual([])
 })
 
 test('what sending taught about contacts of several accounts is learned at once, and never about a contact of another account', async () => {
   const [a, b] = [randomUUID(), randomUUID()]
-  const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' })))).contactIds
+  const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' }))))
+    .contactIds
   await teach(
     setting,
     { accountId: a, contactId: ids[1]!, userId: 'DE.wrong' },
     { accountId: a, contactId: ids[0]!, userId: 'DE.right' },
     { accountId: b, contactId: ids[1]!, userId: 'DE.right' },
   )
-  for (const [at, accountId] of [a, b].entries()) await until(async () => (await contact(accountId, ids[at]!)).userId !== '')
+  for (const [at, accountId] of [a, b].entries())
+    await until(async () => (await contact(accountId, ids[at]!)).userId !== '')
   await until(async () => (await contact(b, ids[1]!)).userId !== '')
   expect(await contact(a, ids[0]!)).toMatchObject({ userId: 'DE.right' })
   expect(await contact(b, ids[1]!)).toMatchObject({ userId: 'DE.right' })
-  expect(await setting.world.sql(`select 1 from contacts.identities where match_key = 'DE.wrong'`)).toEqual([])
+  expect(
+    await setting.world.sql(`select 1 from contacts.identities where match_key = 'DE.wrong'`),
+  ).toEqual([])
 })

@@ -19,7 +19,10 @@ async function audience(tags: string[], marketing = true, call = setting.call, a
 }
 
 test('an audience of several pages holds everyone with one of the tags once, in id order', async () => {
-  const rows = Array.from({ length: 2_500 }, (_, i) => `+4915100${100_000 + i},${i % 5 === 0 ? 'other' : i % 2 ? 'a;both' : 'b|both'}`)
+  const rows = Array.from(
+    { length: 2_500 },
+    (_, i) => `+4915100${100_000 + i},${i % 5 === 0 ? 'other' : i % 2 ? 'a;both' : 'b|both'}`,
+  )
   await importCsv(setting, `phone,tags\n${rows.join('\n')}\n`)
   const found = await audience(['a', 'b'])
   const ids = found.map((contact) => contact.id)
@@ -34,14 +37,27 @@ test('an audience goes on after the contact where its reader stopped', async () 
     const rest = await audience(['b', 'a', 'both'], true, setting.call, ids[at])
     expect(rest.map((contact) => contact.id)).toEqual(ids.slice(at + 1))
   }
-  await expect(audience(['a'], true, setting.call, 'nonsense')).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(audience(['a'], true, setting.call, 'nonsense')).rejects.toMatchObject({
+    failure: 'not_found',
+  })
 })
 
 test('each contact comes with the reason why it would be skipped', async () => {
-  await importCsv(setting, 'phone,tags\n+4915100000001,skip\n+4915100000002,skip\n+4915100000003,skip\n')
-  const [stopped, blocked] = await inbound(setting, { waId: '4915100000001', text: 'stop', wamid: 'w' }, { waId: '4915100000002' })
-  await setting.contacts.recordConsent({ contactId: blocked!, kind: 'block', evidence: '' }, setting.call)
-  const reasons = async (marketing: boolean) => new Map((await audience(['skip'], marketing)).map((c) => [c.id, c.skipReason]))
+  await importCsv(
+    setting,
+    'phone,tags\n+4915100000001,skip\n+4915100000002,skip\n+4915100000003,skip\n',
+  )
+  const [stopped, blocked] = await inbound(
+    setting,
+    { waId: '4915100000001', text: 'stop', wamid: 'w' },
+    { waId: '4915100000002' },
+  )
+  await setting.contacts.recordConsent(
+    { contactId: blocked!, kind: 'block', evidence: '' },
+    setting.call,
+  )
+  const reasons = async (marketing: boolean) =>
+    new Map((await audience(['skip'], marketing)).map((c) => [c.id, c.skipReason]))
   expect((await reasons(true)).get(stopped!)).toBe('opted_out')
   expect((await reasons(false)).get(stopped!)).toBe('')
   expect((await reasons(false)).get(blocked!)).toBe('blocked')
@@ -64,10 +80,18 @@ test('an empty filter is refused and never means everybody', async () => {
 test('a list goes on after the last contact of the page before, and refuses absurd pages', async () => {
   const all = await allContacts(setting)
   expect(new Set(all.map((contact) => contact.id)).size).toBe(all.length)
-  const tagged = await setting.contacts.listContacts({ tag: 'skip', after: '', limit: 2 }, setting.call)
-  const rest = await setting.contacts.listContacts({ tag: 'skip', after: tagged.contacts[1]!.id, limit: 2 }, setting.call)
+  const tagged = await setting.contacts.listContacts(
+    { tag: 'skip', after: '', limit: 2 },
+    setting.call,
+  )
+  const rest = await setting.contacts.listContacts(
+    { tag: 'skip', after: tagged.contacts[1]!.id, limit: 2 },
+    setting.call,
+  )
   expect([...tagged.contacts, ...rest.contacts]).toHaveLength(3)
-  await expect(setting.contacts.listContacts({ tag: '', after: '', limit: 201 }, setting.call)).rejects.toMatchObject({
+  await expect(
+    setting.contacts.listContacts({ tag: '', after: '', limit: 201 }, setting.call),
+  ).rejects.toMatchObject({
     failure: 'invalid',
   })
 })
@@ -77,16 +101,35 @@ test("another account's contacts and imports are not found, not listed, not writ
   const [id] = await inbound(setting, { waId: '4915100000099' })
   const stranger = { accountId: randomUUID() }
   const { contacts } = setting
-  await expect(contacts.getContact({ id: id! }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
-  await expect(contacts.recordConsent({ contactId: id!, kind: 'block', evidence: '' }, stranger)).rejects.toMatchObject({
+  await expect(contacts.getContact({ id: id! }, stranger)).rejects.toMatchObject({
     failure: 'not_found',
   })
-  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
-  await expect(contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger)).rejects.toMatchObject({ failure: 'not_found' })
-  expect((await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts).toEqual([])
+  await expect(
+    contacts.recordConsent({ contactId: id!, kind: 'block', evidence: '' }, stranger),
+  ).rejects.toMatchObject({
+    failure: 'not_found',
+  })
+  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({
+    failure: 'not_found',
+  })
+  await expect(
+    contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger),
+  ).rejects.toMatchObject({ failure: 'not_found' })
+  expect(
+    (await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts,
+  ).toEqual([])
   expect(await audience(['private'], true, stranger)).toEqual([])
-  expect((await contacts.checkSendable({ contactIds: [id!], category: 'AUTHENTICATION' }, stranger)).results[0]!.refusal).toBe('deleted')
-  const [theirs] = await inbound({ contacts, call: stranger }, { waId: '4915100000099', text: 'stop', wamid: 'w' })
+  expect(
+    (await contacts.checkSendable({ contactIds: [id!], category: 'AUTHENTICATION' }, stranger))
+      .results[0]!.refusal,
+  ).toBe('deleted')
+  const [theirs] = await inbound(
+    { contacts, call: stranger },
+    { waId: '4915100000099', text: 'stop', wamid: 'w' },
+  )
   expect(theirs).not.toBe(id)
-  expect(await contacts.getContact({ id: id! }, setting.call)).toMatchObject({ optedOut: false, blocked: false })
+  expect(await contacts.getContact({ id: id! }, setting.call)).toMatchObject({
+    optedOut: false,
+    blocked: false,
+  })
 })

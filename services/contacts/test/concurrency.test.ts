@@ -16,16 +16,25 @@ test('the same people written by two processes and an import at once are one con
   try {
     await using stack = new AsyncDisposableStack()
     stack.use(await startService(contactsService, setting.config, { scale }))
-    const there = { contacts: stack.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`)), call: setting.call }
+    const there = {
+      contacts: stack.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`)),
+      call: setting.call,
+    }
     const people = Array.from({ length: 2_000 }, (_, i) => `4915${100_000_000 + i}`)
-    const stops = (order: string[]) => order.map((waId) => ({ waId, userId: `DE.${waId}`, text: 'stop', wamid: `w${waId}` }))
+    const stops = (order: string[]) =>
+      order.map((waId) => ({ waId, userId: `DE.${waId}`, text: 'stop', wamid: `w${waId}` }))
     for (const door of [setting, there])
-      await until(() => inbound({ contacts: door.contacts, call: setting.call }, { waId: '4915999999999' }))
+      await until(() =>
+        inbound({ contacts: door.contacts, call: setting.call }, { waId: '4915999999999' }),
+      )
 
     // Several waves of new people: each is another chance for transactions to claim the same identities at the same moment.
     for (let at = 0; at < people.length; at += 400) {
       const wave = people.slice(at, at + 400)
-      const { id } = await setting.contacts.createImport(file(`phone\n${wave.toReversed().join('\n')}\n`), setting.call)
+      const { id } = await setting.contacts.createImport(
+        file(`phone\n${wave.toReversed().join('\n')}\n`),
+        setting.call,
+      )
       const rounds = Array.from({ length: 6 }, (_, i) =>
         inbound(i % 2 ? there : setting, ...stops(wave.toSorted(() => Math.random() - 0.5))),
       )
@@ -43,14 +52,20 @@ test('the same people written by two processes and an import at once are one con
   )
   expect(rows).toEqual({ contacts: 2_000, numbers: 2_000, users: 2_000, stopped: true })
   // Both services have closed their connections, and with that their statistics are complete.
-  expect(await setting.world.sql('select deadlocks::int from pg_stat_database where datname = current_database()')).toEqual([
-    { deadlocks: 0 },
-  ])
+  expect(
+    await setting.world.sql(
+      'select deadlocks::int from pg_stat_database where datname = current_database()',
+    ),
+  ).toEqual([{ deadlocks: 0 }])
 })
 
 test('people who turn out to be one, in any order and several calls at once, end as one contact each, without a deadlock', async () => {
   await using setting = await openSetting({ service: false })
-  const people = Array.from({ length: 60 }, (_, i) => ({ was: `4916${100_000_000 + i}`, is: `4916${200_000_000 + i}`, userId: `DE.p${i}` }))
+  const people = Array.from({ length: 60 }, (_, i) => ({
+    was: `4916${100_000_000 + i}`,
+    is: `4916${200_000_000 + i}`,
+    userId: `DE.p${i}`,
+  }))
   {
     await using _service = await startService(contactsService, setting.config, { scale })
     await until(() => inbound(setting, { waId: '4916999999999' }))
@@ -61,17 +76,27 @@ test('people who turn out to be one, in any order and several calls at once, end
       { waId: is, movedFromWaId: was, silent: true, atMs: 4_000 },
       { waId: is, atMs: 5_000 },
     ])
-    const batches = Array.from({ length: 4 }, () => elements.toSorted(() => Math.random() - 0.5)).flatMap((order) =>
-      Array.from({ length: 6 }, (_, i) => order.slice(i * 50, i * 50 + 50)),
-    )
+    const batches = Array.from({ length: 4 }, () =>
+      elements.toSorted(() => Math.random() - 0.5),
+    ).flatMap((order) => Array.from({ length: 6 }, (_, i) => order.slice(i * 50, i * 50 + 50)))
     await Promise.all(batches.map((batch) => inbound(setting, ...batch)))
   }
   const live = await setting.world.sql(
     `select c.phone, c.wa_id, c.user_id, c.opted_out, count(*)::int as identities from contacts.contacts c join contacts.identities i on i.contact_id = c.id
      where merged_into is null and phone <> '4916999999999' group by c.id order by c.phone`,
   )
-  expect(live).toEqual(people.map(({ is, userId }) => ({ phone: is, wa_id: is, user_id: userId, opted_out: true, identities: 3 })))
-  expect(await setting.world.sql('select deadlocks::int from pg_stat_database where datname = current_database()')).toEqual([
-    { deadlocks: 0 },
-  ])
+  expect(live).toEqual(
+    people.map(({ is, userId }) => ({
+      phone: is,
+      wa_id: is,
+      user_id: userId,
+      opted_out: true,
+      identities: 3,
+    })),
+  )
+  expect(
+    await setting.world.sql(
+      'select deadlocks::int from pg_stat_database where datname = current_database()',
+    ),
+  ).toEqual([{ deadlocks: 0 }])
 })

@@ -83,14 +83,28 @@ test.each([
   'start please',
   'Please subscribe',
   'stop thanking me',
-])('"%s" says nothing about consent, though it holds such a word', (text) => expect(readWord(text)).toBeUndefined())
-
-test.each(['START', 'unstop', 'Subscribe', 'alta', "S'abonner", 'Réabonner', 'reabonner', 'đăng ký', 'ابدأ'])(
-  '"%s" takes a stop back',
-  (text) => expect(readWord(text)).toBe('opt_in'),
+])('"%s" says nothing about consent, though it holds such a word', (text) =>
+  expect(readWord(text)).toBeUndefined(),
 )
 
-test.each(['please stop by tomorrow', "don't stop", 'yes', 'no', '', 'the end of the road', 'I want to cancel my order'])(
-  '"%s" says nothing about consent',
-  (text) => expect(readWord(text)).toBeUndefined(),
-)
+test.each([
+  'START',
+  'unstop',
+  'Subscribe',
+  'alta',
+  "S'abonner",
+  'Réabonner',
+  'reabonner',
+  'đăng ký',
+  'ابدأ',
+])('"%s" takes a stop back', (text) => expect(readWord(text)).toBe('opt_in'))
+
+test.each([
+  'please stop by tomorrow',
+  "don't stop",
+  'yes',
+  'no',
+  '',
+  'the end of the road',
+  'I want to cancel my order',
+])('"%s" says nothing about consent', (text) => expect(readWord(text)).toBeUndefined())

@@ -9,8 +9,14 @@ beforeAll(async () => {
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
 const check = async (marketing: boolean, ...contactIds: string[]) =>
-  (await setting.contacts.checkSendable({ contactIds, category: marketing ? 'MARKETING' : 'AUTHENTICATION' }, setting.call)).results
-const say = (contactId: string, kind: string) => setting.contacts.recordConsent({ contactId, kind, evidence: 'by phone' }, setting.call)
+  (
+    await setting.contacts.checkSendable(
+      { contactIds, category: marketing ? 'MARKETING' : 'AUTHENTICATION' },
+      setting.call,
+    )
+  ).results
+const say = (contactId: string, kind: string) =>
+  setting.contacts.recordConsent({ contactId, kind, evidence: 'by phone' }, setting.call)
 
 test('an opted-out contact is refused marketing only, a blocked one everything, until it is taken back', async () => {
   const [id] = await inbound(setting, { waId: '4915100000001' })
@@ -25,10 +31,16 @@ test('an opted-out contact is refused marketing only, a blocked one everything, 
 })
 
 /** Merges contacts as several elements do one after the other, chains included. */
-const merge = (from: string, into: string) => setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [from, into])
+const merge = (from: string, into: string) =>
+  setting.world.sql('update contacts.contacts set merged_into = $2 where id = $1', [from, into])
 
 test('answers come in the order asked, a merged contact by its survivor, an unknown one as deleted', async () => {
-  const [a, b, c] = await inbound(setting, { waId: '4915100000011' }, { waId: '4915100000012' }, { waId: '4915100000013' })
+  const [a, b, c] = await inbound(
+    setting,
+    { waId: '4915100000011' },
+    { waId: '4915100000012' },
+    { waId: '4915100000013' },
+  )
   await merge(b!, a!)
   await merge(c!, b!)
   await say(a!, 'opt_out')
@@ -45,7 +57,16 @@ test('answers come in the order asked, a merged contact by its survivor, an unkn
 test('each contact comes with all others of its person, however they were merged, and never with itself or a stranger', async () => {
   const numbers = Array.from({ length: 8 }, (_, i) => ({ waId: `49151000002${10 + i}` }))
   const ids = await inbound(setting, ...numbers)
-  const [a, b, c, hub, left, right, below, alone] = ids as [string, string, string, string, string, string, string, string]
+  const [a, b, c, hub, left, right, below, alone] = ids as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
   for (const [from, into] of [
     [a, b],
     [b, c],
@@ -64,13 +85,24 @@ test('each contact comes with all others of its person, however they were merged
 
 test.each([
   ['a STOP of the same second as an opt-in of a caller counts', 0, true],
-  ['a STOP that seems older than an opt-in of a caller by less than a minute counts: our clock may be ahead of Meta', 58_000, true],
-  ['a STOP that is more than a minute older than an opt-in of a caller was taken back by it', 62_000, false],
+  [
+    'a STOP that seems older than an opt-in of a caller by less than a minute counts: our clock may be ahead of Meta',
+    58_000,
+    true,
+  ],
+  [
+    'a STOP that is more than a minute older than an opt-in of a caller was taken back by it',
+    62_000,
+    false,
+  ],
 ])('%s', async (_name, olderMs, optedOut) => {
   const waId = `491510000003${olderMs / 1_000}`
   const [id] = await inbound(setting, { waId })
   await say(id!, 'opt_in')
-  const [said] = await setting.world.sql<{ at: Date }>('select said_at as at from contacts.consents where contact_id = $1', [id])
+  const [said] = await setting.world.sql<{ at: Date }>(
+    'select said_at as at from contacts.consents where contact_id = $1',
+    [id],
+  )
   const atMs = Math.floor((said!.at.getTime() - olderMs) / 1_000) * 1_000
   await inbound(setting, { waId, text: 'STOP', wamid: `w-${waId}`, atMs })
   expect((await check(true, id!))[0]!.refusal).toBe(optedOut ? 'opted_out' : '')
@@ -79,10 +111,17 @@ test.each([
 })
 
 test('an import can add an opt-out and never removes one', async () => {
-  const [stopped, free] = await inbound(setting, { waId: '4915100000021', text: 'stop', wamid: 'w1' }, { waId: '4915100000022' })
+  const [stopped, free] = await inbound(
+    setting,
+    { waId: '4915100000021', text: 'stop', wamid: 'w1' },
+    { waId: '4915100000022' },
+  )
   await importCsv(setting, 'phone,opted_out\n+4915100000021,no\n+4915100000022,yes\n')
   await importCsv(setting, 'phone\n+4915100000021\n+4915100000022\n')
-  expect((await check(true, stopped!, free!)).map((r) => r.refusal)).toEqual(['opted_out', 'opted_out'])
+  expect((await check(true, stopped!, free!)).map((r) => r.refusal)).toEqual([
+    'opted_out',
+    'opted_out',
+  ])
 })
 
 test('what was said under a number counts for a contact that is made anew with it', async () => {
@@ -103,14 +142,24 @@ test('a consent of another kind is refused', async () => {
 test('what sending taught joins a contact: its ids are found', async () => {
   await importCsv(setting, 'phone\n+5531987654321\n')
   const [id] = await inbound(setting, { waId: '553187654321' })
-  const learned = { contactId: id!, input: '5531987654321', waId: '553187654321', userId: 'BR.learned' }
+  const learned = {
+    contactId: id!,
+    input: '5531987654321',
+    waId: '553187654321',
+    userId: 'BR.learned',
+  }
   const { accountId } = setting.call
   await teach(setting, { accountId, ...learned }, { accountId, ...learned })
   await expect
-    .poll(async () => (await setting.contacts.getContact({ id: id! }, setting.call)).userId, { timeout: 15_000 })
+    .poll(async () => (await setting.contacts.getContact({ id: id! }, setting.call)).userId, {
+      timeout: 15_000,
+    })
     .toBe('BR.learned')
   expect(await inbound(setting, { userId: 'BR.learned' })).toEqual([id])
-  expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ phone: '5531987654321', userId: 'BR.learned' })
+  expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({
+    phone: '5531987654321',
+    userId: 'BR.learned',
+  })
 })
 
 const refusal = (fields: object) => ({
@@ -121,13 +170,24 @@ const refusal = (fields: object) => ({
   atMs: 1_800_000_000_000,
   ...fields,
 })
-const tell = (...refusals: ReturnType<typeof refusal>[]) => setting.contacts.recordRefusals({ refusals: refusals as never }, {})
+const tell = (...refusals: ReturnType<typeof refusal>[]) =>
+  setting.contacts.recordRefusals({ refusals: refusals as never }, {})
 const ledgerOf = (id: string) =>
-  setting.world.sql('select kind, via, said_at from contacts.consents where contact_id = $1 order by kind', [id])
+  setting.world.sql(
+    'select kind, via, said_at from contacts.consents where contact_id = $1 order by kind',
+    [id],
+  )
 
 test('what Meta said of a recipient is in the ledger when it is answered: a stop, or a block; repeated, it adds nothing', async () => {
-  const [id, by] = await inbound(setting, { waId: '4915100000051' }, { waId: '4915100000052', userId: 'DE.refused' })
-  const said = [refusal({ contactId: id, code: 131050 }), refusal({ userId: 'DE.refused', waId: '4915100000052', code: 130403 })]
+  const [id, by] = await inbound(
+    setting,
+    { waId: '4915100000051' },
+    { waId: '4915100000052', userId: 'DE.refused' },
+  )
+  const said = [
+    refusal({ contactId: id, code: 131050 }),
+    refusal({ userId: 'DE.refused', waId: '4915100000052', code: 130403 }),
+  ]
   for (const _ of [1, 2]) {
     await tell(...said)
     expect((await check(true, id!, by!)).map((r) => r.refusal)).toEqual(['opted_out', 'blocked'])
@@ -141,7 +201,12 @@ test('what Meta said of a recipient is in the ledger when it is answered: a stop
 })
 
 test('a refusal counts for the survivor of a merge, for nobody of another account, and makes no contact', async () => {
-  const [gone, left, stranger] = await inbound(setting, { waId: '4915100000061' }, { waId: '4915100000062' }, { waId: '4915100000063' })
+  const [gone, left, stranger] = await inbound(
+    setting,
+    { waId: '4915100000061' },
+    { waId: '4915100000062' },
+    { waId: '4915100000063' },
+  )
   await merge(gone!, left!)
   const other = { accountId: randomUUID() }
   const before = await setting.world.sql('select count(*)::int from contacts.contacts')
@@ -154,5 +219,7 @@ test('a refusal counts for the survivor of a merge, for nobody of another accoun
   )
   expect((await check(true, left!, stranger!)).map((r) => r.refusal)).toEqual(['blocked', ''])
   expect(await setting.world.sql('select count(*)::int from contacts.contacts')).toEqual(before)
-  await expect(tell(refusal({ contactId: left, code: 131026 }))).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(tell(refusal({ contactId: left, code: 131026 }))).rejects.toMatchObject({
+    failure: 'invalid',
+  })
 })

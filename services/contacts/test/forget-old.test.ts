@@ -19,8 +19,14 @@ test('imports go with their refused rows, page by page, and one that a stop stan
   const plain = await importCsv(setting, 'phone\n+4915112345678\n12\n')
   const stops = await importCsv(setting, 'phone,opted_out\n+4915112345679,yes\n12,\n')
   const young = await importCsv(setting, 'phone\n12\n')
-  await world.sql('update contacts.imports set finished_at = $1 where id = any($2::uuid[])', [daysAgo(91), [plain.id, stops.id]])
-  await world.sql('update contacts.imports set finished_at = $1 where id = $2', [daysAgo(89), young.id])
+  await world.sql('update contacts.imports set finished_at = $1 where id = any($2::uuid[])', [
+    daysAgo(91),
+    [plain.id, stops.id],
+  ])
+  await world.sql('update contacts.imports set finished_at = $1 where id = $2', [
+    daysAgo(89),
+    young.id,
+  ])
   // More refused rows than a page holds.
   await world.sql(
     `insert into contacts.import_errors (import_id, line, account_id, reason) select $1, i, $2, 'No' from generate_series(10, 5000) i`,
@@ -28,16 +34,27 @@ test('imports go with their refused rows, page by page, and one that a stop stan
   )
 
   await forgetImports(ctx)
-  await expect(contacts.getImport({ id: plain.id }, call)).rejects.toMatchObject({ failure: 'not_found' })
-  expect(await contacts.getImport({ id: stops.id }, call)).toMatchObject({ rows: 2, created: 1, rejected: 1, fileName: 'people.csv' })
+  await expect(contacts.getImport({ id: plain.id }, call)).rejects.toMatchObject({
+    failure: 'not_found',
+  })
+  expect(await contacts.getImport({ id: stops.id }, call)).toMatchObject({
+    rows: 2,
+    created: 1,
+    rejected: 1,
+    fileName: 'people.csv',
+  })
   expect((await contacts.listImportErrors({ id: stops.id }, call)).errors).toEqual([])
   expect((await contacts.listImportErrors({ id: young.id }, call)).errors).toHaveLength(1)
-  expect(await world.sql('select import_id from contacts.import_errors')).toEqual([{ import_id: young.id }])
+  expect(await world.sql('select import_id from contacts.import_errors')).toEqual([
+    { import_id: young.id },
+  ])
   const people = (await contacts.listContacts({ limit: 10 }, call)).contacts
   expect(people.map(({ optedOut }) => optedOut)).toEqual([false, true])
 
   await forgetImports(ctx) // what stays is not looked at again
-  expect(await world.sql('select id from contacts.imports where forgotten_at is not null')).toEqual([{ id: stops.id }])
+  expect(await world.sql('select id from contacts.imports where forgotten_at is not null')).toEqual(
+    [{ id: stops.id }],
+  )
 })
 
 interface Said {
@@ -69,7 +86,9 @@ test('of what a person said again for years the older goes; the last word of eac
   await using setting = await openSetting()
   await using ctx = await openContext<Context>(contactsService, setting.config)
   const old = 6 * years
-  const only = await personWho(setting, '4915112345671', [{ kind: 'opt_out', via: 'word', days: 20 * years }])
+  const only = await personWho(setting, '4915112345671', [
+    { kind: 'opt_out', via: 'word', days: 20 * years },
+  ])
   const repeated = await personWho(setting, '4915112345672', [
     { kind: 'opt_in', via: 'api', days: old + 9 },
     { kind: 'opt_out', via: 'word', days: old + 8 },
@@ -91,7 +110,12 @@ test('of what a person said again for years the older goes; the last word of eac
       )
     ).map(({ said }) => said)
   expect(await left(only)).toEqual(['opt_out word'])
-  expect(await left(repeated)).toEqual(['opt_in api', 'opt_out import', 'opt_out button', 'block api'])
+  expect(await left(repeated)).toEqual([
+    'opt_in api',
+    'opt_out import',
+    'opt_out button',
+    'block api',
+  ])
   expect(await left(lately)).toEqual(['opt_out word', 'opt_out word'])
 })
 
@@ -100,11 +124,24 @@ test('whatever was said in whatever order, flags come out the same from what is 
   const { world, config, call } = setting
   await using ctx = await openContext<Context>(contactsService, config)
   const kinds = ['opt_out', 'opt_in', 'block', 'unblock']
-  const vias = ['word', 'button', 'preference', 'error_131050', 'error_130403', 'api', 'import', 'merge']
+  const vias = [
+    'word',
+    'button',
+    'preference',
+    'error_131050',
+    'error_130403',
+    'api',
+    'import',
+    'merge',
+  ]
   const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.length)]!
   const ids: string[] = []
   for (let person = 0; person < 30; person++) {
-    const said = Array.from({ length: 12 }, () => ({ kind: pick(kinds), via: pick(vias), days: 5 * years + (Math.random() - 0.1) * 0.01 }))
+    const said = Array.from({ length: 12 }, () => ({
+      kind: pick(kinds),
+      via: pick(vias),
+      days: 5 * years + (Math.random() - 0.1) * 0.01,
+    }))
     ids.push(await personWho(setting, `49151123457${10 + person}`, said))
   }
   const flags = async () => {
@@ -112,7 +149,9 @@ test('whatever was said in whatever order, flags come out the same from what is 
     return world.sql('select id, opted_out, blocked from contacts.contacts order by id')
   }
   const before = await flags()
-  const rows = async () => (await world.sql<{ rows: number }>('select count(*)::int as rows from contacts.consents'))[0]!.rows
+  const rows = async () =>
+    (await world.sql<{ rows: number }>('select count(*)::int as rows from contacts.consents'))[0]!
+      .rows
   const all = await rows()
   await letADayPass(setting)
   await forgetConsents(ctx)
@@ -132,10 +171,15 @@ test('the ledger is walked a page at a time with its place in a row, once a day,
          $2::timestamptz from contacts.identities, generate_series(1, $3::int) i where contact_id = $1`,
       [id, daysAgo(6 * years), count],
     )
-  const rows = async () => (await world.sql<{ rows: number }>('select count(*)::int as rows from contacts.consents'))[0]!.rows
+  const rows = async () =>
+    (await world.sql<{ rows: number }>('select count(*)::int as rows from contacts.consents'))[0]!
+      .rows
   await add(5_000)
   await letADayPass(setting)
-  expect(await forgetConsentPage(ctx.db, daysAgo(5 * years), 2_000)).toEqual({ rows: 2_000, more: true })
+  expect(await forgetConsentPage(ctx.db, daysAgo(5 * years), 2_000)).toEqual({
+    rows: 2_000,
+    more: true,
+  })
   await forgetConsents(ctx) // goes on where the page ended
   expect(await rows()).toBe(1)
 

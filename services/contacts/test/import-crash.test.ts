@@ -4,12 +4,23 @@ import { startService } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { contactsService } from '../src/service.ts'
-import { allContacts, counts, ended, file, openSetting, type Setting, scale, spawnService } from './service.ts'
+import {
+  allContacts,
+  counts,
+  ended,
+  file,
+  openSetting,
+  type Setting,
+  scale,
+  spawnService,
+} from './service.ts'
 
 const total = 20_000
 /** Every tenth row repeats one of a batch before, every fiftieth is no number. */
 const rows = Array.from({ length: total }, (_, i) =>
-  i % 50 === 0 ? 'nonsense' : `+4915${100_000_000 + (i % 10 === 9 ? i - (i > 1_500 ? 1_501 : 1) : i)}`,
+  i % 50 === 0
+    ? 'nonsense'
+    : `+4915${100_000_000 + (i % 10 === 9 ? i - (i > 1_500 ? 1_501 : 1) : i)}`,
 )
 const csv = `phone\n${rows.join('\n')}\n`
 
@@ -24,13 +35,19 @@ async function expectComplete(setting: Setting, id: string): Promise<void> {
     rejected: 400,
   })
   expect(await allContacts(setting)).toHaveLength(17_600)
-  const [kept] = await setting.world.sql('select count(*)::int as n from contacts.import_errors where import_id = $1', [id])
+  const [kept] = await setting.world.sql(
+    'select count(*)::int as n from contacts.import_errors where import_id = $1',
+    [id],
+  )
   expect(kept).toEqual({ n: 400 })
 }
 
-const begun = ({ contacts, call }: Setting, id: string) => until(async () => (await contacts.getImport({ id }, call)).rows > 0)
+const begun = ({ contacts, call }: Setting, id: string) =>
+  until(async () => (await contacts.getImport({ id }, call)).rows > 0)
 
-test('an import that is killed goes on after its last committed batch and counts nothing twice', { timeout: 90_000 }, async () => {
+test('an import that is killed goes on after its last committed batch and counts nothing twice', {
+  timeout: 90_000,
+}, async () => {
   await using setting = await openSetting({ service: false })
   const child = spawnService(setting.config)
   try {
@@ -38,9 +55,10 @@ test('an import that is killed goes on after its last committed batch and counts
     await begun(setting, id)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    const [killed] = await setting.world.sql<{ state: string; rows: number }>('select state, rows from contacts.imports where id = $1', [
-      id,
-    ])
+    const [killed] = await setting.world.sql<{ state: string; rows: number }>(
+      'select state, rows from contacts.imports where id = $1',
+      [id],
+    )
     expect(killed).toMatchObject({ state: 'running' })
     expect(killed!.rows).toBeLessThan(total)
 
@@ -55,13 +73,17 @@ test('an import that is killed goes on after its last committed batch and counts
 test('an import whose lock another process has taken over commits nothing more, and is completed by the newest holder', {
   timeout: 90_000,
 }, async () => {
-  await using setting = await openSetting({ own: { imports: { sliceMs: 60_000, statementMs: 20_000 } } })
+  await using setting = await openSetting({
+    own: { imports: { sliceMs: 60_000, statementMs: 20_000 } },
+  })
   const { id } = await setting.contacts.createImport(file(csv), setting.call)
   await begun(setting, id)
   await setting.world.sql('update contacts.lock_fences set token = token + 1')
   await expectComplete(setting, id)
   // Its first hold, ours, and the hold that it had to acquire because of ours.
-  expect(await setting.world.sql('select token::int from contacts.lock_fences')).toEqual([{ token: 3 }])
+  expect(await setting.world.sql('select token::int from contacts.lock_fences')).toEqual([
+    { token: 3 },
+  ])
 })
 
 test('what uploads of dead processes left is removed for every account; files that are fresh or queued stay', async () => {
@@ -83,7 +105,8 @@ test('what uploads of dead processes left is removed for every account; files th
     [queued],
   )
   await using _service = await startService(contactsService, setting.config, { scale })
-  const left = () => setting.world.sql<{ import_id: string }>('select import_id from contacts.import_chunks')
+  const left = () =>
+    setting.world.sql<{ import_id: string }>('select import_id from contacts.import_chunks')
   await until(async () => (await left()).length <= 2)
   expect((await left()).map((row) => row.import_id).toSorted()).toEqual([queued, fresh].toSorted())
 })

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { allContacts, counts, ended, file, importCsv, inbound, openSetting, type Setting } from './service.ts'
+import {
+  allContacts,
+  counts,
+  ended,
+  file,
+  importCsv,
+  inbound,
+  openSetting,
+  type Setting,
+} from './service.ts'
 
 let world: Setting
 let setting: Pick<Setting, 'contacts' | 'call'>
@@ -15,8 +24,10 @@ const tenant = () => {
   setting = { contacts: world.contacts, call: { accountId: randomUUID() } }
   return setting
 }
-const errors = async (id: string) => (await setting.contacts.listImportErrors({ id, afterLine: 0, limit: 0 }, setting.call)).errors
-const byPhone = async (waId: string) => setting.contacts.getContact({ id: (await inbound(setting, { waId }))[0]! }, setting.call)
+const errors = async (id: string) =>
+  (await setting.contacts.listImportErrors({ id, afterLine: 0, limit: 0 }, setting.call)).errors
+const byPhone = async (waId: string) =>
+  setting.contacts.getContact({ id: (await inbound(setting, { waId }))[0]! }, setting.call)
 
 test('every row is created, updated, a duplicate or rejected with its line, and nothing is kept of the file', async () => {
   tenant()
@@ -34,7 +45,14 @@ test('every row is created, updated, a duplicate or rejected with its line, and 
     '',
   ].join('\r\n')
   const done = await importCsv(setting, csv, 7)
-  expect(counts(done)).toEqual({ state: 'done', rows: 6, created: 1, updated: 1, duplicates: 1, rejected: 3 })
+  expect(counts(done)).toEqual({
+    state: 'done',
+    rows: 6,
+    created: 1,
+    updated: 1,
+    duplicates: 1,
+    rejected: 3,
+  })
   expect(done.doneBytes).toBe(done.totalBytes)
   expect(await errors(done.id)).toEqual([
     { line: 6, reason: expect.stringContaining('no country code') },
@@ -42,24 +60,40 @@ test('every row is created, updated, a duplicate or rejected with its line, and 
     { line: 9, reason: expect.stringContaining('neither yes nor no') },
   ])
   const second = await byPhone('4915100000002')
-  expect(second).toMatchObject({ name: 'Two\r\nlines', tags: ['a', 'b', 'c'], optedOut: true, source: 'import' })
+  expect(second).toMatchObject({
+    name: 'Two\r\nlines',
+    tags: ['a', 'b', 'c'],
+    optedOut: true,
+    source: 'import',
+  })
   expect(JSON.parse(second.attributesJson)).toEqual({ City: 'Bad "X"' })
   expect(await byPhone('4915100000001')).toMatchObject({ name: 'Old', tags: ['vip'] })
-  expect(await world.world.sql('select 1 from contacts.import_chunks where import_id = $1', [done.id])).toEqual([])
+  expect(
+    await world.world.sql('select 1 from contacts.import_chunks where import_id = $1', [done.id]),
+  ).toEqual([])
 })
 
 test('an import after a message completes that contact and keeps its source', async () => {
   tenant()
   const [id] = await inbound(setting, { waId: '553187654321' })
   await importCsv(setting, 'phone\tname\ttag\n+5531987654321\tAna\tnew\n')
-  expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({ name: 'Ana', tags: ['new'], source: 'webhook' })
+  expect(await setting.contacts.getContact({ id: id! }, setting.call)).toMatchObject({
+    name: 'Ana',
+    tags: ['new'],
+    source: 'webhook',
+  })
 })
 
 /** What the check says before a marketing message to each number; undefined for one that is nobody's. */
 async function refusals(...phones: string[]): Promise<(string | undefined)[]> {
-  const byNumber = new Map((await allContacts(setting)).map(({ id, phone, waId }) => [phone || waId, id]))
+  const byNumber = new Map(
+    (await allContacts(setting)).map(({ id, phone, waId }) => [phone || waId, id]),
+  )
   const contactIds = phones.map((phone) => byNumber.get(phone) ?? randomUUID())
-  const { results } = await setting.contacts.checkSendable({ contactIds, category: 'MARKETING' }, setting.call)
+  const { results } = await setting.contacts.checkSendable(
+    { contactIds, category: 'MARKETING' },
+    setting.call,
+  )
   return results.map(({ refusal }) => (refusal === 'deleted' ? undefined : refusal))
 }
 
@@ -71,22 +105,42 @@ test.each([
   ['optout', 'yes,surplus'],
   ['opted_in', 'no'],
   ['Subscription state', 'Unsubscribed'],
-])('people whose row says in a column "%s": %s are not written to from then on', async (column, cell) => {
-  tenant()
-  const known = ['4915100000001', '4915100000002']
-  await inbound(setting, ...known.map((waId) => ({ waId })))
-  expect(await refusals(...known)).toEqual(['', ''])
-  await importCsv(setting, `phone,${column}\n+${known[0]},${cell}\n+${known[1]},\n`)
-  expect(await refusals(...known)).toEqual(['opted_out', ''])
-})
+])(
+  'people whose row says in a column "%s": %s are not written to from then on',
+  async (column, cell) => {
+    tenant()
+    const known = ['4915100000001', '4915100000002']
+    await inbound(setting, ...known.map((waId) => ({ waId })))
+    expect(await refusals(...known)).toEqual(['', ''])
+    await importCsv(setting, `phone,${column}\n+${known[0]},${cell}\n+${known[1]},\n`)
+    expect(await refusals(...known)).toEqual(['opted_out', ''])
+  },
+)
 
 test('an opt-out that can’t be read stops who is known, and makes nobody of who is not', async () => {
   tenant()
   await importCsv(setting, 'phone\n+4915100000001\n')
-  const done = await importCsv(setting, 'phone,opted_out\n+4915100000001,perhaps\n+4915100000002,perhaps\n+4915100000003,no\n')
-  expect(counts(done)).toEqual({ state: 'done', rows: 3, created: 1, updated: 0, duplicates: 0, rejected: 2 })
-  expect(await refusals('4915100000001', '4915100000002', '4915100000003')).toEqual(['opted_out', undefined, ''])
-  const evidence = await world.world.sql('select via, evidence from contacts.consents where account_id = $1', [setting.call.accountId])
+  const done = await importCsv(
+    setting,
+    'phone,opted_out\n+4915100000001,perhaps\n+4915100000002,perhaps\n+4915100000003,no\n',
+  )
+  expect(counts(done)).toEqual({
+    state: 'done',
+    rows: 3,
+    created: 1,
+    updated: 0,
+    duplicates: 0,
+    rejected: 2,
+  })
+  expect(await refusals('4915100000001', '4915100000002', '4915100000003')).toEqual([
+    'opted_out',
+    undefined,
+    '',
+  ])
+  const evidence = await world.world.sql(
+    'select via, evidence from contacts.consents where account_id = $1',
+    [setting.call.accountId],
+  )
   expect(evidence).toEqual([{ via: 'import', evidence: done.id }])
 })
 
@@ -95,19 +149,31 @@ test('numbers without a country code are of the import’s default country, else
   const csv = 'phone\n(512) 345-6789\n'
   expect(await importCsv(setting, csv)).toMatchObject({ defaultCountry: '', rejected: 1 })
   expect(await contacts.getContactSettings({}, call)).toEqual({ defaultCountry: '' })
-  expect(await contacts.setContactSettings({ defaultCountry: 'us' }, call)).toEqual({ defaultCountry: 'US' })
+  expect(await contacts.setContactSettings({ defaultCountry: 'us' }, call)).toEqual({
+    defaultCountry: 'US',
+  })
   expect(await importCsv(setting, csv)).toMatchObject({ defaultCountry: 'US', created: 1 })
   const { id } = await contacts.createImport(file('phone\n0151 23456789\n', 100, 'DE'), call)
   expect(await ended(setting, id)).toMatchObject({ defaultCountry: 'DE', created: 1 })
-  expect((await allContacts(setting)).map(({ phone }) => phone).sort()).toEqual(['15123456789', '4915123456789'])
-  await expect(contacts.createImport(file(csv, 100, 'Texas'), call)).rejects.toMatchObject({ failure: 'invalid' })
-  await expect(contacts.setContactSettings({ defaultCountry: 'ZZ' }, call)).rejects.toMatchObject({ failure: 'invalid' })
+  expect((await allContacts(setting)).map(({ phone }) => phone).sort()).toEqual([
+    '15123456789',
+    '4915123456789',
+  ])
+  await expect(contacts.createImport(file(csv, 100, 'Texas'), call)).rejects.toMatchObject({
+    failure: 'invalid',
+  })
+  await expect(contacts.setContactSettings({ defaultCountry: 'ZZ' }, call)).rejects.toMatchObject({
+    failure: 'invalid',
+  })
   expect(await contacts.getContactSettings({}, tenant().call)).toEqual({ defaultCountry: '' })
 })
 
 test('an import says what each column was taken for, from its first line on', async () => {
   tenant()
-  const done = await importCsv(setting, 'People\nFirst Name,Mobile,Opt Out?,GDPR,,City\nAna,+4915100000001,,,,Berlin\n')
+  const done = await importCsv(
+    setting,
+    'People\nFirst Name,Mobile,Opt Out?,GDPR,,City\nAna,+4915100000001,,,,Berlin\n',
+  )
   expect(done.columns.map(({ name, takenFor, note }) => [name, takenFor, note !== ''])).toEqual([
     ['First Name', 'first_name', false],
     ['Mobile', 'phone', false],
@@ -127,9 +193,17 @@ test('cells that an export escaped come back as they were', async () => {
 test.each([
   ['without a phone column', 'name,city\nA,B\n', /no phone column/],
   ['in UTF-16', Buffer.from('\ufeffphone\n+4915100000001\n', 'utf16le'), /UTF-16/],
-  ['with an open quotation mark', 'phone,name\n+4915100000001,"A\n+4915100000002,B\n', /quotation mark .*line/],
+  [
+    'with an open quotation mark',
+    'phone,name\n+4915100000001,"A\n+4915100000002,B\n',
+    /quotation mark .*line/,
+  ],
   ['with a first line only', 'phone,name\n', /no rows/],
-  ['that is one endless row', `phone,name\n+4915100000001,"${'x\n'.repeat(20_000)}`, /longer than 16 kB/],
+  [
+    'that is one endless row',
+    `phone,name\n+4915100000001,"${'x\n'.repeat(20_000)}`,
+    /longer than 16 kB/,
+  ],
 ])('a file %s fails in words', async (_name, bytes, words) => {
   tenant()
   const done = await importCsv(setting, bytes)
@@ -139,8 +213,18 @@ test.each([
 
 test('a row that is not UTF-8 is rejected by its line, its neighbours are imported', async () => {
   tenant()
-  const done = await importCsv(setting, Buffer.from('phone,name\n+4915100000001,Jos\xe9\n+4915100000002,Ana\n', 'latin1'))
-  expect(counts(done)).toEqual({ state: 'done', rows: 2, created: 1, updated: 0, duplicates: 0, rejected: 1 })
+  const done = await importCsv(
+    setting,
+    Buffer.from('phone,name\n+4915100000001,Jos\xe9\n+4915100000002,Ana\n', 'latin1'),
+  )
+  expect(counts(done)).toEqual({
+    state: 'done',
+    rows: 2,
+    created: 1,
+    updated: 0,
+    duplicates: 0,
+    rejected: 1,
+  })
   expect(await errors(done.id)).toEqual([{ line: 2, reason: expect.stringContaining('not UTF-8') }])
 })
 
@@ -153,10 +237,23 @@ function wideCsv(column: string, name: string, value: string): string {
 test('a row that would give its contact more than 32,000 characters of attributes is rejected, and leaves the contact as it was', async () => {
   tenant()
   const wide = (name: string, tags: string) => wideCsv('tags', name, tags)
-  for (const name of ['a', 'b']) expect(await importCsv(setting, wide(name, name))).toMatchObject({ rejected: 0 })
-  const third = await importCsv(setting, `${wide('c', 'c')}+4915100000002,c${',z'.repeat(15)}\n+4915100000001,d${',z'.repeat(15)}\n`)
-  expect(counts(third)).toEqual({ state: 'done', rows: 3, created: 1, updated: 1, duplicates: 0, rejected: 1 })
-  expect(await errors(third.id)).toEqual([{ line: 2, reason: expect.stringContaining('more than 32,000 characters of attributes') }])
+  for (const name of ['a', 'b'])
+    expect(await importCsv(setting, wide(name, name))).toMatchObject({ rejected: 0 })
+  const third = await importCsv(
+    setting,
+    `${wide('c', 'c')}+4915100000002,c${',z'.repeat(15)}\n+4915100000001,d${',z'.repeat(15)}\n`,
+  )
+  expect(counts(third)).toEqual({
+    state: 'done',
+    rows: 3,
+    created: 1,
+    updated: 1,
+    duplicates: 0,
+    rejected: 1,
+  })
+  expect(await errors(third.id)).toEqual([
+    { line: 2, reason: expect.stringContaining('more than 32,000 characters of attributes') },
+  ])
   expect(await byPhone('4915100000001')).toMatchObject({ tags: ['a', 'b', 'd'] })
   expect(await importCsv(setting, wide('a', 'e'))).toMatchObject({ updated: 1, rejected: 0 })
 })
@@ -172,10 +269,20 @@ test('a stop counts also in a row that is rejected for its attributes', async ()
 
 test('a row that would give its contact more than 200 tags is rejected, tags that it has count once, and a join keeps to the limit', async () => {
   const { contacts, call } = tenant()
-  const tags = (from: number, n: number) => Array.from({ length: n }, (_, i) => `t${from + i}`).join(';')
-  const rows = [tags(0, 201), tags(0, 150), tags(100, 60), tags(50, 150), 'one'].map((cell) => `+4915100000001,${cell}\n`)
+  const tags = (from: number, n: number) =>
+    Array.from({ length: n }, (_, i) => `t${from + i}`).join(';')
+  const rows = [tags(0, 201), tags(0, 150), tags(100, 60), tags(50, 150), 'one'].map(
+    (cell) => `+4915100000001,${cell}\n`,
+  )
   const done = await importCsv(setting, `phone,tags\n${rows.join('')}`)
-  expect(counts(done)).toEqual({ state: 'done', rows: 5, created: 1, updated: 0, duplicates: 2, rejected: 2 })
+  expect(counts(done)).toEqual({
+    state: 'done',
+    rows: 5,
+    created: 1,
+    updated: 0,
+    duplicates: 2,
+    rejected: 2,
+  })
   expect(await errors(done.id)).toEqual([
     { line: 2, reason: 'The row names 201 tags; at most 200 are allowed' },
     { line: 6, reason: expect.stringContaining('more than 200 tags') },
@@ -189,9 +296,10 @@ test('of very many rejected rows the first 10,000 are kept and all are counted',
   tenant()
   const done = await importCsv(setting, `phone\n${'x\n'.repeat(10_500)}`)
   expect(counts(done)).toMatchObject({ state: 'done', rows: 10_500, rejected: 10_500 })
-  const [kept] = await world.world.sql('select count(*)::int as n, max(line) as last from contacts.import_errors where import_id = $1', [
-    done.id,
-  ])
+  const [kept] = await world.world.sql(
+    'select count(*)::int as n, max(line) as last from contacts.import_errors where import_id = $1',
+    [done.id],
+  )
   expect(kept).toEqual({ n: 10_000, last: 10_001 })
 })
 
@@ -205,7 +313,8 @@ test('a file that is empty, too large or nameless is refused and leaves nothing 
   }
   await expect(refused(nameless())).rejects.toMatchObject({ failure: 'invalid' })
   async function* large() {
-    for (let i = 0; i < 26; i++) yield { fileName: 'large.csv', chunk: Buffer.alloc(4_000_000, 'x') }
+    for (let i = 0; i < 26; i++)
+      yield { fileName: 'large.csv', chunk: Buffer.alloc(4_000_000, 'x') }
   }
   await expect(refused(large())).rejects.toMatchObject({ failure: 'too_large' })
   await nothingKept(call.accountId)
@@ -220,7 +329,9 @@ test('an upload that breaks off leaves nothing behind', async () => {
     stop.abort()
     await new Promise(() => undefined)
   }
-  await expect(contacts.createImport(broken(), { ...call, signal: stop.signal })).rejects.toMatchObject({ failure: 'timeout' })
+  await expect(
+    contacts.createImport(broken(), { ...call, signal: stop.signal }),
+  ).rejects.toMatchObject({ failure: 'timeout' })
   await nothingKept(call.accountId)
 })
 
@@ -235,7 +346,8 @@ const nothingKept = (accountId: string) => until(async () => (await kept(account
 
 test('two imports of one account run one after the other', async () => {
   const { contacts, call } = tenant()
-  const rows = (from: number) => Array.from({ length: 3_000 }, (_, i) => `+4915${from + i}`).join('\n')
+  const rows = (from: number) =>
+    Array.from({ length: 3_000 }, (_, i) => `+4915${from + i}`).join('\n')
   const first = await contacts.createImport(file(`phone\n${rows(100_000_000)}\n`), call)
   const second = await contacts.createImport(file(`phone\n${rows(100_002_000)}\n`), call)
   expect(counts(await ended(setting, second.id))).toEqual({
@@ -258,7 +370,13 @@ test('an import waits while another of its account runs elsewhere, and runs when
   )
   const { id } = await contacts.createImport(file('phone\n+4915100000001\n'), call)
   await until(
-    async () => (await world.world.sql('select 1 from contacts.feed_open where row_id = $1 and not_before is not null', [id])).length > 0,
+    async () =>
+      (
+        await world.world.sql(
+          'select 1 from contacts.feed_open where row_id = $1 and not_before is not null',
+          [id],
+        )
+      ).length > 0,
   )
   expect(await contacts.getImport({ id }, call)).toMatchObject({ state: 'queued', rows: 0 })
   await world.world.sql(`update contacts.imports set state = 'done' where id = $1`, [running])

@@ -13,7 +13,10 @@ let last = 100_000
 const number = () => `4915100${++last}`
 const contact = (id: string) => setting.contacts.getContact({ id }, setting.call)
 const ledger = (id: string) =>
-  setting.world.sql<{ kind: string; via: string }>('select kind, via from contacts.consents where contact_id = $1 order by id', [id])
+  setting.world.sql<{ kind: string; via: string }>(
+    'select kind, via from contacts.consents where contact_id = $1 order by id',
+    [id],
+  )
 
 test('one person is one contact, within a batch and across batches, and its order is kept', async () => {
   const [a, b] = [number(), number()]
@@ -37,17 +40,40 @@ test('two contacts who turn out to be one person are joined: the older stays, no
   const userId = `DE.${waId}`
   const [older] = await inbound(setting, { waId, profileName: 'Ada', atMs: 1_000 })
   const [younger] = await inbound(setting, { userId, profileName: 'A.', atMs: 3_000 })
-  await setting.world.sql(`update contacts.contacts set attributes = '{"city":"Ulm"}' where id = $1`, [younger])
-  await setting.world.sql(`insert into contacts.contact_tags (account_id, tag, contact_id) values ($1, 'vip', $2)`, [
-    setting.call.accountId,
-    younger,
-  ])
+  await setting.world.sql(
+    `update contacts.contacts set attributes = '{"city":"Ulm"}' where id = $1`,
+    [younger],
+  )
+  await setting.world.sql(
+    `insert into contacts.contact_tags (account_id, tag, contact_id) values ($1, 'vip', $2)`,
+    [setting.call.accountId, younger],
+  )
   const answer = await setting.contacts.recordInbound(
-    { people: [person({ accountId: setting.call.accountId, waId, userId, text: 'stop', wamid: `w-${waId}`, atMs: 2_000 })] },
+    {
+      people: [
+        person({
+          accountId: setting.call.accountId,
+          waId,
+          userId,
+          text: 'stop',
+          wamid: `w-${waId}`,
+          atMs: 2_000,
+        }),
+      ],
+    },
     {},
   )
   expect(answer).toEqual({ contactIds: [older], merged: [{ contactId: younger, into: older }] })
-  const all = { id: older, name: 'A.', phone: waId, waId, userId, optedOut: true, tags: ['vip'], attributesJson: '{"city": "Ulm"}' }
+  const all = {
+    id: older,
+    name: 'A.',
+    phone: waId,
+    waId,
+    userId,
+    optedOut: true,
+    tags: ['vip'],
+    attributesJson: '{"city": "Ulm"}',
+  }
   expect(await contact(older!)).toMatchObject({ ...all, lastInboundAtMs: 3_000 })
   expect(await contact(younger!)).toMatchObject(all)
   expect(await inbound(setting, { userId }, { waId })).toEqual([older, older])
@@ -59,7 +85,10 @@ test('contacts that are joined keep the attributes of the older one, and of the 
   const [older] = await inbound(setting, { waId })
   const [younger] = await inbound(setting, { userId })
   const carry = (id: string, attributes: Record<string, string>) =>
-    setting.world.sql('update contacts.contacts set attributes = $2 where id = $1', [id, JSON.stringify(attributes)])
+    setting.world.sql('update contacts.contacts set attributes = $2 where id = $1', [
+      id,
+      JSON.stringify(attributes),
+    ])
   await carry(older!, { both: 'older', old: 'x'.repeat(20_000) })
   await carry(younger!, { both: 'younger', a: 'x'.repeat(10_000), b: 'x'.repeat(10_000) })
   await inbound(setting, { waId, userId })
@@ -84,13 +113,20 @@ test('one batch joins every contact that a chain of its elements connects', asyn
   const ids = await inbound(setting, ...numbers.map((waId) => ({ waId })))
   const [a, b, c] = numbers as [string, string, string]
   const move = { waId: b, movedFromWaId: a }
-  const found = await inbound(setting, move, { waId: c, movedFromWaId: b, atMs: person({}).atMs + 1 })
+  const found = await inbound(setting, move, {
+    waId: c,
+    movedFromWaId: b,
+    atMs: person({}).atMs + 1,
+  })
   expect(found).toEqual([ids.sort()[0], ids[0]])
   expect(await contact(ids[2]!)).toMatchObject({ id: ids[0], phone: c, waId: c })
 })
 
 test('joins of the same people by several calls at once end with one contact each', async () => {
-  const pairs = Array.from({ length: 20 }, () => number()).map((waId) => ({ waId, userId: `DE.${waId}` }))
+  const pairs = Array.from({ length: 20 }, () => number()).map((waId) => ({
+    waId,
+    userId: `DE.${waId}`,
+  }))
   await inbound(setting, ...pairs.map(({ waId }) => ({ waId })))
   await inbound(setting, ...pairs.map(({ userId }) => ({ userId })).toReversed())
   const both = [pairs, pairs.toReversed(), pairs, pairs.toReversed()]
@@ -117,7 +153,14 @@ test('a person who changes number keeps contact and stop; messages from before, 
 
 test('a new user id takes the place of the old one, and news of it is no message', async () => {
   const [id] = await inbound(setting, { waId: number(), userId: 'DE.was', atMs: 1_000 })
-  expect(await inbound(setting, { userId: 'DE.is', movedFromUserId: 'DE.was', silent: true, atMs: 2_000 })).toEqual([id])
+  expect(
+    await inbound(setting, {
+      userId: 'DE.is',
+      movedFromUserId: 'DE.was',
+      silent: true,
+      atMs: 2_000,
+    }),
+  ).toEqual([id])
   expect(await contact(id!)).toMatchObject({ userId: 'DE.is', lastInboundAtMs: 1_000 })
   expect(await inbound(setting, { userId: 'DE.was', atMs: 500 })).toEqual([id])
   expect(await contact(id!)).toMatchObject({ userId: 'DE.is' })
@@ -125,11 +168,31 @@ test('a new user id takes the place of the old one, and news of it is no message
 
 test('a row of a list can say stop, and takes no stop back: a menu has rows such as "Start"', async () => {
   const waId = number()
-  const [id] = await inbound(setting, { waId, text: 'STOP', wamid: 'w-stop', button: true, stopOnly: true, atMs: 1_000 })
+  const [id] = await inbound(setting, {
+    waId,
+    text: 'STOP',
+    wamid: 'w-stop',
+    button: true,
+    stopOnly: true,
+    atMs: 1_000,
+  })
   expect(await contact(id!)).toMatchObject({ optedOut: true })
-  await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-row', button: true, stopOnly: true, atMs: 2_000 })
+  await inbound(setting, {
+    waId,
+    text: 'start\nStart',
+    wamid: 'w-row',
+    button: true,
+    stopOnly: true,
+    atMs: 2_000,
+  })
   expect(await contact(id!)).toMatchObject({ optedOut: true })
-  await inbound(setting, { waId, text: 'start\nStart', wamid: 'w-button', button: true, atMs: 3_000 })
+  await inbound(setting, {
+    waId,
+    text: 'start\nStart',
+    wamid: 'w-button',
+    button: true,
+    atMs: 3_000,
+  })
   expect(await contact(id!)).toMatchObject({ optedOut: false })
 })
 
@@ -140,7 +203,8 @@ test('a button stops by its payload or its text, and the ledger tells it from a 
     { waId: number(), text: 'STOP\nNo more of this', wamid: 'w-by-payload', button: true },
     { waId: number(), text: 'please\nstop by', wamid: 'w-neither', button: true },
   )
-  for (const id of [byText!, byPayload!]) expect(await ledger(id)).toEqual([{ kind: 'opt_out', via: 'button' }])
+  for (const id of [byText!, byPayload!])
+    expect(await ledger(id)).toEqual([{ kind: 'opt_out', via: 'button' }])
   expect(await ledger(neither!)).toEqual([])
 })
 
@@ -148,7 +212,11 @@ test('the last inbound time only grows, and a profile name only gives way to a l
   const waId = number()
   const [id] = await inbound(setting, { waId, profileName: 'First', atMs: 2_000 })
   await inbound(setting, { waId, profileName: 'Second', atMs: 1_000 })
-  expect(await contact(id!)).toMatchObject({ name: 'First', lastInboundAtMs: 2_000, source: 'webhook' })
+  expect(await contact(id!)).toMatchObject({
+    name: 'First',
+    lastInboundAtMs: 2_000,
+    source: 'webhook',
+  })
 })
 
 test("the account's name for a person stays, whether it or the person's own came first", async () => {
@@ -204,5 +272,7 @@ test("Meta's preference stops and resumes marketing, and opens no window", async
 })
 
 test('a person without an id refuses the call as invalid', async () => {
-  await expect(inbound(setting, { waId: number() }, { profileName: 'Nobody' })).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(
+    inbound(setting, { waId: number() }, { profileName: 'Nobody' }),
+  ).rejects.toMatchObject({ failure: 'invalid' })
 })

@@ -6,7 +6,9 @@ import { expect, test } from 'vitest'
 import { contactsService } from '../src/service.ts'
 import { ended, file, inbound, openSetting, type Setting, scale, teach } from './service.ts'
 
-test('lists that take up every connection of the service keep no check waiting, and end in words', { timeout: 60_000 }, async () => {
+test('lists that take up every connection of the service keep no check waiting, and end in words', {
+  timeout: 60_000,
+}, async () => {
   await using setting = await openSetting()
   const { contacts, call, world } = setting
   const [id] = await inbound(setting, { waId: '4915100000001' })
@@ -22,10 +24,15 @@ test('lists that take up every connection of the service keep no check waiting, 
       )
       return waiting!.n === setting.config.poolSize
     })
-    const check = await contacts.checkSendable({ contactIds: [id!], category: 'MARKETING' }, { ...call, timeoutMs: 4_000 })
+    const check = await contacts.checkSendable(
+      { contactIds: [id!], category: 'MARKETING' },
+      { ...call, timeoutMs: 4_000 },
+    )
     expect(check.results[0]).toMatchObject({ refusal: '' })
     const [first] = await settled
-    expect(first).toMatchObject({ reason: { failure: 'timeout', message: expect.stringContaining('took longer than 5 s') } })
+    expect(first).toMatchObject({
+      reason: { failure: 'timeout', message: expect.stringContaining('took longer than 5 s') },
+    })
   })
 })
 
@@ -44,7 +51,12 @@ async function seed({ world }: Setting): Promise<void> {
       lateral (select 'all' as tag union all select 'rare' where i % 4000 = 1) t`)
   for (const table of grown) await world.sql(`vacuum analyze ${table}`)
 }
-const grown = ['contacts.contacts', 'contacts.identities', 'contacts.consents', 'contacts.contact_tags']
+const grown = [
+  'contacts.contacts',
+  'contacts.identities',
+  'contacts.consents',
+  'contacts.contact_tags',
+]
 
 test('no call, lane or import reads a table from end to end', { timeout: 120_000 }, async () => {
   await using setting = await openSetting({ service: false })
@@ -61,26 +73,52 @@ test('no call, lane or import reads a table from end to end', { timeout: 120_000
     const { contacts } = setting
     const tenant = { contacts, call }
     await until(() => contacts.listContacts({ tag: '', after: '', limit: 200 }, call))
-    const rare = (await contacts.listContacts({ tag: 'rare', after: '', limit: 200 }, call)).contacts
+    const rare = (await contacts.listContacts({ tag: 'rare', after: '', limit: 200 }, call))
+      .contacts
     expect(rare).toHaveLength(10)
     await contacts.listContacts({ tag: 'all', after: rare[4]!.id, limit: 200 }, call)
     const audience = []
-    for await (const batch of contacts.streamAudience({ filter: { tags: ['rare', 'all'] }, category: 'MARKETING' }, call))
+    for await (const batch of contacts.streamAudience(
+      { filter: { tags: ['rare', 'all'] }, category: 'MARKETING' },
+      call,
+    ))
       audience.push(...batch.contacts)
     expect(audience).toHaveLength(n)
     const ids = audience.slice(0, 500).map((contact) => contact.id)
-    expect((await contacts.checkSendable({ contactIds: ids, category: 'MARKETING' }, call)).results[499]).toMatchObject({ refusal: '' })
-    const known = audience.slice(0, 500).map(({ waId }, i) => ({ waId, text: i % 3 ? 'stop' : 'hello', wamid: `w${i}` }))
+    expect(
+      (await contacts.checkSendable({ contactIds: ids, category: 'MARKETING' }, call)).results[499],
+    ).toMatchObject({ refusal: '' })
+    const known = audience
+      .slice(0, 500)
+      .map(({ waId }, i) => ({ waId, text: i % 3 ? 'stop' : 'hello', wamid: `w${i}` }))
     expect(await inbound(tenant, ...known)).toEqual(ids)
-    await inbound(tenant, { waId: '4930100000001', userId: 'DE.new' }, { waId: known[0]!.waId, userId: 'DE.new' })
+    await inbound(
+      tenant,
+      { waId: '4930100000001', userId: 'DE.new' },
+      { waId: known[0]!.waId, userId: 'DE.new' },
+    )
     await contacts.recordConsent({ contactId: ids[1]!, kind: 'block', evidence: '' }, call)
     await contacts.getContact({ id: ids[2]! }, call)
     const rows = known.map(({ waId }, i) => `+${waId},${i % 2 ? 'yes' : ''},one;two`)
-    const { id } = await contacts.createImport(file(`phone,opted_out,tags\n+4930100000002,,three\n${rows.join('\n')}\n`), call)
+    const { id } = await contacts.createImport(
+      file(`phone,opted_out,tags\n+4930100000002,,three\n${rows.join('\n')}\n`),
+      call,
+    )
     expect(await ended(tenant, id)).toMatchObject({ state: 'done', created: 1, updated: 500 })
     await teach(setting, { accountId: account, contactId: ids[3]!, userId: 'DE.learned' })
     await contacts.recordRefusals(
-      { refusals: [{ accountId: account, contactId: ids[3]!, waId: known[4]!.waId, userId: '', code: 131050, atMs: 1_000 }] },
+      {
+        refusals: [
+          {
+            accountId: account,
+            contactId: ids[3]!,
+            waId: known[4]!.waId,
+            userId: '',
+            code: 131050,
+            atMs: 1_000,
+          },
+        ],
+      },
       {},
     )
     await until(async () => (await contacts.getContact({ id: ids[3]! }, call)).userId !== '')

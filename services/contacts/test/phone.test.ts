@@ -22,7 +22,10 @@ test.each([
   ['="+4915112345678"', '4915112345678'],
   ['\u0027+4915112345678', '4915112345678'],
   ['\uff0b\uff14\uff19 151 12345678', '4915112345678'],
-  ['\u0660\u0660\u0664\u0669\u0661\u0665\u0661\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668', '4915112345678'],
+  [
+    '\u0660\u0660\u0664\u0669\u0661\u0665\u0661\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668',
+    '4915112345678',
+  ],
   // A spreadsheet's amount, and the area code's slash.
   ['4915123456317.0', '4915123456317'],
   ['+4915123456317,0', '4915123456317'],
@@ -97,41 +100,70 @@ test.each([
   ['FR', '15123456789', /not clearly a number of FR/],
   ['FR', '0151 2345', /not clearly a number of FR/],
   ['US', '+49 12', /too few/],
-] as [Country, string, string | RegExp][])('with the default country %s, %s is %s', (country, written, meant) => {
-  const expected = typeof meant === 'string' ? { digits: meant } : { reason: expect.stringMatching(meant) }
-  expect(parsePhone(written, country)).toEqual(expected)
-})
+] as [Country, string, string | RegExp][])(
+  'with the default country %s, %s is %s',
+  (country, written, meant) => {
+    const expected =
+      typeof meant === 'string' ? { digits: meant } : { reason: expect.stringMatching(meant) }
+    expect(parsePhone(written, country)).toEqual(expected)
+  },
+)
 
 /** For each country mobile numbers that are valid, spread over its ranges. */
-const examples = createRequire(import.meta.url)('libphonenumber-js/examples.mobile.json') as Record<string, string>
+const examples = createRequire(import.meta.url)('libphonenumber-js/examples.mobile.json') as Record<
+  string,
+  string
+>
 const mobiles = getCountries().flatMap((country) => {
   const example = examples[country]
   if (!example) return []
   const tails = Array.from({ length: 12 }, (_, i) =>
-    String((i * 7_368_787 + 1_234_567) % 10 ** (example.length - 3)).padStart(example.length - 3, '0'),
+    String((i * 7_368_787 + 1_234_567) % 10 ** (example.length - 3)).padStart(
+      example.length - 3,
+      '0',
+    ),
   )
   return [example, ...tails.map((tail) => example.slice(0, 3) + tail)].flatMap((national) => {
     const number = parsePhoneNumberFromString(national, country)
-    return number?.isValid() && ['MOBILE', 'FIXED_LINE_OR_MOBILE'].includes(number.getType()!) ? [{ country, number }] : []
+    return number?.isValid() && ['MOBILE', 'FIXED_LINE_OR_MOBILE'].includes(number.getType()!)
+      ? [{ country, number }]
+      : []
   })
 })
 
 test('no mobile number of any country, written without country code and trunk prefix, is read as one of another', () => {
   expect(mobiles.length).toBeGreaterThan(1_500)
-  expect(mobiles.filter(({ number }) => 'digits' in parsePhone(number.nationalNumber)).map(({ number }) => number.number)).toEqual([])
+  expect(
+    mobiles
+      .filter(({ number }) => 'digits' in parsePhone(number.nationalNumber))
+      .map(({ number }) => number.number),
+  ).toEqual([])
 })
 
 test('a mobile number of any country is read right with its own country as the default, however it is written', () => {
   for (const { country, number } of mobiles)
-    for (const written of [number.formatNational(), number.nationalNumber, number.number, number.number.slice(1)])
-      expect([written, country, parsePhone(written, country)]).toEqual([written, country, { digits: number.number.slice(1) }])
+    for (const written of [
+      number.formatNational(),
+      number.nationalNumber,
+      number.number,
+      number.number.slice(1),
+    ])
+      expect([written, country, parsePhone(written, country)]).toEqual([
+        written,
+        country,
+        { digits: number.number.slice(1) },
+      ])
 })
 
 test('a number without + is read as itself or refused, never as another', () => {
-  const read = mobiles.map(({ number }) => [number.number.slice(1), parsePhone(number.number.slice(1))] as const)
+  const read = mobiles.map(
+    ({ number }) => [number.number.slice(1), parsePhone(number.number.slice(1))] as const,
+  )
   for (const [digits, answer] of read) if ('digits' in answer) expect(answer.digits).toBe(digits)
-  const refused = (code: string) => read.filter(([digits, answer]) => digits.startsWith(code) && 'reason' in answer).length
-  for (const code of ['49', '44', '34', '55', '91', '62', '90', '20', '234']) expect([code, refused(code)]).toEqual([code, 0])
+  const refused = (code: string) =>
+    read.filter(([digits, answer]) => digits.startsWith(code) && 'reason' in answer).length
+  for (const code of ['49', '44', '34', '55', '91', '62', '90', '20', '234'])
+    expect([code, refused(code)]).toEqual([code, 0])
 })
 
 test('a country is named by its two letters', () => {

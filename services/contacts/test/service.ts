@@ -22,18 +22,22 @@ export interface Setting extends AsyncDisposable {
 }
 
 /** A service that stands in its own world; its feed also plays the part of that of campaigns. */
-export async function openSetting(options: { service?: boolean } & BaseOverrides = {}): Promise<Setting> {
+export async function openSetting(
+  options: { service?: boolean } & BaseOverrides = {},
+): Promise<Setting> {
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const grpcPort = await freePort()
   const base = world.base('contacts')
   const addresses = { ...base.addresses, campaigns: `127.0.0.1:${grpcPort}` }
   const config: Config = { ...base, grpcPort, addresses }
-  if (options.service !== false) up.use(await startService(contactsService, config, { scale, ...options }))
+  if (options.service !== false)
+    up.use(await startService(contactsService, config, { scale, ...options }))
   const contacts = up.use(connect(ContactsDefinition, `127.0.0.1:${grpcPort}`))
   const call = { accountId: randomUUID() }
   // The service looked for the feed of campaigns at its own port before that was open; gRPC tries again after a while only.
-  if (options.service !== false) await until(() => contacts.listContacts({ tag: '', after: '', limit: 1 }, call))
+  if (options.service !== false)
+    await until(() => contacts.listContacts({ tag: '', after: '', limit: 1 }, call))
   const opened = up.move()
   return { world, config, contacts, call, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
@@ -41,7 +45,9 @@ export async function openSetting(options: { service?: boolean } & BaseOverrides
 /** The service as a process of its own, which a test may kill. Its configuration should name its port. */
 export function spawnService(config: Config): ChildProcess {
   const script = path.join(import.meta.dirname, 'service-process.ts')
-  return spawn(process.execPath, [script, JSON.stringify({ config, scale })], { stdio: ['ignore', 'inherit', 'inherit'] })
+  return spawn(process.execPath, [script, JSON.stringify({ config, scale })], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
 }
 
 export async function freePort(): Promise<number> {
@@ -77,23 +83,34 @@ export async function inbound(
   { contacts, call }: Pick<Setting, 'contacts' | 'call'>,
   ...people: Partial<InboundPerson>[]
 ): Promise<string[]> {
-  const answer = await contacts.recordInbound({ people: people.map((fields) => person({ accountId: call.accountId, ...fields })) }, {})
+  const answer = await contacts.recordInbound(
+    { people: people.map((fields) => person({ accountId: call.accountId, ...fields })) },
+    {},
+  )
   return answer.contactIds
 }
 
 export async function* file(bytes: string | Buffer, pieceBytes = 1_000_000, defaultCountry = '') {
   const all = Buffer.from(bytes)
   yield { fileName: 'people.csv', chunk: Buffer.alloc(0), defaultCountry }
-  for (let at = 0; at < all.length; at += pieceBytes) yield { fileName: '', chunk: all.subarray(at, at + pieceBytes) }
+  for (let at = 0; at < all.length; at += pieceBytes)
+    yield { fileName: '', chunk: all.subarray(at, at + pieceBytes) }
 }
 
 /** Imports a CSV and waits for its end. */
-export async function importCsv(setting: Pick<Setting, 'contacts' | 'call'>, bytes: string | Buffer, pieceBytes?: number): Promise<Import> {
+export async function importCsv(
+  setting: Pick<Setting, 'contacts' | 'call'>,
+  bytes: string | Buffer,
+  pieceBytes?: number,
+): Promise<Import> {
   const { id } = await setting.contacts.createImport(file(bytes, pieceBytes), setting.call)
   return ended(setting, id)
 }
 
-export function ended({ contacts, call }: Pick<Setting, 'contacts' | 'call'>, id: string): Promise<Import> {
+export function ended(
+  { contacts, call }: Pick<Setting, 'contacts' | 'call'>,
+  id: string,
+): Promise<Import> {
   return until(async () => {
     const found = await contacts.getImport({ id }, call)
     return found.state === 'done' || found.state === 'failed' ? found : undefined
@@ -121,7 +138,10 @@ export async function allContacts({ contacts, call }: Pick<Setting, 'contacts' |
 }
 
 /** Puts what sending taught into the feed, as campaigns would, and rings for it. */
-export async function teach({ world, config }: Setting, ...entries: ({ accountId: string } & Learned)[]): Promise<void> {
+export async function teach(
+  { world, config }: Setting,
+  ...entries: ({ accountId: string } & Learned)[]
+): Promise<void> {
   await world.sql(
     `insert into contacts.feed_open (lane, key, account_id, body)
      select 'contacts.learn', v->>'accountId', (v->>'accountId')::uuid, convert_to(jsonb_build_array(v)::text, 'UTF8') from jsonb_array_elements($1::jsonb) v`,

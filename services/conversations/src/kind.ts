@@ -37,15 +37,21 @@ export interface Kind {
 const isLive = ({ direction, source }: Kind): boolean => direction === 'in' && source !== 'history'
 
 /** Until when a message lets us write freely, counted from its own time, however late it arrives; null when it doesn't. */
-export function windowUntil({ opensAt, ...message }: Kind & { at: Date; opensAt: Date | null }): Date | null {
+export function windowUntil({
+  opensAt,
+  ...message
+}: Kind & { at: Date; opensAt: Date | null }): Date | null {
   const from = opensAt ?? (isLive(message) && opening.has(message.type) ? message.at : null)
   return from && new Date(from.getTime() + windowMs)
 }
 
-const isWriting = (message: Kind): boolean => isLive(message) && !news.has(message.type) && !deeds.has(message.type)
+const isWriting = (message: Kind): boolean =>
+  isLive(message) && !news.has(message.type) && !deeds.has(message.type)
 
 /** Whether a message waits to be read; a type that is not known yet does, and what another sender answers does not. */
-export const isUnread = (message: Kind): boolean => isWriting(message) && message.source !== 'standby'
+export const isUnread = (message: Kind): boolean =>
+  isWriting(message) && message.source !== 'standby'
 
 /** Whether a message shows that the person is writing to us: by all that waits to be read, and by a reaction. */
-export const isInbound = (message: Kind): boolean => isWriting(message) || (isLive(message) && message.type === 'reaction')
+export const isInbound = (message: Kind): boolean =>
+  isWriting(message) || (isLive(message) && message.type === 'reaction')

@@ -9,10 +9,17 @@ export type Owner = ConnectionInterval | 'no_connection' | 'wrong_app'
  * Whose each part is: the connection that had the number when the part was received, if it is bound to the app that signed it.
  * One call for all numbers. The answer is asked for after the receipt of each part, so that no interval can change it any more.
  */
-export async function ownersOf(ctx: Context, entries: readonly FeedEntry[]): Promise<(entry: FeedEntry) => Owner> {
+export async function ownersOf(
+  ctx: Context,
+  entries: readonly FeedEntry[],
+): Promise<(entry: FeedEntry) => Owner> {
   const times = entries.map((entry) => entry.asOfMs)
   const { intervals } = await ctx.peers.accounts.resolveConnections(
-    { phoneNumberIds: [...new Set(entries.map((entry) => entry.key))], fromMs: Math.min(...times), untilMs: Math.max(...times) },
+    {
+      phoneNumberIds: [...new Set(entries.map((entry) => entry.key))],
+      fromMs: Math.min(...times),
+      untilMs: Math.max(...times),
+    },
     {},
   )
   const byNumber = Map.groupBy(intervals, (interval) => interval.phoneNumberId)
@@ -23,6 +30,9 @@ export async function ownersOf(ctx: Context, entries: readonly FeedEntry[]): Pro
   }
 }
 
-function covers({ connectedAtMs, disconnectedAtMs = Number.POSITIVE_INFINITY }: ConnectionInterval, atMs: number): boolean {
+function covers(
+  { connectedAtMs, disconnectedAtMs = Number.POSITIVE_INFINITY }: ConnectionInterval,
+  atMs: number,
+): boolean {
   return connectedAtMs <= atMs && atMs < disconnectedAtMs
 }

@@ -7,6 +7,7 @@ export function pageSize(limit: number): number {
 
 /** An id of a row that is counted up. Throws `not_found`, for no row can have another. */
 export function requireSerial(id: string, noun: string): string {
-  if (!/^\d{1,18}$/.test(id)) throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
+  if (!/^\d{1,18}$/.test(id))
+    throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
   return id
 }

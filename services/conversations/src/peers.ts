@@ -14,30 +14,57 @@ export interface People {
 }
 
 /** Finds or creates the contacts of the senders, with what they said about marketing and the ids that they have now. */
-export async function recordPeople(ctx: Context, messages: readonly OwnedMessage[], parts: readonly OwnedPart[]): Promise<People> {
+export async function recordPeople(
+  ctx: Context,
+  messages: readonly OwnedMessage[],
+  parts: readonly OwnedPart[],
+): Promise<People> {
   const people = [
     ...messages.map(({ person, connection: { accountId } }) => ({ ...person, accountId })),
-    ...parts.flatMap(({ news, connection: { accountId } }) => news.map((person) => ({ ...person, accountId }))),
+    ...parts.flatMap(({ news, connection: { accountId } }) =>
+      news.map((person) => ({ ...person, accountId })),
+    ),
   ]
   const contactIds: string[] = []
   const merged = new Map<string, Merged>()
   for (let from = 0; from < people.length; from += peopleAtOnce) {
-    const answer = await ctx.peers.contacts.recordInbound({ people: people.slice(from, from + peopleAtOnce) }, {})
+    const answer = await ctx.peers.contacts.recordInbound(
+      { people: people.slice(from, from + peopleAtOnce) },
+      {},
+    )
     contactIds.push(...answer.contactIds)
     for (const one of answer.merged) merged.set(one.contactId, one)
   }
   // A contact that one call answered may have been merged by the next.
   const ofMessages = contactIds.slice(0, messages.length)
-  return { contactIds: ofMessages.map((contactId) => merged.get(contactId)?.into ?? contactId), merged: [...merged.values()] }
+  return {
+    contactIds: ofMessages.map((contactId) => merged.get(contactId)?.into ?? contactId),
+    merged: [...merged.values()],
+  }
 }
 
 /** Gives statuses that came without a valid token to the campaigns that sent the messages; answers the wamids that were theirs. */
-export async function recordStatuses(ctx: Context, parts: readonly OwnedPart[]): Promise<Set<string>> {
+export async function recordStatuses(
+  ctx: Context,
+  parts: readonly OwnedPart[],
+): Promise<Set<string>> {
   const statuses = parts.flatMap(({ statuses, connection: { accountId } }) =>
     statuses.map(({ wamid, status, timestampMs, errors }) => {
-      const { code, details, title } = tellingError(errors) ?? { code: null, details: '', title: '' }
+      const { code, details, title } = tellingError(errors) ?? {
+        code: null,
+        details: '',
+        title: '',
+      }
       const errorCodes = refusalCodes(errors.map((error) => error.code))
-      return { accountId, wamid, status, atMs: timestampMs, errorCode: code ?? undefined, errorWords: details || title, errorCodes }
+      return {
+        accountId,
+        wamid,
+        status,
+        atMs: timestampMs,
+        errorCode: code ?? undefined,
+        errorWords: details || title,
+        errorCodes,
+      }
     }),
   )
   if (statuses.length === 0) return new Set()
@@ -51,9 +78,18 @@ export async function recordRefusals(ctx: Context, parts: readonly OwnedPart[]):
     statuses.flatMap(({ recipientId, userId, timestampMs, errors }) => {
       const { waId = '', userId: id = '' } = idsOf(recipientId, userId)
       if (!waId && !id) return []
-      return refusalCodes(errors.map(({ code }) => code)).map((code) => ({ accountId, waId, userId: id, code, atMs: timestampMs }))
+      return refusalCodes(errors.map(({ code }) => code)).map((code) => ({
+        accountId,
+        waId,
+        userId: id,
+        code,
+        atMs: timestampMs,
+      }))
     }),
   )
   for (let from = 0; from < refusals.length; from += peopleAtOnce)
-    await ctx.peers.contacts.recordRefusals({ refusals: refusals.slice(from, from + peopleAtOnce) }, {})
+    await ctx.peers.contacts.recordRefusals(
+      { refusals: refusals.slice(from, from + peopleAtOnce) },
+      {},
+    )
 }

@@ -1,7 +1,11 @@
 import type * as proto from '@lockstep/rpc/gen/conversations'
 import type { ConversationRow, MessageRow } from './db/queries.ts'
 
-export function conversationToProto({ lastMessageAt, windowUntil, ...same }: ConversationRow): proto.Conversation {
+export function conversationToProto({
+  lastMessageAt,
+  windowUntil,
+  ...same
+}: ConversationRow): proto.Conversation {
   return {
     ...same,
     contactId: same.contactId ?? '',
@@ -12,7 +16,18 @@ export function conversationToProto({ lastMessageAt, windowUntil, ...same }: Con
 }
 
 export function messageToProto(row: MessageRow): proto.Message {
-  const { id, wamid, direction, source, type, text, forwarded, frequentlyForwarded, reactions, media } = row
+  const {
+    id,
+    wamid,
+    direction,
+    source,
+    type,
+    text,
+    forwarded,
+    frequentlyForwarded,
+    reactions,
+    media,
+  } = row
   return {
     ...{ id, wamid, direction, source, type, text, forwarded, frequentlyForwarded, reactions },
     media: media ? { ...noMedia, ...media } : undefined,
@@ -30,4 +45,12 @@ export function messageToProto(row: MessageRow): proto.Message {
   }
 }
 
-const noMedia: proto.Media = { id: '', mimeType: '', sha256: '', caption: '', filename: '', voice: false, animated: false }
+const noMedia: proto.Media = {
+  id: '',
+  mimeType: '',
+  sha256: '',
+  caption: '',
+  filename: '',
+  voice: false,
+  animated: false,
+}

@@ -31,4 +31,5 @@ export function joinTold<Message extends Told>(known: Message, later: Message): 
 }
 
 /** Meta tells of a file in the history first without it, and of the newest ones again with it. */
-const isPlaceholder = ({ type, source }: Told): boolean => type === 'media_placeholder' && source === 'history'
+const isPlaceholder = ({ type, source }: Told): boolean =>
+  type === 'media_placeholder' && source === 'history'

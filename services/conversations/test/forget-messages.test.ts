@@ -33,7 +33,12 @@ test('messages go once they are older than they are kept; their conversations st
     { from: bob, wamid: 'wamid.4', at: now - days(401), text: 'Only' },
   ]
   await stack.deliver(tenant, body('101', { messages }))
-  await stack.deliver(other, body('102', { messages: [{ from: ada, wamid: 'wamid.5', at: now - days(500), text: 'Secret' }] }))
+  await stack.deliver(
+    other,
+    body('102', {
+      messages: [{ from: ada, wamid: 'wamid.5', at: now - days(500), text: 'Secret' }],
+    }),
+  )
   await stack.outcomes(2)
   await age(stack)
   const list = async (of = tenant) => (await service.client.listConversations({}, of)).conversations
@@ -50,9 +55,14 @@ test('messages go once they are older than they are kept; their conversations st
   expect([await texts(withAda!.id), await texts(withBob!.id)]).toEqual([['Young'], []])
   expect(await list(other)).toMatchObject([{ unread: 0, lastText: '' }])
   expect(await stack.world.sql('select from conversations.reactions')).toEqual([])
-  expect(await service.client.countInbound({ connectionId: tenant.connectionId, sinceMs: 0 }, tenant)).toEqual({ messages: 1 })
+  expect(
+    await service.client.countInbound({ connectionId: tenant.connectionId, sinceMs: 0 }, tenant),
+  ).toEqual({ messages: 1 })
 
-  await stack.deliver(tenant, body('101', { messages: [{ from: bob, wamid: 'wamid.6', at: now, text: 'Again' }] }))
+  await stack.deliver(
+    tenant,
+    body('101', { messages: [{ from: bob, wamid: 'wamid.6', at: now, text: 'Again' }] }),
+  )
   await stack.outcomes(3)
   expect((await list())[0]).toMatchObject({ id: withBob!.id, unread: 1, lastText: 'Again' })
 })
@@ -63,7 +73,12 @@ test('counts stay right while messages come and two processes take old ones away
   const tenant = await stack.tenant('101')
   const from = (i: number) => `155500010${10 + (i % 20)}`
   const some = (of: string, count: number, at: number): Sent[] =>
-    Array.from({ length: count }, (_, i) => ({ from: from(i), wamid: `wamid.${of}.${i}`, at: at + i, text: `${of} ${i}` }))
+    Array.from({ length: count }, (_, i) => ({
+      from: from(i),
+      wamid: `wamid.${of}.${i}`,
+      at: at + i,
+      text: `${of} ${i}`,
+    }))
   await stack.deliver(tenant, body('101', { messages: some('old', 400, now - days(450)) }))
   await stack.outcomes(1)
   await age(stack)
@@ -90,9 +105,19 @@ test('a conversation without messages that goes into that of the same person kee
   const tenant = await stack.tenant('101')
   const userId = 'DE.1234567890'
   const list = async () => (await service.client.listConversations({}, tenant)).conversations
-  await stack.deliver(tenant, body('101', { messages: [{ from: userId, wamid: 'wamid.1', at: now - days(401), text: 'By id' }] }))
+  await stack.deliver(
+    tenant,
+    body('101', {
+      messages: [{ from: userId, wamid: 'wamid.1', at: now - days(401), text: 'By id' }],
+    }),
+  )
   await stack.outcomes(1)
-  await stack.deliver(tenant, body('101', { messages: [{ from: ada, wamid: 'wamid.2', at: now - days(402), text: 'By number' }] }))
+  await stack.deliver(
+    tenant,
+    body('101', {
+      messages: [{ from: ada, wamid: 'wamid.2', at: now - days(402), text: 'By number' }],
+    }),
+  )
   await stack.outcomes(2)
   await age(stack)
   await using ctx = await openContext<Context>(conversationsService, stack.config, { scale })
@@ -101,10 +126,20 @@ test('a conversation without messages that goes into that of the same person kee
   expect(places).toEqual([(now - days(401)) * 1000, (now - days(402)) * 1000])
 
   // Both turn out to be one by a preference, which is no message.
-  const preference = { wa_id: ada, user_id: userId, category: 'marketing_messages', value: 'stop', timestamp: String(now) }
+  const preference = {
+    wa_id: ada,
+    user_id: userId,
+    category: 'marketing_messages',
+    value: 'stop',
+    timestamp: String(now),
+  }
   await stack.deliver(tenant, body('101', { user_preferences: [preference] }))
   await stack.outcomes(3)
-  expect((await list()).map(({ lastMessageAtMs, unread, lastText }) => ({ lastMessageAtMs, unread, lastText }))).toEqual([
-    { lastMessageAtMs: places[0], unread: 0, lastText: '' },
-  ])
+  expect(
+    (await list()).map(({ lastMessageAtMs, unread, lastText }) => ({
+      lastMessageAtMs,
+      unread,
+      lastText,
+    })),
+  ).toEqual([{ lastMessageAtMs: places[0], unread: 0, lastText: '' }])
 })

@@ -25,14 +25,28 @@ async function tenant() {
   return {
     ...owner,
     async post(value: object, field = 'messages', partsOf = 1) {
-      const change = { field, value: { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, ...value } }
-      await stack.deliver(owner, JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: '202', changes: [change] }] }))
+      const change = {
+        field,
+        value: {
+          messaging_product: 'whatsapp',
+          metadata: { phone_number_id: phoneNumberId },
+          ...value,
+        },
+      }
+      await stack.deliver(
+        owner,
+        JSON.stringify({
+          object: 'whatsapp_business_account',
+          entry: [{ id: '202', changes: [change] }],
+        }),
+      )
       parts += partsOf
       await stack.outcomes(parts)
     },
     people: async () => (await stack.contacts.listContacts({ tag: '', ...page }, owner)).contacts,
     conversations: async () => (await service.client.listConversations(page, owner)).conversations,
-    messages: async (conversationId: string) => (await service.client.listMessages({ conversationId, ...page }, owner)).messages,
+    messages: async (conversationId: string) =>
+      (await service.client.listMessages({ conversationId, ...page }, owner)).messages,
   }
 }
 
@@ -47,14 +61,31 @@ const text = (body: string, more: object = {}) => ({
 
 test('who is named in two ways is stopped as one person', async () => {
   const { post, people, conversations } = await tenant()
-  const caio = { profile: { name: 'Caio', username: 'caio' }, wa_id: '553177776666', user_id: 'BR.U1', parent_user_id: 'BR.ENT.P1' }
+  const caio = {
+    profile: { name: 'Caio', username: 'caio' },
+    wa_id: '553177776666',
+    user_id: 'BR.U1',
+    parent_user_id: 'BR.ENT.P1',
+  }
   await post({ contacts: [caio], messages: [text('oi', { from: '5531977776666' })] })
-  await post({ contacts: [{ user_id: 'BR.U1' }], messages: [text('STOP', { from_user_id: 'BR.U1' })] })
-  const known = { phone: '5531977776666', userId: 'BR.U1', name: 'Caio', username: 'caio', optedOut: true }
+  await post({
+    contacts: [{ user_id: 'BR.U1' }],
+    messages: [text('STOP', { from_user_id: 'BR.U1' })],
+  })
+  const known = {
+    phone: '5531977776666',
+    userId: 'BR.U1',
+    name: 'Caio',
+    username: 'caio',
+    optedOut: true,
+  }
   expect(await people()).toMatchObject([known])
   // Another portfolio of the same business knows the person by the parent's id.
   const elsewhere = { user_id: 'BR.X9', parent_user_id: 'BR.ENT.P1' }
-  await post({ contacts: [elsewhere], messages: [text('again', { from_user_id: 'BR.X9', timestamp: String(now - 9) })] })
+  await post({
+    contacts: [elsewhere],
+    messages: [text('again', { from_user_id: 'BR.X9', timestamp: String(now - 9) })],
+  })
   expect(await people()).toMatchObject([known])
   expect(await conversations()).toMatchObject([{ unread: 3 }])
 })
@@ -62,7 +93,12 @@ test('who is named in two ways is stopped as one person', async () => {
 test('a message is stored for whoever the value names: without a sender, with a plus, with an id that is none', async () => {
   const { post, people } = await tenant()
   await post({ contacts: [{ user_id: 'DE.U2' }], messages: [text('no sender')] })
-  await post({ messages: [text('plus', { from: '+4916012345678' }), text('blanks', { from: ' 49 160 1234 5679 ' })] })
+  await post({
+    messages: [
+      text('plus', { from: '+4916012345678' }),
+      text('blanks', { from: ' 49 160 1234 5679 ' }),
+    ],
+  })
   await post({ messages: [text('no id', { from: '4916012345670', from_user_id: 'foo_bar' })] })
   const ids = (await people()).map(({ phone, userId }) => [phone, userId])
   expect(ids.sort()).toEqual([
@@ -79,17 +115,25 @@ test('a message whose id no index could hold costs its neighbours nothing', asyn
   const from = '4917000001'
   await post({
     contacts: [{ wa_id: from, user_id: `DE.${long}`, profile: { name: 'Ada' } }],
-    messages: [text('one', { from }), text('lost', { from, id: long }), text('two', { from, context: { id: long } })],
+    messages: [
+      text('one', { from }),
+      text('lost', { from, id: long }),
+      text('two', { from, context: { id: long } }),
+    ],
   })
   expect(await people()).toMatchObject([{ phone: from, userId: '', name: 'Ada' }])
   const [conversation] = await conversations()
-  expect((await messages(conversation!.id)).map((message) => message.text).sort()).toEqual(['one', 'two'])
+  expect((await messages(conversation!.id)).map((message) => message.text).sort()).toEqual([
+    'one',
+    'two',
+  ])
 })
 
 test("no time of Meta's counts as later than its receipt: neither a start nor a window", async () => {
   const { post, people, conversations } = await tenant()
   const from = '4917000002'
-  const said = async (body: string, at: number) => post({ messages: [text(body, { from, timestamp: String(at) })] })
+  const said = async (body: string, at: number) =>
+    post({ messages: [text(body, { from, timestamp: String(at) })] })
   await said('START', now + 3_600)
   await said('STOP', Math.floor(Date.now() / 1000))
   expect(await people()).toMatchObject([{ optedOut: true }])
@@ -110,11 +154,20 @@ test("what is written in a group is the group's: no chat and no window of the pe
     type: 'reaction',
     reaction: { message_id: hello.id, emoji },
   })
-  const gif = { ...text('', { from: bob, group_id, timestamp: String(now - 60) }), type: 'unsupported', unsupported: { type: 'gif' } }
+  const gif = {
+    ...text('', { from: bob, group_id, timestamp: String(now - 60) }),
+    type: 'unsupported',
+    unsupported: { type: 'gif' },
+  }
   await post({ contacts, messages: [hello, like(ada, '👍'), like(bob, '🎉'), gif] })
   const [group, ...others] = await conversations()
   expect(others).toEqual([])
-  expect(group).toMatchObject({ groupId: group_id, contactId: '', unread: 2, windowUntilMs: now * 1000 + day })
+  expect(group).toMatchObject({
+    groupId: group_id,
+    contactId: '',
+    unread: 2,
+    windowUntilMs: now * 1000 + day,
+  })
   const idOf = new Map((await people()).map(({ phone, id }) => [phone, id]))
   expect(await messages(group!.id)).toMatchObject([
     {
@@ -126,9 +179,15 @@ test("what is written in a group is the group's: no chat and no window of the pe
     },
     { text: '[unsupported message: gif]', groupId: group_id, contactId: idOf.get(bob) },
   ])
-  expect(await people()).toMatchObject([{ lastInboundAtMs: undefined }, { lastInboundAtMs: undefined }])
+  expect(await people()).toMatchObject([
+    { lastInboundAtMs: undefined },
+    { lastInboundAtMs: undefined },
+  ])
 
-  await post({ contacts, messages: [text('STOP', { from: ada, group_id, timestamp: String(now - 30) })] })
+  await post({
+    contacts,
+    messages: [text('STOP', { from: ada, group_id, timestamp: String(now - 30) })],
+  })
   // What is said before others takes no stop back.
   await post({ contacts, messages: [text('START', { from: ada, group_id })] })
   await post({ contacts, messages: [text('Only to you', { from: bob })] })
@@ -163,7 +222,10 @@ test('a profile name that changes changes the name, in whatever order it is told
   await post({ user_preferences: [chosen('stop', now - 9)] }, 'user_preferences')
   await post({ user_preferences: [chosen('signup', now - 5)] }, 'user_preferences')
   expect(await people()).toMatchObject([{ optedOut: false }])
-  const said = await stack.world.sql("select via, evidence from contacts.consents where kind = 'opt_in' and account_id = $1", [accountId])
+  const said = await stack.world.sql(
+    "select via, evidence from contacts.consents where kind = 'opt_in' and account_id = $1",
+    [accountId],
+  )
   expect(said).toEqual([{ via: 'preference', evidence: 'sign-up 5001' }])
 })
 
@@ -180,7 +242,10 @@ test('long texts are listed whole, in pages that end sooner', async () => {
   const listed = []
   const pages: number[] = []
   for (let after = ''; ; ) {
-    const page = await service.client.listMessages({ conversationId: conversation!.id, after, limit: 0 }, owner)
+    const page = await service.client.listMessages(
+      { conversationId: conversation!.id, after, limit: 0 },
+      owner,
+    )
     listed.push(...page.messages.map((message) => [message.wamid, message.text === long]))
     pages.push(page.messages.length)
     after = page.nextAfter

@@ -32,14 +32,32 @@ export async function openStack() {
   const world = up.use(await createWorld())
   const { encryptionKey, platformKey } = world
   const { addresses: nowhere } = world.base('conversations')
-  const simulator = up.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
+  const simulator = up.use(
+    await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }),
+  )
   const graph = { graphUrl: simulator.url, graphVersion: 'v24.0' }
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accounts = at(up.use(await startService(accountsService, { ...world.base('accounts'), ...graph, encryptionKey }, { scale })))
-  const gatewayConfig = { ...world.base('webhook-gateway'), encryptionKey, platformKey, httpPort: 0, addresses: { ...nowhere, accounts } }
+  const accounts = at(
+    up.use(
+      await startService(
+        accountsService,
+        { ...world.base('accounts'), ...graph, encryptionKey },
+        { scale },
+      ),
+    ),
+  )
+  const gatewayConfig = {
+    ...world.base('webhook-gateway'),
+    encryptionKey,
+    platformKey,
+    httpPort: 0,
+    addresses: { ...nowhere, accounts },
+  }
   const gatewayService = up.use(await startService(webhookGatewayService, gatewayConfig, { scale }))
   const gateway = at(gatewayService)
-  const contacts = at(up.use(await startService(contactsService, { ...world.base('contacts') }, { scale })))
+  const contacts = at(
+    up.use(await startService(contactsService, { ...world.base('contacts') }, { scale })),
+  )
   const addresses = { ...nowhere, accounts, contacts, 'webhook-gateway': gateway }
   const campaignsConfig = {
     ...world.base('campaigns'),
@@ -65,21 +83,39 @@ export async function openStack() {
   /** An account with an app of its own; `connectNumber` gives it a number. */
   async function account() {
     const { id: accountId } = await clients.accounts.createAccount({ name: 'Acme' }, {})
-    const app = await clients.accounts.createApp({ name: 'App', metaAppId: '1', secret, verifyToken: 'verify' }, { accountId })
+    const app = await clients.accounts.createApp(
+      { name: 'App', metaAppId: '1', secret, verifyToken: 'verify' },
+      { accountId },
+    )
     return { accountId, appId: app.id }
   }
 
-  async function connectNumber(owner: { accountId: string; appId: string }, phoneNumberId: string): Promise<Tenant> {
+  async function connectNumber(
+    owner: { accountId: string; appId: string },
+    phoneNumberId: string,
+  ): Promise<Tenant> {
     const token = `token-${phoneNumberId}`
-    await simulator.client.setState({ numbers: [{ id: phoneNumberId, wabaId: '202', displayPhoneNumber: '+1 555', token }] })
-    const number = { name: 'Number', phoneNumberId, wabaId: '202', appId: owner.appId, accessToken: token }
+    await simulator.client.setState({
+      numbers: [{ id: phoneNumberId, wabaId: '202', displayPhoneNumber: '+1 555', token }],
+    })
+    const number = {
+      name: 'Number',
+      phoneNumberId,
+      wabaId: '202',
+      appId: owner.appId,
+      accessToken: token,
+    }
     const { id } = await clients.accounts.createConnection(number, owner)
     return { ...owner, connectionId: id, phoneNumberId }
   }
 
   /** Delivers a webhook as Meta does. */
   async function deliver({ appId }: { appId: string }, body: string): Promise<void> {
-    const status = await postWebhook(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, secret, body)
+    const status = await postWebhook(
+      `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`,
+      secret,
+      body,
+    )
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
@@ -119,22 +155,56 @@ export interface Sent {
 /** A webhook body with elements of one number. */
 export function body(
   phoneNumberId: string,
-  elements: { messages?: Sent[]; statuses?: object[]; user_preferences?: object[]; user_id_update?: object[] },
+  elements: {
+    messages?: Sent[]
+    statuses?: object[]
+    user_preferences?: object[]
+    user_id_update?: object[]
+  },
 ): string {
   const { messages, ...rest } = elements
-  const field = (['user_preferences', 'user_id_update'] as const).find((name) => elements[name]) ?? 'messages'
+  const field =
+    (['user_preferences', 'user_id_update'] as const).find((name) => elements[name]) ?? 'messages'
   const metadata = { display_phone_number: '15550001', phone_number_id: phoneNumberId }
-  const contacts = messages?.map(({ from }) => ({ wa_id: from, profile: { name: `Person ${from}` } }))
-  const value = { messaging_product: 'whatsapp', metadata, contacts, messages: messages?.map(element), ...rest }
-  return JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: '202', changes: [{ field, value }] }] })
+  const contacts = messages?.map(({ from }) => ({
+    wa_id: from,
+    profile: { name: `Person ${from}` },
+  }))
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata,
+    contacts,
+    messages: messages?.map(element),
+    ...rest,
+  }
+  return JSON.stringify({
+    object: 'whatsapp_business_account',
+    entry: [{ id: '202', changes: [{ field, value }] }],
+  })
 }
 
-function element({ from, wamid, at, text = '', node = { type: 'text', text: { body: text } } }: Sent): object {
+function element({
+  from,
+  wamid,
+  at,
+  text = '',
+  node = { type: 'text', text: { body: text } },
+}: Sent): object {
   return { from, id: wamid, timestamp: String(at), ...node }
 }
 
 let entries = 0
 /** A taken part as the gateway's feed answers it. */
 export function entry(raw: string, appId: string, asOfMs: number, key = '101'): FeedEntry {
-  return { id: String(++entries), key, kind: '', accountId: '', rowId: '', body: Buffer.from(raw), attempts: 0, asOfMs, appId }
+  return {
+    id: String(++entries),
+    key,
+    kind: '',
+    accountId: '',
+    rowId: '',
+    body: Buffer.from(raw),
+    attempts: 0,
+    asOfMs,
+    appId,
+  }
 }

@@ -14,6 +14,8 @@ interface Own {
 export type Context = Base & Own
 
 export function open({ config }: Base, stack: AsyncDisposableStack): Own {
-  const graph = stack.use(createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }))
+  const graph = stack.use(
+    createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
+  )
   return { secrets: createSecrets(config.encryptionKey), graph }
 }

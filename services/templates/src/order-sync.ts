@@ -11,7 +11,8 @@ export async function orderSync(
   { connectionId, wabaId }: { connectionId: string; wabaId: string },
 ): Promise<string | undefined> {
   const id = uuid()
-  if (!(await insertRun(tx, { id, connectionId, wabaId, now: new Date(ctx.now()) }))) return undefined
+  if (!(await insertRun(tx, { id, connectionId, wabaId, now: new Date(ctx.now()) })))
+    return undefined
   await feed(ctx, tx, { lane: 'templates.sync', key: connectionId, rowId: id })
   return id
 }

@@ -1,4 +1,10 @@
-import { type GraphTemplate, objectOf, type TemplateEvent, textOf, timestampMsOf } from '@lockstep/whatsapp'
+import {
+  type GraphTemplate,
+  objectOf,
+  type TemplateEvent,
+  textOf,
+  timestampMsOf,
+} from '@lockstep/whatsapp'
 import type { Template } from './db/entities.ts'
 
 /** Lists and webhooks write a language as `en_US` or `en-US` (meta-cloud-api.md §5): one of the two, so that it is found. */
@@ -8,19 +14,31 @@ export function normaliseLanguage(language: string): string {
 
 /** The templates of a page, each name and language once: an upsert can't write a row twice. */
 export function uniqueTemplates(templates: GraphTemplate[]): GraphTemplate[] {
-  const normal = templates.map((template) => ({ ...template, language: normaliseLanguage(template.language) }))
-  return [...new Map(normal.map((template) => [`${template.name} ${template.language}`, template])).values()]
+  const normal = templates.map((template) => ({
+    ...template,
+    language: normaliseLanguage(template.language),
+  }))
+  return [
+    ...new Map(
+      normal.map((template) => [`${template.name} ${template.language}`, template]),
+    ).values(),
+  ]
 }
 
 /** True when an event says something that a template's row holds. */
 export function isOfUse(event: TemplateEvent): boolean {
-  return Boolean(event.status ?? event.quality ?? event.category) || isAboutCategory(event) || isAboutComponents(event)
+  return (
+    Boolean(event.status ?? event.quality ?? event.category) ||
+    isAboutCategory(event) ||
+    isAboutComponents(event)
+  )
 }
 
 const isAboutCategory = ({ field }: TemplateEvent) => field === 'template_category_update'
 
 /** True for news that a template's components were changed. It names only part of them: the whole is in the list. */
-export const isAboutComponents = ({ field }: TemplateEvent) => field === 'message_template_components_update'
+export const isAboutComponents = ({ field }: TemplateEvent) =>
+  field === 'message_template_components_update'
 
 /** Events that leave a template approved, or make it so again: a list names none of them (meta-cloud-api.md §5, "Status values"). */
 const approving = new Set(['REINSTATED', 'UNPAUSED', 'UNARCHIVED', 'FLAGGED'])
@@ -36,7 +54,8 @@ export const clockMarginMs = 60_000
  * quality and category takes only news that isn't older than its last, nor older than the list that it was last read from.
  */
 export function applyEvent(template: Template, event: TemplateEvent, at: Date): void {
-  const isNews = (last: Date | null | undefined) => at.getTime() >= (last?.getTime() ?? template.syncedAt.getTime() - clockMarginMs)
+  const isNews = (last: Date | null | undefined) =>
+    at.getTime() >= (last?.getTime() ?? template.syncedAt.getTime() - clockMarginMs)
   if (event.status && isNews(template.statusEventAt)) {
     template.status = approving.has(event.status) ? 'APPROVED' : event.status
     template.rejectedReason = textOf(event.value.reason) ?? 'NONE'
@@ -76,10 +95,16 @@ function statusWords({ value }: TemplateEvent): string {
   const date = timestampMsOf(disable_date)
   const disabled = date === null ? textOf(disable_date) : new Date(date).toISOString()
   const words = [title, description, reason, recommendation].map(textOf)
-  return [...words, disabled && `Disabled on ${disabled}`].filter(Boolean).join(' · ').slice(0, 2_000)
+  return [...words, disabled && `Disabled on ${disabled}`]
+    .filter(Boolean)
+    .join(' · ')
+    .slice(0, 2_000)
 }
 
 /** True when the components that the row holds are older than this news, and no sync was ordered for it yet. */
 export function isOutdated({ componentsEventAt, syncedAt }: Template, at: Date): boolean {
-  return (componentsEventAt == null || at > componentsEventAt) && at.getTime() > syncedAt.getTime() - clockMarginMs
+  return (
+    (componentsEventAt == null || at > componentsEventAt) &&
+    at.getTime() > syncedAt.getTime() - clockMarginMs
+  )
 }

@@ -8,8 +8,15 @@ import { templatesService } from '../src/service.ts'
 
 test('runs go once they have ended for longer than they are kept; those that wait, run or ended lately stay', async () => {
   await using world = await createWorld()
-  const graph = { encryptionKey: world.encryptionKey, graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  await using ctx = await openContext<Context>(templatesService, { ...world.base('templates'), ...graph })
+  const graph = {
+    encryptionKey: world.encryptionKey,
+    graphUrl: 'http://127.0.0.1:1',
+    graphVersion: 'v24.0',
+  }
+  await using ctx = await openContext<Context>(templatesService, {
+    ...world.base('templates'),
+    ...graph,
+  })
   const insert = (count: number, state: string, finishedDaysAgo: number | null) =>
     world.sql(
       `insert into templates.sync_runs (id, account_id, connection_id, waba_id, state, created_at, started_at, finished_at)
@@ -24,7 +31,9 @@ test('runs go once they have ended for longer than they are kept; those that wai
   await insert(1, 'running', null)
 
   await forgetSyncs(ctx)
-  const left = await world.sql('select state, count(*)::int as runs from templates.sync_runs group by state order by state')
+  const left = await world.sql(
+    'select state, count(*)::int as runs from templates.sync_runs group by state order by state',
+  )
   expect(left).toEqual([
     { state: 'done', runs: 3 },
     { state: 'queued', runs: 2 },

@@ -21,7 +21,10 @@ export async function openMetaProxy(target: string): Promise<MetaProxy> {
   const releases: (() => void)[] = []
   const server = createServer(async ({ method, url, headers }, response) => {
     const held = next.shift()
-    const answer = await fetch(new URL(url!, target), { method, headers: { authorization: headers.authorization! } })
+    const answer = await fetch(new URL(url!, target), {
+      method,
+      headers: { authorization: headers.authorization! },
+    })
     const body = await answer.text()
     held?.answered()
     await held?.released

@@ -7,7 +7,13 @@ import { openService, openStack, template, wabaId } from './setup.ts'
 const now = () => Math.floor(Date.now() / 1000)
 const status = (event: string, { id, name }: { id: string; name: string }, time = now()) => ({
   field: 'message_template_status_update',
-  value: { event, reason: 'NONE', message_template_id: id, message_template_name: name, message_template_language: 'en_US' },
+  value: {
+    event,
+    reason: 'NONE',
+    message_template_id: id,
+    message_template_name: name,
+    message_template_language: 'en_US',
+  },
   time,
 })
 const welcome = { id: '9007199254740993', name: 'welcome' }
@@ -34,15 +40,28 @@ async function openHeld(statusAtMeta: string) {
   /** Waits until all news that came was tried: it has ended or is put off. */
   const tried = () =>
     until(async () => {
-      const open = await stack.world.sql(`select from webhook_gateway.feed_open where lane = 'webhooks.template' and not_before is null`)
+      const open = await stack.world.sql(
+        `select from webhook_gateway.feed_open where lane = 'webhooks.template' and not_before is null`,
+      )
       return open.length === 0
     })
 
   const change = (statusNow: string) =>
-    stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { ...welcome, status: statusNow })] } })
+    stack.simulator.client.setState({
+      templates: { [wabaId]: [template('welcome', { ...welcome, status: statusNow })] },
+    })
   const statusOf = async (of: { accountId: string }) =>
-    (await templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of)).status
-  return { ...stack, templates, syncHeld, tried, change, statusOf, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+    (await templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of))
+      .status
+  return {
+    ...stack,
+    templates,
+    syncHeld,
+    tried,
+    change,
+    statusOf,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 test('news of a template that a sync is about to write is kept, by whichever connection of whichever account it is read', async () => {
@@ -64,7 +83,12 @@ test('news is kept also when the sync that writes its template ends while the ne
   const gone = { id: '77', name: 'gone' }
   await stack.simulator.client.setState({ templates: { [wabaId]: [template('gone', gone)] } })
   await stack.templates.sync(tenant)
-  await stack.simulator.client.templateEvent({ wabaId, name: 'gone', language: 'en_US', event: 'DELETED' })
+  await stack.simulator.client.templateEvent({
+    wabaId,
+    name: 'gone',
+    language: 'en_US',
+    event: 'DELETED',
+  })
   await stack.templates.sync(tenant)
   // As if Meta had it only now.
   await stack.world.sql(`delete from templates.templates where name = 'welcome'`)

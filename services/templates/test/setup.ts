@@ -17,7 +17,13 @@ export const wabaId = '202'
 const secret = 'app-secret'
 
 export function template(name: string, more: Partial<TemplateInput> = {}): TemplateInput {
-  return { name, language: 'en_US', category: 'MARKETING', components: [{ type: 'BODY', text: `Hello from ${name}` }], ...more }
+  return {
+    name,
+    language: 'en_US',
+    category: 'MARKETING',
+    components: [{ type: 'BODY', text: `Hello from ${name}` }],
+    ...more,
+  }
 }
 
 interface Change {
@@ -30,12 +36,16 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
   await using up = new AsyncDisposableStack()
   const world = up.use(await createWorld())
   const logFile = path.join(world.nats.dir, 'simulator.ndjson')
-  const simulator = up.use(await startSimulator({ logFile, state: { templates: { [wabaId]: templates } } }))
+  const simulator = up.use(
+    await startSimulator({ logFile, state: { templates: { [wabaId]: templates } } }),
+  )
   const { encryptionKey, platformKey } = world
   const { addresses: nowhere } = world.base('templates')
   const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0' }
   const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accountsAddress = at(up.use(await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale })))
+  const accountsAddress = at(
+    up.use(await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale })),
+  )
   const gatewayConfig = {
     ...world.base('webhook-gateway'),
     encryptionKey,
@@ -55,14 +65,29 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
 
   /** A tenant with a number of the WABA. */
   async function tenant(phoneNumberId: string) {
-    const { id: accountId } = await accounts.createAccount({ name: `Tenant of ${phoneNumberId}` }, {})
-    const app = await accounts.createApp({ name: 'App', metaAppId: '1', secret, verifyToken: 'verify' }, { accountId })
+    const { id: accountId } = await accounts.createAccount(
+      { name: `Tenant of ${phoneNumberId}` },
+      {},
+    )
+    const app = await accounts.createApp(
+      { name: 'App', metaAppId: '1', secret, verifyToken: 'verify' },
+      { accountId },
+    )
     return connectNumber({ accountId, appId: app.id }, phoneNumberId)
   }
 
   /** Connects a number for a tenant. */
-  async function connectNumber({ accountId, appId }: { accountId: string; appId: string }, phoneNumberId: string, waba = wabaId) {
-    const state = { id: phoneNumberId, wabaId: waba, displayPhoneNumber: `+1 555 ${phoneNumberId}`, token: `token-${phoneNumberId}` }
+  async function connectNumber(
+    { accountId, appId }: { accountId: string; appId: string },
+    phoneNumberId: string,
+    waba = wabaId,
+  ) {
+    const state = {
+      id: phoneNumberId,
+      wabaId: waba,
+      displayPhoneNumber: `+1 555 ${phoneNumberId}`,
+      token: `token-${phoneNumberId}`,
+    }
     await simulator.client.setState({ numbers: [state] })
     const { id: connectionId } = await accounts.createConnection(
       { name: 'Number', phoneNumberId, wabaId: waba, appId, accessToken: state.token },
@@ -72,13 +97,24 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
   }
 
   /** Delivers a change of a WABA as Meta does, dated in Unix seconds; further ones come in the same entry. */
-  async function deliver({ appId }: { appId: string }, change: Change & { time: number; waba?: string }, ...more: Change[]) {
+  async function deliver(
+    { appId }: { appId: string },
+    change: Change & { time: number; waba?: string },
+    ...more: Change[]
+  ) {
     const { time, waba = wabaId } = change
     const changes = [change, ...more].map(({ field, value }) => ({ field, value }))
     // An id of Meta is a number in the body, and may be one that a double can't hold.
-    const text = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: waba, time, changes }] })
+    const text = JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [{ id: waba, time, changes }],
+    })
     const body = text.replaceAll(/"message_template_id":"(\d+)"/g, '"message_template_id":$1')
-    const status = await postWebhook(`http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`, secret, body)
+    const status = await postWebhook(
+      `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`,
+      secret,
+      body,
+    )
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
@@ -116,7 +152,8 @@ export async function openService(config: Config) {
   async function listAll(tenant: { accountId: string }) {
     const all: Template[] = []
     for (let page: Template[] | undefined; page?.length !== 0; all.push(...page))
-      page = (await client.listTemplates({ after: all.at(-1)?.id ?? '', limit: 200 }, tenant)).templates
+      page = (await client.listTemplates({ after: all.at(-1)?.id ?? '', limit: 200 }, tenant))
+        .templates
     return all
   }
 

@@ -11,11 +11,14 @@ import { openService, openStack, scale, template, wabaId } from './setup.ts'
 async function useUpLimit(redisUrl: string, connectionId: string): Promise<void> {
   const redis = openRedis(redisUrl)
   await untilReady(redis, 2_000)
-  expect(await createLimiter({ redis, scale }).take('template_sync_rate_limit', connectionId, 10)).toEqual({ ok: true })
+  expect(
+    await createLimiter({ redis, scale }).take('template_sync_rate_limit', connectionId, 10),
+  ).toEqual({ ok: true })
   redis.disconnect()
 }
 
-const names = (count: number) => Array.from({ length: count }, (_, i) => `template_${String(i).padStart(4, '0')}`)
+const names = (count: number) =>
+  Array.from({ length: count }, (_, i) => `template_${String(i).padStart(4, '0')}`)
 
 test('a sync reads every page, and templates are listed page by page and found by id and by name in either spelling of the language', async () => {
   const components = [
@@ -26,7 +29,12 @@ test('a sync reads every page, and templates are listed page by page and found b
   await using stack = await openStack([...names(230).map((name) => template(name)), special])
   await using templates = await openService(stack.config)
   const tenant = await stack.tenant('101')
-  expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 231, removed: 0, failure: '' })
+  expect(await templates.sync(tenant)).toMatchObject({
+    state: 'done',
+    seen: 231,
+    removed: 0,
+    failure: '',
+  })
 
   const page = async (after: string, limit: number) =>
     (await templates.client.listTemplates({ wabaId, status: '', after, limit }, tenant)).templates
@@ -35,11 +43,27 @@ test('a sync reads every page, and templates are listed page by page and found b
   expect([first.length, second.length]).toEqual([200, 31])
   expect([...first, ...second].map((t) => t.name)).toEqual([...names(230), 'zz_last'])
   expect(await page('', 0)).toHaveLength(50)
-  await expect(page('', 201)).rejects.toMatchObject({ failure: 'invalid', message: expect.stringContaining('from 1 to 200') })
-  const byName = await templates.client.getTemplate({ id: '', wabaId, name: 'zz_last', language: 'pt-BR' }, tenant)
-  expect(byName).toMatchObject({ language: 'pt_BR', category: 'UTILITY', status: 'APPROVED', parameterFormat: 'POSITIONAL' })
+  await expect(page('', 201)).rejects.toMatchObject({
+    failure: 'invalid',
+    message: expect.stringContaining('from 1 to 200'),
+  })
+  const byName = await templates.client.getTemplate(
+    { id: '', wabaId, name: 'zz_last', language: 'pt-BR' },
+    tenant,
+  )
+  expect(byName).toMatchObject({
+    language: 'pt_BR',
+    category: 'UTILITY',
+    status: 'APPROVED',
+    parameterFormat: 'POSITIONAL',
+  })
   expect(JSON.parse(byName.componentsJson)).toEqual(components)
-  expect(await templates.client.getTemplate({ id: byName.id, wabaId: '', name: '', language: '' }, tenant)).toEqual(byName)
+  expect(
+    await templates.client.getTemplate(
+      { id: byName.id, wabaId: '', name: '', language: '' },
+      tenant,
+    ),
+  ).toEqual(byName)
 })
 
 test('of two syncs of a connection one runs, and the other is told since when', async () => {
@@ -50,7 +74,10 @@ test('of two syncs of a connection one runs, and the other is told since when', 
   const answers = await Promise.allSettled([start(), start(), start()])
   expect(answers.filter((answer) => answer.status === 'fulfilled')).toHaveLength(1)
   for (const answer of answers.filter((each) => each.status === 'rejected'))
-    expect(answer.reason).toMatchObject({ failure: 'conflict', message: expect.stringMatching(/^A sync is running since/) })
+    expect(answer.reason).toMatchObject({
+      failure: 'conflict',
+      message: expect.stringMatching(/^A sync is running since/),
+    })
 })
 
 test('a sync that finds its limit used up gives the lane back, refuses a second one meanwhile, and ends later', async () => {
@@ -60,18 +87,27 @@ test('a sync that finds its limit used up gives the lane back, refuses a second 
   const redis = openRedis(stack.world.redis.url)
   await untilReady(redis, 2_000)
   const limiter = createLimiter({ redis, scale })
-  expect(await limiter.take('template_sync_rate_limit', tenant.connectionId, 10)).toEqual({ ok: true })
+  expect(await limiter.take('template_sync_rate_limit', tenant.connectionId, 10)).toEqual({
+    ok: true,
+  })
   const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
   await until(async () => {
-    const [entry] = await stack.world.sql<{ not_before: Date | null }>('select not_before from templates.feed_open')
+    const [entry] = await stack.world.sql<{ not_before: Date | null }>(
+      'select not_before from templates.feed_open',
+    )
     return entry?.not_before
   })
   const second = templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
-  await expect(second).rejects.toMatchObject({ failure: 'conflict', message: expect.stringMatching(/running since \d{4}-/) })
+  await expect(second).rejects.toMatchObject({
+    failure: 'conflict',
+    message: expect.stringMatching(/running since \d{4}-/),
+  })
   expect(await redis.keys('template_sync:*')).toEqual([])
   redis.disconnect()
   await until(async () => (await templates.client.getSync({ id }, tenant)).state === 'done')
-  expect((await templates.client.listTemplates({ wabaId: '', status: '' }, tenant)).templates).toHaveLength(1)
+  expect(
+    (await templates.client.listTemplates({ wabaId: '', status: '' }, tenant)).templates,
+  ).toHaveLength(1)
 })
 
 test('a template that Meta no longer lists is marked deleted, and only that one', async () => {
@@ -79,7 +115,12 @@ test('a template that Meta no longer lists is marked deleted, and only that one'
   await using templates = await openService(stack.config)
   const tenant = await stack.tenant('101')
   await templates.sync(tenant)
-  await stack.simulator.client.templateEvent({ wabaId, name: 'dropped', language: 'en_US', event: 'DELETED' })
+  await stack.simulator.client.templateEvent({
+    wabaId,
+    name: 'dropped',
+    language: 'en_US',
+    event: 'DELETED',
+  })
   expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1, removed: 1 })
   const statuses = (await templates.listAll(tenant)).map((t) => [t.name, t.status]).sort()
   expect(statuses).toEqual([
@@ -95,8 +136,14 @@ test('a dead token fails the sync in words, deletes nothing, and the next sync c
   const tenant = await stack.tenant('101')
   await templates.sync(tenant)
   await stack.simulator.client.setState({ numbers: [{ ...tenant.state, token: 'another-token' }] })
-  expect(await templates.sync(tenant)).toMatchObject({ state: 'failed', removed: 0, failure: expect.stringMatching(/access token/) })
-  expect((await templates.client.listTemplates({ wabaId, status: 'APPROVED' }, tenant)).templates).toHaveLength(1)
+  expect(await templates.sync(tenant)).toMatchObject({
+    state: 'failed',
+    removed: 0,
+    failure: expect.stringMatching(/access token/),
+  })
+  expect(
+    (await templates.client.listTemplates({ wabaId, status: 'APPROVED' }, tenant)).templates,
+  ).toHaveLength(1)
   await stack.simulator.client.setState({ numbers: [tenant.state] })
   expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1 })
 })
@@ -108,21 +155,34 @@ test('a sync whose number is connected again in another WABA reads neither and s
   await stack.simulator.client.setState({ templates: { 303: [template('of_another')] } })
   await useUpLimit(stack.world.redis.url, tenant.connectionId)
   const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
-  await until(async () => (await stack.world.sql('select from templates.feed_open where not_before is not null')).length > 0)
+  await until(
+    async () =>
+      (await stack.world.sql('select from templates.feed_open where not_before is not null'))
+        .length > 0,
+  )
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
   expect((await stack.connectNumber(tenant, '101', '303')).connectionId).toBe(tenant.connectionId)
-  await until(async () => (await templates.client.getSync({ id }, tenant)).finishedAtMs !== undefined)
-  expect(await templates.client.getSync({ id }, tenant)).toMatchObject({ state: 'failed', failure: expect.stringMatching(/303 now; sync/) })
+  await until(
+    async () => (await templates.client.getSync({ id }, tenant)).finishedAtMs !== undefined,
+  )
+  expect(await templates.client.getSync({ id }, tenant)).toMatchObject({
+    state: 'failed',
+    failure: expect.stringMatching(/303 now; sync/),
+  })
   expect(await templates.listAll(tenant)).toEqual([])
   await templates.sync(tenant)
-  expect((await templates.listAll(tenant)).map(({ name, wabaId }) => [name, wabaId])).toEqual([['of_another', '303']])
+  expect((await templates.listAll(tenant)).map(({ name, wabaId }) => [name, wabaId])).toEqual([
+    ['of_another', '303'],
+  ])
 })
 
 test('a sync outlives an outage of Meta', async () => {
   await using stack = await openStack()
   await using templates = await openService(stack.config)
   const tenant = await stack.tenant('101')
-  await stack.simulator.client.setSettings({ errors: { next: [{ code: 2, count: 2, on: 'management' }] } })
+  await stack.simulator.client.setSettings({
+    errors: { next: [{ code: 2, count: 2, on: 'management' }] },
+  })
   expect(await templates.sync(tenant)).toMatchObject({ state: 'done', seen: 1 })
 })
 
@@ -130,7 +190,9 @@ test('a sync that Meta throttles leaves Meta alone for as long as it asks', asyn
   await using stack = await openStack()
   await using templates = await openService(stack.config)
   const tenant = await stack.tenant('101')
-  await stack.simulator.client.setSettings({ errors: { next: [{ code: 80007, count: 1, on: 'management' }] } })
+  await stack.simulator.client.setSettings({
+    errors: { next: [{ code: 80007, count: 1, on: 'management' }] },
+  })
   const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
   await until(async () => {
     const [entry] = await stack.world.sql<{ waits: boolean }>(
@@ -153,9 +215,13 @@ test('accounts that share a WABA have rows of their own and never see each other
   const [ofOne] = (await templates.client.listTemplates({ wabaId, status: '' }, one)).templates
   expect(ofOne!.id).not.toBe(ofTwo!.id)
   const notFound = { failure: 'not_found' }
-  await expect(templates.client.getTemplate({ id: ofTwo!.id, wabaId: '', name: '', language: '' }, one)).rejects.toMatchObject(notFound)
+  await expect(
+    templates.client.getTemplate({ id: ofTwo!.id, wabaId: '', name: '', language: '' }, one),
+  ).rejects.toMatchObject(notFound)
   await expect(templates.client.getSync({ id: run.id }, one)).rejects.toMatchObject(notFound)
-  await expect(templates.client.startSync({ connectionId: two.connectionId }, one)).rejects.toMatchObject(notFound)
+  await expect(
+    templates.client.startSync({ connectionId: two.connectionId }, one),
+  ).rejects.toMatchObject(notFound)
 })
 
 test('a sync whose process is killed between two pages is completed by another, and no template is twice', async () => {
@@ -163,11 +229,20 @@ test('a sync whose process is killed between two pages is completed by another, 
   await using stack = await openStack(names(1_050).map((name) => template(name)))
   const tenant = await stack.tenant('101')
   const config = { ...stack.config, encryptionKey: stack.config.encryptionKey.toString('hex') }
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'service-process.ts'), JSON.stringify({ config, scale })], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, 'service-process.ts'), JSON.stringify({ config, scale })],
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  )
   const exited = once(child, 'exit')
-  const run = async () => (await stack.world.sql<{ seen: number; state: string }>('select seen, state from templates.sync_runs'))[0]
+  const run = async () =>
+    (
+      await stack.world.sql<{ seen: number; state: string }>(
+        'select seen, state from templates.sync_runs',
+      )
+    )[0]
   try {
     const [port] = await once(child, 'message')
     using client = connect(TemplatesDefinition, `127.0.0.1:${port}`)
@@ -182,5 +257,7 @@ test('a sync whose process is killed between two pages is completed by another, 
   await until(async () => (await run())?.state === 'done', 25_000)
   expect(await run()).toMatchObject({ seen: 1_050 })
   const listed = await templates.listAll(tenant)
-  expect(listed.map((t) => [t.name, t.status])).toEqual(names(1_050).map((name) => [name, 'APPROVED']))
+  expect(listed.map((t) => [t.name, t.status])).toEqual(
+    names(1_050).map((name) => [name, 'APPROVED']),
+  )
 })

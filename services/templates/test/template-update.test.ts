@@ -10,7 +10,11 @@ import { openService, openStack, scale, template, wabaId } from './setup.ts'
 /** Past 2^53, where a double would change it. */
 const metaId = '9007199254740993'
 const now = () => Math.floor(Date.now() / 1000)
-const about = { message_template_id: metaId, message_template_name: 'welcome', message_template_language: 'en-US' }
+const about = {
+  message_template_id: metaId,
+  message_template_name: 'welcome',
+  message_template_language: 'en-US',
+}
 const status = (event: string, time: number, reason = 'NONE') => ({
   field: 'message_template_status_update',
   value: { event, reason, ...about },
@@ -34,12 +38,20 @@ async function openSynced() {
   const tenant = await stack.tenant('101')
   await templates.sync(tenant)
   const opened = up.move()
-  const welcome = (of = tenant) => templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of)
+  const welcome = (of = tenant) =>
+    templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of)
   /** All that the rows date becomes an hour older, so that what comes now comes an hour later. */
   const anHourPasses = () =>
     stack.world.sql(`update templates.templates set
       synced_at = synced_at - interval '1 hour', status_event_at = status_event_at - interval '1 hour'`)
-  return { ...stack, templates, first: tenant, welcome, anHourPasses, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return {
+    ...stack,
+    templates,
+    first: tenant,
+    welcome,
+    anHourPasses,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 test('news of status, quality and category reach the rows of the account whose app signed it, and no other', async () => {
@@ -51,15 +63,29 @@ test('news of status, quality and category reach the rows of the account whose a
   await stack.deliver(tenant, quality('YELLOW', now()))
   await stack.deliver(tenant, category('UTILITY', now()))
   expect(await stack.outcomes(3)).toEqual({ done: 3 })
-  expect(await welcome()).toMatchObject({ status: 'REJECTED', rejectedReason: 'SCAM', quality: 'YELLOW', category: 'UTILITY' })
-  expect(await welcome(other)).toMatchObject({ status: 'APPROVED', quality: 'UNKNOWN', category: 'MARKETING' })
+  expect(await welcome()).toMatchObject({
+    status: 'REJECTED',
+    rejectedReason: 'SCAM',
+    quality: 'YELLOW',
+    category: 'UTILITY',
+  })
+  expect(await welcome(other)).toMatchObject({
+    status: 'APPROVED',
+    quality: 'UNKNOWN',
+    category: 'MARKETING',
+  })
 })
 
 test('news that is repeated or comes in the wrong order ends with the newest of each kind', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
   const start = now() - 20
-  const news = [status('PAUSED', start + 3), quality('RED', start + 9), status('APPROVED', start + 1), quality('GREEN', start + 2)]
+  const news = [
+    status('PAUSED', start + 3),
+    quality('RED', start + 9),
+    status('APPROVED', start + 1),
+    quality('GREEN', start + 2),
+  ]
   for (const each of [...news, ...news]) await stack.deliver(tenant, each)
   expect(await stack.outcomes(8)).toEqual({ done: 8 })
   expect(await stack.welcome()).toMatchObject({ status: 'PAUSED', quality: 'RED' })
@@ -87,7 +113,10 @@ test('news that applies to nothing is told apart: unmatched, unclaimed, kept', a
   await using stack = await openSynced()
   const { first: tenant } = stack
   const unknown = status('PAUSED', now())
-  await stack.deliver(tenant, { ...unknown, value: { ...unknown.value, message_template_id: '77' } })
+  await stack.deliver(tenant, {
+    ...unknown,
+    value: { ...unknown.value, message_template_id: '77' },
+  })
   await stack.deliver(tenant, { ...status('PAUSED', now()), waba: '909' })
   const stranger = await stack.accounts.createAccount({ name: 'Stranger' }, {})
   const app = { name: 'App', metaAppId: '1', secret: 'app-secret', verifyToken: 'verify' }
@@ -103,13 +132,27 @@ test('news of a template without a row has it read, and changes it then; one tha
   const { first: tenant } = stack
   const made = template('made_later', { id: '78', status: 'PENDING' })
   await stack.simulator.client.setState({ templates: { [wabaId]: [made] } })
-  const about = { message_template_id: '78', message_template_name: 'made_later', message_template_language: 'en_US' }
-  const approved = { field: 'message_template_status_update', value: { event: 'APPROVED', reason: 'NONE', ...about }, time: now() }
-  await stack.deliver(tenant, approved, { ...quality('GREEN', 0), value: { new_quality_score: 'GREEN', ...about } })
+  const about = {
+    message_template_id: '78',
+    message_template_name: 'made_later',
+    message_template_language: 'en_US',
+  }
+  const approved = {
+    field: 'message_template_status_update',
+    value: { event: 'APPROVED', reason: 'NONE', ...about },
+    time: now(),
+  }
+  await stack.deliver(tenant, approved, {
+    ...quality('GREEN', 0),
+    value: { new_quality_score: 'GREEN', ...about },
+  })
   expect(await stack.outcomes(2)).toEqual({ done: 2 })
   const runs = () => stack.world.sql('select from templates.sync_runs')
   expect(await runs()).toHaveLength(2)
-  const row = await stack.templates.client.getTemplate({ id: '', wabaId, name: 'made_later', language: 'en_US' }, tenant)
+  const row = await stack.templates.client.getTemplate(
+    { id: '', wabaId, name: 'made_later', language: 'en_US' },
+    tenant,
+  )
   expect(row).toMatchObject({ status: 'APPROVED', quality: 'GREEN' })
 
   const nowhere = { ...approved, value: { ...approved.value, message_template_id: '79' } }
@@ -133,7 +176,8 @@ test('a template that Meta lists again is deleted no longer, however fresh its l
   const { first: tenant, templates } = stack
   await stack.deliver(tenant, status('PAUSED', now()))
   await stack.outcomes(1)
-  const atMeta = (event: string) => stack.simulator.client.templateEvent({ wabaId, name: 'welcome', language: 'en_US', event })
+  const atMeta = (event: string) =>
+    stack.simulator.client.templateEvent({ wabaId, name: 'welcome', language: 'en_US', event })
   await atMeta('DELETED')
   await templates.sync(tenant)
   expect(await stack.welcome()).toMatchObject({ status: 'DELETED' })
@@ -144,7 +188,8 @@ test('a template that Meta lists again is deleted no longer, however fresh its l
 
 test('an event that puts a template back to work leaves it approved', async () => {
   await using stack = await openSynced()
-  for (const event of ['DISABLED', 'REINSTATED']) await stack.deliver(stack.first, status(event, now()))
+  for (const event of ['DISABLED', 'REINSTATED'])
+    await stack.deliver(stack.first, status(event, now()))
   expect(await stack.outcomes(2)).toEqual({ done: 2 })
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
 })
@@ -171,16 +216,27 @@ test('an announced category shows with its day until it has come, also by a list
   const start = now()
   const announced = {
     field: 'template_category_update',
-    value: { ...about, new_category: 'MARKETING', correct_category: 'UTILITY', category_update_timestamp: start + 86_400 },
+    value: {
+      ...about,
+      new_category: 'MARKETING',
+      correct_category: 'UTILITY',
+      category_update_timestamp: start + 86_400,
+    },
     time: start,
   }
   await stack.deliver(tenant, announced)
   await stack.outcomes(1)
-  const next = { category: 'MARKETING', nextCategory: 'UTILITY', nextCategoryAtMs: (start + 86_400) * 1_000 }
+  const next = {
+    category: 'MARKETING',
+    nextCategory: 'UTILITY',
+    nextCategoryAtMs: (start + 86_400) * 1_000,
+  }
   expect(await stack.welcome()).toMatchObject(next)
   await stack.templates.sync(tenant)
   expect(await stack.welcome()).toMatchObject(next)
-  await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, category: 'UTILITY' })] } })
+  await stack.simulator.client.setState({
+    templates: { [wabaId]: [template('welcome', { id: metaId, category: 'UTILITY' })] },
+  })
   await stack.templates.sync(tenant)
   const come = { category: 'UTILITY', nextCategory: '', nextCategoryAtMs: undefined }
   expect(await stack.welcome()).toMatchObject(come)
@@ -192,7 +248,8 @@ test('an announced category shows with its day until it has come, also by a list
 test('changed components are read anew: once for all news while a sync is queued, and again after one that runs already', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
-  const runs = () => stack.world.sql<{ state: string }>('select state from templates.sync_runs order by id')
+  const runs = () =>
+    stack.world.sql<{ state: string }>('select state from templates.sync_runs order by id')
   const redis = openRedis(stack.world.redis.url)
   await untilReady(redis, 2_000)
   // With the limit used up the sync has begun, and can't end yet.
@@ -201,7 +258,9 @@ test('changed components are read anew: once for all news while a sync is queued
   await stack.templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
   await until(async () => (await runs()).at(-1)!.state === 'running')
   const components = [{ type: 'BODY' as const, text: 'Hello anew' }]
-  await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, components })] } })
+  await stack.simulator.client.setState({
+    templates: { [wabaId]: [template('welcome', { id: metaId, components })] },
+  })
   const changed = (time: number) => ({
     field: 'message_template_components_update',
     value: { ...about, message_template_element: 'Hi' },
@@ -218,16 +277,30 @@ test('changed components are read anew also when their number was disconnected a
   await using stack = await openSynced()
   const { first: tenant } = stack
   const components = [{ type: 'BODY' as const, text: 'Hello anew' }]
-  await stack.simulator.client.setState({ templates: { [wabaId]: [template('welcome', { id: metaId, components })] } })
+  await stack.simulator.client.setState({
+    templates: { [wabaId]: [template('welcome', { id: metaId, components })] },
+  })
   const value = { ...about, message_template_element: 'Hi' }
   await using ctx = await openContext<Context>(templatesService, stack.config, { scale })
   const { connectedAtMs } = await stack.accounts.getConnection({ id: tenant.connectionId }, tenant)
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
   const handle = () => {
     const changes = [{ field: 'message_template_components_update', value }]
-    const text = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, time: now() + 1, changes }] })
+    const text = JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [{ id: wabaId, time: now() + 1, changes }],
+    })
     const body = Buffer.from(text.replace(`"${metaId}"`, metaId))
-    const entry = { id: '1', key: wabaId, kind: '', accountId: tenant.accountId, rowId: '', attempts: 0, asOfMs: connectedAtMs, body }
+    const entry = {
+      id: '1',
+      key: wabaId,
+      kind: '',
+      accountId: tenant.accountId,
+      rowId: '',
+      attempts: 0,
+      asOfMs: connectedAtMs,
+      body,
+    }
     return templateUpdate(ctx, wabaId, [{ ...entry, appId: tenant.appId }], {} as never)
   }
   const runs = () => stack.world.sql('select from templates.sync_runs')
@@ -236,6 +309,9 @@ test('changed components are read anew also when their number was disconnected a
   await stack.connectNumber(tenant, '101')
   expect(await handle()).toEqual([{ id: '1', outcome: 'done' }])
   expect(await runs()).toHaveLength(2)
-  await until(async () => (await stack.world.sql("select from templates.sync_runs where state = 'done'")).length === 2)
+  await until(
+    async () =>
+      (await stack.world.sql("select from templates.sync_runs where state = 'done'")).length === 2,
+  )
   expect(JSON.parse((await stack.welcome()).componentsJson)).toEqual(components)
 })

@@ -28,7 +28,9 @@ export interface App {
 
 /** The secrets that are good at a time. */
 export function secretsAt(app: App, nowMs: number): AppSecret[] {
-  return app.goodUntilMs.every((untilMs) => untilMs > nowMs) ? app.secrets : app.secrets.filter((_, i) => app.goodUntilMs[i]! > nowMs)
+  return app.goodUntilMs.every((untilMs) => untilMs > nowMs)
+    ? app.secrets
+    : app.secrets.filter((_, i) => app.goodUntilMs[i]! > nowMs)
 }
 
 /** An app of whose secrets one can't be opened stays as it was. */
@@ -45,12 +47,21 @@ export function openApp(
     return {
       id,
       accountId,
-      verifyToken: secrets.open(sealed.sealedVerifyToken, secretPlaces.appVerifyToken(id, accountId)),
+      verifyToken: secrets.open(
+        sealed.sealedVerifyToken,
+        secretPlaces.appVerifyToken(id, accountId),
+      ),
       phoneNumberIds: new Set(phoneNumberIds),
       wabaIds: new Set(wabaIds),
       formerPhoneNumberIds: new Set(formerPhoneNumberIds),
-      secrets: [open(sealed.sealedSecret), ...(hasPrevious ? [open(sealed.sealedPreviousSecret)] : [])],
-      goodUntilMs: [Number.POSITIVE_INFINITY, ...(hasPrevious ? [sealed.previousValidUntilMs ?? 0] : [])],
+      secrets: [
+        open(sealed.sealedSecret),
+        ...(hasPrevious ? [open(sealed.sealedPreviousSecret)] : []),
+      ],
+      goodUntilMs: [
+        Number.POSITIVE_INFINITY,
+        ...(hasPrevious ? [sealed.previousValidUntilMs ?? 0] : []),
+      ],
     }
   } catch (err) {
     log.error({ err, appId: id }, 'the secrets of an app can not be opened')

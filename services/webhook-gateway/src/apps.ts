@@ -61,7 +61,10 @@ export function watchApps(needs: Needs): Apps {
 
   async function read(appId: string): Promise<App | undefined> {
     changed.delete(appId)
-    const answer = await needs.peers.accounts.getWebhookApp({ id: appId }, { timeoutMs: readTimeoutMs })
+    const answer = await needs.peers.accounts.getWebhookApp(
+      { id: appId },
+      { timeoutMs: readTimeoutMs },
+    )
     const before = known.get(appId)?.app
     known.delete(appId)
     const app = answer.app && openApp(needs, answer.app, answer, before)
@@ -71,7 +74,10 @@ export function watchApps(needs: Needs): Apps {
     }
     unknown.delete(appId)
     // An answer that may lack a change which came meanwhile is stale at once.
-    bounded(known, maxKnown).set(appId, { app, staleAt: changed.has(appId) ? 0 : now() + staleAfterMs * scale })
+    bounded(known, maxKnown).set(appId, {
+      app,
+      staleAt: changed.has(appId) ? 0 : now() + staleAfterMs * scale,
+    })
     const gained = keysGained(before, app)
     if (gained) needs.onGained(app, gained)
     return app
@@ -93,14 +99,19 @@ export function watchApps(needs: Needs): Apps {
     const entry = known.get(appId)
     if (!entry || reading.has(appId) || reading.size >= 2 * maxUnderWay) return
     entry.staleAt = now() + retryAfterMs * scale
-    readOnce(appId).catch((err) => log.warn({ err, appId }, 'an app could not be read; it is used as it was'))
+    readOnce(appId).catch((err) =>
+      log.warn({ err, appId }, 'an app could not be read; it is used as it was'),
+    )
   }
 
   function lookUp(appId: string, address: string): Promise<App | undefined> {
     const underWay = reading.get(appId)
     if (underWay) return underWay
     if (reading.size >= maxUnderWay || !lookUps.allows(address))
-      throw new AppError('busy', 'Too many apps that are not known here are asked for; send the webhook again')
+      throw new AppError(
+        'busy',
+        'Too many apps that are not known here are asked for; send the webhook again',
+      )
     return readOnce(appId)
   }
 
@@ -140,7 +151,9 @@ export function watchApps(needs: Needs): Apps {
       try {
         return await lookUp(appId, address)
       } catch (cause) {
-        throw new AppError('busy', 'The app is not known at the moment; send the webhook again', { cause })
+        throw new AppError('busy', 'The app is not known at the moment; send the webhook again', {
+          cause,
+        })
       }
     },
     read: readOnce,

@@ -6,7 +6,9 @@ import type { App, Keys } from './app.ts'
 import { claimSlice, maxClaimed, unclaimedKeys } from './db/claims.ts'
 import { countClaimed } from './metrics.ts'
 
-type Needs = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now' | 'scale'> & { peers: Peers<'accounts'> }
+type Needs = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now' | 'scale'> & {
+  peers: Peers<'accounts'>
+}
 
 /** Claims for connections in the background: whatever this process stored for their numbers while it did not know of them. */
 export interface Claims extends AsyncDisposable {
@@ -42,14 +44,32 @@ export async function claimParts(
   const { phoneNumberIds, wabaIds } = await ctx.db.system((tx) => unclaimedKeys(tx, app.id, keys))
   if (phoneNumberIds.length + wabaIds.length === 0) return { claimed: 0, isAll: true }
   const untilMs = Math.max(ctx.now(), connectedAtMs)
-  const asked = { phoneNumberIds: [...phoneNumberIds], wabaIds: [...wabaIds], fromMs: untilMs - lookBackMs, untilMs }
+  const asked = {
+    phoneNumberIds: [...phoneNumberIds],
+    wabaIds: [...wabaIds],
+    fromMs: untilMs - lookBackMs,
+    untilMs,
+  }
   const { intervals } = await ctx.peers.accounts.resolveConnections(asked, { signal })
-  const live = former ? [former] : intervals.filter((i) => i.appId === app.id && i.disconnectedAtMs === undefined)
+  const live = former
+    ? [former]
+    : intervals.filter((i) => i.appId === app.id && i.disconnectedAtMs === undefined)
   if (live.length === 0) return { claimed: 0, isAll: true }
   // The consumer asks whose they are at this time; never one before the connection's own, by whatever clock that was set.
-  const at = new Date(former ? former.disconnectedAtMs! - 1 : Math.max(untilMs, ...live.map((i) => i.connectedAtMs)))
-  const liveKeys = { phoneNumberIds: live.map((i) => i.phoneNumberId), wabaIds: live.map((i) => i.wabaId) }
-  const claim = { appId: app.id, accountId: app.accountId, at, intervals, ...both(liveKeys, { phoneNumberIds, wabaIds }) }
+  const at = new Date(
+    former ? former.disconnectedAtMs! - 1 : Math.max(untilMs, ...live.map((i) => i.connectedAtMs)),
+  )
+  const liveKeys = {
+    phoneNumberIds: live.map((i) => i.phoneNumberId),
+    wabaIds: live.map((i) => i.wabaId),
+  }
+  const claim = {
+    appId: app.id,
+    accountId: app.accountId,
+    at,
+    intervals,
+    ...both(liveKeys, { phoneNumberIds, wabaIds }),
+  }
   let claimed = 0
   let isAll = false
   for (let [slices, lastId] = [0, '0']; !isAll && slices < maxSlices; slices++) {
@@ -62,7 +82,8 @@ export async function claimParts(
     lastId = slice.lastId
     isAll = slice.parts < maxClaimed
   }
-  if (claimed > 0) ctx.log.info({ accountId: app.accountId, appId: app.id, claimed }, 'webhook parts are claimed')
+  if (claimed > 0)
+    ctx.log.info({ accountId: app.accountId, appId: app.id, claimed }, 'webhook parts are claimed')
   return { claimed, isAll }
 }
 
@@ -79,8 +100,18 @@ export async function claimForConnection(
   const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
   const all = [await claimParts(ctx, { id: appId, accountId }, keys, { ...options, connectedAtMs })]
   for (const former of await formerIntervals(ctx, connection, options.signal))
-    all.push(await claimParts(ctx, { id: former.appId, accountId }, { ...keys, wabaIds: [former.wabaId] }, { ...options, former }))
-  return { claimed: all.reduce((sum, { claimed }) => sum + claimed, 0), isAll: all.every(({ isAll }) => isAll) }
+    all.push(
+      await claimParts(
+        ctx,
+        { id: former.appId, accountId },
+        { ...keys, wabaIds: [former.wabaId] },
+        { ...options, former },
+      ),
+    )
+  return {
+    claimed: all.reduce((sum, { claimed }) => sum + claimed, 0),
+    isAll: all.every(({ isAll }) => isAll),
+  }
 }
 
 /** The last interval of each other app that a connection was bound to, as far back as parts are kept. */
@@ -90,8 +121,12 @@ async function formerIntervals(
   signal?: AbortSignal,
 ): Promise<ConnectionInterval[]> {
   const asked = { phoneNumberIds: [phoneNumberId], fromMs: untilMs - lookBackMs, untilMs }
-  const { intervals } = await ctx.peers.accounts.resolveConnections(asked, { ...(signal && { signal }) })
-  const ended = intervals.filter((i) => i.id === id && i.appId !== appId && i.disconnectedAtMs !== undefined)
+  const { intervals } = await ctx.peers.accounts.resolveConnections(asked, {
+    ...(signal && { signal }),
+  })
+  const ended = intervals.filter(
+    (i) => i.id === id && i.appId !== appId && i.disconnectedAtMs !== undefined,
+  )
   return [...new Map(ended.map((interval) => [interval.appId, interval])).values()]
 }
 
@@ -113,7 +148,11 @@ export function openClaims(ctx: Needs): Claims {
   const { signal } = stop
   let running: Promise<void> | undefined
 
-  function add(id: string, accountId: string, keys: { phoneNumberIds: Iterable<string>; wabaIds: Iterable<string> }): void {
+  function add(
+    id: string,
+    accountId: string,
+    keys: { phoneNumberIds: Iterable<string>; wabaIds: Iterable<string> },
+  ): void {
     const its = waiting.get(id) ?? { accountId, phoneNumberIds: new Set(), wabaIds: new Set() }
     for (const key of keys.phoneNumberIds) its.phoneNumberIds.add(key)
     for (const key of keys.wabaIds) its.wabaIds.add(key)
@@ -125,7 +164,8 @@ export function openClaims(ctx: Needs): Claims {
       if (signal.aborted) break
       waiting.delete(id)
       try {
-        for (const keys of chunks(its)) await claimParts(ctx, { id, accountId: its.accountId }, keys, { signal })
+        for (const keys of chunks(its))
+          await claimParts(ctx, { id, accountId: its.accountId }, keys, { signal })
       } catch (err) {
         if (signal.aborted) break
         add(id, its.accountId, its)

@@ -1,4 +1,11 @@
-import { type ConfigOf, encryptionKey, list, platformKey, port, serviceConfig } from '@lockstep/service'
+import {
+  type ConfigOf,
+  encryptionKey,
+  list,
+  platformKey,
+  port,
+  serviceConfig,
+} from '@lockstep/service'
 
 export const config = serviceConfig({
   encryptionKey,

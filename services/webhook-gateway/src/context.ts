@@ -35,6 +35,10 @@ function doubtAppsWithoutEffect({ db, log }: Base, apps: Apps): void {
     (appIds) => {
       for (const appId of appIds) apps.doubt(appId)
     },
-    (err) => log.warn({ err }, 'whether parts are left to be claimed is not known; their apps are read when they are used'),
+    (err) =>
+      log.warn(
+        { err },
+        'whether parts are left to be claimed is not known; their apps are read when they are used',
+      ),
   )
 }

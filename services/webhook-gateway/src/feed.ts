@@ -1,7 +1,13 @@
 import type { FeedOptions } from '@lockstep/service'
 import { owns } from './app.ts'
 import type { Context } from './context.ts'
-import { dismissParts, partContent, reopenParts, type SettledParts, settleParts } from './db/queries.ts'
+import {
+  dismissParts,
+  partContent,
+  reopenParts,
+  type SettledParts,
+  settleParts,
+} from './db/queries.ts'
 import { countParts } from './metrics.ts'
 
 /** The feed of webhook parts: content stands in the part or its body, and what becomes of an entry is noted on its part. */
@@ -33,5 +39,10 @@ function claimAgain(ctx: Context, { unclaimed, field }: SettledParts): void {
     ctx.apps.doubt(unclaimed.appId)
     return
   }
-  ctx.claims.claim(app, lane === 'webhooks.message' ? { phoneNumberIds: [key], wabaIds: [] } : { phoneNumberIds: [], wabaIds: [key] })
+  ctx.claims.claim(
+    app,
+    lane === 'webhooks.message'
+      ? { phoneNumberIds: [key], wabaIds: [] }
+      : { phoneNumberIds: [], wabaIds: [key] },
+  )
 }

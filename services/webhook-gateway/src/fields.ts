@@ -5,7 +5,9 @@ export const documentedFields: ReadonlySet<string> = new Set(
   group_status_update history message_echoes message_template_components_update message_template_quality_update
   message_template_status_update messages messaging_handovers partner_solutions payment_configuration_update
   phone_number_name_update phone_number_quality_update security smb_app_state_sync smb_message_echoes standby
-  template_category_update template_correct_category_detection user_id_update user_preferences`.split(/\s+/),
+  template_category_update template_correct_category_detection user_id_update user_preferences`.split(
+    /\s+/,
+  ),
 )
 
 /** A field as it is counted: `none` for what has none, `other` for what Meta does not document. */

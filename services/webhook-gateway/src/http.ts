@@ -31,10 +31,19 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
   const { trustedProxies = [] } = ctx.config
   const trustProxy = trustedProxies.length > 0 ? trustedProxies : false
   const routerOptions = { ignoreTrailingSlash: true }
-  const server = fastify({ bodyLimit, requestTimeout, trustProxy, forceCloseConnections: 'idle', return503OnClosing: false, routerOptions })
+  const server = fastify({
+    bodyLimit,
+    requestTimeout,
+    trustProxy,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    routerOptions,
+  })
   // The signature is over the bytes as they came, so nothing may parse them before it is checked.
   server.removeAllContentTypeParsers()
-  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  )
   answerFailures(ctx, server)
   const close = drainHttp(server, ctx.config.drainMs)
 
@@ -67,12 +76,17 @@ export async function serveWebhooks(ctx: Context, intake: Intake): Promise<Webho
     request.upload?.listen()
     done()
   })
-  server.get('/webhooks/:appId', (request, reply) => reply.type('text/plain').send(handshake(request)))
+  server.get('/webhooks/:appId', (request, reply) =>
+    reply.type('text/plain').send(handshake(request)),
+  )
   server.post('/webhooks/:appId', (request, reply) => {
     const raw = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
     const { app, upload, headers } = request
     const receivedAtMs = ctx.now()
-    if (!verifySignature(raw, headers['x-hub-signature-256'] as string, secretsAt(app, receivedAtMs))) throw unsigned('wrong')
+    if (
+      !verifySignature(raw, headers['x-hub-signature-256'] as string, secretsAt(app, receivedAtMs))
+    )
+      throw unsigned('wrong')
     upload.done()
     intake.store(app, receivedAtMs, raw).then(
       () => reply.send(),
@@ -104,16 +118,27 @@ async function findApp(ctx: Context, appId: string, address: string): Promise<Ap
     throw error
   }
   countRequest('unknown_app')
-  throw new AppError('not_found', 'There is no such app; take the callback URL that was shown when the app was registered')
+  throw new AppError(
+    'not_found',
+    'There is no such app; take the callback URL that was shown when the app was registered',
+  )
 }
 
 /** Proof for Meta that the address is ours: the bare challenge, if the token is the app's (M:webhooks/create-webhook-endpoint). */
 function handshake(request: FastifyRequest): string {
   const query = request.query as Record<string, unknown>
   const { 'hub.mode': mode, 'hub.verify_token': token, 'hub.challenge': challenge } = query
-  if (mode === 'subscribe' && typeof token === 'string' && typeof challenge === 'string' && isSame(token, request.app.verifyToken))
+  if (
+    mode === 'subscribe' &&
+    typeof token === 'string' &&
+    typeof challenge === 'string' &&
+    isSame(token, request.app.verifyToken)
+  )
     return challenge
-  throw new AppError('forbidden', 'The verify token is not the one that this app was registered with')
+  throw new AppError(
+    'forbidden',
+    'The verify token is not the one that this app was registered with',
+  )
 }
 
 /** Compares in a time that says nothing about where texts differ, or how long the right one is. */
@@ -124,7 +149,9 @@ function isSame(given: string, expected: string): boolean {
 
 function formError(header: string | string[] | undefined): AppError | undefined {
   if (header === undefined) return unsigned('missing')
-  return typeof header === 'string' && /^sha256=[0-9a-f]{64}$/.test(header) ? undefined : unsigned('malformed')
+  return typeof header === 'string' && /^sha256=[0-9a-f]{64}$/.test(header)
+    ? undefined
+    : unsigned('malformed')
 }
 
 function unsigned(how: 'missing' | 'malformed' | 'wrong'): AppError {
@@ -135,12 +162,19 @@ function unsigned(how: 'missing' | 'malformed' | 'wrong'): AppError {
 function answerFailures(ctx: Context, server: FastifyInstance): void {
   // Without the address as it came: a verify token may be part of it.
   server.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ error: 'There is nothing here; take the callback URL that was shown when the app was registered' }),
+    reply
+      .code(404)
+      .send({
+        error:
+          'There is nothing here; take the callback URL that was shown when the app was registered',
+      }),
   )
   server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    if (error instanceof AppError) return reply.code(failures[failureOf(error)].http).send({ error: error.message })
+    if (error instanceof AppError)
+      return reply.code(failures[failureOf(error)].http).send({ error: error.message })
     if (error.statusCode === 413) countRequest('too_large')
-    if (error.statusCode && error.statusCode < 500) return reply.code(error.statusCode).send({ error: error.message })
+    if (error.statusCode && error.statusCode < 500)
+      return reply.code(error.statusCode).send({ error: error.message })
     countRequest('failed')
     ctx.log.error({ err: error }, 'a webhook request failed')
     return reply.code(500).send({ error: "Internal error; the service's log has the cause" })

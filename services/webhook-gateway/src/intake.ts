@@ -5,7 +5,14 @@ import { type App, owns } from './app.ts'
 import { openBodyIds } from './body-ids.ts'
 import type { Context } from './context.ts'
 import { insertBodies, type NewBody } from './db/queries.ts'
-import { countForgedToken, countRequest, countStored, groupSeconds, groupSize, type RequestResult } from './metrics.ts'
+import {
+  countForgedToken,
+  countRequest,
+  countStored,
+  groupSeconds,
+  groupSize,
+  type RequestResult,
+} from './metrics.ts'
 import { type NewPart, partsInSteps, partsOf } from './parts.ts'
 import { openReading } from './reading.ts'
 
@@ -43,7 +50,11 @@ export function openIntake(ctx: Context): Intake {
   const queue: Waiting[] = []
   let queuedBytes = 0
   let running: Promise<void> | undefined
-  const measured = gauge('lockstep_webhook_queued_bytes', 'Webhook bodies waiting to be stored', () => [{ value: queuedBytes }])
+  const measured = gauge(
+    'lockstep_webhook_queued_bytes',
+    'Webhook bodies waiting to be stored',
+    () => [{ value: queuedBytes }],
+  )
 
   async function run(): Promise<void> {
     while (queue.length > 0) await storeGroup(ctx, queue.splice(0, groupLength(queue)))
@@ -76,7 +87,8 @@ export function openIntake(ctx: Context): Intake {
 
   return {
     store(app, receivedAtMs, raw) {
-      if (raw.length <= largeBytes) return enqueue(app, receivedAtMs, raw, partsOf(raw, ctx.apps.peek(app.id) ?? app, rules))
+      if (raw.length <= largeBytes)
+        return enqueue(app, receivedAtMs, raw, partsOf(raw, ctx.apps.peek(app.id) ?? app, rules))
       hold(raw.length)
       const steps = () => partsInSteps(raw, ctx.apps.peek(app.id) ?? app, rules)
       const read = reading.take(app.accountId, raw.length, steps).finally(() => {
@@ -143,35 +155,54 @@ async function tried(ctx: Context, group: Waiting[]): Promise<unknown> {
   }
 }
 
-const isAway = (error: unknown): boolean => error instanceof AppError || isDatabaseUnavailable(error)
+const isAway = (error: unknown): boolean =>
+  error instanceof AppError || isDatabaseUnavailable(error)
 
 /** Answers first: all else can wait for it. */
 function stored(ctx: Context, group: Waiting[]): void {
   for (const { settle } of group) settle(null)
   const parts = group.flatMap(({ body }) => body.parts)
-  for (const { lane, key, outcome } of parts) if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
+  for (const { lane, key, outcome } of parts)
+    if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
   countStored(group.length, parts)
-  for (const { body } of group) if (body.parts.some(({ outcome }) => outcome === 'no_connection')) claimKnown(ctx, body)
+  for (const { body } of group)
+    if (body.parts.some(({ outcome }) => outcome === 'no_connection')) claimKnown(ctx, body)
 }
 
 /** What was nobody's when its body was split may be its app's by now: who connected it meanwhile has claimed before this was there. */
 function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
   ctx.apps.doubt(appId)
   const app = ctx.apps.peek(appId)
-  const known = parts.filter(({ outcome, lane, key, field }) => app && outcome === 'no_connection' && owns(app, lane!, key!, field))
+  const known = parts.filter(
+    ({ outcome, lane, key, field }) =>
+      app && outcome === 'no_connection' && owns(app, lane!, key!, field),
+  )
   if (!app || known.length === 0) return
-  const keysOf = (isNumber: boolean) => known.flatMap(({ lane, key }) => ((lane === 'webhooks.message') === isNumber ? [key!] : []))
+  const keysOf = (isNumber: boolean) =>
+    known.flatMap(({ lane, key }) => ((lane === 'webhooks.message') === isNumber ? [key!] : []))
   ctx.claims.claim(app, { phoneNumberIds: keysOf(true), wabaIds: keysOf(false) })
 }
 
-function refused(ctx: Context, { body, settle }: Waiting, result: RequestResult, cause: unknown): void {
+function refused(
+  ctx: Context,
+  { body, settle }: Waiting,
+  result: RequestResult,
+  cause: unknown,
+): void {
   countRequest(result)
   const away = result === 'database_away'
-  if (away) ctx.log.debug({ err: cause, appId: body.appId }, 'a webhook was not stored: PostgreSQL is away')
-  else ctx.log.error({ err: cause, appId: body.appId, bytes: body.raw.length }, 'a webhook was not stored: PostgreSQL refuses it')
+  if (away)
+    ctx.log.debug({ err: cause, appId: body.appId }, 'a webhook was not stored: PostgreSQL is away')
+  else
+    ctx.log.error(
+      { err: cause, appId: body.appId, bytes: body.raw.length },
+      'a webhook was not stored: PostgreSQL refuses it',
+    )
   settle(
     away
-      ? new AppError('busy', 'The webhook could not be stored at the moment; send it again', { cause })
+      ? new AppError('busy', 'The webhook could not be stored at the moment; send it again', {
+          cause,
+        })
       : new AppError('internal', 'The webhook could not be stored', { cause }),
   )
 }

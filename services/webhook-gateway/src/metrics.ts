@@ -20,21 +20,47 @@ export type RequestResult =
   | 'failed'
 
 const requests = counter('lockstep_webhook_requests_total', 'Webhook requests by how they ended')
-const elements = counter('lockstep_webhook_elements_total', 'Webhook elements that were stored, by field')
-const parts = counter('lockstep_webhook_parts_total', 'Webhook parts by what became of them, and by field')
-const forgedTokens = counter('lockstep_webhook_forged_tokens_total', 'Statuses with a token that looks like ours and is not')
-const replayed = counter('lockstep_webhook_replayed_total', 'Webhook bodies that were split and opened again')
-const claimed = counter('lockstep_webhook_claimed_total', 'Webhook parts that were opened for a connection made after their receipt')
+const elements = counter(
+  'lockstep_webhook_elements_total',
+  'Webhook elements that were stored, by field',
+)
+const parts = counter(
+  'lockstep_webhook_parts_total',
+  'Webhook parts by what became of them, and by field',
+)
+const forgedTokens = counter(
+  'lockstep_webhook_forged_tokens_total',
+  'Statuses with a token that looks like ours and is not',
+)
+const replayed = counter(
+  'lockstep_webhook_replayed_total',
+  'Webhook bodies that were split and opened again',
+)
+const claimed = counter(
+  'lockstep_webhook_claimed_total',
+  'Webhook parts that were opened for a connection made after their receipt',
+)
 
 /** Members of a group that was stored by one statement. */
-export const groupSize = histogram('lockstep_webhook_group_size', 'Webhook bodies committed together', '1')
+export const groupSize = histogram(
+  'lockstep_webhook_group_size',
+  'Webhook bodies committed together',
+  '1',
+)
 /** How long such a group took. */
-export const groupSeconds = histogram('lockstep_webhook_group_seconds', 'Duration of storing a group of webhook bodies', 's')
+export const groupSeconds = histogram(
+  'lockstep_webhook_group_seconds',
+  'Duration of storing a group of webhook bodies',
+  's',
+)
 
 export const countRequest = (result: RequestResult): void => requests(1, { result })
 
 /** Counts stored bodies and what is in them. A group at a time: to count costs as much as to take an element apart. */
-export function countStored(bodies: number, their: Pick<NewPart, 'field' | 'elements' | 'outcome'>[]): void {
+export function countStored(
+  bodies: number,
+  their: Pick<NewPart, 'field' | 'elements' | 'outcome'>[],
+): void {
   requests(bodies, { result: 'stored' })
   for (const [field, ofField] of Map.groupBy(their, (part) => part.field))
     elements(
@@ -44,7 +70,8 @@ export function countStored(bodies: number, their: Pick<NewPart, 'field' | 'elem
   for (const { outcome, field } of their) if (outcome !== null) countParts(outcome, field)
 }
 
-export const countParts = (outcome: string, field: string | null, n = 1): void => parts(n, { outcome, field: fieldLabel(field) })
+export const countParts = (outcome: string, field: string | null, n = 1): void =>
+  parts(n, { outcome, field: fieldLabel(field) })
 
 export const countForgedToken = (): void => forgedTokens(1)
 

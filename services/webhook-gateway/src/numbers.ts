@@ -32,9 +32,13 @@ export function openNumbers({ peers, messaging, scale }: Needs): Numbers {
   async function read(accountId: string): Promise<LiveNumber[]> {
     const live: LiveNumber[] = []
     for (let after = ''; ; ) {
-      const { connections } = await peers.accounts.listConnections({ after, limit: pageLength }, { accountId })
+      const { connections } = await peers.accounts.listConnections(
+        { after, limit: pageLength },
+        { accountId },
+      )
       for (const { phoneNumberId, appId, displayPhoneNumber, disconnectedAtMs } of connections)
-        if (disconnectedAtMs === undefined) live.push({ phoneNumberId, appId, number: displayPhoneNumber || phoneNumberId })
+        if (disconnectedAtMs === undefined)
+          live.push({ phoneNumberId, appId, number: displayPhoneNumber || phoneNumberId })
       if (connections.length < pageLength) return live
       after = connections.at(-1)!.id
     }

@@ -33,7 +33,11 @@ export interface SplitRules {
   onForged?: () => void
 }
 
-const maxKeys = { own: shares.body_keys.limit, other: shares.body_other_keys.limit, fields: shares.body_keys.limit }
+const maxKeys = {
+  own: shares.body_keys.limit,
+  other: shares.body_other_keys.limit,
+  fields: shares.body_keys.limit,
+}
 
 /**
  * The parts of a body that an app signed; one about a number or WABA that is not the app's is `no_connection`. A status whose token is
@@ -48,17 +52,25 @@ export function partsOf(raw: Buffer, app: App | undefined, rules: SplitRules): N
 }
 
 /** As `partsOf`, with pauses in which others have their turn. */
-export function* partsInSteps(raw: Buffer, app: App | undefined, rules: SplitRules): Generator<void, NewPart[]> {
+export function* partsInSteps(
+  raw: Buffer,
+  app: App | undefined,
+  rules: SplitRules,
+): Generator<void, NewPart[]> {
   const { tokens, isBounded = true, onForged } = rules
   let checked = 0
   const verifyToken = (phoneNumberId: string, token: unknown) => {
     if (isBounded && ++checked > shares.body_tokens.limit) return undefined
     const named = tokens.read(token, phoneNumberId)
     if (named === null && typeof token === 'string' && token.startsWith('lk1.')) onForged?.()
-    const isOurs = app && (app.phoneNumberIds.has(phoneNumberId) || app.formerPhoneNumberIds.has(phoneNumberId))
-    return isOurs && named?.kind === 'c' ? { lane: 'webhooks.campaign' as const, key: named.ownerId } : undefined
+    const isOurs =
+      app && (app.phoneNumberIds.has(phoneNumberId) || app.formerPhoneNumberIds.has(phoneNumberId))
+    return isOurs && named?.kind === 'c'
+      ? { lane: 'webhooks.campaign' as const, key: named.ownerId }
+      : undefined
   }
-  const isOwn = (lane: LaneName, key: string, field: string | null) => app !== undefined && owns(app, lane, key, field)
+  const isOwn = (lane: LaneName, key: string, field: string | null) =>
+    app !== undefined && owns(app, lane, key, field)
   const parts = yield* splitInSteps(raw, { verifyToken, isOwn, ...(isBounded && { maxKeys }) })
   return parts.map((part) => toNewPart(part, raw, isOwn))
 }
@@ -69,9 +81,15 @@ function toNewPart(
   isOwn: (lane: LaneName, key: string, field: string | null) => boolean,
 ): NewPart {
   const reason = why ?? null
-  if (part.lane !== null) return { ...part, outcome: isOwn(part.lane, part.key!, part.field) ? null : 'no_connection', reason }
+  if (part.lane !== null)
+    return {
+      ...part,
+      outcome: isOwn(part.lane, part.key!, part.field) ? null : 'no_connection',
+      reason,
+    }
   if (isOver) return { ...part, outcome: 'over_share', reason }
-  if (part.field !== null && fieldRule(part.field).lane === null) return { ...part, outcome: 'unknown_field', reason }
+  if (part.field !== null && fieldRule(part.field).lane === null)
+    return { ...part, outcome: 'unknown_field', reason }
   // Of a body that is no webhook at all nobody can say how many elements it was meant to hold.
   const elements = part.content === null && 'unreadable' in parseWebhook(raw) ? 0 : part.elements
   return { ...part, elements, outcome: 'unreadable', reason }

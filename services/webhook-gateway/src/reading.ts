@@ -5,7 +5,11 @@ import { countRequest } from './metrics.ts'
 /** Takes large bodies apart, one of an account after the other, so that nobody fills this process's time with them. */
 export interface Reading {
   /** Resolves with what reading gave, in its account's turn and step by step. Throws `busy` when too much of the account's waits. */
-  take<Result>(accountId: string, bytes: number, read: () => Generator<void, Result>): Promise<Result>
+  take<Result>(
+    accountId: string,
+    bytes: number,
+    read: () => Generator<void, Result>,
+  ): Promise<Result>
 }
 
 /** What one account has waiting, in order. */
@@ -39,7 +43,12 @@ export function openReading(): Reading {
       const known = lines.get(accountId)
       if ((known?.bytes ?? 0) + bytes > shares.account_unread_bytes.limit) {
         countRequest('unread_full')
-        return Promise.reject(new AppError('busy', "Too many of this account's large webhooks wait to be read; send it again"))
+        return Promise.reject(
+          new AppError(
+            'busy',
+            "Too many of this account's large webhooks wait to be read; send it again",
+          ),
+        )
       }
       const line = known ?? { waiting: [], bytes: 0 }
       line.bytes += bytes

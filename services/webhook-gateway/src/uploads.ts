@@ -43,9 +43,11 @@ export function boundUploads(): Uploads {
   const all: Group = newGroup({ bytes: maxBytes, requests: Number.POSITIVE_INFINITY })
   const apps = new Map<string, Group>()
   const addresses = new Map<string, Group>()
-  const measured = gauge('lockstep_webhook_unverified_bytes', 'Webhook bodies whose signature is not checked yet', () => [
-    { value: all.bytes },
-  ])
+  const measured = gauge(
+    'lockstep_webhook_unverified_bytes',
+    'Webhook bodies whose signature is not checked yet',
+    () => [{ value: all.bytes }],
+  )
   const timer = cutSlowOnes(all, (entry) => cut(entry, 'too_slow'))
 
   function release(entry: Entry): void {
@@ -64,13 +66,20 @@ export function boundUploads(): Uploads {
 
   function keepWithin(groups: Group[]): void {
     for (const group of groups)
-      while (group.bytes > group.max.bytes || group.entries.size > group.max.requests) cut(group.entries.values().next().value!, 'cut_off')
+      while (group.bytes > group.max.bytes || group.entries.size > group.max.requests)
+        cut(group.entries.values().next().value!, 'cut_off')
   }
 
   return {
     open(request, appId, address) {
       const its = [groupOf(addresses, address, ofAddress), groupOf(apps, appId, ofApp), all]
-      const entry: Entry = { request, groups: its, startedAt: performance.now(), bytes: 0, bytesBefore: 0 }
+      const entry: Entry = {
+        request,
+        groups: its,
+        startedAt: performance.now(),
+        bytes: 0,
+        bytesBefore: 0,
+      }
       for (const group of its) group.entries.add(entry)
       keepWithin(its)
       return {
@@ -96,7 +105,10 @@ export function boundUploads(): Uploads {
   }
 }
 
-const ofAddress = { bytes: shares.address_upload_bytes.limit, requests: shares.address_uploads.limit }
+const ofAddress = {
+  bytes: shares.address_upload_bytes.limit,
+  requests: shares.address_uploads.limit,
+}
 const ofApp = { bytes: shares.app_upload_bytes.limit, requests: shares.app_uploads.limit }
 
 const newGroup = (max: Group['max']): Group => ({ entries: new Set(), bytes: 0, max })
@@ -117,7 +129,8 @@ function cutSlowOnes(all: Group, cut: (entry: Entry) => void): NodeJS.Timeout {
     const stoodStill = now - lookedAt > 1.5 * slowest.windowMs
     lookedAt = now
     for (const entry of all.entries) {
-      const isSlow = entry.bytes - entry.bytesBefore < slowest.bytes && now - entry.startedAt > slowest.afterMs
+      const isSlow =
+        entry.bytes - entry.bytesBefore < slowest.bytes && now - entry.startedAt > slowest.afterMs
       entry.bytesBefore = entry.bytes
       if (isSlow && !stoodStill && !entry.request.complete) cut(entry)
     }

@@ -31,7 +31,8 @@ test('a stranger who asks for unknown apps at full rate costs a bounded rate of 
       answers[status] = (answers[status] ?? 0) + 1
     }
   })
-  for (let n = 0; n < 100; n++) expect(await post(gateway.origin, app, bodyOf(message(`${n}`)))).toBe(200)
+  for (let n = 0; n < 100; n++)
+    expect(await post(gateway.origin, app, bodyOf(message(`${n}`)))).toBe(200)
   await until(() => (answers[503] ?? 0) > 500)
   open = false
   await Promise.all(strangers)
@@ -39,14 +40,20 @@ test('a stranger who asks for unknown apps at full rate costs a bounded rate of 
   // Each answer 404 is a look-up, for no id came twice.
   expect(Object.keys(answers).toSorted()).toEqual(['404', '503'])
   expect(answers[404]).toBeLessThanOrEqual((seconds + 1) * shares.address_app_lookups.limit)
-  await until(async () => (await post(gateway.origin, await here.createApp(), bodyOf(message('new')))) === 200)
+  await until(
+    async () =>
+      (await post(gateway.origin, await here.createApp(), bodyOf(message('new')))) === 200,
+  )
 })
 
 test('that there is no such app is remembered for seconds, and forgotten at once when it is registered', async () => {
   await using here = await openWorld()
   await using accounts = await openProxy(`tcp://${here.config.addresses.accounts}`)
   await using gateway = await startGateway(
-    { ...here.config, addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host } },
+    {
+      ...here.config,
+      addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host },
+    },
     { scale: 100 },
   )
   const id = randomUUID()
@@ -86,7 +93,9 @@ test('numbers that an app gains and loses are known at once', async () => {
     return part!.outcome
   }
   expect(await outcome()).toBe(null)
-  const [connection] = await here.world.sql<{ id: string }>("select id from accounts.connections where phone_number_id = '1003'")
+  const [connection] = await here.world.sql<{ id: string }>(
+    "select id from accounts.connections where phone_number_id = '1003'",
+  )
   await here.accounts.disconnect({ id: connection!.id }, app)
   await until(async () => (await outcome()) === 'no_connection')
 })

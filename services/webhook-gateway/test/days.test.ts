@@ -8,7 +8,17 @@ import { closeDay, dropDay } from '../src/db/days.ts'
 import { lockBodies, type PartPlace } from '../src/db/reopen.ts'
 import { keepDays } from '../src/jobs/keep-days.ts'
 import { webhookGatewayService } from '../src/service.ts'
-import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, takeOf, untilKnown } from './gateway.ts'
+import {
+  bodyOf,
+  message,
+  openWorld,
+  post,
+  scale,
+  startGateway,
+  storedBodies,
+  takeOf,
+  untilKnown,
+} from './gateway.ts'
 
 const day = 86_400_000
 
@@ -32,11 +42,14 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
     for (let tries = 0; result && tries < 3; tries++) {
       await world.sql('update webhook_gateway.feed_open set not_before = null')
       const entries = await takeOf(gateway.feed, 'webhooks.message', '1001')
-      const settlements = entries.filter((e) => Buffer.from(e.body).includes(text)).map(({ id, key }) => ({ id, key, result }))
+      const settlements = entries
+        .filter((e) => Buffer.from(e.body).includes(text))
+        .map(({ id, key }) => ({ id, key, result }))
       await gateway.feed.settle({ lane: 'webhooks.message', settlements }, {})
     }
   }
-  const kept = async () => (await storedBodies(world)).map((body) => /finished|open|dead|recent/.exec(body)![0]).toSorted()
+  const kept = async () =>
+    (await storedBodies(world)).map((body) => /finished|open|dead|recent/.exec(body)![0]).toSorted()
 
   await receive(12, 'finished', { $case: 'outcome', outcome: 'done' })
   await receive(11, 'open')
@@ -54,18 +67,29 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
     ['open', 1],
   ])
   const { parts: listed } = await gateway.operator.listParts({}, {})
-  expect(listed.map(({ outcome, content }) => [outcome, Buffer.from(content).includes('dead')])).toEqual([['dead', true]])
+  expect(
+    listed.map(({ outcome, content }) => [outcome, Buffer.from(content).includes('dead')]),
+  ).toEqual([['dead', true]])
 
   // Both have their turn still, the dead one once it is replayed.
   expect(await gateway.feed.replay({ lane: 'webhooks.message' }, {})).toEqual({ replayed: 1 })
   const entries = await takeOf(gateway.feed, 'webhooks.message', '1001')
-  expect(entries.map(({ body, appId }) => [/open|dead/.exec(Buffer.from(body).toString())![0], appId])).toEqual([
+  expect(
+    entries.map(({ body, appId }) => [/open|dead/.exec(Buffer.from(body).toString())![0], appId]),
+  ).toEqual([
     ['open', app.id],
     ['dead', app.id],
   ])
-  const settlements = entries.map(({ id, key }) => ({ id, key, result: { $case: 'outcome' as const, outcome: 'done' } }))
+  const settlements = entries.map(({ id, key }) => ({
+    id,
+    key,
+    result: { $case: 'outcome' as const, outcome: 'done' },
+  }))
   await gateway.feed.settle({ lane: 'webhooks.message', settlements }, {})
-  const left = await world.sql('select from webhook_gateway.webhook_parts_kept where outcome is null or outcome = $1', ['dead'])
+  const left = await world.sql(
+    'select from webhook_gateway.webhook_parts_kept where outcome is null or outcome = $1',
+    ['dead'],
+  )
   expect(left).toEqual([])
 })
 
@@ -77,7 +101,10 @@ test('a day that can not be dropped, and one of a tenant whose parts are dead, k
     language sql as $$ select date '2001-01-01' $$`)
   await world.sql(`drop table ${(await lastDays(world)).join(', ')}`)
   await until(async () => (await lastDays(world)).length === 3)
-  await until(async () => (await gateway.metric('lockstep_webhook_day_failures_total', { step: 'close' })) > 0)
+  await until(
+    async () =>
+      (await gateway.metric('lockstep_webhook_day_failures_total', { step: 'close' })) > 0,
+  )
 })
 
 /** Partitions of the last day that bodies can be received into. */
@@ -98,15 +125,20 @@ async function openOldDay() {
   {
     await using gateway = await startGateway(config, { now: () => Date.now() - 10 * day })
     await untilKnown(gateway.origin, app)
-    await until(async () => (await post(gateway.origin, app, bodyOf(message('early', '1009')))) === 200)
+    await until(
+      async () => (await post(gateway.origin, app, bodyOf(message('early', '1009')))) === 200,
+    )
   }
   const ctx = up.use(await openContext<Context>(webhookGatewayService, config, { scale }))
   // The days before it go first: to wait for them is to wait for this one's readers, too.
   await keepDays({ ...ctx, now: () => Date.now() - 3 * day })
-  const [old] = await world.sql<{ day: string }>('select received_at::date::text as day from webhook_gateway.webhook_parts')
+  const [old] = await world.sql<{ day: string }>(
+    'select received_at::date::text as day from webhook_gateway.webhook_parts',
+  )
   await ctx.db.system((tx) => closeDay(tx, old!.day))
   await world.sql(`alter function webhook_gateway.drop_day set lock_timeout = '30s'`)
-  const parts = () => world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
+  const parts = () =>
+    world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
   const waits = async () =>
     (
       await world.sql(`select from pg_locks l join pg_database d on d.oid = l.database
@@ -131,7 +163,8 @@ test('whether a day is still needed is asked of an index, while all others wait 
     )
     return row!
   }
-  const flushed = () => ctx.db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
+  const flushed = () =>
+    ctx.db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
   await flushed()
   const before = await scans()
   expect(await ctx.db.system((tx) => dropDay(tx, old))).toBe(false)
@@ -151,7 +184,14 @@ test('a part that is being claimed while its day is dropped is kept', async () =
   const claim = ctx.db.system(async (tx) => {
     await claimSlice(
       tx,
-      { appId: app.id, accountId: app.accountId, phoneNumberIds: ['1009'], wabaIds: [], at: new Date(), intervals: [] },
+      {
+        appId: app.id,
+        accountId: app.accountId,
+        phoneNumberIds: ['1009'],
+        wabaIds: [],
+        at: new Date(),
+        intervals: [],
+      },
       '0',
     )
     claimed.resolve()
@@ -165,7 +205,9 @@ test('a part that is being claimed while its day is dropped is kept', async () =
   expect(await parts()).toEqual([{ outcome: null }])
   await keepDays(ctx)
   expect(await parts()).toEqual([])
-  expect(await here.world.sql('select outcome from webhook_gateway.webhook_parts_kept')).toEqual([{ outcome: null }])
+  expect(await here.world.sql('select outcome from webhook_gateway.webhook_parts_kept')).toEqual([
+    { outcome: null },
+  ])
 })
 
 test('who goes on from a part to its body while old days are dropped gets it, and the day goes afterwards', async () => {

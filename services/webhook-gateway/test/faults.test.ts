@@ -4,18 +4,36 @@ import { type LaneListener, openMessaging } from '@lockstep/messaging'
 import { createLogger } from '@lockstep/telemetry'
 import { openProxy, until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { bodyOf, message, openWorld, post, scale, startGateway, storedBodies, storedParts, untilKnown } from './gateway.ts'
+import {
+  bodyOf,
+  message,
+  openWorld,
+  post,
+  scale,
+  startGateway,
+  storedBodies,
+  storedParts,
+  untilKnown,
+} from './gateway.ts'
 
 /** A gateway whose PostgreSQL is behind a proxy. */
 async function behindProxy(overrides: { scale?: number } = {}) {
   await using up = new AsyncDisposableStack()
   const here = up.use(await openWorld())
   const postgres = up.use(await openProxy(here.config.postgresUrl))
-  const gateway = up.use(await startGateway({ ...here.config, postgresUrl: postgres.url }, overrides))
+  const gateway = up.use(
+    await startGateway({ ...here.config, postgresUrl: postgres.url }, overrides),
+  )
   await untilKnown(gateway.origin, here.app)
   const opened = up.move()
   const queuedBytes = () => gateway.metric('lockstep_webhook_queued_bytes', {})
-  return { ...here, postgres, gateway, queuedBytes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return {
+    ...here,
+    postgres,
+    gateway,
+    queuedBytes,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 /** Time enough for requests to pile up behind a PostgreSQL that does not answer, before the gateway gives it up. */
@@ -30,7 +48,9 @@ test('while PostgreSQL is away a webhook is answered 503, and when it is back 20
   expect(await post(gateway.origin, app, first)).toBe(200)
   await postgres.down()
   expect(await post(gateway.origin, app, lost)).toBe(503)
-  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'database_away' })).toBe(1)
+  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'database_away' })).toBe(
+    1,
+  )
   await postgres.up()
   expect(await post(gateway.origin, app, again)).toBe(200)
   expect(await storedBodies(here.world)).toEqual([first, again])
@@ -86,14 +106,18 @@ test('what arrives during a commit is committed together', async () => {
   await until(async () => (await here.queuedBytes()) === all.join('').length)
   postgres.thaw()
   expect(await Promise.all(sent)).toEqual(all.map(() => 200))
-  const [row] = await world.sql<{ n: number }>('select count(distinct xmin::text)::int as n from webhook_gateway.webhook_bodies')
+  const [row] = await world.sql<{ n: number }>(
+    'select count(distinct xmin::text)::int as n from webhook_gateway.webhook_bodies',
+  )
   expect(row!.n).toBe(2)
 })
 
 test('a body that PostgreSQL refuses costs its neighbours nothing', async () => {
   await using here = await behindProxy(patient)
   const { gateway, app, postgres, world } = here
-  await world.sql(`alter table webhook_gateway.webhook_bodies add constraint no_poison check (position('POISON'::bytea in raw) = 0)`)
+  await world.sql(
+    `alter table webhook_gateway.webhook_bodies add constraint no_poison check (position('POISON'::bytea in raw) = 0)`,
+  )
   const all = [...bodies(10), bodyOf(message('POISON')), ...bodies(10)]
   postgres.freeze()
   const sent = all.map((body) => post(gateway.origin, app, body))
@@ -114,13 +138,17 @@ test('past 64 MB that wait for PostgreSQL a webhook is answered 503 at once, and
   const body = bodyOf(message('x'.repeat(3_000_000)))
   const room = Math.floor((64 * 1024 * 1024) / body.length)
   postgres.freeze()
-  const sent = Array.from({ length: room }, (_, i) => post(gateway.origin, apps[i % apps.length]!, body))
+  const sent = Array.from({ length: room }, (_, i) =>
+    post(gateway.origin, apps[i % apps.length]!, body),
+  )
   await until(async () => (await here.queuedBytes()) === room * body.length)
   expect(await post(gateway.origin, app, body)).toBe(503)
   expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'queue_full' })).toBe(1)
   postgres.thaw()
   expect(await Promise.all(sent)).toEqual(sent.map(() => 200))
-  const [row] = await world.sql<{ n: number }>('select count(*)::int as n from webhook_gateway.webhook_bodies')
+  const [row] = await world.sql<{ n: number }>(
+    'select count(*)::int as n from webhook_gateway.webhook_bodies',
+  )
   expect(row!.n).toBe(room)
 }, 60_000)
 
@@ -155,7 +183,9 @@ test('without NATS and Redis the gateway starts and answers 200; the doorbell is
   await Promise.all([world.nats.kill(), world.redis.kill()])
   await using gateway = await startGateway(here.config)
   expect(await post(gateway.origin, app, bodyOf(message('hello', '7007')))).toBe(200)
-  expect(await storedParts(world)).toMatchObject([{ lane: 'webhooks.message', key: '7007', open: true }])
+  expect(await storedParts(world)).toMatchObject([
+    { lane: 'webhooks.message', key: '7007', open: true },
+  ])
 
   await world.nats.restart()
   const log = createLogger({ service: 'worker', level: 'silent' })
@@ -165,7 +195,10 @@ test('without NATS and Redis the gateway starts and answers 200; the doorbell is
     rung.add(partition)
     release()
   }
-  await using _lane = await worker.consumeLane('webhooks.message', { onHeld, onRung: () => undefined })
+  await using _lane = await worker.consumeLane('webhooks.message', {
+    onHeld,
+    onRung: () => undefined,
+  })
   await until(() => rung.has(partitionOf('webhooks.message', '7007')))
 })
 
@@ -184,19 +217,27 @@ test('a NATS and a Redis that go away later change no answer, and the doorbell i
     rung.add(partition)
     release()
   }
-  await using _lane = await worker.consumeLane('webhooks.message', { onHeld, onRung: () => undefined })
+  await using _lane = await worker.consumeLane('webhooks.message', {
+    onHeld,
+    onRung: () => undefined,
+  })
   await until(() => rung.has(partitionOf('webhooks.message', '8008')))
 })
 
 test('without accounts the last known apps are kept; what can not be known is answered 503, never 404', async () => {
   await using here = await openWorld()
   await using accounts = await openProxy(`tcp://${here.config.addresses.accounts}`)
-  const config = { ...here.config, addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host } }
+  const config = {
+    ...here.config,
+    addresses: { ...here.config.addresses, accounts: new URL(accounts.url).host },
+  }
   await accounts.down()
   await using gateway = await startGateway(config)
   const body = bodyOf(message('hello'))
   expect(await post(gateway.origin, here.app, body)).toBe(503)
-  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'apps_unknown' })).toBeGreaterThan(0)
+  expect(
+    await gateway.metric('lockstep_webhook_requests_total', { result: 'apps_unknown' }),
+  ).toBeGreaterThan(0)
   await accounts.up()
   await until(async () => (await post(gateway.origin, here.app, body)) === 200)
 

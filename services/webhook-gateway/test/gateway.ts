@@ -26,14 +26,23 @@ export async function openWorld() {
   const world = up.use(await createWorld())
   const { encryptionKey } = world
   const graph = { graphUrl: 'http://127.0.0.1:9', graphVersion: 'v24.0' }
-  const accounts = up.use(await startService(accountsService, { ...world.base('accounts'), ...graph, encryptionKey }, { scale }))
+  const accounts = up.use(
+    await startService(
+      accountsService,
+      { ...world.base('accounts'), ...graph, encryptionKey },
+      { scale },
+    ),
+  )
   const client = up.use(connect(AccountsDefinition, `127.0.0.1:${accounts.grpcPort}`))
 
   async function createApp(): Promise<TestApp> {
     const { id: accountId } = await client.createAccount({ name: 'Acme' }, {})
     const secret = randomBytes(16).toString('hex')
     const verifyToken = randomBytes(8).toString('hex')
-    const { id } = await client.createApp({ name: 'App', metaAppId: '1234', secret, verifyToken }, { accountId })
+    const { id } = await client.createApp(
+      { name: 'App', metaAppId: '1234', secret, verifyToken },
+      { accountId },
+    )
     return { id, accountId, secret, verifyToken }
   }
 
@@ -43,12 +52,23 @@ export async function openWorld() {
     platformKey: world.platformKey,
     httpPort: 0,
     trustedProxies: [],
-    addresses: { ...world.base('webhook-gateway').addresses, accounts: `127.0.0.1:${accounts.grpcPort}` },
+    addresses: {
+      ...world.base('webhook-gateway').addresses,
+      accounts: `127.0.0.1:${accounts.grpcPort}`,
+    },
   }
   const app = await createApp()
-  for (const number of ['1001', '1002', '1003', '7007', '8008']) await connectNumber(world, app, number)
+  for (const number of ['1001', '1002', '1003', '7007', '8008'])
+    await connectNumber(world, app, number)
   const opened = up.move()
-  return { world, accounts: client, config, app, createApp, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return {
+    world,
+    accounts: client,
+    config,
+    app,
+    createApp,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 /** When a connection that a test makes began, and when it ended; null: it hasn't. */
@@ -57,10 +77,18 @@ export interface Interval {
   untilMs: number | null
 }
 
-const twentyDaysAgo = (): Interval => ({ sinceMs: Math.floor(Date.now() / 86_400_000 - 20) * 86_400_000, untilMs: null })
+const twentyDaysAgo = (): Interval => ({
+  sinceMs: Math.floor(Date.now() / 86_400_000 - 20) * 86_400_000,
+  untilMs: null,
+})
 
 /** The connection's rows as `accounts` would have made them, for the account of the app; the gateway hears of it when it reads the app. */
-export async function connectNumber(world: World, app: TestApp, phoneNumberId: string, interval: Partial<Interval> = {}): Promise<string> {
+export async function connectNumber(
+  world: World,
+  app: TestApp,
+  phoneNumberId: string,
+  interval: Partial<Interval> = {},
+): Promise<string> {
   const { sinceMs, untilMs } = { ...twentyDaysAgo(), ...interval }
   const [row] = await world.sql<{ id: string }>(
     `with c as (
@@ -94,7 +122,12 @@ export async function startGateway(config: Config, overrides: BaseOverrides = {}
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
       const line = text
         .split('\n')
-        .find((each) => /^[{ ]/.test(each.slice(name.length)) && each.startsWith(name) && wanted.every((label) => each.includes(label)))
+        .find(
+          (each) =>
+            /^[{ ]/.test(each.slice(name.length)) &&
+            each.startsWith(name) &&
+            wanted.every((label) => each.includes(label)),
+        )
       return Number(line?.split(' ').at(-1) ?? 0)
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -102,7 +135,12 @@ export async function startGateway(config: Config, overrides: BaseOverrides = {}
 }
 
 /** Sends a webhook as Meta does; answers the status, or 0 when the connection broke. */
-export const post = (origin: string, app: TestApp, raw: Buffer | string, headers?: Record<string, string>): Promise<number> =>
+export const post = (
+  origin: string,
+  app: TestApp,
+  raw: Buffer | string,
+  headers?: Record<string, string>,
+): Promise<number> =>
   postWebhook(`${origin}/webhooks/${app.id}`, app.secret, raw, headers).catch(() => 0)
 
 export interface Change {
@@ -117,21 +155,51 @@ export const bodyOf = (...changes: Change[]): string =>
 /** A change with one inbound text message. */
 export function message(text: string, phoneNumberId = '1001'): Change {
   const from = '15550001111'
-  const messages = [{ from, id: `wamid.${randomBytes(6).toString('hex')}`, timestamp: '1764000000', type: 'text', text: { body: text } }]
-  return { field: 'messages', value: { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, messages } }
+  const messages = [
+    {
+      from,
+      id: `wamid.${randomBytes(6).toString('hex')}`,
+      timestamp: '1764000000',
+      type: 'text',
+      text: { body: text },
+    },
+  ]
+  return {
+    field: 'messages',
+    value: {
+      messaging_product: 'whatsapp',
+      metadata: { phone_number_id: phoneNumberId },
+      messages,
+    },
+  }
 }
 
 /** A change with one status, which echoes a token. */
 export function status(token: string, phoneNumberId = '1001'): Change {
   const statuses = [
-    { id: 'wamid.S', status: 'sent', timestamp: '1764000000', recipient_id: '15550001111', biz_opaque_callback_data: token },
+    {
+      id: 'wamid.S',
+      status: 'sent',
+      timestamp: '1764000000',
+      recipient_id: '15550001111',
+      biz_opaque_callback_data: token,
+    },
   ]
-  return { field: 'messages', value: { messaging_product: 'whatsapp', metadata: { phone_number_id: phoneNumberId }, statuses } }
+  return {
+    field: 'messages',
+    value: {
+      messaging_product: 'whatsapp',
+      metadata: { phone_number_id: phoneNumberId },
+      statuses,
+    },
+  }
 }
 
 /** Every stored body as it was received. */
 export async function storedBodies(world: World): Promise<string[]> {
-  const rows = await world.sql<{ raw: Buffer }>('select raw from webhook_gateway.webhook_bodies order by id')
+  const rows = await world.sql<{ raw: Buffer }>(
+    'select raw from webhook_gateway.webhook_bodies order by id',
+  )
   return rows.map(({ raw }) => raw.toString())
 }
 
@@ -167,7 +235,16 @@ export async function takeOf(
 export const untilKnown = (origin: string, app: TestApp) =>
   until(async () => (await fetch(handshakeUrl(origin, app, app.verifyToken))).status === 200)
 
-export function handshakeUrl(origin: string, app: TestApp, token: string, challenge = '1158201444'): string {
-  const query = new URLSearchParams({ 'hub.mode': 'subscribe', 'hub.verify_token': token, 'hub.challenge': challenge })
+export function handshakeUrl(
+  origin: string,
+  app: TestApp,
+  token: string,
+  challenge = '1158201444',
+): string {
+  const query = new URLSearchParams({
+    'hub.mode': 'subscribe',
+    'hub.verify_token': token,
+    'hub.challenge': challenge,
+  })
   return `${origin}/webhooks/${app.id}?${query}`
 }

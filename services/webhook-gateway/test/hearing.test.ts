@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
 import { createTokens } from '@lockstep/whatsapp'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bodyOf, connectNumber, message, openWorld, post, startGateway, status, takeOf, untilKnown } from './gateway.ts'
+import {
+  bodyOf,
+  connectNumber,
+  message,
+  openWorld,
+  post,
+  startGateway,
+  status,
+  takeOf,
+  untilKnown,
+} from './gateway.ts'
 
 /** How far what came for an account's numbers has been heard. */
 const stack = new AsyncDisposableStack()
@@ -32,23 +42,39 @@ async function send(text: string, phoneNumberId: string, app = here.app): Promis
   return row!.ms
 }
 
-const hear = ({ phoneNumberId = '1001', app = here.app, connectedAtMs = Date.now() - 20 * dayMs } = {}) =>
-  gateway.operator.getHearing({ phoneNumberId, appId: app.id, connectedAtMs }, app)
+const hear = ({
+  phoneNumberId = '1001',
+  app = here.app,
+  connectedAtMs = Date.now() - 20 * dayMs,
+} = {}) => gateway.operator.getHearing({ phoneNumberId, appId: app.id, connectedAtMs }, app)
 
 async function settle(phoneNumberId: string, failure?: string): Promise<void> {
   await here.world.sql('update webhook_gateway.feed_open set not_before = null')
   const [entry] = await takeOf(gateway.feed, lane, phoneNumberId)
-  const result = failure ? { $case: 'failure' as const, failure } : { $case: 'outcome' as const, outcome: 'done' }
-  await gateway.feed.settle({ lane, settlements: [{ id: entry!.id, key: phoneNumberId, result }] }, {})
+  const result = failure
+    ? { $case: 'failure' as const, failure }
+    : { $case: 'outcome' as const, outcome: 'done' }
+  await gateway.feed.settle(
+    { lane, settlements: [{ id: entry!.id, key: phoneNumberId, result }] },
+    {},
+  )
 }
 
 test('the oldest open part of any of the account’s numbers is told, by the number’s name, until it is settled; others’ are not', async () => {
-  expect(await hear()).toEqual({ oldest: undefined, dead: undefined, deadParts: 0, hasEarlier: false })
+  expect(await hear()).toEqual({
+    oldest: undefined,
+    dead: undefined,
+    deadParts: 0,
+    hasEarlier: false,
+  })
   const other = await here.createApp()
   await connectNumber(here.world, other, '6006')
   const first = await send('first', '1002')
   await send('second', '1001')
-  expect(await hear()).toMatchObject({ oldest: { phoneNumberId: '1002', number: '+1', receivedAtMs: first }, hasEarlier: false })
+  expect(await hear()).toMatchObject({
+    oldest: { phoneNumberId: '1002', number: '+1', receivedAtMs: first },
+    hasEarlier: false,
+  })
   expect((await hear({ phoneNumberId: '6006', app: other })).oldest).toBeUndefined()
   await settle('1002')
   expect((await hear()).oldest).toMatchObject({ phoneNumberId: '1001' })
@@ -86,12 +112,20 @@ test('dead parts of the account are told with their number until they are dismis
     for (const _ of [1, 2, 3]) await settle('1001', 'no')
   }
   const { dead, deadParts, oldest } = await hear({ phoneNumberId: '1002' })
-  expect({ dead, deadParts, oldest }).toMatchObject({ dead: { phoneNumberId: '1001' }, deadParts: 2, oldest: undefined })
+  expect({ dead, deadParts, oldest }).toMatchObject({
+    dead: { phoneNumberId: '1001' },
+    deadParts: 2,
+    oldest: undefined,
+  })
   const { entries } = await gateway.feed.listDead({ lane }, {})
   await gateway.feed.dismiss({ lane, ids: [entries[0]!.entry!.id] }, {})
   expect(await hear()).toMatchObject({ deadParts: 1 })
   await gateway.feed.replay({ lane }, {})
-  expect(await hear()).toMatchObject({ dead: undefined, deadParts: 0, oldest: { phoneNumberId: '1001' } })
+  expect(await hear()).toMatchObject({
+    dead: undefined,
+    deadParts: 0,
+    oldest: { phoneNumberId: '1001' },
+  })
 })
 
 test('what came for a number before it was connected holds it up while it is unclaimed and while it is open, and then no longer', async () => {
@@ -120,7 +154,11 @@ test('what is unclaimed of a number that is connected is claimed when somebody a
   )
   await here.world.sql("update webhook_gateway.webhook_parts set outcome = 'no_connection'")
   expect((await hear()).oldest).toMatchObject({ phoneNumberId: '1001' })
-  await until(async () => (await here.world.sql("select from webhook_gateway.feed_open where key = '1001'")).length === 1)
+  await until(
+    async () =>
+      (await here.world.sql("select from webhook_gateway.feed_open where key = '1001'")).length ===
+      1,
+  )
 })
 
 test('what another tenant’s app signs for a number holds nobody up, nor what came for numbers that the account does not have', async () => {
@@ -128,20 +166,34 @@ test('what another tenant’s app signs for a number holds nobody up, nor what c
   await untilKnown(gateway.origin, other)
   await send('not theirs', '1001', other)
   await send('nobody’s', '9999')
-  expect(await hear({ connectedAtMs: Date.now() + 1 })).toEqual({ oldest: undefined, dead: undefined, deadParts: 0, hasEarlier: false })
+  expect(await hear({ connectedAtMs: Date.now() + 1 })).toEqual({
+    oldest: undefined,
+    dead: undefined,
+    deadParts: 0,
+    hasEarlier: false,
+  })
 })
 
 test('a status by which Meta refuses somebody for good counts as what people say does, though it waits with its campaign', async () => {
   const campaignId = randomUUID()
   const tokens = createTokens(here.config.platformKey)
-  const token = (phoneNumberId: string) => tokens.issue({ kind: 'c', ownerId: campaignId, attemptId: '1', phoneNumberId })
-  const failed = (code: unknown, errors: unknown = [{ code: 131000 }, { code, title: 'Refused' }]) => {
+  const token = (phoneNumberId: string) =>
+    tokens.issue({ kind: 'c', ownerId: campaignId, attemptId: '1', phoneNumberId })
+  const failed = (
+    code: unknown,
+    errors: unknown = [{ code: 131000 }, { code, title: 'Refused' }],
+  ) => {
     const change = status(token('1001'))
     const [its] = (change.value as { statuses: object[] }).statuses
     Object.assign(its!, { status: 'failed', errors })
     return change
   }
-  for (const change of [status(token('1001')), failed(131026), failed(131050, 'none'), failed(131050, { code: 131050 })])
+  for (const change of [
+    status(token('1001')),
+    failed(131026),
+    failed(131050, 'none'),
+    failed(131050, { code: 131050 }),
+  ])
     expect(await post(gateway.origin, here.app, bodyOf(change))).toBe(200)
   expect(await takeOf(gateway.feed, 'webhooks.campaign', campaignId)).toHaveLength(4)
   expect((await hear()).oldest).toBeUndefined()
@@ -149,11 +201,23 @@ test('a status by which Meta refuses somebody for good counts as what people say
   const named = { phoneNumberId: '', number: `campaign ${campaignId}` }
   for (const code of [131050, '130403']) {
     await here.world.sql('truncate webhook_gateway.feed_open')
-    expect(await post(gateway.origin, here.app, bodyOf(failed(code), status(token('1001')), message('hello', '1002')))).toBe(200)
+    expect(
+      await post(
+        gateway.origin,
+        here.app,
+        bodyOf(failed(code), status(token('1001')), message('hello', '1002')),
+      ),
+    ).toBe(200)
     const entries = await takeOf(gateway.feed, 'webhooks.campaign', campaignId)
     await settle('1002')
     expect(await hear()).toMatchObject({ oldest: named, dead: undefined, hasEarlier: false })
-    const settlements = [{ id: entries[0]!.id, key: campaignId, result: { $case: 'outcome' as const, outcome: 'done' } }]
+    const settlements = [
+      {
+        id: entries[0]!.id,
+        key: campaignId,
+        result: { $case: 'outcome' as const, outcome: 'done' },
+      },
+    ]
     await gateway.feed.settle({ lane: 'webhooks.campaign', settlements }, {})
     expect((await hear()).oldest).toBeUndefined()
   }
@@ -162,7 +226,9 @@ test('a status by which Meta refuses somebody for good counts as what people say
   for (const _ of [1, 2, 3]) {
     await here.world.sql('update webhook_gateway.feed_open set not_before = null')
     const [entry] = await takeOf(gateway.feed, 'webhooks.campaign', campaignId)
-    const settlements = [{ id: entry!.id, key: campaignId, result: { $case: 'failure' as const, failure: 'no' } }]
+    const settlements = [
+      { id: entry!.id, key: campaignId, result: { $case: 'failure' as const, failure: 'no' } },
+    ]
     await gateway.feed.settle({ lane: 'webhooks.campaign', settlements }, {})
   }
   expect(await hear()).toMatchObject({ dead: named, deadParts: 1 })

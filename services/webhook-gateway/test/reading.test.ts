@@ -1,7 +1,15 @@
 import { shares } from '@lockstep/contracts'
 import { expect, test } from 'vitest'
 import { openReading } from '../src/reading.ts'
-import { bodyOf, message, openWorld, post, startGateway, storedBodies, untilKnown } from './gateway.ts'
+import {
+  bodyOf,
+  message,
+  openWorld,
+  post,
+  startGateway,
+  storedBodies,
+  untilKnown,
+} from './gateway.ts'
 
 test("an account's large bodies are read one after the other, for at most its share of the time; another account's come between", async () => {
   const reading = openReading()
@@ -14,12 +22,16 @@ test("an account's large bodies are read one after the other, for at most its sh
       order.push(name)
     }
   const startedAt = performance.now()
-  const greedy = Array.from({ length: 10 }, (_, i) => reading.take('greedy', 1, read(`greedy ${i}`)))
+  const greedy = Array.from({ length: 10 }, (_, i) =>
+    reading.take('greedy', 1, read(`greedy ${i}`)),
+  )
   const other = reading.take('other', 1, read('other'))
   await Promise.all([...greedy, other])
   expect(order.slice(0, 3)).toEqual(['greedy 0', 'other', 'greedy 1'])
   expect(performance.now() - startedAt).toBeGreaterThan((9 * 5) / shares.account_reading.limit)
-  expect(order.filter((name) => name !== 'other')).toEqual(Array.from({ length: 10 }, (_, i) => `greedy ${i}`))
+  expect(order.filter((name) => name !== 'other')).toEqual(
+    Array.from({ length: 10 }, (_, i) => `greedy ${i}`),
+  )
 })
 
 test('a body that can not be read costs its account no turn', async () => {
@@ -44,12 +56,18 @@ test("of an account's large bodies a share waits, the rest is answered 503; its 
   const large = bodyOf(message('x'.repeat(2_900_000)))
   const small = bodyOf(message('small'))
   const sent = Array.from({ length: 40 }, () => post(gateway.origin, app, large))
-  const beside = [post(gateway.origin, app, small), post(gateway.origin, other, small), post(gateway.origin, other, large)]
+  const beside = [
+    post(gateway.origin, app, small),
+    post(gateway.origin, other, small),
+    post(gateway.origin, other, large),
+  ]
   expect(await Promise.all(beside)).toEqual([200, 200, 200])
   const answered = await Promise.all(sent)
   const refused = answered.filter((status) => status === 503).length
   expect(refused).toBeGreaterThan(0)
-  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'unread_full' })).toBe(refused)
+  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'unread_full' })).toBe(
+    refused,
+  )
   expect((await storedBodies(here.world)).filter((body) => body === large)).toHaveLength(
     1 + answered.filter((status) => status === 200).length,
   )

@@ -1,7 +1,17 @@
 import type { Entry } from '@lockstep/rpc/gen/feed'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bodyOf, connectNumber, message, openWorld, post, startGateway, storedBodies, storedParts, takeOf } from './gateway.ts'
+import {
+  bodyOf,
+  connectNumber,
+  message,
+  openWorld,
+  post,
+  startGateway,
+  storedBodies,
+  storedParts,
+  takeOf,
+} from './gateway.ts'
 
 let here: Awaited<ReturnType<typeof openWorld>>
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -19,16 +29,22 @@ beforeEach(async () => {
 })
 
 const lane = 'webhooks.message'
-const send = async (...changes: Parameters<typeof bodyOf>) => expect(await post(gateway.origin, here.app, bodyOf(...changes))).toBe(200)
+const send = async (...changes: Parameters<typeof bodyOf>) =>
+  expect(await post(gateway.origin, here.app, bodyOf(...changes))).toBe(200)
 
 async function take(key: string): Promise<Entry[]> {
   return takeOf(gateway.feed, lane, key)
 }
 async function finish(key: string, outcome: string, entries?: Entry[]): Promise<void> {
-  const settlements = (entries ?? (await take(key))).map(({ id }) => ({ id, key, result: { $case: 'outcome' as const, outcome } }))
+  const settlements = (entries ?? (await take(key))).map(({ id }) => ({
+    id,
+    key,
+    result: { $case: 'outcome' as const, outcome },
+  }))
   await gateway.feed.settle({ lane, settlements }, {})
 }
-const states = async () => (await storedParts(here.world)).map(({ key, outcome, open }) => [key, outcome, open])
+const states = async () =>
+  (await storedParts(here.world)).map(({ key, outcome, open }) => [key, outcome, open])
 
 test('a body is split anew: its parts wait again, once each, whatever became of the old ones', async () => {
   await send(message('one', '1001'), message('two', '1002'))
@@ -36,7 +52,10 @@ test('a body is split anew: its parts wait again, once each, whatever became of 
   const [before] = await take('1002')
   const bodyId = (await gateway.operator.listParts({ outcome: 'open' }, {})).parts[0]!.bodyId
   const stored = await storedBodies(here.world)
-  expect(await gateway.operator.replayWebhooks({ bodyIds: [bodyId] }, {})).toMatchObject({ bodies: 1, parts: 2 })
+  expect(await gateway.operator.replayWebhooks({ bodyIds: [bodyId] }, {})).toMatchObject({
+    bodies: 1,
+    parts: 2,
+  })
   expect(await states()).toEqual([
     ['1001', null, true],
     ['1002', null, true],
@@ -59,7 +78,9 @@ test('a worker that had taken an entry before the replay settles nothing by it',
 test('what an older splitter could not place is placed by that of today', async () => {
   await send(message('one'))
   await here.world.sql('delete from webhook_gateway.feed_open')
-  await here.world.sql(`update webhook_gateway.webhook_parts set lane = null, key = null, outcome = 'unknown_field', outcome_at = now()`)
+  await here.world.sql(
+    `update webhook_gateway.webhook_parts set lane = null, key = null, outcome = 'unknown_field', outcome_at = now()`,
+  )
   await here.world.sql(`insert into webhook_gateway.webhook_part_results (part_id, received_at, app_id, outcome)
     select id, received_at, app_id, outcome from webhook_gateway.webhook_parts`)
   await gateway.operator.replayWebhooks({ outcome: 'unknown_field' }, {})
@@ -80,13 +101,19 @@ test('a time, a key and an outcome narrow a replay down; one that names nothing 
     ['1001', 'done', false],
     ['1002', 'no_action', false],
   ])
-  expect(await replay({ sinceMs: now - 60_000, untilMs: now + 60_000, outcome: 'no_action' })).toBe(1)
+  expect(await replay({ sinceMs: now - 60_000, untilMs: now + 60_000, outcome: 'no_action' })).toBe(
+    1,
+  )
   expect(await states()).toEqual([
     ['1001', 'done', false],
     ['1002', null, true],
   ])
-  await expect(gateway.operator.replayWebhooks({}, {})).rejects.toMatchObject({ failure: 'invalid' })
-  await expect(gateway.operator.replayWebhooks({ partIds: ['1; drop'] }, {})).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(gateway.operator.replayWebhooks({}, {})).rejects.toMatchObject({
+    failure: 'invalid',
+  })
+  await expect(gateway.operator.replayWebhooks({ partIds: ['1; drop'] }, {})).rejects.toMatchObject(
+    { failure: 'invalid' },
+  )
 })
 
 test('a long replay goes on batch by batch and meets every body once', async () => {
@@ -108,16 +135,21 @@ test('two replays of the same bodies at the same time leave each part once', asy
   for (let i = 0; i < 20; i++) await send(message(`${i}`, String(1001 + (i % 3))))
   await finish('1001', 'done')
   const sinceMs = Date.now() - 60_000
-  await Promise.all(Array.from({ length: 4 }, () => gateway.operator.replayWebhooks({ sinceMs }, {})))
+  await Promise.all(
+    Array.from({ length: 4 }, () => gateway.operator.replayWebhooks({ sinceMs }, {})),
+  )
   const all = await storedParts(here.world)
   expect(all).toHaveLength(20)
   expect(all.every((part) => part.open && part.outcome === null)).toBe(true)
-  const [row] = await here.world.sql<{ n: number }>('select count(*)::int as n from webhook_gateway.feed_open')
+  const [row] = await here.world.sql<{ n: number }>(
+    'select count(*)::int as n from webhook_gateway.feed_open',
+  )
   expect(row!.n).toBe(20)
 })
 
 /** A connection made this moment; the gateway hears of it by the claim only. */
-const connectNow = (phoneNumberId: string) => connectNumber(here.world, here.app, phoneNumberId, { sinceMs: Date.now() })
+const connectNow = (phoneNumberId: string) =>
+  connectNumber(here.world, here.app, phoneNumberId, { sinceMs: Date.now() })
 
 test("parts that came before their connection wait for it once it claims them; another app's, and another number's, stay", async () => {
   const other = await here.createApp()
@@ -153,8 +185,13 @@ test("parts that came before their connection wait for it once it claims them; a
 
 test('a connection that has ended claims nothing', async () => {
   await send(message('late', '2003'))
-  const connectionId = await connectNumber(here.world, here.app, '2003', { sinceMs: Date.now() - 1, untilMs: Date.now() })
-  await expect(gateway.operator.claimParts({ connectionId }, here.app)).rejects.toMatchObject({ failure: 'precondition' })
+  const connectionId = await connectNumber(here.world, here.app, '2003', {
+    sinceMs: Date.now() - 1,
+    untilMs: Date.now(),
+  })
+  await expect(gateway.operator.claimParts({ connectionId }, here.app)).rejects.toMatchObject({
+    failure: 'precondition',
+  })
   expect(await states()).toEqual([['2003', 'no_connection', false]])
 })
 
@@ -167,9 +204,15 @@ test("connecting by another app claims what the account's app before signed whil
   }
   const nobody = await sent('while nobody had it')
   const stranger = await sent("while it was a stranger's")
-  const id = await connectNumber(here.world, here.app, '2005', { sinceMs: nobody.sinceMs - 1_000, untilMs: nobody.sinceMs })
+  const id = await connectNumber(here.world, here.app, '2005', {
+    sinceMs: nobody.sinceMs - 1_000,
+    untilMs: nobody.sinceMs,
+  })
   await connectNumber(here.world, await here.createApp(), '2005', stranger)
-  const { id: appId } = await here.accounts.createApp({ name: 'B', metaAppId: '2', secret: 's', verifyToken: 'v' }, here.app)
+  const { id: appId } = await here.accounts.createApp(
+    { name: 'B', metaAppId: '2', secret: 's', verifyToken: 'v' },
+    here.app,
+  )
   await here.world.sql(
     `with c as (update accounts.connections set app_id = $2, connected_at = now(), disconnected_at = null where id = $1 returning *)
      insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)

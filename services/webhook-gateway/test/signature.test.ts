@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { bodyOf, handshakeUrl, message, openWorld, post, startGateway, storedBodies, storedParts } from './gateway.ts'
+import {
+  bodyOf,
+  handshakeUrl,
+  message,
+  openWorld,
+  post,
+  startGateway,
+  storedBodies,
+  storedParts,
+} from './gateway.ts'
 
 let here: Awaited<ReturnType<typeof openWorld>>
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -20,7 +29,10 @@ test('a body with a good signature is stored byte for byte before it is answered
 })
 
 test('escaped unicode, as Meta writes it, passes: the signature is over the bytes', async () => {
-  const body = bodyOf(message('äöå 😀')).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const body = bodyOf(message('äöå 😀')).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
   expect(body).toContain('\\u00e4\\u00f6\\u00e5 \\ud83d\\ude00')
   expect(await post(gateway.origin, here.app, body)).toBe(200)
   expect(await storedBodies(here.world)).toContain(body)
@@ -30,7 +42,8 @@ test('a webhook without a good signature is refused, counted by what is wrong, a
   const { app, world } = here
   const before = (await storedBodies(world)).length
   const body = bodyOf(message('forged'))
-  const count = (how: string) => gateway.metric('lockstep_webhook_requests_total', { result: `signature_${how}` })
+  const count = (how: string) =>
+    gateway.metric('lockstep_webhook_requests_total', { result: `signature_${how}` })
 
   const unsigned = await fetch(`${gateway.origin}/webhooks/${app.id}`, { method: 'POST', body })
   expect(unsigned.status).toBe(401)
@@ -39,7 +52,9 @@ test('a webhook without a good signature is refused, counted by what is wrong, a
   const another = await here.createApp()
   expect(await post(gateway.origin, { ...app, secret: another.secret }, body)).toBe(401)
 
-  expect([await count('missing'), await count('malformed'), await count('wrong')]).toEqual([1, 1, 2])
+  expect([await count('missing'), await count('malformed'), await count('wrong')]).toEqual([
+    1, 1, 2,
+  ])
   expect(await storedBodies(world)).toHaveLength(before)
 })
 
@@ -83,7 +98,9 @@ test('a slash at the end of the callback URL changes nothing, and what is not th
   const slashed = handshakeUrl(gateway.origin, app, app.verifyToken).replace('?', '/?')
   const answer = await fetch(slashed)
   expect([answer.status, await answer.text()]).toEqual([200, '1158201444'])
-  expect(await post(gateway.origin, { ...app, id: `${app.id}/` }, bodyOf(message('with a slash')))).toBe(200)
+  expect(
+    await post(gateway.origin, { ...app, id: `${app.id}/` }, bodyOf(message('with a slash'))),
+  ).toBe(200)
 
   const wrong = await fetch(slashed.replace('/webhooks/', '/webhook/'))
   expect(wrong.status).toBe(404)
@@ -104,11 +121,21 @@ test('a signed body that is no webhook is kept, counted and answered 200', async
   for (const body of bodies) expect(await post(gateway.origin, here.app, body)).toBe(200)
   const added = (await storedParts(here.world)).slice(before.length)
   expect(added).toEqual(
-    bodies.map(() => ({ lane: null, key: null, field: null, elements: 0, whole: true, outcome: 'unreadable', open: false })),
+    bodies.map(() => ({
+      lane: null,
+      key: null,
+      field: null,
+      elements: 0,
+      whole: true,
+      outcome: 'unreadable',
+      open: false,
+    })),
   )
   const { counts } = await gateway.operator.countParts({}, {})
   expect(counts).toContainEqual({ outcome: 'unreadable', field: '', parts: 3, elements: 0 })
   expect(await gateway.metric('lockstep_webhook_parts_total', { outcome: 'unreadable' })).toBe(3)
   const { parts } = await gateway.operator.listParts({ outcome: 'unreadable' }, {})
-  expect(parts.map(({ content }) => Buffer.from(content))).toEqual(bodies.map((body) => Buffer.from(body)).reverse())
+  expect(parts.map(({ content }) => Buffer.from(content))).toEqual(
+    bodies.map((body) => Buffer.from(body)).reverse(),
+  )
 })

@@ -7,7 +7,17 @@ import { openProxy, until } from '@lockstep/testing'
 import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
 import type { Config } from '../src/config.ts'
-import { bodyOf, message, openWorld, post, startGateway, storedBodies, storedParts, type TestApp, untilKnown } from './gateway.ts'
+import {
+  bodyOf,
+  message,
+  openWorld,
+  post,
+  startGateway,
+  storedBodies,
+  storedParts,
+  type TestApp,
+  untilKnown,
+} from './gateway.ts'
 
 /** The gateway in a process of its own, configured by its environment as in production. */
 async function spawnGateway(config: Config) {
@@ -25,10 +35,14 @@ async function spawnGateway(config: Config) {
     LOCKSTEP_GRPC_PLAINTEXT: 'true',
     LOCKSTEP_STREAM_REPLICAS: '1',
   }
-  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(new URL('../src/main.ts', import.meta.url))], {
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('../src/main.ts', import.meta.url))],
+    {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
   const ports: { httpPort?: number; healthPort?: number } = {}
   createInterface({ input: child.stderr! }).on('line', (line) => {
     if (line.startsWith('{')) Object.assign(ports, JSON.parse(line))
@@ -75,14 +89,19 @@ test('a connection that was busy when the stop began ends with its answer, and d
   await using here = await openWorld()
   await using postgres = await openProxy(here.config.postgresUrl)
   const drainMs = 60_000
-  await using gateway = await startGateway({ ...here.config, postgresUrl: postgres.url, drainMs }, { scale: 5 })
+  await using gateway = await startGateway(
+    { ...here.config, postgresUrl: postgres.url, drainMs },
+    { scale: 5 },
+  )
   await untilKnown(gateway.origin, here.app)
   const agent = new Agent({ keepAlive: true })
   using _agent = { [Symbol.dispose]: () => agent.destroy() }
   postgres.freeze()
   const body = bodyOf(message('busy'))
   const answered = postBy(agent, gateway.origin, here.app, body)
-  await until(async () => (await gateway.metric('lockstep_webhook_queued_bytes', {})) === body.length)
+  await until(
+    async () => (await gateway.metric('lockstep_webhook_queued_bytes', {})) === body.length,
+  )
 
   const startedAt = performance.now()
   const stopped = gateway[Symbol.asyncDispose]()

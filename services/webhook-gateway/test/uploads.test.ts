@@ -4,7 +4,16 @@ import { shares } from '@lockstep/contracts'
 import { until } from '@lockstep/testing'
 import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
-import { bodyOf, message, openWorld, post, startGateway, storedParts, type TestApp, untilKnown } from './gateway.ts'
+import {
+  bodyOf,
+  message,
+  openWorld,
+  post,
+  startGateway,
+  storedParts,
+  type TestApp,
+  untilKnown,
+} from './gateway.ts'
 
 const threeMegabytes = 3 * 1024 * 1024
 
@@ -29,7 +38,8 @@ function endless(origin: string, app: TestApp, address?: string) {
   }
 }
 
-const heldBytes = (gateway: Awaited<ReturnType<typeof startGateway>>) => gateway.metric('lockstep_webhook_unverified_bytes', {})
+const heldBytes = (gateway: Awaited<ReturnType<typeof startGateway>>) =>
+  gateway.metric('lockstep_webhook_unverified_bytes', {})
 
 test('bodies that never end and that nobody has signed hold their address no more than its share, and are cut off in the end', async () => {
   await using here = await openWorld()
@@ -41,10 +51,13 @@ test('bodies that never end and that nobody has signed hold their address no mor
   const room = Math.floor(shares.app_upload_bytes.limit / (threeMegabytes - 1))
   await until(() => stranger.cut.size >= 30 - room)
   expect(await heldBytes(gateway)).toBeLessThanOrEqual(shares.app_upload_bytes.limit)
-  for (const each of [app, other]) expect(await post(gateway.origin, each, bodyOf(message('hello')))).toBe(200)
+  for (const each of [app, other])
+    expect(await post(gateway.origin, each, bodyOf(message('hello')))).toBe(200)
   await until(() => stranger.cut.size === 30)
   await until(async () => (await heldBytes(gateway)) === 0)
-  const results = ['cut_off', 'too_slow'].map((result) => gateway.metric('lockstep_webhook_requests_total', { result }))
+  const results = ['cut_off', 'too_slow'].map((result) =>
+    gateway.metric('lockstep_webhook_requests_total', { result }),
+  )
   expect((await Promise.all(results)).reduce((a, b) => a + b)).toBe(30)
 })
 
@@ -80,7 +93,11 @@ test('an upload that is merely large and goes on arriving is let finish beside a
   const [app, other] = [here.app, await here.createApp()]
   for (const each of [app, other]) await untilKnown(gateway.origin, each)
   const raw = Buffer.from(bodyOf(message('x'.repeat(2_900_000))))
-  const headers = { 'x-hub-signature-256': signBody(app.secret, raw), 'content-length': String(raw.length), 'x-forwarded-for': '10.0.0.1' }
+  const headers = {
+    'x-hub-signature-256': signBody(app.secret, raw),
+    'content-length': String(raw.length),
+    'x-forwarded-for': '10.0.0.1',
+  }
   using stranger = endless(gateway.origin, other, '10.0.0.2')
   const sent = request(`${gateway.origin}/webhooks/${app.id}`, { method: 'POST', headers })
   const answered = new Promise<number>((resolve, reject) => {
@@ -96,7 +113,8 @@ test('an upload that is merely large and goes on arriving is let finish beside a
   expect(await answered).toBe(200)
 }, 60_000)
 
-const numbers = (count: number) => Array.from({ length: count }, (_, n) => message('made up', String(900_000 + n)))
+const numbers = (count: number) =>
+  Array.from({ length: count }, (_, n) => message('made up', String(900_000 + n)))
 
 test('of a body with 5,000 made-up numbers a share is kept by number, the rest without a lane; no element is lost, and a replay splits it all', async () => {
   await using here = await openWorld()
@@ -107,13 +125,26 @@ test('of a body with 5,000 made-up numbers a share is kept by number, the rest w
   const parts = await storedParts(here.world)
   const summary = (outcome: string | null) => {
     const its = parts.filter((part) => part.outcome === outcome)
-    return { parts: its.length, elements: its.reduce((sum, part) => sum + part.elements, 0), open: its.filter((part) => part.open).length }
+    return {
+      parts: its.length,
+      elements: its.reduce((sum, part) => sum + part.elements, 0),
+      open: its.filter((part) => part.open).length,
+    }
   }
   expect(summary(null)).toEqual({ parts: 2, elements: 2, open: 2 })
-  expect(summary('no_connection')).toEqual({ parts: shares.body_other_keys.limit, elements: shares.body_other_keys.limit, open: 0 })
-  expect(summary('over_share')).toMatchObject({ elements: 5_000 - shares.body_other_keys.limit, open: 0 })
+  expect(summary('no_connection')).toEqual({
+    parts: shares.body_other_keys.limit,
+    elements: shares.body_other_keys.limit,
+    open: 0,
+  })
+  expect(summary('over_share')).toMatchObject({
+    elements: 5_000 - shares.body_other_keys.limit,
+    open: 0,
+  })
   expect(summary('over_share').parts).toBeLessThan(50)
-  expect(await gateway.metric('lockstep_webhook_parts_total', { outcome: 'over_share' })).toBe(summary('over_share').parts)
+  expect(await gateway.metric('lockstep_webhook_parts_total', { outcome: 'over_share' })).toBe(
+    summary('over_share').parts,
+  )
 
   const { parts: opened } = await gateway.operator.replayWebhooks({ outcome: 'over_share' }, {})
   expect(opened).toBe(2)
@@ -128,8 +159,18 @@ test('a body of more values than any of Meta holds is kept whole in a moment, an
   const raw = bodyOf(...numbers(11_500), message('ours', '1001'))
   expect(raw.length).toBeLessThan(threeMegabytes)
   expect(await post(gateway.origin, here.app, raw)).toBe(200)
-  const whole = { lane: null, key: null, field: null, elements: 1, whole: true, outcome: 'over_share', open: false }
+  const whole = {
+    lane: null,
+    key: null,
+    field: null,
+    elements: 1,
+    whole: true,
+    outcome: 'over_share',
+    open: false,
+  }
   expect(await storedParts(here.world)).toEqual([whole])
   expect((await gateway.operator.replayWebhooks({ outcome: 'over_share' }, {})).parts).toBe(1)
-  expect((await storedParts(here.world)).filter(({ open }) => open)).toMatchObject([{ key: '1001' }])
+  expect((await storedParts(here.world)).filter(({ open }) => open)).toMatchObject([
+    { key: '1001' },
+  ])
 }, 60_000)

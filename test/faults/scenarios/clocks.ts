@@ -8,8 +8,16 @@ export const clocks: FaultScenario = {
   guarantee:
     'wall clocks an hour ahead and an hour behind: nobody waits an hour, nothing is given up early, the last word on consent counts',
   processes: ['webhook-gateway', 'contacts', 'campaigns', 'conversations'],
-  clocksMs: { 'webhook-gateway': -hourMs, contacts: -hourMs, campaigns: hourMs, conversations: hourMs },
-  simulator: { errors: { shares: { '130429': 0.02, '131056': 0.01 }, next: [] }, shares: { reply: 0.1 } },
+  clocksMs: {
+    'webhook-gateway': -hourMs,
+    contacts: -hourMs,
+    campaigns: hourMs,
+    conversations: hourMs,
+  },
+  simulator: {
+    errors: { shares: { '130429': 0.02, '131056': 0.01 }, next: [] },
+    shares: { reply: 0.1 },
+  },
   perSecond: 1_000, // each throttle halves it, and it recovers in its own time
   async run(run, size) {
     const total = size === 'full' ? 1_500 : 400
@@ -22,10 +30,15 @@ export const clocks: FaultScenario = {
     }
     await run.finish(id)
     const { unknown, skipped, accepted } = (await run.stack.campaign(run.tenant, id)).statistics!
-    if (unknown > 0) throw new Error(`${unknown} recipients are unknown although Meta answered for each`)
-    if (accepted + skipped !== total) throw new Error(`${accepted} accepted and ${skipped} skipped of ${total}`)
-    const unclaimed = await run.stack.world.sql(`select from webhook_gateway.webhook_parts where outcome = 'no_connection'`)
-    if (unclaimed.length > 0) throw new Error(`${unclaimed.length} parts were taken for older than their connection`)
+    if (unknown > 0)
+      throw new Error(`${unknown} recipients are unknown although Meta answered for each`)
+    if (accepted + skipped !== total)
+      throw new Error(`${accepted} accepted and ${skipped} skipped of ${total}`)
+    const unclaimed = await run.stack.world.sql(
+      `select from webhook_gateway.webhook_parts where outcome = 'no_connection'`,
+    )
+    if (unclaimed.length > 0)
+      throw new Error(`${unclaimed.length} parts were taken for older than their connection`)
   },
 }
 
@@ -33,7 +46,8 @@ export const clocks: FaultScenario = {
 async function takeBack(run: FaultRun): Promise<void> {
   const { contacts } = run.stack.clients
   await run.stack.importContacts(run.tenant, ['+4915129999999'], 'once')
-  const person = async () => (await contacts.listContacts({ tag: 'once', limit: 1 }, run.tenant)).contacts[0]!
+  const person = async () =>
+    (await contacts.listContacts({ tag: 'once', limit: 1 }, run.tenant)).contacts[0]!
   const { id, phone } = await person()
   const words = [
     { text: 'STOP', optedOut: true, secondsAgo: 20 },
@@ -41,10 +55,18 @@ async function takeBack(run: FaultRun): Promise<void> {
   ]
   for (const { text, optedOut, secondsAgo } of words) {
     const timestampMs = Date.now() - secondsAgo * 1_000
-    await run.stack.simulator.client.inbound({ phoneNumberId: run.tenant.phoneNumberId, from: phone, text, timestampMs })
+    await run.stack.simulator.client.inbound({
+      phoneNumberId: run.tenant.phoneNumberId,
+      from: phone,
+      text,
+      timestampMs,
+    })
     await run.stack.settled()
     if ((await person()).optedOut !== optedOut) throw new Error(`"${text}" had no effect`)
   }
-  const after = await contacts.recordConsent({ contactId: id, kind: 'opt_out', evidence: 'phone call' }, run.tenant)
+  const after = await contacts.recordConsent(
+    { contactId: id, kind: 'opt_out', evidence: 'phone call' },
+    run.tenant,
+  )
   if (!after.optedOut) throw new Error('A person who took their consent back counts as opted in')
 }

@@ -4,17 +4,30 @@ import type { FaultScenario } from '../scenario.ts'
 
 export const joins: FaultScenario = {
   name: 'joins',
-  guarantee: 'recipients who turn out to be one person during a send become one contact, and are not written to a second time from then on',
+  guarantee:
+    'recipients who turn out to be one person during a send become one contact, and are not written to a second time from then on',
   processes: ['campaigns', 'contacts'],
   async run(run, size) {
     const [total, pairs] = size === 'full' ? [1_500, 60] : [400, 15]
     const { id, tag } = await run.startCampaign(total)
-    const { contacts } = await run.stack.clients.contacts.listContacts({ tag, limit: 2 * pairs }, run.tenant)
+    const { contacts } = await run.stack.clients.contacts.listContacts(
+      { tag, limit: 2 * pairs },
+      run.tenant,
+    )
     for (let i = 0; i < pairs; i++) {
       await delay(run.dice(0, 40))
       const [one, other] = [contacts[2 * i]!, contacts[2 * i + 1]!]
-      const payload = { type: 'user_changed_number', body: 'A person changed their number', wa_id: other.phone }
-      const person = { phoneNumberId: run.tenant.phoneNumberId, from: one.phone, type: 'system', payload }
+      const payload = {
+        type: 'user_changed_number',
+        body: 'A person changed their number',
+        wa_id: other.phone,
+      }
+      const person = {
+        phoneNumberId: run.tenant.phoneNumberId,
+        from: one.phone,
+        type: 'system',
+        payload,
+      }
       await run.stack.simulator.client.inbound(person)
       run.tally.orders++
     }
@@ -24,7 +37,11 @@ export const joins: FaultScenario = {
 }
 
 /** All pairs are joined; nobody got a second message that was claimed a second or more after that, and everybody got one. */
-async function assertOnePersonEach(run: FaultRun, campaignId: string, pairs: number): Promise<void> {
+async function assertOnePersonEach(
+  run: FaultRun,
+  campaignId: string,
+  pairs: number,
+): Promise<void> {
   const { sql } = run.stack.world
   const people = await sql<{ messages: number; late: boolean }>(
     `select count(a.id)::int as messages,
@@ -34,9 +51,16 @@ async function assertOnePersonEach(run: FaultRun, campaignId: string, pairs: num
      group by coalesce(c.merged_into, c.id) having count(c.merged_into) > 0`,
     [campaignId],
   )
-  if (people.length !== pairs) throw new Error(`${people.length} contacts of ${pairs} are joined to another`)
+  if (people.length !== pairs)
+    throw new Error(`${people.length} contacts of ${pairs} are joined to another`)
   const twice = people.filter(({ late }) => late).length
-  if (twice > 0) throw new Error(`${twice} people were written to a second time after their contacts had been joined`)
+  if (twice > 0)
+    throw new Error(
+      `${twice} people were written to a second time after their contacts had been joined`,
+    )
   const never = people.filter(({ messages }) => messages === 0).length
-  if (never > 0) throw new Error(`${never} people got nothing because each of their contacts was taken for the other's duplicate`)
+  if (never > 0)
+    throw new Error(
+      `${never} people got nothing because each of their contacts was taken for the other's duplicate`,
+    )
 }

@@ -1,7 +1,13 @@
 import { until } from '@lockstep/testing'
 import { defaultSendConcurrency } from '../../../services/campaigns/src/config.ts'
 import type { FaultRun } from '../run.ts'
-import { type FaultScenario, marks, untilAccepted, untilAtLeast, untilHanging } from '../scenario.ts'
+import {
+  type FaultScenario,
+  marks,
+  untilAccepted,
+  untilAtLeast,
+  untilHanging,
+} from '../scenario.ts'
 
 /**
  * Where in the way of a message the process is killed. Each goes by attempts that were claimed after the kill before it, and
@@ -21,7 +27,10 @@ const moments: ((run: FaultRun, campaignId: string, claimedAfter: string) => Pro
   async function betweenPostAndOutcome(run, campaignId, claimedAfter) {
     const { simulator, world } = run.stack
     run.note('Meta accepts and does not answer')
-    await simulator.client.setSettings({ webhooks: { paused: true }, faults: { next: [{ kind: 'hang', count: 20 }] } })
+    await simulator.client.setSettings({
+      webhooks: { paused: true },
+      faults: { next: [{ kind: 'hang', count: 20 }] },
+    })
     await untilHanging(run, campaignId, claimedAfter)
     const unknown = async () => {
       const found = await world.sql(
@@ -57,7 +66,8 @@ async function databaseTime({ stack }: FaultRun): Promise<string> {
 
 export const killCampaigns: FaultScenario = {
   name: 'kill-campaigns',
-  guarantee: 'SIGKILL in the middle of a send: it completes by itself, nobody is written to twice, an order finishes what stays unknown',
+  guarantee:
+    'SIGKILL in the middle of a send: it completes by itself, nobody is written to twice, an order finishes what stays unknown',
   processes: ['campaigns', 'contacts'],
   async run(run, size) {
     const total = size === 'full' ? 2_000 : 500
@@ -76,18 +86,33 @@ export const killCampaigns: FaultScenario = {
 /** Those left unknown were claimed and never written, at most the concurrency a kill; a person's order finishes them. */
 async function orderUnknown(run: FaultRun, id: string, total: number): Promise<void> {
   const { stack, tenant } = run
-  const { recipients } = await stack.clients.campaigns.listRecipients({ campaignId: id, state: 'unknown', limit: 1_000 }, tenant)
+  const { recipients } = await stack.clients.campaigns.listRecipients(
+    { campaignId: id, state: 'unknown', limit: 1_000 },
+    tenant,
+  )
   if (recipients.length > defaultSendConcurrency * run.tally.kills)
     throw new Error(`${recipients.length} recipients are unknown after ${run.tally.kills} kills`)
-  const posted = new Set((await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map((post) => post.recipient))
+  const posted = new Set(
+    (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map(
+      (post) => post.recipient,
+    ),
+  )
   const known = recipients.filter((recipient) => posted.has(recipient.phone))
-  if (known.length > 0) throw new Error(`${known.length} recipients are unknown although Meta accepted their message`)
+  if (known.length > 0)
+    throw new Error(`${known.length} recipients are unknown although Meta accepted their message`)
   run.note(`${recipients.length} unknown, never written; ordered again`)
   if (recipients.length > 0) {
-    await stack.clients.campaigns.resendUnknown({ campaignId: id, recipientIds: recipients.map((r) => r.id) }, tenant)
+    await stack.clients.campaigns.resendUnknown(
+      { campaignId: id, recipientIds: recipients.map((r) => r.id) },
+      tenant,
+    )
     run.tally.unknownsOrdered += recipients.length
-    await until(async () => (await stack.campaign(tenant, id)).statistics!.accepted === total, 60_000)
+    await until(
+      async () => (await stack.campaign(tenant, id)).statistics!.accepted === total,
+      60_000,
+    )
     await run.finish(id)
   }
-  if ((await run.accepted(id)) !== total) throw new Error(`Meta accepted ${await run.accepted(id)} messages of ${total}`)
+  if ((await run.accepted(id)) !== total)
+    throw new Error(`Meta accepted ${await run.accepted(id)} messages of ${total}`)
 }

@@ -2,7 +2,8 @@ import { type FaultScenario, marks, untilAccepted } from '../scenario.ts'
 
 export const killOthers: FaultScenario = {
   name: 'kill-others',
-  guarantee: 'SIGKILL of gateway, conversations and contacts in turn during a send with replies: nothing is lost, nothing twice',
+  guarantee:
+    'SIGKILL of gateway, conversations and contacts in turn during a send with replies: nothing is lost, nothing twice',
   processes: ['webhook-gateway', 'conversations', 'contacts'],
   simulator: { shares: { reply: 0.2, stop: 0.1 } },
   perSecond: 20, // a service takes more than a second to start again

@@ -12,7 +12,8 @@ export const losses: FaultScenario = {
   async run(run, size) {
     const total = size === 'full' ? 800 : 300
     const all: Loss[] = ['crashPostgres', 'deleteNatsStore', 'flushRedis', 'restartRedis']
-    for (const loss of size === 'full' ? all : ['crashPostgres' as const, run.pick(all.slice(1))]) await campaignWith(run, loss, total)
+    for (const loss of size === 'full' ? all : ['crashPostgres' as const, run.pick(all.slice(1))])
+      await campaignWith(run, loss, total)
   },
 }
 
@@ -43,11 +44,19 @@ async function campaignWith(run: FaultRun, loss: Loss, total: number): Promise<v
 async function slowPreparing({ stack: { world } }: FaultRun): Promise<void> {
   await world.sql(`create or replace function campaigns.take_time() returns trigger language plpgsql
     as $$ begin perform pg_sleep(0.3); return null; end $$`)
-  await world.sql('create trigger take_time after insert on campaigns.recipients for each statement execute function campaigns.take_time()')
+  await world.sql(
+    'create trigger take_time after insert on campaigns.recipients for each statement execute function campaigns.take_time()',
+  )
 }
 
 async function isWritingRecipients({ stack: { world } }: FaultRun): Promise<boolean> {
-  return (await world.sql(`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`)).length > 0
+  return (
+    (
+      await world.sql(
+        `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+      )
+    ).length > 0
+  )
 }
 
 async function usualPreparing({ stack: { world } }: FaultRun): Promise<boolean> {

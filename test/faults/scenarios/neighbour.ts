@@ -14,14 +14,31 @@ import { assertClean, type FaultRun } from '../run.ts'
 import type { FaultScenario, Size } from '../scenario.ts'
 
 const sizes = {
-  short: { seconds: 8, campaigns: 300, csvFiles: 2, csvRows: 10_000, ownNumbers: 200, settleMs: 45_000, recipients: 200 },
-  full: { seconds: 20, campaigns: 10_000, csvFiles: 4, csvRows: 100_000, ownNumbers: 500, settleMs: 300_000, recipients: 1_000 },
+  short: {
+    seconds: 8,
+    campaigns: 300,
+    csvFiles: 2,
+    csvRows: 10_000,
+    ownNumbers: 200,
+    settleMs: 45_000,
+    recipients: 200,
+  },
+  full: {
+    seconds: 20,
+    campaigns: 10_000,
+    csvFiles: 4,
+    csvRows: 100_000,
+    ownNumbers: 500,
+    settleMs: 300_000,
+    recipients: 1_000,
+  },
 } as const
 
 /** A stop counts this long after its 200 at the latest; a check and a webhook take so long. */
 const bounds = { stopMs: 2_000, checkMs: 200, intakeMs: 1_000 }
 /** The short form runs beside other tests: there it is only asked that nobody is kept waiting for long. */
-const boundsOf = (size: Size): typeof bounds => (size === 'full' ? bounds : { stopMs: 15_000, checkMs: 5_000, intakeMs: 10_000 })
+const boundsOf = (size: Size): typeof bounds =>
+  size === 'full' ? bounds : { stopMs: 15_000, checkMs: 5_000, intakeMs: 10_000 }
 
 export const neighbour: FaultScenario = {
   name: 'neighbour',
@@ -46,8 +63,18 @@ export const neighbour: FaultScenario = {
       'each thing',
       idle.length === 0,
     )
-    time("another tenant's STOP counts in its contact's row after its 200", seen.stopMs, 'most', boundsOf(size).stopMs)
-    fact("another tenant's STOPs that counted", `${seen.stopped} of ${seen.stops}`, 'all', seen.stopped === seen.stops && seen.stops > 0)
+    time(
+      "another tenant's STOP counts in its contact's row after its 200",
+      seen.stopMs,
+      'most',
+      boundsOf(size).stopMs,
+    )
+    fact(
+      "another tenant's STOPs that counted",
+      `${seen.stopped} of ${seen.stops}`,
+      'all',
+      seen.stopped === seen.stops && seen.stops > 0,
+    )
     time('CheckSendable of another tenant', seen.checkMs, 'p99', boundsOf(size).checkMs)
     time('intake of another tenant', seen.intakeMs, 'p99', boundsOf(size).intakeMs)
     fact(
@@ -60,7 +87,9 @@ export const neighbour: FaultScenario = {
       await stack.untilCampaign(tenant, id, 'completed', 120_000) // as L1 says
     })
     await passes('the work of all is done in the end', () => stack.settled(sizes[size].settleMs))
-    await passes('the audit is clean (I1–I13, settled)', async () => assertClean(await audit({ ...stack.audited, settled: true })))
+    await passes('the audit is clean (I1–I13, settled)', async () =>
+      assertClean(await audit({ ...stack.audited, settled: true })),
+    )
     end()
   },
 }
@@ -72,17 +101,30 @@ async function startNeighbour(run: FaultRun, size: Size): Promise<() => Promise<
   const { accountId, appId, appSecret, connectionId }: Tenant = await stack.addTenant()
   await stack.importContacts({ accountId } as Tenant, phones(3, 9_900_000), 'few')
   const secret = randomBytes(16).toString('hex')
-  const further = await stack.clients.accounts.createApp({ name: 'Further', metaAppId: '99', secret, verifyToken: 'verify' }, { accountId })
+  const further = await stack.clients.accounts.createApp(
+    { name: 'Further', metaAppId: '99', secret, verifyToken: 'verify' },
+    { accountId },
+  )
   const apps = [
     { id: appId, secret: appSecret },
     { id: further.id, secret },
   ]
-  const numbers = await seedNumbers(stack.world, [{ accountId, appId, appSecret }], ownNumbers, 50_000_000)
+  const numbers = await seedNumbers(
+    stack.world,
+    [{ accountId, appId, appSecret }],
+    ownNumbers,
+    50_000_000,
+  )
   const { accounts, contacts, campaigns: sending, conversations } = stack.ports
   const plan: NeighbourPlan = {
     seconds,
     gatewayPort: stack.ports['webhook-gateway'].http,
-    grpcPorts: { accounts: accounts.grpc, contacts: contacts.grpc, campaigns: sending.grpc, conversations: conversations.grpc },
+    grpcPorts: {
+      accounts: accounts.grpc,
+      contacts: contacts.grpc,
+      campaigns: sending.grpc,
+      conversations: conversations.grpc,
+    },
     accountId,
     connectionId,
     apps,
@@ -96,16 +138,22 @@ async function startNeighbour(run: FaultRun, size: Size): Promise<() => Promise<
   return () => letLoose(run, child, plan)
 }
 
-async function letLoose(run: FaultRun, child: ChildProcess, plan: NeighbourPlan): Promise<NeighbourReport> {
+async function letLoose(
+  run: FaultRun,
+  child: ChildProcess,
+  plan: NeighbourPlan,
+): Promise<NeighbourReport> {
   setPriority(child.pid!, 5) // it stands for other machines: it may fill these processes' queues, not take their CPU
   run.note('the neighbour begins')
   const ended = once(child, 'message')
   child.send(plan)
   try {
-    const [report] = (await Promise.race([ended, once(child, 'exit').then(() => Promise.reject(new Error('The neighbour died')))])) as [
-      NeighbourReport,
-    ]
-    for (const [what, { done, refused }] of Object.entries(report)) run.note(`neighbour: ${what}: ${done} done, ${refused} refused`)
+    const [report] = (await Promise.race([
+      ended,
+      once(child, 'exit').then(() => Promise.reject(new Error('The neighbour died'))),
+    ])) as [NeighbourReport]
+    for (const [what, { done, refused }] of Object.entries(report))
+      run.note(`neighbour: ${what}: ${done} done, ${refused} refused`)
     return report
   } finally {
     child.kill()
@@ -123,10 +171,26 @@ interface Seen {
 }
 
 /** Does as another tenant what must not suffer, until the neighbour is through, and measures it. */
-async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[], attack: Promise<NeighbourReport>): Promise<Seen> {
+async function lookOn(
+  run: FaultRun,
+  watcher: Watcher,
+  people: readonly string[],
+  attack: Promise<NeighbourReport>,
+): Promise<Seen> {
   const { stack, tenant } = run
-  const seen: Seen = { attack: {}, stopMs: [], stops: 0, stopped: 0, checkMs: [], intakeMs: [], refused: [] }
-  const { contacts } = await stack.clients.contacts.listContacts({ tag: 'victims', limit: 200 }, tenant)
+  const seen: Seen = {
+    attack: {},
+    stopMs: [],
+    stops: 0,
+    stopped: 0,
+    checkMs: [],
+    intakeMs: [],
+    refused: [],
+  }
+  const { contacts } = await stack.clients.contacts.listContacts(
+    { tag: 'victims', limit: 200 },
+    tenant,
+  )
   const contactIds = contacts.slice(0, 100).map(({ id }) => id)
   let over = false
   const stopping: Promise<void>[] = []
@@ -141,7 +205,8 @@ async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[]
     await work()
     into.push(performance.now() - from)
   }
-  const saying = (i: number, text: string) => timed(seen.intakeMs, () => say(run, people[i % people.length]!, text, i))
+  const saying = (i: number, text: string) =>
+    timed(seen.intakeMs, () => say(run, people[i % people.length]!, text, i))
   await Promise.all([
     attack
       .then((report) => {
@@ -151,7 +216,11 @@ async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[]
         over = true
       }),
     again(100, (i) => saying(100 + (i % 100), 'Is it still there?')),
-    again(100, () => timed(seen.checkMs, () => stack.clients.contacts.checkSendable({ contactIds, category: 'MARKETING' }, tenant))),
+    again(100, () =>
+      timed(seen.checkMs, () =>
+        stack.clients.contacts.checkSendable({ contactIds, category: 'MARKETING' }, tenant),
+      ),
+    ),
     again(500, async (i) => {
       if (i >= 100) return
       await saying(i, 'STOP')
@@ -166,14 +235,25 @@ async function lookOn(run: FaultRun, watcher: Watcher, people: readonly string[]
 let said = 0
 
 /** Throws unless the webhook is answered 200. */
-async function say({ stack, tenant }: FaultRun, phone: string, text: string, i: number): Promise<void> {
+async function say(
+  { stack, tenant }: FaultRun,
+  phone: string,
+  text: string,
+  i: number,
+): Promise<void> {
   const from = phone.slice(1)
   const value = {
     messaging_product: 'whatsapp',
     metadata: { display_phone_number: '1', phone_number_id: tenant.phoneNumberId },
     contacts: [{ wa_id: from, profile: { name: 'Person' } }],
     messages: [
-      { from, id: `wamid.victim.${i}.${++said}`, timestamp: String(Math.floor(Date.now() / 1000)), type: 'text', text: { body: text } },
+      {
+        from,
+        id: `wamid.victim.${i}.${++said}`,
+        timestamp: String(Math.floor(Date.now() / 1000)),
+        type: 'text',
+        text: { body: text },
+      },
     ],
   }
   const body = JSON.stringify({
@@ -185,10 +265,18 @@ async function say({ stack, tenant }: FaultRun, phone: string, text: string, i: 
 }
 
 /** From the 200 of a stop until the contact's row says so; a stop that never counts is missing among the stopped. */
-async function untilStopped(watcher: Watcher, { accountId }: Tenant, phone: string, seen: Seen): Promise<void> {
+async function untilStopped(
+  watcher: Watcher,
+  { accountId }: Tenant,
+  phone: string,
+  seen: Seen,
+): Promise<void> {
   const from = performance.now()
   const row = 'select from contacts.contacts where account_id = $1 and phone = $2 and opted_out'
-  const counted = until(async () => (await watcher.sql(row, [accountId, phone.slice(1)])).length > 0, 60_000)
+  const counted = until(
+    async () => (await watcher.sql(row, [accountId, phone.slice(1)])).length > 0,
+    60_000,
+  )
   await counted.then(
     () => seen.stopped++,
     () => undefined,

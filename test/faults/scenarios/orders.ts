@@ -6,7 +6,8 @@ const isOver = (state: string) => state === 'completed' || state === 'cancelled'
 
 export const orders: FaultScenario = {
   name: 'orders',
-  guarantee: 'pause, resume and cancel at random during a send with kills: each order is kept, and everybody is written to at most once',
+  guarantee:
+    'pause, resume and cancel at random during a send with kills: each order is kept, and everybody is written to at most once',
   processes: ['campaigns'],
   async run(run, size) {
     const [times, total, killEvery] = size === 'full' ? [50, 1_500, 12] : [8, 400, 5]
@@ -21,7 +22,10 @@ export const orders: FaultScenario = {
     }
     const last = started.at(-1)!
     await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: last }, run.tenant))
-    for (const id of started) await run.finish(id, { state: (await stateOf(run, id)) === 'cancelled' ? 'cancelled' : 'completed' })
+    for (const id of started)
+      await run.finish(id, {
+        state: (await stateOf(run, id)) === 'cancelled' ? 'cancelled' : 'completed',
+      })
   },
 }
 
@@ -38,9 +42,17 @@ async function give(run: FaultRun, id: string, state: string): Promise<void> {
 /** Once an order to stop is answered, nobody is claimed. */
 async function nobodyMore(run: FaultRun, id: string): Promise<void> {
   const attempts = async () =>
-    Number((await run.stack.world.sql('select count(*) from campaigns.attempts where campaign_id = $1', [id]))[0]!.count)
+    Number(
+      (
+        await run.stack.world.sql(
+          'select count(*) from campaigns.attempts where campaign_id = $1',
+          [id],
+        )
+      )[0]!.count,
+    )
   const before = await attempts()
   await delay(run.dice(0, 100))
   const after = await attempts()
-  if (after > before) throw new Error(`${after - before} recipients were claimed although the campaign was to stop`)
+  if (after > before)
+    throw new Error(`${after - before} recipients were claimed although the campaign was to stop`)
 }

@@ -19,7 +19,10 @@ export const reconnect: FaultScenario = {
   async run(run, size) {
     const [total, times] = size === 'full' ? [1_500, 10] : [400, 3]
     const { id: campaignId, tag } = await run.startCampaign(total)
-    const { contacts } = await run.stack.clients.contacts.listContacts({ tag, limit: 200 }, run.tenant)
+    const { contacts } = await run.stack.clients.contacts.listContacts(
+      { tag, limit: 200 },
+      run.tenant,
+    )
     const steps = { run, campaignId, person: () => run.pick(contacts).phone }
     for (const [i, mark] of marks(run, times, total).entries()) {
       await untilAccepted(run, campaignId, mark, total)
@@ -33,7 +36,12 @@ async function replaceToken({ run, campaignId, person }: Steps): Promise<void> {
   const accessToken = await changeToken(run)
   await untilStopped(run, campaignId)
   await sayStop(run, person)
-  await untilDone(run, () => run.stack.clients.accounts.replaceToken({ id: run.tenant.connectionId, accessToken }, run.tenant))
+  await untilDone(run, () =>
+    run.stack.clients.accounts.replaceToken(
+      { id: run.tenant.connectionId, accessToken },
+      run.tenant,
+    ),
+  )
   run.note('the token is replaced')
   await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant))
 }
@@ -49,7 +57,8 @@ async function disconnectAndConnect({ run, campaignId, person }: Steps): Promise
   const wanted = { name: '', phoneNumberId, wabaId, appId, accessToken }
   await untilDone(run, () => accounts.createConnection(wanted, run.tenant))
   const now = await until(() => accounts.getConnection({ id: connectionId }, run.tenant), 30_000)
-  if (now.disconnectedAtMs !== undefined) throw new Error('The number was connected again as another connection')
+  if (now.disconnectedAtMs !== undefined)
+    throw new Error('The number was connected again as another connection')
   run.note('the number is connected again')
   await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant))
 }
@@ -61,16 +70,29 @@ async function untilDone(run: FaultRun, give: () => Promise<unknown>): Promise<v
 }
 
 /** Meta takes another token from now on, and no longer the one before. */
-async function changeToken({ stack, tenant: { phoneNumberId: id, wabaId } }: FaultRun): Promise<string> {
+async function changeToken({
+  stack,
+  tenant: { phoneNumberId: id, wabaId },
+}: FaultRun): Promise<string> {
   const token = randomBytes(16).toString('hex')
-  const number = { id, wabaId, token, displayPhoneNumber: `+1 555 ${id}`, throughputLevel: 'HIGH' as const }
+  const number = {
+    id,
+    wabaId,
+    token,
+    displayPhoneNumber: `+1 555 ${id}`,
+    throughputLevel: 'HIGH' as const,
+  }
   await stack.simulator.client.setState({ numbers: [number] })
   return token
 }
 
 async function sayStop({ stack, tenant, dice }: FaultRun, person: () => string): Promise<void> {
   for (let i = dice(0, 3); i > 0; i--)
-    await stack.simulator.client.inbound({ phoneNumberId: tenant.phoneNumberId, from: person(), text: 'STOP' })
+    await stack.simulator.client.inbound({
+      phoneNumberId: tenant.phoneNumberId,
+      from: person(),
+      text: 'STOP',
+    })
 }
 
 /** Waits until the campaign has seen that it can't go on; throws when it was over before that. */
@@ -79,5 +101,6 @@ async function untilStopped(run: FaultRun, campaignId: string): Promise<void> {
     const now = await stateOf(run, campaignId)
     return now !== 'sending' && now
   }, 60_000)
-  if (state !== 'paused') throw new Error(`The campaign is ${state} before anything could be done to its number`)
+  if (state !== 'paused')
+    throw new Error(`The campaign is ${state} before anything could be done to its number`)
 }

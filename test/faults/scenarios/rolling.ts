@@ -1,7 +1,14 @@
 import type { ServiceName } from '@lockstep/contracts'
 import { type FaultScenario, untilAtLeast } from '../scenario.ts'
 
-const all: readonly ServiceName[] = ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations']
+const all: readonly ServiceName[] = [
+  'accounts',
+  'webhook-gateway',
+  'contacts',
+  'templates',
+  'campaigns',
+  'conversations',
+]
 
 export const rolling: FaultScenario = {
   name: 'rolling',
@@ -14,6 +21,7 @@ export const rolling: FaultScenario = {
     for (const service of all) await run.roll(service)
     await run.finish(id)
     const { unknown, accepted } = (await run.stack.campaign(run.tenant, id)).statistics!
-    if (unknown !== 0 || accepted !== total) throw new Error(`${unknown} unknown, ${accepted} accepted of ${total}`)
+    if (unknown !== 0 || accepted !== total)
+      throw new Error(`${unknown} unknown, ${accepted} accepted of ${total}`)
   },
 }

@@ -17,7 +17,9 @@ interface Cause {
   begin(run: FaultRun): Promise<AsyncDisposable>
 }
 
-const undo = (work: () => unknown): AsyncDisposable => ({ [Symbol.asyncDispose]: async () => void (await work()) })
+const undo = (work: () => unknown): AsyncDisposable => ({
+  [Symbol.asyncDispose]: async () => void (await work()),
+})
 
 const causes: Record<'contacts' | 'graph' | 'commits' | 'cpu', Cause> = {
   contacts: {
@@ -101,18 +103,30 @@ async function campaignThrough(run: FaultRun, cause: Cause, recipients: number):
   }
   const well = performance.now()
   await until(async () => (await rate(run, id)) >= atFullRate, 60_000)
-  verdict.time(`${cause.name}: from its end to full rate`, [performance.now() - well], 'most', recoveryMs)
+  verdict.time(
+    `${cause.name}: from its end to full rate`,
+    [performance.now() - well],
+    'most',
+    recoveryMs,
+  )
   await run.finish(id)
   const [found] = await stack.world.sql<{ attempts: number; unknown: number }>(
     `select count(*)::int as attempts, count(*) filter (where outcome = 'unknown')::int as unknown from campaigns.attempts where campaign_id = $1`,
     [id],
   )
-  verdict.fact(`${cause.name}: attempts`, String(found!.attempts), `${recipients}, one a recipient`, found!.attempts === recipients)
+  verdict.fact(
+    `${cause.name}: attempts`,
+    String(found!.attempts),
+    `${recipients}, one a recipient`,
+    found!.attempts === recipients,
+  )
   verdict.fact(`${cause.name}: unknown`, String(found!.unknown), '0', found!.unknown === 0)
 }
 
 /** POSTs that Meta has accepted within the last second. */
 async function rate({ stack }: FaultRun, id: string): Promise<number> {
   const since = Date.now() - 1_000
-  return (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).filter(({ atMs }) => atMs >= since).length
+  return (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).filter(
+    ({ atMs }) => atMs >= since,
+  ).length
 }

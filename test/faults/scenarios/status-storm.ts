@@ -5,7 +5,8 @@ import type { FaultScenario } from '../scenario.ts'
 
 export const statusStorm: FaultScenario = {
   name: 'status-storm',
-  guarantee: 'statistics equal a recount in every snapshot while tripled, shuffled statuses storm in on two workers',
+  guarantee:
+    'statistics equal a recount in every snapshot while tripled, shuffled statuses storm in on two workers',
   processes: ['campaigns'],
   simulator: {
     webhooks: { duplicates: 3, disorder: 0.3, batchMs: 5 },

@@ -23,13 +23,19 @@ async function senderOf({ stack }: FaultRun, campaignId: string): Promise<string
 }
 
 /** Kills the process that sends, does `next`, and tells how long nobody was written to. */
-async function interrupted(run: FaultRun, campaignId: string, next: () => Promise<void>): Promise<number> {
+async function interrupted(
+  run: FaultRun,
+  campaignId: string,
+  next: () => Promise<void>,
+): Promise<number> {
   const killedAt = Date.now()
   await run.kill('campaigns')
   await delay(underWayMs)
   const before = await run.accepted(campaignId)
   await Promise.all([next(), untilAtLeast(() => run.accepted(campaignId), before + 1)])
-  const posts = await run.stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${campaignId}.` })
+  const posts = await run.stack.simulator.client.accepted({
+    callbackPrefix: `lk1.c.${campaignId}.`,
+  })
   const ms = posts[before]!.atMs - killedAt
   run.note(`going on ${ms} ms after the kill`)
   return ms
@@ -37,7 +43,8 @@ async function interrupted(run: FaultRun, campaignId: string, next: () => Promis
 
 export const takeover: FaultScenario = {
   name: 'takeover',
-  guarantee: 'a campaign whose process is killed goes on within 5 s, by the process that is started again or by another replica',
+  guarantee:
+    'a campaign whose process is killed goes on within 5 s, by the process that is started again or by another replica',
   processes: ['campaigns'],
   scale: 1,
   perSecond,

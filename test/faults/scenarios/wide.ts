@@ -12,13 +12,19 @@ const connections = 32
 
 export const wide: FaultScenario = {
   name: 'wide',
-  guarantee: "10,000 numbers active at once, NATS' store deleted in the middle: all is handled within 30 s, nothing lost nor twice",
+  guarantee:
+    "10,000 numbers active at once, NATS' store deleted in the middle: all is handled within 30 s, nothing lost nor twice",
   processes: ['webhook-gateway', 'conversations', 'contacts', 'accounts'],
   scale: 1,
   async run(run, size) {
     const { stack } = run
     const count = size === 'full' ? 10_000 : 500
-    const numbers = await seedNumbers(stack.world, await seedTenants(stack.world, tenants), count, 60_000_000)
+    const numbers = await seedNumbers(
+      stack.world,
+      await seedTenants(stack.world, tenants),
+      count,
+      60_000_000,
+    )
     run.note(`${count} numbers of ${tenants} tenants`)
     await postEach(run, numbers.slice(0, count / 2))
     const [backAtMs] = await Promise.all([natsIsBack(run), postEach(run, numbers.slice(count / 2))])
@@ -26,10 +32,20 @@ export const wide: FaultScenario = {
     run.note('NATS is back, and every number has been written to')
 
     const handled = () => rows(run, 'count(*)')
-    await untilAtLeast(handled, count, 4 * handledWithinMs).catch((error) => run.note((error as Error).message))
+    await untilAtLeast(handled, count, 4 * handledWithinMs).catch((error) =>
+      run.note((error as Error).message),
+    )
     const { time, fact, passes, end } = judge(run)
-    time(`the last of ${count} messages is handled after NATS is back`, [performance.now() - fromMs], 'most', handledWithinMs)
-    const [all, distinct] = [await handled(), await rows(run, 'count(distinct (connection_id, wamid))')]
+    time(
+      `the last of ${count} messages is handled after NATS is back`,
+      [performance.now() - fromMs],
+      'most',
+      handledWithinMs,
+    )
+    const [all, distinct] = [
+      await handled(),
+      await rows(run, 'count(distinct (connection_id, wamid))'),
+    ]
     fact(
       'no message is lost or there twice',
       `${all} rows of ${distinct} messages`,
@@ -60,16 +76,34 @@ async function postEach(run: FaultRun, numbers: readonly SeededNumber[]): Promis
       messaging_product: 'whatsapp',
       metadata: { display_phone_number: '1', phone_number_id: phoneNumberId },
       contacts: [{ wa_id: from, profile: { name: 'Person' } }],
-      messages: [{ from, id: `wamid.wide.${phoneNumberId}`, timestamp, type: 'text', text: { body: 'Is it still there?' } }],
+      messages: [
+        {
+          from,
+          id: `wamid.wide.${phoneNumberId}`,
+          timestamp,
+          type: 'text',
+          text: { body: 'Is it still there?' },
+        },
+      ],
     }
-    const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] })
-    const status = await postWebhook(`http://127.0.0.1:${port}/webhooks/${tenant.appId}`, tenant.appSecret, body)
-    if (status !== 200) throw new Error(`A webhook of number ${phoneNumberId} was answered ${status}`)
+    const body = JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }],
+    })
+    const status = await postWebhook(
+      `http://127.0.0.1:${port}/webhooks/${tenant.appId}`,
+      tenant.appSecret,
+      body,
+    )
+    if (status !== 200)
+      throw new Error(`A webhook of number ${phoneNumberId} was answered ${status}`)
     run.tally.webhooks++
   })
 }
 
 async function rows({ stack: { world } }: FaultRun, what: string): Promise<number> {
-  const [row] = await world.sql<{ n: number }>(`select ${what}::integer as n from conversations.messages where wamid like 'wamid.wide.%'`)
+  const [row] = await world.sql<{ n: number }>(
+    `select ${what}::integer as n from conversations.messages where wamid like 'wamid.wide.%'`,
+  )
   return row!.n
 }

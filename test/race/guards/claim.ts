@@ -10,7 +10,12 @@ interface Paused extends Subject {
 }
 
 const claimed = async ({ sql }: Race, { campaignId }: Subject): Promise<number> =>
-  (await sql<{ n: number }>('select count(*)::int as n from campaigns.attempts where campaign_id = $1', [campaignId]))[0]!.n
+  (
+    await sql<{ n: number }>(
+      'select count(*)::int as n from campaigns.attempts where campaign_id = $1',
+      [campaignId],
+    )
+  )[0]!.n
 
 /** A person pauses a campaign while a claim has begun and has not written yet. */
 export const claimSeesPause = pathGuard<Paused>({
@@ -39,7 +44,10 @@ export const claimSeesPause = pathGuard<Paused>({
 })
 
 /** Whoever sends first may have completed the campaign when the others write: then its state stops them. */
-const others = { ...layersOf(campaignSend, 'lock', 'lane', 'fence', 'pair limit'), [claimSeesPause.name]: claimSeesPause.taken }
+const others = {
+  ...layersOf(campaignSend, 'lock', 'lane', 'fence', 'pair limit'),
+  [claimSeesPause.name]: claimSeesPause.taken,
+}
 
 /** Several processes claim the people of one campaign. */
 export const claimCas = pathGuard({
@@ -60,6 +68,8 @@ export const attemptUnique = pathGuard({
 })
 
 async function isClaiming({ sql }: Race): Promise<boolean> {
-  const found = await sql(`select from pg_stat_activity where wait_event = 'PgSleep' and query like '%insert into attempts%'`)
+  const found = await sql(
+    `select from pg_stat_activity where wait_event = 'PgSleep' and query like '%insert into attempts%'`,
+  )
   return found.length > 0
 }

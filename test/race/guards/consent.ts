@@ -21,14 +21,19 @@ export const consentCheck = pathGuard<OptedOut>({
         [subject.campaignId, optOuts],
       )
       for (const { contact_id: contactId } of recipients)
-        await race.stack.clients.contacts.recordConsent({ contactId, kind: 'opt_out', evidence: 'said so' }, subject.tenant)
+        await race.stack.clients.contacts.recordConsent(
+          { contactId, kind: 'opt_out', evidence: 'said so' },
+          subject.tenant,
+        )
       return { ...subject, numbers: recipients.map(({ phone }) => phone.replace(/\D/g, '')) }
     },
     async collide(race, { tenant, campaignId }) {
       await race.stack.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
     },
     async conflicts(race, { campaignId, numbers }) {
-      const posts = await race.stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${campaignId}.` })
+      const posts = await race.stack.simulator.client.accepted({
+        callbackPrefix: `lk1.c.${campaignId}.`,
+      })
       const refused = new Set(numbers)
       const written = posts.filter(({ recipient }) => refused.has(recipient!.replace(/\D/g, '')))
       return written.map(() => 'a person who had opted out was written to')
@@ -36,7 +41,9 @@ export const consentCheck = pathGuard<OptedOut>({
   },
   taken: {
     is: 'contacts is asked between the claim and the POST',
-    statements: [{ in: 'with recursive chain', replace: String.raw`c\.opted_out as`, by: 'false as' }],
+    statements: [
+      { in: 'with recursive chain', replace: String.raw`c\.opted_out as`, by: 'false as' },
+    ],
   },
   beside: {},
   wrong: 'whoever opts out after the list was frozen is written to',

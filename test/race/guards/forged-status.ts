@@ -24,13 +24,21 @@ const forging = (tokenOf: (race: Race, subject: Sent) => string): Work<Sent> => 
     await race.deliver({ ...stranger, phoneNumberId, wabaId }, { statuses: [status] })
   },
   async conflicts({ sql }, { campaignId }) {
-    const believed = await sql('select from campaigns.attempts where campaign_id = $1 and read_at is not null', [campaignId])
+    const believed = await sql(
+      'select from campaigns.attempts where campaign_id = $1 and read_at is not null',
+      [campaignId],
+    )
     return believed.map(() => "a stranger's status was believed")
   },
 })
 
 const genuine = ({ tokens }: Race, { campaignId, attempts, tenant }: Sent): string =>
-  tokens.issue({ kind: 'c', ownerId: campaignId, attemptId: attempts[0]!.id, phoneNumberId: tenant.phoneNumberId })
+  tokens.issue({
+    kind: 'c',
+    ownerId: campaignId,
+    attemptId: attempts[0]!.id,
+    phoneNumberId: tenant.phoneNumberId,
+  })
 
 /** The rows forget who signed a body: it counts as signed by the app of the number that its part is about. */
 const noAppBinding: Guard = {
@@ -62,13 +70,19 @@ const noDoor: Guard = {
                   to_json(array(select c.phone_number_id from accounts.connections c where c.disconnected_at is null)), t.waba_ids, '[]'::json
            from accounts.webhook_app_in_truth(app) t $$`,
   ],
-  restore: ['drop function accounts.webhook_app(uuid)', 'alter function accounts.webhook_app_in_truth(uuid) rename to webhook_app'],
+  restore: [
+    'drop function accounts.webhook_app(uuid)',
+    'alter function accounts.webhook_app_in_truth(uuid) rename to webhook_app',
+  ],
 }
 
 export const tokenTag = pathGuard<Sent>({
   name: 'token tag',
   work: forging((race, subject) => genuine(race, subject).replace(/[0-9a-f]{12}$/, 'c0ffee123456')),
-  taken: { is: 'a token is believed only with the tag that binds it to the platform key and its number', tokenTag: true },
+  taken: {
+    is: 'a token is believed only with the tag that binds it to the platform key and its number',
+    tokenTag: true,
+  },
   beside: { 'app binding': noAppBinding, 'numbers of the app': noDoor },
   wrong: 'whoever guesses the number of an attempt can say that it was read',
 })
@@ -87,5 +101,6 @@ export const numbersOfTheApp = pathGuard<Sent>({
   work: forging(genuine),
   taken: noDoor,
   beside: { 'app binding': noAppBinding },
-  wrong: "a status that another tenant's app has signed reaches the campaign's lane, where it is believed",
+  wrong:
+    "a status that another tenant's app has signed reaches the campaign's lane, where it is believed",
 })

@@ -16,13 +16,22 @@ const connecting = (tenants: (race: Race) => Promise<Tenant[]>): Work<Wanted> =>
   async prepare(race) {
     const phoneNumberId = String(++numbers)
     const wanted = { tenants: await tenants(race), phoneNumberId }
-    const number = { id: phoneNumberId, wabaId: '81', token: 'token', displayPhoneNumber: `+1 555 ${phoneNumberId}` }
+    const number = {
+      id: phoneNumberId,
+      wabaId: '81',
+      token: 'token',
+      displayPhoneNumber: `+1 555 ${phoneNumberId}`,
+    }
     await race.stack.simulator.client.setState({ numbers: [number] })
     return wanted
   },
   async collide({ stack }, { tenants, phoneNumberId }) {
     const asked = { name: 'Number', phoneNumberId, wabaId: '81', accessToken: 'token' }
-    await Promise.allSettled(tenants.map((of) => stack.clients.accounts.createConnection({ ...asked, appId: of.appId }, of)))
+    await Promise.allSettled(
+      tenants.map((of) =>
+        stack.clients.accounts.createConnection({ ...asked, appId: of.appId }, of),
+      ),
+    )
   },
   async conflicts({ sql }, { phoneNumberId }) {
     const rows = await sql<{ connections: number; open: number }>(
@@ -31,7 +40,9 @@ const connecting = (tenants: (race: Race) => Promise<Tenant[]>): Work<Wanted> =>
       [phoneNumberId],
     )
     const { connections, open } = rows[0]!
-    return connections > 1 || open > 1 ? [`the number is ${connections} connections with ${open} open intervals`] : []
+    return connections > 1 || open > 1
+      ? [`the number is ${connections} connections with ${open} open intervals`]
+      : []
   },
 })
 
@@ -47,7 +58,9 @@ const noOwner: Guard = {
 
 const noIdentity: Guard = {
   is: 'one connection a number in its account',
-  drop: ['alter table accounts.connections drop constraint connections_account_id_phone_number_id_key'],
+  drop: [
+    'alter table accounts.connections drop constraint connections_account_id_phone_number_id_key',
+  ],
   restore: [
     `with twice as (select c.id from accounts.connections c join accounts.connections o using (account_id, phone_number_id) where c.id > o.id),
        ended as (delete from accounts.connection_intervals where connection_id in (select id from twice))

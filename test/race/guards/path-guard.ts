@@ -12,7 +12,8 @@ export interface PathGuard<Subject = unknown> {
 }
 
 /** Keeps a guard's own subject type where it is written, and lets all stand in one list. */
-export const pathGuard = <Subject>(given: PathGuard<Subject>): PathGuard => given as unknown as PathGuard
+export const pathGuard = <Subject>(given: PathGuard<Subject>): PathGuard =>
+  given as unknown as PathGuard
 
 /** Layers of a scenario by their names, to be taken away beside a guard. */
 export const layersOf = ({ guards }: Scenario, ...chosen: Layer[]): Record<string, Guard> =>

@@ -10,7 +10,13 @@ export const rowLockOrder = pathGuard<Sent>({
   name: 'row-lock order',
   work: {
     slow: [],
-    slowStatements: [{ in: locking, replace: 'select id::text,', by: 'select id::text, pg_sleep(0.005)::text as slowly,' }],
+    slowStatements: [
+      {
+        in: locking,
+        replace: 'select id::text,',
+        by: 'select id::text, pg_sleep(0.005)::text as slowly,',
+      },
+    ],
     prepare: sent,
     async collide(race, subject) {
       await deliverStatus(race, subject, 'delivered', true)
@@ -18,7 +24,10 @@ export const rowLockOrder = pathGuard<Sent>({
     },
     async conflicts(race, subject) {
       const deadlocks = await race.deadlocks()
-      return [...Array<string>(deadlocks).fill('PostgreSQL ended a deadlocked transaction'), ...(await wrongStatistics(race, subject))]
+      return [
+        ...Array<string>(deadlocks).fill('PostgreSQL ended a deadlocked transaction'),
+        ...(await wrongStatistics(race, subject)),
+      ]
     },
   },
   taken: {

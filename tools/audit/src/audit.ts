@@ -55,17 +55,28 @@ const rowsShown = 20
  */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { simulatorLog, redisUrl, natsUrl } = options
-  if (simulatorLog && !existsSync(simulatorLog)) throw new Error(`There is no simulator log at ${simulatorLog}`)
+  if (simulatorLog && !existsSync(simulatorLog))
+    throw new Error(`There is no simulator log at ${simulatorLog}`)
   const chosen = choose(options)
   const settings: Settings = {
     isSettled: Boolean(options.settled),
-    ...(typeof options.settled === 'number' ? { settledSeconds: options.settled, finalSeconds: options.settled } : usual),
+    ...(typeof options.settled === 'number'
+      ? { settledSeconds: options.settled, finalSeconds: options.settled }
+      : usual),
     limitFactor: options.redisWasFlushed ? 2 : 1,
     redisUrl,
     natsUrl,
   }
-  const sources: Record<Source, boolean> = { rows: true, log: Boolean(simulatorLog), redis: Boolean(redisUrl), nats: Boolean(natsUrl) }
-  const client = new Client({ connectionString: options.adminUrl, application_name: 'lockstep-audit' })
+  const sources: Record<Source, boolean> = {
+    rows: true,
+    log: Boolean(simulatorLog),
+    redis: Boolean(redisUrl),
+    nats: Boolean(natsUrl),
+  }
+  const client = new Client({
+    connectionString: options.adminUrl,
+    application_name: 'lockstep-audit',
+  })
   await client.connect()
   try {
     const run: Run = async (text, params) => (await client.query(text, params)).rows
@@ -75,7 +86,8 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
         results.set(invariant.id, await checkOne(run, invariant, settings, sources))
     }
     await openSnapshot(run)
-    if (simulatorLog && chosen.some(({ needs }) => needs === 'log')) await loadLog(run, simulatorLog)
+    if (simulatorLog && chosen.some(({ needs }) => needs === 'log'))
+      await loadLog(run, simulatorLog)
     await check('beforeLog')
     await run('commit')
     await openSnapshot(run)
@@ -94,8 +106,13 @@ export function isViolated(report: AuditReport): boolean {
 
 function choose({ only, settled }: AuditOptions): Invariant[] {
   const unknown = only?.find((id) => !invariants.some((invariant) => invariant.id === id))
-  if (unknown) throw new Error(`There is no invariant "${unknown}"; there are ${invariants.map((i) => i.id).join(', ')}`)
-  return invariants.filter(({ id, onlySettled }) => (only ? only.includes(id) : !onlySettled || settled))
+  if (unknown)
+    throw new Error(
+      `There is no invariant "${unknown}"; there are ${invariants.map((i) => i.id).join(', ')}`,
+    )
+  return invariants.filter(({ id, onlySettled }) =>
+    only ? only.includes(id) : !onlySettled || settled,
+  )
 }
 
 /** The snapshot is taken by the first statement, not by `begin`. */
@@ -119,10 +136,18 @@ const missing: Record<Source, string> = {
   nats: 'it needs the address of NATS',
 }
 
-async function checkOne(run: Run, invariant: Invariant, settings: Settings, sources: Record<Source, boolean>): Promise<AuditResult> {
+async function checkOne(
+  run: Run,
+  invariant: Invariant,
+  settings: Settings,
+  sources: Record<Source, boolean>,
+): Promise<AuditResult> {
   const startedAt = performance.now()
   const { id, statement, means } = invariant
-  const result = (found: Pick<AuditResult, 'checked' | 'violations' | 'rows'>, notChecked: string | null): AuditResult => ({
+  const result = (
+    found: Pick<AuditResult, 'checked' | 'violations' | 'rows'>,
+    notChecked: string | null,
+  ): AuditResult => ({
     id,
     statement,
     means,
@@ -132,10 +157,13 @@ async function checkOne(run: Run, invariant: Invariant, settings: Settings, sour
   })
   const nothing = { checked: 0, violations: 0, rows: [] }
   if (!sources[invariant.needs]) return result(nothing, missing[invariant.needs])
-  const [blocked] = invariant.blocked ? await run<{ reason: string | null }>(`select (${invariant.blocked}) as reason`) : []
+  const [blocked] = invariant.blocked
+    ? await run<{ reason: string | null }>(`select (${invariant.blocked}) as reason`)
+    : []
   if (blocked?.reason) return result(nothing, blocked.reason)
   await invariant.prepare?.(run, settings)
-  const violations = typeof invariant.violations === 'string' ? invariant.violations : invariant.violations(settings)
+  const violations =
+    typeof invariant.violations === 'string' ? invariant.violations : invariant.violations(settings)
   const [found] = await run<Found>(
     `with v as materialized (${violations})
      select (select count(*) from v) as violations, (${invariant.checked}) as checked, (${invariant.gap ?? 'null::text'}) as gap,

@@ -17,7 +17,8 @@ const tables = `
 
 const postColumns =
   'seq bigint, at_ms bigint, phone_number_id text, recipient text, category text, outcome text, wamid text, token text, campaign_id uuid, attempt_id bigint'
-const elementColumns = 'seq bigint, at_ms bigint, delivery_id text, key text, wamid text, status text, message_id text'
+const elementColumns =
+  'seq bigint, at_ms bigint, delivery_id text, key text, wamid text, status text, message_id text'
 const templateListColumns = 'seq bigint, at_ms bigint, waba_id text'
 
 /** Reads a log into temporary tables, some thousand lines at a time. */
@@ -28,20 +29,34 @@ export async function loadLog(run: Run, path: string): Promise<void> {
   const templateLists = batches(run, 'g_template_lists', templateListColumns)
   for await (const line of readLog(path)) {
     if (line.kind === 'post') await posts.add(postRow(line))
-    if (line.kind === 'delivery' && line.httpStatus === 200) for (const row of elementRows(line)) await elements.add(row)
-    if (line.kind === 'template-list') await templateLists.add({ seq: line.seq, at_ms: Math.floor(line.atMs), waba_id: line.wabaId })
+    if (line.kind === 'delivery' && line.httpStatus === 200)
+      for (const row of elementRows(line)) await elements.add(row)
+    if (line.kind === 'template-list')
+      await templateLists.add({ seq: line.seq, at_ms: Math.floor(line.atMs), waba_id: line.wabaId })
   }
   await posts.flush()
   await elements.flush()
   await templateLists.flush()
-  await run('create index on g_posts (attempt_id); create index on g_posts (wamid); create index on g_elements (key)')
+  await run(
+    'create index on g_posts (attempt_id); create index on g_posts (wamid); create index on g_elements (key)',
+  )
   await run('analyze g_posts; analyze g_elements')
 }
 
 /** A token names an attempt of a campaign as `lk1.c.<campaign>.<attempt>.<tag>` (packages/whatsapp/src/token.ts). */
-const campaignToken = /^lk1\.c\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,18})\.[0-9a-f]{12}$/
+const campaignToken =
+  /^lk1\.c\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,18})\.[0-9a-f]{12}$/
 
-function postRow({ seq, atMs, phoneNumberId, recipient, template, outcome, wamid, callback }: PostLine): object {
+function postRow({
+  seq,
+  atMs,
+  phoneNumberId,
+  recipient,
+  template,
+  outcome,
+  wamid,
+  callback,
+}: PostLine): object {
   const [, campaign, attempt] = callback?.match(campaignToken) ?? []
   return {
     seq,
@@ -57,18 +72,27 @@ function postRow({ seq, atMs, phoneNumberId, recipient, template, outcome, wamid
   }
 }
 
-function* elementRows({ seq, startedAtMs, id, elements }: Extract<LogLine, { kind: 'delivery' }>): Generator<object> {
+function* elementRows({
+  seq,
+  startedAtMs,
+  id,
+  elements,
+}: Extract<LogLine, { kind: 'delivery' }>): Generator<object> {
   for (const element of elements) {
     const common = { seq, at_ms: Math.floor(startedAtMs), delivery_id: id }
-    if ('wamid' in element) yield { ...common, key: elementKey(element), wamid: element.wamid, status: element.status }
-    else if ('messageId' in element) yield { ...common, key: elementKey(element), message_id: element.messageId }
+    if ('wamid' in element)
+      yield { ...common, key: elementKey(element), wamid: element.wamid, status: element.status }
+    else if ('messageId' in element)
+      yield { ...common, key: elementKey(element), message_id: element.messageId }
     // A body doesn't carry the simulator's id of an event, so events are told apart by field only.
     else yield { ...common, key: elementKey(element) }
   }
 }
 
 /** One name for one thing that a webhook can say, wherever it is found. */
-export function elementKey(element: { wamid: string; status: string } | { messageId: string } | { field: string }): string {
+export function elementKey(
+  element: { wamid: string; status: string } | { messageId: string } | { field: string },
+): string {
   if ('wamid' in element) return `status ${element.status} ${element.wamid}`
   return 'messageId' in element ? `message ${element.messageId}` : `event ${element.field}`
 }
@@ -83,7 +107,9 @@ export function batches(run: Run, table: string, columns: string) {
     // PostgreSQL's text can't hold U+0000, and nothing that is compared here may.
     const json = JSON.stringify(rows).replaceAll('\\u0000', '\\ufffd')
     rows = []
-    await run(`insert into ${table} select * from json_to_recordset($1::json) as r(${columns})`, [json])
+    await run(`insert into ${table} select * from json_to_recordset($1::json) as r(${columns})`, [
+      json,
+    ])
   }
   return {
     flush,

@@ -33,7 +33,10 @@ export interface Invariant {
 export type Source = 'rows' | 'log' | 'redis' | 'nats'
 
 /** Runs one statement and answers its rows. */
-export type Run = <Row = Record<string, unknown>>(text: string, params?: unknown[]) => Promise<Row[]>
+export type Run = <Row = Record<string, unknown>>(
+  text: string,
+  params?: unknown[],
+) => Promise<Row[]>
 
 /** What invariants may be told. */
 export interface Settings {

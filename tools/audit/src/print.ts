@@ -15,7 +15,11 @@ export function printReport(report: AuditReport, isTerminal: boolean): string {
   })
   for (const { id, statement, checked, violations, notChecked } of report.invariants) {
     const wholly = notChecked && checked === 0
-    const verdict = wholly ? paint('yellow', 'not checked') : violations > 0 ? paint('red', format(violations)) : paint('green', '0')
+    const verdict = wholly
+      ? paint('yellow', 'not checked')
+      : violations > 0
+        ? paint('red', format(violations))
+        : paint('green', '0')
     table.push([
       paint('bold', id),
       notChecked ? `${statement}\n${paint('dim', `Not checked: ${notChecked}.`)}` : statement,
@@ -23,13 +27,19 @@ export function printReport(report: AuditReport, isTerminal: boolean): string {
       verdict,
     ])
   }
-  const details = report.invariants.filter((result) => result.violations > 0).map((result) => `\n${printRows(result, paint)}`)
+  const details = report.invariants
+    .filter((result) => result.violations > 0)
+    .map((result) => `\n${printRows(result, paint)}`)
   const text = `${table}\n${details.join('')}${paint(details.length > 0 ? 'red' : 'green', summary(report))}\n`
   return isTerminal ? text : stripVTControlCharacters(text)
 }
 
-function printRows({ id, means, violations, rows }: AuditResult, paint: (style: 'red' | 'bold' | 'dim', text: string) => string): string {
-  const shown = rows.length < violations ? `, the first ${rows.length} of ${format(violations)}` : ''
+function printRows(
+  { id, means, violations, rows }: AuditResult,
+  paint: (style: 'red' | 'bold' | 'dim', text: string) => string,
+): string {
+  const shown =
+    rows.length < violations ? `, the first ${rows.length} of ${format(violations)}` : ''
   const lines = rows.map((row) => `  ${Object.entries(row).flatMap(cell).join('  ')}`)
   return `${paint('bold', `${id}${shown}`)}  ${means}\n${lines.join('\n')}\n`
 
@@ -47,7 +57,9 @@ function summary({ invariants }: AuditReport): string {
   const violated = invariants.filter(({ violations }) => violations > 0).map(({ id }) => id)
   const ms = invariants.reduce((sum, result) => sum + result.ms, 0)
   const seconds = `${(ms / 1000).toFixed(1)} s`
-  return violated.length > 0 ? `\nViolated: ${violated.join(', ')} (${seconds})` : `No violations (${seconds})`
+  return violated.length > 0
+    ? `\nViolated: ${violated.join(', ')} (${seconds})`
+    : `No violations (${seconds})`
 }
 
 const format = (n: number): string => n.toLocaleString('en-US')

@@ -52,16 +52,40 @@ export async function loadSaid(run: Run): Promise<void> {
 }
 
 function* saidIn({ id, accountId, number, receivedAt, body }: PartRow): Generator<object> {
-  const entry = { id, kind: '', accountId, rowId: id, body, attempts: 0, asOfMs: receivedAt.getTime(), appId: '', key: number }
+  const entry = {
+    id,
+    kind: '',
+    accountId,
+    rowId: id,
+    body,
+    attempts: 0,
+    asOfMs: receivedAt.getTime(),
+    appId: '',
+    key: number,
+  }
   const { messages, news } = readPart(entry, number)
   for (const person of [...messages.map((message) => message.person), ...news])
     for (const said of statementsOf(person))
       for (const name of [person.waId, person.userId])
-        if (name) yield { account_id: accountId, number, person: name, ...said, evidence: person.wamid, received_at: receivedAt }
+        if (name)
+          yield {
+            account_id: accountId,
+            number,
+            person: name,
+            ...said,
+            evidence: person.wamid,
+            received_at: receivedAt,
+          }
 }
 
 /** As contacts reads them (services/contacts/src/rpc/record-inbound.ts). */
-function statementsOf({ text, button, stopOnly, preference, atMs }: InboundPerson): { kind: string; via: string; said_at: Date }[] {
+function statementsOf({
+  text,
+  button,
+  stopOnly,
+  preference,
+  atMs,
+}: InboundPerson): { kind: string; via: string; said_at: Date }[] {
   const words = (button ? text.split('\n') : [text]).map(readWord)
   const word = words.includes('opt_out') ? 'opt_out' : stopOnly ? undefined : words.find(Boolean)
   const chosen = readPreference(preference)

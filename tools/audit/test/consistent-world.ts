@@ -11,7 +11,11 @@ import { createWorld, until, type World } from '@lockstep/testing'
 import { type AuditOptions, type AuditReport, audit } from '../src/index.ts'
 
 /** A line without what every line has: its number is given here, its time unless it matters. */
-type Line = LogLine extends infer L ? (L extends LogLine ? Omit<L, 'seq' | 'atMs'> & { atMs?: number } : never) : never
+type Line = LogLine extends infer L
+  ? L extends LogLine
+    ? Omit<L, 'seq' | 'atMs'> & { atMs?: number }
+    : never
+  : never
 
 /** A world in which one campaign has been sent to three people, one of whom answered, and nothing is wrong. */
 export interface ConsistentWorld extends AsyncDisposable {
@@ -24,7 +28,10 @@ export interface ConsistentWorld extends AsyncDisposable {
   /** An accepted POST of an attempt, as the simulator writes it. */
   post(attempt: number, more?: Partial<Extract<LogLine, { kind: 'post' }>>): Line
   /** Stores a webhook body that the gateway has handled, and logs that it was answered 200. */
-  webhook(elements: object[], part?: { outcome?: string | null; reason?: string; lane?: string }): Promise<void>
+  webhook(
+    elements: object[],
+    part?: { outcome?: string | null; reason?: string; lane?: string },
+  ): Promise<void>
   audit(options?: Partial<AuditOptions>): Promise<AuditReport>
   /** The same as what the audit's program is told by .lockstep/ready.json. */
   ready: { postgres: string; redis: string; nats: string; simulator_log: string }
@@ -53,7 +60,12 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   const logFile = path.join(path.dirname(world.redis.dir), 'truth.ndjson')
   let seq = 0
   const log = (...lines: Line[]) =>
-    appendFile(logFile, lines.map((line) => `${JSON.stringify({ seq: ++seq, atMs: Date.now(), ...line })}\n`).join(''))
+    appendFile(
+      logFile,
+      lines
+        .map((line) => `${JSON.stringify({ seq: ++seq, atMs: Date.now(), ...line })}\n`)
+        .join(''),
+    )
   const post: ConsistentWorld['post'] = (attempt, more) => ({
     kind: 'post',
     phoneNumberId: number,
@@ -66,7 +78,10 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
     ...more,
   })
   let deliveries = 0
-  const webhook: ConsistentWorld['webhook'] = async (elements, { outcome = 'done', reason, lane = 'webhooks.campaign' } = {}) => {
+  const webhook: ConsistentWorld['webhook'] = async (
+    elements,
+    { outcome = 'done', reason, lane = 'webhooks.campaign' } = {},
+  ) => {
     await storePart(world, elements, { outcome, reason, lane })
     const refs = elements.map((element) => refOf(element as Element))
     await log({
@@ -82,12 +97,26 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   const redis = await openLocks(world, stack)
   const messaging = await openLanes(world, stack)
   await insertRows(world)
-  await log({ kind: 'start', seed: 1 }, post(1), post(2), post(3), { kind: 'template-list', wabaId: 'waba' })
+  await log({ kind: 'start', seed: 1 }, post(1), post(2), post(3), {
+    kind: 'template-list',
+    wabaId: 'waba',
+  })
   await webhook([status(1, 'sent'), status(2, 'sent')])
   await webhook([status(1, 'delivered')])
-  await webhook([{ id: reply, from: people[0], timestamp: '1764000000', type: 'text', text: { body: 'Hello' } }], {
-    lane: 'webhooks.message',
-  })
+  await webhook(
+    [
+      {
+        id: reply,
+        from: people[0],
+        timestamp: '1764000000',
+        type: 'text',
+        text: { body: 'Hello' },
+      },
+    ],
+    {
+      lane: 'webhooks.message',
+    },
+  )
   const opened = stack.move()
   return {
     sql: world.sql,
@@ -97,7 +126,12 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
     log,
     post,
     webhook,
-    ready: { postgres: world.adminUrl, redis: world.redis.url, nats: world.nats.url, simulator_log: logFile },
+    ready: {
+      postgres: world.adminUrl,
+      redis: world.redis.url,
+      nats: world.nats.url,
+      simulator_log: logFile,
+    },
     audit: (options) =>
       audit({
         adminUrl: world.adminUrl,
@@ -112,7 +146,7 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
 }
 
 /** A lock that a dead process has left and nobody has asked for since: free for everyone. */
-async function openLocks(world: World, up: AsyncDisposableStack): Promise<Redis> {
+async function openLocks(world: World, stack: AsyncDisposableStack): Promise<Redis> {
   const redis = openRedis(world.redis.url)
   stack.defer(() => redis.disconnect())
   await untilReady(redis, 5_000)
@@ -127,15 +161,20 @@ async function openLocks(world: World, up: AsyncDisposableStack): Promise<Redis>
 }
 
 /** A lane whose only doorbell was answered; its worker is gone. */
-async function openLanes(world: World, up: AsyncDisposableStack): Promise<Messaging> {
+async function openLanes(world: World, stack: AsyncDisposableStack): Promise<Messaging> {
   const log = createLogger({ service: 'audit', level: 'silent' })
-  const messaging = stack.use(await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }))
+  const messaging = stack.use(
+    await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }),
+  )
   let jobs = 0
   const onHeld: LaneListener['onHeld'] = ({ release }) => {
     jobs++
     release()
   }
-  await using _worker = await messaging.consumeLane('campaigns.run', { onHeld, onRung: () => undefined })
+  await using _worker = await messaging.consumeLane('campaigns.run', {
+    onHeld,
+    onRung: () => undefined,
+  })
   messaging.ring('campaigns.run', ids.campaign)
   await until(() => jobs > 0)
   return messaging
@@ -149,28 +188,55 @@ export function status(attempt: number, is: 'sent' | 'delivered' | 'read' | 'fai
 }
 
 function refOf({ id, status }: Element) {
-  return status ? { wamid: id, status, phoneNumberId: number } : { messageId: id, phoneNumberId: number }
+  return status
+    ? { wamid: id, status, phoneNumberId: number }
+    : { messageId: id, phoneNumberId: number }
 }
 
-async function storePart(world: World, elements: object[], part: { outcome: string | null; reason?: string; lane: string }): Promise<void> {
+async function storePart(
+  world: World,
+  elements: object[],
+  part: { outcome: string | null; reason?: string; lane: string },
+): Promise<void> {
   const isStatus = (element: object) => 'status' in element
   const value = {
     metadata: { phone_number_id: number },
     statuses: elements.filter(isStatus),
     messages: elements.filter((element) => !isStatus(element)),
   }
-  const body = { object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] }
+  const body = {
+    object: 'whatsapp_business_account',
+    entry: [{ id: '1', changes: [{ field: 'messages', value }] }],
+  }
   await world.sql(
     `with body as (insert into webhook_gateway.webhook_bodies values ($1, $2, now(), $3) returning *)
      insert into webhook_gateway.webhook_parts (body_id, app_id, received_at, lane, key, field, elements, outcome, reason)
      select id, app_id, received_at, $4, 'key', 'messages', $5, $6, $7 from body`,
-    [uuid(), ids.app, Buffer.from(JSON.stringify(body)), part.lane, elements.length, part.outcome, part.reason ?? null],
+    [
+      uuid(),
+      ids.app,
+      Buffer.from(JSON.stringify(body)),
+      part.lane,
+      elements.length,
+      part.outcome,
+      part.reason ?? null,
+    ],
   )
 }
 
 /** Two accounts, one with a campaign of three recipients: delivered, sent and unknown. */
 async function insertRows(world: World): Promise<void> {
-  const { account, other, app, connection, otherConnection, template, campaign, contacts, conversation } = ids
+  const {
+    account,
+    other,
+    app,
+    connection,
+    otherConnection,
+    template,
+    campaign,
+    contacts,
+    conversation,
+  } = ids
   await world.sql(`
     insert into accounts.accounts select id, 'Account', now() from unnest('{${account}, ${other}}'::uuid[]) id;
     insert into accounts.apps values ('${app}', '${account}', 'App', '1', '', null, '', now());

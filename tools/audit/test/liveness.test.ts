@@ -17,7 +17,10 @@ testPlanted([
     invariant: 'L1',
     what: 'a campaign whose entry is dead',
     plant: (world) => stillSending(world, 'no such template'),
-    row: ({ ids }) => ({ problem: 'its entry is dead: no such template', campaign_id: ids.campaign }),
+    row: ({ ids }) => ({
+      problem: 'its entry is dead: no such template',
+      campaign_id: ids.campaign,
+    }),
   },
   {
     invariant: 'L1',
@@ -28,7 +31,12 @@ testPlanted([
       await unchangedFor(world, 1)
     },
     settled: 1,
-    row: ({ ids }) => ({ problem: 'gets nothing done', campaign_id: ids.campaign, due: 1, later: 0 }),
+    row: ({ ids }) => ({
+      problem: 'gets nothing done',
+      campaign_id: ids.campaign,
+      due: 1,
+      later: 0,
+    }),
   },
   {
     invariant: 'L1',
@@ -39,7 +47,11 @@ testPlanted([
       await unchangedFor(world, 1)
     },
     settled: 1,
-    row: ({ ids }) => ({ problem: 'gets nothing done', campaign_id: ids.campaign, campaign_state: 'preparing' }),
+    row: ({ ids }) => ({
+      problem: 'gets nothing done',
+      campaign_id: ids.campaign,
+      campaign_state: 'preparing',
+    }),
   },
   {
     invariant: 'L1',
@@ -48,7 +60,11 @@ testPlanted([
       await queueAgain(world, `'-infinity'`)
     },
     settled: 1,
-    row: ({ ids }) => ({ problem: 'is completed although somebody waits', campaign_id: ids.campaign, due: 1 }),
+    row: ({ ids }) => ({
+      problem: 'is completed although somebody waits',
+      campaign_id: ids.campaign,
+      due: 1,
+    }),
   },
   {
     invariant: 'L1',
@@ -58,32 +74,51 @@ testPlanted([
       await unchangedFor(world, 1)
     },
     settled: 1,
-    row: ({ ids }) => ({ problem: 'gets nothing done', campaign_id: ids.campaign, due: 0, later: 0, under_way: 0 }),
+    row: ({ ids }) => ({
+      problem: 'gets nothing done',
+      campaign_id: ids.campaign,
+      due: 0,
+      later: 0,
+      under_way: 0,
+    }),
   },
   {
     invariant: 'L2',
     what: 'a feed entry that nobody takes',
     plant: ({ sql }) =>
-      sql(`insert into campaigns.feed_open (lane, key, created_at) values ('contacts.learn', 'a', now() - interval '1 minute')`),
+      sql(
+        `insert into campaigns.feed_open (lane, key, created_at) values ('contacts.learn', 'a', now() - interval '1 minute')`,
+      ),
     row: () => ({ table: 'campaigns.feed_open', of: 'contacts.learn a' }),
   },
   {
     invariant: 'L3',
     what: 'a lock that never runs out',
-    plant: ({ redis, ids }) => redis.set(locks.campaign_send.key(ids.campaign), `campaigns-1.ab:cd@${Date.now()}`),
+    plant: ({ redis, ids }) =>
+      redis.set(locks.campaign_send.key(ids.campaign), `campaigns-1.ab:cd@${Date.now()}`),
     row: ({ ids }) => ({ problem: 'never runs out', key: `campaign_send:${ids.campaign}` }),
   },
   {
     invariant: 'L3',
     what: 'a lock with more time than its table gives it',
-    plant: ({ redis, ids }) => redis.set(locks.campaign_send.key(ids.campaign), `campaigns-1.ab:cd@${Date.now()}`, 'PX', 120_000),
+    plant: ({ redis, ids }) =>
+      redis.set(
+        locks.campaign_send.key(ids.campaign),
+        `campaigns-1.ab:cd@${Date.now()}`,
+        'PX',
+        120_000,
+      ),
     row: () => ({ problem: 'runs out later than its table says', table_ttl_ms: 60_000 }),
   },
   {
     invariant: 'L3',
     what: 'a lock of a stranger, which others have to wait for',
-    plant: ({ redis, ids }) => redis.set(locks.campaign_send.key(ids.campaign), 'mine', 'PX', 60_000),
-    row: () => ({ problem: 'its owner is not of our format: nobody can take it over', owner: 'mine' }),
+    plant: ({ redis, ids }) =>
+      redis.set(locks.campaign_send.key(ids.campaign), 'mine', 'PX', 60_000),
+    row: () => ({
+      problem: 'its owner is not of our format: nobody can take it over',
+      owner: 'mine',
+    }),
   },
   {
     invariant: 'L3',
@@ -96,10 +131,18 @@ testPlanted([
     what: 'a lock that a living process never gives back',
     async plant({ redis, ids }) {
       await redis.set(instances.key('campaigns-1.ab'), '1', 'PX', instances.ttlMs)
-      await redis.set(locks.campaign_send.key(ids.campaign), `campaigns-1.ab:cd@${Date.now()}`, 'PX', 60_000)
+      await redis.set(
+        locks.campaign_send.key(ids.campaign),
+        `campaigns-1.ab:cd@${Date.now()}`,
+        'PX',
+        60_000,
+      )
     },
     settled: 1,
-    row: ({ ids }) => ({ problem: 'is held on to for 1.0 s although nothing is left to do', key: `campaign_send:${ids.campaign}` }),
+    row: ({ ids }) => ({
+      problem: 'is held on to for 1.0 s although nothing is left to do',
+      key: `campaign_send:${ids.campaign}`,
+    }),
   },
   {
     invariant: 'L4',
@@ -126,7 +169,9 @@ async function unchangedFor({ sql }: ConsistentWorld, seconds: number): Promise<
 
 /** A person ordered to write once more to the third recipient, at a time. */
 async function queueAgain({ sql }: ConsistentWorld, notBefore: string): Promise<void> {
-  await sql(`update campaigns.recipients set state = 'queued', not_before = ${notBefore} where id = 3`)
+  await sql(
+    `update campaigns.recipients set state = 'queued', not_before = ${notBefore} where id = 3`,
+  )
   await sql('update campaigns.campaign_statistics set queued = 1, unknown = 0')
 }
 

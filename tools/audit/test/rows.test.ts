@@ -17,7 +17,10 @@ testPlanted([
         httpStatus: 200,
         elements: [{ wamid: wamid(1), status: 'sent', phoneNumberId: number }],
       }),
-    row: () => ({ problem: 'answered 200 2 times, stored 1 times', element: `status sent ${wamid(1)}` }),
+    row: () => ({
+      problem: 'answered 200 2 times, stored 1 times',
+      element: `status sent ${wamid(1)}`,
+    }),
   },
   {
     invariant: 'I4',
@@ -49,16 +52,23 @@ testPlanted([
     invariant: 'I10',
     what: 'two live contacts with one number',
     plant: ({ sql, ids }) =>
-      sql(`update contacts.contacts set wa_id = '${people[0]}' where id in ('${ids.contacts[0]}', '${ids.contacts[1]}')`),
+      sql(
+        `update contacts.contacts set wa_id = '${people[0]}' where id in ('${ids.contacts[0]}', '${ids.contacts[1]}')`,
+      ),
     row: () => ({ problem: 'two live contacts with the same number', identity: people[0] }),
   },
   {
     invariant: 'I10',
     what: 'a recipient whose contact is gone',
     async plant({ sql }) {
-      await sql(`update campaigns.recipients set contact_id = '00000000-0000-4000-8000-000000000000' where id = 3`)
+      await sql(
+        `update campaigns.recipients set contact_id = '00000000-0000-4000-8000-000000000000' where id = 3`,
+      )
     },
-    row: ({ ids }) => ({ problem: 'campaigns.recipients 3 names a contact that does not exist', account_id: ids.account }),
+    row: ({ ids }) => ({
+      problem: 'campaigns.recipients 3 names a contact that does not exist',
+      account_id: ids.account,
+    }),
   },
   {
     invariant: 'I11',
@@ -67,7 +77,11 @@ testPlanted([
       await sql(`update conversations.conversations set account_id = '${ids.other}'`)
       await sql(`update conversations.messages set account_id = '${ids.other}'`)
     },
-    row: ({ ids }) => ({ column: 'conversations.conversations.connection_id', account_id: ids.other, its_account_id: ids.account }),
+    row: ({ ids }) => ({
+      column: 'conversations.conversations.connection_id',
+      account_id: ids.other,
+      its_account_id: ids.account,
+    }),
   },
   {
     invariant: 'I11',
@@ -91,7 +105,8 @@ testPlanted([
     invariant: 'I13',
     what: 'a campaign that was sent while Meta let nobody be written to first',
     async plant({ sql, ids }) {
-      const columns = 'connection_id, account_id, waba_id, type, violation, remediation, ends_at, event_at, noted_at'
+      const columns =
+        'connection_id, account_id, waba_id, type, violation, remediation, ends_at, event_at, noted_at'
       await sql(`insert into accounts.restrictions (${columns})
         select id, account_id, waba_id, type, '', '', null, now() - interval '1 hour', now() - interval '1 hour'
         from accounts.connections, unnest('{RESTRICTED_BIZ_INITIATED_MESSAGING, RESTRICTED_BUSINESS_INITIATED_CALLING}'::text[]) type
@@ -118,10 +133,14 @@ test('a campaign that a person has ordered to go on since, and one that was sent
 
 test('what is still under way is no violation', async () => {
   await using world = await consistentWorld()
-  await world.sql(`update campaigns.attempts set outcome = 'sending', claimed_at = now() where id = 3`)
+  await world.sql(
+    `update campaigns.attempts set outcome = 'sending', claimed_at = now() where id = 3`,
+  )
   await world.sql(`update campaigns.recipients set state = 'sending' where id = 3`)
   await world.sql('update campaigns.campaign_statistics set sending = 1, unknown = 0')
   await world.webhook([status(2, 'read')], { outcome: null })
-  await world.sql(`insert into webhook_gateway.feed_open (lane, key, row_id) values ('webhooks.campaign', 'key', '4')`)
+  await world.sql(
+    `insert into webhook_gateway.feed_open (lane, key, row_id) values ('webhooks.campaign', 'key', '4')`,
+  )
   expect(complaints(await world.audit())).toEqual({})
 })

@@ -17,17 +17,27 @@ testPlanted([
     async plant({ sql }) {
       await sql(`update campaigns.attempts set recipient_id = 1, number = 2 where id = 2`)
     },
-    row: () => ({ problem: 'further attempt after one that was accepted and did not fail', attempt_id: 2, recipient_id: 1 }),
+    row: () => ({
+      problem: 'further attempt after one that was accepted and did not fail',
+      attempt_id: 2,
+      recipient_id: 1,
+    }),
   },
   {
     invariant: 'I2',
     what: 'an accepted attempt whose POST Meta never saw',
     async plant({ sql }) {
-      await sql(`update campaigns.attempts set outcome = 'accepted', wamid = 'wamid.invented' where id = 3`)
+      await sql(
+        `update campaigns.attempts set outcome = 'accepted', wamid = 'wamid.invented' where id = 3`,
+      )
       await sql(`update campaigns.recipients set state = 'accepted' where id = 3`)
       await sql(`update campaigns.campaign_statistics set accepted = 3, unknown = 0`)
     },
-    row: () => ({ problem: 'its wamid is no accepted POST', attempt_id: 3, wamid: 'wamid.invented' }),
+    row: () => ({
+      problem: 'its wamid is no accepted POST',
+      attempt_id: 3,
+      wamid: 'wamid.invented',
+    }),
   },
   {
     invariant: 'I3',
@@ -53,7 +63,12 @@ testPlanted([
       await optOut(world)
       await claimAnew(world)
     },
-    row: ({ ids }) => ({ attempt_id: 2, contact_id: ids.contacts[1], kind: 'opt_out', via: 'word' }),
+    row: ({ ids }) => ({
+      attempt_id: 2,
+      contact_id: ids.contacts[1],
+      kind: 'opt_out',
+      via: 'word',
+    }),
   },
   {
     invariant: 'I8',
@@ -61,13 +76,21 @@ testPlanted([
     async plant(world) {
       await world.sql('update accounts.connections set per_second = 2')
     },
-    row: ({ ids }) => ({ connection_id: ids.connection, limit: 'per second', allowed: 2, requests: 3 }),
+    row: ({ ids }) => ({
+      connection_id: ids.connection,
+      limit: 'per second',
+      allowed: 2,
+      requests: 3,
+    }),
   },
   {
     invariant: 'I8',
     what: 'more template lists in a minute than the connections of a WABA may ask for',
     // Two connections, and one list was there before.
-    plant: ({ log }) => log(...Array.from({ length: 20 }, () => ({ kind: 'template-list', wabaId: 'waba' }) as const)),
+    plant: ({ log }) =>
+      log(
+        ...Array.from({ length: 20 }, () => ({ kind: 'template-list', wabaId: 'waba' }) as const),
+      ),
     row: () => ({ waba_id: 'waba', limit: 'template lists per minute', allowed: 20, requests: 21 }),
   },
 ])
@@ -90,7 +113,8 @@ function optOut({ sql, ids }: ConsistentWorld): Promise<unknown> {
 
 /** Makes the second recipient's claim one of now, longer after all consents than commits are told apart. */
 async function claimAnew({ sql }: ConsistentWorld): Promise<void> {
-  const isLate = "select bool_and(clock_timestamp() > recorded_at + interval '1.1 s') as late from contacts.consents"
+  const isLate =
+    "select bool_and(clock_timestamp() > recorded_at + interval '1.1 s') as late from contacts.consents"
   await until(async () => (await sql<{ late: boolean }>(isLate))[0]!.late)
   await sql('update campaigns.attempts set claim_xid = pg_current_xact_id() where id = 2')
 }
@@ -105,19 +129,37 @@ test('a system at work is never accused: rows that are newer than the log, and a
       await sql(`insert into campaigns.attempts (account_id, campaign_id, recipient_id, number, fence)
                  values ('${ids.account}', '${ids.campaign}', ${n}, 1, 1)`)
       await world.log(world.post(n))
-      await sql(`update campaigns.attempts set outcome = 'accepted', wamid = '${wamid(n)}' where id = ${n}`)
+      await sql(
+        `update campaigns.attempts set outcome = 'accepted', wamid = '${wamid(n)}' where id = ${n}`,
+      )
     }
   })()
-  for (let round = 0; round < 15; round++) expect(complaints(await world.audit({ only: ['I1', 'I2', 'I3'] }))).toEqual({})
+  for (let round = 0; round < 15; round++)
+    expect(complaints(await world.audit({ only: ['I1', 'I2', 'I3'] }))).toEqual({})
   sending = false
   await sends
 })
 
 /** The second recipient says something to the campaign's number, in a webhook that was answered 200 so long before the claim of their message. */
-async function says({ sql, webhook, ids }: ConsistentWorld, text: string, secondsBefore: number, outcome: string | null): Promise<void> {
-  const said = { from: people[1], timestamp: String(1_764_000_000 - secondsBefore), type: 'text', text: { body: text } }
-  await webhook([{ id: `wamid.${text}.${secondsBefore}`, ...said }], { lane: 'webhooks.message', outcome })
-  const [claim] = await sql<{ at: Date }>('select pg_xact_commit_timestamp(claim_xid::xid) as at from campaigns.attempts where id = 2')
+async function says(
+  { sql, webhook, ids }: ConsistentWorld,
+  text: string,
+  secondsBefore: number,
+  outcome: string | null,
+): Promise<void> {
+  const said = {
+    from: people[1],
+    timestamp: String(1_764_000_000 - secondsBefore),
+    type: 'text',
+    text: { body: text },
+  }
+  await webhook([{ id: `wamid.${text}.${secondsBefore}`, ...said }], {
+    lane: 'webhooks.message',
+    outcome,
+  })
+  const [claim] = await sql<{ at: Date }>(
+    'select pg_xact_commit_timestamp(claim_xid::xid) as at from campaigns.attempts where id = 2',
+  )
   const at = new Date(claim!.at.getTime() - secondsBefore * 1_000)
   await sql(
     `with body as (update webhook_gateway.webhook_bodies set received_at = $1
@@ -127,7 +169,8 @@ async function says({ sql, webhook, ids }: ConsistentWorld, text: string, second
   )
 }
 
-const consentComplaints = async (world: ConsistentWorld) => complaints(await world.audit({ only: ['I7'] })).I7 ?? []
+const consentComplaints = async (world: ConsistentWorld) =>
+  complaints(await world.audit({ only: ['I7'] })).I7 ?? []
 
 test.each([null, 'dead', 'no_connection', 'done'])(
   'I7 names a marketing message that was claimed more than 30 s after the 200 of a stop whose part is %s, and none that was claimed sooner',
@@ -137,7 +180,9 @@ test.each([null, 'dead', 'no_connection', 'done'])(
     expect(await consentComplaints(world)).toEqual([])
     await says(world, 'STOP', 31, outcome)
     const stop = { kind: 'opt_out', via: 'word', evidence: 'wamid.STOP.31' }
-    expect(await consentComplaints(world)).toMatchObject([{ attempt_id: 2, contact_id: world.ids.contacts[1], ...stop }])
+    expect(await consentComplaints(world)).toMatchObject([
+      { attempt_id: 2, contact_id: world.ids.contacts[1], ...stop },
+    ])
   },
 )
 
@@ -158,14 +203,20 @@ test('what came before a number was connected counts for it from that moment', a
   expect(await consentComplaints(world)).toEqual([])
   await world.sql(`update accounts.connection_intervals set connected_at = (select pg_xact_commit_timestamp(claim_xid::xid) - interval '1 s'
     from campaigns.attempts where id = 2) where phone_number_id = '${number}'`)
-  expect(await consentComplaints(world)).toMatchObject([{ attempt_id: 2, kind: 'opt_out', evidence: 'wamid.STOP.10' }])
+  expect(await consentComplaints(world)).toMatchObject([
+    { attempt_id: 2, kind: 'opt_out', evidence: 'wamid.STOP.10' },
+  ])
 })
 
 test('a template whose category is not known counts as marketing', async () => {
   await using world = await consistentWorld()
   await says(world, 'STOP', 40, null)
-  await world.log(world.post(2, { template: { name: 'spring', language: 'en_US', category: 'NEWS' } } as never))
+  await world.log(
+    world.post(2, { template: { name: 'spring', language: 'en_US', category: 'NEWS' } } as never),
+  )
   expect(await consentComplaints(world)).toHaveLength(2)
-  await world.log(world.post(2, { template: { name: 'code', language: 'en_US', category: 'AUTHENTICATION' } }))
+  await world.log(
+    world.post(2, { template: { name: 'code', language: 'en_US', category: 'AUTHENTICATION' } }),
+  )
   expect(await consentComplaints(world)).toHaveLength(2)
 })

@@ -86,10 +86,13 @@ function treeTicks(stats: Map<number, Stat>, root: number, except: readonly numb
 
 /** What was used between two readings. */
 export function usedBetween(before: CpuTimes, after: CpuTimes): CpuTimes {
-  return Object.fromEntries(Object.entries(after).map(([name, us]) => [name, us - (before[name] ?? us)]))
+  return Object.fromEntries(
+    Object.entries(after).map(([name, us]) => [name, us - (before[name] ?? us)]),
+  )
 }
 
-export const totalOf = (times: CpuTimes): number => Object.values(times).reduce((sum, us) => sum + us, 0)
+export const totalOf = (times: CpuTimes): number =>
+  Object.values(times).reduce((sum, us) => sum + us, 0)
 
 /** Share of a core that is used within a time. */
 async function busyShare(meter: CpuMeter, ms: number): Promise<number> {

@@ -2,7 +2,8 @@
 export function oldRows(accountId: string, connectionId: string, count: number): string {
   const rows = `generate_series(1, ${count}) i`
   const ago = (interval: string) => `date_trunc('second', now()) - interval '${interval}'`
-  const id = (kind: number, i: string) => `('${kind}f000000-0000-7000-8000-' || lpad(to_hex(${i}), 12, '0'))::uuid`
+  const id = (kind: number, i: string) =>
+    `('${kind}f000000-0000-7000-8000-' || lpad(to_hex(${i}), 12, '0'))::uuid`
   const conversation = id(4, '1 + i % 5000')
   return `
     insert into accounts.account_events (account_id, waba_id, field, event, words, value, value_hash, received_at)

@@ -15,7 +15,13 @@ export interface GrownSizes {
 /** A hundred times today's rows, or a share of them. Tables that are small at any size keep it, or a scan of them would be right. */
 export function grownSizes(share: number): GrownSizes {
   const some = (rows: number) => Math.max(1_000, Math.round(rows * share))
-  return { messages: some(5_000_000), contacts: some(2_000_000), numbers: 10_000, campaigns: 1_000, recipients: some(1_000_000) }
+  return {
+    messages: some(5_000_000),
+    contacts: some(2_000_000),
+    numbers: 10_000,
+    campaigns: 1_000,
+    recipients: some(1_000_000),
+  }
 }
 
 /** What calls need to name. */
@@ -32,29 +38,57 @@ export interface Grown {
 const now = "date_trunc('second', now())"
 
 /** Ids that ascend as those of version 7 do. */
-const id = (kind: number, i: string) => `('${kind}0000000-0000-7000-8000-' || lpad(to_hex(${i}), 12, '0'))::uuid`
+const id = (kind: number, i: string) =>
+  `('${kind}0000000-0000-7000-8000-' || lpad(to_hex(${i}), 12, '0'))::uuid`
 export const grownId = (kind: keyof typeof kinds, i: number): string =>
   `${kinds[kind]}0000000-0000-7000-8000-${i.toString(16).padStart(12, '0')}`
-const kinds = { contact: 2, connection: 3, conversation: 4, campaign: 5, body: 6, template: 7, import: 8 } as const
+const kinds = {
+  contact: 2,
+  connection: 3,
+  conversation: 4,
+  campaign: 5,
+  body: 6,
+  template: 7,
+  import: 8,
+} as const
 
 /** The digits of contact `i`. */
 export const grownPhone = (i: number): string => `49151${String(i).padStart(8, '0')}`
 const phone = (i: string) => `'49151' || lpad((${i})::text, 8, '0')`
 
 /** Fills the tables of every service with the indexes present, as they are after long use. Triggers and foreign keys are left out. */
-export async function seedGrown({ world }: TestSystem, tenant: Tenant, sizes: GrownSizes, say: (what: string) => void): Promise<Grown> {
+export async function seedGrown(
+  { world }: TestSystem,
+  tenant: Tenant,
+  sizes: GrownSizes,
+  say: (what: string) => void,
+): Promise<Grown> {
   const further = await seedTenants(world, 50)
-  const [found] = await world.sql<{ tags: boolean }>("select to_regclass('contacts.contact_tags') is not null as tags")
+  const [found] = await world.sql<{ tags: boolean }>(
+    "select to_regclass('contacts.contact_tags') is not null as tags",
+  )
   for (const [what, text] of statements(tenant, further, sizes, found!.tags)) {
     say(what)
-    await world.sql(`set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '256MB'; ${text}`)
+    await world.sql(
+      `set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '256MB'; ${text}`,
+    )
   }
   say('analyze')
   await world.sql('vacuum analyze')
-  return { sizes, campaignId: grownId('campaign', 1), endedId: grownId('campaign', 2), importId: grownId('import', 1) }
+  return {
+    sizes,
+    campaignId: grownId('campaign', 1),
+    endedId: grownId('campaign', 2),
+    importId: grownId('import', 1),
+  }
 }
 
-function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: GrownSizes, hasTagTable: boolean): [string, string][] {
+function statements(
+  tenant: Tenant,
+  further: readonly SeededTenant[],
+  sizes: GrownSizes,
+  hasTagTable: boolean,
+): [string, string][] {
   const { messages, contacts, numbers, campaigns, recipients } = sizes
   const rows = (count: number) => `generate_series(1, ${count}) i`
   const big = `'${tenant.accountId}'::uuid`
@@ -67,12 +101,17 @@ function statements(tenant: Tenant, further: readonly SeededTenant[], sizes: Gro
   const conversationOf = `1 + (i - 1) % ${conversations}`
   const ofConversation = (column: 'account' | 'connection') => {
     const number = `1 + (i - 1) % ${conversations} % ${numbers}`
-    return column === 'account' ? account.replaceAll('i % ', `(${conversationOf}) % `) : id(kinds.connection, number)
+    return column === 'account'
+      ? account.replaceAll('i % ', `(${conversationOf}) % `)
+      : id(kinds.connection, number)
   }
   const others = Math.max(1, Math.floor((recipients * 1.7) / (campaigns - 1)))
   const tags = `case when i % 10000 = 0 then array['rare', 'all'] when i % 10 = 0 then array['friends', 'all'] else array['all'] end`
   return [
-    ['what is older than it is kept', oldRows(tenant.accountId, tenant.connectionId, Math.max(10_000, Math.ceil(messages / 50)))],
+    [
+      'what is older than it is kept',
+      oldRows(tenant.accountId, tenant.connectionId, Math.max(10_000, Math.ceil(messages / 50))),
+    ],
     [
       'connections',
       `insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,

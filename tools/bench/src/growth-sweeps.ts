@@ -13,7 +13,9 @@ const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)
 export async function openSweeps(world: World): Promise<AsyncDisposable & { sweeps: GrownCall[] }> {
   await using stack = new AsyncDisposableStack()
   const open = async (service: ServiceName): Promise<Database> =>
-    stack.use(await openDatabase({ url: world.roleUrl(service), schema: schemaOf(service), poolSize: 1 }))
+    stack.use(
+      await openDatabase({ url: world.roleUrl(service), schema: schemaOf(service), poolSize: 1 }),
+    )
   const [accounts, contacts, conversations, templates] = [
     await open('accounts'),
     await open('contacts'),
@@ -21,11 +23,23 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
     await open('templates'),
   ]
   const sweeps: GrownCall[] = [
-    { name: 'a page of old account events', run: () => forgetEventPage(accounts, daysAgo(400), 2_000) },
+    {
+      name: 'a page of old account events',
+      run: () => forgetEventPage(accounts, daysAgo(400), 2_000),
+    },
     { name: 'a page of old imports', run: () => forgetImportPage(contacts, daysAgo(90), 1_000) },
-    { name: 'a page of old consents', run: () => forgetConsentPage(contacts, daysAgo(1_826), 1_000) },
-    { name: 'a page of old messages', run: () => forgetMessagePage(conversations, daysAgo(400), 500) },
-    { name: 'a page of old template syncs', run: () => forgetRunPage(templates, daysAgo(30), 2_000) },
+    {
+      name: 'a page of old consents',
+      run: () => forgetConsentPage(contacts, daysAgo(1_826), 1_000),
+    },
+    {
+      name: 'a page of old messages',
+      run: () => forgetMessagePage(conversations, daysAgo(400), 500),
+    },
+    {
+      name: 'a page of old template syncs',
+      run: () => forgetRunPage(templates, daysAgo(30), 2_000),
+    },
   ]
   const opened = stack.move()
   return { sweeps, [Symbol.asyncDispose]: () => opened.disposeAsync() }

@@ -15,7 +15,9 @@ import { openSystem } from './system.ts'
 const mostMs = 50
 /** The timers that come every few seconds have come several times by then. */
 const timersMs = 20_000
-const schemas: readonly string[] = services.map((service: ServiceName) => service.replaceAll('-', '_'))
+const schemas: readonly string[] = services.map((service: ServiceName) =>
+  service.replaceAll('-', '_'),
+)
 
 interface Timed {
   name: string
@@ -33,11 +35,15 @@ export const run: Bench = async (ctx) => {
   await logStatements(system.watcher)
   await system.world.killBackends() // sessions that began before write nothing down
   await until(() => system.clients.campaigns.getCampaign({ id: grown.endedId }, tenant))
-  const log = await openStatementLog(path.join(ctx.dir, 'postgres.log'), new URL(system.world.adminUrl).pathname.slice(1))
+  const log = await openStatementLog(
+    path.join(ctx.dir, 'postgres.log'),
+    new URL(system.world.adminUrl).pathname.slice(1),
+  )
 
   ctx.say('calls')
   const calls: Timed[] = []
-  for (const call of grownCalls(system.clients, tenant, grown)) calls.push(await timed(call, ctx.quick ? 3 : 30))
+  for (const call of grownCalls(system.clients, tenant, grown))
+    calls.push(await timed(call, ctx.quick ? 3 : 30))
   const { sweeps } = stack.use(await openSweeps(system.world))
   for (const sweep of sweeps) calls.push(await timed(sweep, ctx.quick ? 3 : 30))
   ctx.say('a campaign, and one of many recipients')
@@ -52,7 +58,11 @@ export const run: Bench = async (ctx) => {
       .join(', '),
     comparisons: [],
     growth: [],
-    checks: [...checksOf('calls', calls), ...checksOf('statements', statements), await idleAfter(system.meter)],
+    checks: [
+      ...checksOf('calls', calls),
+      ...checksOf('statements', statements),
+      await idleAfter(system.meter),
+    ],
     tables: [tableOf('call', calls), tableOf(`statement (those over ${mostMs / 10} ms)`, shown)],
     figures: Object.fromEntries(calls.map((call) => [`${call.name}, p99 ms`, p99(call)])),
   }
@@ -65,7 +75,10 @@ async function timed({ name, run }: GrownCall, count: number): Promise<Timed> {
     try {
       await run(i)
     } catch (error) {
-      return { name: `${name}: ${(error as Error).message.slice(0, 80)}`, times: [Number.POSITIVE_INFINITY] }
+      return {
+        name: `${name}: ${(error as Error).message.slice(0, 80)}`,
+        times: [Number.POSITIVE_INFINITY],
+      }
     }
     if (i > 0) times.push(performance.now() - from) // the first one reads from disk what the others find in memory
   }
@@ -73,7 +86,11 @@ async function timed({ name, run }: GrownCall, count: number): Promise<Timed> {
 }
 
 /** A small campaign from import to replies, and the one of many recipients for a while, so that what sending asks is asked. */
-async function sendSome(system: TestSystem, tenant: Tenant, { campaignId: id }: Grown): Promise<void> {
+async function sendSome(
+  system: TestSystem,
+  tenant: Tenant,
+  { campaignId: id }: Grown,
+): Promise<void> {
   const { campaigns } = system.clients
   await system.importContacts(tenant, phones(500, 9_000_000), 'few')
   const few = await system.startCampaign(tenant, 'few')
@@ -115,6 +132,11 @@ function tableOf(what: string, all: readonly Timed[]): { titles: string[]; rows:
 function checksOf(what: string, all: readonly Timed[]): Check[] {
   const over = all.filter((each) => p99(each) > mostMs)
   return [
-    { what: `${what} whose p99 is over ${mostMs} ms`, found: `${over.length} of ${all.length}`, reach: 'none', ok: over.length === 0 },
+    {
+      what: `${what} whose p99 is over ${mostMs} ms`,
+      found: `${over.length} of ${all.length}`,
+      reach: 'none',
+      ok: over.length === 0,
+    },
   ]
 }

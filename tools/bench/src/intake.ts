@@ -19,12 +19,15 @@ export const run: Bench = async (ctx) => {
   const system = stack.use(
     await openSystem(ctx, ['accounts', 'webhook-gateway'], async ({ world }) => {
       const [tenant] = await seedTenants(world, 1) // of one app: the floor knows one secret
-      for (const [i, count] of counts.entries()) sets.push(await seedNumbers(world, [tenant!], count, 80_000_000 + i * 100_000))
+      for (const [i, count] of counts.entries())
+        sets.push(await seedNumbers(world, [tenant!], count, 80_000_000 + i * 100_000))
     }),
   )
   const { appSecret, appId } = sets[0]![0]!.tenant
   const { child } = stack.use(await startProcess(ctx, './load-process.ts'))
-  const { ready: floorUrl, child: floor } = stack.use(await startProcess<string>(ctx, './intake-floor.ts', [appSecret]))
+  const { ready: floorUrl, child: floor } = stack.use(
+    await startProcess<string>(ctx, './intake-floor.ts', [appSecret]),
+  )
   const url = `http://127.0.0.1:${system.ports['webhook-gateway'].http}/webhooks/${appId}`
   const sent = { posts: 0, answered: 0 }
 
@@ -40,7 +43,12 @@ export const run: Bench = async (ctx) => {
       what,
       work: contender('gateway', child, url, bodies, sent),
       floor: {
-        ...contender('fastify and HMAC, nothing stored', child, `${floorUrl}/webhooks/floor`, bodies),
+        ...contender(
+          'fastify and HMAC, nothing stored',
+          child,
+          `${floorUrl}/webhooks/floor`,
+          bodies,
+        ),
         meter: meterProcesses(() => [{ name: 'webhook-gateway', pid: floor.pid! }]),
       },
       meter: system.meter,
@@ -51,7 +59,8 @@ export const run: Bench = async (ctx) => {
   }
 
   const comparisons: Comparison[] = []
-  for (const elements of [1, 50]) for (const numbers of sets) comparisons.push(await against(numbers, elements))
+  for (const elements of [1, 50])
+    for (const numbers of sets) comparisons.push(await against(numbers, elements))
   const [{ stored } = { stored: 0 }] = await system.world.sql<{ stored: number }>(
     'select count(*)::int as stored from webhook_gateway.webhook_bodies',
   )
@@ -66,16 +75,26 @@ export const run: Bench = async (ctx) => {
     comparisons,
     growth: [],
     figures: Object.fromEntries(
-      comparisons.flatMap((each) => Object.entries(sharesOf(each)).map(([of, share]) => [`${each.what}: ${of}`, share])),
+      comparisons.flatMap((each) =>
+        Object.entries(sharesOf(each)).map(([of, share]) => [`${each.what}: ${of}`, share]),
+      ),
     ),
-    checks: [...comparisons.flatMap(cheapEnough), ...comparisons.flatMap(inTime), lost, await idleAfter(system.meter)],
+    checks: [
+      ...comparisons.flatMap(cheapEnough),
+      ...comparisons.flatMap(inTime),
+      lost,
+      await idleAfter(system.meter),
+    ],
   }
 }
 
 /** The floor's CPU by that of the gateway's process, and by that of the whole system. */
 function sharesOf({ work, floor }: Comparison): { gateway: number; system: number } {
   const least = totalOf(floor.cpu)
-  return { gateway: least / (work.cpu['webhook-gateway'] ?? Number.NaN), system: least / totalOf(work.cpu) }
+  return {
+    gateway: least / (work.cpu['webhook-gateway'] ?? Number.NaN),
+    system: least / totalOf(work.cpu),
+  }
 }
 
 function cheapEnough(comparison: Comparison): Check {
@@ -109,14 +128,25 @@ export function contender(
 /** What Meta asks of a webhook's endpoint: half of the answers within 250 ms, nearly all within a second. */
 function inTime({ what, work: { p50Ms, p99Ms } }: Comparison): Check {
   const found = `${p50Ms.toFixed(0)} ms, ${p99Ms.toFixed(0)} ms`
-  return { what: `median and p99, ${what}`, found, reach: '≤ 250 ms, ≤ 1 s', ok: p50Ms <= 250 && p99Ms <= 1_000 }
+  return {
+    what: `median and p99, ${what}`,
+    found,
+    reach: '≤ 250 ms, ≤ 1 s',
+    ok: p50Ms <= 250 && p99Ms <= 1_000,
+  }
 }
 
 export function bodyOf({ phoneNumberId, wabaId }: SeededNumber, elements: number): Buffer {
   const from = `4915123${phoneNumberId.slice(-6)}`
   const timestamp = String(Math.floor(Date.now() / 1000))
   const messages = Array.from({ length: elements }, (_, i) => {
-    return { from, id: `wamid.intake.${phoneNumberId}.${i}`, timestamp, type: 'text', text: { body: `Is it still there? ${i}` } }
+    return {
+      from,
+      id: `wamid.intake.${phoneNumberId}.${i}`,
+      timestamp,
+      type: 'text',
+      text: { body: `Is it still there? ${i}` },
+    }
   })
   const value = {
     messaging_product: 'whatsapp',
@@ -125,7 +155,10 @@ export function bodyOf({ phoneNumberId, wabaId }: SeededNumber, elements: number
     messages,
   }
   return Buffer.from(
-    JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }] }),
+    JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }],
+    }),
   )
 }
 

@@ -10,7 +10,15 @@ export type Order =
   /** Calls as fast as it can, over many connections whose limits do not bind. */
   | { kind: 'flood'; contender: ContenderKind; calls: number; atOnce: number; count: number }
   /** Takes all that one connection gives, for a while. */
-  | { kind: 'drain'; connectionId: string; class: SendClass; perMinute: number; perSecond: number; scale: number; forMs: number }
+  | {
+      kind: 'drain'
+      connectionId: string
+      class: SendClass
+      perMinute: number
+      perSecond: number
+      scale: number
+      forMs: number
+    }
 
 export type ContenderKind = 'work' | 'floor' | 'beside' | 'counter'
 
@@ -39,7 +47,12 @@ async function flood(
   const connectionId = (i: number) => `flood-${(first + i) % connections}`
   const work = async (i: number) => {
     const limits = { perMinute: 60_000, perSecond: 1_000 } // Meta's top tier
-    const granted = await limiter.takeSend({ connectionId: connectionId(i), ...limits, class: 'bulk', count })
+    const granted = await limiter.takeSend({
+      connectionId: connectionId(i),
+      ...limits,
+      class: 'bulk',
+      count,
+    })
     slots += granted.slots.length
   }
   const floor = async (i: number) => {
@@ -47,7 +60,12 @@ async function flood(
     slots += count
   }
   // A counter doesn't say when each of several may start: it is asked for each of them.
-  const counter = new RateLimiterRedis({ storeClient: bare, points: 1e9, duration: 60, keyPrefix: 'counter' })
+  const counter = new RateLimiterRedis({
+    storeClient: bare,
+    points: 1e9,
+    duration: 60,
+    keyPrefix: 'counter',
+  })
   const peer = async (i: number) => {
     await Promise.all(Array.from({ length: count }, () => counter.consume(connectionId(i))))
     slots += count
@@ -56,7 +74,10 @@ async function flood(
   return { ...(await repeat(calls, atOnce, operations[contender])), slots }
 }
 
-async function drain(redis: Redis, { scale, forMs, kind: _, ...order }: Extract<Order, { kind: 'drain' }>): Promise<Report> {
+async function drain(
+  redis: Redis,
+  { scale, forMs, kind: _, ...order }: Extract<Order, { kind: 'drain' }>,
+): Promise<Report> {
   const limiter = createLimiter({ redis, scale })
   const latenciesMs: number[] = []
   const from = performance.now()
@@ -68,7 +89,8 @@ async function drain(redis: Redis, { scale, forMs, kind: _, ...order }: Extract<
     const granted = await limiter.takeSend({ ...order, count: 20 })
     latenciesMs.push(performance.now() - askedAt)
     slots += granted.slots.length
-    if (granted.retryAfterMs !== null) await delay(Math.min(granted.retryAfterMs, forMs - elapsedMs))
+    if (granted.retryAfterMs !== null)
+      await delay(Math.min(granted.retryAfterMs, forMs - elapsedMs))
   }
 }
 
@@ -79,7 +101,9 @@ async function main(url: string): Promise<void> {
   const bare = stack.adopt(new BareRedis(url), (each) => each.disconnect())
   await Promise.all([redis, bare].map((each) => untilReady(each, 5_000)))
   process.on('message', async (order: Order) => {
-    process.send?.(order.kind === 'flood' ? await flood({ redis, bare }, order) : await drain(redis, order))
+    process.send?.(
+      order.kind === 'flood' ? await flood({ redis, bare }, order) : await drain(redis, order),
+    )
   })
   process.send?.('ready')
   await new Promise((resolve) => process.once('disconnect', resolve))

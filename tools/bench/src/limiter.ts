@@ -18,7 +18,9 @@ export const run: Bench = async (ctx) => {
   const server = stack.use(await ownRedis(ctx))
   const redis = stack.adopt(openRedis(server.url), (each) => each.disconnect())
   await untilReady(redis, 5_000)
-  const children = await Promise.all(Array.from({ length: processes }, () => startChild(server.url)))
+  const children = await Promise.all(
+    Array.from({ length: processes }, () => startChild(server.url)),
+  )
   stack.defer(async () => {
     for (const child of children) {
       ctx.watch('limiter process', child.pid ?? 0)
@@ -57,12 +59,19 @@ export const run: Bench = async (ctx) => {
     size: `${ctx.rounds} rounds of ${sizes[0]?.operations} calls; then each limit drained for ${drainMs(ctx) / 1000} s`,
     comparisons: all,
     growth: growth(sizes),
-    checks: [...checks, ...all.flatMap(besidePeers), ...(await correctness(ctx, redis, children)), await idleAfter(meter)],
+    checks: [
+      ...checks,
+      ...all.flatMap(besidePeers),
+      ...(await correctness(ctx, redis, children)),
+      await idleAfter(meter),
+    ],
   }
 }
 
 async function startChild(url: string): Promise<ChildProcess> {
-  const child = fork(new URL('./limiter-process.ts', import.meta.url), [url], { serialization: 'advanced' })
+  const child = fork(new URL('./limiter-process.ts', import.meta.url), [url], {
+    serialization: 'advanced',
+  })
   await once(child, 'message')
   return child
 }
@@ -80,12 +89,21 @@ const names: Record<ContenderKind, string> = {
   counter: 'rate-limiter-flexible, a call a slot',
 }
 
-function flood(children: ChildProcess[], contender: ContenderKind, count: number, granted = { calls: 0, slots: 0 }): Contender {
+function flood(
+  children: ChildProcess[],
+  contender: ContenderKind,
+  count: number,
+  granted = { calls: 0, slots: 0 },
+): Contender {
   return {
     name: names[contender],
     async run(operations) {
       const calls = Math.ceil(operations / processes)
-      const reports = await Promise.all(children.map((child) => tell(child, { kind: 'flood', contender, calls, atOnce: 16, count })))
+      const reports = await Promise.all(
+        children.map((child) =>
+          tell(child, { kind: 'flood', contender, calls, atOnce: 16, count }),
+        ),
+      )
       granted.calls += calls * processes
       granted.slots += reports.reduce((sum, { slots }) => sum + slots, 0)
       return {
@@ -138,20 +156,32 @@ const cases: Case[] = [
 const drainMs = ({ quick }: BenchContext): number => (quick ? 4_000 : 15_250) // five minutes of 3.05 s
 
 /** All classes take all they get; what Redis wrote down, on its own clock, is then looked at. */
-async function correctness(ctx: BenchContext, redis: Redis, children: ChildProcess[]): Promise<Check[]> {
+async function correctness(
+  ctx: BenchContext,
+  redis: Redis,
+  children: ChildProcess[],
+): Promise<Check[]> {
   const checks: Check[] = []
   for (const each of cases) {
     ctx.say(each.what)
     const grants = collectGrants(redis, each.connectionId)
     const { classes, what, ...order } = each
     const forMs = drainMs(ctx)
-    await Promise.all(children.map((child, i) => tell(child, { kind: 'drain', ...order, class: classes[i] ?? 'bulk', forMs })))
+    await Promise.all(
+      children.map((child, i) =>
+        tell(child, { kind: 'drain', ...order, class: classes[i] ?? 'bulk', forMs }),
+      ),
+    )
     checks.push(...judge(each, await grants.stop(), forMs))
   }
   return checks
 }
 
-function judge({ what, perMinute, perSecond, scale, classes }: Case, grantsUs: number[], forMs: number): Check[] {
+function judge(
+  { what, perMinute, perSecond, scale, classes }: Case,
+  grantsUs: number[],
+  forMs: number,
+): Check[] {
   const minute = mostInAnyWindow(grantsUs, rateLimits.whatsapp_api_rate_limit.perMs * scale * 1000)
   const second = mostInAnyWindow(grantsUs, sendLimits.perSecond.perMs * scale * 1000)
   const never: Check = {
@@ -162,22 +192,34 @@ function judge({ what, perMinute, perSecond, scale, classes }: Case, grantsUs: n
   }
   if (classes.some((sendClass) => sendClass !== 'bulk')) return [never]
   const end = (grantsUs[0] ?? 0) + forMs * 1000
-  const share = grantsUs.filter((us) => us < end).length / mostForBulk(perMinute, perSecond, forMs / scale)
-  const used: Check = { what: `${what}: share of bulk used`, found: `${(share * 100).toFixed(1)} %`, reach: '≥ 97 %', ok: share >= 0.97 }
+  const share =
+    grantsUs.filter((us) => us < end).length / mostForBulk(perMinute, perSecond, forMs / scale)
+  const used: Check = {
+    what: `${what}: share of bulk used`,
+    found: `${(share * 100).toFixed(1)} %`,
+    reach: '≥ 97 %',
+    ok: share >= 0.97,
+  }
   return [never, used]
 }
 
 /** What campaigns may have of a limit in this time, the reserve for replies left out. */
 function mostForBulk(perMinute: number, perSecond: number, forMs: number): number {
   const { windowMs } = rateLimits.whatsapp_api_rate_limit
-  const inMinutes = Math.ceil(forMs / windowMs) * (perMinute - Math.floor(perMinute * sendLimits.reserve.share))
-  const inSeconds = (forMs / sendLimits.perSecond.windowMs) * (perSecond - Math.floor(perSecond * sendLimits.perSecond.replyShare))
+  const inMinutes =
+    Math.ceil(forMs / windowMs) * (perMinute - Math.floor(perMinute * sendLimits.reserve.share))
+  const inSeconds =
+    (forMs / sendLimits.perSecond.windowMs) *
+    (perSecond - Math.floor(perSecond * sendLimits.perSecond.replyShare))
   return Math.min(inMinutes, inSeconds)
 }
 
 /** Reads the logs of a connection again and again, for they forget; gives the start of each slot in µs of Redis time, ascending. */
 function collectGrants(redis: Redis, connectionId: string): { stop(): Promise<number[]> } {
-  const keys = [rateLimits.whatsapp_api_rate_limit.key(connectionId), sendLimits.reserve.key(connectionId)]
+  const keys = [
+    rateLimits.whatsapp_api_rate_limit.key(connectionId),
+    sendLimits.reserve.key(connectionId),
+  ]
   const grants = new Map<string, number>()
   const stopped = new AbortController()
   const look = async () => {

@@ -20,7 +20,10 @@ export interface LoadReport extends Round {
   startedAtMs: Float64Array
 }
 
-async function send(pool: Pool, { url, bodies, posts, connections, perSecond }: Load): Promise<LoadReport> {
+async function send(
+  pool: Pool,
+  { url, bodies, posts, connections, perSecond }: Load,
+): Promise<LoadReport> {
   const { pathname } = new URL(url)
   const startedAtMs = new Float64Array(posts)
   const from = Date.now()
@@ -30,7 +33,12 @@ async function send(pool: Pool, { url, bodies, posts, connections, perSecond }: 
     if (dueMs > Date.now()) await delay(dueMs - Date.now())
     startedAtMs[i] = dueMs
     const { raw, headers, path = pathname } = bodies[i % bodies.length]!
-    const answer = await pool.request({ path, method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: raw })
+    const answer = await pool.request({
+      path,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: raw,
+    })
     await answer.body.dump()
     if (answer.statusCode === 200) answered += 1
   })

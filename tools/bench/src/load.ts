@@ -14,7 +14,8 @@ export async function startProcess<Ready>(
 ): Promise<{ child: ChildProcess; ready: Ready } & AsyncDisposable> {
   const child = fork(new URL(module, import.meta.url), args, { serialization: 'advanced' })
   const [ready] = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as [Ready]
-  if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${module} ended at its start; its words are above`)
+  if (child.exitCode !== null || child.signalCode !== null)
+    throw new Error(`${module} ended at its start; its words are above`)
   return {
     child,
     ready,

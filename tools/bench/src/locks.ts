@@ -1,5 +1,12 @@
 import { locks as table } from '@lockstep/contracts'
-import { createLocks, type LockKey, type Locks, openRedis, type Redis, untilReady } from '@lockstep/locks'
+import {
+  createLocks,
+  type LockKey,
+  type Locks,
+  openRedis,
+  type Redis,
+  untilReady,
+} from '@lockstep/locks'
 import { startTelemetry } from '@lockstep/telemetry'
 import { Redis as BareRedis } from 'ioredis'
 import { Mutex } from 'redis-semaphore'
@@ -27,7 +34,12 @@ export const run: Bench = async (ctx) => {
   const openOurs = () => connected(openRedis(server.url))
   const openBare = () => connected(new BareRedis(server.url)) // the client as everyone has it
   const locks = stack.use(await createLocks({ redis: await openOurs(), instanceId: 'bench' }))
-  const [bare, forRedlock, forSemaphore, together] = [await openBare(), await openBare(), await openBare(), await openOurs()]
+  const [bare, forRedlock, forSemaphore, together] = [
+    await openBare(),
+    await openBare(),
+    await openBare(),
+    await openOurs(),
+  ]
 
   const meter = meterProcesses(() => [meterBench, { name: 'redis', pid: server.pid }])
   const against = (atOnce: number, keys: number): Promise<Comparison> => {
@@ -52,23 +64,37 @@ export const run: Bench = async (ctx) => {
     size: `${ctx.rounds} rounds of ${one.operations} (1 at once), ${many.operations} (64 at once), ${batch.operations} (batches of ${batchSize})`,
     comparisons: [one, many, batch],
     growth: growth(sizes),
-    checks: [await roundTripsOfABatch(ctx, server.url), ...[one, many, batch].flatMap(besidePeers), await idleAfter(meter)],
+    checks: [
+      await roundTripsOfABatch(ctx, server.url),
+      ...[one, many, batch].flatMap(besidePeers),
+      await idleAfter(meter),
+    ],
   }
 }
 
-const contender = (name: string, atOnce: number, operation: (i: number) => Promise<unknown>): Contender => ({
+const contender = (
+  name: string,
+  atOnce: number,
+  operation: (i: number) => Promise<unknown>,
+): Contender => ({
   name,
   run: (operations) => repeat(operations, atOnce, operation),
 })
 
 function keysOf(i: number, count: number): LockKey[] {
-  const messages = Array.from({ length: count - 1 }, (_, n) => ({ name: 'webhook_message' as const, id: `wamid.${i}.${n}` }))
+  const messages = Array.from({ length: count - 1 }, (_, n) => ({
+    name: 'webhook_message' as const,
+    id: `wamid.${i}.${n}`,
+  }))
   return [{ name: 'webhook_process', id: `${i}` }, ...messages]
 }
 
 function ours(locks: Locks, atOnce: number, keys: number): Contender {
   return contender('lockstep', atOnce, async (i) => {
-    await using _ = keys === 1 ? await locks.hold('webhook_process', `${i}`) : await locks.holdAll(keysOf(i, keys))
+    await using _ =
+      keys === 1
+        ? await locks.hold('webhook_process', `${i}`)
+        : await locks.holdAll(keysOf(i, keys))
   })
 }
 
@@ -112,5 +138,10 @@ async function roundTripsOfABatch(ctx: BenchContext, url: string): Promise<Check
     await lock.release()
     least = Math.min(least, wire.count() - before)
   }
-  return { what: `round trips of a batch of ${batchSize} keys, held and released`, found: `${least}`, reach: '≤ 4', ok: least <= 4 }
+  return {
+    what: `round trips of a batch of ${batchSize} keys, held and released`,
+    found: `${least}`,
+    reach: '≤ 4',
+    ok: least <= 4,
+  }
 }

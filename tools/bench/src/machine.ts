@@ -23,7 +23,9 @@ export async function untilCalm(withinMs: number, say: (what: string) => void): 
 export function memoryOf(pid: number, which: 'now' | 'peak'): number | undefined {
   try {
     const field = which === 'now' ? 'VmRSS' : 'VmHWM'
-    const kB = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    const kB = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(
+      readFileSync(`/proc/${pid}/status`, 'utf8'),
+    )?.[1]
     return kB ? Number(kB) * 1024 : undefined
   } catch {
     return undefined

@@ -120,7 +120,10 @@ export async function runMetered(
 }
 
 /** Lets everyone get warm; returns how many operations a round has: those that are given, or as many as the work does in `roundMs`. */
-async function warmUp(contenders: Contender[], { operations: given, roundMs, least = 100 }: CompareOptions): Promise<number> {
+async function warmUp(
+  contenders: Contender[],
+  { operations: given, roundMs, least = 100 }: CompareOptions,
+): Promise<number> {
   if (given) {
     for (const contender of contenders) await runMetered(contender, Math.ceil(given / 2), {})
     return given
@@ -135,7 +138,11 @@ async function warmUp(contenders: Contender[], { operations: given, roundMs, lea
 }
 
 /** Does an operation `operations` times, `atOnce` at a time. */
-export async function repeat(operations: number, atOnce: number, operation: (i: number) => Promise<unknown>): Promise<Round> {
+export async function repeat(
+  operations: number,
+  atOnce: number,
+  operation: (i: number) => Promise<unknown>,
+): Promise<Round> {
   const latenciesMs = new Float64Array(operations)
   let next = 0
   const one = async () => {
@@ -153,7 +160,9 @@ export async function repeat(operations: number, atOnce: number, operation: (i: 
 
 /** The figure of one contender over its rounds. */
 export function figure(name: string, rounds: readonly Round[]): Figure {
-  const latencies = Float64Array.from(rounds.flatMap(({ latenciesMs }) => Array.from(latenciesMs))).sort()
+  const latencies = Float64Array.from(
+    rounds.flatMap(({ latenciesMs }) => Array.from(latenciesMs)),
+  ).sort()
   return {
     name,
     perSecond: median(rounds.map(perSecond)),
@@ -166,7 +175,12 @@ export function figure(name: string, rounds: readonly Round[]): Figure {
 function cpuAnOperation(rounds: readonly Round[]): CpuTimes {
   const operations = rounds.reduce((sum, round) => sum + round.operations, 0)
   const names = new Set(rounds.flatMap(({ cpu }) => Object.keys(cpu ?? {})))
-  return Object.fromEntries([...names].map((name) => [name, rounds.reduce((us, { cpu }) => us + (cpu?.[name] ?? 0), 0) / operations]))
+  return Object.fromEntries(
+    [...names].map((name) => [
+      name,
+      rounds.reduce((us, { cpu }) => us + (cpu?.[name] ?? 0), 0) / operations,
+    ]),
+  )
 }
 
 /** The median over the rounds of how many times as fast `a` was as `b` in the same round. */
@@ -180,7 +194,9 @@ const perSecond = ({ operations, elapsedMs }: Round): number => operations / (el
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
+  return (
+    ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
+  )
 }
 
 /** The smallest value that at least this share of the (ascending) values does not exceed; NaN of nothing. */

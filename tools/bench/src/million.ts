@@ -41,7 +41,12 @@ export const run: Bench = async (ctx) => {
 }
 
 /** People that no campaign has written to, by tag: an import of a million would take longer than the campaign. */
-async function seedPeople(ctx: BenchContext, { world }: BenchSystem, { accountId }: Tenant, tags: Record<string, number>): Promise<void> {
+async function seedPeople(
+  ctx: BenchContext,
+  { world }: BenchSystem,
+  { accountId }: Tenant,
+  tags: Record<string, number>,
+): Promise<void> {
   let first = 0
   for (const [tag, people] of Object.entries(tags)) {
     ctx.say(`seeding ${people.toLocaleString('en-US')} people`)

@@ -37,7 +37,11 @@ async function conversationsOf(floor: Watcher, elements: readonly Element[]): Pr
   })
 }
 
-function writeMessages(floor: Watcher, messages: readonly Element[], conversationIds: readonly string[]): Promise<unknown> {
+function writeMessages(
+  floor: Watcher,
+  messages: readonly Element[],
+  conversationIds: readonly string[],
+): Promise<unknown> {
   const payload = { type: 'text', text: { body: 'Is it still there?' } }
   return floor.sql(
     `with m as (
@@ -49,7 +53,12 @@ function writeMessages(floor: Watcher, messages: readonly Element[], conversatio
      update conversations.conversations c set unread = unread + n.messages, last_text = $3, last_message_at = now(),
        window_until = now() + interval '24 hours'
      from (select conversation_id, count(*)::integer as messages from m group by 1) n where c.id = n.conversation_id`,
-    [messages.map(({ wamid }) => wamid), conversationIds, payload.text.body, JSON.stringify(payload)],
+    [
+      messages.map(({ wamid }) => wamid),
+      conversationIds,
+      payload.text.body,
+      JSON.stringify(payload),
+    ],
     'floor-messages',
   )
 }

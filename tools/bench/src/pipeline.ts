@@ -10,7 +10,14 @@ import { type BenchSystem, openSystem } from './system.ts'
 import { openWatcher, type Watcher } from './watcher.ts'
 import { type Element, type Kind, makeElements, webhooksOf } from './webhook-stream.ts'
 
-const names = ['accounts', 'templates', 'contacts', 'campaigns', 'conversations', 'webhook-gateway'] as const
+const names = [
+  'accounts',
+  'templates',
+  'contacts',
+  'campaigns',
+  'conversations',
+  'webhook-gateway',
+] as const
 const kinds: readonly Kind[] = ['messages', 'statuses']
 /** Microseconds of CPU of the whole system for one element of one busy number. */
 const reachUs = { messages: 450, statuses: 390 } as const
@@ -43,17 +50,26 @@ export const run: Bench = async (ctx) => {
     }),
   )
   const { child: load } = stack.use(await startProcess(ctx, './load-process.ts'))
-  const tools: Tools = { ctx, system, load, floor: stack.use(await openWatcher(system.world.adminUrl)) }
+  const tools: Tools = {
+    ctx,
+    system,
+    load,
+    floor: stack.use(await openWatcher(system.world.adminUrl)),
+  }
   const cases: Case[] = []
   // Few numbers first: what a case leaves behind must not count into those that the others are compared with.
-  for (const set of sets) for (const kind of kinds) cases.push({ kind, numbers: set.length, comparison: await against(tools, set, kind) })
+  for (const set of sets)
+    for (const kind of kinds)
+      cases.push({ kind, numbers: set.length, comparison: await against(tools, set, kind) })
   const halfLoad = await atHalfLoad(tools, sets[0]!, cases[0]!.comparison.work.perSecond / 2)
   const comparisons = cases.map(({ comparison }) => comparison)
   return {
     size: `${comparisons[0]!.rounds} rounds of ${comparisons[0]!.operations.toLocaleString('en-US')} elements in POSTs of one, every tenth sent twice, ${connections} connections; PostgreSQL with fsync`,
     comparisons,
     growth: [],
-    figures: Object.fromEntries(thin(cases).map(({ kind, numbers, ratio }) => [`thinByOne.${kind}.${numbers}`, ratio])),
+    figures: Object.fromEntries(
+      thin(cases).map(({ kind, numbers, ratio }) => [`thinByOne.${kind}.${numbers}`, ratio]),
+    ),
     checks: [
       ...cases.flatMap(cheapEnough),
       ...thin(cases).map(thinEnough),
@@ -64,7 +80,11 @@ export const run: Bench = async (ctx) => {
   }
 }
 
-async function against(tools: Tools, numbers: readonly SeededNumber[], kind: Kind): Promise<Comparison> {
+async function against(
+  tools: Tools,
+  numbers: readonly SeededNumber[],
+  kind: Kind,
+): Promise<Comparison> {
   const { ctx, system, floor } = tools
   const what = `${kind}, ${numbers.length === 1 ? 'one number' : `${numbers.length.toLocaleString('en-US')} numbers`}`
   ctx.say(what)
@@ -107,15 +127,28 @@ export async function throughSystem(
   const bodies = webhooks.map(({ raw, headers, path }) => ({ raw, headers, path }))
   const url = `http://127.0.0.1:${system.ports['webhook-gateway'].http}`
   const target = (await progress(system, kind)) + elements.length
-  const { answered, startedAtMs } = await post(load, { url, bodies, posts: bodies.length, connections, ...pace })
-  if (answered < bodies.length) throw new Error(`Only ${answered} of ${bodies.length} webhooks were answered 200`)
+  const { answered, startedAtMs } = await post(load, {
+    url,
+    bodies,
+    posts: bodies.length,
+    connections,
+    ...pace,
+  })
+  if (answered < bodies.length)
+    throw new Error(`Only ${answered} of ${bodies.length} webhooks were answered 200`)
   await until(async () => {
     const now = await progress(system, kind)
-    if (now < target) throw new Error(`${target - now} of ${elements.length} ${kind} are not committed yet${await outcomes(system)}`)
+    if (now < target)
+      throw new Error(
+        `${target - now} of ${elements.length} ${kind} are not committed yet${await outcomes(system)}`,
+      )
     return true
   }, 120_000)
-  const effects = await system.watcher.sql<Effect>(effectsOf[kind], [elements.map(({ wamid }) => wamid)])
-  if (effects.length !== elements.length) throw new Error(`${effects.length} rows for ${elements.length} ${kind}`)
+  const effects = await system.watcher.sql<Effect>(effectsOf[kind], [
+    elements.map(({ wamid }) => wamid),
+  ])
+  if (effects.length !== elements.length)
+    throw new Error(`${effects.length} rows for ${elements.length} ${kind}`)
   const sentAtMs = new Map<string, number>()
   for (const [i, { wamids }] of webhooks.entries())
     for (const wamid of wamids) if (!sentAtMs.has(wamid)) sentAtMs.set(wamid, startedAtMs[i]!)
@@ -135,8 +168,10 @@ async function outcomes({ clients }: BenchSystem): Promise<string> {
 /** How many effects the small tables show; counting the rows themselves again and again would be work of its own. */
 async function progress({ watcher }: BenchSystem, kind: Kind): Promise<number> {
   const sums = {
-    messages: 'select coalesce(sum(unread), 0)::integer as effects from conversations.conversations',
-    statuses: 'select coalesce(sum(sent), 0)::integer as effects from campaigns.campaign_statistics',
+    messages:
+      'select coalesce(sum(unread), 0)::integer as effects from conversations.conversations',
+    statuses:
+      'select coalesce(sum(sent), 0)::integer as effects from campaigns.campaign_statistics',
   }
   return (await watcher.sql<{ effects: number }>(sums[kind]))[0]!.effects
 }
@@ -156,9 +191,16 @@ async function everyRowOnce({ system: { watcher } }: Tools): Promise<Check[]> {
       (select sum(sent) from campaigns.campaign_statistics)::integer as counted`,
   }
   const checks = kinds.map(async (kind) => {
-    const { rows, counted } = (await watcher.sql<{ rows: number; counted: number }>(counts[kind]))[0]!
+    const { rows, counted } = (
+      await watcher.sql<{ rows: number; counted: number }>(counts[kind])
+    )[0]!
     const found = `${rows.toLocaleString('en-US')} rows, ${counted.toLocaleString('en-US')} counted`
-    return { what: `${kind}: each is one row and counted once`, found, reach: 'the same', ok: rows === counted }
+    return {
+      what: `${kind}: each is one row and counted once`,
+      found,
+      reach: 'the same',
+      ok: rows === counted,
+    }
   })
   return Promise.all(checks)
 }
@@ -166,7 +208,14 @@ async function everyRowOnce({ system: { watcher } }: Tools): Promise<Check[]> {
 function cheapEnough({ kind, numbers, comparison }: Case): Check[] {
   if (numbers > 1) return []
   const us = totalOf(comparison.work.cpu)
-  return [{ what: `CPU, ${comparison.what}`, found: `${us.toFixed(0)} µs`, reach: `≤ ${reachUs[kind]} µs`, ok: us <= reachUs[kind] }]
+  return [
+    {
+      what: `CPU, ${comparison.what}`,
+      found: `${us.toFixed(0)} µs`,
+      reach: `≤ ${reachUs[kind]} µs`,
+      ok: us <= reachUs[kind],
+    },
+  ]
 }
 
 /** CPU of an element over many numbers by that over one. */
@@ -174,7 +223,10 @@ function thin(cases: readonly Case[]): { kind: Kind; numbers: number; ratio: num
   const us = (each: Case | undefined) => totalOf(each?.comparison.work.cpu ?? {})
   return cases
     .filter(({ numbers }) => numbers > 1)
-    .map((many) => ({ ...many, ratio: us(many) / us(cases.find(({ kind, numbers }) => kind === many.kind && numbers === 1)) }))
+    .map((many) => ({
+      ...many,
+      ratio: us(many) / us(cases.find(({ kind, numbers }) => kind === many.kind && numbers === 1)),
+    }))
 }
 
 function thinEnough({ kind, numbers, ratio }: ReturnType<typeof thin>[number]): Check {
@@ -182,9 +234,18 @@ function thinEnough({ kind, numbers, ratio }: ReturnType<typeof thin>[number]): 
   return { what, found: ratio.toFixed(2), reach: `≤ ${reachThin}`, ok: ratio <= reachThin }
 }
 
-async function atHalfLoad(tools: Tools, numbers: readonly SeededNumber[], perSecond: number): Promise<Check> {
+async function atHalfLoad(
+  tools: Tools,
+  numbers: readonly SeededNumber[],
+  perSecond: number,
+): Promise<Check> {
   tools.ctx.say(`half load: ${perSecond.toFixed(0)} messages a second`)
-  const elements = await makeElements(tools.system, numbers, 'messages', Math.ceil(perSecond * (tools.ctx.quick ? 1 : 4)))
+  const elements = await makeElements(
+    tools.system,
+    numbers,
+    'messages',
+    Math.ceil(perSecond * (tools.ctx.quick ? 1 : 4)),
+  )
   const { p50Ms, p99Ms } = figure('', [await throughSystem(tools, elements, 'messages', perSecond)])
   return {
     what: `median and p99 from POST to commit at half load, one number, ${perSecond.toFixed(0)} messages a second`,

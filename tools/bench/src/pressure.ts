@@ -12,7 +12,14 @@ import { campaigns, liftLimits } from './send.ts'
 import { type BenchSystem, openSystem } from './system.ts'
 import { type Element, makeElements, signed } from './webhook-stream.ts'
 
-const all = ['accounts', 'templates', 'contacts', 'campaigns', 'conversations', 'webhook-gateway'] as const
+const all = [
+  'accounts',
+  'templates',
+  'contacts',
+  'campaigns',
+  'conversations',
+  'webhook-gateway',
+] as const
 const mostACore = 4
 const reachCpu = 1.3
 const reachRings = 1.5
@@ -22,7 +29,12 @@ export const run: Bench = async (ctx) => {
   const parts = [await intake(ctx), await messagesAndCampaigns(ctx)]
   const comparisons = parts.flatMap((part) => part.comparisons)
   return {
-    size: comparisons.map(({ what, rounds, operations }) => `${rounds} rounds of ${operations.toLocaleString('en-US')} ${what}`).join(', '),
+    size: comparisons
+      .map(
+        ({ what, rounds, operations }) =>
+          `${rounds} rounds of ${operations.toLocaleString('en-US')} ${what}`,
+      )
+      .join(', '),
     comparisons,
     growth: [],
     checks: [...comparisons.map(cheapEnough), ...parts.flatMap((part) => part.checks)],
@@ -68,10 +80,15 @@ async function messagesAndCampaigns(ctx: BenchContext): Promise<Part> {
     await beside(ctx, system, 'messages from POST to row', messages, 2_000),
     await beside(ctx, system, 'campaign messages', campaign, 2_000),
   ]
-  return { comparisons, checks: [...(await afterwards(system, messages)), await nothingBurnt(system, tenant)] }
+  return {
+    comparisons,
+    checks: [...(await afterwards(system, messages)), await nothingBurnt(system, tenant)],
+  }
 }
 
-async function seedNumber({ world }: Parameters<NonNullable<Parameters<typeof openSystem>[2]>>[0]): Promise<SeededNumber> {
+async function seedNumber({
+  world,
+}: Parameters<NonNullable<Parameters<typeof openSystem>[2]>>[0]): Promise<SeededNumber> {
   const tenants = await seedTenants(world, 1)
   return (await seedNumbers(world, tenants, 1, 60_000_000))[0]!
 }
@@ -87,7 +104,13 @@ function messagesOf(system: BenchSystem, number: SeededNumber, load: ChildProces
   }
 }
 
-function beside(ctx: BenchContext, { meter }: BenchSystem, what: string, work: Contender, operations: number): Promise<Comparison> {
+function beside(
+  ctx: BenchContext,
+  { meter }: BenchSystem,
+  what: string,
+  work: Contender,
+  operations: number,
+): Promise<Comparison> {
   ctx.say(what)
   return compare({
     what: `${what}, ${mostACore} busy processes a core`,
@@ -113,7 +136,12 @@ function under(aCore: number, work: Contender): Contender {
 
 function cheapEnough({ what, work, floor }: Comparison): Check {
   const ratio = totalOf(work.cpu) / totalOf(floor.cpu)
-  return { what: `CPU by that alone: ${what}`, found: `${ratio.toFixed(2)} ×`, reach: `≤ ${reachCpu} ×`, ok: ratio <= reachCpu }
+  return {
+    what: `CPU by that alone: ${what}`,
+    found: `${ratio.toFixed(2)} ×`,
+    reach: `≤ ${reachCpu} ×`,
+    ok: ratio <= reachCpu,
+  }
 }
 
 /** One more round under pressure: doorbells by sets, and whether it is quiet a second after its last effect. */
@@ -125,14 +153,23 @@ async function afterwards(system: BenchSystem, messages: Contender): Promise<Che
   const after = await lanesOf(system)
   const rings = (after.rings - before.rings) / (after.sets - before.sets)
   return [
-    { what: 'doorbells a set of messages', found: rings.toFixed(2), reach: `≤ ${reachRings}`, ok: rings <= reachRings },
+    {
+      what: 'doorbells a set of messages',
+      found: rings.toFixed(2),
+      reach: `≤ ${reachRings}`,
+      ok: rings <= reachRings,
+    },
     await idleAfter(system.meter, 1, `, ${mostACore} busy processes a core`),
   ]
 }
 
 /** Doorbells that were stored and sets that were handled so far, as the services count them. */
 async function lanesOf({ ports }: BenchSystem): Promise<{ rings: number; sets: number }> {
-  const pages = await Promise.all(all.map(async (service) => (await fetch(`http://127.0.0.1:${ports[service].health}/metrics`)).text()))
+  const pages = await Promise.all(
+    all.map(async (service) =>
+      (await fetch(`http://127.0.0.1:${ports[service].health}/metrics`)).text(),
+    ),
+  )
   const sum = (name: string) =>
     pages
       .flatMap((page) => page.split('\n'))
@@ -158,5 +195,10 @@ async function nothingBurnt({ watcher }: BenchSystem, { accountId }: Tenant): Pr
     [accountId],
   )
   const { attempts, burnt } = row!
-  return { what: 'attempts without effect', found: `${burnt} of ${attempts.toLocaleString('en-US')}`, reach: 'none', ok: burnt === 0 }
+  return {
+    what: 'attempts without effect',
+    found: `${burnt} of ${attempts.toLocaleString('en-US')}`,
+    reach: 'none',
+    ok: burnt === 0,
+  }
 }

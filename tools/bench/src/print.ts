@@ -32,8 +32,18 @@ function rowsOf({ what, work, floor, peers, others, ratio, reach }: Comparison):
   return [
     [what, ...cells(work), ratio.toFixed(2), reach === undefined ? '' : `≥ ${reach}`],
     [`  floor: ${floor.name}`, ...cells(floor), '', ''],
-    ...peers.map((peer) => [`  peer: ${peer.name}`, ...cells(peer), `${peer.ratio.toFixed(2)}×`, '']),
-    ...others.map((other) => [`  beside: ${other.name}`, ...cells(other), `${other.ratio.toFixed(2)}×`, '']),
+    ...peers.map((peer) => [
+      `  peer: ${peer.name}`,
+      ...cells(peer),
+      `${peer.ratio.toFixed(2)}×`,
+      '',
+    ]),
+    ...others.map((other) => [
+      `  beside: ${other.name}`,
+      ...cells(other),
+      `${other.ratio.toFixed(2)}×`,
+      '',
+    ]),
   ]
 }
 
@@ -41,15 +51,25 @@ function rowsOf({ what, work, floor, peers, others, ratio, reach }: Comparison):
 function cpuTable({ comparisons }: Result): { titles: string[]; rows: string[][] } {
   const figures = comparisons.flatMap(({ what, work, floor, peers, others, cpuRatio }) => [
     { name: what, figure: work, ratio: cpuRatio?.toFixed(2) ?? '' },
-    ...[floor, ...peers, ...others].map((figure) => ({ name: `  ${figure.name}`, figure, ratio: '' })),
+    ...[floor, ...peers, ...others].map((figure) => ({
+      name: `  ${figure.name}`,
+      figure,
+      ratio: '',
+    })),
   ])
   const processes = [...new Set(figures.flatMap(({ figure }) => Object.keys(figure.cpu)))]
-  const us = (value: number | undefined) => (value === undefined ? '' : value.toFixed(value < 10 ? 1 : 0))
+  const us = (value: number | undefined) =>
+    value === undefined ? '' : value.toFixed(value < 10 ? 1 : 0)
   return {
     titles: ['CPU, µs an operation', 'all', '÷ floor', ...processes],
     rows: figures
       .filter(({ figure }) => Object.keys(figure.cpu).length > 0)
-      .map(({ name, figure, ratio }) => [name, us(totalOf(figure.cpu)), ratio, ...processes.map((process) => us(figure.cpu[process]))]),
+      .map(({ name, figure, ratio }) => [
+        name,
+        us(totalOf(figure.cpu)),
+        ratio,
+        ...processes.map((process) => us(figure.cpu[process])),
+      ]),
   }
 }
 
@@ -59,10 +79,15 @@ function tables({ tables = [], ...result }: Result): { titles: string[]; rows: s
 
 /** A result for people at a terminal. */
 export function printResult(result: Result, isTerminal: boolean): string {
-  const paint = (style: 'red' | 'green' | 'yellow' | 'bold' | 'dim', text: string) => styleText(style, text, { validateStream: false })
+  const paint = (style: 'red' | 'green' | 'yellow' | 'bold' | 'dim', text: string) =>
+    styleText(style, text, { validateStream: false })
   const border = { style: { head: [], border: ['dim'] } }
   const tableOf = (titles: string[]) =>
-    new Table({ ...border, head: titles, colAligns: titles.map((_, i) => (i === 0 ? 'left' : 'right')) })
+    new Table({
+      ...border,
+      head: titles,
+      colAligns: titles.map((_, i) => (i === 0 ? 'left' : 'right')),
+    })
   const table = tableOf(head)
   for (const comparison of result.comparisons) {
     const [work = [], ...others] = rowsOf(comparison)
@@ -71,10 +96,12 @@ export function printResult(result: Result, isTerminal: boolean): string {
     for (const other of others) table.push(other.map((cell) => paint('dim', cell)))
   }
   const checks = result.checks.map(
-    ({ what, found, reach, ok }) => `  ${ok ? paint('green', '✓') : paint('red', '✗')} ${what}: ${found} (${reach})`,
+    ({ what, found, reach, ok }) =>
+      `  ${ok ? paint('green', '✓') : paint('red', '✗')} ${what}: ${found} (${reach})`,
   )
   const grown = result.growth.map(
-    ({ size, what, us, ratio }) => `  ${size.padStart(3)}  ${what}: ${us.toFixed(0)} µs each, ratio ${ratio.toFixed(2)}`,
+    ({ size, what, us, ratio }) =>
+      `  ${size.padStart(3)}  ${what}: ${us.toFixed(0)} µs each, ratio ${ratio.toFixed(2)}`,
   )
   const further = tables(result).map(({ titles, rows }) => {
     const each = tableOf(titles)
@@ -108,11 +135,21 @@ export function toMarkdown(result: Result): string {
     ...tables(result).flatMap(({ titles, rows }) => tableOf(titles, rows)),
     ...tableOf(
       ['', 'found', 'to reach', ''],
-      result.checks.map(({ what, found, reach, ok }) => [what, found, reach, ok ? 'yes' : '**no**']),
+      result.checks.map(({ what, found, reach, ok }) => [
+        what,
+        found,
+        reach,
+        ok ? 'yes' : '**no**',
+      ]),
     ),
     ...tableOf(
       ['size', 'of what', 'µs each', 'ratio'],
-      result.growth.map(({ size, what, us, ratio }) => [size, what, us.toFixed(0), ratio.toFixed(2)]),
+      result.growth.map(({ size, what, us, ratio }) => [
+        size,
+        what,
+        us.toFixed(0),
+        ratio.toFixed(2),
+      ]),
     ),
     `Size: ${result.size}. Peak memory: ${memory(result)}. ${noise(result)}`,
     '',
@@ -135,7 +172,9 @@ function noise({ at, seconds, load, noisy }: Result): string {
 }
 
 function memory({ peakMemory }: Result): string {
-  const each = Object.entries(peakMemory).map(([name, bytes]) => `${name} ${Math.round(bytes / 1e6)} MB`)
+  const each = Object.entries(peakMemory).map(
+    ([name, bytes]) => `${name} ${Math.round(bytes / 1e6)} MB`,
+  )
   return each.length > 0 ? each.join(', ') : 'not known on this system'
 }
 

@@ -22,13 +22,22 @@ export interface SeededNumber {
 type World = Pick<TestSystem['world'], 'sql' | 'encryptionKey'>
 
 /** Accounts with an app each. Written before the services start, or they don't hear of it. */
-export async function seedTenants({ sql, encryptionKey }: World, count: number): Promise<SeededTenant[]> {
+export async function seedTenants(
+  { sql, encryptionKey }: World,
+  count: number,
+): Promise<SeededTenant[]> {
   const secrets = createSecrets(encryptionKey)
   const tenants = Array.from({ length: count }, () => {
-    return { accountId: randomUUID(), appId: randomUUID(), appSecret: randomBytes(16).toString('hex') }
+    return {
+      accountId: randomUUID(),
+      appId: randomUUID(),
+      appSecret: randomBytes(16).toString('hex'),
+    }
   })
   const sealed = (text: (tenant: SeededTenant) => string, place: 'appSecret' | 'appVerifyToken') =>
-    tenants.map((tenant) => secrets.seal(text(tenant), secretPlaces[place](tenant.appId, tenant.accountId)))
+    tenants.map((tenant) =>
+      secrets.seal(text(tenant), secretPlaces[place](tenant.appId, tenant.accountId)),
+    )
   await sql(
     `with given as (select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) v(account, app, secret, token)),
        a as (insert into accounts.accounts (id, name, created_at) select account, 'Seeded ' || account, now() - interval '1 day' from given)
@@ -74,7 +83,9 @@ export async function seedNumbers(
       numbers.map((n) => n.phoneNumberId),
       numbers.map((n) => n.wabaId),
       numbers.map((n) => n.tenant.appId),
-      numbers.map((n) => secrets.seal('token', secretPlaces.connection(n.connectionId, n.tenant.accountId))),
+      numbers.map((n) =>
+        secrets.seal('token', secretPlaces.connection(n.connectionId, n.tenant.accountId)),
+      ),
     ],
   )
   await sql(

@@ -43,20 +43,43 @@ const record = `with v as (select * from unnest($2::bigint[], $3::bigint[], $4::
 
 async function run(floor: SendFloor, rows: Watcher, pool: Pool): Promise<Round> {
   const { campaignId, messages } = floor
-  const headers = { authorization: `Bearer ${floor.accessToken}`, 'content-type': 'application/json' }
+  const headers = {
+    authorization: `Bearer ${floor.accessToken}`,
+    'content-type': 'application/json',
+  }
   const { pathname } = new URL(floor.url)
   const latenciesMs: number[] = []
   const from = performance.now()
   const post = async ({ attempt, phone }: Claimed) => {
-    const message = buildTemplateMessage({ template: floor.template, to: { phone }, values: floor.values, token: `floor.${attempt}` })
-    const answer = await pool.request({ path: pathname, method: 'POST', headers, body: JSON.stringify(message) })
+    const message = buildTemplateMessage({
+      template: floor.template,
+      to: { phone },
+      values: floor.values,
+      token: `floor.${attempt}`,
+    })
+    const answer = await pool.request({
+      path: pathname,
+      method: 'POST',
+      headers,
+      body: JSON.stringify(message),
+    })
     const { messages } = (await answer.body.json()) as { messages: [{ id: string }] }
     return messages[0].id
   }
   async function send(claimed: Claimed[]): Promise<void> {
     const before = performance.now()
     const wamids = await Promise.all(claimed.map(post))
-    await rows.sql(record, [campaignId, claimed.map((c) => c.recipient), claimed.map((c) => c.attempt), wamids, claimed.length], 'record')
+    await rows.sql(
+      record,
+      [
+        campaignId,
+        claimed.map((c) => c.recipient),
+        claimed.map((c) => c.attempt),
+        wamids,
+        claimed.length,
+      ],
+      'record',
+    )
     for (const _ of claimed) latenciesMs.push(performance.now() - before)
   }
   let sending: Promise<void> = Promise.resolve()

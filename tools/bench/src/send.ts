@@ -87,7 +87,12 @@ export function campaigns(
 }
 
 /** Starts a campaign to each tag, `people` in all, and waits until Meta's last answer is a row. Throws when one needed a second attempt. */
-export async function sendAll(system: BenchSystem, tenant: Tenant, tags: readonly string[], people: number): Promise<Round> {
+export async function sendAll(
+  system: BenchSystem,
+  tenant: Tenant,
+  tags: readonly string[],
+  people: number,
+): Promise<Round> {
   const started = await Promise.all(tags.map((tag) => system.startCampaign(tenant, tag)))
   const ids = started.map(({ id }) => id)
   await untilCompleted(system, ids, 300_000 + people)
@@ -100,17 +105,26 @@ export async function sendAll(system: BenchSystem, tenant: Tenant, tags: readonl
   if (rows.length !== people) throw new Error(`${rows.length} attempts for ${people} messages`)
   const first = rows.reduce((least, { from }) => Math.min(least, from), Number.POSITIVE_INFINITY)
   const last = rows.reduce((most, { to }) => Math.max(most, to), 0)
-  return { operations: people, elapsedMs: last - first, latenciesMs: Float64Array.from(rows, ({ from, to }) => to - from) }
+  return {
+    operations: people,
+    elapsedMs: last - first,
+    latenciesMs: Float64Array.from(rows, ({ from, to }) => to - from),
+  }
 }
 
 /** Looks at the rows, on a connection that is not measured: sixteen that ask the service cost it more than a campaign does. */
-async function untilCompleted({ watcher }: BenchSystem, ids: string[], timeoutMs: number): Promise<void> {
+async function untilCompleted(
+  { watcher }: BenchSystem,
+  ids: string[],
+  timeoutMs: number,
+): Promise<void> {
   await until(async () => {
     const states = await watcher.sql<{ state: string; reason: string }>(
       "select state, reason from campaigns.campaigns where id = any($1) and state <> 'completed'",
       [ids],
     )
-    if (states.length > 0) throw new Error(`${states.length} campaigns are not completed: ${JSON.stringify(states[0])}`)
+    if (states.length > 0)
+      throw new Error(`${states.length} campaigns are not completed: ${JSON.stringify(states[0])}`)
     return true
   }, timeoutMs)
 }
@@ -118,7 +132,11 @@ async function untilCompleted({ watcher }: BenchSystem, ids: string[], timeoutMs
 async function floor(system: BenchSystem, tenant: Tenant, child: ChildProcess): Promise<Contender> {
   const { templates } = await until(() => system.clients.templates.listTemplates({}, tenant))
   const found = templates.find(({ name }) => name === 'spring_offer')!
-  const template: SendableTemplate = { name: found.name, language: found.language, components: JSON.parse(found.componentsJson) }
+  const template: SendableTemplate = {
+    name: found.name,
+    language: found.language,
+    components: JSON.parse(found.componentsJson),
+  }
   const { accountId, accessToken } = tenant
   const url = `${system.simulator.url}/v24.0/${tenant.phoneNumberId}/messages`
   let campaignId = ''
@@ -137,7 +155,13 @@ async function floor(system: BenchSystem, tenant: Tenant, child: ChildProcess): 
       await system.world.sql(
         `insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, not_before)
          select $2, $1, gen_random_uuid(), $1, '49151' || ($3::bigint + n), '', $5::jsonb, 'queued', '-infinity' from generate_series(1, $4::int) n`,
-        [campaignId, accountId, 20_000_000 + people, operations, JSON.stringify({ ...values, 'header.1': 'Person 1' })],
+        [
+          campaignId,
+          accountId,
+          20_000_000 + people,
+          operations,
+          JSON.stringify({ ...values, 'header.1': 'Person 1' }),
+        ],
       )
       people += operations
     },
@@ -168,13 +192,24 @@ function fastEnough({ work }: Comparison): Check {
   }
 }
 
-const totalOf = (cpu: Record<string, number> = {}) => Object.values(cpu).reduce((sum, us) => sum + us, 0)
+const totalOf = (cpu: Record<string, number> = {}) =>
+  Object.values(cpu).reduce((sum, us) => sum + us, 0)
 
 function cheapEnough({ work, floor, others }: Comparison): Check[] {
   const byFloor = totalOf(floor.cpu) / totalOf(work.cpu)
   const many = totalOf(others[0]?.cpu) / totalOf(work.cpu)
   return [
-    { what: 'CPU of the floor ÷ of a campaign message', found: byFloor.toFixed(2), reach: '≥ 0.5', ok: byFloor >= 0.5 },
-    { what: 'CPU a message of 16 campaigns at once ÷ of one', found: many.toFixed(2), reach: '≤ 1.1', ok: many <= 1.1 },
+    {
+      what: 'CPU of the floor ÷ of a campaign message',
+      found: byFloor.toFixed(2),
+      reach: '≥ 0.5',
+      ok: byFloor >= 0.5,
+    },
+    {
+      what: 'CPU a message of 16 campaigns at once ÷ of one',
+      found: many.toFixed(2),
+      reach: '≤ 1.1',
+      ok: many <= 1.1,
+    },
   ]
 }

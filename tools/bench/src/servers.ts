@@ -20,13 +20,21 @@ export async function makeRunFolder(): Promise<string> {
 /** A redis-server for this bench alone. */
 export async function ownRedis(ctx: BenchContext): Promise<OwnServer> {
   const { redisServer, env } = await locateServers({ root, which: ['redis'], log: ctx.say })
-  return own(ctx, 'redis', await startRedis({ dir: await mkdtemp(path.join(ctx.dir, 'redis-')), redisServer, env }))
+  return own(
+    ctx,
+    'redis',
+    await startRedis({ dir: await mkdtemp(path.join(ctx.dir, 'redis-')), redisServer, env }),
+  )
 }
 
 /** A nats-server for this bench alone, with an empty store. */
 export async function ownNats(ctx: BenchContext): Promise<OwnServer> {
   const { natsServer, env } = await locateServers({ root, which: ['nats'], log: ctx.say })
-  return own(ctx, 'nats', await startNats({ dir: await mkdtemp(path.join(ctx.dir, 'nats-')), natsServer, env }))
+  return own(
+    ctx,
+    'nats',
+    await startNats({ dir: await mkdtemp(path.join(ctx.dir, 'nats-')), natsServer, env }),
+  )
 }
 
 function own(ctx: BenchContext, name: string, { url, pid, stop }: RunningServer): OwnServer {

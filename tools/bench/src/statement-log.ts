@@ -42,7 +42,8 @@ export async function logStatements({ sql }: Pick<Watcher, 'sql'>): Promise<void
     log_connections: 'on', // they say whose session a process is
   }
   await sql("load 'auto_explain'") // its settings have no meaning before
-  for (const [name, value] of Object.entries(settings)) await sql(`alter system set ${name} = '${value}'`)
+  for (const [name, value] of Object.entries(settings))
+    await sql(`alter system set ${name} = '${value}'`)
   await sql('select pg_reload_conf()')
 }
 

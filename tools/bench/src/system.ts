@@ -22,25 +22,50 @@ export interface BenchSystem extends TestSystem {
 }
 
 /** PostgreSQL as in production, fsync and all, with every service's tables; that of the tests is faster and unsafe. */
-async function durableServers(ctx: BenchContext): Promise<TestServers & AsyncDisposable & { postgresPid: number }> {
+async function durableServers(
+  ctx: BenchContext,
+): Promise<TestServers & AsyncDisposable & { postgresPid: number }> {
   await using up = new AsyncDisposableStack()
   const located = await locateServers({ root, log: ctx.say })
-  const { postgres, stop } = await startServers({ dir: ctx.dir, root, which: ['postgres'], located, env: {}, durable: true })
+  const { postgres, stop } = await startServers({
+    dir: ctx.dir,
+    root,
+    which: ['postgres'],
+    located,
+    env: {},
+    durable: true,
+  })
   up.defer(async () => {
     ctx.watch('postmaster', postgres.pid)
     await stop()
   })
   const template = 'template_bench'
   const passwords = Object.fromEntries(services.map((service) => [service, testPassword]))
-  await provision({ adminUrl: postgres.url, database: template, installation: testInstallation, ownerPassword: testPassword, passwords })
+  await provision({
+    adminUrl: postgres.url,
+    database: template,
+    installation: testInstallation,
+    ownerPassword: testPassword,
+    passwords,
+  })
   const owner = new URL(databaseUrl(postgres.url, template))
   owner.username = ownerRole
   owner.password = testPassword
-  for (const [service, list] of Object.entries(await loadMigrations())) await migrate(owner.toString(), service as ServiceName, list)
+  for (const [service, list] of Object.entries(await loadMigrations()))
+    await migrate(owner.toString(), service as ServiceName, list)
   const stack = up.move()
   const { natsServer, redisServer, env } = located
   const dispose = { [Symbol.asyncDispose]: () => stack.disposeAsync() }
-  return { dir: ctx.dir, adminUrl: postgres.url, template, natsServer, redisServer, env, postgresPid: postgres.pid, ...dispose }
+  return {
+    dir: ctx.dir,
+    adminUrl: postgres.url,
+    template,
+    natsServer,
+    redisServer,
+    env,
+    postgresPid: postgres.pid,
+    ...dispose,
+  }
 }
 
 /**
@@ -55,7 +80,13 @@ export async function openSystem(
   await using up = new AsyncDisposableStack()
   ctx.say(`starting PostgreSQL, NATS, Redis and ${names.join(', ')}`)
   const servers = up.use(await durableServers(ctx))
-  const stack = up.use(await startSystem({ services: [], servers, simulator: { webhooks: { paused: true, batchMs: 10 } } }))
+  const stack = up.use(
+    await startSystem({
+      services: [],
+      servers,
+      simulator: { webhooks: { paused: true, batchMs: 10 } },
+    }),
+  )
   await seed(stack)
   const logs = path.join(ctx.dir, 'logs')
   await mkdir(logs, { recursive: true })
@@ -70,7 +101,12 @@ export async function openSystem(
   const postgres = { name: 'postgres', pid: servers.postgresPid, except: [watcher.pid] }
   const services = processes.map(({ service, pid }) => ({ name: service as string, pid }))
   const { nats, redis } = stack.world
-  const meter = meterProcesses(() => [...services, postgres, { name: 'nats', pid: nats.pid }, { name: 'redis', pid: redis.pid }])
+  const meter = meterProcesses(() => [
+    ...services,
+    postgres,
+    { name: 'nats', pid: nats.pid },
+    { name: 'redis', pid: redis.pid },
+  ])
   const opened = up.move()
   return { ...stack, meter, postgres, watcher, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }

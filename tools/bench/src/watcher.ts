@@ -7,7 +7,11 @@ export interface Watcher extends AsyncDisposable {
   /** Its backend, which is no part of the system. */
   pid: number
   /** A statement with a name is planned once. */
-  sql<Row = Record<string, unknown>>(text: string, values?: unknown[], name?: string): Promise<Row[]>
+  sql<Row = Record<string, unknown>>(
+    text: string,
+    values?: unknown[],
+    name?: string,
+  ): Promise<Row[]>
 }
 
 export async function openWatcher(url: string): Promise<Watcher> {

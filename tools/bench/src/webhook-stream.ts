@@ -30,30 +30,46 @@ const people = 1_000
 let streams = 0
 
 /** Elements of one kind, the numbers in turn. */
-export async function makeElements({ world }: TestSystem, numbers: readonly SeededNumber[], kind: Kind, count: number): Promise<Element[]> {
+export async function makeElements(
+  { world }: TestSystem,
+  numbers: readonly SeededNumber[],
+  kind: Kind,
+  count: number,
+): Promise<Element[]> {
   const run = ++streams
   const each = Math.ceil(count / numbers.length)
-  const accepted = kind === 'statuses' ? await seedAccepted(world, numbers, each, `wamid.${run}.a`) : undefined
+  const accepted =
+    kind === 'statuses' ? await seedAccepted(world, numbers, each, `wamid.${run}.a`) : undefined
   const peopleEach = Math.max(1, Math.floor(people / numbers.length))
   return Array.from({ length: each * numbers.length }, (_, i) => {
     const number = numbers[i % numbers.length]!
     const turn = Math.floor(i / numbers.length)
     const attempt = accepted?.get(number.campaignId)?.[turn]
-    if (attempt) return { number, wamid: attempt.wamid, attempt: { ...attempt, kind: statusKinds[i % 3]! } }
+    if (attempt)
+      return { number, wamid: attempt.wamid, attempt: { ...attempt, kind: statusKinds[i % 3]! } }
     const person = `49151${number.phoneNumberId.slice(-4)}${String(turn % peopleEach).padStart(4, '0')}`
     return { number, wamid: `wamid.${run}.${number.phoneNumberId}.${turn}`, person }
   })
 }
 
 /** The headers of a body that Meta has signed. */
-export const signed = (appSecret: string, raw: Buffer) => ({ 'x-hub-signature-256': signBody(appSecret, raw) })
+export const signed = (appSecret: string, raw: Buffer) => ({
+  'x-hub-signature-256': signBody(appSecret, raw),
+})
 
 /** Elements as webhooks of so many of one number each, every tenth of them sent twice. */
-export function webhooksOf({ world }: TestSystem, elements: readonly Element[], size: number): SignedWebhook[] {
+export function webhooksOf(
+  { world }: TestSystem,
+  elements: readonly Element[],
+  size: number,
+): SignedWebhook[] {
   const tokens = createTokens(world.platformKey)
   const timestamp = String(Math.floor(Date.now() / 1000))
   const byNumber = [...Map.groupBy(elements, ({ number }) => number)].map(([number, its]) => {
-    return Array.from({ length: Math.ceil(its.length / size) }, (_, i) => ({ number, its: its.slice(i * size, (i + 1) * size) }))
+    return Array.from({ length: Math.ceil(its.length / size) }, (_, i) => ({
+      number,
+      its: its.slice(i * size, (i + 1) * size),
+    }))
   })
   const bodies = Array.from({ length: Math.max(...byNumber.map((each) => each.length)) }, (_, i) =>
     byNumber.flatMap((each) => each[i] ?? []),
@@ -61,20 +77,56 @@ export function webhooksOf({ world }: TestSystem, elements: readonly Element[], 
   const webhooks = bodies.flat().map(({ number, its }) => {
     const raw = bodyOf(number, its)
     const { appId, appSecret } = number.tenant
-    return { raw, headers: signed(appSecret, raw), path: `/webhooks/${appId}`, wamids: its.map(({ wamid }) => wamid) }
+    return {
+      raw,
+      headers: signed(appSecret, raw),
+      path: `/webhooks/${appId}`,
+      wamids: its.map(({ wamid }) => wamid),
+    }
   })
-  return webhooks.flatMap((webhook, i) => (i % 10 === 9 ? [webhook, webhooks[Math.max(0, i - 37)]!] : [webhook]))
+  return webhooks.flatMap((webhook, i) =>
+    i % 10 === 9 ? [webhook, webhooks[Math.max(0, i - 37)]!] : [webhook],
+  )
 
-  function bodyOf({ phoneNumberId, wabaId, campaignId }: SeededNumber, its: readonly Element[]): Buffer {
+  function bodyOf(
+    { phoneNumberId, wabaId, campaignId }: SeededNumber,
+    its: readonly Element[],
+  ): Buffer {
     const messages = its.flatMap(({ wamid, person }) =>
-      person ? [{ from: person, id: wamid, timestamp, type: 'text', text: { body: 'Is it still there?' } }] : [],
+      person
+        ? [
+            {
+              from: person,
+              id: wamid,
+              timestamp,
+              type: 'text',
+              text: { body: 'Is it still there?' },
+            },
+          ]
+        : [],
     )
     const statuses = its.flatMap(({ attempt }) => {
       if (!attempt) return []
-      const token = tokens.issue({ kind: 'c', ownerId: campaignId, attemptId: attempt.id, phoneNumberId })
-      return [{ id: attempt.wamid, status: attempt.kind, timestamp, recipient_id: '4915100000', biz_opaque_callback_data: token }]
+      const token = tokens.issue({
+        kind: 'c',
+        ownerId: campaignId,
+        attemptId: attempt.id,
+        phoneNumberId,
+      })
+      return [
+        {
+          id: attempt.wamid,
+          status: attempt.kind,
+          timestamp,
+          recipient_id: '4915100000',
+          biz_opaque_callback_data: token,
+        },
+      ]
     })
-    const contacts = [...new Set(messages.map(({ from }) => from))].map((from) => ({ wa_id: from, profile: { name: `Person ${from}` } }))
+    const contacts = [...new Set(messages.map(({ from }) => from))].map((from) => ({
+      wa_id: from,
+      profile: { name: `Person ${from}` },
+    }))
     const value = {
       messaging_product: 'whatsapp',
       metadata: { display_phone_number: '1', phone_number_id: phoneNumberId },

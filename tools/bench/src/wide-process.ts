@@ -20,7 +20,13 @@ const log = createLogger({ service: 'bench', to: process.stderr })
 startTelemetry({ service: 'bench' }) // counting is part of the work
 const db = await openDatabase({ url: postgresUrl, schema: 'templates' })
 const messaging = await openMessaging({ url: natsUrl, name: 'worker', log })
-const ctx = { config: { service: 'templates' as const, drainMs: 5_000 }, log, db, messaging, scale: 1 }
+const ctx = {
+  config: { service: 'templates' as const, drainMs: 5_000 },
+  log,
+  db,
+  messaging,
+  scale: 1,
+}
 let latencies: number[] = []
 let sets = 0
 await work(ctx, wideLane, localFeed(ctx), async (_ctx, entries) => {
@@ -32,7 +38,11 @@ await work(ctx, wideLane, localFeed(ctx), async (_ctx, entries) => {
 
 process.on('message', () => {
   collectGarbage()
-  const report: WideReport = { latenciesMs: Float64Array.from(latencies), sets, memory: memoryOf(process.pid, 'now') }
+  const report: WideReport = {
+    latenciesMs: Float64Array.from(latencies),
+    sets,
+    memory: memoryOf(process.pid, 'now'),
+  }
   latencies = []
   sets = 0
   process.send?.(report)

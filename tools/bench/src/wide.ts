@@ -5,7 +5,15 @@ import { type Messaging, openMessaging } from '@lockstep/messaging'
 import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import type { Bench, BenchContext, Check } from './bench.ts'
-import { type CpuMeter, type CpuTimes, idleAfter, meterProcesses, totalOf, untilIdle, usedBetween } from './cpu.ts'
+import {
+  type CpuMeter,
+  type CpuTimes,
+  idleAfter,
+  meterProcesses,
+  totalOf,
+  untilIdle,
+  usedBetween,
+} from './cpu.ts'
 import { startProcess } from './load.ts'
 import { memoryOf } from './machine.ts'
 import { percentile } from './measure.ts'
@@ -51,8 +59,14 @@ export const run: Bench = async (ctx) => {
   const { world } = system
   const log = createLogger({ service: 'bench', to: process.stderr })
   const messaging = stack.use(await openMessaging({ url: world.nats.url, name: 'producer', log }))
-  const { child: worker } = stack.use(await startProcess(ctx, './wide-process.ts', [world.roleUrl('templates'), world.nats.url]))
-  const meter = meterProcesses(() => [{ name: 'worker', pid: worker.pid! }, { name: 'nats', pid: world.nats.pid }, system.postgres])
+  const { child: worker } = stack.use(
+    await startProcess(ctx, './wide-process.ts', [world.roleUrl('templates'), world.nats.url]),
+  )
+  const meter = meterProcesses(() => [
+    { name: 'worker', pid: worker.pid! },
+    { name: 'nats', pid: world.nats.pid },
+    system.postgres,
+  ])
   const tools = { ctx, system, messaging, worker, meter }
   const rounds = ctx.quick ? 1 : 5
   await ring(tools, { from: 0, to: 1_000 }, 1)
@@ -86,19 +100,37 @@ async function measured(tools: Tools, active: number, rounds: number): Promise<R
   const { latenciesMs, sets } = await report(tools.worker)
   const sorted = latenciesMs.toSorted()
   const handled = sorted.length
-  if (handled !== active * rounds) throw new Error(`${handled} of ${active * rounds} entries were handled`)
+  if (handled !== active * rounds)
+    throw new Error(`${handled} of ${active * rounds} entries were handled`)
   const cpu = Object.fromEntries(Object.entries(used).map(([name, us]) => [name, us / handled]))
-  return { active, handled, sets, p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99), cpu }
+  return {
+    active,
+    handled,
+    sets,
+    p50Ms: percentile(sorted, 0.5),
+    p99Ms: percentile(sorted, 0.99),
+    cpu,
+  }
 }
 
 /** Writes an entry for each key of a range and rings it, spread over the time; resolves when the lane is empty again. */
-async function ring({ system, messaging }: Tools, { from, to }: { from: number; to: number }, rounds: number): Promise<void> {
+async function ring(
+  { system, messaging }: Tools,
+  { from, to }: { from: number; to: number },
+  rounds: number,
+): Promise<void> {
   const total = (to - from) * rounds
   const startedAt = performance.now()
   for (let done = 0; done < total; ) {
     await delay(tickMs)
-    const due = Math.min(total, Math.ceil(((performance.now() - startedAt) * (to - from)) / everyMs))
-    const names = Array.from({ length: due - done }, (_, i) => `key-${from + ((done + i) % (to - from))}`)
+    const due = Math.min(
+      total,
+      Math.ceil(((performance.now() - startedAt) * (to - from)) / everyMs),
+    )
+    const names = Array.from(
+      { length: due - done },
+      (_, i) => `key-${from + ((done + i) % (to - from))}`,
+    )
     done = due
     const body = Buffer.from(JSON.stringify({ atMs: Date.now() }))
     await system.watcher.sql(
@@ -122,7 +154,10 @@ type Memory = Record<'nats' | 'worker', number>
 
 async function memory({ system, worker, meter }: Tools): Promise<Memory> {
   await untilIdle(meter)
-  return { worker: (await report(worker)).memory ?? Number.NaN, nats: memoryOf(system.world.nats.pid, 'now') ?? Number.NaN }
+  return {
+    worker: (await report(worker)).memory ?? Number.NaN,
+    nats: memoryOf(system.world.nats.pid, 'now') ?? Number.NaN,
+  }
 }
 
 function flat(before: Memory, after: Memory): Check[] {
@@ -143,18 +178,45 @@ function checksOf({ active, p99Ms, cpu }: Row): Check[] {
   const of = `${active.toLocaleString('en-US')} of ${keys.toLocaleString('en-US')} keys active`
   const us = totalOf(cpu)
   return [
-    { what: `p99 from ring to handler, ${of}`, found: `${p99Ms.toFixed(0)} ms`, reach: `≤ ${most} ms`, ok: p99Ms <= most },
-    { what: `CPU from ring to settle, ${of}`, found: `${us.toFixed(0)} µs`, reach: `≤ ${cpuUs} µs`, ok: us <= cpuUs },
+    {
+      what: `p99 from ring to handler, ${of}`,
+      found: `${p99Ms.toFixed(0)} ms`,
+      reach: `≤ ${most} ms`,
+      ok: p99Ms <= most,
+    },
+    {
+      what: `CPU from ring to settle, ${of}`,
+      found: `${us.toFixed(0)} µs`,
+      reach: `≤ ${cpuUs} µs`,
+      ok: us <= cpuUs,
+    },
   ]
 }
 
 function tableOf(rows: readonly Row[]): { titles: string[]; rows: string[][] } {
   const processes = Object.keys(rows[0]?.cpu ?? {})
   return {
-    titles: ['active keys', 'entries', 'sets', 'p50 ms', 'p99 ms', 'CPU, µs an entry', ...processes],
+    titles: [
+      'active keys',
+      'entries',
+      'sets',
+      'p50 ms',
+      'p99 ms',
+      'CPU, µs an entry',
+      ...processes,
+    ],
     rows: rows.map(({ active, handled, sets, p50Ms, p99Ms, cpu }) => {
-      const us = [totalOf(cpu), ...processes.map((process) => cpu[process]!)].map((each) => each.toFixed(0))
-      return [active.toLocaleString('en-US'), String(handled), String(sets), p50Ms.toFixed(0), p99Ms.toFixed(0), ...us]
+      const us = [totalOf(cpu), ...processes.map((process) => cpu[process]!)].map((each) =>
+        each.toFixed(0),
+      )
+      return [
+        active.toLocaleString('en-US'),
+        String(handled),
+        String(sets),
+        p50Ms.toFixed(0),
+        p99Ms.toFixed(0),
+        ...us,
+      ]
     }),
   }
 }

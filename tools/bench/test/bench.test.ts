@@ -10,26 +10,54 @@ import { compare, figure, median, percentile, type Round, repeat } from '../src/
 import { replaceSection } from '../src/print.ts'
 import { mostInAnyWindow } from '../src/windows.ts'
 
-const round = (operations: number, elapsedMs: number, latenciesMs: number[] = []): Round => ({ operations, elapsedMs, latenciesMs })
+const round = (operations: number, elapsedMs: number, latenciesMs: number[] = []): Round => ({
+  operations,
+  elapsedMs,
+  latenciesMs,
+})
 
 test('a ratio compares rounds that ran side by side, so that a neighbour who slows some of them down does not move it', async () => {
   const slowdowns = [1, 1, 10, 1, 3, 1, 1] // the first two warm up
   const contender = (name: string, msEach: number) => {
     const slow = [...slowdowns]
-    return { name, run: async (operations: number) => round(operations, operations * msEach * (slow.shift() ?? 1)) }
+    return {
+      name,
+      run: async (operations: number) =>
+        round(operations, operations * msEach * (slow.shift() ?? 1)),
+    }
   }
   const work = contender('work', 2)
   const floor = contender('floor', 1)
-  const result = await compare({ what: 'it', work, floor, peers: [contender('peer', 8)], reach: 0.7, rounds: 5, roundMs: 1_000 })
+  const result = await compare({
+    what: 'it',
+    work,
+    floor,
+    peers: [contender('peer', 8)],
+    reach: 0.7,
+    rounds: 5,
+    roundMs: 1_000,
+  })
 
-  expect(result).toMatchObject({ ratio: 0.5, rounds: 5, operations: 500, work: { perSecond: 500 }, floor: { perSecond: 1000 } })
+  expect(result).toMatchObject({
+    ratio: 0.5,
+    rounds: 5,
+    operations: 500,
+    work: { perSecond: 500 },
+    floor: { perSecond: 1000 },
+  })
   expect(result.peers[0]).toMatchObject({ name: 'peer', ratio: 4 })
 })
 
 test('percentiles are values that were measured, over all rounds together', () => {
   const hundred = Array.from({ length: 100 }, (_, i) => i + 1)
-  expect(figure('it', [round(50, 1, hundred.slice(50)), round(50, 1, hundred.slice(0, 50))])).toMatchObject({ p50Ms: 50, p99Ms: 99 })
-  expect([percentile([7], 0.99), percentile([1, 2, 3], 0.5), percentile([], 0.5)]).toEqual([7, 2, Number.NaN])
+  expect(
+    figure('it', [round(50, 1, hundred.slice(50)), round(50, 1, hundred.slice(0, 50))]),
+  ).toMatchObject({ p50Ms: 50, p99Ms: 99 })
+  expect([percentile([7], 0.99), percentile([1, 2, 3], 0.5), percentile([], 0.5)]).toEqual([
+    7,
+    2,
+    Number.NaN,
+  ])
   expect([median([3, 1, 2]), median([4, 1, 2, 3]), median([])]).toEqual([2, 2.5, Number.NaN])
 })
 
@@ -57,14 +85,18 @@ test('a result takes the place of the one before it, and its neighbours stay', (
   const document = '# Benchmarks\n\nWords.\n\n## locks\n\nold\n\n## lanes\n\nstays\n'
   const replaced = replaceSection(document, '## locks\n\nnew\n')
   expect(replaced).toBe('# Benchmarks\n\nWords.\n\n## locks\n\nnew\n\n## lanes\n\nstays\n')
-  expect(replaceSection(replaced, '## limiter\n\nfirst\n')).toBe(`${replaced}\n## limiter\n\nfirst\n`)
+  expect(replaceSection(replaced, '## limiter\n\nfirst\n')).toBe(
+    `${replaced}\n## limiter\n\nfirst\n`,
+  )
 })
 
 test('a bench that does not exist is refused with the list of those that do', async () => {
   const main = path.resolve(import.meta.dirname, '../main.ts')
   const refused = promisify(execFile)(process.execPath, [main, 'lokcs'])
   await expect(refused).rejects.toMatchObject({ code: 2, stdout: '' })
-  await expect(refused).rejects.toThrow(`There is no bench "lokcs". There are: ${Object.keys(benches).join(', ')}.`)
+  await expect(refused).rejects.toThrow(
+    `There is no bench "lokcs". There are: ${Object.keys(benches).join(', ')}.`,
+  )
 })
 
 test('CPU of a process counts what its children used, also those that have ended, and leaves out those that only measure', async () => {
@@ -74,7 +106,9 @@ test('CPU of a process counts what its children used, also those that have ended
     spawnSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 300_000);'])
     console.log(spawn(process.execPath, ['-e', process.argv[1]]).pid)
     setInterval(() => {}, 1000)`
-  const parent = spawn(process.execPath, ['-e', script, work], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const parent = spawn(process.execPath, ['-e', script, work], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   try {
     const child = Number(String((await once(parent.stdout, 'data'))[0]))
     const all = meterProcesses(() => [{ name: 'it', pid: parent.pid! }])

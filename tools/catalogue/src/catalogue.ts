@@ -1,17 +1,43 @@
-import { events, failures, lanes, locks, rateLimits, sendLimits, services, streams } from '@lockstep/contracts'
+import {
+  events,
+  failures,
+  lanes,
+  locks,
+  rateLimits,
+  sendLimits,
+  services,
+  streams,
+} from '@lockstep/contracts'
 import type { Source } from './sources.ts'
 
 /** The catalogue as Markdown: every shared name of the system, from the tables of `packages/contracts`, with the files that use it. */
 export function writeCatalogue(sources: readonly Source[]): string {
-  const uses = (literal: RegExp) => sources.filter(({ text }) => literal.test(text)).map(({ file }) => file)
+  const uses = (literal: RegExp) =>
+    sources.filter(({ text }) => literal.test(text)).map(({ file }) => file)
   const sections = [
     '# Catalogue',
     'Written by `npm run catalogue` from the tables in [packages/contracts](../packages/contracts/src); do not edit. `npm test` fails when it is out of date.',
-    section('Services', ['service', 'works on lanes', 'produces for lanes', 'takes locks'], serviceRows(uses)),
-    section('Locks', ['name', 'key', 'TTL', 'when busy', 'fence', 'guards', 'used in'], lockRows(uses)),
+    section(
+      'Services',
+      ['service', 'works on lanes', 'produces for lanes', 'takes locks'],
+      serviceRows(uses),
+    ),
+    section(
+      'Locks',
+      ['name', 'key', 'TTL', 'when busy', 'fence', 'guards', 'used in'],
+      lockRows(uses),
+    ),
     section('Rate limits', ['name', 'key', 'default', 'guards', 'used in'], limitRows(uses)),
-    section('Streams', ['stream', 'subjects', 'retention', 'kept', 'consumers', 'purpose'], streamRows()),
-    section('Lanes', ['lane', 'subjects', 'producer → consumer', 'key', 'work', 'used in'], laneRows(uses)),
+    section(
+      'Streams',
+      ['stream', 'subjects', 'retention', 'kept', 'consumers', 'purpose'],
+      streamRows(),
+    ),
+    section(
+      'Lanes',
+      ['lane', 'subjects', 'producer → consumer', 'key', 'work', 'used in'],
+      laneRows(uses),
+    ),
     section('Failures', ['failure', 'gRPC', 'HTTP', 'try again', 'thrown in'], failureRows(uses)),
     section('Events', ['event', 'subject', 'used in'], eventRows(uses)),
   ]
@@ -29,7 +55,12 @@ function serviceRows(uses: Uses): string[][] {
     const held = Object.keys(locks).filter((name) => uses(quoted(name)).some(isOurs))
     const lanesOf = (side: 'producer' | 'consumer') =>
       Object.entries(lanes).flatMap(([name, lane]) => (lane[side] === service ? [name] : []))
-    return [`[${service}](../services/${service})`, codes(lanesOf('consumer')), codes(lanesOf('producer')), codes(held)]
+    return [
+      `[${service}](../services/${service})`,
+      codes(lanesOf('consumer')),
+      codes(lanesOf('producer')),
+      codes(held),
+    ]
   })
 }
 
@@ -47,7 +78,8 @@ function lockRows(uses: Uses): string[][] {
 
 function limitRows(uses: Uses): string[][] {
   const { reserve, perSecond, pair, backoff } = sendLimits
-  const sendUses = (name: string) => links(uses(new RegExp(`sendLimits\\.${name}\\b|\\b${name}\\b[^;\\n]*= sendLimits`)))
+  const sendUses = (name: string) =>
+    links(uses(new RegExp(`sendLimits\\.${name}\\b|\\b${name}\\b[^;\\n]*= sendLimits`)))
   return [
     ...Object.entries(rateLimits).map(([name, { key, limit, perMs, windowMs, guards }]) => [
       code(name),
@@ -77,30 +109,40 @@ function limitRows(uses: Uses): string[][] {
       'messages to one person from one number',
       sendUses('pair'),
     ],
-    ['backoff', code(backoff.key('{id}')), 'adaptive', 'a connection that Meta throttled', sendUses('backoff')],
+    [
+      'backoff',
+      code(backoff.key('{id}')),
+      'adaptive',
+      'a connection that Meta throttled',
+      sendUses('backoff'),
+    ],
   ]
 }
 
 function streamRows(): string[][] {
-  return Object.entries(streams).map(([name, { subjects, retention, maxAgeMs, maxConsumers, purpose }]) => [
-    code(name),
-    codes(subjects),
-    retention,
-    duration(maxAgeMs),
-    String(maxConsumers),
-    purpose,
-  ])
+  return Object.entries(streams).map(
+    ([name, { subjects, retention, maxAgeMs, maxConsumers, purpose }]) => [
+      code(name),
+      codes(subjects),
+      retention,
+      duration(maxAgeMs),
+      String(maxConsumers),
+      purpose,
+    ],
+  )
 }
 
 function laneRows(uses: Uses): string[][] {
-  return Object.entries(lanes).map(([name, { prefix, partitions, producer, consumer, key, work }]) => [
-    code(name),
-    code(`${prefix}0…${partitions - 1}`),
-    producer === consumer ? producer : `${producer} → ${consumer}`,
-    key,
-    work,
-    links(uses(quoted(name))),
-  ])
+  return Object.entries(lanes).map(
+    ([name, { prefix, partitions, producer, consumer, key, work }]) => [
+      code(name),
+      code(`${prefix}0…${partitions - 1}`),
+      producer === consumer ? producer : `${producer} → ${consumer}`,
+      key,
+      work,
+      links(uses(quoted(name))),
+    ],
+  )
 }
 
 /** Failures are thrown everywhere, so the places are folders. */
@@ -113,11 +155,16 @@ function failureRows(uses: Uses): string[][] {
 }
 
 function eventRows(uses: Uses): string[][] {
-  return Object.entries(events).map(([name, subject]) => [code(name), code(subject), links(uses(new RegExp(`events\\.${name}\\b`)))])
+  return Object.entries(events).map(([name, subject]) => [
+    code(name),
+    code(subject),
+    links(uses(new RegExp(`events\\.${name}\\b`))),
+  ])
 }
 
 function section(title: string, head: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return `## ${title}\n\n${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}`
 }
 
@@ -126,7 +173,11 @@ const codes = (texts: readonly string[]): string => texts.map(code).join(', ')
 
 /** Links to files, seen from docs/, without the parts of the path that all share. */
 function links(files: readonly string[]): string {
-  return files.map((file) => `[${file.replace(/^(packages|services)\//, '').replace('/src/', '/')}](../${file})`).join(', ')
+  return files
+    .map(
+      (file) => `[${file.replace(/^(packages|services)\//, '').replace('/src/', '/')}](../${file})`,
+    )
+    .join(', ')
 }
 
 function duration(ms: number): string {

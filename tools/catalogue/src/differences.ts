@@ -4,7 +4,9 @@ export function differences(written: string, wanted: string): string[] {
   const [before, after] = [linesOf(written), linesOf(wanted)]
   const missing = after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`)
   const stale = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`)
-  return missing.length + stale.length > 0 ? [...stale, ...missing] : ['The lines are in another order']
+  return missing.length + stale.length > 0
+    ? [...stale, ...missing]
+    : ['The lines are in another order']
 }
 
 /** Lines that say where they stand. */

@@ -9,12 +9,17 @@ export interface Source {
 
 /** Every TypeScript file under `src` of a package or service but the tables themselves, in the order of their paths. */
 export function readSources(root: string): Source[] {
-  const folders = ['packages', 'services'].flatMap((kind) => readdirSync(path.join(root, kind)).map((name) => path.join(kind, name, 'src')))
+  const folders = ['packages', 'services'].flatMap((kind) =>
+    readdirSync(path.join(root, kind)).map((name) => path.join(kind, name, 'src')),
+  )
   const own = folders.filter((folder) => folder !== path.join('packages', 'contracts', 'src'))
   return own
     .flatMap((folder) => filesUnder(root, folder))
     .toSorted()
-    .map((file) => ({ file: file.split(path.sep).join('/'), text: readFileSync(path.join(root, file), 'utf8') }))
+    .map((file) => ({
+      file: file.split(path.sep).join('/'),
+      text: readFileSync(path.join(root, file), 'utf8'),
+    }))
 }
 
 function filesUnder(root: string, folder: string): string[] {

@@ -32,25 +32,58 @@ test.each([
     "import { x } from '../../../contacts/src/x.ts'",
     /must not leave services\/campaigns/,
   ],
-  ['testing in production code', `${campaigns}/a.ts`, "import { until } from '@lockstep/testing'", /only tests and tools/],
-  ['a rule that opens a door', `${campaigns}/a.ts`, "import { x } from './rpc/x.ts'", /rules must not import doors/],
-  ['a lane that uses an RPC', `${campaigns}/lanes/a.ts`, "import { x } from '../rpc/x.ts'", /a door of another kind/],
-  ['rows that know a door', `${campaigns}/db/a.ts`, "export * from '../lanes/x.ts'", /db must not import doors/],
+  [
+    'testing in production code',
+    `${campaigns}/a.ts`,
+    "import { until } from '@lockstep/testing'",
+    /only tests and tools/,
+  ],
+  [
+    'a rule that opens a door',
+    `${campaigns}/a.ts`,
+    "import { x } from './rpc/x.ts'",
+    /rules must not import doors/,
+  ],
+  [
+    'a lane that uses an RPC',
+    `${campaigns}/lanes/a.ts`,
+    "import { x } from '../rpc/x.ts'",
+    /a door of another kind/,
+  ],
+  [
+    'rows that know a door',
+    `${campaigns}/db/a.ts`,
+    "export * from '../lanes/x.ts'",
+    /db must not import doors/,
+  ],
   [
     'a door that makes its own context',
     `${campaigns}/rpc/a.ts`,
     "import {\n  createContext,\n} from '../context.ts'",
     /doors must not import context/,
   ],
-  ['an import in the middle of the code', `${campaigns}/a.ts`, "const x = await import('./main.ts')", /rules must not import main/],
-  ['the environment read in a door', `${campaigns}/rpc/a.ts`, 'const url = process.env.URL', /process\.env/],
+  [
+    'an import in the middle of the code',
+    `${campaigns}/a.ts`,
+    "const x = await import('./main.ts')",
+    /rules must not import main/,
+  ],
+  [
+    'the environment read in a door',
+    `${campaigns}/rpc/a.ts`,
+    'const url = process.env.URL',
+    /process\.env/,
+  ],
 ])('%s is named with its line', (_what, file, code, rule) => {
   const breaches = checkImports([{ file, text: `// a comment\n${code}\n` }])
   expect(breaches).toEqual([{ file, line: 2, rule: expect.stringMatching(rule) }])
 })
 
 test('rows use pure rules only', () => {
-  const queries = { file: `${campaigns}/db/queries.ts`, text: "import { count } from '../statistics.ts'" }
+  const queries = {
+    file: `${campaigns}/db/queries.ts`,
+    text: "import { count } from '../statistics.ts'",
+  }
   const pure = {
     file: `${campaigns}/statistics.ts`,
     text: "import { AppError } from '@lockstep/contracts'\nimport type { Tx } from '@lockstep/database'",
@@ -61,8 +94,12 @@ test('rows use pure rules only', () => {
 })
 
 test('types, tests, comments and the way down are free', () => {
-  const text = "import type { Context } from '../context.ts'\nimport { find } from '../db/queries.ts'\n/** process.env is not read here. */"
-  const main = { file: `${campaigns}/main.ts`, text: "import { start } from './service.ts'\nstart(process.env)" }
+  const text =
+    "import type { Context } from '../context.ts'\nimport { find } from '../db/queries.ts'\n/** process.env is not read here. */"
+  const main = {
+    file: `${campaigns}/main.ts`,
+    text: "import { start } from './service.ts'\nstart(process.env)",
+  }
   const atest = {
     file: 'services/campaigns/test/a.test.ts',
     text: "import { x } from '../../contacts/src/x.ts'\nimport { until } from '@lockstep/testing'",
@@ -71,15 +108,26 @@ test('types, tests, comments and the way down are free', () => {
 })
 
 /** Checks a workspace with the dependencies (on the fourth line of its package.json) and the code given. */
-function workspace(named: { dependencies?: string; devDependencies?: string }, code: Record<string, string>) {
+function workspace(
+  named: { dependencies?: string; devDependencies?: string },
+  code: Record<string, string>,
+) {
   const sections = Object.entries(named).map(([section, name]) => [section, { [name!]: '1.0.0' }])
   const manifest = JSON.stringify({ name: 'campaigns', ...Object.fromEntries(sections) }, null, 2)
   const files = Object.entries({ 'package.json': manifest, ...code })
-  return checkDependencies(files.map(([file, text]) => ({ file: `services/campaigns/${file}`, text })))
+  return checkDependencies(
+    files.map(([file, text]) => ({ file: `services/campaigns/${file}`, text })),
+  )
 }
 
 test.each([
-  ['an import that is not named', {}, { 'src/a.ts': "\nimport { b } from 'b'" }, 'src/a.ts:2', /imports b.* add it to dependencies/],
+  [
+    'an import that is not named',
+    {},
+    { 'src/a.ts': "\nimport { b } from 'b'" },
+    'src/a.ts:2',
+    /imports b.* add it to dependencies/,
+  ],
   [
     'a sub-path of it',
     {},
@@ -87,11 +135,41 @@ test.each([
     'main.ts:1',
     /imports @b\/c, .* add it to dependencies/,
   ],
-  ["a test's import that is not named", {}, { 'test/a.ts': "import 'b'" }, 'test/a.ts:1', /imports b.* add it to devDependencies/],
-  ['vitest in what is not a test', {}, { 'a.ts': "await import('vitest')" }, 'a.ts:1', /imports vitest.* add it to dependencies/],
-  ['a package that nobody imports', { dependencies: 'b' }, { 'src/a.ts': '' }, 'package.json:4', /names b .* remove it/],
-  ['a program of the root', { devDependencies: 'typescript' }, {}, 'package.json:4', /names typescript .* remove it/],
-  ['types of nothing imported', { dependencies: '@types/b' }, {}, 'package.json:4', /names @types\/b .* remove it/],
+  [
+    "a test's import that is not named",
+    {},
+    { 'test/a.ts': "import 'b'" },
+    'test/a.ts:1',
+    /imports b.* add it to devDependencies/,
+  ],
+  [
+    'vitest in what is not a test',
+    {},
+    { 'a.ts': "await import('vitest')" },
+    'a.ts:1',
+    /imports vitest.* add it to dependencies/,
+  ],
+  [
+    'a package that nobody imports',
+    { dependencies: 'b' },
+    { 'src/a.ts': '' },
+    'package.json:4',
+    /names b .* remove it/,
+  ],
+  [
+    'a program of the root',
+    { devDependencies: 'typescript' },
+    {},
+    'package.json:4',
+    /names typescript .* remove it/,
+  ],
+  [
+    'types of nothing imported',
+    { dependencies: '@types/b' },
+    {},
+    'package.json:4',
+    /names @types\/b .* remove it/,
+  ],
   [
     'a dependency that only tests import',
     { dependencies: 'b' },
@@ -108,19 +186,26 @@ test.each([
   ],
 ])('%s is named with its line and what to do', (_what, named, code, place, rule) => {
   const [file, line] = place.split(':')
-  expect(workspace(named, code)).toEqual([{ file: `services/campaigns/${file}`, line: Number(line), rule: expect.stringMatching(rule) }])
+  expect(workspace(named, code)).toEqual([
+    { file: `services/campaigns/${file}`, line: Number(line), rule: expect.stringMatching(rule) },
+  ])
 })
 
 test('a workspace names what it imports, the root what its tests import and what it runs', () => {
   const code = {
-    'src/a.ts': "import fs from 'node:fs'\nimport path from 'path'\nimport { b } from './b.ts'\nexport type { C } from 'c/types'",
-    'test/a.test.ts': "import { test } from 'vitest'\nimport { stack } from '../../../test/stack.ts'\nimport { c } from 'c'",
+    'src/a.ts':
+      "import fs from 'node:fs'\nimport path from 'path'\nimport { b } from './b.ts'\nexport type { C } from 'c/types'",
+    'test/a.test.ts':
+      "import { test } from 'vitest'\nimport { stack } from '../../../test/stack.ts'\nimport { c } from 'c'",
   }
   expect(workspace({ dependencies: 'c' }, code)).toEqual([])
   expect(workspace({ devDependencies: '@types/c' }, { 'test/a.ts': "import 'c'" })).toMatchObject([
     { rule: expect.stringMatching(/imports c,/) },
   ])
-  const root = { file: 'package.json', text: JSON.stringify({ devDependencies: { typescript: '1.0.0', vitest: '1.0.0' } }) }
+  const root = {
+    file: 'package.json',
+    text: JSON.stringify({ devDependencies: { typescript: '1.0.0', vitest: '1.0.0' } }),
+  }
   const config = { file: 'vitest.config.ts', text: "import { defineConfig } from 'vitest/config'" }
   const other = { file: 'services/campaigns/package.json', text: '{}' }
   expect(checkDependencies([root, config, other])).toEqual([])
@@ -149,10 +234,16 @@ test.each([
     ]
     return spawnSync(process.execPath, args, { cwd: at.dir, encoding: 'utf8' })
   }
-  at.write(file, `import { x } from '${file.startsWith('packages/contracts') ? 'zod' : '@lockstep/contracts'}'\nexport const y = x\n`)
+  at.write(
+    file,
+    `import { x } from '${file.startsWith('packages/contracts') ? 'zod' : '@lockstep/contracts'}'\nexport const y = x\n`,
+  )
   expect(lint()).toMatchObject({ status: 0 })
   at.write(file, `import { x } from '${name}'\nexport const y = x\n`)
-  expect(lint()).toMatchObject({ status: 1, stderr: expect.stringContaining('noRestrictedImports') })
+  expect(lint()).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('noRestrictedImports'),
+  })
 })
 
 test('a document that leads nowhere is named with its line', () => {
@@ -164,7 +255,10 @@ test('a document that leads nowhere is named with its line', () => {
     file: 'README.md',
     text: 'See [the parts](ARCHITECTURE.md#services) and https://example.org.\n\n```sh\n[x](nowhere)\n```\n',
   }
-  const parts = { file: 'ARCHITECTURE.md', text: '[accounts](services/accounts) in `services/<name>/README.md`' }
+  const parts = {
+    file: 'ARCHITECTURE.md',
+    text: '[accounts](services/accounts) in `services/<name>/README.md`',
+  }
   const service = { file: 'services/accounts/README.md', text: 'It starts in `src/main.ts`.' }
   expect(checkDocuments(at.dir, [readme, parts, service], ['accounts'])).toEqual([])
   const broken = [

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startTime, writeJson } from '@lockstep/servers'
@@ -72,7 +80,9 @@ test('a folder has one start at a time, and the next when it is over', () => {
 test('--fresh throws nothing away while the data lie in a PostgreSQL elsewhere', async () => {
   const dir = folder()
   const keys = readKeys(dir)
-  await expect(forget(dir, { LOCKSTEP_POSTGRES_URL: 'postgres://elsewhere' })).rejects.toThrow('LOCKSTEP_POSTGRES_URL')
+  await expect(forget(dir, { LOCKSTEP_POSTGRES_URL: 'postgres://elsewhere' })).rejects.toThrow(
+    'LOCKSTEP_POSTGRES_URL',
+  )
   expect(readKeys(dir)).toEqual(keys)
   await forget(dir, {})
   expect(readKeys(dir)).not.toEqual(keys)

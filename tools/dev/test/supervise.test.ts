@@ -41,9 +41,14 @@ function supervised(name: string, scripts: string[]) {
 }
 
 test('a process that ends by itself is named with its last lines and runs again', async () => {
-  const { supervision, said, givenUp, started } = supervised('one', ['echo the disk is full; exit 3', 'exec sleep 600'])
+  const { supervision, said, givenUp, started } = supervised('one', [
+    'echo the disk is full; exit 3',
+    'exec sleep 600',
+  ])
   await until(() => said.length === 2)
-  expect(said[0]).toMatch(/^one has ended by itself; it is started again. The end of .*one.log:\n {2}the disk is full$/)
+  expect(said[0]).toMatch(
+    /^one has ended by itself; it is started again. The end of .*one.log:\n {2}the disk is full$/,
+  )
   expect(said[1]).toBe('one runs again.')
   await supervision[Symbol.asyncDispose]()
   await started[1]!.exited
@@ -53,7 +58,9 @@ test('a process that ends by itself is named with its last lines and runs again'
 test('a process that does not stay up is given up with its last lines', async () => {
   const { supervision, said, givenUp, started } = supervised('restless', ['echo no memory; exit 1'])
   await until(() => givenUp.length === 1)
-  expect(givenUp[0]!.message).toMatch(/^restless has ended by itself 4 times within a minute. The end of .*\n {2}no memory$/s)
+  expect(givenUp[0]!.message).toMatch(
+    /^restless has ended by itself 4 times within a minute. The end of .*\n {2}no memory$/s,
+  )
   expect(started).toHaveLength(4)
   expect(said.filter((line) => line.includes('is started again'))).toHaveLength(3)
   await supervision[Symbol.asyncDispose]()

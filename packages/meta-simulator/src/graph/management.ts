@@ -6,14 +6,22 @@ import { findNumber, parseBody, tokenFault } from '../send-check.ts'
 import type { PhoneNumber, Waba } from '../state.ts'
 import { send } from './send.ts'
 
-export type GraphRequest = FastifyRequest<{ Params: { version?: string; id: string }; Querystring: Record<string, string | undefined> }>
+export type GraphRequest = FastifyRequest<{
+  Params: { version?: string; id: string }
+  Querystring: Record<string, string | undefined>
+}>
 type Ask = (object: never, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>
 
 /** A door for a request about a WABA: checks the token, ordered errors first refuse it. */
-function aboutWaba(ctx: Context, method: 'get' | 'post', ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>) {
+function aboutWaba(
+  ctx: Context,
+  method: 'get' | 'post',
+  ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>,
+) {
   return door(ctx, ask, (id, authorization) => {
     const waba = ctx.world.wabas.get(id)
-    const allowed = (token: string) => ctx.world.numbers.values().some((number) => number.wabaId === id && number.token === token)
+    const allowed = (token: string) =>
+      ctx.world.numbers.values().some((number) => number.wabaId === id && number.token === token)
     return tokenFault(ctx.world, authorization, allowed, missingObject(method, id)) ?? waba!
   })
 }
@@ -27,7 +35,11 @@ export function phoneNumber(ctx: Context) {
   return door(ctx, ask, (id, authorization) => findNumber(ctx.world, id, authorization, 'get'))
 }
 
-function door(ctx: Context, ask: Ask, find: (id: string, authorization: string | undefined) => object) {
+function door(
+  ctx: Context,
+  ask: Ask,
+  find: (id: string, authorization: string | undefined) => object,
+) {
   return async (req: GraphRequest, reply: FastifyReply) => {
     const { id } = req.params
     const found = find(id, req.headers.authorization)
@@ -84,7 +96,16 @@ export function phoneNumbers(ctx: Context) {
   })
 }
 
-const templateDefaults = ['name', 'parameter_format', 'components', 'language', 'status', 'category', 'sub_category', 'id']
+const templateDefaults = [
+  'name',
+  'parameter_format',
+  'components',
+  'language',
+  'status',
+  'category',
+  'sub_category',
+  'id',
+]
 const templateFilters = ['status', 'category', 'language', 'name'] as const
 
 /** `GET /{version}/{waba-id}/message_templates` (meta-cloud-api.md §5); written to the log, then answered: Meta counts refused calls too. */
@@ -93,7 +114,11 @@ export function messageTemplates(ctx: Context) {
     const all = [...(ctx.world.templates.get(waba.id)?.values() ?? [])]
       .map(({ template }) => template)
       .filter((template) => template.status !== 'DELETED')
-      .filter((template) => templateFilters.every((field) => req.query[field] === undefined || req.query[field] === template[field]))
+      .filter((template) =>
+        templateFilters.every(
+          (field) => req.query[field] === undefined || req.query[field] === template[field],
+        ),
+      )
     return page(
       req,
       all.map((template) => pick(template, req.query.fields, templateDefaults)),
@@ -112,7 +137,11 @@ export function subscribedApps(ctx: Context) {
     return page(
       req,
       waba.appIds.map((id) => ({
-        whatsapp_business_api_data: { id, name: `App ${id}`, link: `https://www.facebook.com/games/?app_id=${id}` },
+        whatsapp_business_api_data: {
+          id,
+          name: `App ${id}`,
+          link: `https://www.facebook.com/games/?app_id=${id}`,
+        },
         ...override,
       })),
     )
@@ -129,15 +158,28 @@ export function subscribeApp(ctx: Context) {
     const appIds = waba.appIds.length > 0 ? waba.appIds : apps.slice(0, 1)
     const override = parseBody(req.body as Buffer | undefined).override_callback_uri
     const callbackUrl = typeof override === 'string' && URL.canParse(override) ? override : null
-    await ctx.changeState({ apps: [], numbers: [], templates: {}, wabas: [{ ...waba, appIds, callbackUrl }] })
+    await ctx.changeState({
+      apps: [],
+      numbers: [],
+      templates: {},
+      wabas: [{ ...waba, appIds, callbackUrl }],
+    })
     return { status: 200, body: { success: true } }
   })
 }
 
 /** The fields asked for, or the default ones; the id always. Unknown fields are left out. */
-function pick(node: Record<string, unknown>, fields: string | undefined, defaults: string[]): Record<string, unknown> {
-  const names = fields ? [...fields.split(/,(?![^{(]*[})])/).map((field) => field.replace(/[{(].*$/, '').trim()), 'id'] : defaults
-  return Object.fromEntries(names.filter((name) => node[name] !== undefined).map((name) => [name, node[name]]))
+function pick(
+  node: Record<string, unknown>,
+  fields: string | undefined,
+  defaults: string[],
+): Record<string, unknown> {
+  const names = fields
+    ? [...fields.split(/,(?![^{(]*[})])/).map((field) => field.replace(/[{(].*$/, '').trim()), 'id']
+    : defaults
+  return Object.fromEntries(
+    names.filter((name) => node[name] !== undefined).map((name) => [name, node[name]]),
+  )
 }
 
 /**
@@ -147,13 +189,22 @@ function pick(node: Record<string, unknown>, fields: string | undefined, default
 function page(req: GraphRequest, all: unknown[]): GraphAnswer {
   const limit = Math.min(Math.max(1, Number(req.query.limit ?? 25) || 25), 1_000)
   const from = req.query.after === undefined ? 0 : positionOf(req.query.after)
-  if (from === undefined) return errorAnswer({ code: 100, details: 'Invalid cursor: after' }, req.query.after!, req.params.id)
+  if (from === undefined)
+    return errorAnswer(
+      { code: 100, details: 'Invalid cursor: after' },
+      req.query.after!,
+      req.params.id,
+    )
   const data = all.slice(from, from + limit)
   const cursors = { before: cursorOf(from), after: cursorOf(from + data.length) }
   const paging: Record<string, unknown> = { cursors }
   const link = (query: Record<string, string>) => {
     const { after: _, before: __, ...kept } = req.query
-    const search = new URLSearchParams({ ...(kept as Record<string, string>), limit: String(limit), ...query })
+    const search = new URLSearchParams({
+      ...(kept as Record<string, string>),
+      limit: String(limit),
+      ...query,
+    })
     return `${req.protocol}://${req.host}${req.url.split('?')[0]}?${search}`
   }
   if (from + data.length < all.length) paging.next = link({ after: cursors.after })

@@ -31,25 +31,43 @@ export function messages(ctx: Context) {
     if ('token' in number && body.status === 'read') return markRead(ctx, number, body, reply)
     const decision = decide(ctx, id, number, body, atMs)
     // Made before the wait: a restart works the fate out from the settings at this place in the log.
-    const journey = decision.line.outcome === 'accepted' ? journeyOf(ctx.settings, decision.line) : undefined
+    const journey =
+      decision.line.outcome === 'accepted' ? journeyOf(ctx.settings, decision.line) : undefined
     await ctx.log.append(decision.line)
     if (journey) ctx.journeys.start(journey, atMs)
     // Without a reference: a late answer does not keep a stopped simulator alive.
     if (decision.latencyMs > 0) await sleep(decision.latencyMs, undefined, { ref: false })
-    return decision.fault ? spoil(decision.fault, decision.answer, reply, ctx.log.seq) : send(reply, decision.answer)
+    return decision.fault
+      ? spoil(decision.fault, decision.answer, reply, ctx.log.seq)
+      : send(reply, decision.answer)
   }
 }
 
-function decide(ctx: Context, id: string, number: PhoneNumber | GraphFault, body: Record<string, unknown>, atMs: number): Decision {
+function decide(
+  ctx: Context,
+  id: string,
+  number: PhoneNumber | GraphFault,
+  body: Record<string, unknown>,
+  atMs: number,
+): Decision {
   const request = readSend(body)
   const { type, ...known } = request
-  const line: Line = { atMs, kind: 'post', phoneNumberId: id, type, ...known, outcome: 'rejected', answer: 'sent' }
+  const line: Line = {
+    atMs,
+    kind: 'post',
+    phoneNumberId: id,
+    type,
+    ...known,
+    outcome: 'rejected',
+    answer: 'sent',
+  }
   const refuse = (fault: GraphFault, wabaId: string, latencyMs = 0): Decision => {
     const answer = errorAnswer(fault, `${id}|${ctx.log.seq}`, wabaId)
     return { line: { ...line, code: fault.code, httpStatus: answer.status }, answer, latencyMs }
   }
   if (!('token' in number)) return refuse(number, id)
-  const wrong = accountFault(ctx.world, number, type, atMs) ?? sendFault(ctx.world, number, body, request)
+  const wrong =
+    accountFault(ctx.world, number, type, atMs) ?? sendFault(ctx.world, number, body, request)
   if (wrong) return refuse(wrong, number.wabaId)
 
   const recipient = request.recipient!
@@ -64,8 +82,16 @@ function decide(ctx: Context, id: string, number: PhoneNumber | GraphFault, body
     ctx.limits.take(ctx.settings.limits, id, recipient, atMs)
   if (refused) return refuse(refused, number.wabaId, latencyMs)
 
-  const fault = orderedFault(ctx.settings, { phoneNumberId: id, recipient }) ?? pickShare(ctx.settings.faults.shares, spoils)
-  if (fault === 'lost') return { line: { ...line, outcome: 'lost', answer: fault }, answer: { status: 0, body: null }, fault, latencyMs }
+  const fault =
+    orderedFault(ctx.settings, { phoneNumberId: id, recipient }) ??
+    pickShare(ctx.settings.faults.shares, spoils)
+  if (fault === 'lost')
+    return {
+      line: { ...line, outcome: 'lost', answer: fault },
+      answer: { status: 0, body: null },
+      fault,
+      latencyMs,
+    }
   line.nth = ++tally.messages
   line.wamid = wamid(recipient, 'out', ctx.settings.seed, id, recipient, tally.messages)
   const accepted: Line = { ...line, outcome: 'accepted', httpStatus: 200, answer: fault ?? 'sent' }
@@ -80,26 +106,55 @@ function sharedError(shares: Record<string, number>, draw: number): GraphFault |
 /** Shape: meta-cloud-api.md §4, "200 response"; without wa_id for a send by user id (§3). */
 function acceptance(number: PhoneNumber, request: SendRequest, id: string): GraphAnswer {
   const { waId, userId } = personOf(number.wabaId, request.recipient!)
-  const contact = { input: request.input, ...(waId !== undefined && { wa_id: waId }), user_id: userId }
+  const contact = {
+    input: request.input,
+    ...(waId !== undefined && { wa_id: waId }),
+    user_id: userId,
+  }
   const message = { id, ...(request.type === 'template' && { message_status: 'accepted' }) }
-  return { status: 200, body: { messaging_product: 'whatsapp', contacts: [contact], messages: [message] } }
+  return {
+    status: 200,
+    body: { messaging_product: 'whatsapp', contacts: [contact], messages: [message] },
+  }
 }
 
 /** Marks an inbound message as read (meta-cloud-api.md §4). */
-async function markRead(ctx: Context, number: PhoneNumber, body: Record<string, unknown>, reply: FastifyReply) {
+async function markRead(
+  ctx: Context,
+  number: PhoneNumber,
+  body: Record<string, unknown>,
+  reply: FastifyReply,
+) {
   const messageId = body.message_id
   if (typeof messageId !== 'string') {
-    return send(reply, errorAnswer({ code: 100, details: 'The parameter message_id is required.' }, ctx.log.seq, number.wabaId))
+    return send(
+      reply,
+      errorAnswer(
+        { code: 100, details: 'The parameter message_id is required.' },
+        ctx.log.seq,
+        number.wabaId,
+      ),
+    )
   }
   await ctx.log.append({ atMs: Date.now(), kind: 'receipt', phoneNumberId: number.id, messageId })
   return send(reply, { status: 200, body: { success: true } })
 }
 
 /** Spoils the answer. The bodies of a failing gateway are no JSON (meta-cloud-api.md §4). */
-function spoil(fault: FaultKind, answer: GraphAnswer, reply: FastifyReply, seq: number): FastifyReply {
-  if (fault === 'bad-gateway') return reply.code(502).type('text/html').send('<html><body><h1>502 Bad Gateway</h1></body></html>')
+function spoil(
+  fault: FaultKind,
+  answer: GraphAnswer,
+  reply: FastifyReply,
+  seq: number,
+): FastifyReply {
+  if (fault === 'bad-gateway')
+    return reply
+      .code(502)
+      .type('text/html')
+      .send('<html><body><h1>502 Bad Gateway</h1></body></html>')
   if (fault === 'unknown-error') return send(reply, errorAnswer({ code: 131000 }, seq, ''))
-  if (fault === 'unreadable') return reply.code(200).type('application/json').send(JSON.stringify(answer.body).slice(0, 40))
+  if (fault === 'unreadable')
+    return reply.code(200).type('application/json').send(JSON.stringify(answer.body).slice(0, 40))
   reply.hijack()
   // `hang` leaves the socket open; it is closed when the caller or the simulator goes.
   if (fault !== 'hang') reply.raw.socket?.resetAndDestroy()

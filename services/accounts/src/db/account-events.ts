@@ -28,7 +28,12 @@ export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]
 /** The account's events, newest received first; of one WABA, of one field, and before an id where they are named. */
 export function listEvents(
   tx: Tx,
-  { wabaId, field, beforeId, limit }: { wabaId: string; field: string; beforeId: string; limit: number },
+  {
+    wabaId,
+    field,
+    beforeId,
+    limit,
+  }: { wabaId: string; field: string; beforeId: string; limit: number },
 ): Promise<AccountEventRow[]> {
   return query(
     tx,
@@ -42,12 +47,17 @@ export function listEvents(
 
 /** Takes away events of any account that were received before a time, of the `most` that were stored first; answers how many. */
 export async function forgetEventPage(db: Database, before: Date, most: number): Promise<number> {
-  const [row] = await db.statement<{ rows: number }>(sql`select forget_account_events(${before}, ${most}) as rows`)
+  const [row] = await db.statement<{ rows: number }>(
+    sql`select forget_account_events(${before}, ${most}) as rows`,
+  )
   return row!.rows
 }
 
 /** The account whose app it is, for news that name no WABA. */
 export async function accountOfApp(tx: Tx, appId: string): Promise<string | undefined> {
-  const [row] = await query<{ accountId: string }>(tx, sql`select account_id as "accountId" from account_of_app(${appId})`)
+  const [row] = await query<{ accountId: string }>(
+    tx,
+    sql`select account_id as "accountId" from account_of_app(${appId})`,
+  )
   return row?.accountId
 }

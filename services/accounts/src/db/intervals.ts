@@ -6,13 +6,17 @@ import type { Connection } from './entities.ts'
 export async function openInterval(tx: Tx, connection: Connection): Promise<void> {
   const { id, phoneNumberId, appId, wabaId, connectedAt } = connection
   await sql`insert into connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
-    values (${id}, ${tx.accountId}, ${phoneNumberId}, ${appId}, ${wabaId}, ${connectedAt})`.execute(tx.sql)
+    values (${id}, ${tx.accountId}, ${phoneNumberId}, ${appId}, ${wabaId}, ${connectedAt})`.execute(
+    tx.sql,
+  )
 }
 
 /** Ends a number's open interval. */
 export async function closeInterval(tx: Tx, phoneNumberId: string, at: Date): Promise<void> {
   await sql`update connection_intervals set disconnected_at = ${at}
-    where account_id = ${tx.accountId} and phone_number_id = ${phoneNumberId} and disconnected_at is null`.execute(tx.sql)
+    where account_id = ${tx.accountId} and phone_number_id = ${phoneNumberId} and disconnected_at is null`.execute(
+    tx.sql,
+  )
 }
 
 export interface IntervalsAsked {
@@ -23,9 +27,14 @@ export interface IntervalsAsked {
 }
 
 /** When numbers and WABAs belonged to connections, of every tenant: the intervals that overlap the time asked for. */
-export async function connectionIntervals(tx: Tx, asked: IntervalsAsked): Promise<ConnectionInterval[]> {
+export async function connectionIntervals(
+  tx: Tx,
+  asked: IntervalsAsked,
+): Promise<ConnectionInterval[]> {
   const { phoneNumberIds = [], wabaIds = [], from, until } = asked
-  const rows = await query<Omit<ConnectionInterval, 'disconnectedAtMs'> & { disconnectedAtMs: number | null }>(
+  const rows = await query<
+    Omit<ConnectionInterval, 'disconnectedAtMs'> & { disconnectedAtMs: number | null }
+  >(
     tx,
     sql`select connection_id as id, account_id as "accountId", phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
                floor(extract(epoch from connected_at) * 1000)::float8 as "connectedAtMs",

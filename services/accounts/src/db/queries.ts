@@ -1,7 +1,13 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import { LockMode } from '@mikro-orm/core'
-import { type App, AppSchema, type Connection, type ConnectionFields, ConnectionSchema } from './entities.ts'
+import {
+  type App,
+  AppSchema,
+  type Connection,
+  type ConnectionFields,
+  ConnectionSchema,
+} from './entities.ts'
 
 /** The account's app, locked if it is to be changed; `not_found` also for another account's. */
 export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promise<App> {
@@ -12,15 +18,26 @@ export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promis
 }
 
 /** The account's connection, locked if it is to be changed; `not_found` also for another account's. */
-export async function findConnection(tx: Tx, id: string, { lock = false } = {}): Promise<Connection> {
+export async function findConnection(
+  tx: Tx,
+  id: string,
+  { lock = false } = {},
+): Promise<Connection> {
   const lockMode = lock ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE
-  const connection = await tx.em.findOne(ConnectionSchema, { id, accountId: tx.accountId! }, { lockMode })
+  const connection = await tx.em.findOne(
+    ConnectionSchema,
+    { id, accountId: tx.accountId! },
+    { lockMode },
+  )
   if (!connection) throw new AppError('not_found', `There is no connection ${id}`)
   return connection
 }
 
 /** A page of the account's connections in id order; plain rows, for entities of a page cost more than its query. */
-export function listConnections(tx: Tx, { after, limit }: { after: string; limit: number }): Promise<ConnectionFields[]> {
+export function listConnections(
+  tx: Tx,
+  { after, limit }: { after: string; limit: number },
+): Promise<ConnectionFields[]> {
   return query(
     tx,
     sql`select id, account_id as "accountId", name, phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
@@ -38,12 +55,26 @@ export function lockNumber(tx: Tx, phoneNumberId: string): Promise<Connection | 
 }
 
 /** The account and id of an API key, by its SHA-256. */
-export function findKey(tx: Tx, hash: Buffer): Promise<{ accountId: string; keyId: string } | undefined> {
-  return queryOne(tx, sql`select account_id as "accountId", key_id as "keyId" from account_of_key(${hash})`)
+export function findKey(
+  tx: Tx,
+  hash: Buffer,
+): Promise<{ accountId: string; keyId: string } | undefined> {
+  return queryOne(
+    tx,
+    sql`select account_id as "accountId", key_id as "keyId" from account_of_key(${hash})`,
+  )
 }
 
 export interface WebhookAppRow
-  extends Pick<App, 'id' | 'accountId' | 'sealedSecret' | 'sealedPreviousSecret' | 'previousSecretUntil' | 'sealedVerifyToken'> {
+  extends Pick<
+    App,
+    | 'id'
+    | 'accountId'
+    | 'sealedSecret'
+    | 'sealedPreviousSecret'
+    | 'previousSecretUntil'
+    | 'sealedVerifyToken'
+  > {
   phoneNumberIds: string[]
   wabaIds: string[]
   formerPhoneNumberIds: string[]
@@ -63,11 +94,17 @@ export function webhookApp(tx: Tx, id: string): Promise<WebhookAppRow | undefine
 /** The account's connections with these ids, locked in their order. */
 export function lockConnections(tx: Tx, ids: string[]): Promise<Connection[]> {
   const where = { accountId: tx.accountId!, id: ids }
-  return tx.em.find(ConnectionSchema, where, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE })
+  return tx.em.find(ConnectionSchema, where, {
+    orderBy: { id: 'asc' },
+    lockMode: LockMode.PESSIMISTIC_WRITE,
+  })
 }
 
 /** The ids at Meta of the apps that connections are bound to, by our own. */
-export async function metaAppIds(tx: Tx, connections: Pick<Connection, 'appId'>[]): Promise<Map<string, string>> {
+export async function metaAppIds(
+  tx: Tx,
+  connections: Pick<Connection, 'appId'>[],
+): Promise<Map<string, string>> {
   const ids = [...new Set(connections.map(({ appId }) => appId))]
   const apps = await query<{ id: string; metaAppId: string }>(
     tx,

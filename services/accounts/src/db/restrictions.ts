@@ -33,7 +33,11 @@ export function allRestrictions(tx: Tx, connections: Restricted[]): Promise<Rest
 }
 
 /** The restrictions that hold now, by connection, in the order of their types. */
-export async function activeRestrictions(tx: Tx, connections: Restricted[], now: Date): Promise<Map<string, RestrictionRow[]>> {
+export async function activeRestrictions(
+  tx: Tx,
+  connections: Restricted[],
+  now: Date,
+): Promise<Map<string, RestrictionRow[]>> {
   const rows = await query<RestrictionRow>(
     tx,
     sql`select ${columns} from restrictions

@@ -21,24 +21,48 @@ export interface SealedRow {
 }
 
 /** The next rows of all tenants after one, in id order. */
-export function sealedPage(db: Database, table: SealedTable, after: string, most: number): Promise<Pick<SealedRow, 'id' | 'accountId'>[]> {
-  return db.statement(sql`select id, account_id as "accountId" from sealed_rows(${table}, ${after}, ${most})`)
+export function sealedPage(
+  db: Database,
+  table: SealedTable,
+  after: string,
+  most: number,
+): Promise<Pick<SealedRow, 'id' | 'accountId'>[]> {
+  return db.statement(
+    sql`select id, account_id as "accountId" from sealed_rows(${table}, ${after}, ${most})`,
+  )
 }
 
 /** Those of the rows that hold a secret of another key, locked in their order. */
-export async function lockSealed(tx: Tx, table: SealedTable, ids: string[], keyId: number): Promise<SealedRow[]> {
+export async function lockSealed(
+  tx: Tx,
+  table: SealedTable,
+  ids: string[],
+  keyId: number,
+): Promise<SealedRow[]> {
   const columns = Object.keys(sealedTables[table])
-  const others = columns.map((column) => sql`substring(${sql.ref(column)} from 1 for 1) <> ${Buffer.from([keyId])}`)
+  const others = columns.map(
+    (column) => sql`substring(${sql.ref(column)} from 1 for 1) <> ${Buffer.from([keyId])}`,
+  )
   const rows = await query<{ id: string; accountId: string } & Record<string, Buffer | null>>(
     tx,
     sql`select id, account_id as "accountId", ${sql.join(columns.map((column) => sql.ref(column)))} from ${sql.table(table)}
         where id = any(${ids}::uuid[]) and (${sql.join(others, sql` or `)}) order by id for update`,
   )
-  return rows.map(({ id, accountId, ...sealed }) => ({ id, accountId, sealed: sealed as SealedRow['sealed'] }))
+  return rows.map(({ id, accountId, ...sealed }) => ({
+    id,
+    accountId,
+    sealed: sealed as SealedRow['sealed'],
+  }))
 }
 
 /** Writes what was sealed again, by column. */
-export async function updateSealed(tx: Tx, table: SealedTable, { id, sealed }: SealedRow): Promise<void> {
-  const changes = Object.entries(sealed).map(([column, bytes]) => sql`${sql.ref(column)} = ${bytes}`)
+export async function updateSealed(
+  tx: Tx,
+  table: SealedTable,
+  { id, sealed }: SealedRow,
+): Promise<void> {
+  const changes = Object.entries(sealed).map(
+    ([column, bytes]) => sql`${sql.ref(column)} = ${bytes}`,
+  )
   await sql`update ${sql.table(table)} set ${sql.join(changes)} where id = ${id}`.execute(tx.sql)
 }

@@ -3,7 +3,13 @@ import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { EntryResult, LaneHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
-import { type AccountEvent, accountEvents, eventError, metaTimeMs, parseWebhook } from '@lockstep/whatsapp'
+import {
+  type AccountEvent,
+  accountEvents,
+  eventError,
+  metaTimeMs,
+  parseWebhook,
+} from '@lockstep/whatsapp'
 import { applyChange, changesOf, restrictionNewsOf } from '../account-news.ts'
 import { eventOf, wordsOf } from '../account-words.ts'
 import { applyRestrictions, type RestrictedConnection } from '../apply-restrictions.ts'
@@ -28,12 +34,21 @@ export const accountUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) 
   const results: EntryResult[] = []
   const byAccount = new Map<string, News[]>()
   for (const entry of entries) {
-    const events = accountEvents(parseWebhook(entry.body)).filter((event) => event.wabaId === wabaId)
+    const events = accountEvents(parseWebhook(entry.body)).filter(
+      (event) => event.wabaId === wabaId,
+    )
     const owners = await ownersOf(entry, events)
-    results.push({ id: entry.id, outcome: typeof owners === 'string' ? owners : events.length > 0 ? 'done' : 'no_action' })
+    results.push({
+      id: entry.id,
+      outcome: typeof owners === 'string' ? owners : events.length > 0 ? 'done' : 'no_action',
+    })
     if (typeof owners === 'string') continue
     for (const [accountId, connectionIds] of owners) {
-      const news = events.map((event) => ({ connectionIds, event, receivedAt: new Date(entry.asOfMs) }))
+      const news = events.map((event) => ({
+        connectionIds,
+        event,
+        receivedAt: new Date(entry.asOfMs),
+      }))
       const known = byAccount.get(accountId)
       if (known) known.push(...news)
       else byAccount.set(accountId, news)
@@ -47,7 +62,10 @@ export const accountUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) 
 type Owners = Map<string, string[]> | 'no_connection' | 'wrong_app'
 
 /** Who had the WABA, by a part's app, when it was received; asks once for all parts of the same moment. */
-function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry, events: AccountEvent[]) => Promise<Owners> {
+function ownersAt(
+  ctx: Context,
+  wabaId: string,
+): (entry: FeedEntry, events: AccountEvent[]) => Promise<Owners> {
   const known = new Map<number, ConnectionInterval[]>()
   return async ({ asOfMs, appId }, events) => {
     // These name a business portfolio, no WABA (Meta, partner_solutions): the app's account is whom they concern.
@@ -56,7 +74,11 @@ function ownersAt(ctx: Context, wabaId: string): (entry: FeedEntry, events: Acco
       return accountId ? new Map([[accountId, []]]) : 'no_connection'
     }
     const at = new Date(asOfMs)
-    const all = known.get(asOfMs) ?? (await ctx.db.system((tx) => connectionIntervals(tx, { wabaIds: [wabaId], from: at, until: at })))
+    const all =
+      known.get(asOfMs) ??
+      (await ctx.db.system((tx) =>
+        connectionIntervals(tx, { wabaIds: [wabaId], from: at, until: at }),
+      ))
     known.set(asOfMs, all)
     if (all.length === 0) return 'no_connection'
     const owners = new Map<string, string[]>()
@@ -76,11 +98,19 @@ async function record(ctx: Context, accountId: string, news: News[]): Promise<vo
     tx.afterCommit(() => noteErrors(ctx, accountId, news))
     for (const [connection, { health, words }] of await healths(ctx, tx, connections))
       if (health !== healthBefore.get(connection)!.health)
-        tx.afterCommit(() => ctx.log.warn({ connection: connection.id, health, words }, "A connection's health has changed"))
+        tx.afterCommit(() =>
+          ctx.log.warn(
+            { connection: connection.id, health, words },
+            "A connection's health has changed",
+          ),
+        )
   })
 }
 
-const numberErrors = counter('lockstep_webhook_number_errors_total', 'Errors of a number or its account that Meta told without a message')
+const numberErrors = counter(
+  'lockstep_webhook_number_errors_total',
+  'Errors of a number or its account that Meta told without a message',
+)
 
 function noteErrors(ctx: Context, accountId: string, news: News[]): void {
   for (const { event } of news) {
@@ -93,15 +123,23 @@ function noteErrors(ctx: Context, accountId: string, news: News[]): void {
 
 async function healths(ctx: Context, tx: Tx, connections: Connection[]) {
   const restrictions = await activeRestrictions(tx, connections, new Date(ctx.now()))
-  return new Map(connections.map((each) => [each, healthOf(each.holds, restrictions.get(each.id) ?? [])]))
+  return new Map(
+    connections.map((each) => [each, healthOf(each.holds, restrictions.get(each.id) ?? [])]),
+  )
 }
 
 /** Applies news in their order to the connections that they are about. */
 async function apply(ctx: Context, tx: Tx, connections: Connection[], news: News[]): Promise<void> {
   const appIds = await metaAppIds(tx, connections)
-  const rows = Map.groupBy(await allRestrictions(tx, connections), ({ connectionId }) => connectionId)
+  const rows = Map.groupBy(
+    await allRestrictions(tx, connections),
+    ({ connectionId }) => connectionId,
+  )
   const subjects = connections.map((connection): RestrictedConnection => {
-    return { connection, restrictions: new Map((rows.get(connection.id) ?? []).map((row) => [row.type, row])) }
+    return {
+      connection,
+      restrictions: new Map((rows.get(connection.id) ?? []).map((row) => [row.type, row])),
+    }
   })
   const changed = new Set<string>()
   for (const { connectionIds, event, receivedAt } of news) {
@@ -111,8 +149,11 @@ async function apply(ctx: Context, tx: Tx, connections: Connection[], news: News
       const { connection } = subject
       // News of a WABA that the number has left since then is only kept.
       if (!connectionIds.includes(connection.id) || connection.wabaId !== event.wabaId) continue
-      for (const change of changesOf(event, appIds.get(connection.appId))) applyChange(connection, change, at)
-      const restricted = restricts ? applyRestrictions(subject, restricts, at, new Date(ctx.now())) : []
+      for (const change of changesOf(event, appIds.get(connection.appId)))
+        applyChange(connection, change, at)
+      const restricted = restricts
+        ? applyRestrictions(subject, restricts, at, new Date(ctx.now()))
+        : []
       for (const { type } of restricted) changed.add(`${connection.id} ${type}`)
     }
   }

@@ -6,8 +6,16 @@ import type { Context } from '../context.ts'
 import { findKey } from '../db/queries.ts'
 
 /** The account behind an API key. */
-export const authenticateKey: Method<Context, AuthenticateKeyRequest, AuthenticateKeyResponse> = async (ctx, request) => {
+export const authenticateKey: Method<
+  Context,
+  AuthenticateKeyRequest,
+  AuthenticateKeyResponse
+> = async (ctx, request) => {
   const found = await ctx.db.system((tx) => findKey(tx, hashKey(request.key)))
-  if (!found) throw new AppError('unauthenticated', 'This API key is unknown; send a key that is in use as "Authorization: Bearer lk_…"')
+  if (!found)
+    throw new AppError(
+      'unauthenticated',
+      'This API key is unknown; send a key that is in use as "Authorization: Bearer lk_…"',
+    )
   return found
 }

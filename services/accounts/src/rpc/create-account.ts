@@ -6,7 +6,10 @@ import type { Context } from '../context.ts'
 import { AccountSchema } from '../db/entities.ts'
 
 /** Creates a tenant. */
-export const createAccount: Method<Context, CreateAccountRequest, Account> = async (ctx, request) => {
+export const createAccount: Method<Context, CreateAccountRequest, Account> = async (
+  ctx,
+  request,
+) => {
   const name = requireText(request.name, 'name')
   const id = uuid()
   return ctx.db.transaction(id, async (tx) => {

@@ -8,12 +8,18 @@ import { hashKey } from '../api-key.ts'
 import type { Context } from '../context.ts'
 
 /** Creates an API key; the answer is the only time that its text is seen. */
-export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResponse> = async (ctx, request, call) => {
+export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResponse> = async (
+  ctx,
+  request,
+  call,
+) => {
   const name = requireText(request.name, 'name')
   const id = uuid()
   const key = `lk_${randomBytes(32).toString('base64url')}`
   await ctx.db.transaction(call.accountId, (tx) =>
-    sql`insert into api_keys (id, account_id, name, hash) values (${id}, ${call.accountId}, ${name}, ${hashKey(key)})`.execute(tx.sql),
+    sql`insert into api_keys (id, account_id, name, hash) values (${id}, ${call.accountId}, ${name}, ${hashKey(key)})`.execute(
+      tx.sql,
+    ),
   )
   return { id, key }
 }

@@ -17,7 +17,11 @@ import { verifyNumber } from '../verify-number.ts'
  * Connects a number that Meta lets the token use. One that the account had before is the connection that it was, with its id, its
  * limits and all that hangs on it. What came for it meanwhile is claimed by the gateway, which is told so in the same transaction.
  */
-export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (ctx, request, call) => {
+export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (
+  ctx,
+  request,
+  call,
+) => {
   const { accountId } = call
   const token = requireText(request.accessToken, 'access_token', 4_096)
   const phoneNumberId = requireText(request.phoneNumberId, 'phone_number_id')
@@ -28,10 +32,20 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
       const { id: appId } = await findApp(tx, requireId(request.appId, 'app'))
       const known = await lockNumber(tx, phoneNumberId)
       if (known && !known.disconnectedAt)
-        throw new AppError('conflict', `The number ${phoneNumberId} is connected already; replace its token, or disconnect it first`)
+        throw new AppError(
+          'conflict',
+          `The number ${phoneNumberId} is connected already; replace its token, or disconnect it first`,
+        )
       const id = known?.id ?? uuid()
       const sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-      const now = { name: request.name, appId, wabaId, sealedToken, facts: factsOf(number), atMs: ctx.now() }
+      const now = {
+        name: request.name,
+        appId,
+        wabaId,
+        sealedToken,
+        facts: factsOf(number),
+        atMs: ctx.now(),
+      }
       const connection = known ?? newConnection(tx, { ...now, id, phoneNumberId })
       if (known) connectAgain(known, now)
       await tx.em.flush()
@@ -42,11 +56,19 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
     })
   } catch (error) {
     if (!isUniqueViolation(error)) throw error
-    throw new AppError('conflict', `The number ${phoneNumberId} is connected already; disconnect it there first`, { cause: error })
+    throw new AppError(
+      'conflict',
+      `The number ${phoneNumberId} is connected already; disconnect it there first`,
+      { cause: error },
+    )
   }
 }
 
-interface NewConnection extends Pick<ConnectionRow, 'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken'> {
+interface NewConnection
+  extends Pick<
+    ConnectionRow,
+    'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken'
+  > {
   facts: ReturnType<typeof factsOf>
   atMs: number
 }

@@ -6,7 +6,11 @@ import { findConnection } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /** One connection of the account. */
-export const getConnection: Method<Context, GetConnectionRequest, Connection> = (ctx, request, call) =>
+export const getConnection: Method<Context, GetConnectionRequest, Connection> = (
+  ctx,
+  request,
+  call,
+) =>
   ctx.db.transaction(call.accountId, async (tx) =>
     connectionToProto(tx, await findConnection(tx, requireId(request.id, 'connection')), ctx.now()),
   )

@@ -5,10 +5,20 @@ import type { Context } from '../context.ts'
 import { webhookApp } from '../db/queries.ts'
 
 /** What the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
-export const getWebhookApp: Method<Context, GetWebhookAppRequest, GetWebhookAppResponse> = async (ctx, request) => {
+export const getWebhookApp: Method<Context, GetWebhookAppRequest, GetWebhookAppResponse> = async (
+  ctx,
+  request,
+) => {
   const found = await ctx.db.system((tx) => webhookApp(tx, requireId(request.id, 'app')))
   if (!found) return { app: undefined, phoneNumberIds: [], wabaIds: [], formerPhoneNumberIds: [] }
-  const { phoneNumberIds, wabaIds, formerPhoneNumberIds, sealedPreviousSecret, previousSecretUntil, ...app } = found
+  const {
+    phoneNumberIds,
+    wabaIds,
+    formerPhoneNumberIds,
+    sealedPreviousSecret,
+    previousSecretUntil,
+    ...app
+  } = found
   const previousValidUntilMs = previousSecretUntil?.getTime()
   const isGood = previousValidUntilMs !== undefined && previousValidUntilMs > ctx.now()
   const previous = isGood

@@ -51,4 +51,10 @@ export const callers = {
 } as const
 
 /** Called by the platform itself, before or across tenants. */
-export const acrossAccounts = ['authenticateKey', 'createAccount', 'getWebhookApp', 'resealSecrets', 'resolveConnections'] as const
+export const acrossAccounts = [
+  'authenticateKey',
+  'createAccount',
+  'getWebhookApp',
+  'resealSecrets',
+  'resolveConnections',
+] as const

@@ -10,10 +10,18 @@ const usualLimit = 50
 const maxLimit = 200
 
 /** A page of the account's connections in id order, so oldest first; 50 by default. */
-export const listConnections: Method<Context, ListConnectionsRequest, ListConnectionsResponse> = async (ctx, request, call) => {
+export const listConnections: Method<
+  Context,
+  ListConnectionsRequest,
+  ListConnectionsResponse
+> = async (ctx, request, call) => {
   const { limit } = request
-  if (limit < 0 || limit > maxLimit) throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
-  const page = { after: request.after && requireId(request.after, 'connection'), limit: limit || usualLimit }
+  if (limit < 0 || limit > maxLimit)
+    throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
+  const page = {
+    after: request.after && requireId(request.after, 'connection'),
+    limit: limit || usualLimit,
+  }
   return ctx.db.transaction(call.accountId, async (tx) => ({
     connections: await connectionsToProto(tx, await connectionsPage(tx, page), ctx.now()),
   }))

@@ -10,17 +10,26 @@ import { connectionToProto } from '../to-proto.ts'
 import { verifyNumber } from '../verify-number.ts'
 
 /** Gives a connection another token once Meta lets it use the number; nothing else changes, so that what was paused can go on. */
-export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = async (ctx, request, call) => {
+export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = async (
+  ctx,
+  request,
+  call,
+) => {
   const { accountId } = call
   const token = requireText(request.accessToken, 'access_token', 4_096)
   const id = requireId(request.id, 'connection')
-  const asked = requireConnected(await ctx.db.transaction(accountId, (tx) => findConnection(tx, id)))
+  const asked = requireConnected(
+    await ctx.db.transaction(accountId, (tx) => findConnection(tx, id)),
+  )
   const { phoneNumberId, wabaId } = asked
   await verifyNumber(ctx, { phoneNumberId, wabaId, token, signal: call.signal })
   return ctx.db.transaction(accountId, async (tx) => {
     const connection = requireConnected(await findConnection(tx, id, { lock: true }))
     if (connection.connectedAt.getTime() !== asked.connectedAt.getTime())
-      throw new AppError('conflict', `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`)
+      throw new AppError(
+        'conflict',
+        `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`,
+      )
     connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
     regainAccess(connection, ctx.now())
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
@@ -30,5 +39,8 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
 
 function requireConnected(connection: ConnectionRow): ConnectionRow {
   if (!connection.disconnectedAt) return connection
-  throw new AppError('precondition', `The number ${connection.phoneNumberId} is disconnected; connect it again with the new token`)
+  throw new AppError(
+    'precondition',
+    `The number ${connection.phoneNumberId} is disconnected; connect it again with the new token`,
+  )
 }

@@ -1,6 +1,9 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
-import type { ResolveConnectionsRequest, ResolveConnectionsResponse } from '@lockstep/rpc/gen/accounts'
+import type {
+  ResolveConnectionsRequest,
+  ResolveConnectionsResponse,
+} from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
 import { connectionIntervals } from '../db/intervals.ts'
 
@@ -8,10 +11,18 @@ import { connectionIntervals } from '../db/intervals.ts'
 const maxNamed = 1_000
 
 /** Whose numbers and WABAs were, and when. Webhooks are read with it, before their tenant is known. */
-export const resolveConnections: Method<Context, ResolveConnectionsRequest, ResolveConnectionsResponse> = async (ctx, request) => {
+export const resolveConnections: Method<
+  Context,
+  ResolveConnectionsRequest,
+  ResolveConnectionsResponse
+> = async (ctx, request) => {
   const { phoneNumberIds, wabaIds, fromMs, untilMs } = request
   const named = phoneNumberIds.length + wabaIds.length
-  if (named > maxNamed) throw new AppError('invalid', `${named} numbers and WABAs at once; at most ${maxNamed} are allowed`)
+  if (named > maxNamed)
+    throw new AppError(
+      'invalid',
+      `${named} numbers and WABAs at once; at most ${maxNamed} are allowed`,
+    )
   const asked = { phoneNumberIds, wabaIds, from: new Date(fromMs), until: new Date(untilMs) }
   return { intervals: await ctx.db.system((tx) => connectionIntervals(tx, asked)) }
 }

@@ -11,11 +11,18 @@ const day = 86_400_000
 const previousValid = { usualMs: day, maxMs: 7 * day }
 
 /** Replaces an app's secret; the one before stays good for a time. Doing it again changes nothing, nor that time. */
-export const rotateAppSecret: Method<Context, RotateAppSecretRequest, App> = async (ctx, request, call) => {
+export const rotateAppSecret: Method<Context, RotateAppSecretRequest, App> = async (
+  ctx,
+  request,
+  call,
+) => {
   const secret = requireText(request.secret, 'secret')
   const validMs = request.previousValidMs ?? previousValid.usualMs
   if (!(validMs >= 0 && validMs <= previousValid.maxMs))
-    throw new AppError('invalid', `"previous_valid_ms" must be from 0 to ${previousValid.maxMs}, which are 7 days; it is ${validMs}`)
+    throw new AppError(
+      'invalid',
+      `"previous_valid_ms" must be from 0 to ${previousValid.maxMs}, which are 7 days; it is ${validMs}`,
+    )
   return ctx.db.transaction(call.accountId, async (tx) => {
     const app = await findApp(tx, requireId(request.id, 'app'), { lock: true })
     const place = secretPlaces.appSecret(app.id, app.accountId)

@@ -7,7 +7,11 @@ import { findConnection } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /** Sets how fast a connection sends; refused past what Meta allows its number. */
-export const setConnectionLimits: Method<Context, SetConnectionLimitsRequest, Connection> = (ctx, request, call) =>
+export const setConnectionLimits: Method<Context, SetConnectionLimitsRequest, Connection> = (
+  ctx,
+  request,
+  call,
+) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     const connection = await findConnection(tx, requireId(request.id, 'connection'))
     checkLimits(request, connection.maxPerSecond)

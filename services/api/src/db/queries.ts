@@ -11,7 +11,12 @@ export interface KeyRow {
 }
 
 /** Notes a key as running; false when it is there already. Waits for another request that is doing the same. */
-export async function insertKey(tx: Tx, key: string, requestHash: Buffer, now: Date): Promise<boolean> {
+export async function insertKey(
+  tx: Tx,
+  key: string,
+  requestHash: Buffer,
+  now: Date,
+): Promise<boolean> {
   const row = await queryOne(
     tx,
     sql`insert into idempotency_keys (account_id, key, request_hash, created_at) values (${tx.accountId}, ${key}, ${requestHash}, ${now})
@@ -28,22 +33,34 @@ export function findKey(tx: Tx, key: string): Promise<KeyRow | undefined> {
   )
 }
 
-export async function keepAnswer(tx: Tx, key: string, status: number, response: Buffer): Promise<void> {
+export async function keepAnswer(
+  tx: Tx,
+  key: string,
+  status: number,
+  response: Buffer,
+): Promise<void> {
   await sql`update idempotency_keys set state = 'done', status = ${status}, response = ${response}
             where account_id = ${tx.accountId} and key = ${key} and state <> 'done'`.execute(tx.sql)
 }
 
 export async function markUnknown(tx: Tx, key: string): Promise<void> {
   await sql`update idempotency_keys set state = 'unknown'
-            where account_id = ${tx.accountId} and key = ${key} and state = 'running'`.execute(tx.sql)
+            where account_id = ${tx.accountId} and key = ${key} and state = 'running'`.execute(
+    tx.sql,
+  )
 }
 
 export async function freeKey(tx: Tx, key: string): Promise<void> {
-  await sql`delete from idempotency_keys where account_id = ${tx.accountId} and key = ${key} and state = 'running'`.execute(tx.sql)
+  await sql`delete from idempotency_keys where account_id = ${tx.accountId} and key = ${key} and state = 'running'`.execute(
+    tx.sql,
+  )
 }
 
 /** Drops keys of all tenants that were first sent before a time, at most `most`; answers how many. */
 export async function dropKeys(tx: Tx, before: Date, most: number): Promise<number> {
-  const row = await queryOne<{ dropped: number }>(tx, sql`select drop_idempotency_keys(${before}, ${most}) as dropped`)
+  const row = await queryOne<{ dropped: number }>(
+    tx,
+    sql`select drop_idempotency_keys(${before}, ${most}) as dropped`,
+  )
   return row!.dropped
 }

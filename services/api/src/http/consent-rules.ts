@@ -9,7 +9,8 @@ export const getConsentRules = route({
   method: 'GET',
   path: '/v1/consent-rules',
   does: 'Shows whether UTILITY templates are sent to people who said stop.',
-  run: async (ctx, _input, call) => consentRulesToJson(await ctx.peers.contacts.getConsentRules({}, call)),
+  run: async (ctx, _input, call) =>
+    consentRulesToJson(await ctx.peers.contacts.getConsentRules({}, call)),
 })
 
 /** Chooses it, for every message from then on. */
@@ -20,5 +21,7 @@ export const setConsentRules = route({
   ifUnknown: 'Look at GET /v1/consent-rules; choosing the same again does no harm.',
   body,
   run: async (ctx, { body: { utility_after_stop } }, call) =>
-    consentRulesToJson(await ctx.peers.contacts.setConsentRules({ utilityAfterStop: utility_after_stop }, call)),
+    consentRulesToJson(
+      await ctx.peers.contacts.setConsentRules({ utilityAfterStop: utility_after_stop }, call),
+    ),
 })

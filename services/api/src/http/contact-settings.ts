@@ -10,7 +10,8 @@ export const getContactSettings = route({
   method: 'GET',
   path: '/v1/contact-settings',
   does: 'Shows the country whose numbers imports may write without a country code; null when such numbers are refused.',
-  run: async (ctx, _input, call) => contactSettingsToJson(await ctx.peers.contacts.getContactSettings({}, call)),
+  run: async (ctx, _input, call) =>
+    contactSettingsToJson(await ctx.peers.contacts.getContactSettings({}, call)),
 })
 
 /** Chooses it, for imports that are sent from then on. */
@@ -21,5 +22,7 @@ export const setContactSettings = route({
   ifUnknown: 'Look at GET /v1/contact-settings; choosing the same again does no harm.',
   body,
   run: async (ctx, { body: { default_country } }, call) =>
-    contactSettingsToJson(await ctx.peers.contacts.setContactSettings({ defaultCountry: default_country ?? '' }, call)),
+    contactSettingsToJson(
+      await ctx.peers.contacts.setContactSettings({ defaultCountry: default_country ?? '' }, call),
+    ),
 })

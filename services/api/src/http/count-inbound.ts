@@ -14,7 +14,10 @@ export const countInbound = route({
   run: async (ctx, { query: { connection_id, since_ms } }, call) => {
     // Whose it is: nothing can be counted in another account's number, but that would look like silence.
     const { id: connectionId } = await ctx.peers.accounts.getConnection({ id: connection_id }, call)
-    const { messages } = await ctx.peers.conversations.countInbound({ connectionId, sinceMs: since_ms }, call)
+    const { messages } = await ctx.peers.conversations.countInbound(
+      { connectionId, sinceMs: since_ms },
+      call,
+    )
     return { messages }
   },
 })

@@ -3,7 +3,12 @@ import { text } from '../input.ts'
 import { route } from '../route.ts'
 import { appToJson } from '../to-json.ts'
 
-const body = z.strictObject({ name: text(), meta_app_id: text(), secret: text(), verify_token: text() })
+const body = z.strictObject({
+  name: text(),
+  meta_app_id: text(),
+  secret: text(),
+  verify_token: text(),
+})
 
 /** Registers a Meta app. Its secrets go in and never come out again. */
 export const createApp = route({
@@ -14,5 +19,10 @@ export const createApp = route({
   status: 201,
   body,
   run: async (ctx, { body: { name, meta_app_id, secret, verify_token } }, call) =>
-    appToJson(await ctx.peers.accounts.createApp({ name, metaAppId: meta_app_id, secret, verifyToken: verify_token }, call)),
+    appToJson(
+      await ctx.peers.accounts.createApp(
+        { name, metaAppId: meta_app_id, secret, verifyToken: verify_token },
+        call,
+      ),
+    ),
 })

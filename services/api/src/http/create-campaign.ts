@@ -3,7 +3,9 @@ import { id, text } from '../input.ts'
 import { route } from '../route.ts'
 import { campaignToJson } from '../to-json.ts'
 
-const tags = z.array(text(), { error: 'must be a list of tags' }).min(1, 'must name at least one tag: no filter ever means everybody')
+const tags = z
+  .array(text(), { error: 'must be a list of tags' })
+  .min(1, 'must name at least one tag: no filter ever means everybody')
 
 const body = z.strictObject({
   name: text(),
@@ -11,7 +13,11 @@ const body = z.strictObject({
   template_name: text(),
   template_language: text(64),
   filter: z.strictObject({ tags }, { error: 'must be an object with "tags"' }),
-  values: z.record(z.string(), text(4_096), { error: 'must be an object of texts, such as {"body.1": "{{name}}"}' }).default({}),
+  values: z
+    .record(z.string(), text(4_096), {
+      error: 'must be an object of texts, such as {"body.1": "{{name}}"}',
+    })
+    .default({}),
 })
 
 /** A draft; nothing is sent before it is started. */
@@ -22,8 +28,19 @@ export const createCampaign = route({
   ifUnknown: 'Look at GET /v1/campaigns before you try again with a new key.',
   status: 201,
   body,
-  run: async (ctx, { body: { name, connection_id, template_name, template_language, filter, values } }, call) => {
-    const asked = { name, connectionId: connection_id, templateName: template_name, templateLanguage: template_language, filter, values }
+  run: async (
+    ctx,
+    { body: { name, connection_id, template_name, template_language, filter, values } },
+    call,
+  ) => {
+    const asked = {
+      name,
+      connectionId: connection_id,
+      templateName: template_name,
+      templateLanguage: template_language,
+      filter,
+      values,
+    }
     return campaignToJson(await ctx.peers.campaigns.createCampaign(asked, call))
   },
 })

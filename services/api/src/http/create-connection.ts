@@ -23,7 +23,15 @@ export const createConnection = route({
   status: 201,
   body,
   run: async (ctx, { body: { name, phone_number_id, waba_id, app_id, access_token } }, call) => {
-    const asked = { name: name ?? '', phoneNumberId: phone_number_id, wabaId: waba_id, appId: app_id, accessToken: access_token }
-    return connectionToJson(await ctx.peers.accounts.createConnection(asked, { ...call, timeoutMs }))
+    const asked = {
+      name: name ?? '',
+      phoneNumberId: phone_number_id,
+      wabaId: waba_id,
+      appId: app_id,
+      accessToken: access_token,
+    }
+    return connectionToJson(
+      await ctx.peers.accounts.createConnection(asked, { ...call, timeoutMs }),
+    )
   },
 })

@@ -19,13 +19,16 @@ export const createContactImport = route({
   query: z.strictObject({ file_name: text(255), default_country: country.optional() }),
   body: csvFile,
   run: async (ctx, { query, body }, call) =>
-    importToJson(await ctx.peers.contacts.createImport(messages(query, body), { ...call, timeoutMs })),
+    importToJson(
+      await ctx.peers.contacts.createImport(messages(query, body), { ...call, timeoutMs }),
+    ),
 })
 
 async function* messages(named: { file_name: string; default_country?: string }, file: Readable) {
   yield { fileName: named.file_name, defaultCountry: named.default_country }
   for await (const bytes of whole(file))
-    for (let at = 0; at < bytes.length; at += chunkBytes) yield { chunk: bytes.subarray(at, at + chunkBytes) }
+    for (let at = 0; at < bytes.length; at += chunkBytes)
+      yield { chunk: bytes.subarray(at, at + chunkBytes) }
 }
 
 /** The file's bytes. An upload that breaks off was never told to be at its end, so that nothing of it is imported. */
@@ -34,6 +37,10 @@ async function* whole(file: Readable): AsyncGenerator<Buffer> {
     // An upload that is refused midway must still be answered, so its socket stays open.
     yield* file.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
   } catch (cause) {
-    throw new AppError('invalid', 'The upload broke off before its end; nothing of it was imported', { cause })
+    throw new AppError(
+      'invalid',
+      'The upload broke off before its end; nothing of it was imported',
+      { cause },
+    )
   }
 }

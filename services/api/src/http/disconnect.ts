@@ -7,5 +7,6 @@ export const disconnect = route({
   path: '/v1/connections/:id/disconnect',
   does: 'Disconnects a number: it sends and hears nothing. Connected again in this account it is the same connection, with all its history.',
   ifUnknown: 'Look at GET /v1/connections before you try again with a new key.',
-  run: async (ctx, { id }, call) => connectionToJson(await ctx.peers.accounts.disconnect({ id }, call)),
+  run: async (ctx, { id }, call) =>
+    connectionToJson(await ctx.peers.accounts.disconnect({ id }, call)),
 })

@@ -6,5 +6,6 @@ export const getContact = route({
   method: 'GET',
   path: '/v1/contacts/:id',
   does: 'Shows a contact.',
-  run: async (ctx, { id }, call) => contactToJson(await ctx.peers.contacts.getContact({ id }, call)),
+  run: async (ctx, { id }, call) =>
+    contactToJson(await ctx.peers.contacts.getContact({ id }, call)),
 })

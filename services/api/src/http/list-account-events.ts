@@ -8,9 +8,19 @@ export const listAccountEvents = route({
   method: 'GET',
   path: '/v1/account-events',
   does: 'Lists what Meta said about the numbers and their WABAs, last received first, in words; ?waba_id= and ?field= narrow it.',
-  query: z.strictObject({ waba_id: text().optional(), field: text(128).optional(), ...page(serial, 1_000) }),
+  query: z.strictObject({
+    waba_id: text().optional(),
+    field: text(128).optional(),
+    ...page(serial, 1_000),
+  }),
   run: async (ctx, { query: { waba_id = '', field = '', after = '', limit } }, call) => {
-    const { events } = await ctx.peers.accounts.listAccountEvents({ wabaId: waba_id, field, limit, beforeId: after }, call)
-    return { events: events.map(accountEventToJson), next_after: nextAfter(events, limit, (event) => event.id) }
+    const { events } = await ctx.peers.accounts.listAccountEvents(
+      { wabaId: waba_id, field, limit, beforeId: after },
+      call,
+    )
+    return {
+      events: events.map(accountEventToJson),
+      next_after: nextAfter(events, limit, (event) => event.id),
+    }
   },
 })

@@ -6,5 +6,7 @@ export const listCampaigns = route({
   method: 'GET',
   path: '/v1/campaigns',
   does: 'Lists the newest 100 campaigns with their statistics, newest first.',
-  run: async (ctx, _input, call) => ({ campaigns: (await ctx.peers.campaigns.listCampaigns({}, call)).campaigns.map(campaignToJson) }),
+  run: async (ctx, _input, call) => ({
+    campaigns: (await ctx.peers.campaigns.listCampaigns({}, call)).campaigns.map(campaignToJson),
+  }),
 })

@@ -11,6 +11,9 @@ export const listConnections = route({
   query: z.strictObject(page(id, 200)),
   run: async (ctx, { query: { after = '', limit } }, call) => {
     const { connections } = await ctx.peers.accounts.listConnections({ after, limit }, call)
-    return { connections: connections.map(connectionToJson), next_after: nextAfter(connections, limit, (connection) => connection.id) }
+    return {
+      connections: connections.map(connectionToJson),
+      next_after: nextAfter(connections, limit, (connection) => connection.id),
+    }
   },
 })

@@ -11,6 +11,9 @@ export const listContacts = route({
   query: z.strictObject({ tag: text().optional(), ...page(id, 200) }),
   run: async (ctx, { query: { tag = '', after = '', limit } }, call) => {
     const { contacts } = await ctx.peers.contacts.listContacts({ tag, after, limit }, call)
-    return { contacts: contacts.map(contactToJson), next_after: nextAfter(contacts, limit, (contact) => contact.id) }
+    return {
+      contacts: contacts.map(contactToJson),
+      next_after: nextAfter(contacts, limit, (contact) => contact.id),
+    }
   },
 })

@@ -10,7 +10,13 @@ export const listConversations = route({
   does: 'Lists the conversations, the one with the newest message first; ?after= is the last id of the page before.',
   query: z.strictObject(page(id, 200)),
   run: async (ctx, { query: { after = '', limit } }, call) => {
-    const { conversations } = await ctx.peers.conversations.listConversations({ after, limit }, call)
-    return { conversations: conversations.map(conversationToJson), next_after: nextAfter(conversations, limit, (row) => row.id) }
+    const { conversations } = await ctx.peers.conversations.listConversations(
+      { after, limit },
+      call,
+    )
+    return {
+      conversations: conversations.map(conversationToJson),
+      next_after: nextAfter(conversations, limit, (row) => row.id),
+    }
   },
 })

@@ -18,9 +18,18 @@ export const listTemplates = route({
   does: 'Lists templates in id order; ?connection_id= or ?waba_id= and ?status=APPROVED narrow it, ?after= is the last id of the page before.',
   query,
   run: async (ctx, { query: { connection_id, waba_id, status = '', after = '', limit } }, call) => {
-    if (connection_id && waba_id) throw new AppError('invalid', 'Name either "connection_id" or "waba_id", not both')
-    const wabaId = connection_id ? (await ctx.peers.accounts.getConnection({ id: connection_id }, call)).wabaId : waba_id
-    const { templates } = await ctx.peers.templates.listTemplates({ wabaId: wabaId ?? '', status, after, limit }, call)
-    return { templates: templates.map(templateToJson), next_after: nextAfter(templates, limit, (template) => template.id) }
+    if (connection_id && waba_id)
+      throw new AppError('invalid', 'Name either "connection_id" or "waba_id", not both')
+    const wabaId = connection_id
+      ? (await ctx.peers.accounts.getConnection({ id: connection_id }, call)).wabaId
+      : waba_id
+    const { templates } = await ctx.peers.templates.listTemplates(
+      { wabaId: wabaId ?? '', status, after, limit },
+      call,
+    )
+    return {
+      templates: templates.map(templateToJson),
+      next_after: nextAfter(templates, limit, (template) => template.id),
+    }
   },
 })

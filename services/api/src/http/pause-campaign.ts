@@ -7,5 +7,6 @@ export const pauseCampaign = route({
   path: '/v1/campaigns/:id/pause',
   does: 'Pauses a campaign that is sending; messages under way are finished.',
   ifUnknown: 'Look at GET /v1/campaigns/:id before you try again with a new key.',
-  run: async (ctx, { id }, call) => campaignToJson(await ctx.peers.campaigns.pauseCampaign({ id }, call)),
+  run: async (ctx, { id }, call) =>
+    campaignToJson(await ctx.peers.campaigns.pauseCampaign({ id }, call)),
 })

@@ -3,7 +3,10 @@ import { oneOf, text } from '../input.ts'
 import { route } from '../route.ts'
 import { contactToJson } from '../to-json.ts'
 
-const body = z.strictObject({ kind: oneOf(['opt_out', 'opt_in', 'block', 'unblock']), evidence: text() })
+const body = z.strictObject({
+  kind: oneOf(['opt_out', 'opt_in', 'block', 'unblock']),
+  evidence: text(),
+})
 
 /** Writes down what a person said about being written to, as said when the request was first sent. */
 export const recordConsent = route({
@@ -13,5 +16,10 @@ export const recordConsent = route({
   ifUnknown: null,
   body,
   run: async (ctx, { id, body: { kind, evidence }, askedAt }, call) =>
-    contactToJson(await ctx.peers.contacts.recordConsent({ contactId: id, kind, evidence, saidAtMs: askedAt.getTime() }, call)),
+    contactToJson(
+      await ctx.peers.contacts.recordConsent(
+        { contactId: id, kind, evidence, saidAtMs: askedAt.getTime() },
+        call,
+      ),
+    ),
 })

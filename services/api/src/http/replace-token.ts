@@ -16,5 +16,10 @@ export const replaceToken = route({
   ifUnknown: 'Setting the same token again does no harm: send the request with a new key.',
   body,
   run: async (ctx, { id, body: { access_token } }, call) =>
-    connectionToJson(await ctx.peers.accounts.replaceToken({ id, accessToken: access_token }, { ...call, timeoutMs })),
+    connectionToJson(
+      await ctx.peers.accounts.replaceToken(
+        { id, accessToken: access_token },
+        { ...call, timeoutMs },
+      ),
+    ),
 })

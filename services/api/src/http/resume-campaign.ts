@@ -7,5 +7,6 @@ export const resumeCampaign = route({
   path: '/v1/campaigns/:id/resume',
   does: 'Goes on with a paused campaign where it stopped.',
   ifUnknown: 'Look at GET /v1/campaigns/:id before you try again with a new key.',
-  run: async (ctx, { id }, call) => campaignToJson(await ctx.peers.campaigns.resumeCampaign({ id }, call)),
+  run: async (ctx, { id }, call) =>
+    campaignToJson(await ctx.peers.campaigns.resumeCampaign({ id }, call)),
 })

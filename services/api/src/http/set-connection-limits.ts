@@ -14,5 +14,10 @@ export const setConnectionLimits = route({
   ifUnknown: 'Look at GET /v1/connections; setting the same limits again does no harm.',
   body,
   run: async (ctx, { id, body: { per_minute, per_second } }, call) =>
-    connectionToJson(await ctx.peers.accounts.setConnectionLimits({ id, perMinute: per_minute, perSecond: per_second }, call)),
+    connectionToJson(
+      await ctx.peers.accounts.setConnectionLimits(
+        { id, perMinute: per_minute, perSecond: per_second },
+        call,
+      ),
+    ),
 })

@@ -7,5 +7,6 @@ export const startCampaign = route({
   path: '/v1/campaigns/:id/start',
   does: 'Starts a draft: the audience is frozen, then the messages are sent.',
   ifUnknown: 'Look at GET /v1/campaigns/:id before you try again with a new key.',
-  run: async (ctx, { id }, call) => campaignToJson(await ctx.peers.campaigns.startCampaign({ id }, call)),
+  run: async (ctx, { id }, call) =>
+    campaignToJson(await ctx.peers.campaigns.startCampaign({ id }, call)),
 })

@@ -8,5 +8,6 @@ export const startTemplateSync = route({
   does: "Starts a sync of the templates of a number's WhatsApp Business Account; one at a time.",
   ifUnknown: 'Send it again with a new key: a sync that is running refuses a second one.',
   status: 202,
-  run: async (ctx, { id }, call) => syncToJson(await ctx.peers.templates.startSync({ connectionId: id }, call)),
+  run: async (ctx, { id }, call) =>
+    syncToJson(await ctx.peers.templates.startSync({ connectionId: id }, call)),
 })

@@ -23,7 +23,8 @@ export function readAttempts(tx: Tx, keys: AttemptKey[]): Promise<StoredAttempt[
   )
 }
 
-const times = (attempts: Attempt[], pick: (attempt: Attempt) => Date | null) => attempts.map((a) => pick(a)?.toISOString() ?? null)
+const times = (attempts: Attempt[], pick: (attempt: Attempt) => Date | null) =>
+  attempts.map((a) => pick(a)?.toISOString() ?? null)
 
 export async function writeAttempts(tx: Tx, attempts: StoredAttempt[]): Promise<void> {
   if (attempts.length === 0) return
@@ -39,7 +40,10 @@ export async function writeAttempts(tx: Tx, attempts: StoredAttempt[]): Promise<
 }
 
 /** The contact of each attempt's recipient, by the attempt. */
-export async function contactsOf(tx: Tx, keys: readonly AttemptKey[]): Promise<Map<string, string>> {
+export async function contactsOf(
+  tx: Tx,
+  keys: readonly AttemptKey[],
+): Promise<Map<string, string>> {
   const rows = await query<{ attemptId: string; contactId: string }>(
     tx,
     sql`select a.id::text as "attemptId", r.contact_id as "contactId"
@@ -50,7 +54,12 @@ export async function contactsOf(tx: Tx, keys: readonly AttemptKey[]): Promise<M
 }
 
 /** Attempts of a campaign that wait for an outcome since before a moment: their process died between claim and answer. */
-export async function staleAttempts(tx: Tx, campaignId: string, before: Date, limit: number): Promise<string[]> {
+export async function staleAttempts(
+  tx: Tx,
+  campaignId: string,
+  before: Date,
+  limit: number,
+): Promise<string[]> {
   const rows = await query<{ id: string }>(
     tx,
     sql`select id::text from attempts where campaign_id = ${campaignId} and outcome = 'sending' and claimed_at < ${before}
@@ -66,7 +75,10 @@ export interface SentMessage {
 }
 
 /** Which attempts have these wamids. */
-export function attemptsByWamid(tx: Tx, messages: SentMessage[]): Promise<(SentMessage & AttemptKey)[]> {
+export function attemptsByWamid(
+  tx: Tx,
+  messages: SentMessage[],
+): Promise<(SentMessage & AttemptKey)[]> {
   return query(
     tx,
     sql`select a.account_id as "accountId", a.wamid, a.campaign_id as "campaignId", a.id::text as "attemptId"

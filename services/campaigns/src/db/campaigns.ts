@@ -5,9 +5,17 @@ import type { CampaignWait } from '../campaign.ts'
 import { type Campaign, CampaignSchema } from './entities.ts'
 
 /** The account's campaign; `not_found` also for another account's. `lock` holds its row until the commit. */
-export async function findCampaign(tx: Tx, id: string, options: { lock?: boolean } = {}): Promise<Campaign> {
+export async function findCampaign(
+  tx: Tx,
+  id: string,
+  options: { lock?: boolean } = {},
+): Promise<Campaign> {
   const lockMode = options.lock ? LockMode.PESSIMISTIC_WRITE : undefined
-  const campaign = await tx.em.findOne(CampaignSchema, { id, accountId: tx.accountId! }, { lockMode })
+  const campaign = await tx.em.findOne(
+    CampaignSchema,
+    { id, accountId: tx.accountId! },
+    { lockMode },
+  )
   if (!campaign) throw new AppError('not_found', `There is no campaign ${id}`)
   return campaign
 }
@@ -21,7 +29,10 @@ export interface CampaignOwner {
 }
 
 /** The owners of campaigns, before the tenants are known. */
-export async function campaignOwners(db: Database, ids: string[]): Promise<Map<string, CampaignOwner>> {
+export async function campaignOwners(
+  db: Database,
+  ids: string[],
+): Promise<Map<string, CampaignOwner>> {
   const owners = await db.statement<CampaignOwner>(
     sql`select campaign_id as "campaignId", account_id as "accountId", phone_number_id as "phoneNumberId", app_ids as "appIds"
         from campaign_owners(${ids}::uuid[])`,
@@ -31,24 +42,39 @@ export async function campaignOwners(db: Database, ids: string[]): Promise<Map<s
 
 /** Holds campaigns as they are until the commit: whoever completes, pauses or resumes one waits. */
 export async function lockCampaigns(tx: Tx, ids: string[]): Promise<void> {
-  await query(tx, sql`select from campaigns where id = any(${ids}::uuid[]) order by campaigns.id for no key update`)
+  await query(
+    tx,
+    sql`select from campaigns where id = any(${ids}::uuid[]) order by campaigns.id for no key update`,
+  )
 }
 
 /** Whether a campaign is still being prepared; holds it so until the commit, for a cancel waits then. */
 export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> {
-  const row = await queryOne(tx, sql`select 1 from campaigns where id = ${campaignId} and state = 'preparing' for no key update`)
+  const row = await queryOne(
+    tx,
+    sql`select 1 from campaigns where id = ${campaignId} and state = 'preparing' for no key update`,
+  )
   return row !== undefined
 }
 
 /** Whether a campaign has ended before anything was sent; holds it so until the commit, for a start waits then. */
 export async function hasEndedUnsent(tx: Tx, campaignId: string): Promise<boolean> {
-  const row = await queryOne(tx, sql`select from campaigns where id = ${campaignId} and state in ('cancelled', 'failed') for no key update`)
+  const row = await queryOne(
+    tx,
+    sql`select from campaigns where id = ${campaignId} and state in ('cancelled', 'failed') for no key update`,
+  )
   return row !== undefined
 }
 
 /** Ended campaigns of all accounts whose recipients are kept no longer, oldest first. */
-export function campaignsToForget(db: Database, before: Date, limit: number): Promise<{ accountId: string; campaignId: string }[]> {
-  return db.statement(sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_to_forget(${before}, ${limit})`)
+export function campaignsToForget(
+  db: Database,
+  before: Date,
+  limit: number,
+): Promise<{ accountId: string; campaignId: string }[]> {
+  return db.statement(
+    sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_to_forget(${before}, ${limit})`,
+  )
 }
 
 /** Whether a campaign has ended for good; holds it so until the commit. */
@@ -76,7 +102,9 @@ export async function noteWaiting(tx: Tx, id: string, wait: CampaignWait | null)
 
 /** Notes that a campaign's recipients are kept no longer, before the first of them goes. */
 export async function noteForgotten(tx: Tx, id: string): Promise<void> {
-  await sql`update campaigns set forgotten_at = now() where id = ${id} and forgotten_at is null`.execute(tx.sql)
+  await sql`update campaigns set forgotten_at = now() where id = ${id} and forgotten_at is null`.execute(
+    tx.sql,
+  )
 }
 
 /** Notes that a campaign's recipients are gone. */
@@ -101,7 +129,12 @@ export async function moveCampaign(
 }
 
 /** Pauses a sending campaign for what became known of attempts; false when a person has ordered it to go on since they were claimed. */
-export async function pauseBecauseOf(tx: Tx, id: string, attemptIds: string[], reason: string): Promise<boolean> {
+export async function pauseBecauseOf(
+  tx: Tx,
+  id: string,
+  attemptIds: string[],
+  reason: string,
+): Promise<boolean> {
   const row = await queryOne(
     tx,
     sql`update campaigns set state = 'paused', waits_for = '', reason = ${reason}, finished_at = null

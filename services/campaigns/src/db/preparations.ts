@@ -16,7 +16,12 @@ export interface Preparation {
 }
 
 /** Begins to prepare a campaign under a new run, whatever an earlier one has left. */
-export async function beginPreparation(tx: Tx, campaignId: string, runId: string, leftovers: boolean): Promise<void> {
+export async function beginPreparation(
+  tx: Tx,
+  campaignId: string,
+  runId: string,
+  leftovers: boolean,
+): Promise<void> {
   await sql`insert into preparations (campaign_id, account_id, run_id, leftovers) values (${campaignId}, ${tx.accountId}, ${runId}, ${leftovers})
     on conflict (campaign_id) do update set run_id = excluded.run_id, leftovers = true, after_contact = '', listed = false,
       after_recipient = 0, queued = 0, skipped = 0, too_slow = 0, reason = ''`.execute(tx.sql)
@@ -57,17 +62,27 @@ export async function noteListed(tx: Tx, campaignId: string, from: Preparation):
 }
 
 /** Notes how far the list has been looked through for people to take off. */
-export async function noteRemoved(tx: Tx, campaignId: string, afterRecipient: string): Promise<void> {
-  await sql`update preparations set after_recipient = ${afterRecipient}::bigint where campaign_id = ${campaignId}`.execute(tx.sql)
+export async function noteRemoved(
+  tx: Tx,
+  campaignId: string,
+  afterRecipient: string,
+): Promise<void> {
+  await sql`update preparations set after_recipient = ${afterRecipient}::bigint where campaign_id = ${campaignId}`.execute(
+    tx.sql,
+  )
 }
 
 export async function noteTooSlow(tx: Tx, campaignId: string): Promise<void> {
-  await sql`update preparations set too_slow = too_slow + 1 where campaign_id = ${campaignId}`.execute(tx.sql)
+  await sql`update preparations set too_slow = too_slow + 1 where campaign_id = ${campaignId}`.execute(
+    tx.sql,
+  )
 }
 
 /** Says what a campaign's preparation waits for. */
 export async function noteWaiting(tx: Tx, campaignId: string, reason: string): Promise<void> {
-  await sql`update preparations set reason = ${reason} where campaign_id = ${campaignId} and reason <> ${reason}`.execute(tx.sql)
+  await sql`update preparations set reason = ${reason} where campaign_id = ${campaignId} and reason <> ${reason}`.execute(
+    tx.sql,
+  )
 }
 
 /** What preparations of campaigns wait for, in words, where they wait. */
@@ -81,7 +96,10 @@ export async function waitingReasons(tx: Tx, campaignIds: string[]): Promise<Map
 }
 
 /** Writes the counts of a complete list into the campaign's statistics and ends the preparation; answers them. */
-export async function endPreparation(tx: Tx, campaignId: string): Promise<{ queued: number; skipped: number }> {
+export async function endPreparation(
+  tx: Tx,
+  campaignId: string,
+): Promise<{ queued: number; skipped: number }> {
   const row = await queryOne<{ queued: number; skipped: number }>(
     tx,
     sql`delete from preparations where campaign_id = ${campaignId} returning queued, skipped`,

@@ -13,7 +13,12 @@ export interface NewRecipient {
 }
 
 /** Puts people on a campaign's list under a run; those whom an earlier run that was cut short has put there are taken over. */
-export async function insertRecipients(tx: Tx, campaignId: string, runId: string, people: NewRecipient[]): Promise<void> {
+export async function insertRecipients(
+  tx: Tx,
+  campaignId: string,
+  runId: string,
+  people: NewRecipient[],
+): Promise<void> {
   const sorted = people.toSorted((a, b) => (a.contactId < b.contactId ? -1 : 1))
   await sql`insert into recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, reason, not_before)
     select ${tx.accountId}::uuid, ${campaignId}::uuid, p.contact_id, ${runId}::uuid, p.phone, p.user_id, p.values::jsonb, p.state, p.reason,
@@ -23,16 +28,26 @@ export async function insertRecipients(tx: Tx, campaignId: string, runId: string
          p(contact_id, phone, user_id, values, state, reason)
     on conflict (campaign_id, contact_id) do update
       set run_id = excluded.run_id, phone = excluded.phone, user_id = excluded.user_id, values = excluded.values,
-          state = excluded.state, reason = excluded.reason, not_before = excluded.not_before`.execute(tx.sql)
+          state = excluded.state, reason = excluded.reason, not_before = excluded.not_before`.execute(
+    tx.sql,
+  )
 }
 
 /** Whether anybody stands on a campaign's list. */
 export async function hasRecipients(tx: Tx, campaignId: string): Promise<boolean> {
-  return (await queryOne(tx, sql`select from recipients where campaign_id = ${campaignId} limit 1`)) !== undefined
+  return (
+    (await queryOne(tx, sql`select from recipients where campaign_id = ${campaignId} limit 1`)) !==
+    undefined
+  )
 }
 
 /** The last of the next recipients in id order, at most `limit` of them; null when there are none. */
-async function endOfPage(tx: Tx, campaignId: string, after: string, limit: number): Promise<{ id: string; rows: number } | null> {
+async function endOfPage(
+  tx: Tx,
+  campaignId: string,
+  after: string,
+  limit: number,
+): Promise<{ id: string; rows: number } | null> {
   const row = await queryOne<{ id: string | null; rows: number }>(
     tx,
     sql`select max(id)::text as id, count(*)::int as rows
@@ -47,7 +62,12 @@ async function endOfPage(tx: Tx, campaignId: string, after: string, limit: numbe
  */
 export async function removePage(
   tx: Tx,
-  { campaignId, after, limit, otherThanRun }: { campaignId: string; after: string; limit: number; otherThanRun?: string },
+  {
+    campaignId,
+    after,
+    limit,
+    otherThanRun,
+  }: { campaignId: string; after: string; limit: number; otherThanRun?: string },
 ): Promise<string | null> {
   const end = await endOfPage(tx, campaignId, after, limit)
   if (!end) return null
@@ -59,12 +79,22 @@ export async function removePage(
 }
 
 /** Takes a page of recipients and their attempts away for good; answers the last of them, or null when it was the last page. */
-export async function forgetPage(tx: Tx, campaignId: string, after: string, limit: number): Promise<string | null> {
+export async function forgetPage(
+  tx: Tx,
+  campaignId: string,
+  after: string,
+  limit: number,
+): Promise<string | null> {
   const end = await endOfPage(tx, campaignId, after, limit)
   if (!end) return null
-  const inPage = (column: string) => sql`${sql.ref(column)} > ${after}::bigint and ${sql.ref(column)} <= ${end.id}::bigint`
-  await sql`delete from attempts where campaign_id = ${campaignId} and ${inPage('recipient_id')}`.execute(tx.sql)
-  await sql`delete from recipients where campaign_id = ${campaignId} and ${inPage('id')}`.execute(tx.sql)
+  const inPage = (column: string) =>
+    sql`${sql.ref(column)} > ${after}::bigint and ${sql.ref(column)} <= ${end.id}::bigint`
+  await sql`delete from attempts where campaign_id = ${campaignId} and ${inPage('recipient_id')}`.execute(
+    tx.sql,
+  )
+  await sql`delete from recipients where campaign_id = ${campaignId} and ${inPage('id')}`.execute(
+    tx.sql,
+  )
   return end.rows < limit ? null : end.id
 }
 
@@ -78,7 +108,12 @@ export interface Claimed extends ClaimedMessage {
  * Claims queued recipients of a sending campaign, each with a new attempt; committed before the first byte goes to Meta.
  * A pause that is committing makes it wait and then claim nothing.
  */
-export async function claimRecipients(tx: Tx, campaignId: string, limit: number, fenceToken: string): Promise<Claimed[]> {
+export async function claimRecipients(
+  tx: Tx,
+  campaignId: string,
+  limit: number,
+  fenceToken: string,
+): Promise<Claimed[]> {
   const rows = await query<Claimed>(
     tx,
     sql`with c as (select id from campaigns where id = ${campaignId} and state = 'sending' for share),
@@ -166,7 +201,11 @@ export async function writeRecipients(tx: Tx, changes: RecipientChange[]): Promi
 }
 
 /** Which of these contacts are recipients of a campaign too, and what became of their messages. */
-export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: string[]): Promise<OtherMessage[]> {
+export function recipientsOfContacts(
+  tx: Tx,
+  campaignId: string,
+  contactIds: string[],
+): Promise<OtherMessage[]> {
   return query(
     tx,
     sql`select r.contact_id as "contactId", case when r.state = 'sending' then r.attempt_id::text end as "sendingId",
@@ -177,8 +216,14 @@ export function recipientsOfContacts(tx: Tx, campaignId: string, contactIds: str
 }
 
 /** Puts recipients whose attempt is unknown back into the queue: those that are named, or all whose claim is older than `before`. */
-export function queueUnknown(tx: Tx, campaignId: string, named: string[], before: Date): Promise<{ id: string; variant: number }[]> {
-  const which = named.length > 0 ? sql`r.id = any(${named}::bigint[])` : sql`a.claimed_at < ${before}`
+export function queueUnknown(
+  tx: Tx,
+  campaignId: string,
+  named: string[],
+  before: Date,
+): Promise<{ id: string; variant: number }[]> {
+  const which =
+    named.length > 0 ? sql`r.id = any(${named}::bigint[])` : sql`a.claimed_at < ${before}`
   return query(
     tx,
     sql`with chosen as (select r.id from attempts a join recipients r on r.campaign_id = a.campaign_id and r.id = a.recipient_id
@@ -207,7 +252,12 @@ const maxLookedAt = 20_000
 /** A page of a campaign's recipients in id order, and where the next one begins; null after the last. */
 export async function recipientPage(
   tx: Tx,
-  { campaignId, state, after, limit }: { campaignId: string; state: string; after: string; limit: number },
+  {
+    campaignId,
+    state,
+    after,
+    limit,
+  }: { campaignId: string; state: string; after: string; limit: number },
 ): Promise<{ rows: ListedRecipient[]; next: string | null }> {
   const end = await endOfPage(tx, campaignId, after, state ? maxLookedAt : limit)
   if (!end) return { rows: [], next: null }

@@ -29,7 +29,12 @@ export interface Run {
 }
 
 /** The run to which refused attempts belong. Those of before a person's order belong to the run of then. */
-export async function runOf(tx: Tx, campaignId: string, refusal: Refusal, attemptIds: string[]): Promise<Run> {
+export async function runOf(
+  tx: Tx,
+  campaignId: string,
+  refusal: Refusal,
+  attemptIds: string[],
+): Promise<Run> {
   const ids = sql`${attemptIds}::bigint[]`
   const row = await queryOne<Run>(
     tx,
@@ -61,5 +66,7 @@ export async function putBackRun(tx: Tx, campaignId: string, refusal: Refusal): 
 
 /** Notes that a run has stopped a campaign. */
 export async function noteRun(tx: Tx, campaignId: string): Promise<void> {
-  await sql`update campaigns set refused_runs = refused_runs + 1 where id = ${campaignId}`.execute(tx.sql)
+  await sql`update campaigns set refused_runs = refused_runs + 1 where id = ${campaignId}`.execute(
+    tx.sql,
+  )
 }

@@ -2,8 +2,13 @@ import { query, sql, type Tx } from '@lockstep/database'
 import { type Statistics, type StatisticsDelta, statisticsColumns } from '../statistics.ts'
 
 /** The statistics of campaigns, all variants together. */
-export async function readStatistics(tx: Tx, campaignIds: string[]): Promise<Map<string, Statistics>> {
-  const sums = statisticsColumns.map((column) => sql`sum(${sql.ref(column)})::int as ${sql.ref(column)}`)
+export async function readStatistics(
+  tx: Tx,
+  campaignIds: string[],
+): Promise<Map<string, Statistics>> {
+  const sums = statisticsColumns.map(
+    (column) => sql`sum(${sql.ref(column)})::int as ${sql.ref(column)}`,
+  )
   const rows = await query<Statistics & { campaignId: string }>(
     tx,
     sql`select campaign_id as "campaignId", ${sql.join(sums)}
@@ -20,7 +25,9 @@ export async function readStatistics(tx: Tx, campaignIds: string[]): Promise<Map
 export async function addStatistics(tx: Tx, deltas: readonly StatisticsDelta[]): Promise<void> {
   const changed = statisticsColumns.filter((column) => deltas.some((delta) => delta[column] !== 0))
   if (changed.length === 0) return
-  const sets = changed.map((column) => sql`${sql.ref(column)} = s.${sql.ref(column)} + v.${sql.ref(column)}`)
+  const sets = changed.map(
+    (column) => sql`${sql.ref(column)} = s.${sql.ref(column)} + v.${sql.ref(column)}`,
+  )
   const columns = changed.map((column) => sql`${deltas.map((delta) => delta[column])}::int[]`)
   const ids = sql`${deltas.map(({ campaignId }) => campaignId)}::uuid[]`
   const variants = sql`${deltas.map(({ variant }) => variant)}::smallint[]`

@@ -24,15 +24,27 @@ export async function expireSending(ctx: Context): Promise<void> {
     try {
       await expire(ctx, accountId, campaignId, before)
     } catch (error) {
-      ctx.log.error({ err: error, campaignId }, 'Attempts of a process that died could not be made unknown yet')
+      ctx.log.error(
+        { err: error, campaignId },
+        'Attempts of a process that died could not be made unknown yet',
+      )
     }
   }
 }
 
-async function expire(ctx: Context, accountId: string, campaignId: string, before: Date): Promise<void> {
+async function expire(
+  ctx: Context,
+  accountId: string,
+  campaignId: string,
+  before: Date,
+): Promise<void> {
   const expired = await ctx.db.transaction(accountId, async (tx) => {
     const ids = await staleAttempts(tx, campaignId, before, batch)
-    const change = { kind: 'unknown', at: new Date(ctx.now()), words: 'The process that sent it ended before Meta answered' } as const
+    const change = {
+      kind: 'unknown',
+      at: new Date(ctx.now()),
+      words: 'The process that sent it ended before Meta answered',
+    } as const
     const changes = ids.map((attemptId) => ({ attemptId, change }))
     await recordChanges(ctx, tx, changesOf(accountId, campaignId, changes))
     return ids.length

@@ -19,13 +19,21 @@ export async function forgetCampaigns(ctx: Context): Promise<void> {
     try {
       if (!(await forget(ctx, accountId, campaignId, endsAt))) return
     } catch (error) {
-      ctx.log.error({ err: error, campaignId }, 'The recipients of an old campaign could not be taken away yet')
+      ctx.log.error(
+        { err: error, campaignId },
+        'The recipients of an old campaign could not be taken away yet',
+      )
     }
   }
 }
 
 /** False when time is up before all are gone. */
-async function forget(ctx: Context, accountId: string, campaignId: string, endsAt: number): Promise<boolean> {
+async function forget(
+  ctx: Context,
+  accountId: string,
+  campaignId: string,
+  endsAt: number,
+): Promise<boolean> {
   for (let after: string | null = '0'; after !== null; ) {
     if (performance.now() > endsAt) return false
     const from: string = after

@@ -14,7 +14,10 @@ import { type Refused, refusedBy, tellRefusals } from '../refusals.ts'
  * repeated and out-of-order statuses change nothing.
  */
 export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
-  const owners = await campaignOwners(ctx.db, [...new Set(entries.map((entry) => entry.key))].filter(isUuid))
+  const owners = await campaignOwners(
+    ctx.db,
+    [...new Set(entries.map((entry) => entry.key))].filter(isUuid),
+  )
   const found = entries.map((entry) => ({ entry, ...readEntry(ctx, owners.get(entry.key), entry) }))
   const changes = found.flatMap(({ changes }) => changes)
   const matched = await record(
@@ -23,11 +26,19 @@ export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
     found.flatMap(({ refused }) => refused),
   )
   return found.map(({ entry: { id }, changes, outcome }): EntryResult => {
-    return { id, outcome: outcome ?? (changes.some((change) => matched.has(change.attemptId)) ? 'done' : 'no_match') }
+    return {
+      id,
+      outcome:
+        outcome ?? (changes.some((change) => matched.has(change.attemptId)) ? 'done' : 'no_match'),
+    }
   })
 }
 
-async function record(ctx: Context, changes: CampaignChange[], refused: Refused[]): Promise<Set<string>> {
+async function record(
+  ctx: Context,
+  changes: CampaignChange[],
+  refused: Refused[],
+): Promise<Set<string>> {
   await tellRefusals(ctx, refused)
   if (changes.length === 0) return new Set()
   await using _locks = await holdBatch(ctx, keysOf(changes))
@@ -45,15 +56,23 @@ interface Read {
 /** Only an app of the campaign's number is believed. */
 function readEntry(ctx: Context, owner: CampaignOwner | undefined, entry: FeedEntry): Read {
   if (!owner) return { changes: [], refused: [], outcome: 'no_match' }
-  if (entry.appId === undefined || !owner.appIds.includes(entry.appId)) return { changes: [], refused: [], outcome: 'wrong_app' }
+  if (entry.appId === undefined || !owner.appIds.includes(entry.appId))
+    return { changes: [], refused: [], outcome: 'wrong_app' }
   return readStatuses(ctx, owner, entry)
 }
 
 /** The statuses of a part whose token names an attempt of this campaign; the token's tag binds them to the number. */
-function readStatuses(ctx: Context, { accountId, campaignId, phoneNumberId }: CampaignOwner, entry: FeedEntry): Read {
+function readStatuses(
+  ctx: Context,
+  { accountId, campaignId, phoneNumberId }: CampaignOwner,
+  entry: FeedEntry,
+): Read {
   const read: Read = { changes: [], refused: [] }
   for (const status of statuses(parseWebhook(entry.body))) {
-    const token = status.token && status.phoneNumberId === phoneNumberId ? ctx.tokens.read(status.token, phoneNumberId) : null
+    const token =
+      status.token && status.phoneNumberId === phoneNumberId
+        ? ctx.tokens.read(status.token, phoneNumberId)
+        : null
     if (token?.kind !== 'c' || token.ownerId !== campaignId) continue
     const attempt = { accountId, campaignId, attemptId: token.attemptId }
     const at = new Date(metaTimeMs(status.timestampMs, entry.asOfMs))
@@ -67,5 +86,7 @@ function readStatuses(ctx: Context, { accountId, campaignId, phoneNumberId }: Ca
 
 /** One key a message that Meta has named; other changes need none. */
 function keysOf(changes: CampaignChange[]): LockKey[] {
-  return changes.flatMap(({ change }) => ('wamid' in change && change.wamid ? { name: 'campaign_status_update', id: change.wamid } : []))
+  return changes.flatMap(({ change }) =>
+    'wamid' in change && change.wamid ? { name: 'campaign_status_update', id: change.wamid } : [],
+  )
 }

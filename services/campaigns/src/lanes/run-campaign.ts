@@ -38,15 +38,28 @@ async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Prom
 }
 
 /** An entry that fails once more would be dead, and nobody would know why the campaign stands still. */
-const isLastTry = (entries: FeedEntry[]): boolean => entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
+const isLastTry = (entries: FeedEntry[]): boolean =>
+  entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
 
 /** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. False when there is more to do. */
-async function giveUp(ctx: Context, { id, accountId, state }: Campaign, error: unknown): Promise<boolean> {
+async function giveUp(
+  ctx: Context,
+  { id, accountId, state }: Campaign,
+  error: unknown,
+): Promise<boolean> {
   const words =
-    error instanceof AppError && error.failure !== 'internal' ? error.message : "Internal error; the service's log has the cause"
-  ctx.log.error({ err: error, campaignId: id, state }, 'A campaign was stopped because it fails again and again')
+    error instanceof AppError && error.failure !== 'internal'
+      ? error.message
+      : "Internal error; the service's log has the cause"
+  ctx.log.error(
+    { err: error, campaignId: id, state },
+    'A campaign was stopped because it fails again and again',
+  )
   return ctx.db.transaction(accountId, async (tx) => {
-    if (state === 'sending') return moveCampaign(tx, id, ['sending'], 'paused', { reason: `${words}. Resume it when that is mended.` })
+    if (state === 'sending')
+      return moveCampaign(tx, id, ['sending'], 'paused', {
+        reason: `${words}. Resume it when that is mended.`,
+      })
     const reason = `It could not be prepared: ${words}. Start it again when that is mended.`
     await moveCampaign(tx, id, ['preparing'], 'failed', { reason, finishedAt: new Date(ctx.now()) })
     return false // its list is to be cleared

@@ -7,5 +7,6 @@ import { carryOut } from '../order.ts'
 /** Ends a campaign for good; those who are still queued are never written to. A list that was being made goes in its lane. */
 export const cancelCampaign: Method<Context, CampaignId, Campaign> = (ctx, request, call) =>
   carryOut(ctx, 'cancel', request, call, async (tx, id, before) => {
-    if (before === 'preparing') await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'cancelled' })
+    if (before === 'preparing')
+      await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'cancelled' })
   })

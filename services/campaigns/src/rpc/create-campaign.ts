@@ -10,18 +10,35 @@ import { campaignToProto } from '../to-proto.ts'
 import { checkValues } from '../values.ts'
 
 /** A draft. Its template must exist and have a value for each variable; whether it is approved is asked at the start. */
-export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = async (ctx, request, call) => {
+export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = async (
+  ctx,
+  request,
+  call,
+) => {
   const { accountId } = call
   const name = requireText(request.name, 'name')
   const tags = request.filter?.tags ?? []
   if (tags.length === 0)
-    throw new AppError('invalid', 'A campaign needs a filter with at least one tag; an empty filter never means everybody')
-  const connection = await ctx.peers.accounts.getConnection({ id: requireId(request.connectionId, 'connection') }, call)
-  const template = await ctx.peers.templates.getTemplate(
-    { wabaId: connection.wabaId, name: requireText(request.templateName, 'template_name'), language: request.templateLanguage },
+    throw new AppError(
+      'invalid',
+      'A campaign needs a filter with at least one tag; an empty filter never means everybody',
+    )
+  const connection = await ctx.peers.accounts.getConnection(
+    { id: requireId(request.connectionId, 'connection') },
     call,
   )
-  checkValues({ name: template.name, components: JSON.parse(template.componentsJson) }, request.values)
+  const template = await ctx.peers.templates.getTemplate(
+    {
+      wabaId: connection.wabaId,
+      name: requireText(request.templateName, 'template_name'),
+      language: request.templateLanguage,
+    },
+    call,
+  )
+  checkValues(
+    { name: template.name, components: JSON.parse(template.componentsJson) },
+    request.values,
+  )
   return ctx.db.transaction(accountId, async (tx) => {
     const campaign = tx.em.create(CampaignSchema, {
       id: uuid(),
@@ -39,7 +56,9 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
       createdAt: new Date(ctx.now()),
     })
     await tx.em.flush()
-    await sql`insert into campaign_statistics (campaign_id, account_id) values (${campaign.id}, ${accountId})`.execute(tx.sql)
+    await sql`insert into campaign_statistics (campaign_id, account_id) values (${campaign.id}, ${accountId})`.execute(
+      tx.sql,
+    )
     return campaignToProto(campaign)
   })
 }

@@ -9,9 +9,17 @@ import { campaignToProto } from '../to-proto.ts'
 const pageSize = 100
 
 /** The account's newest campaigns with their statistics. */
-export const listCampaigns: Method<Context, ListCampaignsRequest, ListCampaignsResponse> = (ctx, _request, call) =>
+export const listCampaigns: Method<Context, ListCampaignsRequest, ListCampaignsResponse> = (
+  ctx,
+  _request,
+  call,
+) =>
   ctx.db.transaction(call.accountId, async (tx) => {
-    const campaigns = await tx.em.find(CampaignSchema, { accountId: call.accountId }, { orderBy: { id: 'desc' }, limit: pageSize })
+    const campaigns = await tx.em.find(
+      CampaignSchema,
+      { accountId: call.accountId },
+      { orderBy: { id: 'desc' }, limit: pageSize },
+    )
     const statistics = await readStatistics(
       tx,
       campaigns.map((campaign) => campaign.id),
@@ -21,5 +29,9 @@ export const listCampaigns: Method<Context, ListCampaignsRequest, ListCampaignsR
       tx,
       preparing.map(({ id }) => id),
     )
-    return { campaigns: campaigns.map((campaign) => campaignToProto(campaign, statistics.get(campaign.id), waits.get(campaign.id))) }
+    return {
+      campaigns: campaigns.map((campaign) =>
+        campaignToProto(campaign, statistics.get(campaign.id), waits.get(campaign.id)),
+      ),
+    }
   })

@@ -4,4 +4,5 @@ import type { Context } from '../context.ts'
 import { carryOut } from '../order.ts'
 
 /** Pauses a sending campaign; messages under way are finished, nobody else is claimed after the answer. */
-export const pauseCampaign: Method<Context, CampaignId, Campaign> = (ctx, request, call) => carryOut(ctx, 'pause', request, call)
+export const pauseCampaign: Method<Context, CampaignId, Campaign> = (ctx, request, call) =>
+  carryOut(ctx, 'pause', request, call)

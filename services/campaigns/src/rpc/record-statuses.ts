@@ -1,5 +1,9 @@
 import type { Method } from '@lockstep/rpc'
-import type { RecordStatusesRequest, RecordStatusesResponse, StatusFact } from '@lockstep/rpc/gen/campaigns'
+import type {
+  RecordStatusesRequest,
+  RecordStatusesResponse,
+  StatusFact,
+} from '@lockstep/rpc/gen/campaigns'
 import { statusChange } from '@lockstep/sending'
 import type { Context } from '../context.ts'
 import { attemptsByWamid, type SentMessage } from '../db/attempts.ts'
@@ -7,7 +11,11 @@ import { type CampaignChange, recordChanges } from '../recording.ts'
 import { refusedBy, tellRefusals } from '../refusals.ts'
 
 /** Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which wamids are campaign messages. */
-export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatusesResponse> = async (ctx, { statuses }) => {
+export const recordStatuses: Method<
+  Context,
+  RecordStatusesRequest,
+  RecordStatusesResponse
+> = async (ctx, { statuses }) => {
   if (statuses.length === 0) return { matchedWamids: [] }
   const messages = [...new Map(statuses.map((status) => [keyOf(status), status])).values()]
   const accountIds = [...new Set(messages.map(({ accountId }) => accountId))]
@@ -17,7 +25,9 @@ export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatus
     ctx,
     statuses.flatMap((status) => {
       const attempt = found.get(keyOf(status))
-      return attempt ? refusedBy(attempt, [status.errorCode, ...status.errorCodes], new Date(status.atMs)) : []
+      return attempt
+        ? refusedBy(attempt, [status.errorCode, ...status.errorCodes], new Date(status.atMs))
+        : []
     }),
   )
   return ctx.db.transaction(accountIds, async (tx) => {
@@ -34,6 +44,9 @@ export const recordStatuses: Method<Context, RecordStatusesRequest, RecordStatus
 const keyOf = ({ accountId, wamid }: SentMessage): string => `${accountId} ${wamid}`
 
 function changeOf({ wamid, status, atMs, errorCode, errorWords }: StatusFact, nowMs: number) {
-  const errors = errorCode === undefined && errorWords === '' ? [] : [{ code: errorCode ?? null, title: '', details: errorWords }]
+  const errors =
+    errorCode === undefined && errorWords === ''
+      ? []
+      : [{ code: errorCode ?? null, title: '', details: errorWords }]
   return statusChange({ wamid, status, timestampMs: atMs, errors }, nowMs)
 }

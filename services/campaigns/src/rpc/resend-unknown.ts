@@ -10,11 +10,26 @@ import { moved } from '../statistics.ts'
 import { patienceMs } from '../unknown.ts'
 
 /** Puts recipients whose message may or may not have gone out back into the queue, because a person says so. */
-export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownResponse> = (ctx, request, call) =>
+export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownResponse> = (
+  ctx,
+  request,
+  call,
+) =>
   ctx.db.transaction(call.accountId, async (tx) => {
-    const { id, name, state } = await findCampaign(tx, requireId(request.campaignId, 'campaign'), { lock: true })
-    if (state === 'cancelled') throw new AppError('conflict', `Campaign "${name}" is cancelled; nobody is written to any more`)
-    const queued = await queueUnknown(tx, id, request.recipientIds, new Date(ctx.now() - patienceMs))
+    const { id, name, state } = await findCampaign(tx, requireId(request.campaignId, 'campaign'), {
+      lock: true,
+    })
+    if (state === 'cancelled')
+      throw new AppError(
+        'conflict',
+        `Campaign "${name}" is cancelled; nobody is written to any more`,
+      )
+    const queued = await queueUnknown(
+      tx,
+      id,
+      request.recipientIds,
+      new Date(ctx.now() - patienceMs),
+    )
     if (queued.length === 0) return { queued: 0 }
     if (await moveCampaign(tx, id, ['completed'], 'sending')) await noteResumed(tx, id)
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'resumed' })

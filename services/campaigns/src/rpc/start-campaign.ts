@@ -21,7 +21,10 @@ export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, 
       'precondition',
       `Template "${template.name}" is ${template.status} at Meta; only an approved one can be sent. Sync the templates when it is`,
     )
-  checkValues({ name: template.name, components: JSON.parse(template.componentsJson) }, draft.values)
+  checkValues(
+    { name: template.name, components: JSON.parse(template.componentsJson) },
+    draft.values,
+  )
   return ctx.db.transaction(call.accountId, async (tx) => {
     const campaign = await findCampaign(tx, id, { lock: true })
     campaign.state = afterOrder('start', campaign)

@@ -14,7 +14,10 @@ export async function contactSettings(tx: Tx): Promise<ContactSettings> {
   return row ?? { defaultCountry: '' }
 }
 
-export async function writeContactSettings(tx: Tx, { defaultCountry }: ContactSettings): Promise<void> {
+export async function writeContactSettings(
+  tx: Tx,
+  { defaultCountry }: ContactSettings,
+): Promise<void> {
   await query(
     tx,
     sql`insert into contact_settings (account_id, default_country) values (${tx.accountId}::uuid, ${defaultCountry})

@@ -42,7 +42,12 @@ function isNewer(id: string) {
  * Makes the contacts that `created` names and adds to the others, which the caller has locked: empty fields are filled, a name also
  * where there is only the person's own, tags united, attributes merged, the source stays. An id gives way to one that the person was named by later.
  */
-export async function writeFacts(tx: Tx, source: string, facts: Facts[], created: ReadonlySet<string>): Promise<void> {
+export async function writeFacts(
+  tx: Tx,
+  source: string,
+  facts: Facts[],
+  created: ReadonlySet<string>,
+): Promise<void> {
   const rows = mergeFacts(facts)
   await insertContacts(
     tx,
@@ -114,7 +119,8 @@ function mergeFacts(facts: Facts[]): FactsRow[] {
     nameLater(row, 'wa_id', fact.waId, fact.namedAt)
     nameLater(row, 'user_id', fact.userId, fact.namedAt)
     if (fact.attributes) row.attributes = Object.assign(row.attributes ?? {}, fact.attributes)
-    if (fact.lastInboundAt && !(row.last_inbound_at && row.last_inbound_at > fact.lastInboundAt)) row.last_inbound_at = fact.lastInboundAt
+    if (fact.lastInboundAt && !(row.last_inbound_at && row.last_inbound_at > fact.lastInboundAt))
+      row.last_inbound_at = fact.lastInboundAt
     row.import_id = fact.importId ?? row.import_id
   }
   return [...rows.values()]
@@ -128,7 +134,9 @@ function nameLater(
 ): void {
   if (!id) return
   const [before, beforeAt] = [row[column], row[`${column}_at`]]
-  const wins = !before || (at && (!beforeAt || at > beforeAt || (at.getTime() === beforeAt.getTime() && id > before)))
+  const wins =
+    !before ||
+    (at && (!beforeAt || at > beforeAt || (at.getTime() === beforeAt.getTime() && id > before)))
   if (!wins) return
   row[column] = id
   row[`${column}_at`] = at

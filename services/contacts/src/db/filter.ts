@@ -23,7 +23,10 @@ export function filterPage({ accountId, filter, after, limit }: FilterPage) {
   const tags = [...new Set(filter?.tags.map((tag) => clean(tag, maxTagLength)))].filter(Boolean)
   if (tags.length === 0) throw new AppError('invalid', 'The filter is empty: name at least one tag')
   if (tags.length > maxTagsOfFilter)
-    throw new AppError('invalid', `The filter names ${tags.length} tags; at most ${maxTagsOfFilter} are allowed`)
+    throw new AppError(
+      'invalid',
+      `The filter names ${tags.length} tags; at most ${maxTagsOfFilter} are allowed`,
+    )
   const from = after ?? '00000000-0000-0000-0000-000000000000'
   return sql`select distinct p.contact_id as id from unnest(${tags}::text[]) v(tag)
     cross join lateral (select t.contact_id from contact_tags t

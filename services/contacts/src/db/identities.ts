@@ -8,10 +8,15 @@ export type OwnIdentity = Identity & { accountId: string }
 
 /** What identifies an identity: the same number in two accounts is two people. */
 type Key = Pick<OwnIdentity, 'accountId' | 'namespace' | 'matchKey'>
-export const keyOf = ({ accountId, namespace, matchKey }: Key): string => `${accountId} ${namespace} ${matchKey}`
+export const keyOf = ({ accountId, namespace, matchKey }: Key): string =>
+  `${accountId} ${namespace} ${matchKey}`
 
 const keyColumns = 'account_id uuid, namespace text, match_key text'
-const keyRow = ({ accountId, namespace, matchKey }: Key) => ({ account_id: accountId, namespace, match_key: matchKey })
+const keyRow = ({ accountId, namespace, matchKey }: Key) => ({
+  account_id: accountId,
+  namespace,
+  match_key: matchKey,
+})
 
 /** The identity of each row of `v`; "offset 0" keeps the planner to the index, whatever it thinks of the size of the set. */
 const identityOfRow = sql`lateral (select i.contact_id from identities i
@@ -43,7 +48,9 @@ export async function findOwners(tx: Tx, asked: OwnIdentity[], known: string[]):
   )
   const named = found.filter((row) => row.contactId !== null && row.n !== null)
   const owners = new Map(named.map((row) => [keyOf(asked[row.n!]!), row.contactId!]))
-  return named.length === asked.length ? { owners, locked: notMerged(found.filter((row) => row.id !== null)) } : { owners }
+  return named.length === asked.length
+    ? { owners, locked: notMerged(found.filter((row) => row.id !== null)) }
+    : { owners }
 }
 
 export interface Claimed {
@@ -53,8 +60,15 @@ export interface Claimed {
 }
 
 /** Claims identities for contacts; answers those that are ours now, by key. Waits for transactions that claim the same. */
-export async function claimIdentities(tx: Tx, claims: { identity: OwnIdentity; contactId: string }[]): Promise<Map<string, Claimed>> {
-  const rows = claims.map(({ identity, contactId }) => ({ ...keyRow(identity), kind: identity.kind, contact_id: contactId }))
+export async function claimIdentities(
+  tx: Tx,
+  claims: { identity: OwnIdentity; contactId: string }[],
+): Promise<Map<string, Claimed>> {
+  const rows = claims.map(({ identity, contactId }) => ({
+    ...keyRow(identity),
+    kind: identity.kind,
+    contact_id: contactId,
+  }))
   const claimed = await query<Key & Claimed>(
     tx,
     sql`insert into identities (account_id, namespace, kind, match_key, contact_id)
@@ -79,9 +93,14 @@ export async function ownersOf(tx: Tx, asked: OwnIdentity[]): Promise<Map<string
 }
 
 /** Gives identities that were claimed just now, and that nobody else has seen, to a contact that exists. */
-export async function moveIdentities(tx: Tx, moves: { identity: OwnIdentity; to: string }[]): Promise<void> {
+export async function moveIdentities(
+  tx: Tx,
+  moves: { identity: OwnIdentity; to: string }[],
+): Promise<void> {
   if (moves.length === 0) return
   const rows = moves.map(({ identity, to }) => ({ ...keyRow(identity), contact_id: to }))
   await sql`update identities i set contact_id = v.contact_id from ${rowset(rows, `${keyColumns}, contact_id uuid`)}
-    where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key`.execute(tx.sql)
+    where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key`.execute(
+    tx.sql,
+  )
 }

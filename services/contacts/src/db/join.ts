@@ -10,7 +10,10 @@ export interface Join {
   from: string[]
 }
 
-const joined = counter('lockstep_contacts_joined_total', 'Contacts that turned out to be a person who was there already')
+const joined = counter(
+  'lockstep_contacts_joined_total',
+  'Contacts that turned out to be a person who was there already',
+)
 
 /**
  * Which contacts become one: those that stand in one list, and through a common member those of two. The oldest stays; contact ids are
@@ -46,8 +49,12 @@ export async function joinContacts(tx: Tx, joins: Join[]): Promise<void> {
       select i.account_id, i.namespace, i.match_key, v.into_id from ${v} join identities i on i.contact_id = v.id
       order by i.account_id, i.namespace, i.match_key for update of i)
     update identities i set contact_id = l.into_id from locked l
-    where i.account_id = l.account_id and i.namespace = l.namespace and i.match_key = l.match_key`.execute(tx.sql)
-  await sql`update contacts c set merged_into = v.into_id, updated_at = now() from ${v} where c.id = v.id`.execute(tx.sql)
+    where i.account_id = l.account_id and i.namespace = l.namespace and i.match_key = l.match_key`.execute(
+    tx.sql,
+  )
+  await sql`update contacts c set merged_into = v.into_id, updated_at = now() from ${v} where c.id = v.id`.execute(
+    tx.sql,
+  )
   await mergeTags(tx, pairs)
   await keepRefusals(tx, refused)
   tx.afterCommit(() => joined(pairs.length))
@@ -58,7 +65,8 @@ export async function joinContacts(tx: Tx, joins: Join[]): Promise<void> {
  * named last stays.
  */
 async function fillFields(tx: Tx, v: ReturnType<typeof sql>): Promise<void> {
-  const first = (column: string) => sql`(array_agg(o.${sql.ref(column)} order by o.id) filter (where o.${sql.ref(column)} <> ''))[1]`
+  const first = (column: string) =>
+    sql`(array_agg(o.${sql.ref(column)} order by o.id) filter (where o.${sql.ref(column)} <> ''))[1]`
   const last = (column: string) => {
     const [id, at] = [sql.ref(column), sql.ref(`${column}_at`)]
     return sql`(array_agg(o.${id} order by o.${at} desc nulls last, o.id) filter (where o.${id} <> ''))[1]`

@@ -11,7 +11,13 @@ const recorded = counter('lockstep_contacts_consents_total', 'Entries added to t
  */
 export async function recordStatements(tx: Tx, statements: Statement[]): Promise<void> {
   if (statements.length === 0) return
-  const rows = statements.map((s) => ({ contact_id: s.contactId, kind: s.kind, via: s.via, evidence: s.evidence, said_at: s.saidAt }))
+  const rows = statements.map((s) => ({
+    contact_id: s.contactId,
+    kind: s.kind,
+    via: s.via,
+    evidence: s.evidence,
+    said_at: s.saidAt,
+  }))
   const added = await query<{ kind: string; via: string; contacts: number }>(
     tx,
     sql`with added as (
@@ -57,5 +63,7 @@ export async function deriveFlags(tx: Tx, contactIds: Iterable<string>): Promise
               select kind, via, said_at from consents
               where account_id = i.account_id and namespace = i.namespace and match_key = i.match_key offset 0) k on true
           group by v.id) f
-    where c.id = f.id and (c.opted_out, c.blocked) is distinct from (f.opted_out, f.blocked)`.execute(tx.sql)
+    where c.id = f.id and (c.opted_out, c.blocked) is distinct from (f.opted_out, f.blocked)`.execute(
+    tx.sql,
+  )
 }

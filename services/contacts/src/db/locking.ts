@@ -10,7 +10,10 @@ export interface LockedContact {
  * Locks contacts by id, before they are written to; answers the import that each was in last. When one was merged while we waited, the
  * transaction runs again and finds the contact that it was merged into.
  */
-export async function lockContacts(tx: Tx, ids: Iterable<string>): Promise<Map<string, string | null>> {
+export async function lockContacts(
+  tx: Tx,
+  ids: Iterable<string>,
+): Promise<Map<string, string | null>> {
   const rows = await query<LockedContact>(
     tx,
     sql`select id, last_import_id as "importId", merged_into as "mergedInto"
@@ -21,6 +24,7 @@ export async function lockContacts(tx: Tx, ids: Iterable<string>): Promise<Map<s
 
 /** The last imports of contacts that were just locked; throws for one that was merged meanwhile. */
 export function notMerged(rows: LockedContact[]): Map<string, string | null> {
-  if (rows.some((row) => row.mergedInto !== null)) throw new RunAgain('A contact was merged into another again and again; try again')
+  if (rows.some((row) => row.mergedInto !== null))
+    throw new RunAgain('A contact was merged into another again and again; try again')
   return new Map(rows.map((row) => [row.id, row.importId]))
 }

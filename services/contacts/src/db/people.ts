@@ -1,7 +1,15 @@
 import type { Tx } from '@lockstep/database'
 import { v7 as uuid } from 'uuid'
 import type { Identity } from '../identity.ts'
-import { type Claimed, claimIdentities, findOwners, keyOf, moveIdentities, type OwnIdentity, ownersOf } from './identities.ts'
+import {
+  type Claimed,
+  claimIdentities,
+  findOwners,
+  keyOf,
+  moveIdentities,
+  type OwnIdentity,
+  ownersOf,
+} from './identities.ts'
 import { joinContacts, unite } from './join.ts'
 import { lockContacts } from './locking.ts'
 
@@ -44,7 +52,10 @@ export async function identify(tx: Tx, people: Person[]): Promise<Identified> {
   const { owners, locked } = await findOwners(tx, asked, known)
   const claimed = locked ? new Map<string, Claimed>() : await claimRest(tx, groups, owners)
   const existing = groups.map(({ identities, known }) => [
-    ...new Set([...known, ...[...identities.keys()].flatMap((key) => (claimed.has(key) ? [] : owners.get(key)!))]),
+    ...new Set([
+      ...known,
+      ...[...identities.keys()].flatMap((key) => (claimed.has(key) ? [] : owners.get(key)!)),
+    ]),
   ])
   const { oneOf, joins } = unite(existing)
   const lastImports = locked ?? (await lockContacts(tx, existing.flat()))
@@ -54,10 +65,12 @@ export async function identify(tx: Tx, people: Person[]): Promise<Identified> {
   const byKey = new Map<string, string>()
   for (const [at, { identities }] of groups.entries()) {
     const fresh = [...identities].filter(([key]) => claimed.has(key))
-    const contactId = existing[at]!.length > 0 ? oneOf(existing[at]![0]!) : claimed.get(fresh[0]![0])!.contactId
+    const contactId =
+      existing[at]!.length > 0 ? oneOf(existing[at]![0]!) : claimed.get(fresh[0]![0])!.contactId
     if (fresh.some(([key]) => claimed.get(key)!.heard)) heard.add(contactId)
     if (existing[at]!.length === 0) created.add(contactId)
-    for (const [key, identity] of fresh) if (claimed.get(key)!.contactId !== contactId) moves.push({ identity, to: contactId })
+    for (const [key, identity] of fresh)
+      if (claimed.get(key)!.contactId !== contactId) moves.push({ identity, to: contactId })
     for (const key of identities.keys()) byKey.set(key, contactId)
   }
   await moveIdentities(tx, moves)
@@ -72,15 +85,23 @@ export async function identify(tx: Tx, people: Person[]): Promise<Identified> {
  * Claims the identities that nobody has: for the oldest contact that its group leads to, or for a new one. Answers those that are
  * ours, by key; of the others it adds the owners, who won while ours waited.
  */
-async function claimRest(tx: Tx, groups: Group[], owners: Map<string, string>): Promise<Map<string, Claimed>> {
+async function claimRest(
+  tx: Tx,
+  groups: Group[],
+  owners: Map<string, string>,
+): Promise<Map<string, Claimed>> {
   const claims = groups.flatMap(({ identities, known }) => {
     const free = [...identities].filter(([key]) => !owners.has(key))
     if (free.length === 0) return []
-    const candidate = [...known, ...[...identities.keys()].flatMap((key) => owners.get(key) ?? [])].sort()[0] ?? uuid()
+    const candidate =
+      [...known, ...[...identities.keys()].flatMap((key) => owners.get(key) ?? [])].sort()[0] ??
+      uuid()
     return free.map(([, identity]) => ({ identity, contactId: candidate }))
   })
   const claimed = await claimIdentities(tx, claims)
-  const lost = claims.map((claim) => claim.identity).filter((identity) => !claimed.has(keyOf(identity)))
+  const lost = claims
+    .map((claim) => claim.identity)
+    .filter((identity) => !claimed.has(keyOf(identity)))
   if (lost.length > 0) for (const [key, owner] of await ownersOf(tx, lost)) owners.set(key, owner)
   return claimed
 }
@@ -89,7 +110,9 @@ function groupByIdentity(people: Person[]): Group[] {
   const groups = new Set<Group>()
   const byKey = new Map<string, Group>()
   for (const { accountId, identities, contactId } of people) {
-    const keys = identities.map((identity) => [keyOf({ ...identity, accountId }), { ...identity, accountId }] as const)
+    const keys = identities.map(
+      (identity) => [keyOf({ ...identity, accountId }), { ...identity, accountId }] as const,
+    )
     const [first, ...others] = new Set(keys.flatMap(([key]) => byKey.get(key) ?? []))
     const group: Group = first ?? { identities: new Map(), known: new Set() }
     groups.add(group)

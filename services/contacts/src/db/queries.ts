@@ -13,7 +13,10 @@ const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) 
 type ContactRow = Omit<Contact, 'lastInboundAtMs'> & { lastInboundAtMs: number | null }
 
 /** Live contacts of the account in id order, after one of them, with a tag if one is named. */
-export function listContacts(tx: Tx, page: { tag: string; after: string | null; limit: number }): Promise<Contact[]> {
+export function listContacts(
+  tx: Tx,
+  page: { tag: string; after: string | null; limit: number },
+): Promise<Contact[]> {
   const { after, limit } = page
   if (!page.tag) {
     const rest = after === null ? sql`true` : sql`c.id > ${after}::uuid`
@@ -44,10 +47,18 @@ async function contacts(tx: Tx, condition: ReturnType<typeof sql>): Promise<Cont
  * Contacts behind a row of a recursive query. The planner takes the steps of a recursion for many rows and would read the whole table;
  * "offset 0" keeps it to an index.
  */
-const lookUp = (condition: ReturnType<typeof sql>) => sql`lateral (select * from contacts n where ${condition} offset 0) n`
+const lookUp = (condition: ReturnType<typeof sql>) =>
+  sql`lateral (select * from contacts n where ${condition} offset 0) n`
 
 /** `also` are the other contacts of the person, seen from the id that was asked for. */
-export type LiveContact = Reach & { id: string; accountId: string; also: string[]; phone: string; waId: string; userId: string }
+export type LiveContact = Reach & {
+  id: string
+  accountId: string
+  also: string[]
+  phone: string
+  waId: string
+  userId: string
+}
 
 /** The live contact behind each id, through any merges; ids without one in the accounts of the transaction are left out. */
 export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, LiveContact>> {

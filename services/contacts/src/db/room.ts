@@ -21,7 +21,11 @@ interface Load {
  * Which of these facts, in their order, would give their contact more attributes or tags than it may carry, and why; the caller has
  * locked the contacts and leaves those facts out. A contact that is past a limit may be written to as long as it does not grow.
  */
-export async function overfull(tx: Tx, facts: Facts[], created: ReadonlySet<string>): Promise<Map<Facts, string>> {
+export async function overfull(
+  tx: Tx,
+  facts: Facts[],
+  created: ReadonlySet<string>,
+): Promise<Map<Facts, string>> {
   const refused = new Map<Facts, string>()
   const existing = facts.filter((fact) => !created.has(fact.contactId))
   const loads = await loadsOf(tx, existing)
@@ -39,12 +43,22 @@ export async function overfull(tx: Tx, facts: Facts[], created: ReadonlySet<stri
 
 /** Adds what a fact brings, in time proportional to that; adds nothing, and says why, when it is too much. */
 function add(load: Load, { attributes = {}, tags = [] }: Facts): string | undefined {
-  const lengths = Object.entries(attributes).map(([name, value]) => [name, name.length + value.length] as const)
-  const attributesGrow = lengths.reduce((sum, [name, length]) => sum + length - (load.attributes.get(name) ?? 0), 0)
-  if (attributesGrow > 0 && load.attributesLength + attributesGrow > maxAttributesLength) return refusals.attributes
+  const lengths = Object.entries(attributes).map(
+    ([name, value]) => [name, name.length + value.length] as const,
+  )
+  const attributesGrow = lengths.reduce(
+    (sum, [name, length]) => sum + length - (load.attributes.get(name) ?? 0),
+    0,
+  )
+  if (attributesGrow > 0 && load.attributesLength + attributesGrow > maxAttributesLength)
+    return refusals.attributes
   const fresh = tags.filter((tag) => !load.tags.has(tag))
   const tagsGrow = fresh.reduce((sum, tag) => sum + tag.length, 0)
-  if (fresh.length > 0 && (load.tags.size + fresh.length > maxTags || load.tagsLength + tagsGrow > maxTotalTagsLength)) return refusals.tags
+  if (
+    fresh.length > 0 &&
+    (load.tags.size + fresh.length > maxTags || load.tagsLength + tagsGrow > maxTotalTagsLength)
+  )
+    return refusals.tags
   for (const [name, length] of lengths) load.attributes.set(name, length)
   for (const tag of fresh) load.tags.add(tag)
   load.attributesLength += attributesGrow
@@ -55,9 +69,13 @@ function add(load: Load, { attributes = {}, tags = [] }: Facts): string | undefi
 /** What those contacts carry that facts would add to. */
 async function loadsOf(tx: Tx, facts: Facts[]): Promise<Map<string, Load>> {
   const ids = [...new Set(facts.map((fact) => fact.contactId))]
-  const tags = facts.some((fact) => fact.tags?.length) ? await tagsOf(tx, ids) : new Map<string, string[]>()
+  const tags = facts.some((fact) => fact.tags?.length)
+    ? await tagsOf(tx, ids)
+    : new Map<string, string[]>()
   const bring = facts.some((fact) => fact.attributes && Object.keys(fact.attributes).length > 0)
-  const attributes = bring ? await attributeLengths(tx, ids) : new Map<string, Record<string, number>>()
+  const attributes = bring
+    ? await attributeLengths(tx, ids)
+    : new Map<string, Record<string, number>>()
   const loads = ids.flatMap((id) => {
     const [its, names] = [tags.get(id) ?? [], attributes.get(id) ?? {}]
     if (its.length === 0 && Object.keys(names).length === 0) return []
@@ -73,7 +91,10 @@ async function loadsOf(tx: Tx, facts: Facts[]): Promise<Map<string, Load>> {
 }
 
 /** How long each attribute of contacts is, with its name; contacts without any are left out. */
-async function attributeLengths(tx: Tx, ids: string[]): Promise<Map<string, Record<string, number>>> {
+async function attributeLengths(
+  tx: Tx,
+  ids: string[],
+): Promise<Map<string, Record<string, number>>> {
   if (ids.length === 0) return new Map()
   const rows = await query<{ id: string; lengths: Record<string, number> }>(
     tx,

@@ -10,7 +10,11 @@ export const tagsOfContact = sql`array(select t.tag from contact_tags t where t.
 export async function insertTags(tx: Tx, facts: Facts[]): Promise<void> {
   const rows = facts
     .filter((fact) => fact.tags?.length)
-    .map(({ accountId, contactId, tags }) => ({ account_id: accountId, contact_id: contactId, tags }))
+    .map(({ accountId, contactId, tags }) => ({
+      account_id: accountId,
+      contact_id: contactId,
+      tags,
+    }))
   if (rows.length === 0) return
   await sql`insert into contact_tags (account_id, tag, contact_id)
     select distinct v.account_id, t.tag, v.contact_id from ${rowset(rows, 'account_id uuid, contact_id uuid, tags text[]')}

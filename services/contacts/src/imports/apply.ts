@@ -22,14 +22,28 @@ interface ImportedFile {
  * Creates or completes the contacts of a batch. A contact that was in the file before is completed too, and counts as a duplicate.
  * Those known by the numbers in `stopped`, of rows that are refused, are opted out; nobody is made of these.
  */
-export async function applyContacts(tx: Tx, file: ImportedFile, rows: Numbered[], stopped: string[]): Promise<Applied> {
+export async function applyContacts(
+  tx: Tx,
+  file: ImportedFile,
+  rows: Numbered[],
+  stopped: string[],
+): Promise<Applied> {
   const { importId } = file
-  if (rows.length + stopped.length === 0) return { created: 0, updated: 0, duplicates: 0, refused: [] }
+  if (rows.length + stopped.length === 0)
+    return { created: 0, updated: 0, duplicates: 0, refused: [] }
   const accountId = tx.accountId!
   const personOf = (phone: string) => ({ accountId, identities: [phoneIdentity(phone)] })
   // With the others, so that contacts are locked in one order.
-  const found = await identify(tx, [...rows.map(({ phone }) => personOf(phone)), ...(await known(tx, stopped.map(personOf)))])
-  const contacts = rows.map((row, i) => ({ ...row, accountId, contactId: found.contactIds[i]!, importId }))
+  const found = await identify(tx, [
+    ...rows.map(({ phone }) => personOf(phone)),
+    ...(await known(tx, stopped.map(personOf))),
+  ])
+  const contacts = rows.map((row, i) => ({
+    ...row,
+    accountId,
+    contactId: found.contactIds[i]!,
+    importId,
+  }))
   const full = await overfull(tx, contacts, found.created)
   const kept = contacts.filter((contact) => !full.has(contact))
   const tally = { created: 0, updated: 0, duplicates: 0 }
@@ -52,14 +66,19 @@ export async function applyContacts(tx: Tx, file: ImportedFile, rows: Numbered[]
     optedOut.map((contactId) => ({ contactId, ...said })),
   )
   await deriveFlags(tx, [...found.heard, ...optedOut])
-  const refused = contacts.flatMap((contact) => (full.has(contact) ? [{ line: contact.line, reason: full.get(contact)! }] : []))
+  const refused = contacts.flatMap((contact) =>
+    full.has(contact) ? [{ line: contact.line, reason: full.get(contact)! }] : [],
+  )
   return { ...tally, refused }
 }
 
 /** Those people whom the account knows. */
 async function known(tx: Tx, people: Person[]): Promise<Person[]> {
   if (people.length === 0) return []
-  const ownIdentities = people.map(({ accountId, identities }) => ({ ...identities[0]!, accountId }))
+  const ownIdentities = people.map(({ accountId, identities }) => ({
+    ...identities[0]!,
+    accountId,
+  }))
   const owners = await ownersOf(tx, ownIdentities)
   return people.filter((_, at) => owners.has(keyOf(ownIdentities[at]!)))
 }

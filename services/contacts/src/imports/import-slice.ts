@@ -3,7 +3,15 @@ import { AppError, failureOf } from '@lockstep/contracts'
 import { sqlState } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { type CsvRow, readCsv, readFrom } from '../csv.ts'
-import { type Cursor, chunkBytes, countBatch, insertErrors, type RowError, readChunk, writeColumns } from '../db/imports.ts'
+import {
+  type Cursor,
+  chunkBytes,
+  countBatch,
+  insertErrors,
+  type RowError,
+  readChunk,
+  writeColumns,
+} from '../db/imports.ts'
 import { type Column, isHeader, readHeader, reportOf } from '../import-columns.ts'
 import { readRow } from '../import-row.ts'
 import type { Country } from '../phone.ts'
@@ -16,7 +24,10 @@ const batchBytes = 64_000
 /** Rows and bytes that are read before calls of others have their turn: a check must not wait for a batch. */
 const turn = { rows: 100, bytes: 16_000 }
 const statementTimeout = '57014'
-const importedRows = counter('lockstep_contacts_import_rows_total', 'Rows of imports, by what became of them')
+const importedRows = counter(
+  'lockstep_contacts_import_rows_total',
+  'Rows of imports, by what became of them',
+)
 
 /** What a slice knows of its import, which goes on with each batch. */
 interface Progress {
@@ -35,12 +46,21 @@ export async function importSlice(run: Run): Promise<'ended' | 'more'> {
   const begun = await begin(run)
   if (!begun) return 'ended'
   const { found, cursor } = begun
-  const rows = cursor ? readFrom(cursor, chunks(run, cursor.bytes)) : readCsv(chunks(run, 0), isHeader)
+  const rows = cursor
+    ? readFrom(cursor, chunks(run, cursor.bytes))
+    : readCsv(chunks(run, 0), isHeader)
   const names = cursor?.names ?? (await rows.next()).value?.fields ?? []
   const columns = readHeader(names)
   if (!cursor) await guarded(run, (tx) => writeColumns(tx, run.id, columns.map(reportOf)))
   const country = found.defaultCountry || undefined
-  const progress = { names, columns, country, rows: found.rows, rejected: found.rejected, startedAt: found.createdAt }
+  const progress = {
+    names,
+    columns,
+    country,
+    rows: found.rows,
+    rejected: found.rejected,
+    startedAt: found.createdAt,
+  }
   let batch: CsvRow[] = []
   let begins = cursor?.bytes ?? 0
   for await (const row of rows) {
@@ -76,19 +96,33 @@ async function commitRows(run: Run, progress: Progress, rows: CsvRow[]): Promise
     await commitBatch(run, progress, rows)
   } catch (error) {
     if (!isTooSlow(error)) throw error
-    run.ctx.log.warn({ importId: run.id, line: rows[0]!.line, rows: rows.length }, 'A batch of an import was too slow')
+    run.ctx.log.warn(
+      { importId: run.id, line: rows[0]!.line, rows: rows.length },
+      'A batch of an import was too slow',
+    )
     const half = Math.ceil(rows.length / 2)
     if (rows.length === 1)
-      return commitBatch(run, progress, rows, `The row could not be written within ${run.ctx.imports.statementMs / 1000} s`)
+      return commitBatch(
+        run,
+        progress,
+        rows,
+        `The row could not be written within ${run.ctx.imports.statementMs / 1000} s`,
+      )
     await commitRows(run, progress, rows.slice(0, half))
     await commitRows(run, progress, rows.slice(half))
   }
 }
 
-const isTooSlow = (error: unknown): boolean => failureOf(error) === 'timeout' || sqlState(error) === statementTimeout
+const isTooSlow = (error: unknown): boolean =>
+  failureOf(error) === 'timeout' || sqlState(error) === statementTimeout
 
 /** Applies a batch, with its counts, errors and the place of the next, all or nothing; or refuses its rows for a reason. */
-async function commitBatch(run: Run, progress: Progress, rows: CsvRow[], refusal?: string): Promise<void> {
+async function commitBatch(
+  run: Run,
+  progress: Progress,
+  rows: CsvRow[],
+  refusal?: string,
+): Promise<void> {
   const contacts: Numbered[] = []
   const unreadable: RowError[] = []
   const stopped: string[] = []
@@ -106,7 +140,12 @@ async function commitBatch(run: Run, progress: Progress, rows: CsvRow[], refusal
   const tally = await guarded(
     run,
     async (tx) => {
-      const { refused, ...applied } = await applyContacts(tx, { importId: run.id, at: progress.startedAt }, contacts, stopped)
+      const { refused, ...applied } = await applyContacts(
+        tx,
+        { importId: run.id, at: progress.startedAt },
+        contacts,
+        stopped,
+      )
       const errors = [...unreadable, ...refused].sort((a, b) => a.line - b.line)
       const counts = { ...applied, rejected: errors.length }
       await insertErrors(tx, run.id, progress.rejected, errors)

@@ -22,7 +22,11 @@ export interface Run {
 }
 
 /** A transaction that only the newest holder of the account's import lock can commit. */
-export function guarded<T>(run: Run, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+export function guarded<T>(
+  run: Run,
+  work: (tx: Tx) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
   const { ctx, accountId, held, signal } = run
   return ctx.db.transaction(
     accountId,
@@ -64,7 +68,12 @@ export async function end(run: Run, state: 'done' | 'failed', failure = ''): Pro
   })
   const { id, rows, created, updated, duplicates, rejected } = ended
   imports(1, { state })
-  ctx.log.info({ importId: id, state, rows, created, updated, duplicates, rejected, failure: ended.failure }, 'An import ended')
+  ctx.log.info(
+    { importId: id, state, rows, created, updated, duplicates, rejected, failure: ended.failure },
+    'An import ended',
+  )
   if (created + updated < largeRows) return
-  await ctx.db.system(analyzeGrown).catch((err) => ctx.log.warn({ err }, 'Statistics were not renewed; autovacuum will do it'))
+  await ctx.db
+    .system(analyzeGrown)
+    .catch((err) => ctx.log.warn({ err }, 'Statistics were not renewed; autovacuum will do it'))
 }

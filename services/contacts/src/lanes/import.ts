@@ -17,9 +17,13 @@ export const importContacts: LaneHandler<Context> = async (ctx, accountId, entri
     await using held = await holdFenced(ctx, 'contact_import', accountId)
     const signal = AbortSignal.any([lease.signal, held.signal])
     for (const [at, entry] of entries.entries()) {
-      const more = await importEntry({ ctx, accountId, id: entry.rowId, held, signal, sliceEnds }, entry)
+      const more = await importEntry(
+        { ctx, accountId, id: entry.rowId, held, signal, sliceEnds },
+        entry,
+      )
       const left = entries.slice(more ? at : at + 1)
-      if (left.length > 0 && performance.now() > sliceEnds) return left.map(({ id }) => ({ id, laterMs: 0 }))
+      if (left.length > 0 && performance.now() > sliceEnds)
+        return left.map(({ id }) => ({ id, laterMs: 0 }))
     }
     return []
   } catch (error) {
@@ -35,12 +39,20 @@ async function importEntry(run: Run, entry: FeedEntry): Promise<boolean> {
     return (await importSlice(run)) === 'more'
   } catch (error) {
     const unreadable = error instanceof AppError && error.failure === 'invalid'
-    const hopeless = entry.attempts + 1 >= laneSettings.maxTries && !isInfrastructure(error) && failureOf(error) !== 'conflict'
+    const hopeless =
+      entry.attempts + 1 >= laneSettings.maxTries &&
+      !isInfrastructure(error) &&
+      failureOf(error) !== 'conflict'
     if (unreadable) {
       await end(run, 'failed', error.message)
       return false
     }
-    if (hopeless) await end(run, 'failed', 'An internal error stopped the import; the service log has the cause')
+    if (hopeless)
+      await end(
+        run,
+        'failed',
+        'An internal error stopped the import; the service log has the cause',
+      )
     throw error
   }
 }

@@ -21,8 +21,12 @@ const learnedSchema = z.array(
 
 /** Adds to contacts what sending taught about them: their ids. Contacts that are gone teach nothing. */
 export const learn: SetHandler<Context> = async (ctx, entries) => {
-  const learned = entries.flatMap((entry) => readLearned(entry).map((one) => ({ ...one, accountId: entry.accountId })))
-  await ctx.db.transaction([...new Set(learned.map((one) => one.accountId))], (tx) => apply(tx, learned))
+  const learned = entries.flatMap((entry) =>
+    readLearned(entry).map((one) => ({ ...one, accountId: entry.accountId })),
+  )
+  await ctx.db.transaction([...new Set(learned.map((one) => one.accountId))], (tx) =>
+    apply(tx, learned),
+  )
   return []
 }
 
@@ -30,7 +34,9 @@ function readLearned(entry: FeedEntry): Learned[] {
   try {
     return learnedSchema.parse(JSON.parse(entry.body.toString()))
   } catch (cause) {
-    throw new AppError('invalid', 'The entry does not hold what was learned about contacts', { cause })
+    throw new AppError('invalid', 'The entry does not hold what was learned about contacts', {
+      cause,
+    })
   }
 }
 
@@ -42,7 +48,13 @@ async function apply(tx: Tx, learned: (Learned & { accountId: string })[]): Prom
   const about = learned.flatMap((one) => {
     const contact = live.get(one.contactId)
     return contact?.accountId === one.accountId
-      ? [{ ...one, contactId: contact.id, identities: one.waId || one.userId ? metaIdentities(one) : [] }]
+      ? [
+          {
+            ...one,
+            contactId: contact.id,
+            identities: one.waId || one.userId ? metaIdentities(one) : [],
+          },
+        ]
       : []
   })
   const { contactIds, created, heard } = await identify(tx, about)

@@ -1,6 +1,10 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
-import type { CheckSendableRequest, CheckSendableResponse, Sendable } from '@lockstep/rpc/gen/contacts'
+import type {
+  CheckSendableRequest,
+  CheckSendableResponse,
+  Sendable,
+} from '@lockstep/rpc/gen/contacts'
 import { goesDespiteStop, refusalOf } from '../consent.ts'
 import type { Context } from '../context.ts'
 import { consentRules } from '../db/consent-rules.ts'
@@ -12,9 +16,17 @@ const maxContacts = 10_000
 const checkMs = 1_000
 
 /** Whether and where each contact may be written to at this moment, in the order of the request. */
-export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableResponse> = async (ctx, request, call) => {
+export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableResponse> = async (
+  ctx,
+  request,
+  call,
+) => {
   const asked = request.contactIds
-  if (asked.length > maxContacts) throw new AppError('invalid', `${asked.length} contacts at once; at most ${maxContacts} are allowed`)
+  if (asked.length > maxContacts)
+    throw new AppError(
+      'invalid',
+      `${asked.length} contacts at once; at most ${maxContacts} are allowed`,
+    )
   const options = { signal: call.signal, statementTimeoutMs: checkMs }
   const [live, rules] = await ctx.checks.transaction(
     call.accountId,
@@ -26,7 +38,9 @@ export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableR
     results: asked.map((contactId): Sendable => {
       const contact = live.get(contactId)
       const refusal = refusalOf(contact, despiteStop)
-      const address = refusal ? { phone: '', userId: '' } : { phone: contact!.waId || contact!.phone, userId: contact!.userId }
+      const address = refusal
+        ? { phone: '', userId: '' }
+        : { phone: contact!.waId || contact!.phone, userId: contact!.userId }
       return { contactId, refusal, also: contact?.also ?? [], ...address }
     }),
   }

@@ -3,8 +3,11 @@ import type { ConsentRules, GetConsentRulesRequest } from '@lockstep/rpc/gen/con
 import type { Context } from '../context.ts'
 import { consentRules, writeConsentRules } from '../db/consent-rules.ts'
 
-export const getConsentRules: Method<Context, GetConsentRulesRequest, ConsentRules> = (ctx, _request, call) =>
-  ctx.db.transaction(call.accountId, consentRules)
+export const getConsentRules: Method<Context, GetConsentRulesRequest, ConsentRules> = (
+  ctx,
+  _request,
+  call,
+) => ctx.db.transaction(call.accountId, consentRules)
 
 /** From the next check on, which is before each message. */
 export const setConsentRules: Method<Context, ConsentRules, ConsentRules> = (ctx, rules, call) =>

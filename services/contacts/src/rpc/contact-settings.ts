@@ -4,11 +4,18 @@ import type { Context } from '../context.ts'
 import { contactSettings, writeContactSettings } from '../db/contact-settings.ts'
 import { readCountry } from '../phone.ts'
 
-export const getContactSettings: Method<Context, GetContactSettingsRequest, ContactSettings> = (ctx, _request, call) =>
-  ctx.db.transaction(call.accountId, contactSettings)
+export const getContactSettings: Method<Context, GetContactSettingsRequest, ContactSettings> = (
+  ctx,
+  _request,
+  call,
+) => ctx.db.transaction(call.accountId, contactSettings)
 
 /** Holds for imports that are created from then on. */
-export const setContactSettings: Method<Context, ContactSettings, ContactSettings> = (ctx, request, call) => {
+export const setContactSettings: Method<Context, ContactSettings, ContactSettings> = (
+  ctx,
+  request,
+  call,
+) => {
   const defaultCountry = readCountry(request.defaultCountry)
   return ctx.db.transaction(call.accountId, async (tx) => {
     await writeContactSettings(tx, { defaultCountry })

@@ -14,7 +14,11 @@ import { importToProto } from '../to-proto.ts'
 const maxFileBytes = 100_000_000
 
 /** Keeps a CSV as it arrives and queues its import; an upload that breaks off leaves nothing. */
-export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, Import> = async (ctx, requests, call) => {
+export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, Import> = async (
+  ctx,
+  requests,
+  call,
+) => {
   const { accountId } = call
   const id = uuid()
   try {
@@ -23,7 +27,15 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
     return await ctx.db.transaction(accountId, async (tx) => {
       const defaultCountry = country || (await contactSettings(tx)).defaultCountry
       const createdAt = new Date(ctx.now())
-      const created = tx.em.create(ImportSchema, { id, accountId, fileName, defaultCountry, state: 'queued', totalBytes, createdAt })
+      const created = tx.em.create(ImportSchema, {
+        id,
+        accountId,
+        fileName,
+        defaultCountry,
+        state: 'queued',
+        totalBytes,
+        createdAt,
+      })
       await tx.em.flush()
       await feed(ctx, tx, { lane: 'contacts.import', key: accountId, kind: 'import', rowId: id })
       return importToProto(created)
@@ -31,32 +43,47 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
   } catch (error) {
     await ctx.db
       .transaction(accountId, (tx) => discardUpload(tx, id))
-      .catch((err) => ctx.log.warn({ err, importId: id }, 'A broken upload could not be removed; the timed job will'))
+      .catch((err) =>
+        ctx.log.warn(
+          { err, importId: id },
+          'A broken upload could not be removed; the timed job will',
+        ),
+      )
     throw error
   }
 }
 
 /** Stores the bytes in pieces of one size, whatever the caller's messages are; holds one piece and one message in memory. */
-async function keepFile(ctx: Context, accountId: string, importId: string, requests: AsyncIterable<CreateImportRequest>) {
+async function keepFile(
+  ctx: Context,
+  accountId: string,
+  importId: string,
+  requests: AsyncIterable<CreateImportRequest>,
+) {
   let fileName = ''
   let country: Country | '' = ''
   let totalBytes = 0
   let seq = 0
   let waiting: Uint8Array[] = []
   let waitingBytes = 0
-  const keep = (bytes: Buffer) => ctx.db.transaction(accountId, (tx) => insertChunk(tx, importId, seq++, bytes))
+  const keep = (bytes: Buffer) =>
+    ctx.db.transaction(accountId, (tx) => insertChunk(tx, importId, seq++, bytes))
   for await (const request of requests) {
     fileName ||= clean(request.fileName, 255)
     country ||= readCountry(request.defaultCountry)
     if (!fileName) throw new AppError('invalid', '"file_name" is missing in the first message')
     totalBytes += request.chunk.length
     if (totalBytes > maxFileBytes)
-      throw new AppError('too_large', `The file is larger than ${maxFileBytes / 1e6} MB; split it and import the parts one by one`)
+      throw new AppError(
+        'too_large',
+        `The file is larger than ${maxFileBytes / 1e6} MB; split it and import the parts one by one`,
+      )
     waiting.push(request.chunk)
     waitingBytes += request.chunk.length
     if (waitingBytes < chunkBytes) continue
     let piece = Buffer.concat(waiting)
-    for (; piece.length >= chunkBytes; piece = piece.subarray(chunkBytes)) await keep(piece.subarray(0, chunkBytes))
+    for (; piece.length >= chunkBytes; piece = piece.subarray(chunkBytes))
+      await keep(piece.subarray(0, chunkBytes))
     waiting = [piece]
     waitingBytes = piece.length
   }

@@ -7,4 +7,6 @@ import { importToProto } from '../to-proto.ts'
 
 /** An import of the account with its progress, equal to what has been committed. */
 export const getImport: Method<Context, GetImportRequest, Import> = (ctx, request, call) =>
-  ctx.db.transaction(call.accountId, async (tx) => importToProto(await findImport(tx, requireId(request.id, 'import'))))
+  ctx.db.transaction(call.accountId, async (tx) =>
+    importToProto(await findImport(tx, requireId(request.id, 'import'))),
+  )

@@ -6,7 +6,11 @@ import { findImport, listErrors } from '../db/imports.ts'
 import { pageLimit } from '../page.ts'
 
 /** A page of an import's refused rows in line order; 100 by default, at most 1,000. The first 10,000 are kept. */
-export const listImportErrors: Method<Context, ListImportErrorsRequest, ListImportErrorsResponse> = async (ctx, request, call) => {
+export const listImportErrors: Method<
+  Context,
+  ListImportErrorsRequest,
+  ListImportErrorsResponse
+> = async (ctx, request, call) => {
   const limit = pageLimit(request.limit, 100, 1_000)
   return ctx.db.transaction(call.accountId, async (tx) => {
     const { id } = await findImport(tx, requireId(request.id, 'import'))

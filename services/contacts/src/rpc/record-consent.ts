@@ -10,7 +10,11 @@ import { findContact } from '../db/queries.ts'
 import { clean } from '../text.ts'
 
 /** Records a consent as said at a time, now if none is named, and answers the contact as it is then. */
-export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (ctx, request, call) => {
+export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
+  ctx,
+  request,
+  call,
+) => {
   const kind = requireKind(request.kind)
   return ctx.db.transaction(call.accountId, async (tx) => {
     const { id } = await findContact(tx, requireId(request.contactId, 'contact'))

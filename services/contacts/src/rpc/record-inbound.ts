@@ -1,6 +1,10 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
-import type { InboundPerson, RecordInboundRequest, RecordInboundResponse } from '@lockstep/rpc/gen/contacts'
+import type {
+  InboundPerson,
+  RecordInboundRequest,
+  RecordInboundResponse,
+} from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
 import { readPreference, readWord, type Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
@@ -14,16 +18,30 @@ import { clean } from '../text.ts'
 const maxPeople = 5_000
 
 /** Finds or creates the senders of inbound messages of any accounts and applies what they said; repeating it changes nothing. */
-export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (ctx, { people }) => {
+export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (
+  ctx,
+  { people },
+) => {
   if (people.length === 0) return { contactIds: [], merged: [] }
-  if (people.length > maxPeople) throw new AppError('invalid', `${people.length} people at once; at most ${maxPeople} are allowed`)
+  if (people.length > maxPeople)
+    throw new AppError(
+      'invalid',
+      `${people.length} people at once; at most ${maxPeople} are allowed`,
+    )
   const accountIds = [...new Set(people.map((person) => person.accountId))]
   for (const accountId of accountIds) requireId(accountId, 'account')
-  const named = people.map((person) => ({ person, now: metaIdentities(person), before: formerIdentities(person) }))
+  const named = people.map((person) => ({
+    person,
+    now: metaIdentities(person),
+    before: formerIdentities(person),
+  }))
   return ctx.db.transaction(accountIds, async (tx) => {
     const { contactIds, created, heard } = await identify(
       tx,
-      named.map(({ person: { accountId }, now, before }) => ({ accountId, identities: before.length > 0 ? [...now, ...before] : now })),
+      named.map(({ person: { accountId }, now, before }) => ({
+        accountId,
+        identities: before.length > 0 ? [...now, ...before] : now,
+      })),
     )
     await writeFacts(
       tx,
@@ -39,14 +57,22 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
 }
 
 /** What a person was known by before they changed their number or user id: it goes on leading to them. */
-function formerIdentities({ movedFromWaId: waId, movedFromUserId: userId }: InboundPerson): Identity[] {
+function formerIdentities({
+  movedFromWaId: waId,
+  movedFromUserId: userId,
+}: InboundPerson): Identity[] {
   return waId || userId ? metaIdentities({ waId, userId }) : []
 }
 
 /** What a message says about its sender. A preference is no message, either. */
 function factsOf(person: InboundPerson, identities: Identity[], contactId: string): Facts {
   const at = new Date(person.atMs)
-  const ids: Facts = { accountId: person.accountId, contactId, namedAt: at, changedPhone: person.movedFromWaId !== '' }
+  const ids: Facts = {
+    accountId: person.accountId,
+    contactId,
+    namedAt: at,
+    changedPhone: person.movedFromWaId !== '',
+  }
   for (const { kind, value } of identities) {
     if (kind === 'user_id') ids.userId = value
     else if (kind === 'wa_id') {
@@ -67,11 +93,17 @@ function factsOf(person: InboundPerson, identities: Identity[], contactId: strin
 function statementsOf(person: InboundPerson, contactId: string): Statement[] {
   // Payload and text of a button stand one a line.
   const words = (person.button ? person.text.split('\n') : [person.text]).map(readWord)
-  const word = words.includes('opt_out') ? 'opt_out' : person.stopOnly ? undefined : words.find(Boolean)
+  const word = words.includes('opt_out')
+    ? 'opt_out'
+    : person.stopOnly
+      ? undefined
+      : words.find(Boolean)
   const preference = readPreference(person.preference)
   const said = { contactId, evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
   return [
-    ...(word ? [{ ...said, kind: word, via: person.button ? ('button' as const) : ('word' as const) }] : []),
+    ...(word
+      ? [{ ...said, kind: word, via: person.button ? ('button' as const) : ('word' as const) }]
+      : []),
     ...(preference ? [{ ...said, kind: preference, via: 'preference' as const }] : []),
   ]
 }

@@ -1,7 +1,11 @@
 import { AppError } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
-import type { PersonRefusal, RecordRefusalsRequest, RecordRefusalsResponse } from '@lockstep/rpc/gen/contacts'
+import type {
+  PersonRefusal,
+  RecordRefusalsRequest,
+  RecordRefusalsResponse,
+} from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
 import { refusalErrors, type Statement } from '../consent.ts'
 import type { Context } from '../context.ts'
@@ -15,11 +19,20 @@ import { isId } from '../page.ts'
 const maxRefusals = 5_000
 
 /** Writes down what Meta said with messages about their recipients; the next check refuses them. */
-export const recordRefusals: Method<Context, RecordRefusalsRequest, RecordRefusalsResponse> = async (ctx, { refusals }) => {
+export const recordRefusals: Method<
+  Context,
+  RecordRefusalsRequest,
+  RecordRefusalsResponse
+> = async (ctx, { refusals }) => {
   if (refusals.length === 0) return {}
   if (refusals.length > maxRefusals)
-    throw new AppError('invalid', `${refusals.length} refusals at once; at most ${maxRefusals} are allowed`)
-  for (const { code } of refusals) if (!refusalErrors[code]) throw new AppError('invalid', `Error ${code} says nothing of a recipient`)
+    throw new AppError(
+      'invalid',
+      `${refusals.length} refusals at once; at most ${maxRefusals} are allowed`,
+    )
+  for (const { code } of refusals)
+    if (!refusalErrors[code])
+      throw new AppError('invalid', `Error ${code} says nothing of a recipient`)
   const accountIds = [...new Set(refusals.map(({ accountId }) => requireId(accountId, 'account')))]
   await ctx.db.transaction(accountIds, (tx) => apply(tx, refusals))
   return {}
@@ -28,7 +41,14 @@ export const recordRefusals: Method<Context, RecordRefusalsRequest, RecordRefusa
 async function apply(tx: Tx, refusals: PersonRefusal[]): Promise<void> {
   const contactIds = await whomOf(tx, refusals)
   const statements = refusals.flatMap(({ code, atMs }, at) =>
-    contactIds[at]!.map((contactId): Statement => ({ contactId, ...refusalErrors[code]!, evidence: '', saidAt: new Date(atMs) })),
+    contactIds[at]!.map(
+      (contactId): Statement => ({
+        contactId,
+        ...refusalErrors[code]!,
+        evidence: '',
+        saidAt: new Date(atMs),
+      }),
+    ),
   )
   const ids = statements.map(({ contactId }) => contactId)
   await lockContacts(tx, ids)
@@ -49,5 +69,7 @@ async function whomOf(tx: Tx, refusals: PersonRefusal[]): Promise<string[][]> {
 }
 
 function identitiesOf({ accountId, waId, userId }: PersonRefusal): OwnIdentity[] {
-  return waId || userId ? metaIdentities({ waId, userId }).map((identity) => ({ ...identity, accountId })) : []
+  return waId || userId
+    ? metaIdentities({ waId, userId }).map((identity) => ({ ...identity, accountId }))
+    : []
 }

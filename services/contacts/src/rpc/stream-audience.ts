@@ -1,5 +1,9 @@
 import type { StreamMethod } from '@lockstep/rpc'
-import type { AudienceBatch, AudienceContact, StreamAudienceRequest } from '@lockstep/rpc/gen/contacts'
+import type {
+  AudienceBatch,
+  AudienceContact,
+  StreamAudienceRequest,
+} from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
 import { goesDespiteStop, refusalOf } from '../consent.ts'
 import type { Context } from '../context.ts'
@@ -14,19 +18,24 @@ const batchRows = 500
 const batchBytes = 4_000_000
 
 /** A filter's audience in contact id order, a short transaction a page, so that a slow reader holds nothing open. */
-export const streamAudience: StreamMethod<Context, StreamAudienceRequest, AudienceBatch> = async function* (ctx, request, call) {
-  const { accountId, signal } = call
-  const { filter, category } = request
-  let after: string | null | undefined = request.after ? requireId(request.after, 'contact') : null
-  const despiteStop = goesDespiteStop(category, await ctx.db.transaction(accountId, consentRules))
-  while (after !== undefined) {
-    const page: FilterPage = { accountId, filter, after, limit: pageRows }
-    const { rows, last }: AudiencePage = await listed(ctx, accountId, signal, (tx) => audiencePage(tx, page))
-    const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, despiteStop) }))
-    for (const batch of batches(contacts)) yield { contacts: batch }
-    after = last
+export const streamAudience: StreamMethod<Context, StreamAudienceRequest, AudienceBatch> =
+  async function* (ctx, request, call) {
+    const { accountId, signal } = call
+    const { filter, category } = request
+    let after: string | null | undefined = request.after
+      ? requireId(request.after, 'contact')
+      : null
+    const despiteStop = goesDespiteStop(category, await ctx.db.transaction(accountId, consentRules))
+    while (after !== undefined) {
+      const page: FilterPage = { accountId, filter, after, limit: pageRows }
+      const { rows, last }: AudiencePage = await listed(ctx, accountId, signal, (tx) =>
+        audiencePage(tx, page),
+      )
+      const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, despiteStop) }))
+      for (const batch of batches(contacts)) yield { contacts: batch }
+      after = last
+    }
   }
-}
 
 /** Contacts in their order, in batches that a message can hold whatever they carry. */
 function* batches(contacts: AudienceContact[]): Generator<AudienceContact[]> {

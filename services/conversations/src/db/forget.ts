@@ -27,8 +27,12 @@ export interface Gone {
  */
 export async function deleteMessages(tx: Tx, messages: readonly OldMessage[]): Promise<Gone[]> {
   const conversationIds = messages.map((message) => message.conversationId)
-  await sql`select from conversations where id = any(${[...new Set(conversationIds)]}::uuid[]) order by id for update`.execute(tx.sql)
-  const gone = await query<Gone & { connectionId: string; wamid: string; targetWamid: string | null }>(
+  await sql`select from conversations where id = any(${[...new Set(conversationIds)]}::uuid[]) order by id for update`.execute(
+    tx.sql,
+  )
+  const gone = await query<
+    Gone & { connectionId: string; wamid: string; targetWamid: string | null }
+  >(
     tx,
     sql`with locked as (select m.id from unnest(${messages.map((message) => message.id)}::bigint[], ${conversationIds}::uuid[]) v(id, conversation_id)
                         join messages m on m.id = v.id and m.conversation_id = v.conversation_id order by m.id for update of m)

@@ -2,4 +2,6 @@ import type { MigrationList } from '@lockstep/database'
 import { Conversations } from './migrations/2026-11-24-conversations.ts'
 
 /** In the order in which they run; a name that has landed never changes. */
-export const migrations: MigrationList = [{ name: '2026-11-24-conversations', class: Conversations }]
+export const migrations: MigrationList = [
+  { name: '2026-11-24-conversations', class: Conversations },
+]

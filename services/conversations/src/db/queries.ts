@@ -33,7 +33,10 @@ export function listConversations(tx: Tx, { after, limit }: Page): Promise<Conve
 }
 
 /** The account's conversation, or the one that its messages went to; undefined when there is none. */
-export function findConversation(tx: Tx, id: string): Promise<Pick<ConversationRow, 'id' | 'contactId'> | undefined> {
+export function findConversation(
+  tx: Tx,
+  id: string,
+): Promise<Pick<ConversationRow, 'id' | 'contactId'> | undefined> {
   return queryOne(
     tx,
     sql`with recursive chain as (

@@ -18,7 +18,11 @@ export interface LockedConversation {
   groupId: string | null
 }
 
-export const conversationKey = ({ connectionId, contactId, groupId }: Omit<Sender, 'accountId'> | LockedConversation): string =>
+export const conversationKey = ({
+  connectionId,
+  contactId,
+  groupId,
+}: Omit<Sender, 'accountId'> | LockedConversation): string =>
   groupId == null ? `${connectionId} ${contactId}` : `${connectionId} group ${groupId}`
 
 /**
@@ -32,7 +36,11 @@ export async function lockConversations(
   merged: readonly Merged[],
 ): Promise<Map<string, LockedConversation>> {
   const former = await formerConversations(tx, connections, merged)
-  const wanted = [...new Map([...senders, ...former.map((one) => one.into)].map((one) => [conversationKey(one), one])).values()]
+  const wanted = [
+    ...new Map(
+      [...senders, ...former.map((one) => one.into)].map((one) => [conversationKey(one), one]),
+    ).values(),
+  ]
   const all = [...wanted, ...former]
   const columns = (of: readonly Sender[]) => sql`${of.map((one) => one.connectionId)}::uuid[],
     ${of.map((one) => (one.groupId === undefined ? one.contactId : null))}::uuid[], ${of.map((one) => one.groupId ?? null)}::text[]`
@@ -121,7 +129,8 @@ export interface MessageName {
   wamid: string
 }
 
-export const messageKey = ({ connectionId, wamid }: MessageName): string => `${connectionId} ${wamid}`
+export const messageKey = ({ connectionId, wamid }: MessageName): string =>
+  `${connectionId} ${wamid}`
 
 export interface NewMessage extends Sender {
   conversationId: string
@@ -144,7 +153,10 @@ export interface NewMessage extends Sender {
 }
 
 /** Stores messages; answers the keys of those that were not there yet. */
-export async function insertMessages(tx: Tx, messages: readonly NewMessage[]): Promise<Set<string>> {
+export async function insertMessages(
+  tx: Tx,
+  messages: readonly NewMessage[],
+): Promise<Set<string>> {
   const rows = await query<MessageName>(
     tx,
     sql`insert into messages (account_id, conversation_id, connection_id, wamid, direction, source, type, text, at, group_id, contact_id,
@@ -189,5 +201,7 @@ export async function updateConversations(tx: Tx, growths: readonly Growth[]): P
 }
 
 /** True for a row of messages that is about another one, which is stored: it is seen on that one. */
-export const isAboutStored = (row: ReturnType<typeof sql>) => sql<boolean>`(${row}.target_wamid is not null and exists (
+export const isAboutStored = (
+  row: ReturnType<typeof sql>,
+) => sql<boolean>`(${row}.target_wamid is not null and exists (
   select from messages t where t.connection_id = ${row}.connection_id and t.wamid = ${row}.target_wamid and t.conversation_id = ${row}.conversation_id))`

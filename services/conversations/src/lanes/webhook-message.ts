@@ -5,11 +5,26 @@ import { type EntryResult, holdBatch, type SetHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { applyChanges, recordReactions } from '../db/changes.ts'
-import { conversationKey, insertMessages, joinConversations, lockConversations, messageKey, updateConversations } from '../db/store.ts'
+import {
+  conversationKey,
+  insertMessages,
+  joinConversations,
+  lockConversations,
+  messageKey,
+  updateConversations,
+} from '../db/store.ts'
 import { fillPlaceholders, updateCalls } from '../db/told-twice.ts'
 import { isUnread, type Kind, windowUntil } from '../kind.ts'
 import { ownersOf } from '../owners.ts'
-import { againInMs, lossesOf, type Message, noteOf, outcomeOf, type Part, readPart } from '../part.ts'
+import {
+  againInMs,
+  lossesOf,
+  type Message,
+  noteOf,
+  outcomeOf,
+  type Part,
+  readPart,
+} from '../part.ts'
 import { type People, recordPeople, recordRefusals, recordStatuses } from '../peers.ts'
 import { joinTold } from '../told-twice.ts'
 
@@ -39,7 +54,11 @@ function owned(entry: FeedEntry, connection: ConnectionInterval): OwnedPart {
 async function record(ctx: Context, parts: OwnedPart[]): Promise<EntryResult[]> {
   await using _held = await holdBatch(ctx, keysOf(parts))
   const messages = uniqueMessages(parts)
-  const [people, matched] = await Promise.all([recordPeople(ctx, messages, parts), recordStatuses(ctx, parts), recordRefusals(ctx, parts)])
+  const [people, matched] = await Promise.all([
+    recordPeople(ctx, messages, parts),
+    recordStatuses(ctx, parts),
+    recordRefusals(ctx, parts),
+  ])
   if (messages.length > 0 || people.merged.length > 0) await store(ctx, parts, messages, people)
   return parts.map((part) => resultOf(ctx, part, matched))
 }
@@ -55,8 +74,12 @@ function keysOf(parts: OwnedPart[]): LockKey[] {
   const connectionIds = new Set(parts.map((part) => part.connection.id))
   return [
     ...[...connectionIds].map((id) => ({ name: 'webhook_process' as const, id })),
-    ...parts.flatMap((part) => part.messages.map(({ wamid }) => ({ name: 'webhook_message' as const, id: wamid }))),
-    ...parts.flatMap((part) => part.statuses.map(({ wamid }) => ({ name: 'webhook_status' as const, id: wamid }))),
+    ...parts.flatMap((part) =>
+      part.messages.map(({ wamid }) => ({ name: 'webhook_message' as const, id: wamid })),
+    ),
+    ...parts.flatMap((part) =>
+      part.statuses.map(({ wamid }) => ({ name: 'webhook_status' as const, id: wamid })),
+    ),
   ]
 }
 
@@ -67,7 +90,10 @@ function uniqueMessages(parts: OwnedPart[]): OwnedMessage[] {
     for (const message of messages) {
       const key = messageKey({ connectionId: connection.id, wamid: message.wamid })
       const known = byKey.get(key)
-      byKey.set(key, known ? joinTold(known, { ...message, connection }) : { ...message, connection })
+      byKey.set(
+        key,
+        known ? joinTold(known, { ...message, connection }) : { ...message, connection },
+      )
     }
   return [...byKey.values()]
 }
@@ -86,8 +112,15 @@ function noteLosses(part: Part, matched: ReadonlySet<string>): { note?: string }
 }
 
 /** All of it in one transaction of all the accounts; rows are locked in primary-key order over all of them. */
-async function store(ctx: Context, parts: OwnedPart[], messages: OwnedMessage[], people: People): Promise<void> {
-  const connections = [...new Map(parts.map(({ connection }) => [connection.id, connection])).values()]
+async function store(
+  ctx: Context,
+  parts: OwnedPart[],
+  messages: OwnedMessage[],
+  people: People,
+): Promise<void> {
+  const connections = [
+    ...new Map(parts.map(({ connection }) => [connection.id, connection])).values(),
+  ]
   const accountIds = [...new Set(connections.map((connection) => connection.accountId))]
   const senders = messages.map(({ groupId, connection: { id, accountId } }, i) => {
     return { accountId, connectionId: id, contactId: people.contactIds[i]!, groupId }
@@ -108,10 +141,16 @@ async function store(ctx: Context, parts: OwnedPart[], messages: OwnedMessage[],
     await updateCalls(tx, calls)
     const files = again.filter((row) => row.source === 'history' && row.media)
     await fillPlaceholders(tx, files)
-    await applyChanges(tx, [...joined.messages, ...fresh.map((row) => ({ ...row, wamid: row.targetWamid ?? row.wamid }))])
+    await applyChanges(tx, [
+      ...joined.messages,
+      ...fresh.map((row) => ({ ...row, wamid: row.targetWamid ?? row.wamid })),
+    ])
     const freshRows = new Set<Row>(fresh)
     const grown = Map.groupBy([...fresh, ...calls], (row) => row.conversationId)
-    for (const conversationId of [...joined.conversationIds, ...files.map((row) => row.conversationId)])
+    for (const conversationId of [
+      ...joined.conversationIds,
+      ...files.map((row) => row.conversationId),
+    ])
       if (!grown.has(conversationId)) grown.set(conversationId, [])
     await updateConversations(
       tx,
@@ -123,7 +162,10 @@ async function store(ctx: Context, parts: OwnedPart[], messages: OwnedMessage[],
 type Row = Kind & { at: Date; opensAt: Date | null }
 
 /** What rows add to their conversation: each of the fresh ones once, and a window by whatever was told later of a call, too. */
-function growthOf(rows: Row[], fresh: ReadonlySet<Row>): { count: number; windowUntil: Date | null } {
+function growthOf(
+  rows: Row[],
+  fresh: ReadonlySet<Row>,
+): { count: number; windowUntil: Date | null } {
   const windows = rows.flatMap((row) => windowUntil(row)?.getTime() ?? [])
   const count = rows.filter((row) => isUnread(row) && fresh.has(row)).length
   return { count, windowUntil: windows.length === 0 ? null : new Date(Math.max(...windows)) }

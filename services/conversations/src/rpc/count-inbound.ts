@@ -5,7 +5,15 @@ import type { Context } from '../context.ts'
 import { countInbound as count } from '../db/queries.ts'
 
 /** How many messages people sent to a connection that arrived at or after a time. */
-export const countInbound: Method<Context, CountInboundRequest, CountInboundResponse> = async (ctx, request, call) => {
+export const countInbound: Method<Context, CountInboundRequest, CountInboundResponse> = async (
+  ctx,
+  request,
+  call,
+) => {
   const connectionId = requireId(request.connectionId, 'connection')
-  return { messages: await ctx.db.transaction(call.accountId, (tx) => count(tx, connectionId, new Date(request.sinceMs))) }
+  return {
+    messages: await ctx.db.transaction(call.accountId, (tx) =>
+      count(tx, connectionId, new Date(request.sinceMs)),
+    ),
+  }
 }

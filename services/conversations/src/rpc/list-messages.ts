@@ -8,9 +8,16 @@ import { pageSize, requireSerial } from '../page.ts'
 import { messageToProto } from '../to-proto.ts'
 
 /** The messages of a conversation, newest first. */
-export const listMessages: Method<Context, ListMessagesRequest, ListMessagesResponse> = async (ctx, request, call) => {
+export const listMessages: Method<Context, ListMessagesRequest, ListMessagesResponse> = async (
+  ctx,
+  request,
+  call,
+) => {
   const id = requireId(request.conversationId, 'conversation')
-  const page = { after: request.after && requireSerial(request.after, 'message'), limit: pageSize(request.limit) }
+  const page = {
+    after: request.after && requireSerial(request.after, 'message'),
+    limit: pageSize(request.limit),
+  }
   return ctx.db.transaction(call.accountId, async (tx) => {
     const found = await findConversation(tx, id)
     if (!found) throw new AppError('not_found', `There is no conversation ${id}`)

@@ -5,7 +5,11 @@ import { type SyncRun, SyncRunSchema, type Template, TemplateSchema } from './en
 
 /** The connection's run that is queued or running, if any. */
 export function findActiveRun(tx: Tx, connectionId: string): Promise<SyncRun | null> {
-  return tx.em.findOne(SyncRunSchema, { accountId: tx.accountId!, connectionId, state: ['queued', 'running'] })
+  return tx.em.findOne(SyncRunSchema, {
+    accountId: tx.accountId!,
+    connectionId,
+    state: ['queued', 'running'],
+  })
 }
 
 /** True while a connection of the account has a run of the WABA that is queued or running. */
@@ -29,7 +33,10 @@ export async function wasReadSince(tx: Tx, wabaId: string, since: Date): Promise
 }
 
 /** Queues a run; false while the connection has one that is queued or running. */
-export async function insertRun(tx: Tx, run: { id: string; connectionId: string; wabaId: string; now: Date }): Promise<boolean> {
+export async function insertRun(
+  tx: Tx,
+  run: { id: string; connectionId: string; wabaId: string; now: Date },
+): Promise<boolean> {
   const { id, connectionId, wabaId, now } = run
   const inserted = await queryOne(
     tx,
@@ -41,7 +48,10 @@ export async function insertRun(tx: Tx, run: { id: string; connectionId: string;
 }
 
 /** Begins a run, or begins it again after it was cut off; undefined when it has ended. */
-export function beginRun(tx: Tx, id: string): Promise<{ createdAt: Date; wabaId: string } | undefined> {
+export function beginRun(
+  tx: Tx,
+  id: string,
+): Promise<{ createdAt: Date; wabaId: string } | undefined> {
   return queryOne(
     tx,
     sql`update sync_runs set state = 'running', started_at = now(), seen = 0
@@ -50,22 +60,34 @@ export function beginRun(tx: Tx, id: string): Promise<{ createdAt: Date; wabaId:
 }
 
 /** Ends a run; `failure` says in words why it could not be done. */
-export async function endRun(tx: Tx, id: string, end: { removed: number } | { failure: string }): Promise<void> {
-  const { state, removed, failure } = 'failure' in end ? { state: 'failed', removed: 0, ...end } : { state: 'done', failure: '', ...end }
+export async function endRun(
+  tx: Tx,
+  id: string,
+  end: { removed: number } | { failure: string },
+): Promise<void> {
+  const { state, removed, failure } =
+    'failure' in end
+      ? { state: 'failed', removed: 0, ...end }
+      : { state: 'done', failure: '', ...end }
   await sql`update sync_runs set state = ${state}, removed = ${removed}, failure = ${failure}, finished_at = now()
     where account_id = ${tx.accountId} and id = ${id}`.execute(tx.sql)
 }
 
 /** Takes away runs of any account that ended before a time, `most` at once and the oldest first; answers how many. */
 export async function forgetRunPage(db: Database, before: Date, most: number): Promise<number> {
-  const [row] = await db.statement<{ rows: number }>(sql`select forget_sync_runs(${before}, ${most}) as rows`)
+  const [row] = await db.statement<{ rows: number }>(
+    sql`select forget_sync_runs(${before}, ${most}) as rows`,
+  )
   return row!.rows
 }
 
 /** The account's templates with these ids of Meta, locked in the order of their own ids. */
 export function lockTemplates(tx: Tx, wabaId: string, metaIds: string[]): Promise<Template[]> {
   const where = { accountId: tx.accountId!, wabaId, metaId: metaIds }
-  return tx.em.find(TemplateSchema, where, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE })
+  return tx.em.find(TemplateSchema, where, {
+    orderBy: { id: 'asc' },
+    lockMode: LockMode.PESSIMISTIC_WRITE,
+  })
 }
 
 export interface Page {
@@ -80,11 +102,16 @@ export interface Page {
 }
 
 /** Writes one page of a list. Rows that another connection's run has read from a later list stay as they are. */
-export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt, keptFrom }: Page): Promise<void> {
+export async function writePage(
+  tx: Tx,
+  { runId, wabaId, templates, askedAt, keptFrom }: Page,
+): Promise<void> {
   const rows = JSON.stringify(templates)
   await sql`select t.id from templates t
     join jsonb_to_recordset(${rows}::jsonb) v(name text, language text) on t.name = v.name and t.language = v.language
-    where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} order by t.id for update of t`.execute(tx.sql)
+    where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} order by t.id for update of t`.execute(
+    tx.sql,
+  )
   const same = sql`t.meta_id = excluded.meta_id`
   const kept = (column: string, eventAt: string) =>
     sql`case when ${same} and t.${sql.ref(eventAt)} >= ${keptFrom}::timestamptz
@@ -117,7 +144,9 @@ export async function writePage(tx: Tx, { runId, wabaId, templates, askedAt, kep
     where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.name = v.name and t.language = v.language and t.last_seen_at < now()`.execute(
     tx.sql,
   )
-  await sql`update sync_runs set seen = seen + ${templates.length} where account_id = ${tx.accountId} and id = ${runId}`.execute(tx.sql)
+  await sql`update sync_runs set seen = seen + ${templates.length} where account_id = ${tx.accountId} and id = ${runId}`.execute(
+    tx.sql,
+  )
 }
 
 /** Marks the WABA's templates that the run did not see as deleted, until a later list has them; answers how many they are. */

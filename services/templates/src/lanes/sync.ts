@@ -26,11 +26,22 @@ const giveUpMs = 15 * 60_000
 /** Reads the templates of a connection's WABA. A run that was cut off starts over: its rows are written again, nothing is twice. */
 export const sync: LaneHandler<Context> = async (ctx, connectionId, entries, lease) => {
   try {
-    await using held = await holdFenced(ctx, 'template_sync', connectionId, { signal: lease.signal })
+    await using held = await holdFenced(ctx, 'template_sync', connectionId, {
+      signal: lease.signal,
+    })
     const signal = AbortSignal.any([lease.signal, held.signal])
     const results: EntryResult[] = []
     for (const { id, rowId, accountId } of entries)
-      results.push({ id, ...(await attempt(ctx, { runId: rowId, accountId, connectionId, fence: held.fence, signal })) })
+      results.push({
+        id,
+        ...(await attempt(ctx, {
+          runId: rowId,
+          accountId,
+          connectionId,
+          fence: held.fence,
+          signal,
+        })),
+      })
     return results
   } catch (error) {
     // Another holds the lock, or has taken it over, and is doing this very work.
@@ -50,7 +61,8 @@ async function attempt(ctx: Context, run: Try): Promise<{ outcome: string } | { 
     run.signal.throwIfAborted()
     const isOld = ctx.now() - begun.createdAt.getTime() > giveUpMs * ctx.scale
     if (failures[failureOf(error)].retry && !isOld) {
-      if (failureOf(error) === 'throttled') return { laterMs: retryAfterMs(error) ?? 60_000 * ctx.scale }
+      if (failureOf(error) === 'throttled')
+        return { laterMs: retryAfterMs(error) ?? 60_000 * ctx.scale }
       throw error
     }
     return fail(ctx, run, error)
@@ -59,18 +71,28 @@ async function attempt(ctx: Context, run: Try): Promise<{ outcome: string } | { 
 
 /** Ends a run that trying again would not help, so that the next one can be ordered. */
 async function fail(ctx: Context, run: Try, error: unknown): Promise<{ outcome: string }> {
-  ctx.log.warn({ err: error, connection: run.connectionId, run: run.runId }, 'A template sync failed')
-  const failure = error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
+  ctx.log.warn(
+    { err: error, connection: run.connectionId, run: run.runId },
+    'A template sync failed',
+  )
+  const failure =
+    error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
   await guarded(ctx, run, (tx) => endRun(tx, run.runId, { failure }))
   return { outcome: 'failed' }
 }
 
 async function readPages(ctx: Context, run: Try, wabaId: string): Promise<void> {
   const { accountId, connectionId, runId, signal } = run
-  const { wabaId: now, sealedToken } = await ctx.peers.accounts.getConnection({ id: connectionId }, { accountId, signal })
+  const { wabaId: now, sealedToken } = await ctx.peers.accounts.getConnection(
+    { id: connectionId },
+    { accountId, signal },
+  )
   // News looks for the runs of its WABA: one that read another would be missed by it.
   if (now !== wabaId)
-    throw new AppError('precondition', `The number is in the WhatsApp Business Account ${now} now; sync its templates again`)
+    throw new AppError(
+      'precondition',
+      `The number is in the WhatsApp Business Account ${now} now; sync its templates again`,
+    )
   const token = ctx.secrets.open(sealedToken, secretPlaces.connection(connectionId, accountId))
   const pages = ctx.graph.listTemplates({ wabaId, token, signal })[Symbol.asyncIterator]()
   for (let isFirst = true; ; isFirst = false) {
@@ -79,7 +101,11 @@ async function readPages(ctx: Context, run: Try, wabaId: string): Promise<void> 
     const keptFrom = new Date(askedAt.getTime() - clockMarginMs)
     const { done, value } = await pages.next()
     if (done) break
-    const templates = uniqueTemplates(value).map((template) => ({ ...template, metaId: template.id, id: uuid() }))
+    const templates = uniqueTemplates(value).map((template) => ({
+      ...template,
+      metaId: template.id,
+      id: uuid(),
+    }))
     await guarded(ctx, run, (tx) => writePage(tx, { runId, wabaId, templates, askedAt, keptFrom }))
   }
   const removed = await guarded(ctx, run, async (tx) => {
@@ -94,12 +120,18 @@ async function readPages(ctx: Context, run: Try, wabaId: string): Promise<void> 
  * Waits for a grant of the limit, one a page. Throws `throttled` when a run's first page would wait long: the lane is given
  * back. Later pages wait where they are, for a list of more pages than the limit grants would never end by starting over.
  */
-async function takeTurn(ctx: Context, { connectionId, signal }: Try, isFirst: boolean): Promise<void> {
+async function takeTurn(
+  ctx: Context,
+  { connectionId, signal }: Try,
+  isFirst: boolean,
+): Promise<void> {
   for (;;) {
     const turn = await ctx.limiter.take('template_sync_rate_limit', connectionId)
     if (turn.ok) return
     if (isFirst && turn.retryAfterMs > patienceMs * ctx.scale)
-      throw new AppError('throttled', 'The limit of template calls of this connection is used up', { details: turn })
+      throw new AppError('throttled', 'The limit of template calls of this connection is used up', {
+        details: turn,
+      })
     await pause(turn.retryAfterMs, undefined, { signal })
   }
 }

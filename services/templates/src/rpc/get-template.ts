@@ -8,11 +8,19 @@ import { normaliseLanguage } from '../template.ts'
 import { templateToProto } from '../to-proto.ts'
 
 /** One template, by its id, or by WABA, name and language. */
-export const getTemplate: Method<Context, GetTemplateRequest, Template> = (ctx, request, { accountId }) => {
+export const getTemplate: Method<Context, GetTemplateRequest, Template> = (
+  ctx,
+  request,
+  { accountId },
+) => {
   const { which, words } = identify(request)
   return ctx.db.transaction(accountId, async (tx) => {
     const template = await tx.em.findOne(TemplateSchema, { ...which, accountId })
-    if (!template) throw new AppError('not_found', `There is no template ${words}; sync the templates if it is new at Meta`)
+    if (!template)
+      throw new AppError(
+        'not_found',
+        `There is no template ${words}; sync the templates if it is new at Meta`,
+      )
     return templateToProto(template)
   })
 }
@@ -21,5 +29,8 @@ function identify(request: GetTemplateRequest) {
   if (request.id) return { which: { id: requireId(request.id, 'template') }, words: request.id }
   const name = requireText(request.name, 'name')
   const language = normaliseLanguage(requireText(request.language, 'language'))
-  return { which: { wabaId: requireText(request.wabaId, 'waba_id'), name, language }, words: `"${name}" in ${language}` }
+  return {
+    which: { wabaId: requireText(request.wabaId, 'waba_id'), name, language },
+    words: `"${name}" in ${language}`,
+  }
 }

@@ -11,9 +11,14 @@ const usualLimit = 50
 const maxLimit = 200
 
 /** A page of the account's templates in id order, 50 by default; of one WABA or with one status where the request names them. */
-export const listTemplates: Method<Context, ListTemplatesRequest, ListTemplatesResponse> = async (ctx, request, { accountId }) => {
+export const listTemplates: Method<Context, ListTemplatesRequest, ListTemplatesResponse> = async (
+  ctx,
+  request,
+  { accountId },
+) => {
   const { wabaId, status, after, limit } = request
-  if (limit < 0 || limit > maxLimit) throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
+  if (limit < 0 || limit > maxLimit)
+    throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
   const next = after && { id: { $gt: requireId(after, 'template') } }
   const where = { accountId, ...(wabaId && { wabaId }), ...(status && { status }), ...next }
   const templates = await ctx.db.transaction(accountId, (tx) =>

@@ -31,7 +31,11 @@ const ofKeys = ({ phoneNumberIds, wabaIds }: Keys) =>
   sql`((r.lane = 'webhooks.message' and r.key = any(${phoneNumberIds})) or (r.lane in ('webhooks.template', 'webhooks.account') and r.key = any(${wabaIds})))`
 
 /** Those of the numbers and WABAs of which an app has unclaimed parts. */
-export async function unclaimedKeys(tx: Tx, appId: string, { phoneNumberIds, wabaIds }: Keys): Promise<Keys> {
+export async function unclaimedKeys(
+  tx: Tx,
+  appId: string,
+  { phoneNumberIds, wabaIds }: Keys,
+): Promise<Keys> {
   const row = await queryOne<Keys>(
     tx,
     sql`select array(select key from unnest(${phoneNumberIds}::text[]) k(key) where exists (select from webhook_part_results r
@@ -49,13 +53,23 @@ export async function unclaimedKeys(tx: Tx, appId: string, { phoneNumberIds, wab
 export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise<ClaimedSlice> {
   const { appId, accountId, at, intervals } = claim
   const had = [
-    ...intervals.filter((i) => claim.phoneNumberIds.includes(i.phoneNumberId)).map((i) => ({ ...i, isNumber: true, key: i.phoneNumberId })),
-    ...intervals.filter((i) => claim.wabaIds.includes(i.wabaId)).map((i) => ({ ...i, isNumber: false, key: i.wabaId })),
+    ...intervals
+      .filter((i) => claim.phoneNumberIds.includes(i.phoneNumberId))
+      .map((i) => ({ ...i, isNumber: true, key: i.phoneNumberId })),
+    ...intervals
+      .filter((i) => claim.wabaIds.includes(i.wabaId))
+      .map((i) => ({ ...i, isNumber: false, key: i.wabaId })),
   ]
   const covered = (byUs: boolean) =>
     sql`exists (select from had h where h.key = f.key and h.is_number = (f.lane = 'webhooks.message') and h.ours = ${byUs}
           and f.received_at >= h.since and (h.until is null or f.received_at < h.until))`
-  const rows = await query<{ lane: LaneName | null; key: string; parts: number; lastId: string; outcome: string | null }>(
+  const rows = await query<{
+    lane: LaneName | null
+    key: string
+    parts: number
+    lastId: string
+    outcome: string | null
+  }>(
     tx,
     sql`with had as materialized (
           select key, is_number, ours, to_timestamp(since / 1000) as since, to_timestamp(until / 1000) as until
@@ -88,7 +102,9 @@ export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise
         select null, '', count(*)::int, coalesce(max(part_id), 0)::text from judged`,
   )
   const slice = rows.find(({ lane }) => lane === null)!
-  const opened = rows.flatMap(({ lane, key, parts }) => (lane === null ? [] : [{ lane, key, parts }]))
+  const opened = rows.flatMap(({ lane, key, parts }) =>
+    lane === null ? [] : [{ lane, key, parts }],
+  )
   return { opened, parts: slice.parts, lastId: slice.lastId }
 }
 

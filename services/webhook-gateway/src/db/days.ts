@@ -2,12 +2,15 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 
 /** Creates the partitions of the days until `ahead` days from now; answers how many days. */
 export async function makeDays(tx: Tx, moment: Date, ahead: number): Promise<number> {
-  return (await queryOne<{ made: number }>(tx, sql`select make_days(${moment}, ${ahead}) as made`))!.made
+  return (await queryOne<{ made: number }>(tx, sql`select make_days(${moment}, ${ahead}) as made`))!
+    .made
 }
 
 /** Days of bodies before a day, as `YYYY-MM-DD`, the oldest first. */
 export async function daysBefore(tx: Tx, day: string): Promise<string[]> {
-  return (await query<{ day: string }>(tx, sql`select d::text as day from days_before(${day}::date) d`)).map((row) => row.day)
+  return (
+    await query<{ day: string }>(tx, sql`select d::text as day from days_before(${day}::date) d`)
+  ).map((row) => row.day)
 }
 
 /** Indexes what is open or dead of a day that is over. */
@@ -52,10 +55,13 @@ export async function keepParts(tx: Tx, day: string, limit: number): Promise<num
 
 /** Drops a day; false when something in it waits or is dead. */
 export async function dropDay(tx: Tx, day: string): Promise<boolean> {
-  return (await queryOne<{ dropped: boolean }>(tx, sql`select drop_day(${day}::date) as dropped`))!.dropped
+  return (await queryOne<{ dropped: boolean }>(tx, sql`select drop_day(${day}::date) as dropped`))!
+    .dropped
 }
 
 /** Kept parts that are neither open nor dead any more are of no use. */
 export async function dropKept(tx: Tx): Promise<void> {
-  await sql`delete from webhook_parts_kept where outcome is not null and outcome <> 'dead'`.execute(tx.sql)
+  await sql`delete from webhook_parts_kept where outcome is not null and outcome <> 'dead'`.execute(
+    tx.sql,
+  )
 }

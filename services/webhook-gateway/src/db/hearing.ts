@@ -34,10 +34,14 @@ const maxUnclaimed = 1_000
 /** Written as in the condition of the indexes, or they would not be used. */
 const mayStop = sql`(lane = 'webhooks.message' or kind = 'refusal')`
 
-const receivedAtMs = (column: string) => sql.raw(`round(extract(epoch from ${column}) * 1000)::float8`)
+const receivedAtMs = (column: string) =>
+  sql.raw(`round(extract(epoch from ${column}) * 1000)::float8`)
 
 /** What is open or dead of an account's numbers, and whether a number's parts from before its connection wait: all as of one moment. */
-export async function hearingOf(tx: Tx, { accountId, phoneNumberId, appIds, connectedAt }: Sender): Promise<HearingRow> {
+export async function hearingOf(
+  tx: Tx,
+  { accountId, phoneNumberId, appIds, connectedAt }: Sender,
+): Promise<HearingRow> {
   const row = await queryOne<HearingRow>(
     tx,
     sql`with oldest as (
@@ -65,7 +69,11 @@ export async function hearingOf(tx: Tx, { accountId, phoneNumberId, appIds, conn
 }
 
 /** The oldest unclaimed part of some of an app's numbers; undefined for none. */
-export async function oldestUnclaimed(tx: Tx, appId: string, phoneNumberIds: string[]): Promise<Unheard | undefined> {
+export async function oldestUnclaimed(
+  tx: Tx,
+  appId: string,
+  phoneNumberIds: string[],
+): Promise<Unheard | undefined> {
   const [oldest] = await query<Unheard>(
     tx,
     sql`select lane, key, ${receivedAtMs('received_at')} as "receivedAtMs"

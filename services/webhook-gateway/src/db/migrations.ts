@@ -2,4 +2,6 @@ import type { MigrationList } from '@lockstep/database'
 import { WebhookGateway } from './migrations/2026-11-24-webhook-gateway.ts'
 
 /** In the order in which they run; a name that has landed never changes. */
-export const migrations: MigrationList = [{ name: '2026-11-24-webhook-gateway', class: WebhookGateway }]
+export const migrations: MigrationList = [
+  { name: '2026-11-24-webhook-gateway', class: WebhookGateway },
+]

@@ -27,7 +27,10 @@ export async function insertBodies(db: Database, bodies: NewBody[]): Promise<voi
  * Inserts the parts of bodies, and a feed entry for each part that waits. `also` is what else the same statement does: it stands
  * after the parts, for everybody locks parts before bodies.
  */
-export function insertParts(bodies: NewBody[], also: RawBuilder<unknown> = sql``): RawBuilder<unknown> {
+export function insertParts(
+  bodies: NewBody[],
+  also: RawBuilder<unknown> = sql``,
+): RawBuilder<unknown> {
   const parts = bodies.flatMap((body, i) => body.parts.map((part) => ({ ...part, body: i + 1 })))
   const content = joined(parts.map((part) => part.content))
   const withResults = parts.some(({ outcome }) => outcome !== null)
@@ -55,7 +58,9 @@ export function insertParts(bodies: NewBody[], also: RawBuilder<unknown> = sql``
 }
 
 /** The kind of a part's entry: parts of one lane and key of a body have it together. */
-function kindWhere(refusals: { body: number; lane: string | null; key: string | null }[]): RawBuilder<unknown> {
+function kindWhere(
+  refusals: { body: number; lane: string | null; key: string | null }[],
+): RawBuilder<unknown> {
   return sql`case when exists (
     select from unnest(${refusals.map((p) => p.body)}::bigint[], ${refusals.map((p) => p.lane)}::text[], ${refusals.map((p) => p.key)}::text[])
       r(body, lane, key) where r.body = b.n and r.lane = p.lane and r.key = p.key) then ${refusalKind}::text else '' end`
@@ -99,9 +104,15 @@ export interface SettledParts {
  * over, a failure counts while the entry is due, and after the last one it is dead. A part is only ever changed under its
  * entry's row lock, which is taken in the order of the primary key.
  */
-export function settleParts(tx: Tx, lane: string, settlements: readonly Settlement[]): Promise<SettledParts[]> {
+export function settleParts(
+  tx: Tx,
+  lane: string,
+  settlements: readonly Settlement[],
+): Promise<SettledParts[]> {
   const outcomes = settlements.map((v) => ('outcome' in v ? v.outcome : null))
-  const reasons = settlements.map((v) => ('failure' in v ? v.failure : 'outcome' in v ? (v.note ?? null) : null))
+  const reasons = settlements.map((v) =>
+    'failure' in v ? v.failure : 'outcome' in v ? (v.note ?? null) : null,
+  )
   const ended = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = e.outcome, reason = e.reason, outcome_at = now()
     from ended e where p.id = e.part_id ${ofDay}

@@ -71,7 +71,10 @@ function receivedWith(bodyIds: string[]): RawBuilder<unknown> {
 }
 
 /** Bodies as they were received, in the order of their ids; nobody else replays them until the transaction ends. */
-export async function lockBodies(tx: Tx, places: PartPlace[]): Promise<Omit<NewBody, 'parts' | 'accountId'>[]> {
+export async function lockBodies(
+  tx: Tx,
+  places: PartPlace[],
+): Promise<Omit<NewBody, 'parts' | 'accountId'>[]> {
   return query(
     tx,
     sql`select id, app_id as "appId", round(extract(epoch from received_at) * 1000)::float8 as "receivedAtMs", raw
@@ -83,7 +86,11 @@ export async function lockBodies(tx: Tx, places: PartPlace[]): Promise<Omit<NewB
  * Puts these parts in the place of those that the bodies have: what was open or dead of them is no more, and a worker that has
  * taken it settles nothing. Claims stay. Answers the lanes in which something is open now.
  */
-export async function replaceParts(tx: Tx, places: PartPlace[], bodies: NewBody[]): Promise<OpenedParts[]> {
+export async function replaceParts(
+  tx: Tx,
+  places: PartPlace[],
+  bodies: NewBody[],
+): Promise<OpenedParts[]> {
   const mine = ofBodies(places, sql`p.body_id`, sql`p.received_at`)
   await query(
     tx,
@@ -122,7 +129,11 @@ export async function replaceParts(tx: Tx, places: PartPlace[], bodies: NewBody[
   )
 }
 
-function ofBodies(places: PartPlace[], bodyId: RawBuilder<unknown>, receivedAt = sql`received_at`): RawBuilder<unknown> {
+function ofBodies(
+  places: PartPlace[],
+  bodyId: RawBuilder<unknown>,
+  receivedAt = sql`received_at`,
+): RawBuilder<unknown> {
   const times = places.map((place) => place.receivedAt.getTime())
   const ids = [...new Set(places.map((place) => place.bodyId))]
   return sql`${bodyId} = any(${ids}::uuid[])

@@ -19,7 +19,10 @@ export function noteResults(parts: RawBuilder<unknown>): RawBuilder<unknown> {
 }
 
 /** Adds the parts of a relation to the counts of their days by what they are now, and (given) takes them from what they were. */
-export function countResults(parts: RawBuilder<unknown>, before?: RawBuilder<unknown>): RawBuilder<unknown> {
+export function countResults(
+  parts: RawBuilder<unknown>,
+  before?: RawBuilder<unknown>,
+): RawBuilder<unknown> {
   const now = changedCounts(parts, sql`coalesce(outcome, 'open')`, sql``)
   return before ? sql`${now} union all ${countsOf(parts, before, sql`-`)}` : now
 }
@@ -28,8 +31,16 @@ export function countResults(parts: RawBuilder<unknown>, before?: RawBuilder<unk
 export const uncountResults = (parts: RawBuilder<unknown>): RawBuilder<unknown> =>
   changedCounts(parts, sql`coalesce(outcome, 'open')`, sql`-`)
 
-const changedCounts = (parts: RawBuilder<unknown>, outcome: RawBuilder<unknown>, sign: RawBuilder<unknown>) =>
+const changedCounts = (
+  parts: RawBuilder<unknown>,
+  outcome: RawBuilder<unknown>,
+  sign: RawBuilder<unknown>,
+) =>
   sql`insert into webhook_part_counts (day, outcome, field, parts, elements) ${countsOf(parts, outcome, sign)}`
 
-const countsOf = (parts: RawBuilder<unknown>, outcome: RawBuilder<unknown>, sign: RawBuilder<unknown>) =>
+const countsOf = (
+  parts: RawBuilder<unknown>,
+  outcome: RawBuilder<unknown>,
+  sign: RawBuilder<unknown>,
+) =>
   sql`select (received_at at time zone 'UTC')::date, ${outcome}, ${countedField}, ${sign}count(*), ${sign}sum(elements) from ${parts} group by 1, 2, 3`

@@ -25,7 +25,8 @@ export async function keepDays(ctx: Context): Promise<void> {
   await step(ctx, 'kept', dropKept)
   const last = new Date(ctx.now() - daysKept * dayMs).toISOString().slice(0, 10)
   const days = (await step(ctx, 'list', (tx) => daysBefore(tx, last))) ?? []
-  for (const day of days) if (await leave(ctx, day)) ctx.log.info({ day }, 'the webhook bodies of a day were dropped')
+  for (const day of days)
+    if (await leave(ctx, day)) ctx.log.info({ day }, 'the webhook bodies of a day were dropped')
 }
 
 /** Moves out what a day's bodies are still needed for, and drops it; false when that is for the next run. */
@@ -34,18 +35,26 @@ async function leave(ctx: Context, day: string): Promise<boolean> {
   for (let moved: number | undefined = sliceParts; moved === sliceParts; ) {
     moved = await step(ctx, 'move', (tx) => keepParts(tx, day, sliceParts))
     if (moved === undefined) return false
-    if (moved > 0) ctx.log.warn({ day, moved }, 'parts that wait or are dead are kept beyond their day')
+    if (moved > 0)
+      ctx.log.warn({ day, moved }, 'parts that wait or are dead are kept beyond their day')
   }
   return (await step(ctx, 'drop', (tx) => dropDay(tx, day))) === true
 }
 
 /** The step's answer; undefined when it failed. */
-async function step<Answer>(ctx: Context, name: string, work: (tx: Tx) => Promise<Answer>): Promise<Answer | undefined> {
+async function step<Answer>(
+  ctx: Context,
+  name: string,
+  work: (tx: Tx) => Promise<Answer>,
+): Promise<Answer | undefined> {
   try {
     return await ctx.db.system(work)
   } catch (err) {
     countDayFailure(name)
-    ctx.log.error({ err, step: name }, 'the days of webhook bodies: a step failed and is tried again')
+    ctx.log.error(
+      { err, step: name },
+      'the days of webhook bodies: a step failed and is tried again',
+    )
     return undefined
   }
 }

@@ -10,10 +10,22 @@ import type { Context } from '../context.ts'
  * app signed stays. Connecting does the same by itself. Throws `not_found` for another account's connection, and `precondition` for
  * one that has ended: what came for it belongs to nobody any more.
  */
-export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> = async (ctx, { connectionId }, call) => {
-  const connection = await ctx.peers.accounts.getConnection({ id: requireId(connectionId, 'connection') }, call)
+export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> = async (
+  ctx,
+  { connectionId },
+  call,
+) => {
+  const connection = await ctx.peers.accounts.getConnection(
+    { id: requireId(connectionId, 'connection') },
+    call,
+  )
   if (connection.disconnectedAtMs !== undefined)
-    throw new AppError('precondition', 'The connection has ended; connect the number again to claim what came for it')
-  const { claimed } = await claimForConnection(ctx, connection, { ...(call.signal && { signal: call.signal }) })
+    throw new AppError(
+      'precondition',
+      'The connection has ended; connect the number again to claim what came for it',
+    )
+  const { claimed } = await claimForConnection(ctx, connection, {
+    ...(call.signal && { signal: call.signal }),
+  })
   return { claimed }
 }

@@ -6,6 +6,11 @@ import { newestParts } from '../db/lists.ts'
 const maxParts = 1_000
 
 /** Parts with an outcome, newest first, as many as fit one answer; all that had no effect when no outcome is named. */
-export const listParts: Method<Context, ListPartsRequest, ListPartsResponse> = async (ctx, { outcome, limit }) => ({
-  parts: await ctx.db.system((tx) => newestParts(tx, outcome, Math.min(limit > 0 ? limit : 100, maxParts))),
+export const listParts: Method<Context, ListPartsRequest, ListPartsResponse> = async (
+  ctx,
+  { outcome, limit },
+) => ({
+  parts: await ctx.db.system((tx) =>
+    newestParts(tx, outcome, Math.min(limit > 0 ? limit : 100, maxParts)),
+  ),
 })

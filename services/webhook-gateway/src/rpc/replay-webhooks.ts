@@ -1,9 +1,18 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
-import type { ReplayWebhooksRequest, ReplayWebhooksResponse } from '@lockstep/rpc/gen/webhook_gateway'
+import type {
+  ReplayWebhooksRequest,
+  ReplayWebhooksResponse,
+} from '@lockstep/rpc/gen/webhook_gateway'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { lockBodies, maxReplayed, type PartFilter, partsToReplay, replaceParts } from '../db/reopen.ts'
+import {
+  lockBodies,
+  maxReplayed,
+  type PartFilter,
+  partsToReplay,
+  replaceParts,
+} from '../db/reopen.ts'
 import { countReplayed } from '../metrics.ts'
 import { partsOf } from '../parts.ts'
 
@@ -12,16 +21,26 @@ import { partsOf } from '../parts.ts'
  * the answer asks for the next. What had its effect has it still, and once: effects are rows. Throws `invalid` for a request
  * that names nothing.
  */
-export const replayWebhooks: Method<Context, ReplayWebhooksRequest, ReplayWebhooksResponse> = async (ctx, request) => {
+export const replayWebhooks: Method<
+  Context,
+  ReplayWebhooksRequest,
+  ReplayWebhooksResponse
+> = async (ctx, request) => {
   const filter = filterOf(request)
   const places = await ctx.db.system((tx) => partsToReplay(tx, filter))
   if (places.length === 0) return { bodies: 0, parts: 0, beforePartId: '' }
   const appIds = [...new Set(places.map(({ appId }) => appId))]
-  const apps = new Map(await Promise.all(appIds.map(async (id) => [id, await ctx.apps.read(id)] as const)))
+  const apps = new Map(
+    await Promise.all(appIds.map(async (id) => [id, await ctx.apps.read(id)] as const)),
+  )
   const { bodies, opened } = await ctx.db.system(async (tx) => {
     const bodies = (await lockBodies(tx, places)).map((body) => {
       const app = apps.get(body.appId)
-      return { ...body, accountId: app?.accountId ?? null, parts: partsOf(body.raw, app, { tokens: ctx.tokens, isBounded: false }) }
+      return {
+        ...body,
+        accountId: app?.accountId ?? null,
+        parts: partsOf(body.raw, app, { tokens: ctx.tokens, isBounded: false }),
+      }
     })
     return { bodies, opened: await replaceParts(tx, places, bodies) }
   })
@@ -32,13 +51,25 @@ export const replayWebhooks: Method<Context, ReplayWebhooksRequest, ReplayWebhoo
   return { bodies: bodies.length, parts, beforePartId: places.at(-1)!.id }
 }
 
-function filterOf({ bodyIds, partIds, sinceMs, untilMs, key, outcome, beforePartId }: ReplayWebhooksRequest): PartFilter {
+function filterOf({
+  bodyIds,
+  partIds,
+  sinceMs,
+  untilMs,
+  key,
+  outcome,
+  beforePartId,
+}: ReplayWebhooksRequest): PartFilter {
   if (bodyIds.length + partIds.length + sinceMs + untilMs === 0 && !key && !outcome)
-    throw new AppError('invalid', 'Say which webhooks: by body or part ids, since or until when, by a key or an outcome')
+    throw new AppError(
+      'invalid',
+      'Say which webhooks: by body or part ids, since or until when, by a key or an outcome',
+    )
   if (Math.max(bodyIds.length, partIds.length) > maxReplayed)
     throw new AppError('invalid', `At most ${maxReplayed} bodies or parts can be named at a time`)
   for (const id of [...partIds, beforePartId])
-    if (!/^\d{0,18}$/.test(id)) throw new AppError('invalid', `"${id.slice(0, 64)}" is no part's id`)
+    if (!/^\d{0,18}$/.test(id))
+      throw new AppError('invalid', `"${id.slice(0, 64)}" is no part's id`)
   return {
     bodyIds: bodyIds.map((id) => requireId(id, 'webhook body')),
     partIds,

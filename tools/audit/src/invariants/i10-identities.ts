@@ -19,8 +19,10 @@ const reference = ({ table, key }: (typeof references)[number]) => `
 /** Folding of numbers (Brazil's 9 and the like) is the identities' match key; their primary key allows one contact each. */
 export const identities: Invariant = {
   id: 'I10',
-  statement: 'No two live contacts of an account have the same identity, and every reference to a contact leads to a live one.',
-  means: 'One person is two contacts, who may be written to twice and whose "stop" counts for one of them only; or rows point at nobody.',
+  statement:
+    'No two live contacts of an account have the same identity, and every reference to a contact leads to a live one.',
+  means:
+    'One person is two contacts, who may be written to twice and whose "stop" counts for one of them only; or rows point at nobody.',
   rows: 'afterLog',
   needs: 'rows',
   checked: `select (select count(*) from contacts.contacts) + (select count(*) from contacts.identities)

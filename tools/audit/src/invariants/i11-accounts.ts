@@ -35,7 +35,8 @@ const reference = ([table, column, to]: (typeof references)[number]) => `
 
 export const accounts: Invariant = {
   id: 'I11',
-  statement: "Rows that refer to one another belong to one account, and each POST went out by a number of its attempt's account.",
+  statement:
+    "Rows that refer to one another belong to one account, and each POST went out by a number of its attempt's account.",
   means: "One customer's data has reached another's: stop and find out how before anything else.",
   rows: 'afterLog',
   needs: 'log',

@@ -3,7 +3,8 @@ import type { Invariant } from '../invariant.ts'
 export const imports: Invariant = {
   id: 'I12',
   statement: 'At most one import of an account is running.',
-  means: 'Two imports wrote the contacts of one account at the same time: the index that forbids it (imports_running) is gone.',
+  means:
+    'Two imports wrote the contacts of one account at the same time: the index that forbids it (imports_running) is gone.',
   rows: 'afterLog',
   needs: 'rows',
   checked: 'select count(*) from contacts.imports',

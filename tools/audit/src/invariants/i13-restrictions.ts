@@ -6,7 +6,8 @@ const margin = `interval '15 seconds'`
 export const restrictions: Invariant = {
   id: 'I13',
   statement: `While Meta lets nobody be written to first by a number, its campaigns claim nobody (15 s after it became known), unless a person has ordered them to go on since.`,
-  means: 'A campaign was sent although Meta had forbidden it: the connection was not asked before a slice, or what it said was not heeded.',
+  means:
+    'A campaign was sent although Meta had forbidden it: the connection was not asked before a slice, or what it said was not heeded.',
   rows: 'afterLog',
   needs: 'rows',
   checked: 'select count(*) from campaigns.attempts',

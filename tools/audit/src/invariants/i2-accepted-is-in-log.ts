@@ -2,8 +2,10 @@ import type { Invariant } from '../invariant.ts'
 
 export const acceptedIsInLog: Invariant = {
   id: 'I2',
-  statement: 'Every attempt that is accepted, sent, delivered, read or failed after that has its POST in the log, with the same wamid.',
-  means: 'The platform claims that a message went out which Meta never accepted, or credits it to the wrong attempt.',
+  statement:
+    'Every attempt that is accepted, sent, delivered, read or failed after that has its POST in the log, with the same wamid.',
+  means:
+    'The platform claims that a message went out which Meta never accepted, or credits it to the wrong attempt.',
   rows: 'beforeLog',
   needs: 'log',
   checked: `select count(*) from campaigns.attempts where outcome = 'accepted'`,

@@ -7,7 +7,8 @@ export const logIsInRows: Invariant = {
   id: 'I3',
   statement:
     'Every accepted POST in the log has an attempt that is accepted … read, failed or unknown, or has been sending for less than 30 s.',
-  means: 'A message went out that the platform does not know of: it is not counted, and may be sent again.',
+  means:
+    'A message went out that the platform does not know of: it is not counted, and may be sent again.',
   rows: 'afterLog',
   needs: 'log',
   checked: `select count(*) from g_posts where outcome = 'accepted'`,

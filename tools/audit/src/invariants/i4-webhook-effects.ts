@@ -23,7 +23,8 @@ export const webhookEffects: Invariant = {
   id: 'I4',
   statement:
     'Every webhook element answered 200 is stored and has exactly one effect in the end, or its part waits in its lane, or is dead, foreign, unclaimed or over its share.',
-  means: 'A status or a message was lost after Meta had been told that it arrived, or counted twice.',
+  means:
+    'A status or a message was lost after Meta had been told that it arrived, or counted twice.',
   rows: 'afterLog',
   needs: 'log',
   prepare: loadStoredElements,
@@ -87,22 +88,33 @@ const parts = `
 
 /** Reads all stored parts, a few at a time, and writes down what each holds. */
 async function loadStoredElements(run: Run): Promise<void> {
-  await run('create temp table stored_elements (key text, copies integer, part_id bigint, outcome text) on commit drop')
-  const rows = batches(run, 'stored_elements', 'key text, copies integer, part_id bigint, outcome text')
+  await run(
+    'create temp table stored_elements (key text, copies integer, part_id bigint, outcome text) on commit drop',
+  )
+  const rows = batches(
+    run,
+    'stored_elements',
+    'key text, copies integer, part_id bigint, outcome text',
+  )
   await run(`declare stored_parts no scroll cursor for ${parts}`)
   for (;;) {
     const fetched = await run<PartRow>('fetch 100 from stored_parts')
     if (fetched.length === 0) break
     for (const part of fetched)
-      for (const { key, copies } of elementsOf(part)) await rows.add({ key, copies, part_id: part.id, outcome: part.outcome })
+      for (const { key, copies } of elementsOf(part))
+        await rows.add({ key, copies, part_id: part.id, outcome: part.outcome })
   }
   await rows.flush()
   await run('close stored_parts; create index on stored_elements (key); analyze stored_elements')
 }
 
 function elementsOf({ field, elements, bytes }: PartRow): { key: string; copies: number }[] {
-  if (field !== null && field !== 'messages') return [{ key: elementKey({ field }), copies: elements }]
+  if (field !== null && field !== 'messages')
+    return [{ key: elementKey({ field }), copies: elements }]
   const parsed = parseWebhook(bytes ?? Buffer.alloc(0))
-  const named = [...statuses(parsed).map(elementKey), ...inboundMessages(parsed).map(({ wamid }) => elementKey({ messageId: wamid }))]
+  const named = [
+    ...statuses(parsed).map(elementKey),
+    ...inboundMessages(parsed).map(({ wamid }) => elementKey({ messageId: wamid })),
+  ]
   return named.map((key) => ({ key, copies: 1 }))
 }

@@ -23,14 +23,20 @@ const columns = {
   skipped: `state = 'skipped'`,
   unknown: `state = 'unknown'`,
 }
-const counts = Object.entries(columns).map(([column, condition]) => `count(*) filter (where ${condition}) as ${column}`)
-const values = Object.keys(columns).map((column) => `('${column}', s.${column}, coalesce(n.${column}, 0))`)
+const counts = Object.entries(columns).map(
+  ([column, condition]) => `count(*) filter (where ${condition}) as ${column}`,
+)
+const values = Object.keys(columns).map(
+  (column) => `('${column}', s.${column}, coalesce(n.${column}, 0))`,
+)
 
 /** The recount starts from the attempts, so that it also finds a recipient whose state is not what its attempts say. */
 export const statistics: Invariant = {
   id: 'I6',
-  statement: "Each campaign's statistics, by variant, equal a recount of its recipients and their newest attempts.",
-  means: 'A count that people see is wrong: a transaction changed rows and not the counters, or changed them twice.',
+  statement:
+    "Each campaign's statistics, by variant, equal a recount of its recipients and their newest attempts.",
+  means:
+    'A count that people see is wrong: a transaction changed rows and not the counters, or changed them twice.',
   rows: 'afterLog',
   needs: 'rows',
   checked: `select count(*) from campaigns.campaigns where state <> 'preparing'`,

@@ -11,7 +11,8 @@ const { limit: templateCalls } = rateLimits.template_sync_rate_limit
 export const rateLimit: Invariant = {
   id: 'I8',
   statement: `In the log, any 60 s hold at most the connection's limit per minute and ${templateCalls} template lists, any second at most its limit per second + 5 %.`,
-  means: 'Meta was sent more than the connection may send; Meta answers that with errors, and at length with a worse rating.',
+  means:
+    'Meta was sent more than the connection may send; Meta answers that with errors, and at length with a worse rating.',
   rows: 'afterLog',
   needs: 'log',
   checked: `select (select count(*) from g_posts) + (select count(*) from g_template_lists)`,

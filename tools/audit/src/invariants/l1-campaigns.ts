@@ -16,7 +16,8 @@ export const campaignsEnd: Invariant = {
   id: 'L1',
   statement:
     'Once all is done, a campaign that is preparing or sending has an open entry in its lane and does not stand still: within 120 s its list grows or somebody is claimed for its number, unless all who are left wait for a later time. Nobody is queued in one that is completed.',
-  means: 'A campaign will not end by itself: nobody works on it, or whoever does gets nothing done. Paused is no such state.',
+  means:
+    'A campaign will not end by itself: nobody works on it, or whoever does gets nothing done. Paused is no such state.',
   rows: 'afterLog',
   needs: 'rows',
   onlySettled: true,

@@ -15,8 +15,10 @@ const overdue = (seconds: number) => (schema: string) =>
 /** Only asked when nothing should be left to do: a system at work has open entries. */
 export const settled: Invariant = {
   id: 'L2',
-  statement: 'Once all is done, no feed entry is overdue and no attempt has been sending for more than 20 s.',
-  means: 'Work was left lying: a lane that nobody works on, an entry that fails again and again, or a worker that died.',
+  statement:
+    'Once all is done, no feed entry is overdue and no attempt has been sending for more than 20 s.',
+  means:
+    'Work was left lying: a lane that nobody works on, an entry that fails again and again, or a worker that died.',
   rows: 'afterLog',
   needs: 'rows',
   onlySettled: true,

@@ -9,7 +9,8 @@ const freeSeconds = 20
 const reachMs = 5_000
 const lookAgainMs = 100
 
-const columns = 'key text, name text, value text, ttl_ms bigint, table_ttl_ms bigint, holder text, outlived_ms bigint'
+const columns =
+  'key text, name text, value text, ttl_ms bigint, table_ttl_ms bigint, holder text, outlived_ms bigint'
 
 /**
  * Whether a process died can't be seen in Redis, only whether its death would free its locks: take-over needs an owner of our
@@ -47,18 +48,24 @@ interface Held {
   holder: string | undefined
 }
 
-async function loadLocks(run: Run, { redisUrl, isSettled, settledSeconds }: Settings): Promise<void> {
+async function loadLocks(
+  run: Run,
+  { redisUrl, isSettled, settledSeconds }: Settings,
+): Promise<void> {
   const redis = openRedis(redisUrl!)
   try {
     await untilReady(redis, reachMs).catch((cause) => {
-      throw new Error(`Redis does not answer at ${new URL(redisUrl!).host}: L3 can't be checked`, { cause })
+      throw new Error(`Redis does not answer at ${new URL(redisUrl!).host}: L3 can't be checked`, {
+        cause,
+      })
     })
     const held = await readLocks(redis)
     const patienceMs = Math.min(freeSeconds, settledSeconds) * 1_000
     const outlived = isSettled ? await holdsThatStay(redis, held, patienceMs) : new Set<Held>()
     await run(`create temp table redis_locks (${columns}) on commit drop`)
     const rows = batches(run, 'redis_locks', columns)
-    for (const each of held) await rows.add({ ...each, ...(outlived.has(each) && { outlived_ms: patienceMs }) })
+    for (const each of held)
+      await rows.add({ ...each, ...(outlived.has(each) && { outlived_ms: patienceMs }) })
     await rows.flush()
   } finally {
     redis.disconnect()
@@ -66,7 +73,11 @@ async function loadLocks(run: Run, { redisUrl, isSettled, settledSeconds }: Sett
 }
 
 const tables = [
-  ...Object.entries(locks).map(([name, { key, ttlMs }]) => ({ name: name as LockName, prefix: key(''), ttlMs })),
+  ...Object.entries(locks).map(([name, { key, ttlMs }]) => ({
+    name: name as LockName,
+    prefix: key(''),
+    ttlMs,
+  })),
   { name: 'instance' as const, prefix: instances.key(''), ttlMs: instances.ttlMs },
 ]
 
@@ -86,7 +97,9 @@ async function readLocks(redis: Redis): Promise<Held[]> {
 
 /** Values and TTLs of one moment: what is released between two questions would look like a stranger's. */
 async function look(redis: Redis, keys: readonly string[]): Promise<Held[]> {
-  const ours = keys.flatMap((key) => tables.filter(({ prefix }) => key.startsWith(prefix)).map((table) => ({ key, ...table })))
+  const ours = keys.flatMap((key) =>
+    tables.filter(({ prefix }) => key.startsWith(prefix)).map((table) => ({ key, ...table })),
+  )
   if (ours.length === 0) return []
   const asked = redis.multi()
   for (const { key } of ours) asked.get(key).pttl(key)
@@ -95,15 +108,28 @@ async function look(redis: Redis, keys: readonly string[]): Promise<Held[]> {
     .map(({ key, name, ttlMs }, index) => {
       const value = answers[2 * index] as string | null
       const holder = value?.match(ownerPattern)?.[1]
-      return { key, name, value, ttl_ms: answers[2 * index + 1] as number, table_ttl_ms: ttlMs, holder }
+      return {
+        key,
+        name,
+        value,
+        ttl_ms: answers[2 * index + 1] as number,
+        table_ttl_ms: ttlMs,
+        holder,
+      }
     })
     .filter(({ ttl_ms }) => ttl_ms !== -2)
 }
 
 /** Those that one hold of a living process has the whole time; looks until none is left. */
-async function holdsThatStay(redis: Redis, held: readonly Held[], patienceMs: number): Promise<Set<Held>> {
+async function holdsThatStay(
+  redis: Redis,
+  held: readonly Held[],
+  patienceMs: number,
+): Promise<Set<Held>> {
   const alive = new Set(held.filter(({ name }) => name === 'instance').map(({ key }) => key))
-  let staying = held.filter(({ holder }) => holder !== undefined && alive.has(instances.key(holder)))
+  let staying = held.filter(
+    ({ holder }) => holder !== undefined && alive.has(instances.key(holder)),
+  )
   const until = performance.now() + patienceMs
   while (staying.length > 0 && performance.now() < until) {
     await delay(lookAgainMs)
