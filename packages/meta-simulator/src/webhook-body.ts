@@ -176,11 +176,9 @@ function pricingOf(category: string): Json {
  * surrogate pairs (meta-cloud-api.md §1 "Unicode").
  */
 export function encodeBody(body: unknown): Buffer {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
   // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is exactly what may stay as it is.
-  const text = JSON.stringify(body).replace(
-    /[^\x00-\x7f]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  const text = JSON.stringify(body).replace(/[^\x00-\x7f]/g, escaped)
   return Buffer.from(text, 'latin1')
 }
 

@@ -162,12 +162,10 @@ function unsigned(how: 'missing' | 'malformed' | 'wrong'): AppError {
 function answerFailures(ctx: Context, server: FastifyInstance): void {
   // Without the address as it came: a verify token may be part of it.
   server.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .send({
-        error:
-          'There is nothing here; take the callback URL that was shown when the app was registered',
-      }),
+    reply.code(404).send({
+      error:
+        'There is nothing here; take the callback URL that was shown when the app was registered',
+    }),
   )
   server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     if (error instanceof AppError)
