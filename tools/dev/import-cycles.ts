@@ -4,7 +4,7 @@ import type { ParsedSource } from './source-imports.ts'
 import { targetFile, type Workspaces } from './workspaces.ts'
 
 /** Files that reach one another, each set sorted. Types count: a reader follows them too. */
-export function findCycles(sources: readonly ParsedSource[], workspaces: Workspaces): string[][] {
+function findCycles(sources: readonly ParsedSource[], workspaces: Workspaces): string[][] {
   const files = new Set(sources.map(({ file }) => file))
   const targets = new Map(
     sources.map(({ file, imports }) => [file, imports.map((one) => targetFile(one, workspaces)).filter((to) => to && files.has(to))]),

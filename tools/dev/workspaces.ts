@@ -3,7 +3,7 @@ import { type Tier, tiers } from './import-tables.ts'
 import type { Import, SourceFile } from './source-imports.ts'
 
 /** A folder with a package.json of its own, and the files that it exports by sub-path (`.` or `./x`). */
-export interface Workspace {
+interface Workspace {
   folder: string
   exports: Readonly<Record<string, string>>
 }
