@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
 /** Exports that nobody imports and that still stand, by file. Only removing is right: a new one loses its `export`, or goes. */
 export const knownDeadExports: Readonly<Record<string, readonly string[]>> = {
   'packages/contracts/src/locks.ts': ['WhenBusy'],
@@ -21,8 +25,16 @@ interface Named {
 }
 
 /** What knip's JSON reporter says: by file, lists of names by the kind of issue. */
-export interface KnipReport {
+interface KnipReport {
   issues: ({ file: string } & Record<string, string | readonly Named[] | readonly (readonly Named[])[]>)[]
+}
+
+/** Runs the repository's knip in a folder that has a knip.json. */
+export async function findDeadExports(root: string, folder: string): Promise<KnipReport> {
+  const knip = path.join(root, 'node_modules/knip/bin/knip.js')
+  const args = [knip, '--reporter', 'json', '--no-progress', '--no-config-hints', '--no-exit-code']
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder, maxBuffer: 16 * 1024 * 1024 })
+  return JSON.parse(stdout)
 }
 
 /** What knip found that isn't known, and what is known and is found no more; in words, with the place. */

@@ -15,9 +15,11 @@ export interface Breach {
 export function checkImports(sources: readonly ParsedSource[], workspaces: Workspaces): Breach[] {
   const imports = new Map(sources.map((source) => [source.file, source.imports]))
   return sources.flatMap((source) => {
+    const { file, unreadable } = source
+    if (unreadable) return [{ file, line: unreadable.line, rule: `cannot be read: ${unreadable.message}` }]
     const rules = source.imports.flatMap((one) => {
       const rule = importRule(one, workspaces) ?? layerRule(one, imports)
-      return rule ? [{ file: source.file, line: one.line, rule }] : []
+      return rule ? [{ file, line: one.line, rule }] : []
     })
     return [...rules, ...environmentReads(source)].sort((a, b) => a.line - b.line)
   })

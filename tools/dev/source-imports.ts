@@ -24,6 +24,8 @@ export interface ParsedSource {
   imports: Import[]
   /** Lines that read `process.env` in any way. */
   environmentLines: number[]
+  /** Where its syntax is wrong, and how; then there are no imports. */
+  unreadable?: { line: number; message: string }
 }
 
 interface Found {
@@ -32,11 +34,14 @@ interface Found {
   isType: boolean
 }
 
-/** Reads the imports of one file, in their order. Throws when its syntax is wrong. */
+/** Reads the imports of one file, in their order. */
 export function parseSource({ file, text }: SourceFile): ParsedSource {
   const parsed = parseSync(file, text)
   const [error] = parsed.errors
-  if (error) throw new Error(`${file} cannot be read: ${error.message}`)
+  if (error) {
+    const unreadable = { line: lineAt(text, error.labels[0]?.start ?? 0), message: error.message }
+    return { file, imports: [], environmentLines: [], unreadable }
+  }
   const inside = walk(parsed, text)
   const found = [...staticImports(parsed), ...reExports(parsed), ...inside.imports].sort((a, b) => a.at - b.at)
   return {

@@ -249,6 +249,12 @@ test('what only looks like an import is none', () => {
   expect(checkedImports([{ file: `${campaigns}/a.ts`, text }])).toEqual([])
 })
 
+test('a file that cannot be read is named with its line', () => {
+  expect(checkedImports([{ file: `${campaigns}/a.ts`, text: '\nconst a = (' }])).toMatchObject([
+    { line: 2, rule: expect.stringMatching(/cannot be read/) },
+  ])
+})
+
 test('a test is imported by tests beside it only', () => {
   const text = "import { x } from '../test/x.ts'"
   expect(checkedImports([{ file: 'services/campaigns/src/a.ts', text }])).toMatchObject([{ line: 1 }])
