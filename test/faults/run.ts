@@ -128,7 +128,10 @@ function randomFrom(seed: number): () => number {
 }
 
 /** Starts what a scenario needs. */
-export async function startFaultRun(scenario: FaultSetup, { seed, servers }: FaultOptions): Promise<FaultRun> {
+export async function startFaultRun(
+  scenario: FaultSetup,
+  { seed, servers }: FaultOptions,
+): Promise<FaultRun> {
   const { processes, simulator, perSecond = 100, scale = usualScale } = scenario
   await using up = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))

@@ -2,7 +2,10 @@ import type { Tenant, TestSystem } from '@lockstep/testing/system'
 
 /** One kind of webhook that Meta sends, and the rows that it leads to. */
 export interface Kind {
-  /** Says what it is; the body is `fixtures/<name>.json`, with {waba}, {number} and {app} for the tenant's own ids, {first} and {second} for times. */
+  /**
+   * Says what it is; the body is `fixtures/<name>.json`, with {waba}, {number} and {app} for the
+   * tenant's own ids, {first} and {second} for times.
+   */
   name: string
   /** Makes what is there before, beyond a tenant with a connected number and synced templates. */
   given?: (stack: TestSystem, tenant: Tenant) => Promise<void>

@@ -11,7 +11,10 @@ const help = `npm run proto
 
 const root = path.resolve(import.meta.dirname, '../..')
 const { values } = parseArgs({
-  options: { lint: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+  options: {
+    lint: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
 })
 
 /** Runs one command of buf on proto/ and says what it found. */
@@ -28,7 +31,11 @@ async function main(): Promise<void> {
   if (values.lint) return
   const commit = await mainCommit(root)
   if (!commit) return console.log('Breaking changes: there is no main here to compare with')
-  await check(`Breaking changes since ${commit.slice(0, 7)}`, ['breaking', '--against', `${root}/.git#ref=${commit},subdir=proto`])
+  await check(`Breaking changes since ${commit.slice(0, 7)}`, [
+    'breaking',
+    '--against',
+    `${root}/.git#ref=${commit},subdir=proto`,
+  ])
 }
 
 await main()

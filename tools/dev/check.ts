@@ -36,7 +36,12 @@ async function runOnce(signal: AbortSignal): Promise<boolean> {
   showChecks(screen, results)
   screen.line(`\n${results.length - failed} passed, ${failed} failed in ${seconds} s`)
   if (values.json) {
-    const each = results.map(({ name, ok, ms, output }) => ({ name, ok, ms: Math.round(ms), ...(!ok && { output }) }))
+    const each = results.map(({ name, ok, ms, output }) => ({
+      name,
+      ok,
+      ms: Math.round(ms),
+      ...(!ok && { output }),
+    }))
     console.log(JSON.stringify({ passed: results.length - failed, failed, seconds, checks: each }))
   }
   return failed === 0
@@ -45,15 +50,20 @@ async function runOnce(signal: AbortSignal): Promise<boolean> {
 /** How long files must rest before the checks run: an editor writes several at once. */
 const restMs = 300
 const watched = ['packages', 'services', 'tools', 'test', 'proto', 'docs', '.']
-const isOurs = (file: string) => !/(^|[/\\])(node_modules|\.lockstep|\.git|coverage)([/\\]|$)|\.log$/.test(file)
+const isOurs = (file: string) =>
+  !/(^|[/\\])(node_modules|\.lockstep|\.git|coverage)([/\\]|$)|\.log$/.test(file)
 
 /** Runs until `ending` aborts; a change ends the run that is under way. */
 async function runOnChanges(ending: AbortSignal): Promise<never> {
   let change = Promise.withResolvers<void>()
   const watchers = watched.map((folder) =>
-    watch(path.join(root, folder), { recursive: folder !== '.', signal: ending }, (_event, file) => {
-      if (file && isOurs(file)) change.resolve()
-    }),
+    watch(
+      path.join(root, folder),
+      { recursive: folder !== '.', signal: ending },
+      (_event, file) => {
+        if (file && isOurs(file)) change.resolve()
+      },
+    ),
   )
   for (const watcher of watchers) watcher.on('error', () => change.resolve())
   for (;;) {

@@ -18,9 +18,28 @@ export interface CheckResult {
 
 /** All checks, the longest first. */
 const checks: readonly Check[] = [
-  { name: 'Types', args: ['node_modules/typescript/bin/tsc', '-p', '.', '--incremental', '--tsBuildInfoFile', '.lockstep/check/types'] },
+  {
+    name: 'Types',
+    args: [
+      'node_modules/typescript/bin/tsc',
+      '-p',
+      '.',
+      '--incremental',
+      '--tsBuildInfoFile',
+      '.lockstep/check/types',
+    ],
+  },
   { name: 'Dead exports', args: ['tools/dev/check-exports.ts'] },
-  { name: 'Format and lint', args: ['node_modules/@biomejs/biome/bin/biome', 'ci', '--colors=off', '--error-on-warnings', '.'] },
+  {
+    name: 'Format and lint',
+    args: [
+      'node_modules/@biomejs/biome/bin/biome',
+      'ci',
+      '--colors=off',
+      '--error-on-warnings',
+      '.',
+    ],
+  },
   { name: 'Import rules', args: ['tools/dev/check-imports.ts'] },
   { name: 'Generated gRPC code', args: ['tools/dev/generate.ts', '--check'] },
   { name: 'Contracts in proto/', args: ['tools/dev/check-proto.ts', '--lint'] },
@@ -34,8 +53,14 @@ const atOnce = 2
 
 const root = path.resolve(import.meta.dirname, '../..')
 
-/** Runs checks side by side; answers in their order. Rejects with the signal's reason when it aborts, and all of them end. */
-export async function runChecks(signal: AbortSignal, which: readonly Check[] = checks): Promise<CheckResult[]> {
+/**
+ * Runs checks side by side; answers in their order. Rejects with the signal's reason when it
+ * aborts, and all of them end.
+ */
+export async function runChecks(
+  signal: AbortSignal,
+  which: readonly Check[] = checks,
+): Promise<CheckResult[]> {
   const results: CheckResult[] = []
   const waiting = [...which.entries()]
   const work = async () => {
@@ -53,7 +78,11 @@ export async function runChecks(signal: AbortSignal, which: readonly Check[] = c
 
 /** A table of all, then what those that failed have printed. */
 export function showChecks(screen: Screen, results: readonly CheckResult[]): void {
-  const rows = results.map(({ name, ok, ms }) => [ok ? screen.good('✓') : screen.bad('✗'), name, `${(ms / 1000).toFixed(1)} s`])
+  const rows = results.map(({ name, ok, ms }) => [
+    ok ? screen.good('✓') : screen.bad('✗'),
+    name,
+    `${(ms / 1000).toFixed(1)} s`,
+  ])
   screen.table(['', 'check', 'time'], rows)
   for (const { name, ok, output } of results) {
     if (ok) continue

@@ -27,10 +27,15 @@ const runsTests = 'vitest'
  * Every package.json names what its workspace imports, and nothing else: in `dependencies` what its code imports, types included,
  * in `devDependencies` what only its tests do.
  */
-export function checkDependencies(manifests: readonly SourceFile[], sources: readonly ParsedSource[]): Breach[] {
+export function checkDependencies(
+  manifests: readonly SourceFile[],
+  sources: readonly ParsedSource[],
+): Breach[] {
   const homes = new Set(manifests.map(({ file }) => path.posix.dirname(file)))
   const byHome = Map.groupBy(sources, ({ file }) => homeOf(file, homes))
-  return manifests.flatMap((manifest) => checkWorkspace(manifest, byHome.get(path.posix.dirname(manifest.file)) ?? []))
+  return manifests.flatMap((manifest) =>
+    checkWorkspace(manifest, byHome.get(path.posix.dirname(manifest.file)) ?? []),
+  )
 }
 
 /** The nearest folder above a file that has a package.json; the root is `.`. */
@@ -79,7 +84,10 @@ function misplaced(
 }
 
 /** Packages that a workspace imports, each with the section it belongs to and an import that puts it there. */
-function importedPackages(home: string, sources: readonly ParsedSource[]): Map<string, { section: Section; by: Import }> {
+function importedPackages(
+  home: string,
+  sources: readonly ParsedSource[],
+): Map<string, { section: Section; by: Import }> {
   const imported = new Map<string, { section: Section; by: Import }>()
   for (const by of sources.flatMap(({ imports }) => imports)) {
     if (by.isRelative || isBuiltin(by.target)) continue

@@ -1,12 +1,20 @@
-import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { runBuf } from './buf.ts'
 
 /**
- * Runs `buf generate` on `<root>/proto`, whose plugins and relative output folders stand in its buf.gen.yaml. Throws with
+ * Runs `buf generate` on a folder of contracts, whose plugins and relative output folders stand in its buf.gen.yaml. Throws with
  * buf's own words.
  */
-export async function generate(root: string, proto = path.join(root, 'proto')): Promise<void> {
+async function generate(root: string, proto: string): Promise<void> {
   const { ok, said } = await runBuf(root, proto, ['generate'])
   if (!ok) throw new Error(`buf generate failed:\n${said}`)
 }

@@ -3,7 +3,10 @@ import { promisify } from 'node:util'
 
 /** What git prints; undefined where there is no git, no history, or git refuses. */
 export async function git(root: string, ...args: string[]): Promise<string | undefined> {
-  const ran = await promisify(execFile)('git', args, { cwd: root, maxBuffer: 16 * 1024 * 1024 }).catch(() => undefined)
+  const ran = await promisify(execFile)('git', args, {
+    cwd: root,
+    maxBuffer: 16 * 1024 * 1024,
+  }).catch(() => undefined)
   return ran?.stdout.trim()
 }
 

@@ -7,12 +7,20 @@ import { targetFile, type Workspaces } from './workspaces.ts'
 function findCycles(sources: readonly ParsedSource[], workspaces: Workspaces): string[][] {
   const files = new Set(sources.map(({ file }) => file))
   const targets = new Map(
-    sources.map(({ file, imports }) => [file, imports.map((one) => targetFile(one, workspaces)).filter((to) => to && files.has(to))]),
+    sources.map(({ file, imports }) => [
+      file,
+      imports.map((one) => targetFile(one, workspaces)).filter((to) => to && files.has(to)),
+    ]),
   ) as Map<string, string[]>
-  return stronglyConnected(targets).filter((set) => set.length > 1 || targets.get(set[0]!)!.includes(set[0]!))
+  return stronglyConnected(targets).filter(
+    (set) => set.length > 1 || targets.get(set[0]!)!.includes(set[0]!),
+  )
 }
 
-/** Cycles that aren't known, each at an import that closes it; and known ones that are mended or not whole any more. */
+/**
+ * Cycles that aren't known, each at an import that closes it; and known ones that are mended or not
+ * whole any more.
+ */
 export function checkCycles(
   sources: readonly ParsedSource[],
   workspaces: Workspaces,
@@ -24,20 +32,35 @@ export function checkCycles(
   const knownNames = new Set(known.map(nameOf))
   const mended = known.filter((set) => !found.has(nameOf(set)))
   return [
-    ...cycles.filter((set) => !knownNames.has(nameOf(set))).map((set) => cycleBreach(set, sources, workspaces)),
-    ...mended.map((set) => ({ file: set[0]!, line: 1, rule: `these form no cycle any more: remove ${set.join(', ')} from knownCycles` })),
+    ...cycles
+      .filter((set) => !knownNames.has(nameOf(set)))
+      .map((set) => cycleBreach(set, sources, workspaces)),
+    ...mended.map((set) => ({
+      file: set[0]!,
+      line: 1,
+      rule: `these form no cycle any more: remove ${set.join(', ')} from knownCycles`,
+    })),
   ]
 }
 
-function cycleBreach(set: readonly string[], sources: readonly ParsedSource[], workspaces: Workspaces): Breach {
+function cycleBreach(
+  set: readonly string[],
+  sources: readonly ParsedSource[],
+  workspaces: Workspaces,
+): Breach {
   const inside = new Map(
     sources.flatMap(({ file, imports }) => {
       if (!set.includes(file)) return []
-      const steps = imports.map((one) => ({ to: targetFile(one, workspaces) ?? '', line: one.line }))
+      const steps = imports.map((one) => ({
+        to: targetFile(one, workspaces) ?? '',
+        line: one.line,
+      }))
       return [[file, steps.filter(({ to }) => set.includes(to))]]
     }),
   )
-  const [shortest = []] = set.map((file) => shortestLoop(file, inside)).sort((a, b) => a.length - b.length)
+  const [shortest = []] = set
+    .map((file) => shortestLoop(file, inside))
+    .sort((a, b) => a.length - b.length)
   const [first] = shortest
   const arrows = [...shortest.map(({ file }) => file), first?.file].join(' → ')
   const others = set.filter((file) => !shortest.some((step) => step.file === file))
@@ -55,7 +78,10 @@ interface Step {
 }
 
 /** The shortest way from a file back to it: each file on it with the line that leads on. */
-function shortestLoop(start: string, inside: ReadonlyMap<string, readonly { to: string; line: number }[]>): Step[] {
+function shortestLoop(
+  start: string,
+  inside: ReadonlyMap<string, readonly { to: string; line: number }[]>,
+): Step[] {
   const cameFrom = new Map<string, Step>()
   const queue = [start]
   for (const file of queue) {

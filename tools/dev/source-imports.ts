@@ -43,7 +43,9 @@ export function parseSource({ file, text }: SourceFile): ParsedSource {
     return { file, imports: [], environmentLines: [], unreadable }
   }
   const inside = walk(parsed, text)
-  const found = [...staticImports(parsed), ...reExports(parsed), ...inside.imports].sort((a, b) => a.at - b.at)
+  const found = [...staticImports(parsed), ...reExports(parsed), ...inside.imports].sort(
+    (a, b) => a.at - b.at,
+  )
   return {
     file,
     imports: found.map(({ at, name, isType }) => {
@@ -57,7 +59,8 @@ export function parseSource({ file, text }: SourceFile): ParsedSource {
 
 const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n').length
 
-const allTypes = (entries: readonly { isType: boolean }[]): boolean => entries.length > 0 && entries.every(({ isType }) => isType)
+const allTypes = (entries: readonly { isType: boolean }[]): boolean =>
+  entries.length > 0 && entries.every(({ isType }) => isType)
 
 function staticImports({ module }: ParseResult): Found[] {
   return module.staticImports.map(({ start, moduleRequest, entries }) => ({
@@ -75,13 +78,17 @@ function reExports({ module }: ParseResult): Found[] {
 }
 
 /** What only the syntax tree tells; most files have none of it and are not walked. */
-function walk({ program }: ParseResult, text: string): { imports: Found[]; environmentReads: number[] } {
+function walk(
+  { program }: ParseResult,
+  text: string,
+): { imports: Found[]; environmentReads: number[] } {
   const imports: Found[] = []
   const environmentReads: number[] = []
   if (!/\bimport\s*\(|\bprocess\b/.test(text)) return { imports, environmentReads }
   new Visitor({
     ImportExpression({ start, source }) {
-      if (source.type === 'Literal') imports.push({ at: start, name: String(source.value), isType: false })
+      if (source.type === 'Literal')
+        imports.push({ at: start, name: String(source.value), isType: false })
       else if (source.type === 'TemplateLiteral' && source.expressions.length === 0)
         imports.push({ at: start, name: source.quasis[0]!.value.raw, isType: false })
     },
@@ -89,12 +96,17 @@ function walk({ program }: ParseResult, text: string): { imports: Found[]; envir
       imports.push({ at: start, name: source.value, isType: true })
     },
     MemberExpression({ start, object, property }) {
-      const name = property.type === 'Literal' ? property.value : 'name' in property && property.name
-      if (object.type === 'Identifier' && object.name === 'process' && name === 'env') environmentReads.push(start)
+      const name =
+        property.type === 'Literal' ? property.value : 'name' in property && property.name
+      if (object.type === 'Identifier' && object.name === 'process' && name === 'env')
+        environmentReads.push(start)
     },
     VariableDeclarator({ start, id, init }) {
-      if (init?.type !== 'Identifier' || init.name !== 'process' || id.type !== 'ObjectPattern') return
-      const takesEnv = id.properties.some((one) => one.type === 'RestElement' || ('name' in one.key && one.key.name === 'env'))
+      if (init?.type !== 'Identifier' || init.name !== 'process' || id.type !== 'ObjectPattern')
+        return
+      const takesEnv = id.properties.some(
+        (one) => one.type === 'RestElement' || ('name' in one.key && one.key.name === 'env'),
+      )
       if (takesEnv) environmentReads.push(start)
     },
     ImportDeclaration({ start, source }) {

@@ -32,7 +32,11 @@ async function runTests(args: string[]): Promise<Outcome> {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultsFile}`]
   try {
     const vitest = path.join(root, 'node_modules/vitest/vitest.mjs')
-    const { ok } = await runGroup([vitest, 'run', ...reporters, ...args], { cwd: root, show: true, signal })
+    const { ok } = await runGroup([vitest, 'run', ...reporters, ...args], {
+      cwd: root,
+      show: true,
+      signal,
+    })
     signal.throwIfAborted()
     if (!existsSync(resultsFile)) return { passed: 0, failed: 1, skipped: 0 }
     const results = JSON.parse(readFileSync(resultsFile, 'utf8'))

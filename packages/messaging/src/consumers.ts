@@ -1,11 +1,29 @@
-import { consumerName, type LaneName, lanes, partitionSubject, type StreamName } from '@lockstep/contracts'
-import { AckPolicy, DeliverPolicy, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream'
+import {
+  consumerName,
+  type LaneName,
+  lanes,
+  partitionSubject,
+  type StreamName,
+} from '@lockstep/contracts'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  JetStreamApiCodes,
+  type JetStreamManager,
+} from '@nats-io/jetstream'
 import { nanos } from '@nats-io/nats-core'
 import type { Link } from './link.ts'
 import { codeOf, serverCodes } from './streams.ts'
 
-/** Creates the durable consumer of one partition, and its stream when that is missing too. The same again changes nothing. */
-export async function createConsumer({ jsm, settings, repairStreams }: Link, lane: LaneName, partition: number): Promise<void> {
+/**
+ * Creates the durable consumer of one partition, and its stream when that is missing too. The same
+ * again changes nothing.
+ */
+export async function createConsumer(
+  { jsm, settings, repairStreams }: Link,
+  lane: LaneName,
+  partition: number,
+): Promise<void> {
   const { stream } = lanes[lane]
   const create = () =>
     jsm.consumers.add(stream, {
@@ -28,13 +46,24 @@ export async function createConsumer({ jsm, settings, repairStreams }: Link, lan
  * Deletes doorbells of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
  * take the room of new ones. Rings the partition if there were any, for a new one may have been refused.
  */
-export async function purgeLeaked({ jsm, nc }: Link, lane: LaneName, partition: number, hadUpTo: number): Promise<void> {
+export async function purgeLeaked(
+  { jsm, nc }: Link,
+  lane: LaneName,
+  partition: number,
+  hadUpTo: number,
+): Promise<void> {
   const subject = partitionSubject(lane, partition)
-  const { purged } = await jsm.streams.purge(lanes[lane].stream, { filter: subject, seq: hadUpTo + 1 })
+  const { purged } = await jsm.streams.purge(lanes[lane].stream, {
+    filter: subject,
+    seq: hadUpTo + 1,
+  })
   if (purged > 0) nc.publish(subject)
 }
 
-/** The consumer of one partition, and how many doorbells it has not handed out, and how many it waits for the answer to. */
+/**
+ * The consumer of one partition, and how many doorbells it has not handed out, and how many it
+ * waits for the answer to.
+ */
 export interface PartitionConsumer {
   stream: StreamName
   consumer: string
@@ -44,13 +73,22 @@ export interface PartitionConsumer {
 }
 
 /** The consumers of a stream; none when there is no such stream. */
-export async function consumersOf(jsm: JetStreamManager, stream: StreamName): Promise<PartitionConsumer[]> {
+export async function consumersOf(
+  jsm: JetStreamManager,
+  stream: StreamName,
+): Promise<PartitionConsumer[]> {
   const found: PartitionConsumer[] = []
   try {
     for await (const info of jsm.consumers.list(stream)) {
       if (!info) continue // the server lists consumers that vanish meanwhile as null
       const { name: consumer, config, num_pending: pending, num_ack_pending: unacknowledged } = info
-      found.push({ stream, consumer, subject: config.filter_subject ?? '', pending, unacknowledged })
+      found.push({
+        stream,
+        consumer,
+        subject: config.filter_subject ?? '',
+        pending,
+        unacknowledged,
+      })
     }
   } catch (error) {
     if (!isMissing(error)) throw error
@@ -63,4 +101,5 @@ export const isFull = (error: unknown): boolean => codeOf(error) === serverCodes
 
 /** True when there is no such consumer, or not even its stream. */
 export const isMissing = (error: unknown): boolean =>
-  codeOf(error) === JetStreamApiCodes.ConsumerNotFound || codeOf(error) === JetStreamApiCodes.StreamNotFound
+  codeOf(error) === JetStreamApiCodes.ConsumerNotFound ||
+  codeOf(error) === JetStreamApiCodes.StreamNotFound

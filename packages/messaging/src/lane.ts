@@ -4,13 +4,18 @@ import type { Lease, OwnLease } from './lease.ts'
 import type { Link } from './link.ts'
 import type { Pulls } from './pulls.ts'
 
-/** A partition that was given to this worker. It stays so until it is released or its lease is lost. */
+/**
+ * A partition that was given to this worker. It stays so until it is released or its lease is lost.
+ */
 export interface HeldPartition {
   partition: number
   lease: Lease
   /** The trace of the doorbell, by header name. */
   header: (name: string) => string | undefined
-  /** Gives the partition back: nothing of it is left, or another worker shall go on. False when the lease was lost before. */
+  /**
+   * Gives the partition back: nothing of it is left, or another worker shall go on. False when the
+   * lease was lost before.
+   */
   release(options?: { again?: boolean }): boolean
 }
 

@@ -3,7 +3,10 @@ import type { SendContext } from './context.ts'
 import type { SendRoute } from './queue.ts'
 
 /** When a message may be written, in how many ms its person may be written to again, or that there was no turn in time. */
-type Turn = { kind: 'slot'; atMs: number; id: number } | { kind: 'pair'; waitMs: number } | { kind: 'none' }
+type Turn =
+  | { kind: 'slot'; atMs: number; id: number }
+  | { kind: 'pair'; waitMs: number }
+  | { kind: 'none' }
 
 /** The turns of messages that are ready to be written: their number's limit, and one message to a person in six seconds. */
 export interface Turns {

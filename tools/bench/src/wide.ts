@@ -6,7 +6,15 @@ import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import type { Bench, BenchContext } from './bench.ts'
 import type { Check } from './check.ts'
-import { type CpuMeter, type CpuTimes, idleAfter, meterProcesses, totalOf, untilIdle, usedBetween } from './cpu.ts'
+import {
+  type CpuMeter,
+  type CpuTimes,
+  idleAfter,
+  meterProcesses,
+  totalOf,
+  untilIdle,
+  usedBetween,
+} from './cpu.ts'
 import { startProcess } from './load.ts'
 import { memoryOf } from './machine.ts'
 import { percentile } from './measure.ts'

@@ -1,41 +1,30 @@
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { checkDependencies } from '../dependency-rules.ts'
-import { checkDocuments } from '../doc-paths.ts'
-import { differentFiles, generateInto } from '../generated.ts'
 import { checkCycles } from '../import-cycles.ts'
 import { checkImports } from '../import-rules.ts'
 import { knownCycles, packageImports } from '../import-tables.ts'
 import { parseSource, type SourceFile } from '../source-imports.ts'
 import { workspacesOf } from '../workspaces.ts'
 
-const root = path.resolve(import.meta.dirname, '../../..')
-
-/** A folder of its own for one test. */
-function folder(): Disposable & { dir: string; write(file: string, text: string): void } {
-  const dir = mkdtempSync(path.join(tmpdir(), 'lockstep-checks-'))
-  return {
-    dir,
-    write(file, text) {
-      mkdirSync(path.dirname(path.join(dir, file)), { recursive: true })
-      writeFileSync(path.join(dir, file), text)
-    },
-    [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
-  }
-}
-
 const campaigns = 'services/campaigns/src'
 
 /** The workspaces that the sources below import, as each is named in its package.json. */
 const workspaces = workspacesOf(
   [
-    ...['packages/contracts', 'packages/database', 'packages/messaging', 'packages/telemetry', 'packages/testing'],
+    ...[
+      'packages/contracts',
+      'packages/database',
+      'packages/messaging',
+      'packages/telemetry',
+      'packages/testing',
+    ],
     ...['packages/locks', 'packages/rpc', 'services/contacts', 'tools/audit'],
   ].map((folder) => ({
     file: `${folder}/package.json`,
-    text: JSON.stringify({ name: `@lockstep/${path.basename(folder)}`, exports: { '.': './src/index.ts' } }),
+    text: JSON.stringify({
+      name: `@lockstep/${path.basename(folder)}`,
+      exports: { '.': './src/index.ts' },
+    }),
   })),
 )
 
@@ -48,18 +37,48 @@ test.each([
     "import { x } from '../../../contacts/src/x.ts'",
     /must not leave services\/campaigns/,
   ],
-  ['testing in production code', `${campaigns}/a.ts`, "import { until } from '@lockstep/testing'", /only tests and tools/],
-  ['a rule that calls an endpoint', `${campaigns}/a.ts`, "import { x } from './rpc/x.ts'", /rules must not import endpoints/],
-  ['a lane that uses an RPC', `${campaigns}/lanes/a.ts`, "import { x } from '../rpc/x.ts'", /one of another kind/],
-  ['rows that know an endpoint', `${campaigns}/db/a.ts`, "export * from '../lanes/x.ts'", /db must not import endpoints/],
+  [
+    'testing in production code',
+    `${campaigns}/a.ts`,
+    "import { until } from '@lockstep/testing'",
+    /only tests and tools/,
+  ],
+  [
+    'a rule that calls an endpoint',
+    `${campaigns}/a.ts`,
+    "import { x } from './rpc/x.ts'",
+    /rules must not import endpoints/,
+  ],
+  [
+    'a lane that uses an RPC',
+    `${campaigns}/lanes/a.ts`,
+    "import { x } from '../rpc/x.ts'",
+    /one of another kind/,
+  ],
+  [
+    'rows that know an endpoint',
+    `${campaigns}/db/a.ts`,
+    "export * from '../lanes/x.ts'",
+    /db must not import endpoints/,
+  ],
   [
     'an endpoint that makes its own context',
     `${campaigns}/rpc/a.ts`,
     "import {\n  createContext,\n} from '../context.ts'",
     /endpoints must not import context/,
   ],
-  ['an import in the middle of the code', `${campaigns}/a.ts`, "const x = await import('./main.ts')", /rules must not import main/],
-  ['the environment read in an endpoint', `${campaigns}/rpc/a.ts`, 'const url = process.env.URL', /process\.env/],
+  [
+    'an import in the middle of the code',
+    `${campaigns}/a.ts`,
+    "const x = await import('./main.ts')",
+    /rules must not import main/,
+  ],
+  [
+    'the environment read in an endpoint',
+    `${campaigns}/rpc/a.ts`,
+    'const url = process.env.URL',
+    /process\.env/,
+  ],
 ])('%s is named with its line', (_what, file, code, rule) => {
   const breaches = checkedImports([{ file, text: `// a comment\n${code}\n` }])
   expect(breaches).toEqual([{ file, line: 2, rule: expect.stringMatching(rule) }])
@@ -84,123 +103,14 @@ test('types, tests, comments and the way down are free', () => {
     "import type { Context } from '../context.ts'\nimport { find } from '../db/queries.ts'\n/** process.env is not read here. */"
   const main = {
     file: `${campaigns}/main.ts`,
-    text: "import { start } from './service.ts'\nstart(process.env)",
+    text: "import { run } from '@lockstep/service'\nimport { x } from './service.ts'\nrun(x)",
   }
+  const run = { file: 'packages/service/src/run.ts', text: 'start(process.env)' }
   const atest = {
     file: 'services/campaigns/test/a.test.ts',
     text: "import { x } from '../../contacts/src/x.ts'\nimport { until } from '@lockstep/testing'",
   }
-  expect(checkedImports([{ file: `${campaigns}/rpc/a.ts`, text }, main, atest])).toEqual([])
-})
-
-/** Checks a workspace with the dependencies (on the fourth line of its package.json) and the code given. */
-function workspace(
-  named: { dependencies?: string; devDependencies?: string },
-  code: Record<string, string>,
-) {
-  const sections = Object.entries(named).map(([section, name]) => [section, { [name!]: '1.0.0' }])
-  const manifest = JSON.stringify({ name: 'campaigns', ...Object.fromEntries(sections) }, null, 2)
-  const files = Object.entries({ 'package.json': manifest, ...code })
-  return checkedDependencies(files.map(([file, text]) => ({ file: `services/campaigns/${file}`, text })))
-}
-
-function checkedDependencies(files: SourceFile[]) {
-  const manifests = files.filter(({ file }) => file.endsWith('package.json'))
-  return checkDependencies(manifests, files.filter((file) => !manifests.includes(file)).map(parseSource))
-}
-
-test.each([
-  [
-    'an import that is not named',
-    {},
-    { 'src/a.ts': "\nimport { b } from 'b'" },
-    'src/a.ts:2',
-    /imports b.* add it to dependencies/,
-  ],
-  [
-    'a sub-path of it',
-    {},
-    { 'main.ts': "import type { c } from '@b/c/lib/d.js'" },
-    'main.ts:1',
-    /imports @b\/c, .* add it to dependencies/,
-  ],
-  [
-    "a test's import that is not named",
-    {},
-    { 'test/a.ts': "import 'b'" },
-    'test/a.ts:1',
-    /imports b.* add it to devDependencies/,
-  ],
-  [
-    'vitest in what is not a test',
-    {},
-    { 'a.ts': "await import('vitest')" },
-    'a.ts:1',
-    /imports vitest.* add it to dependencies/,
-  ],
-  [
-    'a package that nobody imports',
-    { dependencies: 'b' },
-    { 'src/a.ts': '' },
-    'package.json:4',
-    /names b .* remove it/,
-  ],
-  [
-    'a program of the root',
-    { devDependencies: 'typescript' },
-    {},
-    'package.json:4',
-    /names typescript .* remove it/,
-  ],
-  [
-    'types of nothing imported',
-    { dependencies: '@types/b' },
-    {},
-    'package.json:4',
-    /names @types\/b .* remove it/,
-  ],
-  [
-    'a dependency that only tests import',
-    { dependencies: 'b' },
-    { 'test/a.ts': "import 'b'" },
-    'package.json:4',
-    /only tests import: move it to devDependencies/,
-  ],
-  [
-    'a dependency of the code that is named for tests',
-    { devDependencies: 'b' },
-    { 'test/a.ts': "import 'b'", 'webhooks.ts': "import 'b'" },
-    'package.json:4',
-    /not only tests import: move it to dependencies/,
-  ],
-])('%s is named with its line and what to do', (_what, named, code, place, rule) => {
-  const [file, line] = place.split(':')
-  expect(workspace(named, code)).toEqual([
-    { file: `services/campaigns/${file}`, line: Number(line), rule: expect.stringMatching(rule) },
-  ])
-})
-
-test('a workspace names what it imports, the root what its tests import and what it runs', () => {
-  const code = {
-    'src/a.ts':
-      "import fs from 'node:fs'\nimport path from 'path'\nimport { b } from './b.ts'\nexport type { C } from 'c/types'",
-    'test/a.test.ts':
-      "import { test } from 'vitest'\nimport { stack } from '../../../test/stack.ts'\nimport { c } from 'c'",
-  }
-  expect(workspace({ dependencies: 'c' }, code)).toEqual([])
-  expect(workspace({ devDependencies: '@types/c' }, { 'test/a.ts': "import 'c'" })).toMatchObject([
-    { rule: expect.stringMatching(/imports c,/) },
-  ])
-  const root = {
-    file: 'package.json',
-    text: JSON.stringify({ devDependencies: { typescript: '1.0.0', vitest: '1.0.0' } }),
-  }
-  const config = { file: 'vitest.config.ts', text: "import { defineConfig } from 'vitest/config'" }
-  const other = { file: 'services/campaigns/package.json', text: '{}' }
-  expect(checkedDependencies([root, config, other])).toEqual([])
-  expect(checkedDependencies([root, other])).toMatchObject([
-    { file: 'package.json', rule: expect.stringMatching(/names vitest .* remove it/) },
-  ])
+  expect(checkedImports([{ file: `${campaigns}/rpc/a.ts`, text }, main, run, atest])).toEqual([])
 })
 
 test.each([
@@ -217,7 +127,10 @@ test.each([
   ['packages/unheard/src/a.ts', '@lockstep/contracts'],
   ['tools/audit/src/a.ts', 'ioredis'],
 ])('%s must not import %s, not even a type of it', (file, name) => {
-  const clean = file.startsWith('packages/contracts') || file.includes('unheard') ? 'zod' : '@lockstep/contracts'
+  const clean =
+    file.startsWith('packages/contracts') || file.includes('unheard')
+      ? 'zod'
+      : '@lockstep/contracts'
   for (const words of ['import', 'import type']) {
     const text = (from: string) => `${words} { X } from '${from}'\nexport type Y = X\n`
     expect(checkedImports([{ file, text: text(clean) }])).toEqual([])
@@ -226,9 +139,19 @@ test.each([
 })
 
 test('drivers are free where they belong, and in tests', () => {
-  const files = ['packages/locks/src/a.ts', 'services/campaigns/test/a.test.ts', 'tools/bench/src/a.ts', 'test/a.test.ts']
-  expect(checkedImports(files.map((file) => ({ file, text: "import { Redis } from 'ioredis'" })))).toEqual([])
-  const entities = { file: `${campaigns}/db/entities.ts`, text: "import { defineEntity } from '@mikro-orm/core'" }
+  const files = [
+    'packages/locks/src/a.ts',
+    'services/campaigns/test/a.test.ts',
+    'tools/bench/src/a.ts',
+    'test/a.test.ts',
+  ]
+  expect(
+    checkedImports(files.map((file) => ({ file, text: "import { Redis } from 'ioredis'" }))),
+  ).toEqual([])
+  const entities = {
+    file: `${campaigns}/db/entities.ts`,
+    text: "import { defineEntity } from '@mikro-orm/core'",
+  }
   expect(checkedImports([entities])).toEqual([])
 })
 
@@ -245,7 +168,8 @@ test.each([
 })
 
 test('what only looks like an import is none', () => {
-  const text = "const a = `\nimport { x } from './rpc/x.ts'\n`\n// process.env\nconst b = 'process.env'"
+  const text =
+    "const a = `\nimport { x } from './rpc/x.ts'\n`\n// process.env\nconst b = 'process.env'"
   expect(checkedImports([{ file: `${campaigns}/a.ts`, text }])).toEqual([])
 })
 
@@ -257,22 +181,33 @@ test('a file that cannot be read is named with its line', () => {
 
 test('a test is imported by tests beside it only', () => {
   const text = "import { x } from '../test/x.ts'"
-  expect(checkedImports([{ file: 'services/campaigns/src/a.ts', text }])).toMatchObject([{ line: 1 }])
+  expect(checkedImports([{ file: 'services/campaigns/src/a.ts', text }])).toMatchObject([
+    { line: 1 },
+  ])
   expect(checkedImports([{ file: 'services/campaigns/test/a.ts', text }])).toEqual([])
-  const other = { file: 'services/campaigns/test/a.ts', text: "import { x } from '../../contacts/test/x.ts'" }
+  const other = {
+    file: 'services/campaigns/test/a.ts',
+    text: "import { x } from '../../contacts/test/x.ts'",
+  }
   expect(checkedImports([other])).toMatchObject([{ line: 1 }])
 })
 
 test('a path leaves its tool only where the table of paths says so', () => {
-  const inside = (file: string) => ({ file, text: "import { x } from '../../../services/contacts/src/consent.ts'" })
+  const inside = (file: string) => ({
+    file,
+    text: "import { x } from '../../../services/contacts/src/consent.ts'",
+  })
   expect(checkedImports([inside('tools/audit/src/a.ts')])).toEqual([])
-  expect(checkedImports([inside('tools/catalogue/src/a.ts')])).toMatchObject([{ rule: expect.stringMatching(/must not leave tools/) }])
+  expect(checkedImports([inside('tools/catalogue/src/a.ts')])).toMatchObject([
+    { rule: expect.stringMatching(/must not leave tools/) },
+  ])
 })
 
 test('packages are listed with what they need above them', () => {
   const names = Object.keys(packageImports)
   for (const [name, imports] of Object.entries(packageImports))
-    for (const other of imports) expect(names.slice(0, names.indexOf(name)), `${name} imports ${other}`).toContain(other)
+    for (const other of imports)
+      expect(names.slice(0, names.indexOf(name)), `${name} imports ${other}`).toContain(other)
 })
 
 const cyclesOf = (files: Record<string, string>, known: string[][] = []) =>
@@ -289,7 +224,11 @@ test('a cycle is named with its files, even of types and across packages', () =>
     'packages/locks/src/c.ts': '',
   }
   expect(cyclesOf(byType)).toEqual([
-    { file: 'packages/locks/src/a.ts', line: 1, rule: expect.stringMatching(/a\.ts → packages\/locks\/src\/b\.ts → .*a\.ts;/) },
+    {
+      file: 'packages/locks/src/a.ts',
+      line: 1,
+      rule: expect.stringMatching(/a\.ts → packages\/locks\/src\/b\.ts → .*a\.ts;/),
+    },
   ])
   const acrossPackages = {
     'packages/locks/src/index.ts': "import { rpc } from '@lockstep/rpc'",
@@ -304,54 +243,11 @@ test('a known cycle is passed over until it is mended, and must go then', () => 
   const [a, b] = ['packages/locks/src/a.ts', 'packages/locks/src/b.ts']
   const cycle = { [a!]: "import './b.ts'", [b!]: "import './a.ts'" }
   expect(cyclesOf(cycle, [[a!, b!]])).toEqual([])
-  expect(cyclesOf({ ...cycle, [b!]: '' }, [[a!, b!]])).toMatchObject([{ rule: expect.stringMatching(/remove .* from knownCycles/) }])
+  expect(cyclesOf({ ...cycle, [b!]: '' }, [[a!, b!]])).toMatchObject([
+    { rule: expect.stringMatching(/remove .* from knownCycles/) },
+  ])
 })
 
 test('known cycles only become fewer', () => {
   expect(knownCycles.length).toBeLessThanOrEqual(5)
-})
-
-test('a document that leads nowhere is named with its line', () => {
-  using at = folder()
-  at.write('ARCHITECTURE.md', '')
-  at.write('services/accounts/README.md', '')
-  at.write('services/accounts/src/main.ts', '')
-  const readme = {
-    file: 'README.md',
-    text: 'See [the parts](ARCHITECTURE.md#services) and https://example.org.\n\n```sh\n[x](nowhere)\n```\n',
-  }
-  const parts = {
-    file: 'ARCHITECTURE.md',
-    text: '[accounts](services/accounts) in `services/<name>/README.md`',
-  }
-  const service = { file: 'services/accounts/README.md', text: 'It starts in `src/main.ts`.' }
-  expect(checkDocuments(at.dir, [readme, parts, service], ['accounts'])).toEqual([])
-  const broken = [
-    { ...readme, text: `${readme.text}[gone](docs/gone.md)` },
-    { ...parts, text: 'accounts' },
-    { ...service, text: 'It starts in\n`src/start.ts`.' },
-  ]
-  expect(checkDocuments(at.dir, broken, ['accounts'])).toEqual([
-    { file: 'README.md', line: 6, problem: 'link to docs/gone.md leads nowhere' },
-    { file: 'services/accounts/README.md', line: 2, problem: 'there is no src/start.ts' },
-    { file: 'ARCHITECTURE.md', line: 1, problem: 'must lead to services/accounts/README.md' },
-  ])
-})
-
-test('generated code that is not what proto/ says is named', async () => {
-  using at = folder()
-  await generateInto(root, at.dir)
-  const wanted = path.join(at.dir, 'packages', 'rpc', 'gen')
-  const written = path.join(at.dir, 'written')
-  cpSync(wanted, written, { recursive: true })
-  expect(differentFiles(written, wanted)).toEqual([])
-  const file = 'lockstep/feed/v1/feed.ts'
-  appendFileSync(path.join(written, file), '// by hand\n')
-  at.write('written/lockstep/old.ts', '')
-  rmSync(path.join(written, 'lockstep/accounts/v1/accounts.ts'))
-  expect(differentFiles(written, wanted)).toEqual([
-    'lockstep/accounts/v1/accounts.ts is missing',
-    `${file} is out of date`,
-    'lockstep/old.ts belongs to no .proto any more',
-  ])
 })
