@@ -42,18 +42,27 @@ interface Named {
   line?: number
 }
 
+/** What is asked of knip; duplicates come as groups of names. */
+const kinds = [
+  'files',
+  'exports',
+  'nsExports',
+  'types',
+  'nsTypes',
+  'enumMembers',
+  'duplicates',
+] as const
+
 /** What knip's JSON reporter says: by file, lists of names by the kind of issue. */
 interface KnipReport {
-  issues: ({ file: string } & Record<
-    string,
-    string | readonly Named[] | readonly (readonly Named[])[]
-  >)[]
+  issues: ({ file: string } & Record<(typeof kinds)[number], readonly (Named | Named[])[]>)[]
 }
 
 /** Runs the repository's knip in a folder that has a knip.json. */
 export async function findDeadExports(root: string, folder: string): Promise<KnipReport> {
   const knip = path.join(root, 'node_modules/knip/bin/knip.js')
   const args = [knip, '--reporter', 'json', '--no-progress', '--no-config-hints', '--no-exit-code']
+  args.push('--include', kinds.join(','))
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     cwd: folder,
     maxBuffer: 16 * 1024 * 1024,
@@ -69,12 +78,8 @@ export function compareExports(
   report: KnipReport,
   known: Readonly<Record<string, readonly string[]>>,
 ): string[] {
-  const found = report.issues.flatMap(({ file, ...kinds }) =>
-    Object.entries(kinds).flatMap(([kind, names]) =>
-      typeof names === 'string'
-        ? []
-        : names.flat().map((one) => ({ file, kind, ...(one as Named) })),
-    ),
+  const found = report.issues.flatMap((issue) =>
+    kinds.flatMap((kind) => issue[kind].flat().map((one) => ({ file: issue.file, kind, ...one }))),
   )
   const fresh = found.filter(({ file, name }) => !known[file]?.includes(name))
   const gone = Object.entries(known).flatMap(([file, names]) =>

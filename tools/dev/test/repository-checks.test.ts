@@ -150,3 +150,8 @@ test('checks that are asked to stop end with their processes', async () => {
   stop.abort(new Error('asked'))
   await expect(run).rejects.toThrow('asked')
 })
+
+test('.nvmrc names the Node that runs everything', () => {
+  const { devDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+  expect(readFileSync(path.join(root, '.nvmrc'), 'utf8').trim()).toBe(devDependencies.node)
+})
