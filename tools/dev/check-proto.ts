@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { runBuf } from './buf.ts'
-import { mainCommit } from './git.ts'
+import { git, mainCommit } from './git.ts'
 
 const help = `npm run proto
 
@@ -30,12 +30,11 @@ async function main(): Promise<void> {
   await check('Lint', ['lint'])
   if (values.lint) return
   const commit = await mainCommit(root)
+  // A worktree's .git is a file; buf needs the folder.
+  const folder = await git(root, 'rev-parse', '--path-format=absolute', '--git-common-dir')
   if (!commit) return console.log('Breaking changes: there is no main here to compare with')
-  await check(`Breaking changes since ${commit.slice(0, 7)}`, [
-    'breaking',
-    '--against',
-    `${root}/.git#ref=${commit},subdir=proto`,
-  ])
+  const against = `${folder}#ref=${commit},subdir=proto`
+  await check(`Breaking changes since ${commit.slice(0, 7)}`, ['breaking', '--against', against])
 }
 
 await main()

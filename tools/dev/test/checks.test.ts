@@ -1,8 +1,8 @@
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { checkCycles } from '../import-cycles.ts'
-import { checkImports } from '../import-rules.ts'
-import { knownCycles, packageImports } from '../import-tables.ts'
+import { checkImports, unusedPaths } from '../import-rules.ts'
+import { knownCycles, packageImports, pathsAcross } from '../import-tables.ts'
 import { parseSource, type SourceFile } from '../source-imports.ts'
 import { workspacesOf } from '../workspaces.ts'
 
@@ -201,6 +201,14 @@ test('a path leaves its tool only where the table of paths says so', () => {
   expect(checkedImports([inside('tools/catalogue/src/a.ts')])).toMatchObject([
     { rule: expect.stringMatching(/must not leave tools/) },
   ])
+})
+
+test('a row of the table of paths that no import needs must go', () => {
+  expect(unusedPaths([])).toHaveLength(pathsAcross.length)
+  const text = "import { x } from '../../packages/servers/src/files.js'"
+  const used = unusedPaths([parseSource({ file: 'tools/bootstrap/install.js', text })])
+  expect(used.map(({ file }) => file)).not.toContain('tools/bootstrap/')
+  expect(used).toHaveLength(pathsAcross.length - 1)
 })
 
 test('packages are listed with what they need above them', () => {
