@@ -12,7 +12,7 @@ import {
   type Unused,
 } from './send-limit.ts'
 
-export interface SendSlots {
+interface SendSlots {
   /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
   slots: number[]
   /** Names each of them for `giveBack`. */
@@ -21,13 +21,13 @@ export interface SendSlots {
   retryAfterMs: number | null
 }
 
-export interface SendProspect {
+interface SendProspect {
   count: number
   /** Null when all would be granted; else when to ask again, in ms from now. */
   retryAfterMs: number | null
 }
 
-export type Taken = { ok: true } | { ok: false; retryAfterMs: number }
+type Taken = { ok: true } | { ok: false; retryAfterMs: number }
 
 /** The limits of `rateLimits` and `sendLimits`, shared by all processes. Every method throws AppError `busy` while Redis is away. */
 export interface Limiter {
