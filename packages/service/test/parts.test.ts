@@ -134,14 +134,14 @@ test('readyz says 503 while PostgreSQL is away and 200 when it is back; healthz 
 test('metrics name what a feed holds, by lane', async () => {
   using _measure = measureFeed(ctx)
   await world.sql(
-    `insert into campaigns.feed_open (lane, key) values ('contacts.learn', 'a');
+    `insert into campaigns.feed_open (lane, key) values ('contacts.identity-updates', 'a');
      insert into campaigns.feed_dead (id, lane, key, kind, row_id, bytes, attempts, created_at, reason)
-     values (1, 'contacts.learn', 'a', '', '', 0, 3, now(), 'bad')`,
+     values (1, 'contacts.identity-updates', 'a', '', '', 0, 3, now(), 'bad')`,
   )
   await using health = await serveHealth(ctx)
   const text = await (await fetch(`http://127.0.0.1:${health.port}/metrics`)).text()
-  expect(text).toMatch(/^lockstep_feed_open\{[^}]*lane="contacts.learn"[^}]*\} 1$/m)
-  expect(text).toMatch(/^lockstep_feed_dead\{[^}]*lane="contacts.learn"[^}]*\} 1$/m)
+  expect(text).toMatch(/^lockstep_feed_open\{[^}]*lane="contacts.identity-updates"[^}]*\} 1$/m)
+  expect(text).toMatch(/^lockstep_feed_dead\{[^}]*lane="contacts.identity-updates"[^}]*\} 1$/m)
   expect(text).toMatch(/^lockstep_db_transaction_seconds_count/m)
 })
 

@@ -6,7 +6,6 @@ export type { GraphPhoneNumber, GraphTemplate } from './graph-objects.ts'
 export * from './inbound-messages.ts'
 export {
   cleanJson,
-  cleanText,
   isObject,
   type JsonObject,
   listOf,

@@ -1,14 +1,6 @@
+import type { ConsentKind, ConsentVia } from '@lockstep/contracts'
+
 export { readWord } from './consent-words.ts'
-
-/** What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out` what `goesDespiteStop` doesn't name. */
-export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
-export type ConsentKind = (typeof consentKinds)[number]
-
-/** What came from Meta, and at Meta's time. */
-export const metaVias = ['word', 'button', 'preference', 'error_131050', 'error_130403'] as const
-
-/** How it was said. */
-export type ConsentVia = (typeof metaVias)[number] | 'api' | 'import'
 
 /** One entry of the ledger before it is keyed to the contact's identities. */
 export interface Statement {

@@ -1,8 +1,7 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanTrimmed } from '@lockstep/contracts'
 import { isOtherChannel, looksLikeConsent } from './import-consent.ts'
 import { headerKey, namesOf } from './import-names.ts'
 import { parsePhone } from './phone.ts'
-import { clean } from './text.ts'
 
 /** What a column can be taken for; several phone and opt-out columns are read, of the others the first. */
 export type Field =
@@ -81,8 +80,8 @@ const alsoAttributes: ReadonlySet<Field> = new Set(['first_name', 'last_name'])
 
 function readColumn(written: string, seen: Set<Field>): Column {
   const { field, rank } = meaningOf(written) ?? { field: undefined, rank: 0 }
-  const name = clean(written, 255)
-  const attribute = clean(written, 64) || undefined
+  const name = cleanTrimmed(written, 255)
+  const attribute = cleanTrimmed(written, 64) || undefined
   if (!field || (seen.has(field) && !repeatable.has(field)))
     return { name, attribute, rank: 0, doubt: doubtOf(written) }
   seen.add(field)

@@ -1,7 +1,8 @@
+import { cleanTrimmed } from '@lockstep/contracts'
+import { maxTagLength, maxTags } from './contact-limits.ts'
 import { type Column, type Field, notUtf8 } from './import-columns.ts'
 import { readOptIn, readOptOut, readStatus, type Said } from './import-consent.ts'
 import { type Country, parsePhone } from './phone.ts'
-import { clean, maxTagLength, maxTags } from './text.ts'
 
 export interface ImportedContact {
   /** E.164 digits. */
@@ -30,7 +31,7 @@ export function readRow(
   if (surplus.some((text) => text.trim())) return refuseShifted(columns, fields, country)
   const cells = columns.map((column, at) => ({
     ...column,
-    text: clean(unescapeFormula(fields[at] ?? ''), 1_024),
+    text: cleanTrimmed(unescapeFormula(fields[at] ?? ''), 1_024),
   }))
   const phone = readPhone(cells, country)
   const said = readConsent(cells)
@@ -63,7 +64,7 @@ const firstOf = (cells: Cell[], field: Field): string =>
 function readName(cells: Cell[]): string {
   const name =
     firstOf(cells, 'name') || `${firstOf(cells, 'first_name')} ${firstOf(cells, 'last_name')}`
-  return clean(name, 256)
+  return cleanTrimmed(name, 256)
 }
 
 /** The first cell that holds a number: of WhatsApp, else a mobile phone's, else any phone's. */
@@ -115,7 +116,7 @@ function refuseShifted(
   const shifts = Array.from({ length: most + 1 }, (_, by) =>
     columns.map((column, at) => ({
       ...column,
-      text: clean(unescapeFormula(fields[at + by]!), 1_024),
+      text: cleanTrimmed(unescapeFormula(fields[at + by]!), 1_024),
     })),
   )
   const phone = shifts.map((cells) => readPhone(cells, country)).find((read) => 'digits' in read)

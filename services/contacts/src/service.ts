@@ -6,8 +6,8 @@ import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
 import { forgetConsents, forgetImports } from './jobs/forget-old.ts'
+import { updateIdentities } from './lanes/identity-updates.ts'
 import { importContacts } from './lanes/import.ts'
-import { learn } from './lanes/learn.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
 
 export const contactsService = defineService({
@@ -17,7 +17,7 @@ export const contactsService = defineService({
   entities,
   open,
   rpc: { definition: ContactsDefinition, methods, callers, acrossAccounts },
-  lanes: { 'contacts.import': importContacts, 'contacts.learn': learn },
+  lanes: { 'contacts.import': importContacts, 'contacts.identity-updates': updateIdentities },
   jobs: {
     'drop-abandoned-uploads': [dropEveryMs, dropAbandonedUploads],
     'forget-imports': [forgetEveryMs, forgetImports],

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import type { Learned } from '@lockstep/contracts'
+import type { IdentityUpdate } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { ContactsDefinition, type Import, type InboundPerson } from '@lockstep/rpc/gen/contacts'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
@@ -140,13 +140,13 @@ export async function allContacts({ contacts, call }: Pick<Setting, 'contacts' |
 /** Puts what sending taught into the feed, as campaigns would, and rings for it. */
 export async function teach(
   { world, config }: Setting,
-  ...entries: ({ accountId: string } & Learned)[]
+  ...entries: ({ accountId: string } & IdentityUpdate)[]
 ): Promise<void> {
   await world.sql(
     `insert into contacts.feed_open (lane, key, account_id, body)
-     select 'contacts.learn', v->>'accountId', (v->>'accountId')::uuid, convert_to(jsonb_build_array(v)::text, 'UTF8') from jsonb_array_elements($1::jsonb) v`,
+     select 'contacts.identity-updates', v->>'accountId', (v->>'accountId')::uuid, convert_to(jsonb_build_array(v)::text, 'UTF8') from jsonb_array_elements($1::jsonb) v`,
     [JSON.stringify(entries)],
   )
   using feed = connect(FeedDefinition, `127.0.0.1:${config.grpcPort}`)
-  await feed.ring({ lane: 'contacts.learn' }, {})
+  await feed.ring({ lane: 'contacts.identity-updates' }, {})
 }

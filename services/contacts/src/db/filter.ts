@@ -1,7 +1,7 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanTrimmed } from '@lockstep/contracts'
 import { sql } from '@lockstep/database'
 import type { Filter } from '@lockstep/rpc/gen/contacts'
-import { clean, maxTagLength } from '../text.ts'
+import { maxTagLength } from '../contact-limits.ts'
 
 const maxTagsOfFilter = 100
 
@@ -20,7 +20,9 @@ export interface FilterPage {
  * must never mean everybody.
  */
 export function filterPage({ accountId, filter, after, limit }: FilterPage) {
-  const tags = [...new Set(filter?.tags.map((tag) => clean(tag, maxTagLength)))].filter(Boolean)
+  const tags = [...new Set(filter?.tags.map((tag) => cleanTrimmed(tag, maxTagLength)))].filter(
+    Boolean,
+  )
   if (tags.length === 0) throw new AppError('invalid', 'The filter is empty: name at least one tag')
   if (tags.length > maxTagsOfFilter)
     throw new AppError(

@@ -1,6 +1,6 @@
 import { query, sql, type Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
-import { maxAttributesLength } from '../text.ts'
+import { maxAttributesLength } from '../contact-limits.ts'
 import { rowset } from './rowset.ts'
 import { mergeTags } from './tags.ts'
 
@@ -11,7 +11,7 @@ export interface Join {
 }
 
 const joined = counter(
-  'lockstep_contacts_joined_total',
+  'lockstep_contacts_merged_total',
   'Contacts that turned out to be a person who was there already',
 )
 

@@ -1,6 +1,7 @@
+import { metaConsentVias } from '@lockstep/contracts'
 import { query, sql, type Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
-import { metaVias, type Statement } from '../consent.ts'
+import type { Statement } from '../consent.ts'
 import { rowset } from './rowset.ts'
 
 const recorded = counter('lockstep_contacts_consents_total', 'Entries added to the consent ledger')
@@ -39,7 +40,7 @@ export async function recordStatements(tx: Tx, statements: Statement[]): Promise
  * Meta's that is newer than this before it. Without the margin a stop in answer to an opt-in could be lost.
  */
 const clockMargin = sql`interval '60 seconds'`
-const byMeta = sql`k.via = any(${metaVias}::text[])`
+const byMeta = sql`k.via = any(${metaConsentVias}::text[])`
 
 /**
  * Derives `opted_out` and `blocked` of contacts, which the caller has locked, from what was said under any of their identities:

@@ -1,5 +1,5 @@
 import { query, sql, type Tx } from '@lockstep/database'
-import { maxAttributesLength, maxTags, maxTotalTagsLength } from '../text.ts'
+import { maxAttributesLength, maxTags, maxTotalTagsLength } from '../contact-limits.ts'
 import type { Facts } from './facts.ts'
 import { tagsOf } from './tags.ts'
 

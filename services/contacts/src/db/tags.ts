@@ -1,5 +1,5 @@
 import { query, sql, type Tx } from '@lockstep/database'
-import { maxTags, maxTotalTagsLength } from '../text.ts'
+import { maxTags, maxTotalTagsLength } from '../contact-limits.ts'
 import type { Facts } from './facts.ts'
 import { rowset } from './rowset.ts'
 

@@ -1,4 +1,4 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanTrimmed } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { CreateImportRequest, Import } from '@lockstep/rpc/gen/contacts'
 import { feed } from '@lockstep/service'
@@ -8,7 +8,6 @@ import { contactSettings } from '../db/contact-settings.ts'
 import { ImportSchema } from '../db/entities.ts'
 import { chunkBytes, discardUpload, insertChunk } from '../db/imports.ts'
 import { type Country, readCountry } from '../phone.ts'
-import { clean } from '../text.ts'
 import { importToProto } from '../to-proto.ts'
 
 const maxFileBytes = 100_000_000
@@ -69,7 +68,7 @@ async function keepFile(
   const keep = (bytes: Buffer) =>
     ctx.db.transaction(accountId, (tx) => insertChunk(tx, importId, seq++, bytes))
   for await (const request of requests) {
-    fileName ||= clean(request.fileName, 255)
+    fileName ||= cleanTrimmed(request.fileName, 255)
     country ||= readCountry(request.defaultCountry)
     if (!fileName) throw new AppError('invalid', '"file_name" is missing in the first message')
     totalBytes += request.chunk.length

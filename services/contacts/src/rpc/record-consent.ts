@@ -1,13 +1,11 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, type ConsentKind, cleanTrimmed, consentKinds } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Contact, RecordConsentRequest } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
-import { type ConsentKind, consentKinds } from '../consent.ts'
 import type { Context } from '../context.ts'
 import { deriveFlags, recordStatements } from '../db/ledger.ts'
 import { lockContacts } from '../db/locking.ts'
 import { findContact } from '../db/queries.ts'
-import { clean } from '../text.ts'
 
 /** Records a consent as said at a time, now if none is named, and answers the contact as it is then. */
 export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
@@ -19,7 +17,7 @@ export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
   return ctx.db.transaction(call.accountId, async (tx) => {
     const { id } = await findContact(tx, requireId(request.contactId, 'contact'))
     await lockContacts(tx, [id])
-    const evidence = clean(request.evidence, 512)
+    const evidence = cleanTrimmed(request.evidence, 512)
     const saidAt = new Date(Math.min(request.saidAtMs ?? Infinity, ctx.now()))
     await recordStatements(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
     await deriveFlags(tx, [id])

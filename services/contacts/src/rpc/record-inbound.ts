@@ -1,4 +1,4 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanTrimmed } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type {
   InboundPerson,
@@ -13,7 +13,6 @@ import { deriveFlags, recordStatements } from '../db/ledger.ts'
 import { identify } from '../db/people.ts'
 import { mergedInto } from '../db/queries.ts'
 import { type Identity, metaIdentities } from '../identity.ts'
-import { clean } from '../text.ts'
 
 const maxPeople = 5_000
 
@@ -83,9 +82,9 @@ function factsOf(person: InboundPerson, identities: Identity[], contactId: strin
   const lastInboundAt = person.silent || person.preference ? undefined : at
   return {
     ...ids,
-    name: clean(person.givenName, 256),
-    profileName: clean(person.profileName, 256),
-    username: clean(person.username, 256),
+    name: cleanTrimmed(person.givenName, 256),
+    profileName: cleanTrimmed(person.profileName, 256),
+    username: cleanTrimmed(person.username, 256),
     lastInboundAt,
   }
 }
@@ -99,7 +98,11 @@ function statementsOf(person: InboundPerson, contactId: string): Statement[] {
       ? undefined
       : words.find(Boolean)
   const preference = readPreference(person.preference)
-  const said = { contactId, evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
+  const said = {
+    contactId,
+    evidence: cleanTrimmed(person.wamid, 256),
+    saidAt: new Date(person.atMs),
+  }
   return [
     ...(word
       ? [{ ...said, kind: word, via: person.button ? ('button' as const) : ('word' as const) }]

@@ -1,4 +1,5 @@
-import { fenceTable, tenantTable } from '@lockstep/database'
+import { consentKinds, consentVias } from '@lockstep/contracts'
+import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 import { forgetConsents, forgetImports } from './forget.ts'
@@ -75,8 +76,8 @@ export class Contacts extends Migration {
         namespace text not null,
         match_key text not null,
         contact_id uuid not null,
-        kind text not null check (kind in ('opt_out', 'opt_in', 'block', 'unblock')),
-        via text not null check (via in ('word', 'button', 'preference', 'error_131050', 'error_130403', 'api', 'import', 'merge')),
+        kind text not null ${checkOneOf('kind', consentKinds)},
+        via text not null ${checkOneOf('via', consentVias)},
         evidence text not null,
         said_at timestamptz not null,
         recorded_at timestamptz not null default now(),

@@ -1,4 +1,4 @@
-import { metaVias } from '../../consent.ts'
+import { metaConsentVias, ownConsentVias } from '@lockstep/contracts'
 
 /**
  * A page of old imports' refused rows; then the imports that have none left. One that a consent names as what it stands on stays, as
@@ -23,8 +23,8 @@ export const forgetImports = `create function forget_imports(before timestamptz,
     more := cardinality(old) = 100;
   end $$;`
 
-const meta = `'{${metaVias.join()}}'::text[]`
-const others = `'{api,import,merge}'::text[]`
+const meta = `'{${metaConsentVias.join()}}'::text[]`
+const others = `'{${ownConsentVias.join()}}'::text[]`
 
 /**
  * A page of the ledger, in the order in which it was written: goes what the same person said again, by the same clock, longer ago

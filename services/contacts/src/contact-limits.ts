@@ -1,8 +1,3 @@
-/** Text from outside as PostgreSQL takes it: no U+0000, no half surrogates, trimmed, at most `maxLength` characters. */
-export function clean(text: string, maxLength: number): string {
-  return text.replaceAll('\0', '').trim().slice(0, maxLength).toWellFormed()
-}
-
 /** Longest tag, in characters. */
 export const maxTagLength = 64
 

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FaultRun } from '../run.ts'
 import type { FaultScenario } from '../scenario.ts'
 
-export const joins: FaultScenario = {
-  name: 'joins',
+export const merges: FaultScenario = {
+  name: 'merges',
   guarantee:
     'recipients who turn out to be one person during a send become one contact, and are not written to a second time from then on',
   processes: ['campaigns', 'contacts'],
@@ -36,7 +36,7 @@ export const joins: FaultScenario = {
   },
 }
 
-/** All pairs are joined; nobody got a second message that was claimed a second or more after that, and everybody got one. */
+/** All pairs are merged; nobody got a second message that was claimed a second or more after that, and everybody got one. */
 async function assertOnePersonEach(
   run: FaultRun,
   campaignId: string,
@@ -52,11 +52,11 @@ async function assertOnePersonEach(
     [campaignId],
   )
   if (people.length !== pairs)
-    throw new Error(`${people.length} contacts of ${pairs} are joined to another`)
+    throw new Error(`${people.length} contacts of ${pairs} are merged into another`)
   const twice = people.filter(({ late }) => late).length
   if (twice > 0)
     throw new Error(
-      `${twice} people were written to a second time after their contacts had been joined`,
+      `${twice} people were written to a second time after their contacts had been merged`,
     )
   const never = people.filter(({ messages }) => messages === 0).length
   if (never > 0)
