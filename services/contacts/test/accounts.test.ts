@@ -6,7 +6,7 @@ import { writeFacts } from '../src/db/facts.ts'
 import { deriveFlags, recordStatements } from '../src/db/ledger.ts'
 import { identify } from '../src/db/people.ts'
 import { phoneIdentity } from '../src/identity.ts'
-import { openSetting, person, type Setting, teach } from './service.ts'
+import { openSetting, type person, recordPeople, type Setting, teach } from './service.ts'
 
 let setting: Setting
 let transactions = 0
@@ -23,8 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
-const record = (people: Parameters<typeof person>[0][]) =>
-  setting.contacts.recordInbound({ people: people.map(person) }, {})
+const record = (people: Parameters<typeof person>[0][]) => recordPeople(setting.contacts, people)
 const contact = (accountId: string, id: string) =>
   setting.contacts.getContact({ id }, { accountId })
 

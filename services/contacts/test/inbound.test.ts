@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { importCsv, inbound, openSetting, person, type Setting } from './service.ts'
+import { importCsv, inbound, openSetting, person, recordPeople, type Setting } from './service.ts'
 
 let setting: Setting
 beforeAll(async () => {
@@ -48,21 +48,16 @@ test('two contacts who turn out to be one person are joined: the older stays, no
     `insert into contacts.contact_tags (account_id, tag, contact_id) values ($1, 'vip', $2)`,
     [setting.call.accountId, younger],
   )
-  const answer = await setting.contacts.recordInbound(
+  const answer = await recordPeople(setting.contacts, [
     {
-      people: [
-        person({
-          accountId: setting.call.accountId,
-          waId,
-          userId,
-          text: 'stop',
-          wamid: `w-${waId}`,
-          atMs: 2_000,
-        }),
-      ],
+      accountId: setting.call.accountId,
+      waId,
+      userId,
+      text: 'stop',
+      wamid: `w-${waId}`,
+      atMs: 2_000,
     },
-    {},
-  )
+  ])
   expect(answer).toEqual({ contactIds: [older], merged: [{ contactId: younger, into: older }] })
   const all = {
     id: older,
@@ -275,4 +270,18 @@ test('a person without an id refuses the call as invalid', async () => {
   await expect(
     inbound(setting, { waId: number() }, { profileName: 'Nobody' }),
   ).rejects.toMatchObject({ failure: 'invalid' })
+})
+
+test('the answer names people by their refs, and a ref that two people of a call have is refused', async () => {
+  const { accountId } = setting.call
+  const people = ['b', 'a'].map((ref) => person({ accountId, ref, userId: `DE.ref${ref}` }))
+  const { contactIds } = await setting.contacts.recordInbound({ people }, {})
+  for (const ref of ['a', 'b'])
+    expect(
+      await setting.contacts.getContact({ id: contactIds[ref]! }, { accountId }),
+    ).toMatchObject({ userId: `DE.ref${ref}` })
+  const twice = people.map((person) => ({ ...person, ref: 'a' }))
+  await expect(setting.contacts.recordInbound({ people: twice }, {})).rejects.toThrow(
+    'Two people have the ref "a"; give each its own',
+  )
 })

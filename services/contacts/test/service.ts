@@ -4,7 +4,12 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import type { IdentityUpdate } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
-import { ContactsDefinition, type Import, type InboundPerson } from '@lockstep/rpc/gen/contacts'
+import {
+  ContactsDefinition,
+  type Import,
+  type InboundPerson,
+  type Merged,
+} from '@lockstep/rpc/gen/contacts'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { type BaseOverrides, startService } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
@@ -59,6 +64,7 @@ export async function freePort(): Promise<number> {
 }
 
 export const person = (fields: Partial<InboundPerson>): InboundPerson => ({
+  ref: '',
   accountId: '',
   waId: '',
   userId: '',
@@ -78,16 +84,23 @@ export const person = (fields: Partial<InboundPerson>): InboundPerson => ({
   ...fields,
 })
 
+/** Records people from whom something came in; the contact ids stand in their order. */
+export async function recordPeople(
+  contacts: Setting['contacts'],
+  people: Partial<InboundPerson>[],
+): Promise<{ contactIds: string[]; merged: Merged[] }> {
+  const named = people.map((fields, at) => person({ ref: `person ${at}`, ...fields }))
+  const { contactIds, merged } = await contacts.recordInbound({ people: named }, {})
+  return { contactIds: named.map(({ ref }) => contactIds[ref]!), merged }
+}
+
 /** The contacts of people from whom something came in. */
 export async function inbound(
   { contacts, call }: Pick<Setting, 'contacts' | 'call'>,
   ...people: Partial<InboundPerson>[]
 ): Promise<string[]> {
-  const answer = await contacts.recordInbound(
-    { people: people.map((fields) => person({ accountId: call.accountId, ...fields })) },
-    {},
-  )
-  return answer.contactIds
+  const named = people.map((fields) => ({ accountId: call.accountId, ...fields }))
+  return (await recordPeople(contacts, named)).contactIds
 }
 
 export async function* file(bytes: string | Buffer, pieceBytes = 1_000_000, defaultCountry = '') {

@@ -85,7 +85,7 @@ function statementsOf({
   stopOnly,
   preference,
   atMs,
-}: InboundPerson): { kind: string; via: string; said_at: Date }[] {
+}: Omit<InboundPerson, 'ref'>): { kind: string; via: string; said_at: Date }[] {
   const words = (button ? text.split('\n') : [text]).map(readWord)
   const word = words.includes('opt_out') ? 'opt_out' : stopOnly ? undefined : words.find(Boolean)
   const chosen = readPreference(preference)

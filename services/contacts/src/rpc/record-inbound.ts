@@ -21,7 +21,7 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
   ctx,
   { people },
 ) => {
-  if (people.length === 0) return { contactIds: [], merged: [] }
+  if (people.length === 0) return { contactIds: {}, merged: [] }
   if (people.length > maxPeople)
     throw new AppError(
       'invalid',
@@ -29,6 +29,7 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
     )
   const accountIds = [...new Set(people.map((person) => person.accountId))]
   for (const accountId of accountIds) requireId(accountId, 'account')
+  requireDifferentRefs(people)
   const named = people.map((person) => ({
     person,
     now: metaIdentities(person),
@@ -51,8 +52,20 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
     const statements = people.flatMap((person, at) => statementsOf(person, contactIds[at]!))
     await recordStatements(tx, statements)
     await deriveFlags(tx, [...heard, ...statements.map((statement) => statement.contactId)])
-    return { contactIds, merged: await mergedInto(tx, contactIds) }
+    return {
+      contactIds: Object.fromEntries(people.map(({ ref }, at) => [ref, contactIds[at]!])),
+      merged: await mergedInto(tx, contactIds),
+    }
   })
+}
+
+function requireDifferentRefs(people: InboundPerson[]): void {
+  const refs = new Set<string>()
+  for (const { ref } of people) {
+    if (refs.has(ref))
+      throw new AppError('invalid', `Two people have the ref "${ref}"; give each its own`)
+    refs.add(ref)
+  }
 }
 
 /** What a person was known by before they changed their number or user id: it goes on leading to them. */
