@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { AppError, locks, type RingKey } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { createWorld, until, type World } from '@lockstep/testing'
@@ -82,6 +82,22 @@ test('a lock whose fence can not be raised is given back at once', async () => {
   expect(held.fence).toEqual({ key: locks.campaign_send.key('c1'), token: '1' })
   await expect(holdFenced(ctx, 'campaign_send', 'c1')).rejects.toMatchObject({ failure: 'busy' })
   expect(held.signal.aborted).toBe(false)
+})
+
+test('a transaction of a fenced lock commits only for its newest holder, and not once its signal has fired', async () => {
+  const stop = new AbortController()
+  const hold = async () => {
+    await using lock = await holdFenced(ctx, 'campaign_send', 'c2', { signal: stop.signal })
+    return lock
+  }
+  const [older, newer] = [await hold(), await hold()]
+  const accountId = randomUUID()
+  await expect(older.transaction(accountId, async () => 'late')).rejects.toMatchObject({
+    failure: 'conflict',
+  })
+  expect(await newer.transaction(accountId, async (tx) => tx.accountId)).toBe(accountId)
+  stop.abort(new Error('the lane was lost'))
+  await expect(newer.transaction(accountId, async () => 'late')).rejects.toThrow('lane was lost')
 })
 
 test('a webhook batch is held, goes on unlocked while Redis is away, which is counted, and needs no lock without keys', async () => {
