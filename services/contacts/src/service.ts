@@ -9,12 +9,14 @@ import { forgetConsents, forgetImports } from './jobs/forget-old.ts'
 import { updateIdentities } from './lanes/identity-updates.ts'
 import { importContacts } from './lanes/import.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const contactsService = defineService({
   name: 'contacts',
   config,
   migrations,
   entities,
+  times,
   open,
   rpc: { definition: ContactsDefinition, methods, callers, acrossAccounts },
   lanes: { 'contacts.import': importContacts, 'contacts.identity-updates': updateIdentities },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type CsvRow, readCsv, readFrom } from '../src/csv.ts'
+import { type CsvRow, readCsv, readFrom } from '../src/imports/csv.ts'
 
 async function* pieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)

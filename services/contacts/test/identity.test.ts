@@ -1,6 +1,6 @@
 import { matchKey } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
-import { metaIdentities } from '../src/identity.ts'
+import { metaIdentities } from '../src/identities/identity.ts'
 
 test.each([
   ['Brazil, mobile', '5531987654321', '553187654321'],

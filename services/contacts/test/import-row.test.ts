@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { readCsv } from '../src/csv.ts'
-import { isHeader, readHeader, reportOf } from '../src/import-columns.ts'
-import { readRow } from '../src/import-row.ts'
-import type { Country } from '../src/phone.ts'
+import { isHeader, readHeader, reportOf } from '../src/imports/columns.ts'
+import { readCsv } from '../src/imports/csv.ts'
+import type { Country } from '../src/imports/phone.ts'
+import { readRow } from '../src/imports/read-row.ts'
 
 const ana = '+4915100000001'
 
@@ -187,7 +187,7 @@ test.each([
   expect(row).toEqual({
     line: 2,
     reason: expect.any(String),
-    ...(stopped && { stopped: ana.slice(1) }),
+    ...(stopped && { optOutPhone: ana.slice(1) }),
   })
 })
 

@@ -1,5 +1,5 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import type { ConsentRules } from '../consent.ts'
+import type { ConsentRules } from '../consents/consent.ts'
 
 const strict: ConsentRules = { utilityAfterStop: false }
 

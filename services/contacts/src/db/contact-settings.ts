@@ -1,5 +1,5 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import type { Country } from '../phone.ts'
+import type { Country } from '../imports/phone.ts'
 
 export interface ContactSettings {
   /** What numbers without a country code are read as; '' refuses them. */

@@ -1,6 +1,6 @@
 import type { ImportColumn } from '@lockstep/rpc/gen/contacts'
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { Country } from '../phone.ts'
+import type { Country } from '../imports/phone.ts'
 
 /** A CSV that is, or was, imported. Its counts are written by the statements of `imports.ts`, a batch of rows at a time. */
 export const ImportSchema = defineEntity({

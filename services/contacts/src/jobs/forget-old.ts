@@ -1,6 +1,6 @@
 import { forgetOld } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { forgetConsentPage, forgetImportPage } from '../db/forget.ts'
+import { deleteOldConsents, deleteOldImports } from '../db/old-rows.ts'
 
 /** Rows that one transaction looks at. */
 const page = 1_000
@@ -10,7 +10,7 @@ export function forgetImports(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'imports',
     days: ctx.config.importRetentionDays,
-    forgetPage: (before) => forgetImportPage(ctx.db, before, page),
+    forgetPage: (before) => deleteOldImports(ctx.db, before, page),
   })
 }
 
@@ -19,6 +19,6 @@ export function forgetConsents(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'consents',
     days: ctx.config.consentRetentionDays,
-    forgetPage: (before) => forgetConsentPage(ctx.db, before, page),
+    forgetPage: (before) => deleteOldConsents(ctx.db, before, page),
   })
 }

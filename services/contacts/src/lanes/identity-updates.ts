@@ -4,11 +4,11 @@ import type { FeedEntry } from '@lockstep/feeds'
 import type { SetHandler } from '@lockstep/service'
 import { z } from 'zod'
 import type { Context } from '../context.ts'
-import { type Facts, writeFacts } from '../db/facts.ts'
-import { deriveFlags } from '../db/ledger.ts'
-import { identify } from '../db/people.ts'
-import { liveContacts } from '../db/queries.ts'
-import { metaIdentities } from '../identity.ts'
+import { deriveFlags } from '../db/consents.ts'
+import { liveContacts } from '../db/contacts.ts'
+import { type ContactFields, upsertContacts } from '../db/upsert-contacts.ts'
+import { metaIdentities } from '../identities/identity.ts'
+import { resolveIdentities } from '../identities/resolve-identities.ts'
 
 const updatesSchema = z.array(
   z.object({
@@ -39,25 +39,24 @@ function readUpdates(entry: FeedEntry): IdentityUpdate[] {
   }
 }
 
-async function apply(tx: Tx, updates: AccountUpdate[]): Promise<void> {
-  const live = await liveContacts(
-    tx,
-    updates.map(({ contactId }) => contactId),
-  )
+async function apply(tx: Tx, updates: readonly AccountUpdate[]): Promise<void> {
+  const asked = updates.map(({ contactId }) => contactId)
+  const live = await liveContacts(tx, asked)
   const people = updates.flatMap((update) => {
     const contact = live.get(update.contactId)
     if (contact?.accountId !== update.accountId) return []
     const identities = update.waId || update.userId ? metaIdentities(update) : []
     return [{ accountId: update.accountId, contactId: contact.id, identities }]
   })
-  const { contactIds, created, heard } = await identify(tx, people)
-  const facts: Facts[] = people.flatMap(({ accountId, identities }, at) =>
-    identities.map(({ kind, value }) => ({
-      accountId,
-      contactId: contactIds[at]!,
-      ...(kind === 'user_id' ? { userId: value } : { waId: value, phone: value }),
-    })),
+  const { contactIds, newContacts, gainedConsents } = await resolveIdentities(tx, people)
+  const fields = people.flatMap((person) =>
+    person.identities.map(({ kind, value }): ContactFields => {
+      const known = { accountId: person.accountId, contactId: contactIds.get(person)! }
+      return kind === 'user_id'
+        ? { ...known, userId: value }
+        : { ...known, waId: value, phone: value }
+    }),
   )
-  await writeFacts(tx, 'campaign', facts, created)
-  await deriveFlags(tx, heard)
+  await upsertContacts(tx, 'campaign', fields, newContacts)
+  await deriveFlags(tx, gainedConsents)
 }

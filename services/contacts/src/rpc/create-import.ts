@@ -6,9 +6,9 @@ import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { contactSettings } from '../db/contact-settings.ts'
 import { ImportSchema } from '../db/entities.ts'
-import { chunkBytes, discardUpload, insertChunk } from '../db/imports.ts'
-import { type Country, readCountry } from '../phone.ts'
-import { importToProto } from '../to-proto.ts'
+import { chunkBytes, discardUpload, insertChunk } from '../db/import-chunks.ts'
+import { type Country, readCountry } from '../imports/phone.ts'
+import { importToProto } from './imports.ts'
 
 const maxFileBytes = 100_000_000
 

@@ -3,9 +3,8 @@ import type { Method } from '@lockstep/rpc'
 import type { Contact, RecordConsentRequest } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { lockContacts } from '../db/locking.ts'
-import { findContact } from '../db/queries.ts'
+import { deriveFlags, insertConsents } from '../db/consents.ts'
+import { findContact, lockContacts } from '../db/contacts.ts'
 
 /** Records a consent as said at a time, now if none is named, and answers the contact as it is then. */
 export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
@@ -19,7 +18,7 @@ export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
     await lockContacts(tx, [id])
     const evidence = cleanTrimmed(request.evidence, 512)
     const saidAt = new Date(Math.min(request.saidAtMs ?? Infinity, ctx.now()))
-    await recordStatements(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
+    await insertConsents(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
     await deriveFlags(tx, [id])
     return findContact(tx, id)
   })

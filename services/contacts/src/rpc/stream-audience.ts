@@ -5,12 +5,12 @@ import type {
   StreamAudienceRequest,
 } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
-import { goesDespiteStop, refusalOf } from '../consent.ts'
+import { isSentDespiteOptOut, refusalOf } from '../consents/consent.ts'
 import type { Context } from '../context.ts'
+import { type AudiencePage, audiencePage } from '../db/audience.ts'
 import { consentRules } from '../db/consent-rules.ts'
-import type { FilterPage } from '../db/filter.ts'
-import { type AudiencePage, audiencePage } from '../db/queries.ts'
-import { listed } from '../listed.ts'
+import type { FilterPage } from '../db/filter-page.ts'
+import { readList } from '../list-transaction.ts'
 
 const pageRows = 1_000
 const batchRows = 500
@@ -25,13 +25,16 @@ export const streamAudience: StreamMethod<Context, StreamAudienceRequest, Audien
     let after: string | null | undefined = request.after
       ? requireId(request.after, 'contact')
       : null
-    const despiteStop = goesDespiteStop(category, await ctx.db.transaction(accountId, consentRules))
+    const despiteOptOut = isSentDespiteOptOut(
+      category,
+      await ctx.db.transaction(accountId, consentRules),
+    )
     while (after !== undefined) {
       const page: FilterPage = { accountId, filter, after, limit: pageRows }
-      const { rows, last }: AudiencePage = await listed(ctx, accountId, signal, (tx) =>
+      const { rows, last }: AudiencePage = await readList(ctx, accountId, signal, (tx) =>
         audiencePage(tx, page),
       )
-      const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, despiteStop) }))
+      const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, despiteOptOut) }))
       for (const batch of batches(contacts)) yield { contacts: batch }
       after = last
     }

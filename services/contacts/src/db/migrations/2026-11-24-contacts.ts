@@ -2,7 +2,7 @@ import { consentKinds, consentVias } from '@lockstep/contracts'
 import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
-import { forgetConsents, forgetImports } from './forget.ts'
+import { forgetConsents, forgetImports } from './old-rows.ts'
 
 export class Contacts extends Migration {
   override up(): void {

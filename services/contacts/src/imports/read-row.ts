@@ -1,7 +1,7 @@
 import { cleanTrimmed } from '@lockstep/contracts'
-import { maxTagLength, maxTags } from './contact-limits.ts'
-import { type Column, type Field, notUtf8 } from './import-columns.ts'
-import { readOptIn, readOptOut, readStatus, type Said } from './import-consent.ts'
+import { maxTagLength, maxTags } from '../contact-limits.ts'
+import { type Column, type Field, notUtf8 } from './columns.ts'
+import { type CellMeaning, readOptIn, readOptOut, readStatus } from './consent-cells.ts'
 import { type Country, parsePhone } from './phone.ts'
 
 export interface ImportedContact {
@@ -17,7 +17,7 @@ export interface ImportedContact {
 export interface RefusedRow {
   reason: string
   /** E.164 digits of a person whom the row, refused as it is, says or may say to be opted out. */
-  stopped?: string
+  optOutPhone?: string
 }
 
 /** The contact that a row means, or why it means none; undefined for a row of empty cells. */
@@ -38,7 +38,7 @@ export function readRow(
   const stops = typeof said === 'object' ? said.stops : said === 'stop'
   const refuse = (reason: string): RefusedRow => ({
     reason,
-    ...('digits' in phone && stops && { stopped: phone.digits }),
+    ...('digits' in phone && stops && { optOutPhone: phone.digits }),
   })
   if (fields.some((text) => text.includes(notUtf8)))
     return refuse('The row is not UTF-8; save the file as "CSV UTF-8"')
@@ -82,20 +82,20 @@ function readPhone(cells: Cell[], country: Country | undefined): ReturnType<type
 }
 
 /** What can't be read of a cell about consent; if it is an opt-out's, the person stops. */
-interface Unread {
+interface UnreadableCell {
   reason: string
   stops: boolean
 }
 
 /** What all columns about consent say together: a stop in one counts, whatever the others say. */
-function readConsent(cells: Cell[]): Said | Unread {
+function readConsent(cells: Cell[]): CellMeaning | UnreadableCell {
   const all = cells.filter((cell) => cell.text && (cell.field || cell.doubt)).map(readCell)
   if (all.includes('stop')) return 'stop'
   const unread = all.filter((one) => typeof one === 'object')
   return unread.find((one) => one.stops) ?? unread[0] ?? 'nothing'
 }
 
-function readCell({ field, doubt, text }: Cell): Said | Unread {
+function readCell({ field, doubt, text }: Cell): CellMeaning | UnreadableCell {
   const unread = (column: string) =>
     `"${text.slice(0, 32)}" in the ${column} column is neither yes nor no`
   if (field === 'opted_out') return readOptOut(text) ?? { reason: unread('opt-out'), stops: true }
@@ -121,7 +121,7 @@ function refuseShifted(
   )
   const phone = shifts.map((cells) => readPhone(cells, country)).find((read) => 'digits' in read)
   const stops = shifts.some((cells) => readConsent(cells) === 'stop')
-  return { reason, ...(phone && 'digits' in phone && stops && { stopped: phone.digits }) }
+  return { reason, ...(phone && 'digits' in phone && stops && { optOutPhone: phone.digits }) }
 }
 
 function readTags(text: string): { tags: string[] } | { reason: string } {

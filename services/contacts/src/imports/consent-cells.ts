@@ -1,4 +1,4 @@
-import { headerKey } from './import-names.ts'
+import { headerKey } from './column-names.ts'
 
 /** Words that mean a stop, or none, in whatever column about consent they stand. */
 const stopWords =
@@ -60,23 +60,23 @@ function readNumber(number: number): Answer | undefined {
     : undefined
 }
 
-export type Said = 'stop' | 'nothing'
+export type CellMeaning = 'stop' | 'nothing'
 
 /** What a cell of an opt-out column says; undefined when it can't be read. */
-export function readOptOut(text: string): Said | undefined {
+export function readOptOut(text: string): CellMeaning | undefined {
   const answer = readAnswer(text)
   return readStatus(text) ?? (answer && (answer === 'yes' ? 'stop' : 'nothing'))
 }
 
 /** What a cell of an opt-in column says: no there is a stop, and yes takes none back. */
-export function readOptIn(text: string): Said | undefined {
+export function readOptIn(text: string): CellMeaning | undefined {
   if (givenWords.has(headerKey(text))) return 'nothing'
   const answer = readAnswer(text)
   return readStatus(text) ?? (answer && (answer === 'no' ? 'stop' : 'nothing'))
 }
 
 /** What a cell says by itself, whatever its column asks. */
-export function readStatus(text: string): Said | undefined {
+export function readStatus(text: string): CellMeaning | undefined {
   const key = headerKey(text)
   if (stopWords.has(key)) return 'stop'
   return goWords.has(key) ? 'nothing' : undefined

@@ -2,25 +2,32 @@ import { AppError } from '@lockstep/contracts'
 import { matchKey, userIdOf, waIdOf } from '@lockstep/whatsapp'
 
 /** Phone numbers and WhatsApp ids are one namespace, so that an imported number and a message from it are one person. */
-export type Namespace = 'number' | 'user_id'
+export const namespaces = ['number', 'user_id'] as const
+type Namespace = (typeof namespaces)[number]
+
+export const identityKinds = ['phone', 'wa_id', 'user_id', 'parent_user_id'] as const
 
 /** One way in which a person is known. `value` is as it was given (digits or user id), `matchKey` is what is compared. */
 export interface Identity {
   namespace: Namespace
-  kind: 'phone' | 'wa_id' | 'user_id' | 'parent_user_id'
+  kind: (typeof identityKinds)[number]
   value: string
   matchKey: string
 }
+
+export type AccountIdentity = Identity & { accountId: string }
+
+/** What makes an identity the same: one number in two accounts is two people. */
+export type IdentityKey = Pick<AccountIdentity, 'accountId' | 'namespace' | 'matchKey'>
+export const identityKey = ({ accountId, namespace, matchKey }: IdentityKey): string =>
+  `${accountId} ${namespace} ${matchKey}`
 
 /** The identity of a phone number in E.164 digits. */
 export function phoneIdentity(digits: string): Identity {
   return { namespace: 'number', kind: 'phone', value: digits, matchKey: matchKey(digits) }
 }
 
-/**
- * The identities of a person as Meta names them. A user id may stand where a WhatsApp id is expected, and what is no user id names
- * nobody. Throws `invalid` when there is none.
- */
+/** The identities of a person as Meta names them; a user id may stand in place of a WhatsApp id. Throws `invalid` without any. */
 export function metaIdentities(named: {
   waId?: string
   userId?: string

@@ -114,7 +114,7 @@ function withoutCourtesy({ letters, marks }: Spelling): Spelling | undefined {
 }
 
 /** What a message or button payload says about consent when it says nothing else; undefined for any other message. */
-export function readWord(text: string): Meaning | undefined {
+export function readConsentWord(text: string): Meaning | undefined {
   if (text.length > 64) return undefined
   const written = spell(text)
   const meaning = exact.get(plain(text))

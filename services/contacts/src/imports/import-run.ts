@@ -1,64 +1,62 @@
 import { AppError } from '@lockstep/contracts'
-import { fence, isUniqueViolation, type TransactionOptions, type Tx } from '@lockstep/database'
+import { isUniqueViolation, type TransactionOptions, type Tx } from '@lockstep/database'
 import type { FencedLock } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import type { Import } from '../db/entities.ts'
-import { analyzeGrown, type Cursor, deleteChunks, findImport, readCursor } from '../db/imports.ts'
+import { deleteChunks } from '../db/import-chunks.ts'
+import { analyzeGrown, findImport, type ImportCursor, readCursor } from '../db/imports.ts'
 
 const imports = counter('lockstep_contacts_imports_total', 'Imports that ended, by state')
 /** An import of as many rows may have made tables grow out of their plans. */
 const largeRows = 10_000
 
 /** An import under way: whose it is, and its right to go on. */
-export interface Run {
+export interface ImportRun {
   ctx: Context
   accountId: string
   id: string
-  held: FencedLock
-  signal: AbortSignal
+  /** The account's import lock; its signal fires with the lease, too. */
+  lock: FencedLock
   /** When it gives its place back, by `performance.now()`. */
-  sliceEnds: number
+  sliceEndsAt: number
 }
 
 /** A transaction that only the newest holder of the account's import lock can commit. */
-export function guarded<T>(
-  run: Run,
+export function inRun<T>(
+  { lock, accountId }: ImportRun,
   work: (tx: Tx) => Promise<T>,
-  options: TransactionOptions = {},
+  options?: Omit<TransactionOptions, 'signal'>,
 ): Promise<T> {
-  const { ctx, accountId, held, signal } = run
-  return ctx.db.transaction(
-    accountId,
-    async (tx) => {
-      await fence(tx, held.fence)
-      return work(tx)
-    },
-    { ...options, signal },
-  )
+  return lock.transaction(accountId, work, options)
 }
 
-/**
- * The import, now running, and where it goes on; undefined when it has ended already. Throws `busy` while another of the account
- * runs.
- */
-export function begin(run: Run): Promise<{ found: Import; cursor: Cursor | null } | undefined> {
-  return guarded(run, async (tx) => {
-    const found = await findImport(tx, run.id)
-    if (found.state === 'done' || found.state === 'failed') return undefined
-    found.state = 'running'
-    await tx.em.flush()
-    return { found, cursor: await readCursor(tx, run.id) }
-  }).catch((error) => {
-    if (!isUniqueViolation(error)) throw error
-    throw new AppError('busy', 'Another import of this account is running', { cause: error })
-  })
+/** The import, now running, and where it goes on; undefined when it has ended. Throws `busy` while another of the account runs. */
+export async function startRun(
+  run: ImportRun,
+): Promise<{ found: Import; cursor: ImportCursor | null } | undefined> {
+  try {
+    return await inRun(run, async (tx) => {
+      const found = await findImport(tx, run.id)
+      if (found.state === 'done' || found.state === 'failed') return undefined
+      found.state = 'running'
+      await tx.em.flush()
+      return { found, cursor: await readCursor(tx, run.id) }
+    })
+  } catch (cause) {
+    if (!isUniqueViolation(cause)) throw cause
+    throw new AppError('busy', 'Another import of this account is running', { cause })
+  }
 }
 
-/** Ends the import, in words if it failed, and deletes its file. What was imported stays. */
-export async function end(run: Run, state: 'done' | 'failed', failure = ''): Promise<void> {
+/** Ends the import, with the reason if it failed, and deletes its file. What was imported stays. */
+export async function endRun(
+  run: ImportRun,
+  state: 'done' | 'failed',
+  failure = '',
+): Promise<void> {
   const { ctx } = run
-  const ended = await guarded(run, async (tx) => {
+  const ended = await inRun(run, async (tx) => {
     const found = await findImport(tx, run.id)
     Object.assign(found, { state, failure, finishedAt: new Date(ctx.now()) })
     if (state === 'done') found.doneBytes = found.totalBytes

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readWord } from '../src/consent.ts'
+import { readConsentWord } from '../src/consents/consent-words.ts'
 
 test.each([
   'STOP',
@@ -16,7 +16,7 @@ test.each([
   '退订',
   'הסר',
   'Stop promotions',
-])('"%s" means stop', (text) => expect(readWord(text)).toBe('opt_out'))
+])('"%s" means stop', (text) => expect(readConsentWord(text)).toBe('opt_out'))
 
 test.each([
   'Désabonner',
@@ -38,7 +38,7 @@ test.each([
   'बन्द करें',
   'STOP ❤️',
   'stop​',
-])('"%s" means stop, whatever its accents', (text) => expect(readWord(text)).toBe('opt_out'))
+])('"%s" means stop, whatever its accents', (text) => expect(readConsentWord(text)).toBe('opt_out'))
 
 test.each([
   ['रुको', 'wait'],
@@ -53,7 +53,7 @@ test.each([
   ['أبدا', 'never'],
   ['ابدا', 'never'],
   ['đang ký', 'signing'],
-])('"%s" (%s) is another word', (text) => expect(readWord(text)).toBeUndefined())
+])('"%s" (%s) is another word', (text) => expect(readConsentWord(text)).toBeUndefined())
 
 test.each([
   'please stop',
@@ -67,7 +67,9 @@ test.each([
   'Parar, obrigada',
   'стоп, пожалуйста',
   'הסר בבקשה',
-])('"%s" means stop: courtesy changes nothing', (text) => expect(readWord(text)).toBe('opt_out'))
+])('"%s" means stop: courtesy changes nothing', (text) =>
+  expect(readConsentWord(text)).toBe('opt_out'),
+)
 
 test.each([
   'stop by tomorrow please',
@@ -84,7 +86,7 @@ test.each([
   'Please subscribe',
   'stop thanking me',
 ])('"%s" says nothing about consent, though it holds such a word', (text) =>
-  expect(readWord(text)).toBeUndefined(),
+  expect(readConsentWord(text)).toBeUndefined(),
 )
 
 test.each([
@@ -97,7 +99,7 @@ test.each([
   'reabonner',
   'đăng ký',
   'ابدأ',
-])('"%s" takes a stop back', (text) => expect(readWord(text)).toBe('opt_in'))
+])('"%s" takes a stop back', (text) => expect(readConsentWord(text)).toBe('opt_in'))
 
 test.each([
   'please stop by tomorrow',
@@ -107,4 +109,4 @@ test.each([
   '',
   'the end of the road',
   'I want to cancel my order',
-])('"%s" says nothing about consent', (text) => expect(readWord(text)).toBeUndefined())
+])('"%s" says nothing about consent', (text) => expect(readConsentWord(text)).toBeUndefined())

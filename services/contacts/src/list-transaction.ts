@@ -6,7 +6,7 @@ const listMs = 5_000
 const statementTimeout = '57014'
 
 /** A transaction that reads a list, in bounded time and no longer than its caller waits. Throws `timeout` in words. */
-export async function listed<T>(
+export async function readList<T>(
   ctx: Pick<Context, 'db'>,
   accountId: string,
   signal: AbortSignal | undefined,

@@ -2,13 +2,19 @@ import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@lockstep/database'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { writeFacts } from '../src/db/facts.ts'
-import { deriveFlags, recordStatements } from '../src/db/ledger.ts'
-import { identify } from '../src/db/people.ts'
-import { phoneIdentity } from '../src/identity.ts'
-import { openSetting, type person, recordPeople, type Setting, teach } from './service.ts'
+import { deriveFlags, insertConsents } from '../src/db/consents.ts'
+import { upsertContacts } from '../src/db/upsert-contacts.ts'
+import { phoneIdentity } from '../src/identities/identity.ts'
+import { resolveIdentities } from '../src/identities/resolve-identities.ts'
+import {
+  type person,
+  recordPeople,
+  startContacts,
+  type TestContacts,
+  updateIdentities,
+} from './fixtures.ts'
 
-let setting: Setting
+let system: TestContacts
 let transactions = 0
 /** Counts the service's transactions of tenants. */
 const counted = (db: Database): Database => ({
@@ -19,13 +25,12 @@ const counted = (db: Database): Database => ({
   },
 })
 beforeAll(async () => {
-  setting = await openSetting({ around: (opened) => ({ ...opened, db: counted(opened.db) }) })
+  system = await startContacts({ around: (opened) => ({ ...opened, db: counted(opened.db) }) })
 })
-afterAll(() => setting?.[Symbol.asyncDispose]())
+afterAll(() => system?.[Symbol.asyncDispose]())
 
-const record = (people: Parameters<typeof person>[0][]) => recordPeople(setting.contacts, people)
-const contact = (accountId: string, id: string) =>
-  setting.contacts.getContact({ id }, { accountId })
+const record = (people: Parameters<typeof person>[0][]) => recordPeople(system.contacts, people)
+const contact = (accountId: string, id: string) => system.contacts.getContact({ id }, { accountId })
 
 test('people of many accounts are found, made and stopped in one transaction, and each stays within its account', async () => {
   const accountIds = Array.from({ length: 200 }, () => randomUUID())
@@ -44,15 +49,15 @@ test('people of many accounts are found, made and stopped in one transaction, an
     merged: [],
   })
   expect(transactions - before).toBe(2)
-  const stopped = await setting.world.sql(
+  const stopped = await system.world.sql(
     'select account_id as id from contacts.contacts where opted_out',
   )
   expect(stopped).toEqual([{ id: accountIds[7] }])
-  const ledger = await setting.world.sql(
+  const ledger = await system.world.sql(
     'select account_id as id, contact_id as contact from contacts.consents',
   )
   expect(ledger).toEqual([{ id: accountIds[7], contact: first.contactIds[14] }])
-  const [mixed] = await setting.world.sql(
+  const [mixed] = await system.world.sql(
     `select count(*)::int as n from contacts.identities i join contacts.contacts c on c.id = i.contact_id where c.account_id <> i.account_id`,
   )
   expect(mixed).toEqual({ n: 0 })
@@ -86,31 +91,31 @@ test('a row of an account outside of the list of the transaction is neither seen
     await record([mine, other].map((accountId) => ({ accountId, waId: '4915100000003' })))
   ).contactIds
   await using db = await openDatabase({
-    url: setting.world.roleUrl('contacts'),
+    url: system.world.roleUrl('contacts'),
     schema: 'contacts',
     poolSize: 1,
   })
   const named = (accountId: string) => [{ accountId, identities: [phoneIdentity('4915100000003')] }]
   await expect(
-    db.transaction([mine, randomUUID()], (tx) => identify(tx, named(other))),
+    db.transaction([mine, randomUUID()], (tx) => resolveIdentities(tx, named(other))),
   ).rejects.toThrow(/row-level security/)
   const facts = [{ accountId: other, contactId: theirs!, name: 'Changed', tags: ['changed'] }]
   await expect(
-    db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set([theirs!]))),
+    db.transaction([mine], (tx) => upsertContacts(tx, 'webhook', facts, new Set([theirs!]))),
   ).rejects.toThrow(/row-level security/)
   await expect(
-    db.transaction([mine], (tx) => writeFacts(tx, 'webhook', facts, new Set())),
+    db.transaction([mine], (tx) => upsertContacts(tx, 'webhook', facts, new Set())),
   ).rejects.toThrow(/row-level security/)
   await db.transaction([mine], async (tx) => {
-    await writeFacts(tx, 'webhook', [{ ...facts[0]!, tags: [] }], new Set())
-    await recordStatements(tx, [
+    await upsertContacts(tx, 'webhook', [{ ...facts[0]!, tags: [] }], new Set())
+    await insertConsents(tx, [
       { contactId: theirs!, kind: 'block', via: 'api', evidence: '', saidAt: new Date() },
     ])
     await deriveFlags(tx, [theirs!])
   })
   expect(await contact(other, theirs!)).toMatchObject({ name: '', tags: [], blocked: false })
   expect(
-    await setting.world.sql('select 1 from contacts.consents where contact_id = $1', [theirs]),
+    await system.world.sql('select 1 from contacts.consents where contact_id = $1', [theirs]),
   ).toEqual([])
 })
 
@@ -118,8 +123,8 @@ test('what sending taught about contacts of several accounts is learned at once,
   const [a, b] = [randomUUID(), randomUUID()]
   const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' }))))
     .contactIds
-  await teach(
-    setting,
+  await updateIdentities(
+    system,
     { accountId: a, contactId: ids[1]!, userId: 'DE.wrong' },
     { accountId: a, contactId: ids[0]!, userId: 'DE.right' },
     { accountId: b, contactId: ids[1]!, userId: 'DE.right' },
@@ -130,6 +135,6 @@ test('what sending taught about contacts of several accounts is learned at once,
   expect(await contact(a, ids[0]!)).toMatchObject({ userId: 'DE.right' })
   expect(await contact(b, ids[1]!)).toMatchObject({ userId: 'DE.right' })
   expect(
-    await setting.world.sql(`select 1 from contacts.identities where match_key = 'DE.wrong'`),
+    await system.world.sql(`select 1 from contacts.identities where match_key = 'DE.wrong'`),
   ).toEqual([])
 })

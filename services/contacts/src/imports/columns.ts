@@ -1,6 +1,6 @@
 import { AppError, cleanTrimmed } from '@lockstep/contracts'
-import { isOtherChannel, looksLikeConsent } from './import-consent.ts'
-import { headerKey, namesOf } from './import-names.ts'
+import { headerKey, namesOf } from './column-names.ts'
+import { isOtherChannel, looksLikeConsent } from './consent-cells.ts'
 import { parsePhone } from './phone.ts'
 
 /** What a column can be taken for; several phone and opt-out columns are read, of the others the first. */
