@@ -67,3 +67,15 @@ export const metaConsentVias = [
 export const ownConsentVias = ['api', 'import', 'merge'] as const
 export const consentVias = [...metaConsentVias, ...ownConsentVias] as const
 export type ConsentVia = (typeof consentVias)[number]
+
+/** Who made a contact. */
+export const contactSources = ['webhook', 'import', 'api', 'manual', 'campaign'] as const
+export type ContactSource = (typeof contactSources)[number]
+
+/** Where an import stands. */
+export const importStates = ['queued', 'running', 'done', 'failed'] as const
+export type ImportState = (typeof importStates)[number]
+
+/** Why a contact may not be written to. */
+export const contactRefusals = ['deleted', 'blocked', 'opted_out', 'unreachable'] as const
+export type ContactRefusal = (typeof contactRefusals)[number]

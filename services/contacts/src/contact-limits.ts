@@ -2,8 +2,7 @@
 export const maxTagLength = 64
 
 /**
- * Most that a contact carries in names and values of attributes, in characters. The first row of a file with its header always fits:
- * neither may be longer than 16 kB.
+ * Most characters of names and values of attributes: a header and a row of 16 kB each always fit.
  */
 export const maxAttributesLength = 32_000
 

@@ -5,13 +5,13 @@ import type { times } from './times.ts'
 
 const checkConnections = 4
 
-/** Longer than the bound on waits for locks, so that waiting for others is never taken for slowness. */
+/** Longer than the bound on waits for locks: waiting for others is no slowness. */
 const importStatementMs = 20_000
 
 type Base = ServiceContext<Config, never, typeof times>
 
 interface Own {
-  /** Connections of their own for the check before each send, so that nothing else keeps it waiting. */
+  /** Own connections for the check before each send, so that nothing else keeps it waiting. */
   checks: Database
   /** A batch of an import with a statement that takes longer is halved. */
   importStatementMs: number

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 const listMs = 5_000
 const statementTimeout = '57014'
 
-/** A transaction that reads a list, in bounded time and no longer than its caller waits. Throws `timeout` in words. */
+/** A transaction that reads a list while its caller waits, in bounded time. Throws `timeout`. */
 export async function readList<T>(
   ctx: Pick<Context, 'db'>,
   accountId: string,

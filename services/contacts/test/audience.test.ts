@@ -97,7 +97,7 @@ test('a list goes on after the last contact of the page before, and refuses absu
 })
 
 test("another account's contacts and imports are not found, not listed, not written to and not changed", async () => {
-  const mine = await importCsv(system, 'phone,tags\n+4915100000099,private\n')
+  const own = await importCsv(system, 'phone,tags\n+4915100000099,private\n')
   const [id] = await inbound(system, { waId: '4915100000099' })
   const stranger = { accountId: randomUUID() }
   const { contacts } = system
@@ -109,11 +109,11 @@ test("another account's contacts and imports are not found, not listed, not writ
   ).rejects.toMatchObject({
     failure: 'not_found',
   })
-  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({
+  await expect(contacts.getImport({ id: own.id }, stranger)).rejects.toMatchObject({
     failure: 'not_found',
   })
   await expect(
-    contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger),
+    contacts.listImportErrors({ id: own.id, afterLine: 0, limit: 0 }, stranger),
   ).rejects.toMatchObject({ failure: 'not_found' })
   expect(
     (await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts,
@@ -123,11 +123,11 @@ test("another account's contacts and imports are not found, not listed, not writ
     (await contacts.checkSendable({ contactIds: [id!], category: 'AUTHENTICATION' }, stranger))
       .results[0]!.refusal,
   ).toBe('deleted')
-  const [theirs] = await inbound(
+  const [foreign] = await inbound(
     { contacts, call: stranger },
     { waId: '4915100000099', text: 'stop', wamid: 'w' },
   )
-  expect(theirs).not.toBe(id)
+  expect(foreign).not.toBe(id)
   expect(await contacts.getContact({ id: id! }, system.call)).toMatchObject({
     optedOut: false,
     blocked: false,

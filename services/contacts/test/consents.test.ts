@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { consentKinds, consentVias } from '@lockstep/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   importCsv,
@@ -145,26 +146,26 @@ test('a consent of another kind is refused', async () => {
   await expect(say(id!, 'maybe')).rejects.toMatchObject({ failure: 'invalid' })
 })
 
-test('what sending taught joins a contact: its ids are found', async () => {
+test('ids that an answer to a send named are added to the contact, which is found by them', async () => {
   await importCsv(system, 'phone\n+5531987654321\n')
   const [id] = await inbound(system, { waId: '553187654321' })
-  const learned = {
+  const named = {
     contactId: id!,
     input: '5531987654321',
     waId: '553187654321',
-    userId: 'BR.learned',
+    userId: 'BR.named',
   }
   const { accountId } = system.call
-  await updateIdentities(system, { accountId, ...learned }, { accountId, ...learned })
+  await updateIdentities(system, { accountId, ...named }, { accountId, ...named })
   await expect
     .poll(async () => (await system.contacts.getContact({ id: id! }, system.call)).userId, {
       timeout: 15_000,
     })
-    .toBe('BR.learned')
-  expect(await inbound(system, { userId: 'BR.learned' })).toEqual([id])
+    .toBe('BR.named')
+  expect(await inbound(system, { userId: 'BR.named' })).toEqual([id])
   expect(await system.contacts.getContact({ id: id! }, system.call)).toMatchObject({
     phone: '5531987654321',
-    userId: 'BR.learned',
+    userId: 'BR.named',
   })
 })
 
@@ -178,13 +179,13 @@ const refusal = (fields: object) => ({
 })
 const tell = (...refusals: ReturnType<typeof refusal>[]) =>
   system.contacts.recordRefusals({ refusals: refusals as never }, {})
-const ledgerOf = (id: string) =>
+const consentsOf = (id: string) =>
   system.world.sql(
     'select kind, via, said_at from contacts.consents where contact_id = $1 order by kind',
     [id],
   )
 
-test('what Meta said of a recipient is in the ledger when it is answered: a stop, or a block; repeated, it adds nothing', async () => {
+test('what Meta said of a recipient is recorded when it is answered: a stop, or a block; repeated, it adds nothing', async () => {
   const [id, by] = await inbound(
     system,
     { waId: '4915100000051' },
@@ -200,8 +201,8 @@ test('what Meta said of a recipient is in the ledger when it is answered: a stop
     expect((await check(false, id!, by!)).map((r) => r.refusal)).toEqual(['', 'blocked'])
   }
   const at = new Date(1_800_000_000_000)
-  expect(await ledgerOf(id!)).toEqual([{ kind: 'opt_out', via: 'error_131050', said_at: at }])
-  expect(new Set((await ledgerOf(by!)).map((row) => JSON.stringify(row)))).toEqual(
+  expect(await consentsOf(id!)).toEqual([{ kind: 'opt_out', via: 'error_131050', said_at: at }])
+  expect(new Set((await consentsOf(by!)).map((row) => JSON.stringify(row)))).toEqual(
     new Set([JSON.stringify({ kind: 'block', via: 'error_130403', said_at: at })]),
   )
 })
@@ -228,4 +229,17 @@ test('a refusal counts for the survivor of a merge, for nobody of another accoun
   await expect(tell(refusal({ contactId: left, code: 131026 }))).rejects.toMatchObject({
     failure: 'invalid',
   })
+})
+
+test('the database refuses a kind or a way of saying it that the vocabulary does not name', async () => {
+  const insert = (kind: string, via: string) =>
+    system.world.sql(
+      `insert into contacts.consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at)
+       values ($1, 'number', '1', $1, $2, $3, '', now())`,
+      [randomUUID(), kind, via],
+    )
+  for (const kind of consentKinds) await insert(kind, 'api')
+  for (const via of consentVias) await insert('opt_out', via)
+  await expect(insert('maybe', 'api')).rejects.toThrow(/consents_kind_check/)
+  await expect(insert('opt_out', 'rumour')).rejects.toThrow(/consents_via_check/)
 })

@@ -79,9 +79,9 @@ test.each([
   ],
 ])(
   'a quotation mark that is not closed %s is named by the line on which it opens',
-  async (_name, text, words) => {
+  async (_name, text, message) => {
     for (const size of [100_000, 1_000])
-      await expect(all(readCsv(pieces(Buffer.from(text), size)))).rejects.toThrow(words)
+      await expect(all(readCsv(pieces(Buffer.from(text), size)))).rejects.toThrow(message)
   },
 )
 

@@ -122,12 +122,12 @@ export async function* file(bytes: string | Buffer, pieceBytes = 1_000_000, defa
 
 /** Imports a CSV and waits for its end. */
 export async function importCsv(
-  setting: Pick<TestContacts, 'contacts' | 'call'>,
+  system: Pick<TestContacts, 'contacts' | 'call'>,
   bytes: string | Buffer,
   pieceBytes?: number,
 ): Promise<Import> {
-  const { id } = await setting.contacts.createImport(file(bytes, pieceBytes), setting.call)
-  return ended(setting, id)
+  const { id } = await system.contacts.createImport(file(bytes, pieceBytes), system.call)
+  return ended(system, id)
 }
 
 export function ended(

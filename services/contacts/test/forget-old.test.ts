@@ -75,14 +75,14 @@ async function personWho(system: TestContacts, waId: string, said: CellMeaning[]
   return id!
 }
 
-/** Lets the ledger be walked again, once the service has been through it at its start. */
+/** Lets consents be walked again, once the service has been through it at its start. */
 async function letADayPass({ world }: TestContacts): Promise<void> {
   const today = `select from contacts.consent_walk where done_at > now() - interval '1 day'`
   await until(async () => (await world.sql(today)).length > 0)
   await world.sql(`update contacts.consent_walk set done_at = now() - interval '25 hours'`)
 }
 
-test('of what a person said again for years the older goes; the last word of each kind and clock stays for ever', async () => {
+test('of what a person said again for years the older goes; the last consent of each kind and clock stays for ever', async () => {
   await using system = await startContacts()
   await using ctx = await openContext<Context>(contactsService, system.config)
   const old = 6 * years
@@ -159,7 +159,7 @@ test('whatever was said in whatever order, flags come out the same from what is 
   expect(await flags()).toEqual(before)
 })
 
-test('the ledger is walked a page at a time with its place in a row, once a day, and begins anew after its end', async () => {
+test('consents are walked a page at a time with its place in a row, once a day, and begins anew after its end', async () => {
   await using system = await startContacts()
   const { world, config } = system
   await using ctx = await openContext<Context>(contactsService, config)

@@ -74,7 +74,7 @@ test('an import whose lock another process has taken over commits nothing more, 
   await begun(system, id)
   await system.world.sql('update contacts.lock_fences set token = token + 1')
   await expectComplete(system, id)
-  // Its first hold, ours, and the hold that it had to acquire because of ours.
+  // Its first hold, the one above, and the one that it acquired because of that.
   expect(await system.world.sql('select token::int from contacts.lock_fences')).toEqual([
     { token: 3 },
   ])

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { isHeader, readHeader, reportOf } from '../src/imports/columns.ts'
+import type { Country } from '../src/imports/country.ts'
 import { readCsv } from '../src/imports/csv.ts'
-import type { Country } from '../src/imports/phone.ts'
 import { readRow } from '../src/imports/read-row.ts'
 
 const ana = '+4915100000001'
@@ -137,11 +137,11 @@ test.each(['optout', 'unsubscribed', 'blocked', 'do_not_contact', 'Opt Out?', 'A
       `phone,"${column}"\n${cells.map((cell) => `${ana},"${cell}"`).join('\n')}\n`,
     )
     const said = people.map((row) => ('reason' in row ? row.reason : row.optedOut))
-    const words = (cell: string) => `"${cell}" in the opt-out column is neither yes nor no`
+    const message = (cell: string) => `"${cell}" in the opt-out column is neither yes nor no`
     expect(Object.fromEntries(cells.map((cell, at) => [cell, said[at]]))).toEqual({
       ...Object.fromEntries([...stops, ...days].map((cell) => [cell, true])),
       ...Object.fromEntries(nothing.map((cell) => [cell, false])),
-      ...Object.fromEntries(unreadable.map((cell) => [cell, words(cell)])),
+      ...Object.fromEntries(unreadable.map((cell) => [cell, message(cell)])),
     })
   },
 )

@@ -204,10 +204,14 @@ test.each([
     `phone,name\n+4915100000001,"${'x\n'.repeat(20_000)}`,
     /longer than 16 kB/,
   ],
-])('a file %s fails in words', async (_name, bytes, words) => {
+])('a file %s fails with a message', async (_name, bytes, message) => {
   tenant()
   const done = await importCsv(system, bytes)
-  expect(done).toMatchObject({ state: 'failed', created: 0, failure: expect.stringMatching(words) })
+  expect(done).toMatchObject({
+    state: 'failed',
+    created: 0,
+    failure: expect.stringMatching(message),
+  })
   expect(done.finishedAtMs).toBeGreaterThan(0)
 })
 
@@ -267,7 +271,7 @@ test('a stop counts also in a row that is rejected for its attributes', async ()
   expect(await byPhone('4915100000001')).toMatchObject({ optedOut: true })
 })
 
-test('a row that would give its contact more than 200 tags is rejected, tags that it has count once, and a join keeps to the limit', async () => {
+test('a row that would give its contact more than 200 tags is rejected, tags that it has count once, and a merge keeps to the limit', async () => {
   const { contacts, call } = tenant()
   const tags = (from: number, n: number) =>
     Array.from({ length: n }, (_, i) => `t${from + i}`).join(';')

@@ -19,7 +19,7 @@ let last = 100_000
 /** A number that no other test uses. */
 const number = () => `4915100${++last}`
 const contact = (id: string) => system.contacts.getContact({ id }, system.call)
-const ledger = (id: string) =>
+const consentsOf = (id: string) =>
   system.world.sql<{ kind: string; via: string }>(
     'select kind, via from contacts.consents where contact_id = $1 order by id',
     [id],
@@ -42,7 +42,7 @@ test('a user id and a number that come together are one contact from then on', a
   expect(await contact(byNumber!)).toMatchObject({ phone: waId, waId, userId: 'DE.together' })
 })
 
-test('two contacts who turn out to be one person are joined: the older stays, nothing is lost, and a stop counts', async () => {
+test('two contacts who turn out to be one person are merged: the older stays, nothing is lost, and a stop counts', async () => {
   const waId = number()
   const userId = `DE.${waId}`
   const [older] = await inbound(system, { waId, profileName: 'Ada', atMs: 1_000 })
@@ -81,7 +81,7 @@ test('two contacts who turn out to be one person are joined: the older stays, no
   expect(await inbound(system, { userId }, { waId })).toEqual([older, older])
 })
 
-test('contacts that are joined keep the attributes of the older one, and of the younger what fits in 32,000 characters', async () => {
+test('contacts that are merged keep the attributes of the older one, and of the younger what fits in 32,000 characters', async () => {
   const waId = number()
   const userId = `DE.${waId}`
   const [older] = await inbound(system, { waId })
@@ -99,7 +99,7 @@ test('contacts that are joined keep the attributes of the older one, and of the 
   expect(Object.keys(attributes).sort()).toEqual(['a', 'both', 'old'])
 })
 
-test('a start of one contact does not take back the stop of another that it is joined with, but a later one does', async () => {
+test('a start of one contact does not take back the stop of another that it is merged with, but a later one does', async () => {
   const waId = number()
   const userId = `DE.${waId}`
   await inbound(system, { waId, text: 'stop', wamid: `s-${waId}`, atMs: 1_000 })
@@ -110,7 +110,7 @@ test('a start of one contact does not take back the stop of another that it is j
   expect(await contact(id!)).toMatchObject({ optedOut: false })
 })
 
-test('one batch joins every contact that a chain of its elements connects', async () => {
+test('one batch merges every contact that a chain of its elements connects', async () => {
   const numbers = [number(), number(), number()]
   const ids = await inbound(system, ...numbers.map((waId) => ({ waId })))
   const [a, b, c] = numbers as [string, string, string]
@@ -124,7 +124,7 @@ test('one batch joins every contact that a chain of its elements connects', asyn
   expect(await contact(ids[2]!)).toMatchObject({ id: ids[0], phone: c, waId: c })
 })
 
-test('joins of the same people by several calls at once end with one contact each', async () => {
+test('merges of the same people by several calls at once end with one contact each', async () => {
   const pairs = Array.from({ length: 20 }, () => number()).map((waId) => ({
     waId,
     userId: `DE.${waId}`,
@@ -198,7 +198,7 @@ test('a row of a list can say stop, and takes no stop back: a menu has rows such
   expect(await contact(id!)).toMatchObject({ optedOut: false })
 })
 
-test('a button stops by its payload or its text, and the ledger tells it from a word', async () => {
+test('a button stops by its payload or its text, and the consent tells it from a word', async () => {
   const [byText, byPayload, neither] = await inbound(
     system,
     { waId: number(), text: 'offers\nStop promotions', wamid: 'w-by-text', button: true },
@@ -206,8 +206,8 @@ test('a button stops by its payload or its text, and the ledger tells it from a 
     { waId: number(), text: 'please\nstop by', wamid: 'w-neither', button: true },
   )
   for (const id of [byText!, byPayload!])
-    expect(await ledger(id)).toEqual([{ kind: 'opt_out', via: 'button' }])
-  expect(await ledger(neither!)).toEqual([])
+    expect(await consentsOf(id)).toEqual([{ kind: 'opt_out', via: 'button' }])
+  expect(await consentsOf(neither!)).toEqual([])
 })
 
 test('the last inbound time only grows, and a profile name only gives way to a later one', async () => {
@@ -247,7 +247,7 @@ test('STOP opts out, the same webhook again adds nothing, and a later START opts
   const [id] = await inbound(system, stop)
   await inbound(system, stop, stop)
   expect(await contact(id!)).toMatchObject({ optedOut: true })
-  expect(await ledger(id!)).toEqual([{ kind: 'opt_out', via: 'word' }])
+  expect(await consentsOf(id!)).toEqual([{ kind: 'opt_out', via: 'word' }])
   await inbound(system, { waId, text: 'start', wamid: 'w-start', atMs: 2_000 })
   expect(await contact(id!)).toMatchObject({ optedOut: false })
 })

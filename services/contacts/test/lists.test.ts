@@ -111,7 +111,7 @@ test('no call, lane or import reads a table from end to end', { timeout: 120_000
       call,
     )
     expect(await ended(tenant, id)).toMatchObject({ state: 'done', created: 1, updated: 500 })
-    await updateIdentities(system, { accountId: account, contactId: ids[3]!, userId: 'DE.learned' })
+    await updateIdentities(system, { accountId: account, contactId: ids[3]!, userId: 'DE.named' })
     await contacts.recordRefusals(
       {
         refusals: [

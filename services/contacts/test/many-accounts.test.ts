@@ -53,19 +53,19 @@ test('people of many accounts are found, made and stopped in one transaction, an
     'select account_id as id from contacts.contacts where opted_out',
   )
   expect(stopped).toEqual([{ id: accountIds[7] }])
-  const ledger = await system.world.sql(
+  const consents = await system.world.sql(
     'select account_id as id, contact_id as contact from contacts.consents',
   )
-  expect(ledger).toEqual([{ id: accountIds[7], contact: first.contactIds[14] }])
+  expect(consents).toEqual([{ id: accountIds[7], contact: first.contactIds[14] }])
   const [mixed] = await system.world.sql(
     `select count(*)::int as n from contacts.identities i join contacts.contacts c on c.id = i.contact_id where c.account_id <> i.account_id`,
   )
   expect(mixed).toEqual({ n: 0 })
 })
 
-test('a join in one account of a batch joins nothing in the others', async () => {
+test('a merge in one account of a batch merges nothing in the others', async () => {
   const [a, b] = [randomUUID(), randomUUID()]
-  const [waId, userId] = ['4915100000002', 'DE.joined']
+  const [waId, userId] = ['4915100000002', 'DE.merged']
   const apart = await record(
     [a, b].flatMap((accountId) => [
       { accountId, waId },
@@ -86,9 +86,9 @@ test('a join in one account of a batch joins nothing in the others', async () =>
 })
 
 test('a row of an account outside of the list of the transaction is neither seen, made, nor changed', async () => {
-  const [mine, other] = [randomUUID(), randomUUID()]
-  const [, theirs] = (
-    await record([mine, other].map((accountId) => ({ accountId, waId: '4915100000003' })))
+  const [own, other] = [randomUUID(), randomUUID()]
+  const [, foreign] = (
+    await record([own, other].map((accountId) => ({ accountId, waId: '4915100000003' })))
   ).contactIds
   await using db = await openDatabase({
     url: system.world.roleUrl('contacts'),
@@ -97,29 +97,29 @@ test('a row of an account outside of the list of the transaction is neither seen
   })
   const named = (accountId: string) => [{ accountId, identities: [phoneIdentity('4915100000003')] }]
   await expect(
-    db.transaction([mine, randomUUID()], (tx) => resolveIdentities(tx, named(other))),
+    db.transaction([own, randomUUID()], (tx) => resolveIdentities(tx, named(other))),
   ).rejects.toThrow(/row-level security/)
-  const facts = [{ accountId: other, contactId: theirs!, name: 'Changed', tags: ['changed'] }]
+  const fields = [{ accountId: other, contactId: foreign!, name: 'Changed', tags: ['changed'] }]
   await expect(
-    db.transaction([mine], (tx) => upsertContacts(tx, 'webhook', facts, new Set([theirs!]))),
+    db.transaction([own], (tx) => upsertContacts(tx, 'webhook', fields, new Set([foreign!]))),
   ).rejects.toThrow(/row-level security/)
   await expect(
-    db.transaction([mine], (tx) => upsertContacts(tx, 'webhook', facts, new Set())),
+    db.transaction([own], (tx) => upsertContacts(tx, 'webhook', fields, new Set())),
   ).rejects.toThrow(/row-level security/)
-  await db.transaction([mine], async (tx) => {
-    await upsertContacts(tx, 'webhook', [{ ...facts[0]!, tags: [] }], new Set())
+  await db.transaction([own], async (tx) => {
+    await upsertContacts(tx, 'webhook', [{ ...fields[0]!, tags: [] }], new Set())
     await insertConsents(tx, [
-      { contactId: theirs!, kind: 'block', via: 'api', evidence: '', saidAt: new Date() },
+      { contactId: foreign!, kind: 'block', via: 'api', evidence: '', saidAt: new Date() },
     ])
-    await deriveFlags(tx, [theirs!])
+    await deriveFlags(tx, [foreign!])
   })
-  expect(await contact(other, theirs!)).toMatchObject({ name: '', tags: [], blocked: false })
+  expect(await contact(other, foreign!)).toMatchObject({ name: '', tags: [], blocked: false })
   expect(
-    await system.world.sql('select 1 from contacts.consents where contact_id = $1', [theirs]),
+    await system.world.sql('select 1 from contacts.consents where contact_id = $1', [foreign]),
   ).toEqual([])
 })
 
-test('what sending taught about contacts of several accounts is learned at once, and never about a contact of another account', async () => {
+test('identity updates of contacts of several accounts are applied at once, and never about a contact of another account', async () => {
   const [a, b] = [randomUUID(), randomUUID()]
   const ids = (await record([a, b].map((accountId) => ({ accountId, waId: '4915100000004' }))))
     .contactIds

@@ -1,39 +1,45 @@
 /**
- * Messages that mean "stop", as whole messages only: "please stop by tomorrow" is none. The English ones are those that
- * carriers demand (CTIA); "stop promotions" is the button that Meta offers in marketing templates. Accents may be left out.
+ * Whole messages that mean "stop": carriers' words in English (CTIA), and the button of Meta's
+ * marketing templates.
  */
-const stopWords = `stop | stop all | stopall | unsubscribe | unsub | cancel | end | quit | opt out | optout | opt-out | revoke | remove me | stop promotions
-  baja | darme de baja | cancelar | cancelar suscripción | no molestar | detener | detener promociones
-  parar | pare | sair | descadastrar | remover | cancelar inscrição | parar promoções
-  arrêt | arrêter | stop pub | désabonner | me désabonner | désinscrire | désinscription
-  stopp | abmelden | abbestellen | abbestellung | keine werbung
-  annulla | cancellami | disiscrivimi | disiscriviti | basta
-  afmelden | uitschrijven | stoppen | avsluta | avregistrera | afmeld | lopeta
-  wypisz | rezygnuję | odhlásit | leiratkozás | dezabonare | iptal | ret | abonelikten çık
-  стоп | отписаться | отписка | отмена | відписатися | скасувати
-  berhenti | berhenti langganan | ngung | hủy đăng ký | huy dang ky | توقف | إيقاف | إلغاء | إلغاء الاشتراك | הסר | הסירו | עצור
-  रोकें | बंद करें | बन्द करें | 停止 | 退订 | 退訂 | 取消订阅 | 取消訂閱 | 配信停止 | 解除 | 수신거부 | 중지`
+const stopWords = `
+  stop | stop all | stopall | unsubscribe | unsub | cancel | end | quit | opt out | optout
+  opt-out | revoke | remove me | stop promotions | baja | darme de baja | cancelar
+  cancelar suscripción | no molestar | detener | detener promociones | parar | pare | sair
+  descadastrar | remover | cancelar inscrição | parar promoções | arrêt | arrêter | stop pub
+  désabonner | me désabonner | désinscrire | désinscription | stopp | abmelden | abbestellen
+  abbestellung | keine werbung | annulla | cancellami | disiscrivimi | disiscriviti | basta
+  afmelden | uitschrijven | stoppen | avsluta | avregistrera | afmeld | lopeta | wypisz
+  rezygnuję | odhlásit | leiratkozás | dezabonare | iptal | ret | abonelikten çık | стоп
+  отписаться | отписка | отмена | відписатися | скасувати | berhenti | berhenti langganan | ngung
+  hủy đăng ký | huy dang ky | توقف | إيقاف | إلغاء | إلغاء الاشتراك | הסר | הסירו | עצור | रोकें
+  बंद करें | बन्द करें | 停止 | 退订 | 退訂 | 取消订阅 | 取消訂閱 | 配信停止 | 解除 | 수신거부 | 중지`
 
-/** Messages that take a stop back. "Yes" and its like are not among them: they answer too many other questions. */
-const startWords = `start | unstop | subscribe | resubscribe | opt in | optin | opt-in | resume promotions
-  alta | darme de alta | suscribir | suscribirme | reanudar promociones
-  inscrever | assinar | retomar promoções
-  s abonner | abonner | m abonner | réabonner
-  anmelden | abonnieren | iscrivimi | aanmelden | inschrijven | abone ol
-  старт | подписаться | підписатися | langganan | dang ky | اشتراك | הצטרף | 订阅 | 訂閱 | 配信再開 | 수신동의`
+/** Whole messages that take a stop back; "yes" answers too many other questions. */
+const startWords = `
+  start | unstop | subscribe | resubscribe | opt in | optin | opt-in | resume promotions | alta
+  darme de alta | suscribir | suscribirme | reanudar promociones | inscrever | assinar
+  retomar promoções | s abonner | abonner | m abonner | réabonner | anmelden | abonnieren
+  iscrivimi | aanmelden | inschrijven | abone ol | старт | подписаться | підписатися | langganan
+  dang ky | اشتراك | הצטרף | 订阅 | 訂閱 | 配信再開 | 수신동의`
 
-/** Words that without their accents are others: hủy is Vietnamese for cancel and Huy a name, أبدا is Arabic for never. */
+/** Words that are others without their accents: hủy is Vietnamese for cancel, and Huy a name. */
 const asWritten = { opt_out: 'hủy | huỷ', opt_in: 'ابدأ | đăng ký' }
 
 /** Words that alone mean stop, and politely ask for an order or an appointment to be cancelled. */
 const cancelWords =
-  'cancel | end | quit | revoke | cancelar | remover | annulla | отмена | скасувати | iptal | ret | إلغاء | 解除'
+  'cancel | end | quit | revoke | cancelar | remover | annulla | отмена | скасувати | iptal | ret' +
+  ' | إلغاء | 解除'
 
-/** What may stand before or after another stop word, and changes nothing of what it means. */
-const courtesies = `please | pls | plz | kindly | thanks | thank you | thanks a lot | thank you very much | thx | ty | bitte | bitte sehr | danke | danke schön | vielen dank
-  por favor | porfavor | porfa | gracias | muchas gracias | obrigado | obrigada | muito obrigado | s il vous plaît | s il te plaît | svp | stp | merci
-  merci beaucoup | per favore | per piacere | grazie | alsjeblieft | alstublieft | graag | dank je | dank u | bedankt | tack | tak | proszę | dziękuję | prosím
-  děkuji | lütfen | teşekkürler | пожалуйста | спасибо | будь ласка | дякую | tolong | mohon | terima kasih | من فضلك | شكرا | בבקשה | תודה | कृपया | धन्यवाद | 谢谢 | 請 | 谢谢您`
+/** What may stand before or after a stop word without changing what it means. */
+const courtesies = `
+  please | pls | plz | kindly | thanks | thank you | thanks a lot | thank you very much | thx | ty
+  bitte | bitte sehr | danke | danke schön | vielen dank | por favor | porfavor | porfa | gracias
+  muchas gracias | obrigado | obrigada | muito obrigado | s il vous plaît | s il te plaît | svp
+  stp | merci | merci beaucoup | per favore | per piacere | grazie | alsjeblieft | alstublieft
+  graag | dank je | dank u | bedankt | tack | tak | proszę | dziękuję | prosím | děkuji | lütfen
+  teşekkürler | пожалуйста | спасибо | будь ласка | дякую | tolong | mohon | terima kasih
+  من فضلك | شكرا | בבקשה | תודה | कृपया | धन्यवाद | 谢谢 | 請 | 谢谢您`
 
 type Meaning = 'opt_out' | 'opt_in'
 
@@ -43,10 +49,13 @@ interface Spelling {
   marks: string[]
 }
 
-/** Scripts whose letters carry marks that people leave out; those of others, such as India's vowels, are letters. */
-const marked =
-  /(?<letter>[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Arabic}\p{Script=Hebrew}])(?<marks>\p{M}+)|\P{M}\p{M}*/gu
-/** Vowel signs of Arabic and Hebrew, which are written for learners only, the Arabic stretch, and signs that nobody sees. */
+/**
+ * Letters of scripts whose marks people leave out; in others, such as India's, marks are vowels.
+ */
+const scripts = ['Latin', 'Greek', 'Cyrillic', 'Arabic', 'Hebrew']
+const markedLetter = `[${scripts.map((script) => `\\p{Script=${script}}`).join('')}]`
+const marked = new RegExp(`(?<letter>${markedLetter})(?<marks>\\p{M}+)|\\P{M}\\p{M}*`, 'gu')
+/** Vowel signs of Arabic and Hebrew, the Arabic stretch, and invisible signs. */
 const unwritten =
   /[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670\u0640]|\p{Cf}/gu
 
@@ -91,7 +100,7 @@ const exact = new Map(
 )
 const courtesy = listOf(courtesies).map((words) => spell(words).letters)
 
-/** Whether a text is a word of the table, with all its marks or less; a mark where the word has none makes it another word. */
+/** Whether a text is a word of the table; marks may be missing, but none may be added. */
 function isIn(words: Map<string, Spelling>, { letters, marks }: Spelling): boolean {
   const word = words.get(letters)
   return word !== undefined && marks.every((mark, at) => mark === '' || word.marks[at] !== '')
@@ -113,7 +122,7 @@ function withoutCourtesy({ letters, marks }: Spelling): Spelling | undefined {
     : undefined
 }
 
-/** What a message or button payload says about consent when it says nothing else; undefined for any other message. */
+/** What a message or payload says about consent, if it says nothing else. */
 export function readConsentWord(text: string): Meaning | undefined {
   if (text.length > 64) return undefined
   const written = spell(text)

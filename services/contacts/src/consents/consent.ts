@@ -1,4 +1,4 @@
-import type { ConsentKind, ConsentVia } from '@lockstep/contracts'
+import type { ConsentKind, ConsentVia, ContactRefusal } from '@lockstep/contracts'
 
 /** One consent before it is keyed to its contact's identities. */
 export interface Consent {
@@ -10,7 +10,7 @@ export interface Consent {
   saidAt: Date
 }
 
-/** What a value of Meta's user_preferences, or a sign-up, says (meta-cloud-api.md §6); undefined for values that are no consent. */
+/** What Meta's user_preferences say, and a sign-up (meta-cloud-api.md §6). */
 export function readPreference(value: string): 'opt_out' | 'opt_in' | undefined {
   if (value === 'stop') return 'opt_out'
   return value === 'resume' || value === 'signup' ? 'opt_in' : undefined
@@ -21,8 +21,6 @@ export const refusalErrors: Readonly<Record<number, Pick<Consent, 'kind' | 'via'
   131050: { kind: 'opt_out', via: 'error_131050' },
   130403: { kind: 'block', via: 'error_130403' },
 }
-
-export type Refusal = '' | 'deleted' | 'blocked' | 'opted_out' | 'unreachable'
 
 export interface ContactFlags {
   optedOut: boolean
@@ -35,7 +33,7 @@ export interface ConsentRules {
   utilityAfterStop: boolean
 }
 
-/** Whether people who said stop get templates of a category; one that is not known here counts as marketing. */
+/** Whether people who said stop get a category's templates; an unknown one counts as marketing. */
 export function isSentDespiteOptOut(category: string, { utilityAfterStop }: ConsentRules): boolean {
   return (
     category === 'AUTHENTICATION' ||
@@ -45,7 +43,10 @@ export function isSentDespiteOptOut(category: string, { utilityAfterStop }: Cons
 }
 
 /** Why a contact may not be written to; empty when it may. */
-export function refusalOf(contact: ContactFlags | undefined, despiteOptOut: boolean): Refusal {
+export function refusalOf(
+  contact: ContactFlags | undefined,
+  despiteOptOut: boolean,
+): ContactRefusal | '' {
   if (!contact) return 'deleted'
   if (contact.blocked) return 'blocked'
   if (contact.optedOut && !despiteOptOut) return 'opted_out'

@@ -13,7 +13,9 @@ const columns = {
   saidAt: 'timestamptz',
 } as const
 
-/** Records consents under every identity of their contacts, which the caller has locked; repeats add nothing. */
+/**
+ * Records consents under all identities of their contacts, which are locked; repeats add nothing.
+ */
 export async function insertConsents(tx: Tx, consents: readonly Consent[]): Promise<void> {
   if (consents.length === 0) return
   const added = await query<{ kind: string; via: string; contacts: number }>(
@@ -28,19 +30,25 @@ export async function insertConsents(tx: Tx, consents: readonly Consent[]): Prom
             select * from identities where contact_id = v.contact_id offset 0) i
           order by i.account_id, i.namespace, i.match_key, v.kind, v.via, v.said_at, v.evidence
           on conflict do nothing returning contact_id, kind, via)
-        select kind, via, count(distinct contact_id)::int as contacts from added group by kind, via`,
+        select kind, via, count(distinct contact_id)::int as contacts
+        from added group by kind, via`,
   )
   tx.afterCommit(() => {
     for (const { kind, via, contacts } of added) recorded(contacts, { kind, via })
   })
 }
 
-/** How far our clock may be ahead of Meta's: without this margin a stop in answer to an opt-in could be lost. */
+/**
+ * How far our clock may be ahead of Meta's: without it a stop in answer to an opt-in could be lost.
+ */
 const clockMargin = sql`interval '60 seconds'`
 const byMeta = sql`k.via = any(${metaConsentVias}::text[])`
 const latestOf = (kind: string) => sql`max(k.said_at) filter (where k.kind = ${kind})`
 
-/** Derives `opted_out` and `blocked` of locked contacts from the consents under their identities: the latest counts, a tie means stop. */
+/**
+ * Derives `opted_out` and `blocked` of locked contacts: their latest consent counts, a tie means
+ * stop.
+ */
 export async function deriveFlags(tx: Tx, contactIds: Iterable<string>): Promise<void> {
   const ids = [...new Set(contactIds)]
   if (ids.length === 0) return

@@ -12,7 +12,7 @@ interface TaggedContact {
   tags?: string[]
 }
 
-/** Adds tags to contacts, which the caller has locked; those that they carry already add nothing. */
+/** Adds tags to contacts, which are locked; those that they carry already add nothing. */
 export async function insertTags(tx: Tx, contacts: readonly TaggedContact[]): Promise<void> {
   const rows = contacts.filter(({ tags }) => tags?.length)
   if (rows.length === 0) return
@@ -37,7 +37,7 @@ export async function tagsOf(tx: Tx, contactIds: string[]): Promise<Map<string, 
   return new Map(rows.map((row) => [row.id, row.tags]))
 }
 
-/** Gives survivors the tags of contacts merged into them, the oldest of these first, as many as a contact may carry. */
+/** Gives survivors the tags of merged contacts, the oldest's first, as many as one may carry. */
 export async function moveTags(tx: Tx, pairs: readonly MergePair[]): Promise<void> {
   await sql`with moved as (
       delete from contact_tags t using ${mergePairs(pairs)} where t.contact_id = v.id

@@ -8,8 +8,8 @@ import { filterPage } from './filter-page.ts'
 type Sql = ReturnType<typeof sql>
 
 /** Columns of a contact `c`. */
-export const contactColumns = sql`c.id, c.name, c.profile_name as "profileName", c.username, c.phone,
-  c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
+export const contactColumns = sql`c.id, c.name, c.profile_name as "profileName", c.username,
+  c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
   c.opted_out as "optedOut", c.blocked`
 export const isReachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '') as reachable`
 const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
@@ -45,7 +45,7 @@ async function readContacts(tx: Tx, condition: Sql): Promise<Contact[]> {
   return rows.map((row) => ({ ...row, lastInboundAtMs: row.lastInboundAtMs ?? undefined }))
 }
 
-/** Contacts `n` behind a row of a query; "offset 0" keeps the planner to an index, also in a recursion. */
+/** Contacts `n` behind a row; "offset 0" keeps the planner to an index, also in a recursion. */
 export const lookUp = (condition: Sql) =>
   sql`lateral (select * from contacts n where ${condition} offset 0) n`
 
@@ -59,7 +59,7 @@ export type LiveContact = ContactFlags & {
   userId: string
 }
 
-/** The live contact behind each id, through any merges; ids without one in the accounts of the transaction are left out. */
+/** The live contact behind each id, through merges, if it is of an account of the transaction. */
 export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, LiveContact>> {
   const rows = await query<LiveContact & { asked: string }>(
     tx,
@@ -101,7 +101,7 @@ export interface LockedContact {
   mergedInto: string | null
 }
 
-/** Locks contacts in the order of their ids, before they are written to; answers the import that each was in last. */
+/** Locks contacts in the order of their ids; answers the import that each was in last. */
 export async function lockContacts(
   tx: Tx,
   ids: Iterable<string>,
@@ -114,7 +114,7 @@ export async function lockContacts(
   return lastImportsOf(rows)
 }
 
-/** The last imports of locked contacts. When one was merged meanwhile, the transaction runs again and finds its survivor. */
+/** When one was merged meanwhile, the transaction runs again and finds its survivor. */
 export function lastImportsOf(rows: readonly LockedContact[]): Map<string, string | null> {
   if (rows.some((row) => row.mergedInto !== null))
     throw new RunAgain('A contact was merged into another again and again; try again')

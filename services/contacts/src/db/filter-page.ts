@@ -11,10 +11,7 @@ export interface FilterPage {
   limit: number
 }
 
-/**
- * A query of the ids of a page of a filter's contacts, in order, with the column `id`. Walks the index of each tag: it costs
- * what it answers, whatever the account holds.
- */
+/** A query of the `id`s of a page, in order; by the index of each tag it costs what it answers. */
 export function filterPage({ accountId, filter, after, limit }: FilterPage) {
   const from = after ?? '00000000-0000-0000-0000-000000000000'
   return sql`select distinct p.contact_id as id from unnest(${readFilter(filter)}::text[]) v(tag)

@@ -4,7 +4,7 @@ import { type LockedContact, lastImportsOf } from './contacts.ts'
 
 const keyColumns = { accountId: 'uuid', namespace: 'text', matchKey: 'text' } as const
 
-/** The identity of each row of `v`; "offset 0" keeps the planner to the index, whatever it thinks of the size of the set. */
+/** The identity of each row of `v`; "offset 0" keeps the planner to the index. */
 const identityOfRow = sql`lateral (select i.contact_id from identities i
   where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key
   offset 0) i`
@@ -17,8 +17,8 @@ interface Owners {
 }
 
 /**
- * The contacts that identities lead to. When every identity has one, they are locked in the same statement; otherwise none is,
- * for identities are claimed before contacts are locked.
+ * The contacts of identities, locked if all have one: otherwise identities are to be claimed
+ * before.
  */
 export async function lockOwners(
   tx: Tx,
@@ -53,7 +53,10 @@ export interface ClaimedIdentity {
   hasConsents: boolean
 }
 
-/** Claims identities for contacts; answers those that were free, by key. Waits for transactions that claim the same. */
+/**
+ * Claims identities; answers those that were free, by key. Waits for transactions that claim the
+ * same.
+ */
 export async function claimIdentities(
   tx: Tx,
   claims: readonly { identity: AccountIdentity; contactId: string }[],
@@ -75,7 +78,7 @@ export async function claimIdentities(
   return new Map(claimed.map((row) => [identityKey(row), row]))
 }
 
-/** The contact that each identity leads to now, by its key, also by what was committed during the last statement. */
+/** The contact of each identity, by its key, as committed by now. */
 export async function readOwners(
   tx: Tx,
   asked: readonly AccountIdentity[],
@@ -89,7 +92,7 @@ export async function readOwners(
   return new Map(rows.map((row) => [identityKey(row), row.contactId]))
 }
 
-/** Gives identities that this transaction claimed, so that nobody else has seen them, to a contact that exists. */
+/** Gives identities that this transaction has just claimed to a contact that exists. */
 export async function moveIdentities(
   tx: Tx,
   moves: readonly { identity: AccountIdentity; to: string }[],

@@ -3,7 +3,6 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 /** Every piece of a file but the last has this size. */
 export const chunkBytes = 256_000
 
-/** Keeps a piece of a file. */
 export async function insertChunk(
   tx: Tx,
   importId: string,
@@ -48,6 +47,7 @@ export function abandonedUploads(
 ): Promise<{ accountId: string; importId: string }[]> {
   return query(
     tx,
-    sql`select account_id as "accountId", import_id as "importId" from abandoned_uploads(${before})`,
+    sql`select account_id as "accountId", import_id as "importId"
+        from abandoned_uploads(${before})`,
   )
 }

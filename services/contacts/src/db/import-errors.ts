@@ -1,25 +1,25 @@
 import { query, rowset, sql, type Tx } from '@lockstep/database'
 
-/** More refused rows than this are counted but not kept. */
-const maxKeptErrors = 10_000
+/** More refused rows than this are counted but not stored. */
+const maxStoredErrors = 10_000
 
 export interface RowError {
   line: number
   reason: string
 }
 
-/** Keeps refused rows, as long as fewer than `maxKeptErrors` are kept. */
+/** Stores refused rows as long as there are fewer than `maxStoredErrors`. */
 export async function insertErrors(
   tx: Tx,
   importId: string,
   rejectedBefore: number,
   errors: readonly RowError[],
 ): Promise<void> {
-  const kept = errors.slice(0, Math.max(0, maxKeptErrors - rejectedBefore))
-  if (kept.length === 0) return
+  const stored = errors.slice(0, Math.max(0, maxStoredErrors - rejectedBefore))
+  if (stored.length === 0) return
   await sql`insert into import_errors (import_id, line, account_id, reason)
     select ${importId}, v.line, ${tx.accountId}::uuid, v.reason
-    from ${rowset(kept, { line: 'integer', reason: 'text' })} order by line`.execute(tx.sql)
+    from ${rowset(stored, { line: 'integer', reason: 'text' })} order by line`.execute(tx.sql)
 }
 
 /** Refused rows in line order, after a line. */

@@ -1,7 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { queryOne, sql, type Tx } from '@lockstep/database'
 import type { ImportColumn } from '@lockstep/rpc/gen/contacts'
-import type { CsvPlace } from '../imports/csv.ts'
+import type { CsvPlace } from '../imports/csv-format.ts'
 import { type Import, ImportSchema } from './entities.ts'
 
 /** The account's import; `not_found` also for another account's. */
@@ -44,8 +44,8 @@ export async function readCursor(tx: Tx, importId: string): Promise<ImportCursor
 }
 
 /**
- * Counts a batch and notes where the next begins. `rowsBefore` is what was imported before it: once that has changed, `conflict`
- * rolls this batch back.
+ * Counts a batch after `rowsBefore` rows; once another process has counted more, `conflict` rolls
+ * it back.
  */
 export async function countBatch(
   tx: Tx,
@@ -71,7 +71,7 @@ export async function countBatch(
     )
 }
 
-/** Renews the statistics of tables that have grown much, so that plans made while they were small don't stay. */
+/** Renews the statistics of tables that grew much, so that plans for small tables don't stay. */
 export async function analyzeGrown(tx: Tx): Promise<void> {
   await sql`select analyze_grown()`.execute(tx.sql)
 }

@@ -20,7 +20,7 @@ const latestOf = (column: string) => {
     filter (where o.${id} <> ''))[1] as ${id}, max(o.${at}) as ${at}`
 }
 
-/** The attributes of contacts `o`, of a name the oldest's, in that order until a contact may carry no more. */
+/** The attributes of contacts `o`, the oldest's first, as many as a contact may carry. */
 const mergedAttributes = sql`coalesce((
   select jsonb_object_agg(f.key, f.value) from (
     select a.id, a.key, a.value,
@@ -30,7 +30,9 @@ const mergedAttributes = sql`coalesce((
           where x.id = any(array_agg(o.id)) order by a.key, x.id) a) f
   where f.length_so_far <= ${maxAttributesLength} or f.id = v.into_id), '{}')`
 
-/** What the surviving contacts lack comes from the others, the oldest of these first; of names and ids the latest stays. */
+/**
+ * Fills what survivors lack from the others, the oldest first; of names and ids the latest stays.
+ */
 export async function fillFields(tx: Tx, pairs: readonly MergePair[]): Promise<void> {
   const v = mergePairs(pairs)
   await sql`update contacts c set
@@ -90,7 +92,7 @@ export function readRefusals(tx: Tx, pairs: readonly MergePair[]): Promise<Merge
   )
 }
 
-/** Notes refusals anew as said at the time of the last consent, so that only a later one takes them back. */
+/** Records refusals as said with the last consent, so that only a later one takes them back. */
 export async function copyRefusals(tx: Tx, refused: readonly MergedRefusal[]): Promise<void> {
   if (refused.length === 0) return
   await sql`insert into consents

@@ -5,7 +5,9 @@ interface Deleted {
   more: boolean
 }
 
-/** Takes away a page of refused rows of imports, of any account, that ended before a time, and such imports that have none left. */
+/**
+ * Deletes a page of refused rows of imports that ended before a time, then the imports themselves.
+ */
 export async function deleteOldImports(db: Database, before: Date, most: number): Promise<Deleted> {
   const [deleted] = await db.statement<Deleted>(
     sql`select rows, more from forget_imports(${before}, ${most})`,
@@ -13,7 +15,10 @@ export async function deleteOldImports(db: Database, before: Date, most: number)
   return deleted!
 }
 
-/** Looks at the next page of the ledger and takes away what the same person said again before a time; once a day to its end. */
+/**
+ * Deletes from the next page of consents what the same person said again before a time; once a day
+ * to the end.
+ */
 export async function deleteOldConsents(
   db: Database,
   before: Date,

@@ -1,3 +1,4 @@
+import type { ContactSource } from '@lockstep/contracts'
 import { rowset, sql, type Tx } from '@lockstep/database'
 import { insertTags } from './contact-tags.ts'
 
@@ -23,7 +24,7 @@ export interface ContactFields {
   importId?: string
 }
 
-/** Of two names or ids the later stays; of one moment the greater, so that any order ends the same. */
+/** The later of two values stays, of one moment the greater, so that any order ends the same. */
 const latest = (id: string) => {
   const [column, at] = [sql.ref(id), sql.ref(`${id}_at`)]
   return sql`${column} = case when ${isLater(id)} then v.${column} else c.${column} end,
@@ -36,10 +37,12 @@ function isLater(id: string) {
     or (v.${at}, v.${column}) > (coalesce(c.${at}, '-infinity'), c.${column})))`
 }
 
-/** Makes new contacts and adds to the others, which the caller has locked; the source and what the account has given stay. */
+/**
+ * Makes new contacts and adds to others, which are locked; what the account has given them stays.
+ */
 export async function upsertContacts(
   tx: Tx,
-  source: 'webhook' | 'import' | 'campaign',
+  source: ContactSource,
   fields: readonly ContactFields[],
   newContacts: ReadonlySet<string>,
 ): Promise<void> {
@@ -51,7 +54,7 @@ export async function upsertContacts(
   await insertTags(tx, fields)
 }
 
-async function insertContacts(tx: Tx, source: string, rows: FieldsRow[]): Promise<void> {
+async function insertContacts(tx: Tx, source: ContactSource, rows: FieldsRow[]): Promise<void> {
   if (rows.length === 0) return
   await sql`insert into contacts
       (id, account_id, name, profile_name, profile_name_at, username, username_at, phone, phone_at,

@@ -4,7 +4,7 @@ import { maxTagLength } from '../contact-limits.ts'
 
 const maxTagsOfFilter = 100
 
-/** The tags that a filter names, each once. Throws `invalid` for an empty filter: it must never mean everybody. */
+/** The tags of a filter. Throws `invalid` for an empty one: it must never mean everybody. */
 export function readFilter(filter: Filter | undefined): string[] {
   const named = filter?.tags.map((tag) => cleanTrimmed(tag, maxTagLength))
   const tags = [...new Set(named)].filter(Boolean)

@@ -1,13 +1,19 @@
 import { AppError } from '@lockstep/contracts'
 import { matchKey, userIdOf, waIdOf } from '@lockstep/whatsapp'
 
-/** Phone numbers and WhatsApp ids are one namespace, so that an imported number and a message from it are one person. */
+/**
+ * Phone numbers and WhatsApp ids are one namespace: an imported number and a message from it are
+ * one person.
+ */
 export const namespaces = ['number', 'user_id'] as const
 type Namespace = (typeof namespaces)[number]
 
 export const identityKinds = ['phone', 'wa_id', 'user_id', 'parent_user_id'] as const
 
-/** One way in which a person is known. `value` is as it was given (digits or user id), `matchKey` is what is compared. */
+/**
+ * One way in which a person is known: `value` is digits or a user id, `matchKey` is what is
+ * compared.
+ */
 export interface Identity {
   namespace: Namespace
   kind: (typeof identityKinds)[number]
@@ -27,7 +33,10 @@ export function phoneIdentity(digits: string): Identity {
   return { namespace: 'number', kind: 'phone', value: digits, matchKey: matchKey(digits) }
 }
 
-/** The identities of a person as Meta names them; a user id may stand in place of a WhatsApp id. Throws `invalid` without any. */
+/**
+ * The identities of a person as Meta names them; a user id may stand in place of a WhatsApp id.
+ * Throws `invalid` without any.
+ */
 export function metaIdentities(named: {
   waId?: string
   userId?: string

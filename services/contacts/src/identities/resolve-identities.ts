@@ -25,8 +25,8 @@ export interface ResolvedIdentities<P extends Person> {
 }
 
 /**
- * Finds the contacts of people of any accounts, claims identities for new ones, and merges contacts that one element names.
- * Locks identities by key first, then contacts by id, so that transactions wait in one direction.
+ * Finds the contacts of people of any accounts, makes ids for new ones, and merges what one element
+ * names. Locks identities by key, then contacts by id: transactions wait in one direction.
  */
 export async function resolveIdentities<P extends Person>(
   tx: Tx,
@@ -73,8 +73,8 @@ function existingOf(
 }
 
 /**
- * Claims identities without a contact, for the oldest contact that their group leads to or a new one; answers the claimed ones by key.
- * Those that another transaction claimed meanwhile are added to `owners`.
+ * Claims free identities for their group's oldest contact, or a new one; adds those lost to others
+ * to `owners`.
  */
 async function claimRest(
   tx: Tx,

@@ -21,8 +21,8 @@ interface ImportedFile {
 }
 
 /**
- * Creates or completes the contacts of a batch; one that was in the file before counts as a duplicate. Known contacts with the
- * numbers in `optOutPhones`, of refused rows, are opted out.
+ * Creates or completes the contacts of a batch; `optOutPhones`, of refused rows, opt known contacts
+ * out.
  */
 export async function applyRows(
   tx: Tx,
@@ -79,7 +79,9 @@ async function knownPeople(tx: Tx, phones: readonly string[]) {
     .map(({ person }) => person)
 }
 
-/** A contact counts once as created or updated, and as a duplicate wherever the file names it again. */
+/**
+ * A contact counts once as created or updated, and as a duplicate wherever the file names it again.
+ */
 function countContacts(
   accepted: readonly { contactId: string }[],
   {

@@ -3,7 +3,7 @@ import { headerKey, namesOf } from './column-names.ts'
 import { isOtherChannel, looksLikeConsent } from './consent-cells.ts'
 import { parsePhone } from './phone.ts'
 
-/** What a column can be taken for; several phone and opt-out columns are read, of the others the first. */
+/** What a column can mean; of phones and consents all columns are read, of the others the first. */
 export type Field =
   | 'phone'
   | 'name'
@@ -13,16 +13,18 @@ export type Field =
   | 'opted_out'
   | 'opted_in'
 
-/** What a column of a file was taken for. */
 export interface Column {
   /** As the file names it. */
   name: string
   field?: Field
-  /** The contact's attribute that its cells become; none for fields, and for columns without a name. */
+  /** The contact's attribute that its cells become. */
   attribute?: string
   /** Of phone columns the lowest that holds a number counts. */
   rank: number
-  /** It has to do with consent by its name, but what yes means there is not understood; or it is about e-mail and its like. */
+  /**
+   * Its name is about consent, but what yes means is not understood, or it is about e-mail and its
+   * like.
+   */
   doubt?: 'meaning' | 'channel'
 }
 
@@ -47,9 +49,9 @@ function meaningOf(name: string) {
   return numbered?.field === 'phone' ? numbered : undefined
 }
 
-/** Whether a record is the first line of a table of people: it names a phone column, and is no person with a number. */
+/** Whether a record names a phone column and is no person with a number. */
 export function isHeader(names: string[], at = 0): boolean {
-  // Below other records, of which it makes a title, it must not be a person with a national number either.
+  // Below a title it must not be a person with a national number, either.
   const isNumber = (name: string) =>
     (name.length <= maxNameLength && /\d{3}/.test(name) && 'digits' in parsePhone(name)) ||
     (at > 0 && name.replace(/\D/g, '').length >= 9)
@@ -63,12 +65,14 @@ export function readHeader(names: string[]): Column[] {
   if (!isHeader(names))
     throw new AppError(
       'invalid',
-      `The file has no phone column: its first line must name one, such as phone, mobile or whatsapp, but names "${names.join(', ').slice(0, 200)}"`,
+      'The file has no phone column: its first line must name one, such as phone, mobile or ' +
+        `whatsapp, but names "${names.join(', ').slice(0, 200)}"`,
     )
   if (names.length > maxColumns)
     throw new AppError(
       'invalid',
-      `The file has ${names.length} columns; at most ${maxColumns.toLocaleString('en')} are allowed`,
+      `The file has ${names.length} columns; at most ${maxColumns.toLocaleString('en')} ` +
+        'are allowed',
     )
   const seen = new Set<Field>()
   return names.map((name) => readColumn(name, seen))
@@ -98,8 +102,12 @@ export interface ColumnReport {
 
 const rename = 'name it opted_out if yes means stop, or opted_in if no means stop'
 const notes = {
-  meaning: `It looks like consent and is not understood: only cells that say "unsubscribed" or the like count as stops. To have it read, ${rename}`,
-  channel: `It looks like consent to e-mail, SMS or calls, so that no stop is read from it. If it holds for WhatsApp too, ${rename}`,
+  meaning:
+    'It looks like consent and is not understood: only cells that say "unsubscribed" or the like ' +
+    `count as stops. To have it read, ${rename}`,
+  channel:
+    'It looks like consent to e-mail, SMS or calls, so that no stop is read from it. ' +
+    `If it holds for WhatsApp too, ${rename}`,
 }
 
 function doubtOf(name: string): Column['doubt'] {

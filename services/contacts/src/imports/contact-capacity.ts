@@ -5,8 +5,12 @@ import { attributeLengths } from '../db/contacts.ts'
 
 const limitOf = (limit: number) => limit.toLocaleString('en')
 const reasons = {
-  attributes: `The contact would carry more than ${limitOf(maxAttributesLength)} characters of attributes with those it has: leave columns out`,
-  tags: `The contact would carry more than ${limitOf(maxTags)} tags, or more than ${limitOf(maxTotalTagsLength)} characters of them, with those it has: leave tags out`,
+  attributes:
+    `The contact would carry more than ${limitOf(maxAttributesLength)} characters of attributes ` +
+    'with those it has: leave columns out',
+  tags:
+    `The contact would carry more than ${limitOf(maxTags)} tags, or more than ` +
+    `${limitOf(maxTotalTagsLength)} characters of them, with those it has: leave tags out`,
 }
 
 /** What a row adds to a contact. */
@@ -24,7 +28,7 @@ interface Load {
   tagsLength: number
 }
 
-/** Which additions, in their order, would give a locked contact more than it may carry, and why. A full one may still change. */
+/** Additions, in their order, that would give a locked contact more than it may carry, and why. */
 export async function findOverCapacity<A extends Addition>(
   tx: Tx,
   additions: readonly A[],
@@ -53,7 +57,7 @@ function loadOf(lengths: Record<string, number>, tags: readonly string[]): Load 
   }
 }
 
-/** Adds to a load in time proportional to the addition; adds nothing, and says why, when it is too much. */
+/** Adds to a load in time proportional to the addition; answers why not, when it is too much. */
 function add(load: Load, { attributes = {}, tags = [] }: Addition): string | undefined {
   const lengths = Object.entries(attributes).map(
     ([name, value]) => [name, name.length + value.length] as const,

@@ -1,4 +1,4 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, type ImportState } from '@lockstep/contracts'
 import { isUniqueViolation, type TransactionOptions, type Tx } from '@lockstep/database'
 import type { FencedLock } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
@@ -31,7 +31,10 @@ export function inRun<T>(
   return lock.transaction(accountId, work, options)
 }
 
-/** The import, now running, and where it goes on; undefined when it has ended. Throws `busy` while another of the account runs. */
+/**
+ * Starts or resumes an import; undefined when it has ended. Throws `busy` while another of the
+ * account runs.
+ */
 export async function startRun(
   run: ImportRun,
 ): Promise<{ found: Import; cursor: ImportCursor | null } | undefined> {
@@ -52,7 +55,7 @@ export async function startRun(
 /** Ends the import, with the reason if it failed, and deletes its file. What was imported stays. */
 export async function endRun(
   run: ImportRun,
-  state: 'done' | 'failed',
+  state: Extract<ImportState, 'done' | 'failed'>,
   failure = '',
 ): Promise<void> {
   const { ctx } = run

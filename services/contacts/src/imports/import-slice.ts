@@ -7,15 +7,18 @@ import { insertErrors, type RowError } from '../db/import-errors.ts'
 import { countBatch, type ImportCursor, writeColumns } from '../db/imports.ts'
 import { applyRows, type ImportRow } from './apply-rows.ts'
 import { type Column, isHeader, readHeader, reportOf } from './columns.ts'
+import type { Country } from './country.ts'
 import { type CsvRow, readCsv, readFrom } from './csv.ts'
 import { endRun, type ImportRun, inRun, startRun } from './import-run.ts'
-import type { Country } from './phone.ts'
 import { readRow } from './read-row.ts'
 
 const batchRows = 1_000
 /** A batch of wide rows must be smaller. */
 const batchBytes = 64_000
-/** Rows and bytes that are read before calls of others have their turn: a check must not wait for a batch. */
+/**
+ * Rows and bytes that are read before other calls have their turn: a check must not wait for a
+ * batch.
+ */
 const yieldAfter = { rows: 100, bytes: 16_000 }
 const statementTimeout = '57014'
 const importedRows = counter(
@@ -35,7 +38,7 @@ interface Progress {
   createdAt: Date
 }
 
-/** Imports rows until the file or the slice ends, from where the last slice stopped. Answers whether rows may be left. */
+/** Imports rows from where the last slice stopped until the file or this slice ends. */
 export async function importSlice(run: ImportRun): Promise<'ended' | 'more'> {
   const started = await startRun(run)
   if (!started) return 'ended'
@@ -79,7 +82,7 @@ async function* chunks(run: ImportRun, from: number): AsyncGenerator<Buffer> {
   }
 }
 
-/** Commits rows as one batch; one that is too slow is halved, down to the row to blame, which is refused. */
+/** Commits rows as one batch; one that is too slow is halved, down to a row that is refused. */
 async function commitRows(run: ImportRun, progress: Progress, rows: CsvRow[]): Promise<void> {
   const { ctx, id: importId } = run
   try {
@@ -102,7 +105,7 @@ async function commitRows(run: ImportRun, progress: Progress, rows: CsvRow[]): P
 const isTooSlow = (error: unknown): boolean =>
   failureOf(error) === 'timeout' || sqlState(error) === statementTimeout
 
-/** Applies a batch with its counts, errors and the place of the next, all or nothing; or refuses its rows for a reason. */
+/** Applies a batch with its counts, errors and cursor, all or nothing; or refuses its rows. */
 async function commitBatch(
   run: ImportRun,
   progress: Progress,

@@ -2,7 +2,8 @@ import { cleanTrimmed } from '@lockstep/contracts'
 import { maxTagLength, maxTags } from '../contact-limits.ts'
 import { type Column, type Field, notUtf8 } from './columns.ts'
 import { type CellMeaning, readOptIn, readOptOut, readStatus } from './consent-cells.ts'
-import { type Country, parsePhone } from './phone.ts'
+import type { Country } from './country.ts'
+import { parsePhone } from './phone.ts'
 
 export interface ImportedContact {
   /** E.164 digits. */
@@ -13,10 +14,10 @@ export interface ImportedContact {
   attributes: Record<string, string>
 }
 
-/** A row that means no contact, in words. */
+/** A row that means no contact. */
 export interface RefusedRow {
   reason: string
-  /** E.164 digits of a person whom the row, refused as it is, says or may say to be opted out. */
+  /** E.164 digits of a person whom the row opts out, or may opt out, although it is refused. */
   optOutPhone?: string
 }
 
@@ -105,7 +106,7 @@ function readCell({ field, doubt, text }: Cell): CellMeaning | UnreadableCell {
 
 const maxShift = 5
 
-/** In a row with too many cells each may stand further right than its column: a phone and a stop are looked for there too. */
+/** In a row with too many cells a phone and a stop may stand further right than their columns. */
 function refuseShifted(
   columns: Column[],
   fields: string[],
@@ -135,7 +136,7 @@ function readTags(text: string): { tags: string[] } | { reason: string } {
   return { tags: different }
 }
 
-/** Exports put a ' before a cell that a spreadsheet would run as a formula; it comes back without. */
+/** Exports put a ' before what a spreadsheet would run as a formula. */
 function unescapeFormula(text: string): string {
   return text.replace(/^'(?=[=+\-@\t\r])/, '')
 }

@@ -5,7 +5,7 @@ import { deleteOldConsents, deleteOldImports } from '../db/old-rows.ts'
 /** Rows that one transaction looks at. */
 const page = 1_000
 
-/** Takes away imports that ended longer ago than they are kept, with their refused rows. */
+/** Deletes imports that ended longer ago than they are retained, with their refused rows. */
 export function forgetImports(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'imports',
@@ -14,7 +14,7 @@ export function forgetImports(ctx: Context): Promise<void> {
   })
 }
 
-/** Takes away consents that have been said again for longer than they are kept. */
+/** Deletes consents that were said again longer ago than they are retained. */
 export function forgetConsents(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'consents',

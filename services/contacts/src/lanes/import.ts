@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { endRun, type ImportRun } from '../imports/import-run.ts'
 import { importSlice } from '../imports/import-slice.ts'
 
-/** Imports the files that an account has queued, one after the other, for a slice; what is cut off goes on after its last batch. */
+/** Imports the files that an account has queued, one after the other, until its slice ends. */
 export const importContacts: LaneHandler<Context> = async (ctx, accountId, entries, lease) => {
   const sliceEndsAt = performance.now() + ctx.times.importSliceMs
   try {

@@ -10,7 +10,10 @@ interface MergePlan {
   survivorOf: (id: string) => string
 }
 
-/** Contacts of one list are one person, and so are lists with a common member; the oldest stays (ids are UUIDs of version 7). */
+/**
+ * Contacts of a list are one person, also with lists that share one; the oldest stays (ids sort by
+ * age).
+ */
 export function planMerges(lists: readonly string[][]): MergePlan {
   const parents = new Map<string, string>()
   const survivorOf = (id: string): string => {

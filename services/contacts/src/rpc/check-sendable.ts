@@ -15,7 +15,7 @@ const maxContacts = 10_000
 /** A caller that waits longer does better to try again. */
 const checkMs = 1_000
 
-/** Whether and where each contact may be written to at this moment, in the order of the request. */
+/** Whether and where each contact may be written to at this moment. */
 export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableResponse> = async (
   ctx,
   request,

@@ -11,7 +11,7 @@ export function importToProto({ createdAt, finishedAt, ...rest }: Import): proto
   return { ...rest, createdAtMs: createdAt.getTime(), finishedAtMs: finishedAt?.getTime() }
 }
 
-/** An import of the account with its progress, equal to what has been committed. */
+/** An import of the account with what has been committed of it. */
 export const getImport: Method<Context, proto.GetImportRequest, proto.Import> = (
   ctx,
   request,
@@ -21,7 +21,7 @@ export const getImport: Method<Context, proto.GetImportRequest, proto.Import> = 
     importToProto(await findImport(tx, requireId(request.id, 'import'))),
   )
 
-/** A page of an import's refused rows in line order; 100 by default, at most 1,000. The first 10,000 are kept. */
+/** A page of an import's refused rows in line order; 100 by default, at most 1,000. */
 export const listImportErrors: Method<
   Context,
   proto.ListImportErrorsRequest,

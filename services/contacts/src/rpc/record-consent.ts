@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { deriveFlags, insertConsents } from '../db/consents.ts'
 import { findContact, lockContacts } from '../db/contacts.ts'
 
-/** Records a consent as said at a time, now if none is named, and answers the contact as it is then. */
+/** Records a consent, said now unless a time is named, and answers the contact as it is then. */
 export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
   ctx,
   request,

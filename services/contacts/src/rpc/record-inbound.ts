@@ -24,7 +24,7 @@ interface NamedPerson extends Person {
   current: Identity[]
 }
 
-/** Finds or creates the senders of inbound messages of any accounts and applies what they said; repeating it changes nothing. */
+/** Finds or creates the senders of messages of any accounts, and applies what they said. */
 export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (
   ctx,
   { people },
@@ -63,7 +63,7 @@ function requireDifferentRefs(people: readonly InboundPerson[]): void {
   }
 }
 
-/** What a person was known by before they changed their number or user id goes on leading to them. */
+/** Ids that a person had before they changed them go on leading to them. */
 function nameOf(inbound: InboundPerson): NamedPerson {
   const { accountId, movedFromWaId: waId, movedFromUserId: userId } = inbound
   const current = metaIdentities(inbound)

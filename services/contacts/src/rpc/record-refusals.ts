@@ -43,7 +43,7 @@ export const recordRefusals: Method<
   return {}
 }
 
-/** A refusal holds for the contact that it names, and for whoever is known by its ids; others are passed over. */
+/** A refusal holds for the contact that it names, and for whoever is known by its ids. */
 async function consentsOf(tx: Tx, refusals: readonly PersonRefusal[]): Promise<Consent[]> {
   const live = await liveContacts(tx, refusals.map(({ contactId }) => contactId).filter(isId))
   const named = refusals.map((refusal) => ({ refusal, identities: identitiesOf(refusal) }))

@@ -14,10 +14,10 @@ import { readList } from '../list-transaction.ts'
 
 const pageRows = 1_000
 const batchRows = 500
-/** A message may have 16 MB; a batch ends before the contact that brings its attributes over this. */
+/** Most attributes of a batch, in bytes: a message may have 16 MB. */
 const batchBytes = 4_000_000
 
-/** A filter's audience in contact id order, a short transaction a page, so that a slow reader holds nothing open. */
+/** A filter's audience in contact id order, a transaction a page: a slow reader holds none open. */
 export const streamAudience: StreamMethod<Context, StreamAudienceRequest, AudienceBatch> =
   async function* (ctx, request, call) {
     const { accountId, signal } = call

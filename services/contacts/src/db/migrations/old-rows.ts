@@ -1,16 +1,17 @@
 import { metaConsentVias, ownConsentVias } from '@lockstep/contracts'
 
-/**
- * A page of old imports' refused rows; then the imports that have none left. One that a consent names as what it stands on stays, as
- * the evidence that it is.
- */
-export const forgetImports = `create function forget_imports(before timestamptz, most integer, out rows integer, out more boolean)
+/** Deletes a page of old imports' refused rows, then imports without any; those that are a consent's evidence stay. */
+export const forgetImports = `
+  create function forget_imports(before timestamptz, most integer,
+    out rows integer, out more boolean)
   language plpgsql security definer set search_path = contacts, pg_temp
   as $$ declare old uuid[]; gone integer; begin
-    old := array(select id from imports where finished_at < before and finished_at is not null and forgotten_at is null
+    old := array(select id from imports
+                 where finished_at < before and finished_at is not null and forgotten_at is null
                  order by finished_at limit 100 for update skip locked);
     delete from import_errors e
-      using (select import_id, line from import_errors where import_id = any(old) order by import_id, line limit most) page
+      using (select import_id, line from import_errors where import_id = any(old)
+             order by import_id, line limit most) page
       where e.import_id = page.import_id and e.line = page.line;
     get diagnostics rows = row_count;
     more := rows = most;
@@ -23,32 +24,39 @@ export const forgetImports = `create function forget_imports(before timestamptz,
     more := cardinality(old) = 100;
   end $$;`
 
-const meta = `'{${metaConsentVias.join()}}'::text[]`
-const others = `'{${ownConsentVias.join()}}'::text[]`
+const textArray = (names: readonly string[]) => `'{${names.join()}}'::text[]`
+const metaVias = textArray(metaConsentVias)
+const ownVias = textArray(ownConsentVias)
 
 /**
- * A page of the ledger, in the order in which it was written: goes what the same person said again, by the same clock, longer ago
- * than it is kept. However much one person said, each row costs one look into the index for each way of saying it. So the last word of each kind and clock stays for ever, and flags come out the same.
+ * Deletes from a page of consents what the same person said again, by the same clock, before a time. The last of each kind and
+ * clock stays, so that flags come out the same.
  */
-export const forgetConsents = `create table consent_walk (after_id bigint not null, done_at timestamptz not null);
+export const forgetConsents = `
+  create table consent_walk (after_id bigint not null, done_at timestamptz not null);
   insert into consent_walk values (0, '-infinity');
-  create function forget_consents(before timestamptz, most integer, out rows integer, out more boolean)
+  create function forget_consents(before timestamptz, most integer,
+    out rows integer, out more boolean)
   language plpgsql security definer set search_path = contacts, pg_temp
   as $$ declare place bigint; last bigint; youngest timestamptz; looked_at integer; begin
     rows := 0;
     more := false;
-    select after_id into place from consent_walk where done_at < now() - interval '1 day' for update skip locked;
+    select after_id into place from consent_walk
+      where done_at < now() - interval '1 day' for update skip locked;
     if not found then return; end if;
     select count(*), max(id), max(recorded_at) into looked_at, last, youngest
       from (select id, recorded_at from consents where id > place order by id limit most) page;
     delete from consents k where k.id > place and k.id <= last and k.said_at < before
-      and exists (select from unnest(case when k.via = any(${meta}) then ${meta} else ${others} end) same(via)
-                  cross join lateral (
-                    select from consents later
-                    where later.account_id = k.account_id and later.namespace = k.namespace and later.match_key = k.match_key
-                      and later.kind = k.kind and later.via = same.via and later.said_at > k.said_at and later.said_at < before
-                    limit 1) again);
+      and exists (
+        select from unnest(case when k.via = any(${metaVias}) then ${metaVias} else ${ownVias} end) same(via)
+          cross join lateral (
+            select from consents later
+            where later.account_id = k.account_id and later.namespace = k.namespace
+              and later.match_key = k.match_key and later.kind = k.kind
+              and later.via = same.via and later.said_at > k.said_at and later.said_at < before
+            limit 1) again);
     get diagnostics rows = row_count;
     more := looked_at = most and youngest < before;
-    update consent_walk set after_id = case when more then last else 0 end, done_at = case when more then done_at else now() end;
+    update consent_walk set after_id = case when more then last else 0 end,
+      done_at = case when more then done_at else now() end;
   end $$;`
