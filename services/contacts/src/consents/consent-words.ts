@@ -15,7 +15,7 @@ const stopWords = `
   hủy đăng ký | huy dang ky | توقف | إيقاف | إلغاء | إلغاء الاشتراك | הסר | הסירו | עצור | रोकें
   बंद करें | बन्द करें | 停止 | 退订 | 退訂 | 取消订阅 | 取消訂閱 | 配信停止 | 解除 | 수신거부 | 중지`
 
-/** Whole messages that take a stop back; "yes" answers too many other questions. */
+/** Whole messages that take a stop back, without "yes", which answers too many other questions. */
 const startWords = `
   start | unstop | subscribe | resubscribe | opt in | optin | opt-in | resume promotions | alta
   darme de alta | suscribir | suscribirme | reanudar promociones | inscrever | assinar
@@ -49,9 +49,7 @@ interface Spelling {
   marks: string[]
 }
 
-/**
- * Letters of scripts whose marks people leave out; in others, such as India's, marks are vowels.
- */
+/** Letters of scripts whose marks people leave out, unlike India's, whose marks are vowels. */
 const scripts = ['Latin', 'Greek', 'Cyrillic', 'Arabic', 'Hebrew']
 const markedLetter = `[${scripts.map((script) => `\\p{Script=${script}}`).join('')}]`
 const marked = new RegExp(`(?<letter>${markedLetter})(?<marks>\\p{M}+)|\\P{M}\\p{M}*`, 'gu')
@@ -100,13 +98,13 @@ const exact = new Map(
 )
 const courtesy = listOf(courtesies).map((words) => spell(words).letters)
 
-/** Whether a text is a word of the table; marks may be missing, but none may be added. */
+/** Whether a text is a word of the table, whose marks may be missing. */
 function isIn(words: Map<string, Spelling>, { letters, marks }: Spelling): boolean {
   const word = words.get(letters)
   return word !== undefined && marks.every((mark, at) => mark === '' || word.marks[at] !== '')
 }
 
-/** Without one courtesy before and one after it; undefined when there is none. */
+/** Without one courtesy before and one after it. */
 function withoutCourtesy({ letters, marks }: Spelling): Spelling | undefined {
   const before = Math.max(
     0,

@@ -33,7 +33,7 @@ export interface ConsentRules {
   utilityAfterStop: boolean
 }
 
-/** Whether people who said stop get a category's templates; an unknown one counts as marketing. */
+/** Whether people who said stop get a category's templates, an unknown one being marketing. */
 export function isSentDespiteOptOut(category: string, { utilityAfterStop }: ConsentRules): boolean {
   return (
     category === 'AUTHENTICATION' ||
@@ -42,7 +42,7 @@ export function isSentDespiteOptOut(category: string, { utilityAfterStop }: Cons
   )
 }
 
-/** Why a contact may not be written to; empty when it may. */
+/** Why a contact may not be written to, if so. */
 export function refusalOf(
   contact: ContactFlags | undefined,
   despiteOptOut: boolean,

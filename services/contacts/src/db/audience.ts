@@ -8,7 +8,7 @@ type AudienceRow = Omit<AudienceContact, 'skipReason'> & ContactFlags
 
 export interface AudiencePage {
   rows: AudienceRow[]
-  /** Where the next page begins; undefined after the last. */
+  /** Where the next page begins, if there is one. */
   last?: string
 }
 

@@ -13,9 +13,7 @@ const columns = {
   saidAt: 'timestamptz',
 } as const
 
-/**
- * Records consents under all identities of their contacts, which are locked; repeats add nothing.
- */
+/** Records consents, unless they repeat, under all identities of their locked contacts. */
 export async function insertConsents(tx: Tx, consents: readonly Consent[]): Promise<void> {
   if (consents.length === 0) return
   const added = await query<{ kind: string; via: string; contacts: number }>(

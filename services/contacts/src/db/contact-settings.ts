@@ -2,7 +2,7 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { Country } from '../imports/country.ts'
 
 export interface ContactSettings {
-  /** What numbers without a country code are read as; '' refuses them. */
+  /** As which country's numbers without a country code are read, if any. */
   defaultCountry: Country | ''
 }
 

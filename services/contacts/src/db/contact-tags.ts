@@ -12,7 +12,7 @@ interface TaggedContact {
   tags?: string[]
 }
 
-/** Adds tags to contacts, which are locked; those that they carry already add nothing. */
+/** Adds tags to locked contacts that don't carry them yet. */
 export async function insertTags(tx: Tx, contacts: readonly TaggedContact[]): Promise<void> {
   const rows = contacts.filter(({ tags }) => tags?.length)
   if (rows.length === 0) return
@@ -24,7 +24,7 @@ export async function insertTags(tx: Tx, contacts: readonly TaggedContact[]): Pr
     on conflict do nothing`.execute(tx.sql)
 }
 
-/** The tags that contacts carry, by contact; those without any are left out. */
+/** The tags of contacts that carry any, by contact. */
 export async function tagsOf(tx: Tx, contactIds: string[]): Promise<Map<string, string[]>> {
   if (contactIds.length === 0) return new Map()
   const rows = await query<{ id: string; tags: string[] }>(

@@ -27,7 +27,9 @@ export function listContacts(
   return readContacts(tx, sql`c.merged_into is null and c.id = any(array(${ids})) order by c.id`)
 }
 
-/** A contact, or the one that it was merged into; `not_found` also for another account's. */
+/**
+ * A contact, or the one that it was merged into. Throws `not_found`, also for another account's.
+ */
 export async function findContact(tx: Tx, id: string): Promise<Contact> {
   const live = (await liveContacts(tx, [id])).get(id)
   const [contact] = live ? await readContacts(tx, sql`c.id = ${live.id}`) : []
@@ -45,7 +47,9 @@ async function readContacts(tx: Tx, condition: Sql): Promise<Contact[]> {
   return rows.map((row) => ({ ...row, lastInboundAtMs: row.lastInboundAtMs ?? undefined }))
 }
 
-/** Contacts `n` behind a row; "offset 0" keeps the planner to an index, also in a recursion. */
+/**
+ * Contacts `n` behind a row, where "offset 0" keeps the planner to an index, also in a recursion.
+ */
 export const lookUp = (condition: Sql) =>
   sql`lateral (select * from contacts n where ${condition} offset 0) n`
 
@@ -101,7 +105,7 @@ export interface LockedContact {
   mergedInto: string | null
 }
 
-/** Locks contacts in the order of their ids; answers the import that each was in last. */
+/** Locks contacts in the order of their ids, and answers the import that each was in last. */
 export async function lockContacts(
   tx: Tx,
   ids: Iterable<string>,
@@ -121,7 +125,7 @@ export function lastImportsOf(rows: readonly LockedContact[]): Map<string, strin
   return new Map(rows.map((row) => [row.id, row.importId]))
 }
 
-/** How long each attribute of contacts is, with its name; contacts without any are left out. */
+/** How long each attribute of contacts that have any is, with its name. */
 export async function attributeLengths(
   tx: Tx,
   ids: string[],

@@ -11,7 +11,7 @@ export interface FilterPage {
   limit: number
 }
 
-/** A query of the `id`s of a page, in order; by the index of each tag it costs what it answers. */
+/** A query of the `id`s of a page, which costs what it answers by the index of each tag. */
 export function filterPage({ accountId, filter, after, limit }: FilterPage) {
   const from = after ?? '00000000-0000-0000-0000-000000000000'
   return sql`select distinct p.contact_id as id from unnest(${readFilter(filter)}::text[]) v(tag)

@@ -4,7 +4,7 @@ import { type LockedContact, lastImportsOf } from './contacts.ts'
 
 const keyColumns = { accountId: 'uuid', namespace: 'text', matchKey: 'text' } as const
 
-/** The identity of each row of `v`; "offset 0" keeps the planner to the index. */
+/** The identity of each row of `v`, where "offset 0" keeps the planner to the index. */
 const identityOfRow = sql`lateral (select i.contact_id from identities i
   where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key
   offset 0) i`
@@ -54,8 +54,8 @@ export interface ClaimedIdentity {
 }
 
 /**
- * Claims identities; answers those that were free, by key. Waits for transactions that claim the
- * same.
+ * Claims identities, and answers those that were free, by key. Waits for transactions that claim
+ * the same.
  */
 export async function claimIdentities(
   tx: Tx,

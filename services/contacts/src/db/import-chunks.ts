@@ -13,7 +13,7 @@ export async function insertChunk(
     values (${importId}, ${seq}, ${tx.accountId}, ${Buffer.from(bytes)})`.execute(tx.sql)
 }
 
-/** A piece of a file by its number from 0; undefined past the last. */
+/** A piece of a file by its number from 0. */
 export async function readChunk(
   tx: Tx,
   importId: string,
@@ -33,7 +33,7 @@ export async function deleteChunks(tx: Tx, importId: string): Promise<void> {
     where import_id = ${importId} and account_id = ${tx.accountId}::uuid`.execute(tx.sql)
 }
 
-/** Deletes the file of an upload that was given up; one whose import exists stays. */
+/** Deletes the file of an upload that has no import. */
 export async function discardUpload(tx: Tx, importId: string): Promise<void> {
   await sql`delete from import_chunks
     where import_id = ${importId} and account_id = ${tx.accountId}::uuid

@@ -4,7 +4,7 @@ import type { ImportColumn } from '@lockstep/rpc/gen/contacts'
 import type { CsvPlace } from '../imports/csv-format.ts'
 import { type Import, ImportSchema } from './entities.ts'
 
-/** The account's import; `not_found` also for another account's. */
+/** The account's import. Throws `not_found`, also for another account's. */
 export async function findImport(tx: Tx, id: string): Promise<Import> {
   const found = await tx.em.findOne(ImportSchema, { id, accountId: tx.accountId! })
   if (!found) throw new AppError('not_found', `There is no import ${id}`)
@@ -34,7 +34,7 @@ export interface ImportCursor extends CsvPlace {
   names: string[]
 }
 
-/** Where an import goes on; null at its beginning. */
+/** Where an import goes on, if it has begun. */
 export async function readCursor(tx: Tx, importId: string): Promise<ImportCursor | null> {
   const row = await queryOne<{ cursor: ImportCursor | null }>(
     tx,
@@ -44,8 +44,7 @@ export async function readCursor(tx: Tx, importId: string): Promise<ImportCursor
 }
 
 /**
- * Counts a batch after `rowsBefore` rows; once another process has counted more, `conflict` rolls
- * it back.
+ * Counts a batch after `rowsBefore` rows. Throws `conflict` once another process has counted more.
  */
 export async function countBatch(
   tx: Tx,

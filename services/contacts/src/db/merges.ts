@@ -31,7 +31,7 @@ const mergedAttributes = sql`coalesce((
   where f.length_so_far <= ${maxAttributesLength} or f.id = v.into_id), '{}')`
 
 /**
- * Fills what survivors lack from the others, the oldest first; of names and ids the latest stays.
+ * Fills what survivors lack from the others, the oldest first, and keeps the latest names and ids.
  */
 export async function fillFields(tx: Tx, pairs: readonly MergePair[]): Promise<void> {
   const v = mergePairs(pairs)

@@ -15,10 +15,7 @@ export async function deleteOldImports(db: Database, before: Date, most: number)
   return deleted!
 }
 
-/**
- * Deletes from the next page of consents what the same person said again before a time; once a day
- * to the end.
- */
+/** Deletes from a day's next page of consents what the same person said again before a time. */
 export async function deleteOldConsents(
   db: Database,
   before: Date,

@@ -2,7 +2,7 @@ import type { ContactSource } from '@lockstep/contracts'
 import { rowset, sql, type Tx } from '@lockstep/database'
 import { insertTags } from './contact-tags.ts'
 
-/** What is known about a contact; what is left out stays as it is. */
+/** What is known about a contact, without what stays as it is. */
 export interface ContactFields {
   accountId: string
   contactId: string
@@ -16,7 +16,7 @@ export interface ContactFields {
   userId?: string
   /** When Meta named the person by these names and ids. Without it they only fill what is empty. */
   namedAt?: Date
-  /** The person changed to this phone then; otherwise a phone only fills what is empty. */
+  /** The person changed to this phone at `namedAt`, or else it only fills what is empty. */
   changedPhone?: boolean
   tags?: string[]
   attributes?: Record<string, string>
@@ -37,9 +37,7 @@ function isLater(id: string) {
     or (v.${at}, v.${column}) > (coalesce(c.${at}, '-infinity'), c.${column})))`
 }
 
-/**
- * Makes new contacts and adds to others, which are locked; what the account has given them stays.
- */
+/** Makes new contacts and adds to locked ones, which keep what the account has given them. */
 export async function upsertContacts(
   tx: Tx,
   source: ContactSource,

@@ -4,7 +4,7 @@ import { type AccountIdentity, type Identity, identityKey } from './identity.ts'
 export interface Person {
   accountId: string
   identities: Identity[]
-  /** The live contact that is known to be this person; without it the identities lead to one. */
+  /** The live contact that is known to be this person, whatever the identities lead to. */
   contactId?: string
 }
 

@@ -34,8 +34,8 @@ export function phoneIdentity(digits: string): Identity {
 }
 
 /**
- * The identities of a person as Meta names them; a user id may stand in place of a WhatsApp id.
- * Throws `invalid` without any.
+ * A person's identities, where a user id may stand in place of a WhatsApp id. Throws `invalid`
+ * without any.
  */
 export function metaIdentities(named: {
   waId?: string

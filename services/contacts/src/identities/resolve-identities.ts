@@ -14,7 +14,7 @@ import { groupPeople, type Person, type PersonGroup } from './group-people.ts'
 import { type AccountIdentity, identityKey } from './identity.ts'
 
 export interface ResolvedIdentities<P extends Person> {
-  /** The contact of each person; those that exist are locked. */
+  /** The contact of each person, locked if it exists. */
   contactIds: ReadonlyMap<P, string>
   /** Contacts that don't exist yet: `upsertContacts` makes them. */
   newContacts: ReadonlySet<string>
@@ -73,8 +73,8 @@ function existingOf(
 }
 
 /**
- * Claims free identities for their group's oldest contact, or a new one; adds those lost to others
- * to `owners`.
+ * Claims free identities for their group's oldest contact or a new one, and adds lost ones to
+ * `owners`.
  */
 async function claimRest(
   tx: Tx,

@@ -21,8 +21,8 @@ interface ImportedFile {
 }
 
 /**
- * Creates or completes the contacts of a batch; `optOutPhones`, of refused rows, opt known contacts
- * out.
+ * Creates or completes the contacts of a batch, and opts out known ones of refused rows
+ * (`optOutPhones`).
  */
 export async function applyRows(
   tx: Tx,

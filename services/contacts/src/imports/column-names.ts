@@ -8,10 +8,7 @@ export function headerKey(name: string): string {
     .replace(/[^\p{L}\p{N}]+/gu, '')
 }
 
-/**
- * How people and their tools name columns; of phones, those that WhatsApp surely reaches come
- * first.
- */
+/** How people and their tools name columns, first those of phones that WhatsApp surely reaches. */
 export const namesOf = [
   [
     'phone',

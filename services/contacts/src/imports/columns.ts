@@ -3,7 +3,9 @@ import { headerKey, namesOf } from './column-names.ts'
 import { isOtherChannel, looksLikeConsent } from './consent-cells.ts'
 import { parsePhone } from './phone.ts'
 
-/** What a column can mean; of phones and consents all columns are read, of the others the first. */
+/**
+ * What a column can mean, read from all columns of phones and consents, and else from the first.
+ */
 export type Field =
   | 'phone'
   | 'name'
@@ -96,7 +98,7 @@ function readColumn(written: string, seen: Set<Field>): Column {
 export interface ColumnReport {
   name: string
   takenFor: Field | 'attribute' | 'nothing'
-  /** What its owner should know; empty for most. */
+  /** What its owner should know, if anything. */
   note: string
 }
 

@@ -40,7 +40,7 @@ function keys(words: string): Set<string> {
 
 type Answer = 'yes' | 'no' | 'unsaid'
 
-/** What a cell that answers yes or no says; undefined when that can't be told. A day means yes. */
+/** What a cell that answers yes or no says, if that can be told. A day means yes. */
 function readAnswer(text: string): Answer | undefined {
   const key = headerKey(text)
   if (ticks.test(text)) return 'yes'
@@ -68,7 +68,7 @@ function readNumber(number: number): Answer | undefined {
 
 export type CellMeaning = 'stop' | 'nothing'
 
-/** What a cell of an opt-out column says; undefined when it can't be read. */
+/** What a cell of an opt-out column says, if it can be read. */
 export function readOptOut(text: string): CellMeaning | undefined {
   const answer = readAnswer(text)
   return readStatus(text) ?? (answer && (answer === 'yes' ? 'stop' : 'nothing'))

@@ -57,7 +57,7 @@ function loadOf(lengths: Record<string, number>, tags: readonly string[]): Load 
   }
 }
 
-/** Adds to a load in time proportional to the addition; answers why not, when it is too much. */
+/** Adds to a load in time proportional to the addition, or answers why it is too much. */
 function add(load: Load, { attributes = {}, tags = [] }: Addition): string | undefined {
   const lengths = Object.entries(attributes).map(
     ([name, value]) => [name, name.length + value.length] as const,

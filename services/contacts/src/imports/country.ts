@@ -7,7 +7,7 @@ export type Country = CountryCode
 
 export const countries = getCountries(metadata)
 
-/** A country as a caller names it, "de" too; '' for none. Throws `invalid`. */
+/** A country as a caller names it, or '' for none. Throws `invalid`. */
 export function readCountry(text: string): Country | '' {
   const named = text.trim().toUpperCase()
   const found = countries.find((country) => country === named)

@@ -15,8 +15,8 @@ export interface CsvRow {
 }
 
 /**
- * Reads a CSV from its header on, without one from its first record; `isHeader` finds it below a
- * title. Throws `invalid`, for the person who made the file, when it can't be read.
+ * Reads a CSV from the header that `isHeader` finds, else from its first record. Throws `invalid`
+ * with a message for the file's owner.
  */
 export async function* readCsv(
   pieces: AsyncIterator<Buffer>,
@@ -31,7 +31,7 @@ export async function* readCsv(
     if (above-- <= 0) yield row
 }
 
-/** Reads on from a place, as `readCsv` would; the pieces begin there. */
+/** Reads on from the place where the pieces begin. */
 export async function* readFrom(
   place: CsvPlace,
   pieces: AsyncIterable<Buffer>,

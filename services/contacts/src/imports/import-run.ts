@@ -16,7 +16,7 @@ export interface ImportRun {
   ctx: Context
   accountId: string
   id: string
-  /** The account's import lock; its signal fires with the lease, too. */
+  /** The account's import lock, whose signal fires with the lease, too. */
   lock: FencedLock
   /** When it gives its place back, by `performance.now()`. */
   sliceEndsAt: number
@@ -32,8 +32,7 @@ export function inRun<T>(
 }
 
 /**
- * Starts or resumes an import; undefined when it has ended. Throws `busy` while another of the
- * account runs.
+ * Starts or resumes an import that has not ended. Throws `busy` while another of the account runs.
  */
 export async function startRun(
   run: ImportRun,

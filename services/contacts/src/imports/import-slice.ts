@@ -82,7 +82,7 @@ async function* chunks(run: ImportRun, from: number): AsyncGenerator<Buffer> {
   }
 }
 
-/** Commits rows as one batch; one that is too slow is halved, down to a row that is refused. */
+/** Commits rows as one batch, which is halved when too slow, down to a row that is refused. */
 async function commitRows(run: ImportRun, progress: Progress, rows: CsvRow[]): Promise<void> {
   const { ctx, id: importId } = run
   try {
@@ -105,7 +105,7 @@ async function commitRows(run: ImportRun, progress: Progress, rows: CsvRow[]): P
 const isTooSlow = (error: unknown): boolean =>
   failureOf(error) === 'timeout' || sqlState(error) === statementTimeout
 
-/** Applies a batch with its counts, errors and cursor, all or nothing; or refuses its rows. */
+/** Applies a batch, or refuses its rows, with counts, errors and cursor, all or nothing. */
 async function commitBatch(
   run: ImportRun,
   progress: Progress,

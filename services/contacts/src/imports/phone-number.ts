@@ -80,7 +80,7 @@ function plan(of: { country?: Country; countryCallingCode?: string }): Numbering
   return found.numberingPlan as unknown as NumberingPlan
 }
 
-/** For new ranges, which the package doesn't know yet; a number that was cut off is too short. */
+/** For new ranges, which the package doesn't know yet, unlike for numbers that were cut off. */
 function hasMobileLength(number: PhoneNumber): boolean {
   const { length } = number.nationalNumber
   const numbers = plan(number)

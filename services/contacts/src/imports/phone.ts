@@ -23,10 +23,7 @@ const between = /\s*(?:;|,|\||:::|\n|\r)\s*|\s+\/\s+|(?<=\d)\s*(?=\+)/
 const exportAgain = 'by a spreadsheet: format the column as text and export it again'
 const writeCode = 'has no country code: write it as +<country code><number>'
 
-/**
- * Reads a number with its country code, or a national one of `country`; of several the first
- * counts.
- */
+/** Reads the first number of a cell, with its country code or as a national one of `country`. */
 export function parsePhone(text: string, country?: Country): ParsedPhone {
   const written = text
     .replace(invisible, '')

@@ -21,7 +21,7 @@ export interface RefusedRow {
   optOutPhone?: string
 }
 
-/** The contact that a row means, or why it means none; undefined for a row of empty cells. */
+/** The contact that a row means, or why it means none, unless all its cells are empty. */
 export function readRow(
   columns: Column[],
   fields: string[],
@@ -82,7 +82,7 @@ function readPhone(cells: Cell[], country: Country | undefined): ReturnType<type
   return refused ?? parsePhone('')
 }
 
-/** What can't be read of a cell about consent; if it is an opt-out's, the person stops. */
+/** What can't be read of a cell about consent, which stops the person if it is an opt-out's. */
 interface UnreadableCell {
   reason: string
   stops: boolean

@@ -21,7 +21,7 @@ const updatesSchema = z.array(
 
 type AccountUpdate = IdentityUpdate & { accountId: string }
 
-/** Adds to contacts the ids that answers to sends named; contacts that are gone get none. */
+/** Adds to live contacts the ids that answers to sends named. */
 export const updateIdentities: SetHandler<Context> = async (ctx, entries) => {
   const updates = entries.flatMap((entry) =>
     readUpdates(entry).map((update) => ({ ...update, accountId: entry.accountId })),

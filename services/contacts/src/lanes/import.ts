@@ -25,7 +25,7 @@ export const importContacts: LaneHandler<Context> = async (ctx, accountId, entri
   }
 }
 
-/** Works on one import; answers whether rows may be left. */
+/** Whether rows of this import may be left. */
 async function importEntry(run: ImportRun, entry: FeedEntry): Promise<boolean> {
   try {
     return (await importSlice(run)) === 'more'

@@ -16,7 +16,7 @@ const mergedContacts = counter(
   'Contacts that turned out to be a person who was there already',
 )
 
-/** Merges locked contacts; what either refuses stays refused once the caller has derived flags. */
+/** Merges locked contacts, whose refusals all stay once the caller has derived flags. */
 export async function mergeContacts(tx: Tx, merges: readonly Merge[]): Promise<void> {
   if (merges.length === 0) return
   const pairs: MergePair[] = merges.flatMap(({ into, from }) =>

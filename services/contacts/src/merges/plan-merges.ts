@@ -10,10 +10,7 @@ interface MergePlan {
   survivorOf: (id: string) => string
 }
 
-/**
- * Contacts of a list are one person, also with lists that share one; the oldest stays (ids sort by
- * age).
- */
+/** Lists that share a contact are one person, whose oldest contact stays (ids sort by age). */
 export function planMerges(lists: readonly string[][]): MergePlan {
   const parents = new Map<string, string>()
   const survivorOf = (id: string): string => {

@@ -15,7 +15,7 @@ import { pageLimit } from '../page.ts'
 export const getContact: Method<Context, GetContactRequest, Contact> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, (tx) => findContact(tx, requireId(request.id, 'contact')))
 
-/** A page of the account's contacts in id order; 50 by default, at most 200. */
+/** A page of the account's contacts in id order, 50 by default and at most 200. */
 export const listContacts: Method<Context, ListContactsRequest, ListContactsResponse> = async (
   ctx,
   { limit: asked, after, tag },

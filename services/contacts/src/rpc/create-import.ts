@@ -12,7 +12,7 @@ import { importToProto } from './imports.ts'
 
 const maxFileBytes = 100_000_000
 
-/** Stores a CSV as it arrives and queues its import; an upload that breaks off leaves nothing. */
+/** Stores a CSV as it arrives and queues its import, or leaves nothing of a broken upload. */
 export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, Import> = async (
   ctx,
   requests,
@@ -52,7 +52,7 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
   }
 }
 
-/** Stores the bytes in pieces of one size; holds one piece and one message in memory. */
+/** Stores the bytes in pieces of one size, with one piece and one message in memory. */
 async function storeFile(
   ctx: Context,
   accountId: string,

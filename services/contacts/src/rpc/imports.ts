@@ -21,7 +21,7 @@ export const getImport: Method<Context, proto.GetImportRequest, proto.Import> = 
     importToProto(await findImport(tx, requireId(request.id, 'import'))),
   )
 
-/** A page of an import's refused rows in line order; 100 by default, at most 1,000. */
+/** A page of an import's refused rows in line order, 100 by default and at most 1,000. */
 export const listImportErrors: Method<
   Context,
   proto.ListImportErrorsRequest,

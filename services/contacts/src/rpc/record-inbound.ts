@@ -101,7 +101,7 @@ function consentsOf(person: InboundPerson, contactId: string): Consent[] {
   ]
 }
 
-/** What the text says; of a button the payload and the text stand one a line. */
+/** Of a button the payload and the text stand one a line. */
 function wordOf({ button, text, stopOnly }: InboundPerson) {
   const words = (button ? text.split('\n') : [text]).map(readConsentWord)
   if (words.includes('opt_out')) return 'opt_out'

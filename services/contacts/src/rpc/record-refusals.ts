@@ -17,7 +17,7 @@ import { isId } from '../page.ts'
 
 const maxRefusals = 5_000
 
-/** Records what Meta said with messages about their recipients; the next check refuses them. */
+/** Records what Meta said with messages about their recipients. */
 export const recordRefusals: Method<
   Context,
   RecordRefusalsRequest,

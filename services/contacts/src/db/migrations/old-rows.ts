@@ -1,6 +1,9 @@
 import { metaConsentVias, ownConsentVias } from '@lockstep/contracts'
 
-/** Deletes a page of old imports' refused rows, then imports without any; those that are a consent's evidence stay. */
+/**
+ * Deletes a page of old imports' refused rows, then imports without any that are no consent's
+ * evidence.
+ */
 export const forgetImports = `
   create function forget_imports(before timestamptz, most integer,
     out rows integer, out more boolean)
