@@ -1,7 +1,7 @@
 /** Payloads of feed entries that carry their content themselves, by lane and kind. JSON in `feed_open.body`. */
 
-/** What a send answer taught about a person; `contacts.learn` holds a list of them, of one account. */
-export interface Learned {
+/** What an answer to a send says of its recipient; an entry of `contacts.identity-updates` is a list of them, of one account. */
+export interface IdentityUpdate {
   contactId: string
   /** The number that was dialled, digits only. */
   input?: string

@@ -59,11 +59,15 @@ test('a lane that nobody knows is not rung, nor one whose entries stand elsewher
 
 test('asked by a worker, the producer rings all due partitions of that lane now, and of no other', async () => {
   await insert(1, 1_500)
-  await world.sql("insert into campaigns.feed_open (lane, key) values ('contacts.learn', 'other')")
+  await world.sql(
+    "insert into campaigns.feed_open (lane, key) values ('contacts.identity-updates', 'other')",
+  )
   await using doors = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
   using source = remoteFeed(`127.0.0.1:${doors.grpcPort}`, null)
   await source.ring(lane)
   expect(new Set(rung).size).toBeGreaterThan(250)
-  expect(times(partitionOf('contacts.learn', 'other'), 'contacts.learn')).toBe(0)
+  expect(
+    times(partitionOf('contacts.identity-updates', 'other'), 'contacts.identity-updates'),
+  ).toBe(0)
   await expect(source.ring('no.lane' as typeof lane)).rejects.toMatchObject({ failure: 'invalid' })
 })

@@ -17,9 +17,12 @@ import {
 } from '@lockstep/whatsapp'
 import { isInbound } from './kind.ts'
 
+/** A person as `contacts` takes it, but for the call's own ref. */
+type KnownPerson = Omit<InboundPerson, 'ref'>
+
 /** A message with the person who wrote or got it, which can be stored. */
 export interface Message extends Stored {
-  person: InboundPerson
+  person: KnownPerson
   at: Date
   payload: object
   receivedAt: Date
@@ -50,7 +53,7 @@ export interface Part {
   asOfMs: number
   messages: Message[]
   /** People who wrote nothing: they chose about marketing inside WhatsApp, have another user id, or a name in the phone's address book. */
-  news: InboundPerson[]
+  news: KnownPerson[]
   /** Those whose words are known. */
   statuses: (MessageStatus & { timestampMs: number })[]
   /** Elements that can have no effect, by why. */
@@ -139,7 +142,7 @@ function isConsent({ preference, category = 'marketing_messages' }: UserPreferen
   )
 }
 
-const isKnown = ({ waId, userId }: InboundPerson): boolean => waId !== '' || userId !== ''
+const isKnown = ({ waId, userId }: KnownPerson): boolean => waId !== '' || userId !== ''
 
 function toMessage(message: ThreadMessage & { timestampMs: number }, receivedAt: Date): Message {
   const { phoneNumberId: _, wabaId: __, from, userId, parentUserId, move, ...said } = message
@@ -184,7 +187,7 @@ function toMessage(message: ThreadMessage & { timestampMs: number }, receivedAt:
 function person({
   atMs,
   ...known
-}: { [Field in keyof InboundPerson]?: InboundPerson[Field] | undefined } & { atMs: number }) {
+}: { [Field in keyof KnownPerson]?: KnownPerson[Field] | undefined } & { atMs: number }) {
   const {
     waId = '',
     userId = '',

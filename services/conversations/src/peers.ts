@@ -28,11 +28,11 @@ export async function recordPeople(
   const contactIds: string[] = []
   const merged = new Map<string, Merged>()
   for (let from = 0; from < people.length; from += peopleAtOnce) {
-    const answer = await ctx.peers.contacts.recordInbound(
-      { people: people.slice(from, from + peopleAtOnce) },
-      {},
-    )
-    contactIds.push(...answer.contactIds)
+    const named = people
+      .slice(from, from + peopleAtOnce)
+      .map((person, i) => ({ ...person, ref: String(i) }))
+    const answer = await ctx.peers.contacts.recordInbound({ people: named }, {})
+    contactIds.push(...named.map(({ ref }) => answer.contactIds[ref]!))
     for (const one of answer.merged) merged.set(one.contactId, one)
   }
   // A contact that one call answered may have been merged by the next.

@@ -1,5 +1,6 @@
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
-import { readPreference, readWord } from '../../../services/contacts/src/consent.ts'
+import { readPreference } from '../../../services/contacts/src/consents/consent.ts'
+import { readConsentWord } from '../../../services/contacts/src/consents/consent-words.ts'
 import { readPart } from '../../../services/conversations/src/part.ts'
 import { batches } from './ground-truth.ts'
 import type { Run } from './invariant.ts'
@@ -85,8 +86,8 @@ function statementsOf({
   stopOnly,
   preference,
   atMs,
-}: InboundPerson): { kind: string; via: string; said_at: Date }[] {
-  const words = (button ? text.split('\n') : [text]).map(readWord)
+}: Omit<InboundPerson, 'ref'>): { kind: string; via: string; said_at: Date }[] {
+  const words = (button ? text.split('\n') : [text]).map(readConsentWord)
   const word = words.includes('opt_out') ? 'opt_out' : stopOnly ? undefined : words.find(Boolean)
   const chosen = readPreference(preference)
   const said_at = new Date(atMs)
