@@ -58,7 +58,7 @@ test('what comes before, while and just after a number is connected has its effe
     return Object.fromEntries(rows.map(({ outcome, n }) => [outcome, n]))
   }
   for (let n = 0; n < 20; n++) await deliver()
-  expect(await outcomes()).toEqual({ unclaimed: 20 })
+  expect(await outcomes()).toEqual({ no_connection: 20 })
 
   const number = {
     id: phoneNumberId,

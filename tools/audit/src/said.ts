@@ -1,6 +1,6 @@
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
 import { readPreference, readWord } from '../../../services/contacts/src/consent.ts'
-import { readPart } from '../../../services/conversations/src/part.ts'
+import { readPart } from '../../../services/conversations/src/inbound/read-part.ts'
 import { batches } from './ground-truth.ts'
 import type { Run } from './invariant.ts'
 
@@ -63,8 +63,8 @@ function* saidIn({ id, accountId, number, receivedAt, body }: PartRow): Generato
     appId: '',
     key: number,
   }
-  const { messages, news } = readPart(entry, number)
-  for (const person of [...messages.map((message) => message.person), ...news])
+  const { messages, updates } = readPart(entry, number)
+  for (const person of [...messages.map((message) => message.person), ...updates])
     for (const said of statementsOf(person))
       for (const name of [person.waId, person.userId])
         if (name)

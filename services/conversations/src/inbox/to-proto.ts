@@ -1,5 +1,6 @@
 import type * as proto from '@lockstep/rpc/gen/conversations'
-import type { ConversationRow, MessageRow } from './db/queries.ts'
+import type { ConversationRow } from '../db/conversations.ts'
+import type { MessageRow } from '../db/message-list.ts'
 
 export function conversationToProto({
   lastMessageAt,

@@ -1,18 +1,19 @@
+import type { PartOutcome } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import type { Context } from './context.ts'
+import type { Context } from '../context.ts'
 
-/** Whose a webhook part is: a connection's, or nobody's and why. */
-export type Owner = ConnectionInterval | 'no_connection' | 'wrong_app'
+/** The connection that a part is for, or why it is for none. */
+export type ConnectionAt = ConnectionInterval | Extract<PartOutcome, 'no_connection' | 'wrong_app'>
 
 /**
- * Whose each part is: the connection that had the number when the part was received, if it is bound to the app that signed it.
- * One call for all numbers. The answer is asked for after the receipt of each part, so that no interval can change it any more.
+ * The connection that had each part's number when the part was received, if it is bound to the app
+ * that signed it. Asked after the receipt of each part, so that no interval can change the answer.
  */
-export async function ownersOf(
+export async function connectionsAt(
   ctx: Context,
   entries: readonly FeedEntry[],
-): Promise<(entry: FeedEntry) => Owner> {
+): Promise<(entry: FeedEntry) => ConnectionAt> {
   const times = entries.map((entry) => entry.asOfMs)
   const { intervals } = await ctx.peers.accounts.resolveConnections(
     {
@@ -24,9 +25,9 @@ export async function ownersOf(
   )
   const byNumber = Map.groupBy(intervals, (interval) => interval.phoneNumberId)
   return ({ key, asOfMs, appId }) => {
-    const then = (byNumber.get(key) ?? []).filter((interval) => covers(interval, asOfMs))
-    if (then.length === 0) return 'no_connection'
-    return then.find((interval) => interval.appId === appId) ?? 'wrong_app'
+    const matching = (byNumber.get(key) ?? []).filter((interval) => covers(interval, asOfMs))
+    if (matching.length === 0) return 'no_connection'
+    return matching.find((interval) => interval.appId === appId) ?? 'wrong_app'
   }
 }
 
