@@ -33,7 +33,7 @@ const parts = `
            coalesce(p.content, (select b.raw from webhook_gateway.webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as body
     from webhook_gateway.webhook_parts p
     union all
-    select p.id, p.app_id, p.lane, p.key, p.outcome, p.received_at, p.content from webhook_gateway.webhook_parts_kept p
+    select p.id, p.app_id, p.lane, p.key, p.outcome, p.received_at, p.content from webhook_gateway.webhook_parts_unresolved p
   ) p join accounts.apps a on a.id = p.app_id
   where p.lane = 'webhooks.message' and coalesce(p.outcome, 'open') not in ('wrong_app', 'dismissed') and p.id > $1 and p.body is not null
   order by p.id limit ${pageRows}`

@@ -8,7 +8,7 @@ const excused = `('dead', 'wrong_app', 'no_connection', 'over_share')`
 const everyPart = `(
   select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts
   union all
-  select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts_kept)`
+  select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts_unresolved)`
 /** Bodies are kept for so long; of older ones only the effect is left. */
 const kept = `interval '7 days'`
 /** Messages are kept for no less; of what came before, the effect may be gone (LOCKSTEP_MESSAGE_RETENTION_DAYS). */

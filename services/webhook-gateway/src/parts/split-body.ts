@@ -1,8 +1,8 @@
-import { type LaneName, shares } from '@lockstep/contracts'
+import { type LaneName, type PartOutcome, shares } from '@lockstep/contracts'
 import { fieldRule, type Part, parseWebhook, splitInSteps, type Tokens } from '@lockstep/whatsapp'
-import { type App, owns } from './app.ts'
+import { type App, owns } from '../apps/app.ts'
 
-/** A body whose signature was good. */
+/** A body whose signature was valid. */
 export interface SignedBody {
   appId: string
   /** When the whole body was there, ms. */
@@ -10,18 +10,27 @@ export interface SignedBody {
   raw: Buffer
 }
 
+/** The outcomes of parts that wait in no lane. */
+export type SplitOutcome = Extract<
+  PartOutcome,
+  'no_connection' | 'over_share' | 'unknown_field' | 'unreadable'
+>
+
 /** A part as it is stored: it waits in a lane, or it has its outcome already. */
 export interface NewPart {
-  /** Where it waits, or would if the number or WABA were its app's. */
+  /** Where it waits, or would if its app had the number or WABA. */
   lane: LaneName | null
   key: string | null
   field: string | null
   elements: number
   /** Null when the part is the entire body. */
   content: Buffer | null
-  outcome: 'no_connection' | 'over_share' | 'unknown_field' | 'unreadable' | null
+  outcome: SplitOutcome | null
   reason: string | null
-  /** It says of somebody that they may not be written to any more, in a campaign's lane: it counts like a reply that is not heard. */
+  /**
+   * A campaign's, in which Meta refuses a recipient for good: marketing waits for it as for a
+   * reply.
+   */
   hasRefusal?: boolean
 }
 
@@ -29,7 +38,7 @@ export interface SplitRules {
   tokens: Tokens
   /** A body may use its shares only; false for an operator's replay. */
   isBounded?: boolean
-  /** Hears of a token that looks like ours and is not. */
+  /** Called for a token in our form with a wrong tag. */
   onForged?: () => void
 }
 
@@ -40,19 +49,19 @@ const maxKeys = {
 }
 
 /**
- * The parts of a body that an app signed; one about a number or WABA that is not the app's is `no_connection`. A status whose token is
- * ours for a number that the app has or had waits in its campaign's lane, any other in the number's.
+ * Splits a body that an app signed. A status whose token is valid for a number that the app has or
+ * had waits in its campaign's lane, any other in the number's.
  */
-export function partsOf(raw: Buffer, app: App | undefined, rules: SplitRules): NewPart[] {
-  const steps = partsInSteps(raw, app, rules)
+export function splitBody(raw: Buffer, app: App | undefined, rules: SplitRules): NewPart[] {
+  const steps = splitBodyInSteps(raw, app, rules)
   for (;;) {
     const { done, value } = steps.next()
     if (done) return value
   }
 }
 
-/** As `partsOf`, with pauses in which others have their turn. */
-export function* partsInSteps(
+/** As `splitBody`, with pauses for other work. */
+export function* splitBodyInSteps(
   raw: Buffer,
   app: App | undefined,
   rules: SplitRules,
@@ -63,9 +72,9 @@ export function* partsInSteps(
     if (isBounded && ++checked > shares.body_tokens.limit) return undefined
     const named = tokens.read(token, phoneNumberId)
     if (named === null && typeof token === 'string' && token.startsWith('lk1.')) onForged?.()
-    const isOurs =
+    const isOwnNumber =
       app && (app.phoneNumberIds.has(phoneNumberId) || app.formerPhoneNumberIds.has(phoneNumberId))
-    return isOurs && named?.kind === 'c'
+    return isOwnNumber && named?.kind === 'c'
       ? { lane: 'webhooks.campaign' as const, key: named.ownerId }
       : undefined
   }
@@ -76,11 +85,11 @@ export function* partsInSteps(
 }
 
 function toNewPart(
-  { reason: why, isOver, ...part }: Part,
+  { reason: given, isOver, ...part }: Part,
   raw: Buffer,
   isOwn: (lane: LaneName, key: string, field: string | null) => boolean,
 ): NewPart {
-  const reason = why ?? null
+  const reason = given ?? null
   if (part.lane !== null)
     return {
       ...part,
@@ -90,7 +99,7 @@ function toNewPart(
   if (isOver) return { ...part, outcome: 'over_share', reason }
   if (part.field !== null && fieldRule(part.field).lane === null)
     return { ...part, outcome: 'unknown_field', reason }
-  // Of a body that is no webhook at all nobody can say how many elements it was meant to hold.
+  // A body that is no webhook holds no elements that could be counted.
   const elements = part.content === null && 'unreadable' in parseWebhook(raw) ? 0 : part.elements
   return { ...part, elements, outcome: 'unreadable', reason }
 }
