@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { startService } from '@lockstep/service'
 import { postWebhook, until } from '@lockstep/testing'
-import { startSystem } from '@lockstep/testing/system'
+import { configIn, startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import { webhookGatewayService } from '../../services/webhook-gateway/src/service.ts'
 
@@ -12,19 +12,15 @@ test('what comes before, while and just after a number is connected has its effe
   await using stack = await startSystem()
   const { world, ports, simulator, clients } = stack
   const tenant = await stack.addTenant()
-  // A second gateway that hears of nothing: its view of an app is as old as it may be.
-  const config = {
-    ...world.base('webhook-gateway'),
-    natsUrl: 'nats://127.0.0.1:9',
-    encryptionKey: world.encryptionKey,
-    platformKey: world.platformKey,
-    httpPort: 0,
-    accountsAddress: `127.0.0.1:${ports.accounts.grpc}`,
-  }
-  await using deaf = await startService(webhookGatewayService, config, { scale: 0.1 })
+  // A second gateway without events: what it knows of an app is as old as it may be.
+  const config = configIn(world, webhookGatewayService, {
+    LOCKSTEP_NATS_URL: 'nats://127.0.0.1:9',
+    LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${ports.accounts.grpc}`,
+  })
+  await using withoutEvents = await startService(webhookGatewayService, config, { scale: 0.1 })
   const urls = [
     stack.webhookUrl(tenant),
-    `http://127.0.0.1:${deaf.httpPort}/webhooks/${tenant.appId}`,
+    `http://127.0.0.1:${withoutEvents.httpPort}/webhooks/${tenant.appId}`,
   ]
 
   const sent: string[] = []
@@ -58,7 +54,7 @@ test('what comes before, while and just after a number is connected has its effe
     return Object.fromEntries(rows.map(({ outcome, n }) => [outcome, n]))
   }
   for (let n = 0; n < 20; n++) await deliver()
-  expect(await outcomes()).toEqual({ unclaimed: 20 })
+  expect(await outcomes()).toEqual({ no_connection: 20 })
 
   const number = {
     id: phoneNumberId,

@@ -79,3 +79,16 @@ export type ImportState = (typeof importStates)[number]
 /** Why a contact may not be written to. */
 export const contactRefusals = ['deleted', 'blocked', 'opted_out', 'unreachable'] as const
 export type ContactRefusal = (typeof contactRefusals)[number]
+
+/** Whether a person wrote a message, or the business. */
+export const messageDirections = ['in', 'out'] as const
+export type MessageDirection = (typeof messageDirections)[number]
+
+/** How a message came to be known here. */
+export const messageSources = {
+  cloud_api: 'it was written to the number, or is a call',
+  phone_app: "the business wrote it in the WhatsApp app on the number's phone",
+  history: 'it is from before the number was connected',
+  standby: 'it was written while another sender, such as an agent of Meta, answers the person',
+} as const
+export type MessageSource = keyof typeof messageSources

@@ -9,7 +9,7 @@ import type { Logger } from '@lockstep/telemetry'
 import type { Metadata } from 'nice-grpc-common'
 import type { GeneratedDefinition } from './definition.ts'
 import { failedCalls } from './metrics.ts'
-import type { Served } from './server.ts'
+import type { Served } from './served.ts'
 
 /** Set by the server itself, over whatever the client has sent. */
 const callerHeader = 'lockstep-caller'

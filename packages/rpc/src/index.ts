@@ -1,4 +1,5 @@
 export * from './call.ts'
 export * from './client.ts'
 export * from './peers.ts'
+export type { Served } from './served.ts'
 export * from './server.ts'

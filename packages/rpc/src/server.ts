@@ -14,19 +14,13 @@ import { Status } from 'nice-grpc-common'
 import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
 import { admitCallers, callerOf } from './callers.ts'
 import { failedCalls } from './metrics.ts'
+import type { Served } from './served.ts'
 
 /** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
 export interface TlsFiles {
   ca: string
   cert: string
   key: string
-}
-
-/** What a service serves: its definition, and by method a function of (request, call) and who may call it. */
-export interface Served {
-  definition: CompatServiceDefinition
-  implementation: Record<string, (request: never, context: CallContext) => unknown>
-  callers: Readonly<Record<string, readonly Caller[]>>
 }
 
 export interface RpcServer extends AsyncDisposable {
