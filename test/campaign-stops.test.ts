@@ -176,9 +176,9 @@ test.each([
     )
     expect(asked!.n, 'what had no slot when the run ended was not sent').toBeLessThan(30)
     const told =
-      'select outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null group by 1, 2, 3'
+      'select outcome, code, reason from campaigns.attempts where campaign_id = $1 and code is not null group by 1, 2, 3'
     expect(await system.world.sql(told, [id])).toMatchObject([
-      { outcome: 'not_sent', code: error.code, words: expect.stringMatching(/Meta says: /) },
+      { outcome: 'not_sent', code: error.code, reason: expect.stringMatching(/Meta says: /) },
     ])
     await system.simulator.client.setSettings({ errors: { next: [] } })
     await system.clients.campaigns.resumeCampaign({ id }, slow)

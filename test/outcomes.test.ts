@@ -65,15 +65,15 @@ test('accepted: the recipient is accepted, and stays so without any status', asy
 })
 
 describe.each(codesOf('stop'))('stop code %i', (code) => {
-  const { words } = classifyGraphError(code)
+  const { message } = classifyGraphError(code)
 
   test('as an answer: the recipient is back in the queue, the campaign pauses with the words, and goes on when it is resumed', async () => {
     await answer(code)
     const id = await campaignTo(people)
-    expect((await system.untilCampaign(tenant, id, 'paused')).reason).toBe(words)
+    expect((await system.untilCampaign(tenant, id, 'paused')).reason).toBe(message)
     await until(async () => (await system.campaign(tenant, id)).statistics!.sending === 0)
     const stopped = (await recipients(id)).filter(
-      ({ state, reason }) => state === 'queued' && reason === words,
+      ({ state, reason }) => state === 'queued' && reason === message,
     )
     expect(stopped).toHaveLength(1)
     expect((await system.campaign(tenant, id)).statistics).toMatchObject({
@@ -92,11 +92,11 @@ describe.each(codesOf('stop'))('stop code %i', (code) => {
   test('in a status: the message failed with the words, and the campaign pauses', async () => {
     await system.simulator.client.setSettings({ failed: { [code]: 1 } })
     const id = await campaignTo(60, slow)
-    expect((await system.untilCampaign(slow, id, 'paused')).reason).toBe(words)
+    expect((await system.untilCampaign(slow, id, 'paused')).reason).toBe(message)
     await system.settled()
     const failed = (await recipients(id, slow)).filter(({ state }) => state === 'failed')
     expect(failed.length).toBeGreaterThan(0)
-    for (const { reason } of failed) expect(reason).toContain(words)
+    for (const { reason } of failed) expect(reason).toContain(message)
     const { statistics } = await system.campaign(slow, id)
     expect(statistics).toMatchObject({ failed: failed.length, rejected: 0, recipients: 60 })
     expect(statistics!.queued).toBeGreaterThan(0)
@@ -105,7 +105,7 @@ describe.each(codesOf('stop'))('stop code %i', (code) => {
 })
 
 describe.each(codesOf('throttle'))('throttle code %i', (code) => {
-  const { words, retryAfterMs } = classifyGraphError(code)
+  const { message, retryAfterMs } = classifyGraphError(code)
 
   test('nothing was sent: the recipient waits in the queue with the words, and is written to once', async () => {
     const own = await system.addTenant() // Meta's throttle slows the whole connection down
@@ -113,7 +113,7 @@ describe.each(codesOf('throttle'))('throttle code %i', (code) => {
     const id = await campaignTo(1, own)
     const waiting = await until(async () =>
       (await recipients(id, own)).find(
-        ({ state, reason }) => state === 'queued' && reason === words,
+        ({ state, reason }) => state === 'queued' && reason === message,
       ),
     )
     expect(waiting.attempts).toBe(1)
@@ -208,7 +208,7 @@ describe.each(codesOf('rejected'))('code %i', (code) => {
     expect(recipient).toMatchObject({
       state: 'rejected',
       attempts: 1,
-      reason: expect.stringContaining(classifyGraphError(code).words),
+      reason: expect.stringContaining(classifyGraphError(code).message),
     })
     expect(await accepted(id)).toBe(0)
   })

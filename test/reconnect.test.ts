@@ -123,7 +123,9 @@ test('a conversation goes on after its number was connected by another app, and 
   const [first] = await until(async () => (await conversations()).length > 0 && conversations())
 
   await system.clients.accounts.disconnect({ id: tenant.connectionId }, tenant)
-  await until(async () => (await unclaimed(tenant)) > 0 || void (await say('Still there?')))
+  await until(
+    async () => (await partsWithoutConnection(tenant)) > 0 || void (await say('Still there?')),
+  )
   await say('STOP')
   await system.settled()
   expect(await stopped()).toBe(false)
@@ -141,7 +143,7 @@ test('a conversation goes on after its number was connected by another app, and 
   expect(await conversations()).toMatchObject([{ id: first!.id }])
 }, 60_000)
 
-async function unclaimed({ phoneNumberId }: Tenant): Promise<number> {
+async function partsWithoutConnection({ phoneNumberId }: Tenant): Promise<number> {
   const text =
     "select from webhook_gateway.webhook_parts where key = $1 and outcome = 'no_connection'"
   return (await system.world.sql(text, [phoneNumberId])).length

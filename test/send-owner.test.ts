@@ -116,7 +116,7 @@ test.each(codesOf('rejected'))('code %i: rejected with the words, not sent again
   expect(await row()).toMatchObject({
     state: 'rejected',
     attempts: 1,
-    words: expect.stringContaining(classifyGraphError(code).words),
+    reason: expect.stringContaining(classifyGraphError(code).message),
   })
   expect(await posts(phone)).toHaveLength(1)
 })
@@ -126,8 +126,8 @@ test.each(codesOf('stop'))(
   async (code) => {
     await fail(code)
     const { row, phone } = await send()
-    expect(await row()).toMatchObject({ state: 'queued', words: classifyGraphError(code).words })
-    expect(replies.stopped()).toBe(classifyGraphError(code).words)
+    expect(await row()).toMatchObject({ state: 'queued', reason: classifyGraphError(code).message })
+    expect(replies.stopped()).toBe(classifyGraphError(code).message)
     expect((await slice()).kind).toBe('stopped')
     replies.goOn()
     await untilAccepted(row)
@@ -140,7 +140,7 @@ test.each(codesOf('throttle'))(
   async (code) => {
     await fail(code)
     const { row, phone } = await send()
-    expect(await row()).toMatchObject({ state: 'queued', words: classifyGraphError(code).words })
+    expect(await row()).toMatchObject({ state: 'queued', reason: classifyGraphError(code).message })
     await redis.del(
       sendLimits.backoff.key(tenant.connectionId),
       sendLimits.pair.key(tenant.connectionId, phone),
@@ -188,6 +188,6 @@ test('Meta can not be reached: nobody is claimed, and it is said', async () => {
     claimLifeMs: 2_000,
     signal: new AbortController().signal,
   })
-  expect(end.wait).toMatchObject({ for: 'meta', words: expect.stringMatching(/can't be reached/) })
+  expect(end.wait).toMatchObject({ for: 'meta', reason: expect.stringMatching(/can't be reached/) })
   expect((await replies.rows()).at(-1)).toMatchObject({ state: 'queued', attempts: 0 })
 })

@@ -4,7 +4,7 @@ import type { Kind } from './kind.ts'
 interface Said {
   /** Meta's word, and what it means for a person. */
   event: string
-  words: string
+  summary: string
   /** The connections as they are then; of every number of the WABA. */
   connections?: Record<string, unknown>[]
   field?: string
@@ -13,12 +13,12 @@ interface Said {
 /** News that is kept once as an event of the account, and may change its connections. */
 function accountKind(
   name: string,
-  { event, words, connections, field = 'account_update' }: Said,
+  { event, summary, connections, field = 'account_update' }: Said,
   more: Partial<Kind> = {},
 ): Kind {
   const at = more.after ? '{second}' : '{first}'
   const events = {
-    [`accounts.account_events where occurred_at = '${at}'`]: [{ field, event, words }],
+    [`accounts.account_events where occurred_at = '${at}'`]: [{ field, event, summary }],
   }
   return {
     name,
@@ -35,19 +35,21 @@ function restrictionKind(
   restrictions: Record<string, unknown>[],
   more: Partial<Kind> = {},
 ): Kind {
-  const kind = accountKind(name, { ...said, connections: [{ holds: {} }] }, more)
+  const kind = accountKind(name, { ...said, connections: [{ health_issues: {} }] }, more)
   return { ...kind, rows: { ...kind.rows, 'accounts.restrictions': restrictions } }
 }
 
-const standing = (health: string, words: string) => ({
-  connections: [{ holds: { standing: { health, words } } }],
+const standing = (health: string, reason: string) => ({
+  connections: [{ health_issues: { standing: { health, reason } } }],
 })
-const access = (words: string) => ({
-  connections: [{ holds: { access: { health: 'disabled', words } } }],
+const access = (reason: string) => ({
+  connections: [{ health_issues: { access: { health: 'disabled', reason } } }],
 })
-const released = { connections: [{ holds: { standing: null, review: null, access: null } }] }
+const released = {
+  connections: [{ health_issues: { standing: null, review: null, access: null } }],
+}
 
-const words = {
+const summaries = {
   deleted: 'This WhatsApp Business account was deleted at Meta. Its numbers can send nothing.',
   offboarded:
     'This WhatsApp Business account was disconnected from the Cloud API. Reconnect it at Meta to send again.',
@@ -73,65 +75,69 @@ const words = {
 const updates: Kind[] = [
   accountKind('account-deleted', {
     event: 'ACCOUNT_DELETED',
-    words: words.deleted,
-    ...standing('disabled', words.deleted),
+    summary: summaries.deleted,
+    ...standing('disabled', summaries.deleted),
   }),
   accountKind('account-offboarded', {
     event: 'ACCOUNT_OFFBOARDED',
-    words: words.offboarded,
-    ...standing('disabled', words.offboarded),
+    summary: summaries.offboarded,
+    ...standing('disabled', summaries.offboarded),
   }),
   accountKind(
     'account-reconnected',
     {
       event: 'ACCOUNT_RECONNECTED',
-      words: 'This WhatsApp Business account was reconnected to the Cloud API.',
+      summary: 'This WhatsApp Business account was reconnected to the Cloud API.',
       ...released,
     },
     { after: ['account-offboarded'] },
   ),
   accountKind('account-disabled', {
     event: 'DISABLED_UPDATE',
-    words: words.disabled,
-    ...standing('disabled', words.disabled),
+    summary: summaries.disabled,
+    ...standing('disabled', summaries.disabled),
   }),
   accountKind(
     'account-reinstated',
     {
       event: 'DISABLED_UPDATE',
-      words: 'Meta has reinstated this WhatsApp Business account (January 2, 2099).',
+      summary: 'Meta has reinstated this WhatsApp Business account (January 2, 2099).',
       ...released,
     },
     { after: ['account-disabled', 'account-restricted'] },
   ),
   accountKind('account-to-be-disabled', {
     event: 'DISABLED_UPDATE',
-    words: words.toBeDisabled,
-    ...standing('restricted', words.toBeDisabled),
+    summary: summaries.toBeDisabled,
+    ...standing('restricted', summaries.toBeDisabled),
   }),
-  restrictionKind('account-restricted', { event: 'ACCOUNT_RESTRICTION', words: words.restricted }, [
-    {
-      type: 'RESTRICTED_BIZ_INITIATED_MESSAGING',
-      ends_at: '2099-01-03T00:00:00Z',
-      lifted_at: null,
-      event_at: '{first}',
-    },
-    {
-      type: 'RESTRICTED_ADD_PHONE_NUMBER_ACTION',
-      ends_at: '2099-01-02T00:00:00Z',
-      lifted_at: null,
-      event_at: '{first}',
-    },
-  ]),
+  restrictionKind(
+    'account-restricted',
+    { event: 'ACCOUNT_RESTRICTION', summary: summaries.restricted },
+    [
+      {
+        type: 'RESTRICTED_BIZ_INITIATED_MESSAGING',
+        ends_at: '2099-01-03T00:00:00Z',
+        lifted_at: null,
+        event_at: '{first}',
+      },
+      {
+        type: 'RESTRICTED_ADD_PHONE_NUMBER_ACTION',
+        ends_at: '2099-01-02T00:00:00Z',
+        lifted_at: null,
+        event_at: '{first}',
+      },
+    ],
+  ),
   restrictionKind(
     'account-restriction-lifted',
-    { event: 'ACCOUNT_RESTRICTION', words: words.lifted },
+    { event: 'ACCOUNT_RESTRICTION', summary: summaries.lifted },
     [{ type: 'RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES', lifted_at: '{second}' }],
     { after: ['account-restricted-direct-send'] },
   ),
   restrictionKind(
     'account-restricted-direct-send',
-    { event: 'ACCOUNT_RESTRICTION', words: words.directSend },
+    { event: 'ACCOUNT_RESTRICTION', summary: summaries.directSend },
     [
       {
         type: 'RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES',
@@ -142,13 +148,13 @@ const updates: Kind[] = [
   ),
   restrictionKind(
     'account-restriction-warned-of',
-    { event: 'ACCOUNT_RESTRICTION', words: words.warned },
+    { event: 'ACCOUNT_RESTRICTION', summary: summaries.warned },
     [],
   ),
   accountKind('account-partner-removed', {
     event: 'PARTNER_REMOVED',
-    words: words.removed,
-    ...access(words.removed),
+    summary: summaries.removed,
+    ...access(summaries.removed),
   }),
   ...Object.entries({
     'account-violation': [
@@ -194,7 +200,7 @@ const updates: Kind[] = [
     ],
     'account-event-that-is-new': ['SOMETHING_NEW', 'Meta sent account_update: SOMETHING_NEW'],
   } as const).map(([name, [event, said]]) =>
-    accountKind(name, { event, words: said, connections: [{ holds: {} }] }),
+    accountKind(name, { event, summary: said, connections: [{ health_issues: {} }] }),
   ),
 ]
 
@@ -239,7 +245,7 @@ const numbers: Kind[] = [
     {
       field: quality,
       event: 'ONBOARDING',
-      words: '15550100199: ONBOARDING, messaging limit TIER_10K',
+      summary: '15550100199: ONBOARDING, messaging limit TIER_10K',
     },
     { messaging_limit: 'TIER_10K', quality: 'GREEN', max_per_second: 80 },
     // The limit is the whole business's.
@@ -247,7 +253,7 @@ const numbers: Kind[] = [
   ),
   numberKind(
     'number-limit-in-the-old-shape',
-    { field: quality, event: 'UPGRADE', words: '15550100199: UPGRADE, messaging limit TIER_10K' },
+    { field: quality, event: 'UPGRADE', summary: '15550100199: UPGRADE, messaging limit TIER_10K' },
     { messaging_limit: 'TIER_10K' },
     { messaging_limit: 'TIER_2K' },
   ),
@@ -256,14 +262,14 @@ const numbers: Kind[] = [
     {
       field: quality,
       event: 'THROUGHPUT_UPGRADE',
-      words: '+1 555-010-0199: THROUGHPUT_UPGRADE, messaging limit TIER_UNLIMITED',
+      summary: '+1 555-010-0199: THROUGHPUT_UPGRADE, messaging limit TIER_UNLIMITED',
     },
     { messaging_limit: 'TIER_UNLIMITED', max_per_second: 1_000, per_second: 80, quality: 'GREEN' },
     { messaging_limit: 'TIER_UNLIMITED' },
   ),
   numberKind(
     'number-flagged',
-    { field: quality, event: 'FLAGGED', words: '15550100199: FLAGGED, messaging limit TIER_1K' },
+    { field: quality, event: 'FLAGGED', summary: '15550100199: FLAGGED, messaging limit TIER_1K' },
     { quality: 'FLAGGED', messaging_limit: 'TIER_1K' },
     { quality: 'GREEN', messaging_limit: 'TIER_2K' },
   ),
@@ -272,7 +278,7 @@ const numbers: Kind[] = [
     {
       field: quality,
       event: 'UNFLAGGED',
-      words: '15550100199: UNFLAGGED, messaging limit TIER_1K',
+      summary: '15550100199: UNFLAGGED, messaging limit TIER_1K',
     },
     { quality: 'UNFLAGGED' },
     { quality: 'GREEN' },
@@ -280,19 +286,19 @@ const numbers: Kind[] = [
   ),
   numberKind(
     'number-name-approved',
-    { field: name, event: 'APPROVED', words: 'The name "Lucky Shrub" of 15550100199: APPROVED' },
+    { field: name, event: 'APPROVED', summary: 'The name "Lucky Shrub" of 15550100199: APPROVED' },
     { verified_name: 'Lucky Shrub' },
-    { news_at: {} },
+    { fact_times: {} },
   ),
   numberKind(
     'number-name-rejected',
     {
       field: name,
       event: 'REJECTED',
-      words: 'The name "Best Shrub" of 15550100199: REJECTED (NAME_NOT_CONSISTENT)',
+      summary: 'The name "Best Shrub" of 15550100199: REJECTED (NAME_NOT_CONSISTENT)',
     },
     { verified_name: 'Shrub' },
-    { news_at: {} },
+    { fact_times: {} },
   ),
 ]
 
@@ -300,7 +306,7 @@ const capability = (name: string, limit: string, limits: string): Kind =>
   accountKind(name, {
     field: 'business_capability_update',
     event: '',
-    words: `The limits of this business: ${limits}`,
+    summary: `The limits of this business: ${limits}`,
     connections: [{ messaging_limit: limit }],
   })
 
@@ -308,8 +314,8 @@ const others: Kind[] = [
   accountKind('account-review', {
     field: 'account_review_update',
     event: 'APPROVED',
-    words: "Meta's review of this WhatsApp Business account: APPROVED",
-    connections: [{ holds: { review: null } }],
+    summary: "Meta's review of this WhatsApp Business account: APPROVED",
+    connections: [{ health_issues: { review: null } }],
   }),
   capability(
     'business-capability',
@@ -362,8 +368,8 @@ const others: Kind[] = [
       'SOLUTION_CREATED',
       'The partner solution 6600112233: INITIATED',
     ],
-  } as const).map(([name, [field, event, words]]) =>
-    accountKind(name, { field, event, words, connections: [{ news_at: {} }] }),
+  } as const).map(([name, [field, event, summary]]) =>
+    accountKind(name, { field, event, summary, connections: [{ fact_times: {} }] }),
   ),
 ]
 

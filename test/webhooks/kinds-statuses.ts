@@ -53,7 +53,7 @@ export const statusKinds: Kind[] = [
   ),
   status('status-failed-without-a-reason', {
     failed_at: at(1),
-    words: 'Meta did not deliver it and gave no reason.',
+    reason: 'Meta did not deliver it and gave no reason.',
   }),
   status('status-without-a-recipient', { delivered_at: at(1) }),
   // Of each fact the first participant's: one attempt has one row, however many people a group has.

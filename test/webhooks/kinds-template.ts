@@ -41,7 +41,7 @@ async function describe(
 interface Status {
   status: string
   rejected_reason?: string
-  status_words?: string
+  status_reason?: string
 }
 
 const statusKind = (name: string, expected: Status, more: Partial<Kind> = {}): Kind => ({
@@ -50,7 +50,7 @@ const statusKind = (name: string, expected: Status, more: Partial<Kind> = {}): K
   outcome: 'done',
   rows: {
     [`templates.templates where meta_id = '${metaId}'`]: [
-      { rejected_reason: 'NONE', status_words: '', category: 'UTILITY', ...expected },
+      { rejected_reason: 'NONE', status_reason: '', category: 'UTILITY', ...expected },
     ],
   },
   ...more,
@@ -75,23 +75,23 @@ export const templateKinds: Kind[] = [
   statusKind('template-rejected', {
     status: 'REJECTED',
     rejected_reason: 'INVALID_FORMAT',
-    status_words: 'Two parameters stand side by side. · Put words between them.',
+    status_reason: 'Two parameters stand side by side. · Put words between them.',
   }),
   statusKind('template-paused', {
     status: 'PAUSED',
-    status_words: 'FIRST_PAUSE · Paused for 3 hours because of low quality.',
+    status_reason: 'FIRST_PAUSE · Paused for 3 hours because of low quality.',
   }),
   statusKind(
     'template-unpaused',
-    { status: 'APPROVED', status_words: 'UNPAUSE · The pause is over.' },
+    { status: 'APPROVED', status_reason: 'UNPAUSE · The pause is over.' },
     { after: ['template-paused'] },
   ),
   statusKind('template-disabled', {
     status: 'DISABLED',
-    status_words: 'DISABLED · Its quality stayed low. · Disabled on 2099-01-01T00:00:00.000Z',
+    status_reason: 'DISABLED · Its quality stayed low. · Disabled on 2099-01-01T00:00:00.000Z',
   }),
   statusKind('template-reinstated', { status: 'APPROVED' }, { after: ['template-disabled'] }),
-  statusKind('template-flagged', { status: 'APPROVED', status_words: 'Disabled on Jan 3, 2099' }),
+  statusKind('template-flagged', { status: 'APPROVED', status_reason: 'Disabled on Jan 3, 2099' }),
   statusKind('template-in-appeal', { status: 'IN_APPEAL' }, { given: listed('REJECTED') }),
   statusKind('template-pending-deletion', { status: 'PENDING_DELETION' }),
   statusKind('template-deleted', { status: 'DELETED' }),

@@ -9,9 +9,6 @@ import { promisify } from 'node:util'
 export const knownDeadExports: Readonly<Record<string, readonly string[]>> = {
   'packages/contracts/src/locks.ts': ['WhenBusy'],
   'packages/contracts/src/vocabulary.ts': [
-    ...['partOutcomes', 'campaignStates', 'attemptOutcomes', 'recipientStates', 'consentKinds'],
-    ...['metaConsentVias', 'consentVias', 'PartOutcome', 'CampaignState', 'AttemptOutcome'],
-    ...['RecipientState', 'ConsentKind', 'ConsentVia'],
   ],
   'packages/rpc/src/peers.ts': ['Peer'],
   'packages/rpc/src/server.ts': ['MethodName'],
@@ -27,14 +24,7 @@ export const knownDeadExports: Readonly<Record<string, readonly string[]>> = {
   'packages/service/test/fixtures/lane.ts': ['scale'],
   'packages/system/src/services.ts': ['Ports'],
   'packages/testing/src/world.ts': ['Killable'],
-  'services/campaigns/src/hearing.ts': ['heardWithinMs'],
-  'services/campaigns/src/preparing.ts': ['ListWork'],
-  'services/campaigns/src/refused-run.ts': ['refusedGroups'],
-  'services/contacts/src/context.ts': ['ImportTimes'],
-  'services/contacts/src/db/queries.ts': ['AudienceRow'],
-  'services/contacts/src/identity.ts': ['Namespace'],
   'services/templates/test/meta-proxy.ts': ['HeldAnswer'],
-  'services/webhook-gateway/src/claims.ts': ['claimParts'],
 }
 
 interface Named {

@@ -113,7 +113,9 @@ async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Prom
   await screen.step('Number connected', async (say) => {
     const number = await findConnection(api, ready.connection_id)
     const pace = `at ${number.per_minute} messages a minute: the highest tier, for the demo (a new number gets 100)`
-    say([`${number.display_phone_number}, ${pace}`, number.health_words].filter(Boolean).join('. '))
+    say(
+      [`${number.display_phone_number}, ${pace}`, number.health_reason].filter(Boolean).join('. '),
+    )
   })
 }
 

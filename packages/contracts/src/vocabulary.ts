@@ -36,6 +36,17 @@ export const attemptOutcomes = [
 ] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
+/** What sending waits for. */
+const sendWaits = ['contacts', 'meta', 'limit', 'database'] as const
+export type SendWait = (typeof sendWaits)[number]
+
+/**
+ * What a campaign waits for while it sends: Meta's restriction, replies that are not handled, or
+ * what sending waits for.
+ */
+export const campaignWaits = ['restriction', 'replies', ...sendWaits] as const
+export type CampaignWait = (typeof campaignWaits)[number]
+
 /** Where a recipient stands: what the last attempt and its statuses say. */
 export const recipientStates = [
   'queued',
@@ -51,7 +62,10 @@ export const recipientStates = [
 ] as const
 export type RecipientState = (typeof recipientStates)[number]
 
-/** What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out` what is marketing. */
+/**
+ * What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out`
+ * what is marketing.
+ */
 export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 

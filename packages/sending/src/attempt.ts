@@ -1,14 +1,14 @@
+import type { AttemptOutcome, RecipientState } from '@lockstep/contracts'
 import { withDetails } from '@lockstep/whatsapp'
 
 /**
- * An attempt is one try to send to one recipient. Its outcome is what the call to Meta said; its facts are what the
- * status webhooks added since. Facts only ever move towards the past or from absent to present, so that every order and
- * every number of repeats of the same webhooks gives the same attempt.
+ * One try to send to one recipient: the outcome of the call to Meta, and the times that status
+ * webhooks added. Times only get earlier, so that webhooks may come in any order and repeatedly.
  */
 export interface Attempt {
   id: string
   recipientId: string
-  outcome: 'sending' | 'accepted' | 'not_sent' | 'rejected' | 'unknown' | 'skipped'
+  outcome: AttemptOutcome
   wamid: string | null
   /** No status is from before it; where it is not known, each is believed. */
   claimedAt?: Date
@@ -17,33 +17,23 @@ export interface Attempt {
   deliveredAt: Date | null
   readAt: Date | null
   failedAt: Date | null
-  /** Meta's error code and words for a rejection or failure, or the reason why it was not sent. */
+  /** Meta's error code, and why it was rejected, failed or not sent. */
   code: number | null
-  words: string
+  reason: string
 }
-
-export type RecipientState =
-  | 'queued'
-  | 'sending'
-  | 'accepted'
-  | 'sent'
-  | 'delivered'
-  | 'read'
-  | 'failed'
-  | 'rejected'
-  | 'skipped'
-  | 'unknown'
 
 /** What the call to Meta said about an attempt, or our own decision not to make it. */
 export interface OutcomeChange {
-  kind: 'accepted' | 'not_sent' | 'rejected' | 'unknown' | 'skipped'
+  kind: Exclude<AttemptOutcome, 'sending'>
   at: Date
   wamid?: string
   code?: number | null
-  words?: string
-  /** What Meta says beside the words, for the attempt only. */
+  reason?: string
+  /** What Meta says beside it, for the attempt only. */
   details?: string
-  /** For `not_sent`: it is wrong with everybody's message, so that the owner stops with `words`. */
+  /**
+   * For `not_sent`: it is wrong with everybody's message, so that the owner stops for this reason.
+   */
   isStop?: boolean
   /** For `not_sent`: the message waits in the queue until then. */
   notBefore?: Date
@@ -57,38 +47,42 @@ export interface StatusChange {
   at: Date
   wamid: string
   code?: number | null
-  words?: string
+  reason?: string
 }
 
-export type Change = OutcomeChange | StatusChange
+export type AttemptChange = OutcomeChange | StatusChange
 
-const isStatus = (change: Change): change is StatusChange =>
+const isStatus = (change: AttemptChange): change is StatusChange =>
   ['sent', 'delivered', 'read', 'failed'].includes(change.kind)
 
 /** The attempt after one more thing is known about it. */
-export function applyChange(attempt: Attempt, change: Change): Attempt {
+export function applyChange(attempt: Attempt, change: AttemptChange): Attempt {
   return isStatus(change) ? applyStatus(attempt, change) : applyOutcome(attempt, change)
 }
 
 /**
- * An outcome is written while the attempt waits for it, or over `unknown`: that others write who have heard nothing for long of
- * the process that sends, which knows better when it comes back. "Accepted" is also true later: a status may have been faster
- * than the answer to the call that it belongs to.
+ * Over `unknown` too: that is written for a process that was silent, and knows better when it comes
+ * back.
  */
 function applyOutcome(attempt: Attempt, change: OutcomeChange): Attempt {
   if (change.kind === 'accepted') return accepted(attempt, change.at, change.wamid)
   const knowsBetter =
     attempt.outcome === 'sending' || (attempt.outcome === 'unknown' && change.kind !== 'unknown')
   if (!knowsBetter) return attempt
-  return { ...attempt, outcome: change.kind, code: change.code ?? null, words: withDetails(change) }
+  return {
+    ...attempt,
+    outcome: change.kind,
+    code: change.code ?? null,
+    reason: withDetails(change.reason, change.details),
+  }
 }
 
-/** So far Meta's clock may be behind ours. */
+/** Meta's clock may be so far behind ours. */
 const clockMarginMs = 60_000
 
 /**
- * Any status proves that Meta accepted the message, whether or not we ever saw its answer; when it did, only one that is not dated before
- * the claim.
+ * Any status proves that Meta accepted the message; only one that is not dated before the claim
+ * says when.
  */
 function applyStatus(attempt: Attempt, change: StatusChange): Attempt {
   const isSound =
@@ -113,7 +107,7 @@ function accepted(attempt: Attempt, at: Date | null, wamid: string | undefined):
     wamid: attempt.wamid ?? wamid ?? null,
     acceptedAt: earliest(attempt.acceptedAt, at),
     code: attempt.failedAt ? attempt.code : null,
-    words: attempt.failedAt ? attempt.words : '',
+    reason: attempt.failedAt ? attempt.reason : '',
   }
 }
 
@@ -125,7 +119,7 @@ function applyFailure(attempt: Attempt, change: StatusChange): Attempt {
     attempt.failedAt?.getTime() === change.at.getTime() && (attempt.code ?? -1) <= (code ?? -1)
   return older || same
     ? attempt
-    : { ...attempt, failedAt: change.at, code, words: change.words ?? '' }
+    : { ...attempt, failedAt: change.at, code, reason: change.reason ?? '' }
 }
 
 function earliest(a: Date | null, b: Date | null): Date | null {
@@ -133,9 +127,9 @@ function earliest(a: Date | null, b: Date | null): Date | null {
   return a < b ? a : b
 }
 
-const facts = ['acceptedAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as const
+const statusTimes = ['acceptedAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as const
 
-/** Whether two are the same attempt with the same outcome and facts. */
+/** Whether nothing has changed between them. */
 export function sameAttempt(a: Attempt, b: Attempt): boolean {
   if (a === b) return true
   if (
@@ -143,13 +137,16 @@ export function sameAttempt(a: Attempt, b: Attempt): boolean {
     a.outcome !== b.outcome ||
     a.wamid !== b.wamid ||
     a.code !== b.code ||
-    a.words !== b.words
+    a.reason !== b.reason
   )
     return false
-  return facts.every((fact) => a[fact]?.getTime() === b[fact]?.getTime())
+  return statusTimes.every((time) => a[time]?.getTime() === b[time]?.getTime())
 }
 
-/** A recipient's state as its newest attempt tells it: the best that is known; `failed` only while nothing better is. */
+/**
+ * A recipient's state as its newest attempt tells it: the best that is known; `failed` only while
+ * nothing better is.
+ */
 export function recipientState(attempt: Attempt): RecipientState {
   if (attempt.readAt) return 'read'
   if (attempt.deliveredAt) return 'delivered'

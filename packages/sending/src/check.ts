@@ -6,18 +6,19 @@ import type { SendContext } from './context.ts'
 import type { ClaimedMessage, OtherMessage, SendQueue, SendRoute } from './queue.ts'
 
 /** Why a message is not sent now. */
-type Decision = Pick<OutcomeChange, 'kind' | 'words' | 'notBefore'>
+type Decision = Pick<OutcomeChange, 'kind' | 'reason' | 'notBefore'>
 
 /** What the check says of a message: to which address it goes, or why it doesn't. */
-export type Checked = { to: Addressee } | { decision: Decision }
+export type CheckResult = { to: Addressee } | { decision: Decision }
 
 /** The outcome of another message to the same person is waited for so long at a time. */
 const samePersonDelayMs = 1_000
-const againMs = { first: 100, most: 1_000 }
+/** A check that failed is asked for again, ever more rarely. */
+const retryMs = { first: 100, most: 1_000 }
 
 /**
- * Asks contacts for a set of claimed messages who may be written to, and where, until it answers or `signal` aborts; then it throws what
- * the last question threw. The answer is newer than the claim.
+ * Asks contacts who may be written to, and where, until it answers; when `signal` aborts it throws
+ * what the last call threw.
  */
 export async function checkMessages(
   ctx: SendContext,
@@ -25,9 +26,9 @@ export async function checkMessages(
   route: SendRoute,
   claimed: readonly ClaimedMessage[],
   signal: AbortSignal,
-): Promise<Checked[]> {
+): Promise<CheckResult[]> {
   const contactIds = claimed.map(({ contactId }) => contactId)
-  for (let waitMs = againMs.first; ; waitMs = Math.min(2 * waitMs, againMs.most)) {
+  for (let waitMs = retryMs.first; ; waitMs = Math.min(2 * waitMs, retryMs.most)) {
     try {
       return await ask(ctx, queue, route, claimed, contactIds)
     } catch (error) {
@@ -43,7 +44,7 @@ async function ask(
   { category }: SendRoute,
   claimed: readonly ClaimedMessage[],
   contactIds: string[],
-): Promise<Checked[]> {
+): Promise<CheckResult[]> {
   const { results } = await ctx.peers.contacts.checkSendable(
     { contactIds, category },
     { accountId: queue.accountId },
@@ -52,12 +53,15 @@ async function ask(
     throw new AppError('internal', 'contacts did not answer for every message')
   const also = results.flatMap((result) => result.also)
   const others = new Map(
-    (also.length === 0 ? [] : await queue.others(also)).map((other) => [other.contactId, other]),
+    (also.length === 0 ? [] : await queue.otherMessages(also)).map((other) => [
+      other.contactId,
+      other,
+    ]),
   )
-  return claimed.map(({ attemptId }, i): Checked => {
+  return claimed.map(({ attemptId }, i): CheckResult => {
     const { refusal, phone, userId, also } = results[i]!
-    if (refusal) return { decision: { kind: 'skipped', words: refusal } }
-    const decision = afterOthers(
+    if (refusal) return { decision: { kind: 'skipped', reason: refusal } }
+    const decision = afterOtherMessages(
       attemptId,
       also.flatMap((id) => others.get(id) ?? []),
       ctx.now(),
@@ -67,15 +71,20 @@ async function ask(
 }
 
 /**
- * What other messages of an owner to what turned out to be the same person leave to do. Of those under way the one that was claimed
- * first goes on: claims are serial, so that each sees those before it.
+ * Of messages to one person that are under way the first claimed goes on: claims are serial, so
+ * that each sees those before it.
  */
-function afterOthers(attemptId: string, others: OtherMessage[], nowMs: number): Decision | null {
-  if (others.some((other) => other.written)) return { kind: 'skipped', words: 'duplicate' }
-  const isSecond = others.some(
+function afterOtherMessages(
+  attemptId: string,
+  otherMessages: OtherMessage[],
+  nowMs: number,
+): Decision | null {
+  if (otherMessages.some((other) => other.mayHaveArrived))
+    return { kind: 'skipped', reason: 'duplicate' }
+  const isSecond = otherMessages.some(
     ({ sendingId }) => sendingId !== null && BigInt(sendingId) < BigInt(attemptId),
   )
   if (!isSecond) return null
   const notBefore = new Date(nowMs + samePersonDelayMs)
-  return { kind: 'not_sent', words: 'another message to the same person is under way', notBefore }
+  return { kind: 'not_sent', reason: 'another message to the same person is under way', notBefore }
 }

@@ -5,7 +5,9 @@ import { gauge } from '@lockstep/telemetry'
 const phases = ['checking', 'opening', 'booking', 'waiting', 'posting'] as const
 export type Phase = (typeof phases)[number]
 
-/** An owner's claimed messages whose outcome is not written yet, those of earlier slices among them. */
+/**
+ * An owner's claimed messages whose outcome is not written yet, those of earlier slices among them.
+ */
 export interface Flight {
   readonly size: number
   /** How many stand in a phase; a message whose outcome is being written stands in none. */
@@ -22,7 +24,10 @@ export interface Flight {
   all(): Promise<void>
 }
 
-/** What all owners of a process have under way; each account has its share of the connections to Meta. */
+/**
+ * What all owners of a process have under way; each account has its share of the connections to
+ * Meta.
+ */
 export interface InFlight {
   flight(accountId: string, ownerId: string): Flight
   /** How many more messages an owner may have under way. */
@@ -56,43 +61,12 @@ export function createInFlight({ maxSockets, maxOfOwner }: InFlightOptions): InF
       })),
   )
 
-  function open(accountId: string, ownerId: string): OwnFlight {
-    const deliveries = new Set<Promise<void>>()
-    let change = Promise.withResolvers<void>()
-    const changed = () => {
-      change.resolve()
-      change = Promise.withResolvers()
-    }
-    return {
-      accountId,
-      ownerId,
-      in: noMessages(),
-      lastMs: noMessages(),
-      stop: new AbortController(),
-      get size() {
-        return deliveries.size
-      },
-      add(delivery) {
-        flights.add(this)
-        deliveries.add(delivery)
-        void delivery.finally(() => {
-          deliveries.delete(delivery)
-          if (deliveries.size === 0) flights.delete(this)
-          changed()
-        })
-      },
-      changed,
-      next: () => change.promise,
-      all: async () => void (await Promise.all(deliveries)),
-    }
-  }
-
   return {
     flight(accountId, ownerId) {
       const known = [...flights].find(
         (flight) => flight.ownerId === ownerId && !flight.stop.signal.aborted,
       )
-      return known ?? open(accountId, ownerId)
+      return known ?? openFlight(flights, accountId, ownerId)
     },
     room(accountId, ownerId) {
       const used = { owner: 0, account: 0, all: 0 }
@@ -112,6 +86,38 @@ export function createInFlight({ maxSockets, maxOfOwner }: InFlightOptions): InF
       await Promise.all(all.map((flight) => flight.all()))
     },
     [Symbol.dispose]: () => measured[Symbol.dispose](),
+  }
+}
+
+/** It is one of `flights` while it has messages under way. */
+function openFlight(flights: Set<OwnFlight>, accountId: string, ownerId: string): OwnFlight {
+  const deliveries = new Set<Promise<void>>()
+  let change = Promise.withResolvers<void>()
+  const changed = () => {
+    change.resolve()
+    change = Promise.withResolvers()
+  }
+  return {
+    accountId,
+    ownerId,
+    in: noMessages(),
+    lastMs: noMessages(),
+    stop: new AbortController(),
+    get size() {
+      return deliveries.size
+    },
+    add(delivery) {
+      flights.add(this)
+      deliveries.add(delivery)
+      void delivery.finally(() => {
+        deliveries.delete(delivery)
+        if (deliveries.size === 0) flights.delete(this)
+        changed()
+      })
+    },
+    changed,
+    next: () => change.promise,
+    all: async () => void (await Promise.all(deliveries)),
   }
 }
 

@@ -17,30 +17,38 @@ export function changeOf(outcome: SendOutcome, failures: number, nowMs: number):
       return {
         kind: 'not_sent',
         at,
-        words: outcome.reason,
+        reason: outcome.reason,
         notBefore: later(notSentDelayMs(failures)),
       }
     case 'throttled': {
-      const { code, words, retryAfterMs = throttledDelayMs } = outcome
-      return { kind: 'not_sent', at, code, words, notBefore: later(retryAfterMs) }
+      const { code, message: reason, retryAfterMs = throttledDelayMs } = outcome
+      return { kind: 'not_sent', at, code, reason, notBefore: later(retryAfterMs) }
     }
     case 'stopped':
       return {
         kind: 'not_sent',
         at,
         code: outcome.code,
-        words: outcome.words,
+        reason: outcome.message,
         details: outcome.details,
         isStop: true,
       }
     case 'rejected':
-      return { kind: 'rejected', at, code: outcome.code, words: withDetails(outcome) }
+      return {
+        kind: 'rejected',
+        at,
+        code: outcome.code,
+        reason: withDetails(outcome.message, outcome.details),
+      }
     case 'unknown':
-      return { kind: 'unknown', at, code: outcome.code ?? null, words: outcome.reason }
+      return { kind: 'unknown', at, code: outcome.code ?? null, reason: outcome.reason }
   }
 }
 
-/** A number that WhatsApp knows under another id, or a user id that is new: contacts should know both. */
+/**
+ * A number that WhatsApp knows under another id, or a user id that is new: contacts should know
+ * both.
+ */
 export function identityUpdateOf(
   outcome: SendOutcome,
   sentTo: Pick<ClaimedMessage, 'phone' | 'userId'>,

@@ -14,7 +14,7 @@ export interface ClaimedMessage {
   number: number
 }
 
-/** The ids that Meta's answer names for a recipient: the number that was dialled (digits), and whom it reached. */
+/** The ids that Meta's answer names for a recipient. */
 export type AddressUpdate = Omit<IdentityUpdate, 'contactId'>
 
 /** What became of one attempt. */
@@ -28,7 +28,7 @@ export interface MessageOutcome {
 export interface OtherMessage {
   contactId: string
   /** It arrived, may have arrived or may yet arrive. */
-  written: boolean
+  mayHaveArrived: boolean
   /** Its attempt that is under way. */
   sendingId: string | null
 }
@@ -36,22 +36,37 @@ export interface OtherMessage {
 export type QueueState =
   /** Nothing may be claimed: a person or Meta has stopped the owner. */
   | { kind: 'stopped' }
-  /** `ready` can be claimed now; the next of the others in `nextMs` (null: none); `underWay`: somebody's attempt has no outcome yet. */
+  /**
+   * `ready` can be claimed now, the next of the rest in `nextMs` (null: none); `underWay`: some
+   * attempt has no outcome yet.
+   */
   | { kind: 'open'; ready: number; nextMs: number | null; underWay: boolean }
 
-/** Messages of one owner (a campaign, a conversation, a bot) that wait to be sent, as rows of its service. */
+/**
+ * Messages of one owner (a campaign, a conversation, a bot) that wait to be sent, as rows of its
+ * service.
+ */
 export interface SendQueue<Message extends ClaimedMessage = ClaimedMessage> {
   accountId: string
   /** Stands in each message's token, by which its statuses find it. */
   owner: { kind: TokenKind; id: string }
-  look(): Promise<QueueState>
-  /** Claims up to `limit` messages, each with a new attempt, and commits that. Fewer: the others are gone, or the owner is stopped. */
+  state(): Promise<QueueState>
+  /**
+   * Commits up to `limit` claims, each with a new attempt; fewer when the rest is gone or the owner
+   * is stopped.
+   */
   claim(limit: number): Promise<Message[]>
-  /** What the owner has for these contacts besides the claimed messages: they turned out to be the same persons. */
-  others(contactIds: string[]): Promise<OtherMessage[]>
-  /** The body of the POST. Throws AppError where it can't be sent: the message is rejected with these words. */
+  /**
+   * The owner's messages to these contacts, who turned out to be the same persons as those of
+   * claimed ones.
+   */
+  otherMessages(contactIds: string[]): Promise<OtherMessage[]>
+  /** The body of the POST; an AppError that it throws rejects the message with its text. */
   compose(message: Message, to: Addressee, token: string): object
-  /** Commits outcomes with all that follows from them, and answers whether they have stopped the owner. Repeating it gives the same rows. */
+  /**
+   * Commits outcomes with all that follows from them, and answers whether they stopped the owner;
+   * repeatable.
+   */
   write(outcomes: MessageOutcome[]): Promise<QueueState['kind']>
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SendContext } from './context.ts'
-import { launch, type Slice } from './deliver.ts'
+import { dispatch, type Slice } from './dispatch.ts'
 import type { Flight, Phase } from './in-flight.ts'
 import { createOutcomeWriter } from './outcome-writer.ts'
 import type { ClaimedMessage, SendQueue, SendRoute } from './queue.ts'
@@ -9,7 +9,10 @@ import { type Cause, countWaits, type Wait, type Waits } from './waits.ts'
 
 /** How a slice ended. */
 export interface SliceEnd {
-  /** `empty`: nobody is queued or under way; `stopped`: the owner is; `more`: there is more to do in `afterMs`. */
+  /**
+   * `empty`: nobody is queued or under way; `stopped`: the owner is; `more`: there is more to do in
+   * `afterMs`.
+   */
   kind: 'empty' | 'stopped' | 'more'
   afterMs: number
   /** What it waited for, most of its time; null when it went on. */
@@ -23,26 +26,29 @@ export interface SliceOptions {
   sliceMs: number
   /** A claimed message is begun within this time, or goes back into its queue, ms. */
   claimLifeMs: number
-  /** Aborts when the owner's lock or lane is lost, or the process stops: what has no slot yet goes back into its queue. */
+  /** Aborts when the owner's lock or lane is lost: what has no slot yet is queued again. */
   signal: AbortSignal
 }
 
 /** Messages claimed in one statement, at most. */
 const maxClaim = 200
-/** Messages that wait for the answer of contacts, at most: further ones are claimed when it has come. */
+/**
+ * Messages that wait for the answer of contacts, at most: further ones are claimed when it has
+ * come.
+ */
 const maxChecking = 2 * maxClaim
 /** So long is waited before it is tried again whether Meta can be reached. */
 const unreachedMs = 1_000
 /** How soon to look again while nothing is queued and messages are still under way somewhere. */
 const lookAgainMs = 250
 /** How long a slice waits at its end for messages under way; slower ones finish on their own. */
-const lingerMs = 500
+const sliceGraceMs = 500
 /** While others are under way a smaller set is not worth its statements. */
 const leastClaim = 32
 
 /**
- * Sends an owner's messages for a while: claims those that can be sent soon, checks them, books a slot for each last, writes and records
- * them. While one set is on its way the next is claimed. Whoever calls sees to it that one slice an owner runs at a time.
+ * Sends an owner's messages for a while; while one set is on its way the next is claimed. One slice
+ * an owner at a time.
  */
 export async function sendSlice<Message extends ClaimedMessage>(
   ctx: SendContext,
@@ -62,23 +68,26 @@ export async function sendSlice<Message extends ClaimedMessage>(
   }
   options.signal.addEventListener('abort', stop, { once: true })
   try {
-    const end = await claimAndLaunch(ctx, slice, options)
+    const end = await sendUntilSliceEnds(ctx, slice, options)
     if (end.kind === 'stopped') stop()
     return end
   } finally {
     if (options.signal.aborted) stop()
-    await Promise.race([flight.all(), delay(lingerMs * ctx.scale)])
+    await Promise.race([flight.all(), delay(sliceGraceMs * ctx.scale)])
     options.signal.removeEventListener('abort', stop)
   }
 }
 
-/** What to do next: go on, wait because of `cause`, or end. `untilMoved`: the wait is over as soon as messages have moved on. */
+/**
+ * What to do next: go on, wait because of `cause`, or end. `untilMoved`: the wait is over as soon
+ * as messages have moved on.
+ */
 type Step =
   | { do: 'go on' }
   | { do: 'wait'; forMs: number; cause: Cause; untilMoved?: boolean }
   | { do: 'end'; kind: 'empty' | 'stopped' }
 
-async function claimAndLaunch<Message extends ClaimedMessage>(
+async function sendUntilSliceEnds<Message extends ClaimedMessage>(
   ctx: SendContext,
   slice: Slice<Message>,
   { sliceMs, claimLifeMs, signal }: SliceOptions,
@@ -94,7 +103,7 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
   const isOver = () =>
     signal.aborted || slice.flight.stop.signal.aborted || performance.now() >= endAt
   while (!isOver()) {
-    if (slice.trouble !== undefined) return { ...more(0), error: slice.trouble }
+    if (slice.checkError !== undefined) return { ...more(0), error: slice.checkError }
     let step: Step
     try {
       step = await nextStep(ctx, slice, known, waits, claimLifeMs)
@@ -135,7 +144,7 @@ async function nextStep<Message extends ClaimedMessage>(
   } as const
   if (isFull || flight.in.checking >= maxChecking) return lookAgain
   if (known.ready === 0) {
-    const state = await waits.during('database', queue.look())
+    const state = await waits.during('database', queue.state())
     if (state.kind === 'stopped') return { do: 'end', kind: 'stopped' }
     known.ready = state.ready
     if (state.ready === 0 && state.nextMs !== null)
@@ -162,7 +171,7 @@ async function nextStep<Message extends ClaimedMessage>(
   const claimed = await waits.during('database', queue.claim(count))
   // Fewer than were asked for: somebody else has taken them, or the owner was stopped.
   known.ready = claimed.length < count ? 0 : known.ready - claimed.length
-  if (claimed.length > 0) launch(ctx, slice, claimed, notAfterMs)
+  if (claimed.length > 0) dispatch(ctx, slice, claimed, notAfterMs)
   return { do: 'go on' }
 }
 

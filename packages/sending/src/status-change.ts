@@ -1,4 +1,4 @@
-import { failureOf, type MessageStatus, metaTimeMs } from '@lockstep/whatsapp'
+import { type MessageStatus, metaTimeMs, statusFailure } from '@lockstep/whatsapp'
 import type { StatusChange } from './attempt.ts'
 
 /** `played` is the first play of a voice message: it was read (meta-cloud-api.md §3). */
@@ -10,18 +10,21 @@ const kinds: Record<string, StatusChange['kind']> = {
   failed: 'failed',
 }
 
-/** A status of Meta's as a change of an attempt; null for a word that says nothing about delivery. */
+/**
+ * A status of Meta's as a change of an attempt; null for a word that says nothing about delivery.
+ */
 export function statusChange(
   status: Pick<MessageStatus, 'wamid' | 'status' | 'timestampMs' | 'errors'>,
   receivedAtMs: number,
 ): StatusChange | null {
   const kind = kinds[status.status]
   if (!kind) return null
-  const failure = kind === 'failed' ? failureOf(status.errors) : { code: null, words: '' }
+  const failure = kind === 'failed' ? statusFailure(status.errors) : { code: null, message: '' }
   return {
     kind,
     at: new Date(metaTimeMs(status.timestampMs, receivedAtMs)),
     wamid: status.wamid,
-    ...failure,
+    code: failure.code,
+    reason: failure.message,
   }
 }

@@ -1,13 +1,17 @@
+import type { SendWait } from '@lockstep/contracts'
 import type { Flight, Phase } from './in-flight.ts'
 import type { SendRoute } from './queue.ts'
 
-/** What holds a slice up: the phase in which its messages stand, its number's limit, the database, or nothing that anybody can change. */
+/**
+ * What holds a slice up: the phase of its messages, a limit, the database, or nothing that anybody
+ * can change.
+ */
 export type Cause = Phase | 'limit' | 'database' | 'none'
 
-/** What an owner waits for: a fixed word, and in words of a person. */
-export interface Wait {
-  for: 'contacts' | 'meta' | 'limit' | 'database'
-  words: string
+/** What an owner waits for, and why, as people read it. */
+export interface Wait<For = SendWait> {
+  for: For
+  reason: string
 }
 
 /** How long a slice waited, by cause. */
@@ -19,7 +23,7 @@ export interface Waits {
   most(route: SendRoute, flight: Flight): Wait | null
 }
 
-/** A question to another service, an answer of Meta's, or a transaction that takes longer is worth a word, ms. */
+/** A call, an answer of Meta's or a transaction that takes longer is told to people. */
 const slowMs = 500
 
 export function countWaits(scale: number): Waits {
@@ -60,20 +64,20 @@ function waitOf(cause: Cause, { perMinute, perSecond }: SendRoute): Wait | null 
     case 'checking':
       return {
         for: 'contacts',
-        words: 'Waits for contacts, which answers slowly whether people may be written to',
+        reason: 'Waits for contacts, which answers slowly whether people may be written to',
       }
     case 'opening':
-      return { for: 'meta', words: "Waits for WhatsApp, which can't be reached" }
+      return { for: 'meta', reason: "Waits for WhatsApp, which can't be reached" }
     case 'posting':
-      return { for: 'meta', words: 'Waits for WhatsApp, which answers slowly' }
+      return { for: 'meta', reason: 'Waits for WhatsApp, which answers slowly' }
     case 'booking':
     case 'waiting':
     case 'limit': {
-      const words = `Waits for the number's limit: ${perSecond} messages a second, ${perMinute} a minute, a fifth of them kept for replies`
-      return { for: 'limit', words }
+      const reason = `Waits for the number's limit: ${perSecond} messages a second, ${perMinute} a minute, a fifth of them kept for replies`
+      return { for: 'limit', reason }
     }
     case 'database':
-      return { for: 'database', words: 'Waits for the database, which answers slowly' }
+      return { for: 'database', reason: 'Waits for the database, which answers slowly' }
     case 'none':
       return null
   }

@@ -53,8 +53,8 @@ const unlocked = counter(
 )
 
 /**
- * Keeps other workers off what a batch of webhook parts is about; holds nothing when there are no keys, and while Redis is
- * away: the rows allow each effect once all the same. Throws `busy`.
+ * Keeps other workers off what a batch of webhook parts is about; holds nothing when there are no
+ * keys, and while Redis is away: the rows allow each effect once all the same. Throws `busy`.
  */
 export async function holdBatch(
   ctx: Pick<BaseContext, 'locks'>,

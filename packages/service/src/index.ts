@@ -1,5 +1,6 @@
 export * from '@lockstep/feeds'
 export * from './config.ts'
+export * from './connection-at.ts'
 export * from './context.ts'
 export * from './define.ts'
 export * from './drain-http.ts'

@@ -46,19 +46,19 @@ export interface GraphClient {
   open(signal?: AbortSignal): Promise<Socket>
   /** Sends one message and says what became of it. Never throws: each way it can end is an outcome. Never retries. */
   sendMessage(request: SendRequest): Promise<SendOutcome>
-  /** The templates of a WABA, page by page. Throws AppError with words for a person. */
+  /** The templates of a WABA, page by page. Throws AppError. */
   listTemplates(request: {
     wabaId: string
     token: string
     signal?: AbortSignal
   }): AsyncIterable<GraphTemplate[]>
-  /** A number as Meta knows it: also the check that a token may use it. Throws AppError with words for a person. */
+  /** A number as Meta knows it: also the check that a token may use it. Throws AppError. */
   getPhoneNumber(request: {
     phoneNumberId: string
     token: string
     signal?: AbortSignal
   }): Promise<GraphPhoneNumber>
-  /** True when a number is one of the WABA's, which its own node doesn't say. Throws AppError with words for a person. */
+  /** True when a number is one of the WABA's, which its own node doesn't say. Throws AppError. */
   hasPhoneNumber(request: {
     wabaId: string
     phoneNumberId: string
@@ -150,8 +150,8 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
     const error = graphErrorOf(result.status, result.headers, body)
     if (!error) return body
     errors(1, { code: String(error.code ?? 'none'), endpoint: 'management' })
-    const { code, details, words, retryAfterMs } = error
-    throw new AppError(failureOfClass[error.class], words, {
+    const { code, details, message, retryAfterMs } = error
+    throw new AppError(failureOfClass[error.class], message, {
       details: { code, details, httpStatus: result.status, retryAfterMs },
     })
   }

@@ -17,7 +17,7 @@ export interface GraphErrorRow {
   class: GraphErrorClass
   scope: GraphErrorScope
   /** What is wrong and what to do, for the person who reads it. */
-  words: string
+  message: string
   /** True when the recipient told WhatsApp to stop marketing: to be written to the consent ledger. */
   optOut?: boolean
   /** True when the recipient is on the block list of the number: to be written to the consent ledger. */
@@ -31,29 +31,33 @@ export interface GraphErrorRow {
 type RowOptions = Pick<GraphErrorRow, 'optOut' | 'blocked' | 'noRetryBeforeMs' | 'retryAfterMs'>
 
 const throttle = (
-  words: string,
+  message: string,
   scope: GraphErrorScope = 'connection',
   options: RowOptions = {},
 ): GraphErrorRow => ({
   class: 'throttle',
   scope,
-  words,
+  message,
   ...options,
 })
-const stop = (words: string, scope: GraphErrorScope = 'connection'): GraphErrorRow => ({
+const stop = (message: string, scope: GraphErrorScope = 'connection'): GraphErrorRow => ({
   class: 'stop',
   scope,
-  words,
+  message,
 })
-const unknown = (words: string): GraphErrorRow => ({ class: 'unknown', scope: 'message', words })
+const unknown = (message: string): GraphErrorRow => ({
+  class: 'unknown',
+  scope: 'message',
+  message,
+})
 const rejected = (
-  words: string,
+  message: string,
   scope: 'recipient' | 'message' | 'management' = 'message',
   options: RowOptions = {},
 ): GraphErrorRow => ({
   class: 'rejected',
   scope,
-  words,
+  message,
   ...options,
 })
 
@@ -368,9 +372,9 @@ export function classifyGraphError(
   return { code: number, ...(row ?? byStatus(number, httpStatus)) }
 }
 
-/** An answer of Meta's in our words and in its own. */
-export const withDetails = ({ words, details }: { words?: string; details?: string }): string =>
-  [words, details].filter(Boolean).join(' Meta says: ')
+/** Our message with what Meta says beside it. */
+export const withDetails = (message = '', details = ''): string =>
+  [message, details].filter(Boolean).join(' Meta says: ')
 
 /** Which of these codes say that the recipient may not be written to any more, each once. */
 export function refusalCodes(codes: readonly (number | null | undefined)[]): number[] {

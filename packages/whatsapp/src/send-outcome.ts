@@ -23,11 +23,17 @@ export type SendOutcome =
       kind: 'throttled'
       code: number | null
       scope: GraphErrorScope
-      words: string
+      message: string
       retryAfterMs?: number
     }
-  | { kind: 'stopped'; code: number | null; scope: GraphErrorScope; words: string; details: string }
-  | { kind: 'rejected'; code: number | null; words: string; details: string }
+  | {
+      kind: 'stopped'
+      code: number | null
+      scope: GraphErrorScope
+      message: string
+      details: string
+    }
+  | { kind: 'rejected'; code: number | null; message: string; details: string }
   /** It may have gone out: only its status webhook can tell. */
   | { kind: 'unknown'; code?: number | null; reason: string }
 
@@ -62,16 +68,16 @@ function accepted(status: number, body: JsonObject): SendOutcome {
 }
 
 function fromError(error: GraphError): SendOutcome {
-  const { code, scope, words } = error
+  const { code, scope, message } = error
   switch (error.class) {
     case 'throttle':
-      return { kind: 'throttled', code, scope, words, retryAfterMs: error.retryAfterMs }
+      return { kind: 'throttled', code, scope, message, retryAfterMs: error.retryAfterMs }
     case 'stop':
-      return { kind: 'stopped', code, scope, words, details: error.details }
+      return { kind: 'stopped', code, scope, message, details: error.details }
     case 'rejected':
-      return { kind: 'rejected', code, words, details: error.details }
+      return { kind: 'rejected', code, message, details: error.details }
     case 'unknown':
-      return { kind: 'unknown', code, reason: words }
+      return { kind: 'unknown', code, reason: message }
   }
 }
 

@@ -48,23 +48,21 @@ export interface StatusError {
   details: string
 }
 
-/** The error by which a failed status is told: the recipient's refusal before any other, else the first; undefined when Meta gave none. */
-export function tellingError(errors: readonly StatusError[]): StatusError | undefined {
+/** The error that explains a failed status: the recipient's refusal before any other, else the first; undefined when Meta gave none. */
+export function mainError(errors: readonly StatusError[]): StatusError | undefined {
   const [refusal] = refusalCodes(errors.map(({ code }) => code))
   return errors.find(({ code }) => code === refusal) ?? errors[0]
 }
 
-/** What a failed status says to a person, and by which code. */
-export function failureOf(errors: readonly StatusError[]): { code: number | null; words: string } {
-  const error = tellingError(errors)
-  if (!error) return { code: null, words: 'Meta did not deliver it and gave no reason.' }
-  return {
-    code: error.code,
-    words: withDetails({
-      words: classifyGraphError(error.code).words,
-      details: error.details || error.title,
-    }),
-  }
+/** Why a failed status failed, for a person, and its code. */
+export function statusFailure(errors: readonly StatusError[]): {
+  code: number | null
+  message: string
+} {
+  const error = mainError(errors)
+  if (!error) return { code: null, message: 'Meta did not deliver it and gave no reason.' }
+  const { message } = classifyGraphError(error.code)
+  return { code: error.code, message: withDetails(message, error.details || error.title) }
 }
 
 /** Statuses that say what became of a message; others, of old pages or still to come, say nothing that is known (status reference). */

@@ -53,21 +53,21 @@ test.each([
     401,
     { error: { code: 190, message: `Malformed access token ${token}` } },
     'precondition',
-    graphErrors[190]!.words,
+    graphErrors[190]!.message,
   ],
-  [429, { error: { code: 80007 } }, 'throttled', graphErrors[80007]!.words],
+  [429, { error: { code: 80007 } }, 'throttled', graphErrors[80007]!.message],
   [500, '<html>', 'busy', 'Meta answered with an error'],
   [200, 'nonsense', 'busy', 'Meta answered without a list'],
 ])(
-  'HTTP %i to a read fails with words for a person and without the token',
-  async (status, body, failure, words) => {
+  'HTTP %i to a read fails with a message for a person and without the token',
+  async (status, body, failure, message) => {
     await using graph = await startGraph(answerJson(status, body))
     await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
     const error = await Array.fromAsync(meta.listTemplates({ wabaId: '701', token })).then(
       () => undefined,
       (thrown: AppError) => thrown,
     )
-    expect(error).toMatchObject({ failure, message: expect.stringContaining(words) })
+    expect(error).toMatchObject({ failure, message: expect.stringContaining(message) })
     expect(`${error?.message}${error?.stack}${JSON.stringify(error?.details)}`).not.toContain(token)
   },
 )
@@ -111,18 +111,18 @@ test('131050 is an opt-out, 131049 forbids another try within 24 hours', () => {
   })
 })
 
-test('a code is read from strings too, a subcode of 100 narrows its words, nonsense is no code', () => {
+test('a code is read from strings too, a subcode of 100 narrows its message, nonsense is no code', () => {
   expect(classifyGraphError('132015', 200)).toMatchObject({
     code: 132015,
     class: 'stop',
     scope: 'template',
   })
-  expect(classifyGraphError(100, 400, 33).words).toBe(graphErrors[33]!.words)
-  expect(classifyGraphError(190, 400, 33).words).toBe(graphErrors[190]!.words)
+  expect(classifyGraphError(100, 400, 33).message).toBe(graphErrors[33]!.message)
+  expect(classifyGraphError(190, 400, 33).message).toBe(graphErrors[190]!.message)
   for (const nonsense of [null, '', 'x', {}, Number.NaN, '1e3'])
     expect(classifyGraphError(nonsense, 503)).toMatchObject({ code: null, class: 'unknown' })
 })
 
 test('every row speaks in whole sentences', () => {
-  for (const row of Object.values(graphErrors)) expect(row.words).toMatch(/^[A-Z].{20,}\.$/)
+  for (const row of Object.values(graphErrors)) expect(row.message).toMatch(/^[A-Z].{20,}\.$/)
 })

@@ -7,10 +7,10 @@ import {
   cleanJson,
   displayText,
   eventError,
-  failureOf,
   inboundMessages,
   parseWebhook,
   statuses,
+  statusFailure,
   templateEvents,
   userIdUpdates,
   userPreferences,
@@ -207,7 +207,7 @@ test('a failed status is told by the refusal among its errors, and in words wher
       metadata: { phone_number_id: '801' },
       statuses: [{ id: 'wamid.1', status: 'failed', errors }],
     }
-    return failureOf(
+    return statusFailure(
       statuses({ entry: [{ id: '7', changes: [{ field: 'messages', value }] }] })[0]!.errors,
     )
   }
@@ -218,12 +218,12 @@ test('a failed status is told by the refusal among its errors, and in words wher
   expect(failure([busy, stopped])).toEqual(failure([stopped]))
   expect(failure([busy, stopped])).toMatchObject({
     code: 131050,
-    words: expect.stringContaining('Meta says: Stopped'),
+    message: expect.stringContaining('Meta says: Stopped'),
   })
   expect(failure(stopped)).toEqual(failure([stopped]))
-  const unsaid = { code: null, words: 'Meta did not deliver it and gave no reason.' }
+  const unsaid = { code: null, message: 'Meta did not deliver it and gave no reason.' }
   for (const none of [undefined, [], {}, [{}], 'x']) expect(failure(none)).toEqual(unsaid)
-  expect(failure({ title: 'Lost' }).words).toContain('Meta says: Lost')
+  expect(failure({ title: 'Lost' }).message).toContain('Meta says: Lost')
 })
 
 test('a user id where a number should stand is a user id, also in a preference and a changed user id', () => {

@@ -1,16 +1,16 @@
 import type { Tx } from '@lockstep/database'
 import type * as proto from '@lockstep/rpc/gen/accounts'
+import { healthOf, restrictionsSummary } from './connections/health.ts'
+import { forbids } from './connections/restrictions.ts'
 import type { AccountEventRow } from './db/account-events.ts'
 import type { App, ConnectionFields } from './db/entities.ts'
 import { activeRestrictions, type RestrictionRow } from './db/restrictions.ts'
-import { healthOf, restrictedWords } from './health.ts'
-import { forbids } from './restrictions.ts'
 
 export function appToProto({ id, accountId, name, metaAppId }: App): proto.App {
   return { id, accountId, name, metaAppId }
 }
 
-/** Connections with what Meta holds against them now: a restriction may end by itself. */
+/** With the health that they have now: a restriction may end by itself. */
 export async function connectionsToProto(
   tx: Tx,
   connections: ConnectionFields[],
@@ -40,9 +40,16 @@ function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): 
     verifiedName,
     sealedToken,
   } = connection
-  const { perMinute, perSecond, quality, messagingLimit, holds, connectedAt, disconnectedAt } =
-    connection
-  const { health, words } = healthOf(holds, restrictions)
+  const {
+    perMinute,
+    perSecond,
+    quality,
+    messagingLimit,
+    healthIssues,
+    connectedAt,
+    disconnectedAt,
+  } = connection
+  const { health, reason: healthReason } = healthOf(healthIssues, restrictions)
   return {
     ...{
       id,
@@ -55,7 +62,7 @@ function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): 
       verifiedName,
       sealedToken,
     },
-    ...{ perMinute, perSecond, quality, messagingLimit, health, healthWords: words },
+    ...{ perMinute, perSecond, quality, messagingLimit, health, healthReason },
     connectedAtMs: connectedAt.getTime(),
     disconnectedAtMs: disconnectedAt?.getTime(),
     restrictions: restrictions.map(restrictionToProto),
@@ -67,7 +74,7 @@ function restrictionToProto(row: RestrictionRow): proto.Restriction {
   return {
     type,
     forbids: forbids(type) ?? '',
-    words: restrictedWords([row]),
+    summary: restrictionsSummary([row]),
     remediation,
     endsAtMs: endsAt?.getTime(),
     notedAtMs: notedAt.getTime(),

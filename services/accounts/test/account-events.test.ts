@@ -19,7 +19,7 @@ function ownContext(world: World) {
 const insertEvents = (world: World, count: number, receivedAt: string) =>
   world.sql<{ id: string }>(
     `with two as (insert into accounts.accounts select gen_random_uuid(), 'Account ' || i, now() from generate_series(0, 1) i returning id),
-       events as (insert into accounts.account_events (account_id, waba_id, field, event, words, value, value_hash, received_at)
+       events as (insert into accounts.account_events (account_id, waba_id, field, event, summary, value, value_hash, received_at)
          select (select array_agg(id) from two)[1 + i % 2], '1', 'account_update', '', i::text, '{}', convert_to(i::text, 'UTF8'), ${receivedAt}
          from generate_series(1, $1::int) n(i) order by n.i)
      select (select array_agg(id) from two)[1] as id`,
@@ -37,8 +37,10 @@ test('events go once they are older than they are kept, whoever they are of, and
   )
   const left = async () =>
     (
-      await world.sql<{ words: string }>('select words from accounts.account_events order by id')
-    ).map(({ words }) => words)
+      await world.sql<{ summary: string }>(
+        'select summary from accounts.account_events order by id',
+      )
+    ).map(({ summary }) => summary)
 
   await forgetEvents(ctx)
   expect(await left()).toEqual(['7', '4001', '4002', '4003'])
@@ -54,7 +56,7 @@ test('an event that Meta does not date is kept once a day, one that it dates onc
     wabaId: '1',
     field: 'messages',
     event: 'error 131031',
-    words: '',
+    summary: '',
     value: { errors: [{ code: 131031 }] },
   }
   const keep = (occurredAt: string | null, receivedAt: string) =>
@@ -91,7 +93,7 @@ test('events are listed newest first by number, not as texts, on every page', as
       listEvents(tx, { wabaId: '', field: '', beforeId, limit: 7 }),
     )
     if (page.length === 0) break
-    listed.push(...page.map(({ words }) => words))
+    listed.push(...page.map(({ summary }) => summary))
     beforeId = page.at(-1)!.id
   }
   expect(listed).toEqual(Array.from({ length: 120 }, (_, i) => String(240 - 2 * i)))

@@ -1,11 +1,15 @@
 import { type AccountEvent, accountEvents, parseWebhook } from '@lockstep/whatsapp'
 import { describe, expect, test } from 'vitest'
-import { applyChange, changesOf, restrictionNewsOf } from '../src/account-news.ts'
-import { wordsOf } from '../src/account-words.ts'
-import { applyRestrictions } from '../src/apply-restrictions.ts'
+import { healthOf } from '../src/connections/health.ts'
+import { forbids, restrictionTypes } from '../src/connections/restrictions.ts'
 import type { Connection } from '../src/db/entities.ts'
-import { healthOf } from '../src/health.ts'
-import { forbids, restrictionTypes } from '../src/restrictions.ts'
+import {
+  applyUpdate,
+  connectionUpdates,
+  restrictionUpdate,
+} from '../src/updates/account-update-rules.ts'
+import { applyRestrictions } from '../src/updates/apply-restrictions.ts'
+import { summaryOf } from '../src/updates/event-summary.ts'
 
 const atMs = 1_790_000_000_000
 const seconds = atMs / 1_000
@@ -22,19 +26,19 @@ const restriction = (restriction_type: string, expiration: unknown, more: object
 const violation = (violation_type: string) =>
   event({ event: 'ACCOUNT_RESTRICTION', violation_info: { violation_type } })
 
-/** A connection with the display number, and what news make of it, each with its seconds after the first. */
+/** A connection with the display number, and what updates make of it, each with its seconds after the first. */
 function number(displayPhoneNumber = '+1 555 078 3999') {
   const connection = {
-    ...{ id: 'c', wabaId: '1', displayPhoneNumber, holds: {}, newsAt: {} },
+    ...{ id: 'c', wabaId: '1', displayPhoneNumber, healthIssues: {}, factTimes: {} },
     connectedAt: new Date(atMs - 60_000),
   } as unknown as Connection
   const subject = { connection, restrictions: new Map() }
   let heard = 0
   const hear = (said: AccountEvent, second = 0) => {
     const at = new Date(atMs + second * 1_000)
-    for (const change of changesOf(said, '77')) applyChange(connection, change, at)
-    const news = restrictionNewsOf(said)
-    if (news) applyRestrictions(subject, news, at, new Date(atMs + heard++))
+    for (const update of connectionUpdates(said, '77')) applyUpdate(connection, update, at)
+    const restrictions = restrictionUpdate(said)
+    if (restrictions) applyRestrictions(subject, restrictions, at, new Date(atMs + heard++))
   }
   const active = () =>
     [...subject.restrictions.values()].filter(({ liftedAt }) => liftedAt === null)
@@ -42,14 +46,14 @@ function number(displayPhoneNumber = '+1 555 078 3999') {
     hear,
     active,
     types: () => active().map(({ type }) => type),
-    health: () => healthOf(connection.holds, active()),
+    health: () => healthOf(connection.healthIssues, active()),
   }
 }
 
-test("each of Meta's nine types has plain words, and only the two about messages touch messaging", () => {
+test("each of Meta's nine types has a plain summary, and only the two about messages touch messaging", () => {
   expect(restrictionTypes).toHaveLength(9)
   for (const type of restrictionTypes) {
-    expect(wordsOf(restriction(type, seconds))).toMatch(
+    expect(summaryOf(restriction(type, seconds))).toMatch(
       /^Meta has restricted this WhatsApp Business account: [a-z][a-zA-Z, ]+, until 2026-/,
     )
     const { hear, health } = number()
@@ -76,7 +80,7 @@ test('an end is read in seconds, as a text and as an ISO time; without one the r
   }
 })
 
-describe('a warning or a lifting is an event with its words', () => {
+describe('a warning or a lifting is an event with its summary', () => {
   test.each([
     [
       'DIRECT_SEND_UTILITY_CATEGORY_ABUSE_WARN',
@@ -90,11 +94,11 @@ describe('a warning or a lifting is an event with its words', () => {
       'DIRECT_SEND_UTILITY_CATEGORY_ABUSE_RATE_LIMIT_RECOVERY',
       /^Meta has lifted a restriction .*_RATE_LIMIT_RECOVERY\)\.$/,
     ],
-  ])('%s restricts nothing', (type, words) => {
+  ])('%s restricts nothing', (type, summary) => {
     const { hear, types, health } = number()
     hear(violation(type))
     expect([types(), health().health]).toEqual([[], 'ok'])
-    expect(wordsOf(violation(type))).toMatch(words)
+    expect(summaryOf(violation(type))).toMatch(summary)
   })
 })
 
@@ -141,14 +145,14 @@ test('a reinstatement ends all restrictions, also older ones that come after it'
   expect(types()).toEqual([])
 })
 
-test('what Meta says to do about it is told, and the same news once more does not make it new', () => {
+test('what Meta says to do about it is told, and the same event once more does not make it new', () => {
   const { hear, active } = number()
   hear(directSend)
   const [first] = active()
   expect(first).toMatchObject({ remediation: 'Mend the templates.', notedAt: new Date(atMs) })
   hear(directSend)
   expect(active()).toEqual([first])
-  expect(wordsOf(directSend)).toMatch(
+  expect(summaryOf(directSend)).toMatch(
     /STRIKE_2\): utility messages cannot be sent by Direct Send, until .*Z\. Mend the templates\.$/,
   )
 })
@@ -180,12 +184,12 @@ test("Meta's review and the removal of our app say so in the health before a sen
   hear(event({ decision: 'PENDING' }, 'account_review_update'))
   expect(health()).toMatchObject({
     health: 'restricted',
-    words: expect.stringMatching(/review .* PENDING/),
+    reason: expect.stringMatching(/review .* PENDING/),
   })
   hear(event({ decision: 'REJECTED' }, 'account_review_update'), 1)
   expect(health()).toMatchObject({
     health: 'disabled',
-    words: expect.stringMatching(/REJECTED\. Its numbers can send nothing/),
+    reason: expect.stringMatching(/REJECTED\. Its numbers can send nothing/),
   })
   hear(event({ decision: 'DEFERRED' }, 'account_review_update'))
   expect(health().health).toBe('disabled')
@@ -203,7 +207,7 @@ test('what stands against a number together is said together', () => {
   const { hear, health } = number()
   hear(event({ decision: 'PENDING' }, 'account_review_update'))
   hear(restriction('RESTRICTED_BIZ_INITIATED_MESSAGING', undefined))
-  expect(health().words).toMatch(
+  expect(health().reason).toMatch(
     /review .* PENDING.* Meta has restricted this number: it can only answer people who write to it\.$/,
   )
 })

@@ -1,17 +1,18 @@
 import type { ServiceContext } from '@lockstep/service'
-import { createKeyRing, type KeyRing } from './api-key.ts'
+import { type ApiKeyAuthenticator, createApiKeyAuthenticator } from './api-key-authenticator.ts'
 import type { Config } from './config.ts'
+import type { times } from './times.ts'
 
 export const peers = ['accounts', 'campaigns', 'contacts', 'conversations', 'templates'] as const
-type Base = ServiceContext<Config, (typeof peers)[number]>
+type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own {
-  keys: KeyRing
+  apiKeys: ApiKeyAuthenticator
 }
 
 /** What the endpoints of this service may use. */
 export type Context = Base & Own
 
 export function open(base: Base): Own {
-  return { keys: createKeyRing(base) }
+  return { apiKeys: createApiKeyAuthenticator(base) }
 }

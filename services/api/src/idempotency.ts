@@ -1,44 +1,55 @@
 import { AppError, type Failure } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
-import { type Answer, failureAnswer, toAppError } from './answer.ts'
 import type { Context } from './context.ts'
-import { findKey, freeKey, insertKey, type KeyRow, keepAnswer, markUnknown } from './db/queries.ts'
+import {
+  findKey,
+  freeKey,
+  insertKey,
+  type KeyRow,
+  keepResponse,
+  markUnknown,
+} from './db/idempotency-keys.ts'
+import { failureResponse, type HttpResponse, toAppError } from './http-response.ts'
 
 /** A writing request that may be sent again. */
-export interface Repeatable {
+export interface RepeatableRequest {
   accountId: string
   /** The Idempotency-Key header. */
   key: string
   /** SHA-256 of what the request asks for; the same key with another is refused. */
   hash: Buffer
   requestId: string
-  /** Where a person sees what became of a request whose answer is lost; null for one that may run again, as of its first try. */
-  ifUnknown: string | null
+  /**
+   * Where a person sees what became of a request whose answer is lost; null for one that may run
+   * again, as of its first try.
+   */
+  afterLostResponse: string | null
 }
 
-/** A request that has no answer after this long has lost its process, and whether it took effect can't be known. */
-const patienceMs = 60_000
-
-/** Failures that leave open what was done: a connection that broke in mid-call, a COMMIT without an answer, a deadline. */
+/**
+ * Failures that leave open what was done: a connection that broke in mid-call, a COMMIT without an
+ * answer, a deadline.
+ */
 const leavesOpen: ReadonlySet<Failure> = new Set(['busy', 'timeout', 'internal'])
 
 /**
- * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A failure before anything was done
- * frees the key. One that leaves the outcome open keeps it taken: carried out again, an order would undo what a person has ordered
- * since. Only what is dated runs again: `run` gets the time of the first try, and with it says the same thing as then.
+ * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A
+ * failure before anything was done frees the key. One that leaves the outcome open keeps it taken:
+ * carried out again, an order would undo what a person has ordered since. Only what is dated runs
+ * again: `run` gets the time of the first try, and with it says the same thing as then.
  */
-export async function once(
+export async function runOnce(
   ctx: Context,
-  asked: Repeatable,
-  run: (askedAt: Date) => Promise<Answer>,
-): Promise<Answer & { replayed: boolean }> {
+  asked: RepeatableRequest,
+  run: (askedAt: Date) => Promise<HttpResponse>,
+): Promise<HttpResponse & { replayed: boolean }> {
   const now = new Date(ctx.now())
   const begun = await ctx.db.transaction(asked.accountId, async (tx) => {
     if (await insertKey(tx, asked.key, asked.hash, now)) return { askedAt: now }
-    return repeated(await findKey(tx, asked.key), asked, now.getTime() - patienceMs * ctx.scale)
+    return repeated(await findKey(tx, asked.key), asked, now.getTime() - ctx.times.requestLostMs)
   })
   if ('body' in begun) return { ...begun, replayed: true }
-  let answer: Answer
+  let answer: HttpResponse
   try {
     answer = await run(begun.askedAt)
   } catch (error) {
@@ -46,17 +57,20 @@ export async function once(
     throw error
   }
   await settle(ctx, asked, (tx) =>
-    keepAnswer(tx, asked.key, answer.status, Buffer.from(answer.body)),
+    keepResponse(tx, asked.key, answer.status, Buffer.from(answer.body)),
   )
   return { ...answer, replayed: false }
 }
 
-/** What a key that is taken answers, or when its request was first sent if it may run again. Throws `conflict` with words otherwise. */
+/**
+ * What a key that is taken answers, or when its request was first sent if it may run again. Throws
+ * `conflict` with words otherwise.
+ */
 function repeated(
   row: KeyRow | undefined,
-  { hash, ifUnknown }: Repeatable,
+  { hash, afterLostResponse }: RepeatableRequest,
   lostBefore: number,
-): Answer | { askedAt: Date } {
+): HttpResponse | { askedAt: Date } {
   if (!row)
     throw new AppError(
       'busy',
@@ -73,31 +87,34 @@ function repeated(
       'conflict',
       'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer',
     )
-  if (ifUnknown === null) return { askedAt: row.createdAt }
+  if (afterLostResponse === null) return { askedAt: row.createdAt }
   throw new AppError(
     'conflict',
-    `Outcome unknown: the first request with this Idempotency-Key got no answer. ${ifUnknown}`,
+    `Outcome unknown: the first request with this Idempotency-Key got no answer. ${afterLostResponse}`,
   )
 }
 
 function afterFailure(
   tx: Tx,
-  { key, requestId, ifUnknown }: Repeatable,
+  { key, requestId, afterLostResponse }: RepeatableRequest,
   error: AppError,
 ): Promise<void> {
   if (error.failure === 'invalid') return freeKey(tx, key)
   const didNothing = error.failure === 'throttled' || error.details.neverLeft === true
   // What is dated keeps its key even then, and with it the time of its first try.
-  if (didNothing && ifUnknown !== null) return freeKey(tx, key)
+  if (didNothing && afterLostResponse !== null) return freeKey(tx, key)
   if (didNothing || leavesOpen.has(error.failure)) return markUnknown(tx, key)
-  const answer = failureAnswer(error, requestId)
-  return keepAnswer(tx, key, answer.status, Buffer.from(answer.body))
+  const answer = failureResponse(error, requestId)
+  return keepResponse(tx, key, answer.status, Buffer.from(answer.body))
 }
 
-/** What was done is told to the caller in any case; a key that can't be settled becomes "outcome unknown" by itself. */
+/**
+ * What was done is told to the caller in any case; a key that can't be settled becomes "outcome
+ * unknown" by itself.
+ */
 async function settle(
   ctx: Context,
-  asked: Repeatable,
+  asked: RepeatableRequest,
   work: (tx: Tx) => Promise<void>,
 ): Promise<void> {
   try {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
 
-/** Fields of requests. Each says what it must be in words that follow its name. */
+/** Fields of requests; an error's message follows the field's name. */
 
 /** A text that must be there, trimmed. PostgreSQL keeps no U+0000. */
 export function text(maxLength = 512) {
@@ -50,10 +50,16 @@ export function page<After extends z.ZodType<string, string>>(after: After, maxL
   return { after: after.optional(), limit: wholeText(1, maxLimit).default(defaultLimit) }
 }
 
+/** The id in a path; the service that owns the row says whether there is one. */
+export const idParams = z.strictObject({ id: z.string() })
+
 /** A request without fields. */
 export const nothing = z.strictObject({})
 
-/** A country by its two letters; whether there is such a one is said by the service that reads numbers. */
+/**
+ * A country by its two letters; whether there is such a one is said by the service that reads
+ * numbers.
+ */
 export const country = z
   .string({ error: 'must be the two letters of a country, such as DE' })
   .regex(/^[A-Za-z]{2}$/, 'must be the two letters of a country, such as DE')
@@ -68,17 +74,17 @@ export const csvFile = z.instanceof(Readable, {
 export function parse<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-  part: 'query' | 'body',
+  part: 'path' | 'query' | 'body',
 ): z.infer<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   throw new AppError(
     'invalid',
-    parsed.error.issues.map((issue) => words(issue, schema, part)).join('; '),
+    parsed.error.issues.map((issue) => faultOf(issue, schema, part)).join('; '),
   )
 }
 
-function words(issue: z.core.$ZodIssue, schema: z.ZodType, part: string): string {
+function faultOf(issue: z.core.$ZodIssue, schema: z.ZodType, part: string): string {
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys.map((key) => `"${key.slice(0, 64)}"`).join(', ')
     const fields = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []

@@ -1,53 +1,92 @@
+import type { Failure } from '@lockstep/contracts'
 import type { Call } from '@lockstep/rpc'
 import type { z } from 'zod'
 import type { Context } from './context.ts'
 import { nothing } from './input.ts'
+import { encode, type SourceOf } from './response.ts'
 
-interface Common<Query extends z.ZodType, Body extends z.ZodType> {
-  path: `/v1/${string}`
-  /** What it does, in plain words; shown by GET /v1. */
-  does: string
-  /** HTTP status of success; 200 when absent. */
-  status?: 200 | 201 | 202
-  query?: Query
-  body?: Body
-  /** Carries the request out; what it returns is the JSON of the answer. */
-  run(ctx: Context, input: Input<z.infer<Query>, z.infer<Body>>, call: Call): Promise<object>
-}
-
-/** What a request asks for, and when it was first sent: by that time a repetition is known as one and the same. */
-interface Input<Query, Body> {
-  id: string
+/** What a request asks for. */
+interface Input<Params, Query, Body> {
+  params: Params
   query: Query
   body: Body
+  /** When it was first sent: a repetition with the same Idempotency-Key has the same time. */
   askedAt: Date
 }
 
-type Reads = { method: 'GET'; ifUnknown?: undefined }
-/**
- * A writing route makes one call, so that nothing was done if that never left. It says where its effect can be seen, for requests whose
- * answer is lost. Null only where the effect is dated by `askedAt`: a repetition changes nothing that came since, so it runs.
- */
-type Writes = { method: 'POST' | 'PUT'; ifUnknown: string | null }
+interface Common<
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Response extends z.ZodType,
+> {
+  path: `/v1/${string}`
+  /** What it does, in one or two plain sentences. */
+  summary: string
+  params?: Params
+  query?: Query
+  body?: Body
+  /** HTTP status of success; 200 when absent. */
+  status?: 200 | 201 | 202
+  response: Response
+  /**
+   * How it can fail, beside `invalid`, `unauthenticated`, `throttled`, `busy`, `timeout`,
+   * `internal`.
+   */
+  errors?: readonly Failure[]
+  run(
+    ctx: Context,
+    input: Input<z.output<Params>, z.output<Query>, z.output<Body>>,
+    call: Call,
+  ): Promise<SourceOf<Response>>
+}
 
-/** One request of the public API; `id` is the one in its path, if any. */
-export type RouteOf<Query extends z.ZodType, Body extends z.ZodType> = Common<Query, Body> &
-  (Reads | Writes)
+interface Reads {
+  method: 'GET'
+  afterLostResponse?: undefined
+}
 
-/** Any route, as the server sees it: its schemas have been tied to its `run` by `route`. */
+/** A writing route makes one call, so that nothing was done if that never left. */
+interface Writes {
+  method: 'POST' | 'PUT'
+  /**
+   * What a person does when the response was lost. Null where the effect is dated by `askedAt`: a
+   * repetition changes nothing that came since, so it runs.
+   */
+  afterLostResponse: string | null
+}
+
+/** Any route, as the server sees it. */
 export type Route = (Reads | Writes) & {
   path: string
-  does: string
-  status: number
+  summary: string
+  params: z.ZodType
   query: z.ZodType
   body: z.ZodType
-  run(ctx: Context, input: Input<unknown, unknown>, call: Call): Promise<object>
+  status: number
+  response: z.ZodType
+  errors: readonly Failure[]
+  /** Answers the JSON of the response. */
+  run(ctx: Context, input: Input<unknown, unknown, unknown>, call: Call): Promise<unknown>
 }
 
-/** Declares a route; its `run` is typed by its schemas, and without a schema no field is accepted. */
+/** Declares a route; `run` is typed by its schemas, and without a schema no field is accepted. */
 export function route<
+  Response extends z.ZodType,
+  Params extends z.ZodType = typeof nothing,
   Query extends z.ZodType = typeof nothing,
   Body extends z.ZodType = typeof nothing,
->(declared: RouteOf<Query, Body>): Route {
-  return { query: nothing, body: nothing, status: 200, ...declared } as Route
+>(declared: Common<Params, Query, Body, Response> & (Reads | Writes)): Route {
+  const defaults = { params: nothing, query: nothing, body: nothing, status: 200, errors: [] }
+  const run: Route['run'] = async (ctx, input, call) =>
+    encode(declared.response, await declared.run(ctx, input as never, call))
+  return { ...defaults, ...declared, run } as Route
 }
+
+/** After a lost response, of what must not be done twice. */
+export const lookFirst = (path: `/v1/${string}`): string =>
+  `Look at GET ${path} before you try again with a new key.`
+
+/** After a lost response, of a choice that may be repeated. */
+export const chooseAgain = (path: `/v1/${string}`): string =>
+  `Look at GET ${path}; choosing the same again does no harm.`

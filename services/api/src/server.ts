@@ -5,9 +5,9 @@ import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { v7 as uuid } from 'uuid'
-import { type Answer, failureAnswer, toAppError } from './answer.ts'
 import type { Context } from './context.ts'
-import { once } from './idempotency.ts'
+import { failureResponse, type HttpResponse, toAppError } from './http-response.ts'
+import { runOnce } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import type { Route } from './route.ts'
 import { type CallShares, countCalls } from './share.ts'
@@ -39,7 +39,10 @@ const requestSeconds = histogram(
   's',
 )
 
-/** Serves the routes of the public API. Disposing stops listening, lets running requests be answered, then closes. */
+/**
+ * Serves the routes of the public API. Disposing stops listening, lets running requests be
+ * answered, then closes.
+ */
 export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<ApiServer> {
   const server = fastify({
     bodyLimit,
@@ -50,7 +53,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
     frameworkErrors: (error, request, reply) => fail(ctx, error, request, reply as FastifyReply),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-      const { status, body } = failureAnswer(
+      const { status, body } = failureResponse(
         new AppError('invalid', "This isn't a valid HTTP request"),
         uuid(),
       )
@@ -80,7 +83,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
     )
   })
   server.get('/v1', () => ({
-    routes: routes.map(({ method, path, does }) => ({ method, path, does })),
+    routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
   }))
   const calls = countCalls()
   for (const route of routes) server.register(async (scope) => open(ctx, scope, route, calls))
@@ -102,7 +105,7 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
     url: route.path,
     // Before the body is read: a stranger can't make us hold it.
     onRequest: async (request, reply) => {
-      request.accountId = await ctx.keys.accountOf(request.headers.authorization)
+      request.accountId = await ctx.apiKeys.accountOf(request.headers.authorization)
       if (!reply.raw.closed) reply.raw.once('close', calls.begin(request.accountId))
     },
     handler: async (request, reply) => {
@@ -126,9 +129,9 @@ async function answer(
   ctx: Context,
   route: Route,
   request: FastifyRequest,
-): Promise<Answer & { replayed: boolean }> {
+): Promise<HttpResponse & { replayed: boolean }> {
   const input = {
-    id: (request.params as { id?: string }).id ?? '',
+    params: parse(route.params, request.params, 'path'),
     query: parse(route.query, request.query, 'query'),
     body: parse(route.body, request.body ?? {}, 'body'),
   }
@@ -145,14 +148,23 @@ async function answer(
       'invalid',
       'The header Idempotency-Key must be 1 to 255 printable ASCII characters without spaces',
     )
-  return once(
+  return runOnce(
     ctx,
-    { accountId, key, hash: hashOf(request), requestId, ifUnknown: route.ifUnknown },
+    {
+      accountId,
+      key,
+      hash: hashOf(request),
+      requestId,
+      afterLostResponse: route.afterLostResponse,
+    },
     run,
   )
 }
 
-/** What a request asks for. A streamed body is not part of it: that would mean to read it before anything is known. */
+/**
+ * What a request asks for. A streamed body is not part of it: that would mean to read it before
+ * anything is known.
+ */
 function hashOf(request: FastifyRequest): Buffer {
   return createHash('sha256')
     .update(`${request.method} ${request.url}\n${request.rawBody}`)
@@ -165,10 +177,13 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.-]{1,128}$/.test(given) ? given : uuid()
 }
 
-/** One map from thrown things to answers; what isn't the caller's to know is logged and leaves as "Internal error". */
+/**
+ * One map from thrown things to answers; what isn't the caller's to know is logged and leaves as
+ * "Internal error".
+ */
 function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = toAppError(thrown)
-  const { status, body } = failureAnswer(error, request.id)
+  const { status, body } = failureResponse(error, request.id)
   const route = `${request.method} ${request.routeOptions.url ?? ''}`
   const facts = { requestId: request.id, accountId: request.accountId, route }
   if (error.failure === 'internal') ctx.log.error({ ...facts, err: thrown }, 'A request failed')

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Api, importCsv, openApi, openStack, type Stack } from './setup.ts'
+import { type Api, importCsv, openApi, openStack, type Stack } from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack

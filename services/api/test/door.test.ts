@@ -16,7 +16,7 @@ import {
   tenant,
   untilBlocked,
   whileLocked,
-} from './setup.ts'
+} from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { campaignsService } from '../../campaigns/src/service.ts'
 import { contactsService } from '../../contacts/src/service.ts'
 import type { Context } from '../src/context.ts'
-import { once, type Repeatable } from '../src/idempotency.ts'
+import { type RepeatableRequest, runOnce } from '../src/idempotency.ts'
 import { dropOldKeys } from '../src/jobs/drop-old-keys.ts'
 import { apiService } from '../src/service.ts'
 import {
@@ -22,7 +22,7 @@ import {
   tenant,
   untilBlocked,
   whileLocked,
-} from './setup.ts'
+} from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack
@@ -300,21 +300,22 @@ async function ownContext(): Promise<Context & { at: { ms: number } }> {
   const at = { ms: Date.now() }
   return { ...(await openContext<Context>(apiService, stack.config, { now: () => at.ms })), at }
 }
-const asked = (key: string): Repeatable => ({
+const asked = (key: string): RepeatableRequest => ({
   accountId: owner.accountId,
   key,
   hash: Buffer.alloc(32),
   requestId: 'r',
-  ifUnknown: 'Look at GET /v1/campaigns.',
+  afterLostResponse: 'Look at GET /v1/campaigns.',
 })
 
 test('a request whose process died is "outcome unknown" after 60 s, says where to look, and is never run again', async () => {
   await using ctx = await ownContext()
   let runs = 0
   const { promise: never, reject: end } = Promise.withResolvers<never>()
-  const died = once(ctx, asked('died'), () => never)
+  const died = runOnce(ctx, asked('died'), () => never)
   await until(() => keyRow('died'))
-  const again = () => once(ctx, asked('died'), async () => ({ status: 201, body: String(++runs) }))
+  const again = () =>
+    runOnce(ctx, asked('died'), async () => ({ status: 201, body: String(++runs) }))
   ctx.at.ms += 60_000
   await expect(again()).rejects.toMatchObject({
     failure: 'conflict',
@@ -335,9 +336,9 @@ test.each(['timeout', 'busy', 'internal'] as Failure[])(
   async (failure) => {
     await using ctx = await ownContext()
     const error = new AppError(failure, 'The answer never came')
-    await expect(once(ctx, asked(failure), () => Promise.reject(error))).rejects.toBe(error)
+    await expect(runOnce(ctx, asked(failure), () => Promise.reject(error))).rejects.toBe(error)
     await expect(
-      once(ctx, asked(failure), async () => ({ status: 201, body: 'twice' })),
+      runOnce(ctx, asked(failure), async () => ({ status: 201, body: 'twice' })),
     ).rejects.toMatchObject({
       failure: 'conflict',
       message: expect.stringMatching(/^Outcome unknown.*Look at GET/),
@@ -348,9 +349,11 @@ test.each(['timeout', 'busy', 'internal'] as Failure[])(
 test('a request that was throttled did nothing: it runs when it is sent again', async () => {
   await using ctx = await ownContext()
   await expect(
-    once(ctx, asked('fast'), () => Promise.reject(new AppError('throttled', 'Wait'))),
+    runOnce(ctx, asked('fast'), () => Promise.reject(new AppError('throttled', 'Wait'))),
   ).rejects.toThrow('Wait')
-  expect(await once(ctx, asked('fast'), async () => ({ status: 201, body: '{}' }))).toMatchObject({
+  expect(
+    await runOnce(ctx, asked('fast'), async () => ({ status: 201, body: '{}' })),
+  ).toMatchObject({
     status: 201,
     replayed: false,
   })
@@ -360,7 +363,7 @@ test('keys of all accounts are dropped after a day, and not before', async () =>
   await using ctx = await ownContext()
   const stranger = { ...asked('old'), accountId: (await stack.account()).accountId }
   for (const request of [asked('old'), stranger])
-    await once(ctx, request, async () => ({ status: 200, body: '{}' }))
+    await runOnce(ctx, request, async () => ({ status: 200, body: '{}' }))
   const left = () => stack.world.sql("select 1 from api.idempotency_keys where key = 'old'")
   ctx.at.ms += 24 * 3_600_000
   await dropOldKeys(ctx)

@@ -1,6 +1,6 @@
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Api, openApi, openStack, type Stack, untilBlocked, whileLocked } from './setup.ts'
+import { type Api, openApi, openStack, type Stack, untilBlocked, whileLocked } from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack

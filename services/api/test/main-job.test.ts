@@ -1,6 +1,6 @@
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Api, draft, importCsv, openApi, openStack, type Stack, tenant } from './setup.ts'
+import { type Api, draft, importCsv, openApi, openStack, type Stack, tenant } from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
 let stack: Stack

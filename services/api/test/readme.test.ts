@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { openApi, openStack } from './setup.ts'
+import { openApi, openStack } from './fixtures.ts'
 
 test('the lines in the README do the whole main job when they are pasted into a shell', async () => {
   await using stack = await openStack()

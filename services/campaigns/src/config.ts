@@ -8,7 +8,9 @@ import {
   serviceConfig,
 } from '@lockstep/service'
 
-/** Messages of one campaign that may be under way at once, unless the environment says otherwise. */
+/**
+ * Messages of one campaign that may be under way at once, unless the environment says otherwise.
+ */
 export const defaultSendConcurrency = 256
 
 export const config = serviceConfig({

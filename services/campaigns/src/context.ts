@@ -8,19 +8,13 @@ import {
 } from '@lockstep/service'
 import { createGraphClient, createTokens } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
-
-/** How long a POST may take before its outcome is unknown, ms. */
-const graphTimeoutMs = 10_000
+import type { times } from './times.ts'
 
 export const peers = ['accounts', 'contacts', 'templates', 'webhook-gateway'] as const
-type Base = ServiceContext<Config, (typeof peers)[number]>
+type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own extends Omit<SendContext, keyof Base> {
   secrets: Secrets
-  /** How long a POST may take before its outcome is unknown, ms. */
-  graphTimeoutMs: number
-  /** So long after its claim an attempt without an outcome has lost its process, ms. */
-  staleAfterMs: number
   /** How many campaigns of each account are being prepared in this process. */
   preparing: Map<string, number>
 }
@@ -28,12 +22,15 @@ interface Own extends Omit<SendContext, keyof Base> {
 /** What the endpoints of this service may use. */
 export type Context = Base & Own
 
+/** Answers of Meta and their outcomes are waited for so much longer than a call takes. */
+const drainMarginMs = 2_000
+
 export function open(
-  { config, scale }: Base,
+  { config, times }: Base,
   stack: AsyncDisposableStack,
   overrides: BaseOverrides,
 ): Own {
-  const timeoutMs = graphTimeoutMs * scale
+  const { graphTimeoutMs: timeoutMs } = times
   const { graphUrl: baseUrl, graphVersion: version, sendSockets, sendConcurrency } = config
   const graph = stack.use(
     createGraphClient({ baseUrl, version, timeoutMs, connections: sendSockets }),
@@ -43,16 +40,14 @@ export function open(
   )
   const closing = new AbortController()
   stack.defer(async () => {
-    // Answers and their outcomes are waited for, but not for ever: the database may be away.
-    await Promise.race([inFlight.drain(), delay(timeoutMs + 2_000, undefined, { ref: false })])
+    const enough = delay(timeoutMs + drainMarginMs, undefined, { ref: false })
+    await Promise.race([inFlight.drain(), enough])
     closing.abort()
   })
   return {
     secrets: createSecrets(config.encryptionKey),
     tokens: overrides.tokens ?? createTokens(config.platformKey),
     graph,
-    graphTimeoutMs: timeoutMs,
-    staleAfterMs: 2 * timeoutMs,
     inFlight,
     preparing: new Map<string, number>(),
     closing,

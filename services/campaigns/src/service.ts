@@ -1,14 +1,15 @@
 import { CampaignsDefinition } from '@lockstep/rpc/gen/campaigns'
-import { defineService } from '@lockstep/service'
+import { defineService, forgetEveryMs } from '@lockstep/service'
 import { config } from './config.ts'
 import { open, peers } from './context.ts'
 import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
 import { expireSending } from './jobs/expire-sending.ts'
-import { forgetCampaigns, forgetEveryMs } from './jobs/forget-campaigns.ts'
+import { forgetCampaigns } from './jobs/forget-campaigns.ts'
 import { messageStatus } from './lanes/message-status.ts'
 import { runCampaign } from './lanes/run-campaign.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const campaignsService = defineService({
   name: 'campaigns',
@@ -16,6 +17,7 @@ export const campaignsService = defineService({
   migrations,
   entities,
   peers,
+  times,
   open,
   rpc: { definition: CampaignsDefinition, methods, callers, acrossAccounts },
   lanes: { 'campaigns.run': runCampaign, 'webhooks.campaign': messageStatus },

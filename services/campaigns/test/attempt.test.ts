@@ -1,7 +1,7 @@
-import { type Attempt, applyChange, type Change, recipientState } from '@lockstep/sending'
+import { type Attempt, type AttemptChange, applyChange, recipientState } from '@lockstep/sending'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { count, noStatistics } from '../src/statistics.ts'
+import { count, noStatistics } from '../src/outcomes/statistics.ts'
 
 const claimed: Attempt = {
   id: '1',
@@ -15,7 +15,7 @@ const claimed: Attempt = {
   readAt: null,
   failedAt: null,
   code: null,
-  words: '',
+  reason: '',
 }
 
 const moment = fc.integer({ min: 0, max: 20 }).map((s) => new Date(1_700_000_000_000 + s * 1_000))
@@ -24,19 +24,23 @@ const status = fc.record({
   at: moment,
   wamid: fc.constant('wamid.A'),
   code: fc.constantFrom(131026, 131049, null),
-  words: fc.constantFrom('undeliverable', 'capped'),
+  reason: fc.constantFrom('undeliverable', 'capped'),
 })
-const accepted: Change = { kind: 'accepted', at: new Date(1_700_000_005_000), wamid: 'wamid.A' }
-const after = (changes: Change[]) => changes.reduce(applyChange, claimed)
+const accepted: AttemptChange = {
+  kind: 'accepted',
+  at: new Date(1_700_000_005_000),
+  wamid: 'wamid.A',
+}
+const after = (changes: AttemptChange[]) => changes.reduce(applyChange, claimed)
 
 test('a status that is dated before the attempt changes nothing about when the message was accepted', () => {
   const { claimedAt } = claimed
-  const answered: Change = {
+  const answered: AttemptChange = {
     kind: 'accepted',
     at: new Date(claimedAt!.getTime() + 300),
     wamid: 'wamid.A',
   }
-  const old: Change = {
+  const old: AttemptChange = {
     kind: 'delivered',
     at: new Date(claimedAt!.getTime() - 31 * 86_400_000),
     wamid: 'wamid.A',
@@ -55,7 +59,7 @@ test('a status that is dated before the attempt changes nothing about when the m
 
 test('every order and repetition of the same statuses, before or after the answer to the call, gives the same attempt', () => {
   const history = fc.array(status, { minLength: 1, maxLength: 8 }).chain((statuses) => {
-    const all: Change[] = [...statuses, accepted]
+    const all: AttemptChange[] = [...statuses, accepted]
     return fc.tuple(
       fc.constant(all),
       fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2 }),
@@ -63,8 +67,9 @@ test('every order and repetition of the same statuses, before or after the answe
   })
   fc.assert(
     fc.property(history, ([ordered, shuffled]) => {
-      // Words belong to the failure that counts; two failures of one moment and code are the same failure to Meta.
-      const facts = ({ words: _, ...attempt }: Attempt) => attempt
+      // Words belong to the failure that counts; two failures of one moment and code are the same
+      // failure to Meta.
+      const facts = ({ reason: _, ...attempt }: Attempt) => attempt
       expect(facts(after(shuffled))).toEqual(facts(after(ordered)))
     }),
     { numRuns: 1_000 },
@@ -98,11 +103,11 @@ test('a state never falls back, whatever comes later', () => {
 
 test('an unknown outcome is resolved by a status, or by the process that made the call, which was only slow to tell', () => {
   const at = new Date()
-  const given: Change = { kind: 'unknown', at, words: 'its process seems to have ended' }
+  const given: AttemptChange = { kind: 'unknown', at, reason: 'its process seems to have ended' }
   const unknown = applyChange(claimed, given)
   expect(recipientState(unknown)).toBe('unknown')
   expect(recipientState(applyChange(unknown, { kind: 'sent', at, wamid: 'w' }))).toBe('sent')
-  const outcomes: [Change, string][] = [
+  const outcomes: [AttemptChange, string][] = [
     [{ kind: 'not_sent', at }, 'queued'],
     [{ kind: 'rejected', at }, 'rejected'],
     [{ kind: 'skipped', at }, 'skipped'],
@@ -126,7 +131,7 @@ test('read implies delivered and sent in the statistics; failed shows only while
     read: 1,
     failed: 0,
   })
-  const failed: Change = { kind: 'failed', at: new Date(), wamid: 'w', code: 131026 }
+  const failed: AttemptChange = { kind: 'failed', at: new Date(), wamid: 'w', code: 131026 }
   expect(recipientState(after([failed, { kind: 'sent', at: new Date(), wamid: 'w' }]))).toBe(
     'failed',
   )

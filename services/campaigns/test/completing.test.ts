@@ -1,11 +1,12 @@
 import { holdFenced } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { complete, completeIn } from '../src/completing.ts'
 import { findCampaign } from '../src/db/campaigns.ts'
-import { campaignQueue } from '../src/queue.ts'
-import { changesOf, recordChanges } from '../src/recording.ts'
-import { campaignWith, openPlace, type Place, type Sent } from './setup.ts'
+import { complete, completeIn } from '../src/lifecycle/complete.ts'
+import { applyChanges } from '../src/outcomes/apply-changes.ts'
+import { campaignChanges } from '../src/outcomes/campaign-change.ts'
+import { campaignQueue } from '../src/sending/campaign-queue.ts'
+import { campaignWith, openPlace, type Place, type Sent } from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
 let place: Place
@@ -17,18 +18,18 @@ afterAll(() => up.disposeAsync())
 /** A sending campaign whose one attempt was given up as unknown: nobody is queued or under way. */
 async function almostDone(): Promise<Sent> {
   const sent = await campaignWith(place, 'sending', 1)
-  await record(sent, { kind: 'unknown', at: new Date(), words: 'its process seems to have ended' })
+  await record(sent, { kind: 'unknown', at: new Date(), reason: 'its process seems to have ended' })
   return sent
 }
 
-type Outcome = Parameters<typeof recordChanges>[2][number]['change']
+type Outcome = Parameters<typeof applyChanges>[2][number]['change']
 const changes = ({ accountId, campaignId, attempts }: Sent, change: Outcome) =>
-  changesOf(accountId, campaignId, [{ attemptId: attempts[0]!.id, change }])
+  campaignChanges(accountId, campaignId, [{ attemptId: attempts[0]!.id, change }])
 const record = (sent: Sent, change: Outcome) =>
   place.ctx.db.transaction(sent.accountId, (tx) =>
-    recordChanges(place.ctx, tx, changes(sent, change)),
+    applyChanges(place.ctx, tx, changes(sent, change)),
   )
-const notSent = (): Outcome => ({ kind: 'not_sent', at: new Date(), words: 'its time had passed' })
+const notSent = (): Outcome => ({ kind: 'not_sent', at: new Date(), reason: 'its time had passed' })
 
 const state = async ({ campaignId }: Sent) =>
   (
@@ -38,7 +39,10 @@ const state = async ({ campaignId }: Sent) =>
     )
   )[0]
 
-/** Does `first` in a transaction that commits only when `second` waits for its lock, or has ended without waiting. */
+/**
+ * Does `first` in a transaction that commits only when `second` waits for its lock, or has ended
+ * without waiting.
+ */
 async function interleaved(
   accountId: string,
   first: Parameters<typeof place.ctx.db.transaction>[1],
@@ -68,7 +72,7 @@ test('a campaign that completes while somebody is being put back into its queue 
   let done: boolean | undefined
   await interleaved(
     sent.accountId,
-    (tx) => recordChanges(place.ctx, tx, changes(sent, notSent())),
+    (tx) => applyChanges(place.ctx, tx, changes(sent, notSent())),
     async () => {
       done = await complete(place.ctx, { id: sent.campaignId, accountId: sent.accountId })
     },
@@ -89,7 +93,7 @@ test('somebody who is put back while the campaign is being completed brings it b
 
 test('a campaign of which Meta refused every message completes with the words', async () => {
   const sent = await almostDone()
-  await record(sent, { kind: 'rejected', at: new Date(), code: 130497, words: 'not this country' })
+  await record(sent, { kind: 'rejected', at: new Date(), code: 130497, reason: 'not this country' })
   expect(await complete(place.ctx, { id: sent.campaignId, accountId: sent.accountId })).toBe(true)
   expect(
     await place.world.sql('select state, reason from campaigns.campaigns where id = $1', [

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
-import { changesOf, recordChanges } from '../src/recording.ts'
-import { openPlace } from './setup.ts'
+import { applyChanges } from '../src/outcomes/apply-changes.ts'
+import { campaignChanges } from '../src/outcomes/campaign-change.ts'
+import { openPlace } from './fixtures.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World
@@ -54,9 +55,9 @@ const state = async (id: string) =>
 
 test('a process that comes back and knows that it wrote nothing puts the recipient into the queue of the campaign, which goes on', async () => {
   const { id, attemptId } = await completed()
-  const change = { kind: 'not_sent', at: new Date(), words: 'its time had passed' } as const
+  const change = { kind: 'not_sent', at: new Date(), reason: 'its time had passed' } as const
   await ctx.db.transaction(accountId, (tx) =>
-    recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])),
+    applyChanges(ctx, tx, campaignChanges(accountId, id, [{ attemptId, change }])),
   )
   expect(await state(id)).toEqual({
     state: 'sending',
@@ -70,9 +71,9 @@ test('a process that comes back and knows that it wrote nothing puts the recipie
 
 test('a process that comes back with an answer of Meta ends the matter', async () => {
   const { id, attemptId } = await completed()
-  const change = { kind: 'rejected', at: new Date(), code: 131009, words: 'refused' } as const
+  const change = { kind: 'rejected', at: new Date(), code: 131009, reason: 'refused' } as const
   await ctx.db.transaction(accountId, (tx) =>
-    recordChanges(ctx, tx, changesOf(accountId, id, [{ attemptId, change }])),
+    applyChanges(ctx, tx, campaignChanges(accountId, id, [{ attemptId, change }])),
   )
   expect(await state(id)).toEqual({
     state: 'completed',

@@ -4,7 +4,7 @@ import { expireSending } from '../src/jobs/expire-sending.ts'
 import { forgetCampaigns } from '../src/jobs/forget-campaigns.ts'
 import { messageStatus } from '../src/lanes/message-status.ts'
 import { recordStatuses } from '../src/rpc/record-statuses.ts'
-import { campaignWith, openPlace, type Place, type Sent } from './setup.ts'
+import { campaignWith, openPlace, type Place, type Sent } from './fixtures.ts'
 
 const stack = new AsyncDisposableStack()
 let place: Place
@@ -150,7 +150,7 @@ test('statuses that are found by wamid count for the account that sent the messa
     wamid,
     status: 'delivered',
     atMs: Date.now(),
-    errorWords: '',
+    errorMessage: '',
     errorCodes: [],
   })
   const statuses = [
@@ -244,7 +244,7 @@ test('no index holds what a status changes, so that rows are written in place', 
     'read_at',
     'failed_at',
     'code',
-    'words',
+    'reason',
   ]
   expect(indexed!.columns).toContain('not_before')
   expect(indexed!.columns.filter((column) => changed.includes(column))).toEqual([])

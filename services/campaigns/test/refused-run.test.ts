@@ -1,10 +1,13 @@
 import type { OutcomeChange } from '@lockstep/sending'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { noteResumed } from '../src/db/campaigns.ts'
-import { recordOutcomes, runLength } from '../src/refused-run.ts'
-import { campaignWith, openPlace, type Place, type Sent } from './setup.ts'
+import { writeResumed } from '../src/db/campaigns.ts'
+import { applyOutcomes, runLength } from '../src/outcomes/refused-run.ts'
+import { campaignWith, openPlace, type Place, type Sent } from './fixtures.ts'
 
-/** Refusals that may meet everybody stop a campaign of which Meta has taken nothing, and reject nobody. */
+/**
+ * Refusals that may meet everybody stop a campaign of which Meta has taken nothing, and reject
+ * nobody.
+ */
 const up = new AsyncDisposableStack()
 let place: Place
 beforeAll(async () => {
@@ -13,8 +16,11 @@ beforeAll(async () => {
 afterAll(() => up.disposeAsync())
 
 const least = runLength(0)
-const refused = (code: number | null = 100, words = 'A parameter is not valid.'): OutcomeChange => {
-  return { kind: 'rejected', at: new Date(), code, words }
+const refused = (
+  code: number | null = 100,
+  reason = 'A parameter is not valid.',
+): OutcomeChange => {
+  return { kind: 'rejected', at: new Date(), code, reason }
 }
 const accepted = (): OutcomeChange => ({
   kind: 'accepted',
@@ -29,7 +35,7 @@ const answer = (
   changes: OutcomeChange[],
 ) =>
   place.ctx.db.transaction(accountId, (tx) =>
-    recordOutcomes(
+    applyOutcomes(
       place.ctx,
       tx,
       { id: campaignId, accountId },
@@ -66,7 +72,7 @@ async function seen({ campaignId }: Sent) {
 
 /** A person lets it go on; the attempts named are claimed anew. */
 async function resume({ accountId, campaignId, attempts }: Sent, newer: number): Promise<void> {
-  await place.ctx.db.transaction(accountId, (tx) => noteResumed(tx, campaignId))
+  await place.ctx.db.transaction(accountId, (tx) => writeResumed(tx, campaignId))
   await place.world.sql(
     "update campaigns.campaigns set state = 'sending', reason = '' where id = $1",
     [campaignId],
@@ -99,10 +105,10 @@ test('a run of the same refusal pauses the campaign with the words and puts ever
   )
   expect(
     await place.world.sql(
-      'select distinct outcome, code, words from campaigns.attempts where campaign_id = $1 and code is not null',
+      'select distinct outcome, code, reason from campaigns.attempts where campaign_id = $1 and code is not null',
       [sent.campaignId],
     ),
-  ).toEqual([{ outcome: 'not_sent', code: 100, words: 'A parameter is not valid.' }])
+  ).toEqual([{ outcome: 'not_sent', code: 100, reason: 'A parameter is not valid.' }])
   expect(await answer(sent, least, times(5)), 'answers that were under way').toBe('stopped')
   expect(await seen(sent)).toMatchObject({
     state: 'paused',
@@ -118,7 +124,7 @@ test('an answer stops by what it was read as, not by its code alone: the first o
     kind: 'not_sent',
     at: new Date(),
     code: 100,
-    words: 'This number is gone.',
+    reason: 'This number is gone.',
     details: 'No such object',
     isStop: true,
   } as const
@@ -130,9 +136,9 @@ test('an answer stops by what it was read as, not by its code alone: the first o
     sending: 1,
   })
   const told =
-    'select a.words, r.reason from campaigns.attempts a join campaigns.recipients r on r.attempt_id = a.id where a.id = $1'
+    'select a.reason as attempt, r.reason from campaigns.attempts a join campaigns.recipients r on r.attempt_id = a.id where a.id = $1'
   expect(await place.world.sql(told, [sent.attempts[0]!.id])).toEqual([
-    { words: 'This number is gone. Meta says: No such object', reason: 'This number is gone.' },
+    { attempt: 'This number is gone. Meta says: No such object', reason: 'This number is gone.' },
   ])
 })
 

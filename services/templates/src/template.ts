@@ -59,7 +59,7 @@ export function applyEvent(template: Template, event: TemplateEvent, at: Date): 
   if (event.status && isNews(template.statusEventAt)) {
     template.status = approving.has(event.status) ? 'APPROVED' : event.status
     template.rejectedReason = textOf(event.value.reason) ?? 'NONE'
-    template.statusWords = statusWords(event)
+    template.statusReason = statusReason(event)
     template.statusEventAt = at
   }
   if (event.quality && isNews(template.qualityEventAt)) {
@@ -88,7 +88,7 @@ function applyAnnouncement(template: Template, { value }: TemplateEvent, at: Dat
 }
 
 /** Why a template has its status, as far as Meta says: which pause it is, what was rejected and how to mend it, when it ends. */
-function statusWords({ value }: TemplateEvent): string {
+function statusReason({ value }: TemplateEvent): string {
   const { title, description } = objectOf(value.other_info)
   const { reason, recommendation } = objectOf(value.rejection_info)
   const { disable_date } = objectOf(value.disable_info)

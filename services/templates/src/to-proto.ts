@@ -15,7 +15,7 @@ export function templateToProto(template: Template): proto.Template {
     rejectedReason,
     syncedAt,
   } = template
-  const { statusWords, nextCategory, nextCategoryAt } = template
+  const { statusReason, nextCategory, nextCategoryAt } = template
   const same = {
     id,
     wabaId,
@@ -26,7 +26,7 @@ export function templateToProto(template: Template): proto.Template {
     parameterFormat,
     quality,
     rejectedReason,
-    statusWords,
+    statusReason,
     nextCategory,
   }
   const times = { syncedAtMs: syncedAt.getTime(), nextCategoryAtMs: nextCategoryAt?.getTime() }

@@ -202,12 +202,12 @@ test('a status says why in the words of Meta, and a list that names another stat
   await stack.outcomes(1)
   expect(await stack.welcome()).toMatchObject({
     status: 'PAUSED',
-    statusWords: 'SECOND_PAUSE · Paused for 6 hours',
+    statusReason: 'SECOND_PAUSE · Paused for 6 hours',
     rejectedReason: 'NONE',
   })
   await stack.anHourPasses()
   await stack.templates.sync(stack.first)
-  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED', statusWords: '' })
+  expect(await stack.welcome()).toMatchObject({ status: 'APPROVED', statusReason: '' })
 })
 
 test('an announced category shows with its day until it has come, also by a list, and an announcement that comes late is over', async () => {

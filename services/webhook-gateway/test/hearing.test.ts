@@ -91,7 +91,7 @@ test('a part that was opened late counts from its receipt', async () => {
   expect((await hear()).oldest!.receivedAtMs).toBeLessThan(Date.now() - 3_000_000)
 })
 
-test('an unclaimed part counts where its app has the number, whichever of the account’s numbers asks', async () => {
+test('a no_connection part counts where its app has the number, whichever of the account’s numbers asks', async () => {
   const left = (key: string, hours: number) =>
     here.world.sql(
       `insert into webhook_gateway.webhook_part_results (part_id, received_at, app_id, lane, key, outcome)
@@ -128,7 +128,7 @@ test('dead parts of the account are told with their number until they are dismis
   })
 })
 
-test('what came for a number before it was connected holds it up while it is unclaimed and while it is open, and then no longer', async () => {
+test('what came for a number before it was connected holds it up while it is no_connection and while it is open, and then no longer', async () => {
   await send('STOP', '5005')
   expect((await hear()).oldest).toBeUndefined()
   const connectionId = await connectNumber(here.world, here.app, '5005')
@@ -144,7 +144,7 @@ test('what came for a number before it was connected holds it up while it is unc
   expect(await own()).toMatchObject({ hasEarlier: false, oldest: undefined })
 })
 
-test('what is unclaimed of a number that is connected is claimed when somebody asks, for whoever was to claim it may be dead', async () => {
+test('what is no_connection of a number that is connected is claimed when somebody asks, for whoever was to claim it may be dead', async () => {
   await send('STOP', '1001')
   await here.world.sql('truncate webhook_gateway.feed_open')
   await here.world.sql(

@@ -34,11 +34,13 @@ export const clocks: FaultScenario = {
       throw new Error(`${unknown} recipients are unknown although Meta answered for each`)
     if (accepted + skipped !== total)
       throw new Error(`${accepted} accepted and ${skipped} skipped of ${total}`)
-    const unclaimed = await run.stack.world.sql(
+    const partsWithoutConnection = await run.stack.world.sql(
       `select from webhook_gateway.webhook_parts where outcome = 'no_connection'`,
     )
-    if (unclaimed.length > 0)
-      throw new Error(`${unclaimed.length} parts were taken for older than their connection`)
+    if (partsWithoutConnection.length > 0)
+      throw new Error(
+        `${partsWithoutConnection.length} parts were taken for older than their connection`,
+      )
   },
 }
 

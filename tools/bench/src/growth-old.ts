@@ -6,7 +6,7 @@ export function oldRows(accountId: string, connectionId: string, count: number):
     `('${kind}f000000-0000-7000-8000-' || lpad(to_hex(${i}), 12, '0'))::uuid`
   const conversation = id(4, '1 + i % 5000')
   return `
-    insert into accounts.account_events (account_id, waba_id, field, event, words, value, value_hash, received_at)
+    insert into accounts.account_events (account_id, waba_id, field, event, summary, value, value_hash, received_at)
       select '${accountId}', '1', 'account_update', '', '', '{}', decode(md5('old' || i), 'hex'), ${ago('500 days')} from ${rows};
     insert into templates.sync_runs (id, account_id, connection_id, waba_id, state, created_at, started_at, finished_at)
       select gen_random_uuid(), '${accountId}', '${connectionId}', '1', 'done', ${ago('60 days')}, ${ago('60 days')}, ${ago('60 days')} from ${rows};

@@ -121,7 +121,7 @@ function statements(
            '', 1000, 80, 80, 'GREEN', date_trunc('second', ${now} - interval '30 days') from ${rows(numbers)};
        insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
          select id, account_id, phone_number_id, app_id, waba_id, connected_at from accounts.connections where sealed_token = '';
-       insert into accounts.account_events (account_id, waba_id, field, event, words, value, value_hash, occurred_at, received_at)
+       insert into accounts.account_events (account_id, waba_id, field, event, summary, value, value_hash, occurred_at, received_at)
          select ${account}, (900000 + i % 1000)::text, case when i % 2 = 0 then 'account_update' else 'phone_number_quality_update' end,
            'ONBOARDING', '', '{}', decode(md5(i::text), 'hex'), ${ago('1 hour')}, ${ago('1 hour')} from ${rows(Math.ceil(messages / 50))};
        insert into accounts.api_keys (id, account_id, name, hash)

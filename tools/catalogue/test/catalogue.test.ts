@@ -4,7 +4,7 @@ import { writeCatalogue } from '../src/catalogue.ts'
 import { differences } from '../src/differences.ts'
 
 const sender = {
-  file: 'services/campaigns/src/sending.ts',
+  file: 'services/campaigns/src/sending/send-campaign.ts',
   text: "holdFenced(ctx, 'campaign_send', campaign.id)",
 }
 const lookalike = { file: 'services/campaigns/src/other.ts', text: "'campaign_send_later'" }
@@ -15,7 +15,9 @@ test('each lock has its key and its TTL, and exactly the files that name it', ()
     expect(lines.filter((line) => line.includes(`\`${key('{id}')}\``))).toHaveLength(1)
   const line = lines.find((line) => line.includes('campaign_send:{id}'))
   expect(line).toContain('| 1 min | later | yes |')
-  expect(line).toContain('| [campaigns/sending.ts](../services/campaigns/src/sending.ts) |')
+  expect(line).toContain(
+    '| [campaigns/sending/send-campaign.ts](../services/campaigns/src/sending/send-campaign.ts) |',
+  )
   expect(lines.find((line) => line.startsWith('| [campaigns]'))).toContain('`campaign_send`')
 })
 
@@ -24,7 +26,7 @@ test('a catalogue that is out of date says what is', () => {
   expect(differences(old, old)).toEqual([])
   const found = differences(old, writeCatalogue([sender]))
   expect(found.filter((line) => line.startsWith('+ Locks: '))).toEqual([
-    expect.stringContaining('campaigns/sending.ts'),
+    expect.stringContaining('campaigns/sending/send-campaign.ts'),
   ])
   expect(found.every((line) => /^[+-] /.test(line))).toBe(true)
 })

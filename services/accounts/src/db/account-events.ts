@@ -6,20 +6,20 @@ export interface AccountEventRow {
   wabaId: string
   field: string
   event: string
-  words: string
+  summary: string
   value: unknown
   occurredAt: Date | null
   receivedAt: Date
 }
 
-/** Keeps events; one that is there already, by its value and Meta's time, is kept once. Without a time it is kept once a day. */
+/** Stores events, each once by its value and Meta's time, or without a time once a day. */
 export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]): Promise<void> {
   if (events.length === 0) return
-  await sql`insert into account_events (account_id, waba_id, field, event, words, value, value_hash, occurred_at, received_at)
-    select ${tx.accountId}, v."wabaId", v.field, v.event, v.words, v.value, v.hash, v."occurredAt", v."receivedAt"
+  await sql`insert into account_events (account_id, waba_id, field, event, summary, value, value_hash, occurred_at, received_at)
+    select ${tx.accountId}, v."wabaId", v.field, v.event, v.summary, v.value, v.hash, v."occurredAt", v."receivedAt"
     from (select *, sha256(convert_to(value::text || case when "occurredAt" is null
                                                               then ("receivedAt" at time zone 'UTC')::date::text else '' end, 'UTF8')) as hash
-          from jsonb_to_recordset(${JSON.stringify(events)}::jsonb) r("wabaId" text, field text, event text, words text, value jsonb,
+          from jsonb_to_recordset(${JSON.stringify(events)}::jsonb) r("wabaId" text, field text, event text, summary text, value jsonb,
             "occurredAt" timestamptz, "receivedAt" timestamptz)) v
     order by v."wabaId", v.field, v.hash, v."occurredAt"
     on conflict do nothing`.execute(tx.sql)
@@ -37,7 +37,7 @@ export function listEvents(
 ): Promise<AccountEventRow[]> {
   return query(
     tx,
-    sql`select id::text, waba_id as "wabaId", field, event, words, value, occurred_at as "occurredAt", received_at as "receivedAt"
+    sql`select id::text, waba_id as "wabaId", field, event, summary, value, occurred_at as "occurredAt", received_at as "receivedAt"
         from account_events
         where account_id = ${tx.accountId} ${wabaId ? sql`and waba_id = ${wabaId}` : sql``} ${field ? sql`and field = ${field}` : sql``}
           ${beforeId ? sql`and id < ${beforeId}::bigint` : sql``}
@@ -51,13 +51,4 @@ export async function forgetEventPage(db: Database, before: Date, most: number):
     sql`select forget_account_events(${before}, ${most}) as rows`,
   )
   return row!.rows
-}
-
-/** The account whose app it is, for news that name no WABA. */
-export async function accountOfApp(tx: Tx, appId: string): Promise<string | undefined> {
-  const [row] = await query<{ accountId: string }>(
-    tx,
-    sql`select account_id as "accountId" from account_of_app(${appId})`,
-  )
-  return row?.accountId
 }

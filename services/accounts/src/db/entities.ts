@@ -1,5 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { Fact, Holds } from '../account-news.ts'
+import type { Fact, HealthIssues } from '../connections/facts.ts'
 
 /** A tenant: a company that writes to its customers. */
 export const AccountSchema = defineEntity({
@@ -43,14 +43,13 @@ export const ConnectionSchema = defineEntity({
     perMinute: p.integer(),
     perSecond: p.integer(),
     maxPerSecond: p.integer(),
-    /** As Meta names it: GREEN, YELLOW, RED or UNKNOWN; FLAGGED or UNFLAGGED after such news. */
+    /** As Meta names it: GREEN, YELLOW, RED or UNKNOWN; FLAGGED or UNFLAGGED after such an update. */
     quality: p.text(),
     /** TIER_250 … TIER_UNLIMITED; empty when Meta has not said. */
     messagingLimit: p.text(),
-    /** What Meta holds against the number, by fact; see `healthOf`. */
-    holds: p.json<Holds>(),
-    /** Meta's time of the last news in ms, by fact. */
-    newsAt: p.json<Partial<Record<Fact, number>>>(),
+    healthIssues: p.json<HealthIssues>(),
+    /** Meta's time of the last update in ms, by fact. */
+    factTimes: p.json<Partial<Record<Fact, number>>>(),
     connectedAt: p.datetime(),
     disconnectedAt: p.datetime().nullable(),
   },
@@ -59,6 +58,6 @@ export const ConnectionSchema = defineEntity({
 export type App = InferEntity<typeof AppSchema>
 export type Connection = InferEntity<typeof ConnectionSchema>
 /** What others may know of a connection. */
-export type ConnectionFields = Omit<Connection, 'maxPerSecond' | 'newsAt'>
+export type ConnectionFields = Omit<Connection, 'maxPerSecond' | 'factTimes'>
 
 export const entities = [AccountSchema, AppSchema, ConnectionSchema]

@@ -1,5 +1,5 @@
 import { query, sql, type Tx } from '@lockstep/database'
-import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
+import type { ConnectionInterval, ResolveConnectionsRequest } from '@lockstep/rpc/gen/accounts'
 import type { Connection } from './entities.ts'
 
 /** Begins an interval of a connection whose row is written; a unique violation while another account has the number. */
@@ -19,19 +19,11 @@ export async function closeInterval(tx: Tx, phoneNumberId: string, at: Date): Pr
   )
 }
 
-export interface IntervalsAsked {
-  phoneNumberIds?: string[]
-  wabaIds?: string[]
-  from: Date
-  until: Date
-}
-
 /** When numbers and WABAs belonged to connections, of every tenant: the intervals that overlap the time asked for. */
-export async function connectionIntervals(
+export async function intervalsOverlapping(
   tx: Tx,
-  asked: IntervalsAsked,
+  { phoneNumberIds, wabaIds, fromMs, untilMs }: ResolveConnectionsRequest,
 ): Promise<ConnectionInterval[]> {
-  const { phoneNumberIds = [], wabaIds = [], from, until } = asked
   const rows = await query<
     Omit<ConnectionInterval, 'disconnectedAtMs'> & { disconnectedAtMs: number | null }
   >(
@@ -39,7 +31,7 @@ export async function connectionIntervals(
     sql`select connection_id as id, account_id as "accountId", phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
                floor(extract(epoch from connected_at) * 1000)::float8 as "connectedAtMs",
                floor(extract(epoch from disconnected_at) * 1000)::float8 as "disconnectedAtMs"
-        from connections_between(${phoneNumberIds}, ${wabaIds}, ${from}, ${until})`,
+        from connections_between(${phoneNumberIds}, ${wabaIds}, ${new Date(fromMs)}, ${new Date(untilMs)})`,
   )
   return rows.map((row) => ({ ...row, disconnectedAtMs: row.disconnectedAtMs ?? undefined }))
 }

@@ -1,9 +1,5 @@
 import type { MigrationList } from '@lockstep/database'
 import { Accounts } from './migrations/2026-11-24-accounts.ts'
-import { AccountsNews } from './migrations/2026-11-24-accounts-news.ts'
 
 /** In the order in which they run; a name that has landed never changes. */
-export const migrations: MigrationList = [
-  { name: '2026-11-24-accounts', class: Accounts },
-  { name: '2026-11-24-accounts-news', class: AccountsNews },
-]
+export const migrations: MigrationList = [{ name: '2026-11-24-accounts', class: Accounts }]

@@ -9,7 +9,7 @@ export interface RestrictionRow {
   remediation: string
   endsAt: Date | null
   liftedAt: Date | null
-  /** Meta's time of the news that the row is from. */
+  /** Meta's time of the update that the row is from. */
   eventAt: Date
   /** When it became known here. */
   notedAt: Date
@@ -27,12 +27,12 @@ export interface Restricted {
 const ofConnections = (tx: Tx, connections: Restricted[]) => sql`account_id = ${tx.accountId}
   and (connection_id, waba_id) in (select * from unnest(${connections.map(({ id }) => id)}::uuid[], ${connections.map(({ wabaId }) => wabaId)}::text[]))`
 
-/** All restrictions of connections whose rows are locked, the ended ones too: they say what is old news. */
+/** All restrictions of connections whose rows are locked, the ended ones too: they say which updates are old. */
 export function allRestrictions(tx: Tx, connections: Restricted[]): Promise<RestrictionRow[]> {
   return query(tx, sql`select ${columns} from restrictions where ${ofConnections(tx, connections)}`)
 }
 
-/** The restrictions that hold now, by connection, in the order of their types. */
+/** The restrictions that are in force, by connection, in the order of their types. */
 export async function activeRestrictions(
   tx: Tx,
   connections: Restricted[],

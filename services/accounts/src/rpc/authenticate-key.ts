@@ -1,9 +1,9 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { AuthenticateKeyRequest, AuthenticateKeyResponse } from '@lockstep/rpc/gen/accounts'
-import { hashKey } from '../api-key.ts'
 import type { Context } from '../context.ts'
-import { findKey } from '../db/queries.ts'
+import { findKey } from '../db/api-keys.ts'
+import { hashKey } from '../secrets/api-key.ts'
 
 /** The account behind an API key. */
 export const authenticateKey: Method<

@@ -4,8 +4,8 @@ import type { Method } from '@lockstep/rpc'
 import type { CreateApiKeyRequest, CreateApiKeyResponse } from '@lockstep/rpc/gen/accounts'
 import { requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
-import { hashKey } from '../api-key.ts'
 import type { Context } from '../context.ts'
+import { hashKey } from '../secrets/api-key.ts'
 
 /** Creates an API key; the answer is the only time that its text is seen. */
 export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResponse> = async (

@@ -4,18 +4,19 @@ import type { Method } from '@lockstep/rpc'
 import type { Connection, CreateConnectionRequest } from '@lockstep/rpc/gen/accounts'
 import { feed, requireId, requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
-import { connectAgain, factsOf } from '../connect-again.ts'
-import { defaultLimits } from '../connection.ts'
+import { defaultLimits } from '../connections/limits.ts'
+import { detailsOf, reconnect } from '../connections/reconnect.ts'
+import { verifyNumber } from '../connections/verify-number.ts'
 import type { Context } from '../context.ts'
+import { findApp } from '../db/apps.ts'
+import { lockNumber } from '../db/connections.ts'
 import { type Connection as ConnectionRow, ConnectionSchema } from '../db/entities.ts'
 import { openInterval } from '../db/intervals.ts'
-import { findApp, lockNumber } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
-import { verifyNumber } from '../verify-number.ts'
 
 /**
- * Connects a number that Meta lets the token use. One that the account had before is the connection that it was, with its id, its
- * limits and all that hangs on it. What came for it meanwhile is claimed by the gateway, which is told so in the same transaction.
+ * Connects a number that Meta lets the token use; one that the account had before gets its connection back. In the same transaction the
+ * gateway is asked to claim what came for it meanwhile.
  */
 export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (
   ctx,
@@ -38,16 +39,10 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
         )
       const id = known?.id ?? uuid()
       const sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-      const now = {
-        name: request.name,
-        appId,
-        wabaId,
-        sealedToken,
-        facts: factsOf(number),
-        atMs: ctx.now(),
-      }
-      const connection = known ?? newConnection(tx, { ...now, id, phoneNumberId })
-      if (known) connectAgain(known, now)
+      const binding = { name: request.name, appId, wabaId, sealedToken }
+      const settings = { ...binding, details: detailsOf(number), atMs: ctx.now() }
+      const connection = known ?? newConnection(tx, { ...settings, id, phoneNumberId })
+      if (known) reconnect(known, settings)
       await tx.em.flush()
       await openInterval(tx, connection)
       await feed(ctx, tx, { lane: 'webhooks.claim', key: phoneNumberId, rowId: id })
@@ -69,19 +64,19 @@ interface NewConnection
     ConnectionRow,
     'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken'
   > {
-  facts: ReturnType<typeof factsOf>
+  details: ReturnType<typeof detailsOf>
   atMs: number
 }
 
-function newConnection(tx: Tx, { name, facts, atMs, ...rest }: NewConnection): ConnectionRow {
+function newConnection(tx: Tx, { name, details, atMs, ...rest }: NewConnection): ConnectionRow {
   return tx.em.create(ConnectionSchema, {
     ...rest,
-    ...facts,
+    ...details,
     ...defaultLimits,
-    name: requireText(name || facts.verifiedName, 'name'),
+    name: requireText(name || details.verifiedName, 'name'),
     accountId: tx.accountId!,
-    holds: {},
-    newsAt: {},
+    healthIssues: {},
+    factTimes: {},
     connectedAt: new Date(atMs),
   })
 }

@@ -3,8 +3,8 @@ import type { Method } from '@lockstep/rpc'
 import type { Connection, DisconnectRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
+import { findConnection } from '../db/connections.ts'
 import { closeInterval } from '../db/intervals.ts'
-import { findConnection } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /** Ends a connection's interval; webhooks received until now still belong to it. Doing it again changes nothing. */

@@ -2,7 +2,7 @@ import type { Method } from '@lockstep/rpc'
 import type { Connection, GetConnectionRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findConnection } from '../db/queries.ts'
+import { findConnection } from '../db/connections.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /** One connection of the account. */

@@ -2,7 +2,7 @@ import type { Method } from '@lockstep/rpc'
 import type { GetWebhookAppRequest, GetWebhookAppResponse } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { webhookApp } from '../db/queries.ts'
+import { webhookApp } from '../db/apps.ts'
 
 /** What the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
 export const getWebhookApp: Method<Context, GetWebhookAppRequest, GetWebhookAppResponse> = async (

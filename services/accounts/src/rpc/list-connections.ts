@@ -3,7 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { ListConnectionsRequest, ListConnectionsResponse } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { listConnections as connectionsPage } from '../db/queries.ts'
+import { listConnections as connectionsPage } from '../db/connections.ts'
 import { connectionsToProto } from '../to-proto.ts'
 
 const usualLimit = 50

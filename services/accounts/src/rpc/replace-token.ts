@@ -2,12 +2,12 @@ import { AppError, events, secretPlaces } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, ReplaceTokenRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId, requireText } from '@lockstep/service'
-import { regainAccess } from '../account-news.ts'
+import { verifyNumber } from '../connections/verify-number.ts'
 import type { Context } from '../context.ts'
+import { findConnection } from '../db/connections.ts'
 import type { Connection as ConnectionRow } from '../db/entities.ts'
-import { findConnection } from '../db/queries.ts'
 import { connectionToProto } from '../to-proto.ts'
-import { verifyNumber } from '../verify-number.ts'
+import { restoreAccess } from '../updates/account-update-rules.ts'
 
 /** Gives a connection another token once Meta lets it use the number; nothing else changes, so that what was paused can go on. */
 export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = async (
@@ -31,7 +31,7 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
         `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`,
       )
     connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-    regainAccess(connection, ctx.now())
+    restoreAccess(connection, ctx.now())
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
     return connectionToProto(tx, connection, ctx.now())
   })

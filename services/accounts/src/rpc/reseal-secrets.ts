@@ -1,7 +1,7 @@
 import type { Method } from '@lockstep/rpc'
 import type { ResealSecretsRequest, ResealSecretsResponse } from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
-import { cursorFrom, cursorToText, resealPage } from '../reseal.ts'
+import { cursorFrom, cursorToText, resealPage } from '../secrets/reseal.ts'
 
 const rowsAtOnce = 200
 

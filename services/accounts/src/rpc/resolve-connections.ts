@@ -5,7 +5,7 @@ import type {
   ResolveConnectionsResponse,
 } from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
-import { connectionIntervals } from '../db/intervals.ts'
+import { intervalsOverlapping } from '../db/intervals.ts'
 
 /** As many numbers as a set of webhook parts can name. */
 const maxNamed = 1_000
@@ -16,13 +16,12 @@ export const resolveConnections: Method<
   ResolveConnectionsRequest,
   ResolveConnectionsResponse
 > = async (ctx, request) => {
-  const { phoneNumberIds, wabaIds, fromMs, untilMs } = request
+  const { phoneNumberIds, wabaIds } = request
   const named = phoneNumberIds.length + wabaIds.length
   if (named > maxNamed)
     throw new AppError(
       'invalid',
       `${named} numbers and WABAs at once; at most ${maxNamed} are allowed`,
     )
-  const asked = { phoneNumberIds, wabaIds, from: new Date(fromMs), until: new Date(untilMs) }
-  return { intervals: await ctx.db.system((tx) => connectionIntervals(tx, asked)) }
+  return { intervals: await ctx.db.system((tx) => intervalsOverlapping(tx, request)) }
 }

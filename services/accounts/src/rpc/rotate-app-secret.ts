@@ -3,7 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { App, RotateAppSecretRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId, requireText } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findApp } from '../db/queries.ts'
+import { findApp } from '../db/apps.ts'
 import { appToProto } from '../to-proto.ts'
 
 const day = 86_400_000

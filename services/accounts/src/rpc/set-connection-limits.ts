@@ -1,9 +1,9 @@
 import type { Method } from '@lockstep/rpc'
 import type { Connection, SetConnectionLimitsRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
-import { checkLimits } from '../connection.ts'
+import { checkLimits } from '../connections/limits.ts'
 import type { Context } from '../context.ts'
-import { findConnection } from '../db/queries.ts'
+import { findConnection } from '../db/connections.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /** Sets how fast a connection sends; refused past what Meta allows its number. */

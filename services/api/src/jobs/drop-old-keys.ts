@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { dropKeys } from '../db/queries.ts'
+import { dropKeys } from '../db/idempotency-keys.ts'
 
 export const dropEveryMs = 600_000
 
@@ -7,7 +7,9 @@ export const dropEveryMs = 600_000
 const keptMs = 24 * 3_600_000
 const batch = 1_000
 
-/** Drops idempotency keys that are older than a day: from then on, the same key is a new request. */
+/**
+ * Drops idempotency keys that are older than a day: from then on, the same key is a new request.
+ */
 export async function dropOldKeys(ctx: Context): Promise<void> {
   const before = new Date(ctx.now() - keptMs)
   let dropped: number

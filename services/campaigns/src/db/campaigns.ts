@@ -1,10 +1,13 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, type CampaignState, type CampaignWait } from '@lockstep/contracts'
 import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
+import type { Wait } from '@lockstep/sending'
 import { LockMode } from '@mikro-orm/core'
-import type { CampaignWait } from '../campaign.ts'
 import { type Campaign, CampaignSchema } from './entities.ts'
 
-/** The account's campaign; `not_found` also for another account's. `lock` holds its row until the commit. */
+/**
+ * The account's campaign; `not_found` also for another account's. `lock` holds its row until the
+ * commit.
+ */
 export async function findCampaign(
   tx: Tx,
   id: string,
@@ -34,7 +37,8 @@ export async function campaignOwners(
   ids: string[],
 ): Promise<Map<string, CampaignOwner>> {
   const owners = await db.statement<CampaignOwner>(
-    sql`select campaign_id as "campaignId", account_id as "accountId", phone_number_id as "phoneNumberId", app_ids as "appIds"
+    sql`select campaign_id as "campaignId", account_id as "accountId",
+          phone_number_id as "phoneNumberId", app_ids as "appIds"
         from campaign_owners(${ids}::uuid[])`,
   )
   return new Map(owners.map((owner) => [owner.campaignId, owner]))
@@ -44,11 +48,15 @@ export async function campaignOwners(
 export async function lockCampaigns(tx: Tx, ids: string[]): Promise<void> {
   await query(
     tx,
-    sql`select from campaigns where id = any(${ids}::uuid[]) order by campaigns.id for no key update`,
+    sql`select from campaigns where id = any(${ids}::uuid[]) order by campaigns.id
+          for no key update`,
   )
 }
 
-/** Whether a campaign is still being prepared; holds it so until the commit, for a cancel waits then. */
+/**
+ * Whether a campaign is still being prepared; holds it so until the commit, for a cancel waits
+ * then.
+ */
 export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> {
   const row = await queryOne(
     tx,
@@ -57,11 +65,15 @@ export async function isPreparing(tx: Tx, campaignId: string): Promise<boolean> 
   return row !== undefined
 }
 
-/** Whether a campaign has ended before anything was sent; holds it so until the commit, for a start waits then. */
+/**
+ * Whether a campaign has ended before anything was sent; holds it so until the commit, for a start
+ * waits then.
+ */
 export async function hasEndedUnsent(tx: Tx, campaignId: string): Promise<boolean> {
   const row = await queryOne(
     tx,
-    sql`select from campaigns where id = ${campaignId} and state in ('cancelled', 'failed') for no key update`,
+    sql`select from campaigns where id = ${campaignId} and state in ('cancelled', 'failed')
+          for no key update`,
   )
   return row !== undefined
 }
@@ -73,7 +85,8 @@ export function campaignsToForget(
   limit: number,
 ): Promise<{ accountId: string; campaignId: string }[]> {
   return db.statement(
-    sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_to_forget(${before}, ${limit})`,
+    sql`select account_id as "accountId", campaign_id as "campaignId"
+          from campaigns_to_forget(${before}, ${limit})`,
   )
 }
 
@@ -81,34 +94,37 @@ export function campaignsToForget(
 export async function hasEnded(tx: Tx, campaignId: string): Promise<boolean> {
   const row = await queryOne(
     tx,
-    sql`select from campaigns where id = ${campaignId} and state in ('completed', 'cancelled') for no key update`,
+    sql`select from campaigns where id = ${campaignId} and state in ('completed', 'cancelled')
+          for no key update`,
   )
   return row !== undefined
 }
 
-/** Notes that a campaign's number has another app than before: statuses may come from both. */
-export async function noteApp(tx: Tx, id: string, appId: string): Promise<void> {
-  await sql`update campaigns set later_app_ids = later_app_ids || ${appId}::uuid where id = ${id} and ${appId}::uuid <> all(app_id || later_app_ids)`.execute(
-    tx.sql,
-  )
+/** A campaign's number has another app than before: statuses may come from both. */
+export async function writeApp(tx: Tx, id: string, appId: string): Promise<void> {
+  await sql`update campaigns set later_app_ids = later_app_ids || ${appId}::uuid where id = ${id}
+      and ${appId}::uuid <> all(app_id || later_app_ids)`.execute(tx.sql)
 }
 
-/** Notes what a sending campaign waits for; null when it goes on. */
-export async function noteWaiting(tx: Tx, id: string, wait: CampaignWait | null): Promise<void> {
-  await sql`update campaigns set waits_for = ${wait?.for ?? ''}, reason = ${wait?.words ?? ''} where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'`.execute(
-    tx.sql,
-  )
+/** What a sending campaign waits for; null when it goes on. */
+export async function writeWait(
+  tx: Tx,
+  id: string,
+  wait: Wait<CampaignWait> | null,
+): Promise<void> {
+  await sql`update campaigns set waits_for = ${wait?.for ?? ''}, reason = ${wait?.reason ?? ''}
+      where id = ${id} and account_id = any(${tx.accountIds}::uuid[])
+        and state = 'sending'`.execute(tx.sql)
 }
 
-/** Notes that a campaign's recipients are kept no longer, before the first of them goes. */
-export async function noteForgotten(tx: Tx, id: string): Promise<void> {
-  await sql`update campaigns set forgotten_at = now() where id = ${id} and forgotten_at is null`.execute(
-    tx.sql,
-  )
+/** A campaign's recipients are kept no longer; written before the first of them goes. */
+export async function writeForgotten(tx: Tx, id: string): Promise<void> {
+  await sql`update campaigns set forgotten_at = now() where id = ${id}
+      and forgotten_at is null`.execute(tx.sql)
 }
 
-/** Notes that a campaign's recipients are gone. */
-export async function noteEmptied(tx: Tx, id: string): Promise<void> {
+/** The last of a campaign's recipients is gone. */
+export async function writeEmptied(tx: Tx, id: string): Promise<void> {
   await sql`update campaigns set emptied_at = now() where id = ${id}`.execute(tx.sql)
 }
 
@@ -116,19 +132,24 @@ export async function noteEmptied(tx: Tx, id: string): Promise<void> {
 export async function moveCampaign(
   tx: Tx,
   id: string,
-  from: Campaign['state'][],
-  to: Campaign['state'],
+  from: CampaignState[],
+  to: CampaignState,
   change: { reason?: string; finishedAt?: Date } = {},
 ): Promise<boolean> {
   const row = await queryOne(
     tx,
-    sql`update campaigns set state = ${to}, waits_for = '', reason = ${change.reason ?? ''}, finished_at = ${change.finishedAt ?? null}
-        where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = any(${from}::text[]) returning id`,
+    sql`update campaigns set state = ${to}, waits_for = '', reason = ${change.reason ?? ''},
+          finished_at = ${change.finishedAt ?? null}
+        where id = ${id} and account_id = any(${tx.accountIds}::uuid[])
+          and state = any(${from}::text[]) returning id`,
   )
   return row !== undefined
 }
 
-/** Pauses a sending campaign for what became known of attempts; false when a person has ordered it to go on since they were claimed. */
+/**
+ * Pauses a sending campaign for what became known of attempts; false when a person has ordered it
+ * to go on since they were claimed.
+ */
 export async function pauseBecauseOf(
   tx: Tx,
   id: string,
@@ -137,20 +158,28 @@ export async function pauseBecauseOf(
 ): Promise<boolean> {
   const row = await queryOne(
     tx,
-    sql`update campaigns set state = 'paused', waits_for = '', reason = ${reason}, finished_at = null
+    sql`update campaigns set state = 'paused', waits_for = '', reason = ${reason},
+          finished_at = null
         where id = ${id} and account_id = any(${tx.accountIds}::uuid[]) and state = 'sending'
           and coalesce(resumed_at < (select max(claimed_at) from attempts
-                                     where campaign_id = ${id} and attempts.id = any(${attemptIds}::bigint[])), true) returning id`,
+                                     where campaign_id = ${id}
+                                       and attempts.id = any(${attemptIds}::bigint[])), true)
+                                         returning id`,
   )
   return row !== undefined
 }
 
 /**
- * Notes that a person orders a campaign to go on: by the clock that dates claims, which wait for this transaction. Runs of refusals are
- * counted anew.
+ * A person lets a campaign go on, by the clock that dates claims; runs of refusals are counted
+ * anew.
  */
-export async function noteResumed(tx: Tx, id: string): Promise<void> {
+export async function writeResumed(tx: Tx, id: string): Promise<void> {
   await sql`update campaigns set resumed_at = clock_timestamp(),
       answers_from = coalesce((select max(a.id) from attempts a where a.campaign_id = ${id}), 0)
     where id = ${id}`.execute(tx.sql)
+}
+
+/** A run of refusals has stopped a campaign. */
+export async function addRefusedRun(tx: Tx, id: string): Promise<void> {
+  await sql`update campaigns set refused_runs = refused_runs + 1 where id = ${id}`.execute(tx.sql)
 }

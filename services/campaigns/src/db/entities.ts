@@ -1,7 +1,10 @@
+import type { CampaignState, CampaignWait } from '@lockstep/contracts'
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { CampaignState, CampaignWait } from '../campaign.ts'
 
-/** One template to many people. Its recipients, attempts and statistics are written by sets, each in a file of its own. */
+/**
+ * One template to many people. Its recipients, attempts and statistics are written by sets, each in
+ * a file of its own.
+ */
 export const CampaignSchema = defineEntity({
   name: 'Campaign',
   tableName: 'campaigns',
@@ -17,12 +20,15 @@ export const CampaignSchema = defineEntity({
     filter: p.json<{ tags: string[] }>(),
     values: p.json<Record<string, string>>(),
     state: p.text().$type<CampaignState>(),
-    /** What it waits for while it sends, for which `reason` has the words. */
-    waitsFor: p.text().$type<CampaignWait['for'] | ''>(),
+    /** What it waits for while it sends, which `reason` explains. */
+    waitsFor: p.text().$type<CampaignWait | ''>(),
     reason: p.text(),
     createdAt: p.datetime(),
     startedAt: p.datetime().nullable(),
-    /** When a person last ordered it to go on; what attempts before that tell does not stop it again. */
+    /**
+     * When a person last ordered it to go on; what attempts before that tell does not stop it
+     * again.
+     */
     resumedAt: p.datetime().nullable(),
     finishedAt: p.datetime().nullable(),
   },

@@ -1,5 +1,5 @@
 import { query, sql, type Tx } from '@lockstep/database'
-import { type Statistics, type StatisticsDelta, statisticsColumns } from '../statistics.ts'
+import { type Statistics, type StatisticsDelta, statisticsColumns } from '../outcomes/statistics.ts'
 
 /** The statistics of campaigns, all variants together. */
 export async function readStatistics(
@@ -12,15 +12,16 @@ export async function readStatistics(
   const rows = await query<Statistics & { campaignId: string }>(
     tx,
     sql`select campaign_id as "campaignId", ${sql.join(sums)}
-        from campaign_statistics where account_id = any(${tx.accountIds}::uuid[]) and campaign_id = any(${campaignIds}::uuid[])
+        from campaign_statistics where account_id = any(${tx.accountIds}::uuid[])
+          and campaign_id = any(${campaignIds}::uuid[])
         group by campaign_id`,
   )
   return new Map(rows.map(({ campaignId, ...statistics }) => [campaignId, statistics]))
 }
 
 /**
- * Adds to the counters of campaigns, in the order of their primary key, each variant once. Always the last statement of a transaction:
- * everybody waits for these rows.
+ * Adds to the counters of campaigns, in the order of their primary key, each variant once. Always
+ * the last statement of a transaction: everybody waits for these rows.
  */
 export async function addStatistics(tx: Tx, deltas: readonly StatisticsDelta[]): Promise<void> {
   const changed = statisticsColumns.filter((column) => deltas.some((delta) => delta[column] !== 0))
@@ -32,9 +33,11 @@ export async function addStatistics(tx: Tx, deltas: readonly StatisticsDelta[]):
   const ids = sql`${deltas.map(({ campaignId }) => campaignId)}::uuid[]`
   const variants = sql`${deltas.map(({ variant }) => variant)}::smallint[]`
   await sql`with l as (select campaign_id, variant from campaign_statistics
-                       where (campaign_id, variant) in (select * from unnest(${ids}, ${variants})) order by campaign_id, variant for update)
+                       where (campaign_id, variant) in (select * from unnest(${ids}, ${variants}))
+                         order by campaign_id, variant for update)
     update campaign_statistics s set ${sql.join(sets)}
-    from unnest(${ids}, ${variants}, ${sql.join(columns)}) v(campaign_id, variant, ${sql.join(changed.map((column) => sql.ref(column)))})
+    from unnest(${ids}, ${variants}, ${sql.join(columns)}) v(campaign_id, variant,
+      ${sql.join(changed.map((column) => sql.ref(column)))})
     join l on l.campaign_id = v.campaign_id and l.variant = v.variant
     where s.campaign_id = v.campaign_id and s.variant = v.variant`.execute(tx.sql)
 }

@@ -1,7 +1,8 @@
 import { query, sql } from '@lockstep/database'
 import type { Context } from '../context.ts'
 import { staleAttempts } from '../db/attempts.ts'
-import { changesOf, recordChanges } from '../recording.ts'
+import { applyChanges } from '../outcomes/apply-changes.ts'
+import { campaignChanges } from '../outcomes/campaign-change.ts'
 
 /** Attempts of one campaign in one run. */
 const batch = 500
@@ -9,11 +10,11 @@ const batch = 500
 const maxCampaigns = 1_000
 
 /**
- * An attempt that still waits for its outcome after twice the time-out lost its process between claim and answer. Whether it
- * went out can't be known: it becomes unknown, never queued; its status webhook, or a person, resolves it.
+ * Attempts whose process ended between claim and answer become unknown, never queued; a status
+ * webhook or a person resolves them.
  */
 export async function expireSending(ctx: Context): Promise<void> {
-  const before = new Date(ctx.now() - ctx.staleAfterMs)
+  const before = new Date(ctx.now() - ctx.times.staleAfterMs)
   const stale = await ctx.db.system((tx) =>
     query<{ accountId: string; campaignId: string }>(
       tx,
@@ -43,10 +44,10 @@ async function expire(
     const change = {
       kind: 'unknown',
       at: new Date(ctx.now()),
-      words: 'The process that sent it ended before Meta answered',
+      reason: 'The process that sent it ended before Meta answered',
     } as const
     const changes = ids.map((attemptId) => ({ attemptId, change }))
-    await recordChanges(ctx, tx, changesOf(accountId, campaignId, changes))
+    await applyChanges(ctx, tx, campaignChanges(accountId, campaignId, changes))
     return ids.length
   })
   ctx.log.warn({ campaignId, attempts: expired }, 'Attempts of a process that died are unknown now')

@@ -1,8 +1,7 @@
 import type { Context } from '../context.ts'
-import { campaignsToForget, hasEnded, noteEmptied, noteForgotten } from '../db/campaigns.ts'
-import { forgetPage } from '../db/recipients.ts'
+import { campaignsToForget, hasEnded, writeEmptied, writeForgotten } from '../db/campaigns.ts'
+import { forgetPage } from '../db/recipient-list.ts'
 
-export const forgetEveryMs = 10 * 60_000
 const dayMs = 86_400_000
 /** Campaigns in one run. */
 const maxCampaigns = 100
@@ -11,7 +10,10 @@ const page = 2_000
 /** How long a run may take; the next one goes on where it stopped. */
 const runMs = 60_000
 
-/** Takes the recipients and attempts of campaigns away that ended longer ago than they are kept; their statistics stay. */
+/**
+ * Takes the recipients and attempts of campaigns away that ended longer ago than they are kept;
+ * their statistics stay.
+ */
 export async function forgetCampaigns(ctx: Context): Promise<void> {
   const before = new Date(ctx.now() - ctx.config.campaignRetentionDays * dayMs)
   const endsAt = performance.now() + runMs
@@ -39,9 +41,9 @@ async function forget(
     const from: string = after
     after = await ctx.db.transaction(accountId, async (tx) => {
       if (!(await hasEnded(tx, campaignId))) return null
-      await noteForgotten(tx, campaignId)
+      await writeForgotten(tx, campaignId)
       const next = await forgetPage(tx, campaignId, from, page)
-      if (next === null) await noteEmptied(tx, campaignId)
+      if (next === null) await writeEmptied(tx, campaignId)
       return next
     })
   }

@@ -6,12 +6,13 @@ import { metaTimeMs, parseWebhook, statuses } from '@lockstep/whatsapp'
 import { validate as isUuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { type CampaignOwner, campaignOwners } from '../db/campaigns.ts'
-import { type CampaignChange, recordChanges } from '../recording.ts'
-import { type Refused, refusedBy, tellRefusals } from '../refusals.ts'
+import { applyChanges } from '../outcomes/apply-changes.ts'
+import type { CampaignChange } from '../outcomes/campaign-change.ts'
+import { type RecipientRefusal, recordRefusals, refusalsIn } from '../outcomes/refusals.ts'
 
 /**
- * Tells contacts who may not be written to any more, then adds status facts to the attempts of campaigns, all in one transaction; late,
- * repeated and out-of-order statuses change nothing.
+ * Tells contacts who may not be written to any more, then adds status facts to the attempts of
+ * campaigns, all in one transaction; late, repeated and out-of-order statuses change nothing.
  */
 export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
   const owners = await campaignOwners(
@@ -37,19 +38,19 @@ export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
 async function record(
   ctx: Context,
   changes: CampaignChange[],
-  refused: Refused[],
+  refused: RecipientRefusal[],
 ): Promise<Set<string>> {
-  await tellRefusals(ctx, refused)
+  await recordRefusals(ctx, refused)
   if (changes.length === 0) return new Set()
   await using _locks = await holdBatch(ctx, keysOf(changes))
   const accountIds = [...new Set(changes.map(({ accountId }) => accountId))]
-  return await ctx.db.transaction(accountIds, (tx) => recordChanges(ctx, tx, changes))
+  return await ctx.db.transaction(accountIds, (tx) => applyChanges(ctx, tx, changes))
 }
 
 /** What an entry says of attempts and their recipients, or why it says nothing. */
 interface Read {
   changes: CampaignChange[]
-  refused: Refused[]
+  refused: RecipientRefusal[]
   outcome?: string
 }
 
@@ -61,7 +62,10 @@ function readEntry(ctx: Context, owner: CampaignOwner | undefined, entry: FeedEn
   return readStatuses(ctx, owner, entry)
 }
 
-/** The statuses of a part whose token names an attempt of this campaign; the token's tag binds them to the number. */
+/**
+ * The statuses of a part whose token names an attempt of this campaign; the token's tag binds them
+ * to the number.
+ */
 function readStatuses(
   ctx: Context,
   { accountId, campaignId, phoneNumberId }: CampaignOwner,
@@ -77,7 +81,7 @@ function readStatuses(
     const attempt = { accountId, campaignId, attemptId: token.attemptId }
     const at = new Date(metaTimeMs(status.timestampMs, entry.asOfMs))
     const codes = status.errors.map(({ code }) => code)
-    read.refused.push(...refusedBy(attempt, codes, at))
+    read.refused.push(...refusalsIn(attempt, codes, at))
     const change = statusChange(status, entry.asOfMs)
     if (change) read.changes.push({ ...attempt, change })
   }

@@ -1,14 +1,17 @@
 import { AppError, laneSettings } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
 import { type EntryResult, type LaneHandler, troubleOf } from '@lockstep/service'
-import { clearList } from '../clearing.ts'
+import { clearList } from '../audience/clear-list.ts'
+import { prepare } from '../audience/prepare.ts'
 import type { Context } from '../context.ts'
 import { findCampaign, moveCampaign } from '../db/campaigns.ts'
 import type { Campaign } from '../db/entities.ts'
-import { prepare } from '../preparing.ts'
-import { sendSlice } from '../sending.ts'
+import { sendCampaign } from '../sending/send-campaign.ts'
 
-/** Moves a campaign on by one step: prepares it, sends, or clears its list, for a few seconds. Its entries stay open until nothing is left to do. */
+/**
+ * Moves a campaign on by one step: prepares it, sends, or clears its list, for a few seconds. Its
+ * entries stay open until nothing is left to do.
+ */
 export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries, lease) => {
   const accountId = entries[0]!.accountId
   const campaign = await ctx.db.transaction(accountId, (tx) => findCampaign(tx, campaignId))
@@ -28,7 +31,7 @@ async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Prom
     case 'preparing':
       return prepare(ctx, campaign, signal)
     case 'sending':
-      return sendSlice(ctx, campaign, signal)
+      return sendCampaign(ctx, campaign, signal)
     case 'cancelled':
     case 'failed':
       return clearList(ctx, campaign, signal)
@@ -37,17 +40,22 @@ async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Prom
   }
 }
 
-/** An entry that fails once more would be dead, and nobody would know why the campaign stands still. */
+/**
+ * An entry that fails once more would be dead, and nobody would know why the campaign stands still.
+ */
 const isLastTry = (entries: FeedEntry[]): boolean =>
   entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
 
-/** Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or to start anew. False when there is more to do. */
+/**
+ * Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or
+ * to start anew. False when there is more to do.
+ */
 async function giveUp(
   ctx: Context,
   { id, accountId, state }: Campaign,
   error: unknown,
 ): Promise<boolean> {
-  const words =
+  const cause =
     error instanceof AppError && error.failure !== 'internal'
       ? error.message
       : "Internal error; the service's log has the cause"
@@ -58,9 +66,9 @@ async function giveUp(
   return ctx.db.transaction(accountId, async (tx) => {
     if (state === 'sending')
       return moveCampaign(tx, id, ['sending'], 'paused', {
-        reason: `${words}. Resume it when that is mended.`,
+        reason: `${cause}. Resume it when that is mended.`,
       })
-    const reason = `It could not be prepared: ${words}. Start it again when that is mended.`
+    const reason = `It could not be prepared: ${cause}. Start it again when that is mended.`
     await moveCampaign(tx, id, ['preparing'], 'failed', { reason, finishedAt: new Date(ctx.now()) })
     return false // its list is to be cleared
   })

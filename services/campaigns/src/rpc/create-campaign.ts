@@ -4,12 +4,15 @@ import type { Method } from '@lockstep/rpc'
 import type { Campaign, CreateCampaignRequest } from '@lockstep/rpc/gen/campaigns'
 import { requireId, requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
+import { checkValues } from '../audience/template-values.ts'
 import type { Context } from '../context.ts'
 import { CampaignSchema } from '../db/entities.ts'
-import { campaignToProto } from '../to-proto.ts'
-import { checkValues } from '../values.ts'
+import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
 
-/** A draft. Its template must exist and have a value for each variable; whether it is approved is asked at the start. */
+/**
+ * A draft. Its template must exist and have a value for each variable; whether it is approved is
+ * asked at the start.
+ */
 export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = async (
   ctx,
   request,
@@ -21,7 +24,7 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
   if (tags.length === 0)
     throw new AppError(
       'invalid',
-      'A campaign needs a filter with at least one tag; an empty filter never means everybody',
+      'A campaign needs a filter with at least one tag; an empty filter never setup everybody',
     )
   const connection = await ctx.peers.accounts.getConnection(
     { id: requireId(request.connectionId, 'connection') },

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { findCampaign } from '../db/campaigns.ts'
 import { waitingReasons } from '../db/preparations.ts'
 import { readStatistics } from '../db/statistics.ts'
-import { campaignToProto } from '../to-proto.ts'
+import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
 
 /** A campaign with its statistics of this moment. */
 export const getCampaign: Method<Context, CampaignId, Campaign> = (ctx, request, call) => {

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { CampaignSchema } from '../db/entities.ts'
 import { waitingReasons } from '../db/preparations.ts'
 import { readStatistics } from '../db/statistics.ts'
-import { campaignToProto } from '../to-proto.ts'
+import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
 
 const pageSize = 100
 

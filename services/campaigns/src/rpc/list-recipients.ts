@@ -7,12 +7,15 @@ import type {
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { findCampaign } from '../db/campaigns.ts'
-import { type ListedRecipient, recipientPage } from '../db/recipients.ts'
-import { isPossiblySent, recipientWords } from '../unknown.ts'
+import { type ListedRecipient, recipientPage } from '../db/recipient-list.ts'
+import { isPossiblySent, recipientReason } from '../outcomes/unconfirmed.ts'
 
 const maxPage = 1_000
 
-/** A campaign's recipients in id order, of one state where it is named; `after` is the `next` of the page before. */
+/**
+ * A campaign's recipients in id order, of one state where it is named; `after` is the `next` of the
+ * page before.
+ */
 export const listRecipients: Method<Context, ListRecipientsRequest, ListRecipientsResponse> = (
   ctx,
   request,
@@ -32,9 +35,9 @@ export const listRecipients: Method<Context, ListRecipientsRequest, ListRecipien
   })
 
 function toRecipient(
-  { claimedAt, wasOrdered, ...recipient }: ListedRecipient,
+  { claimedAt, wasResent, ...recipient }: ListedRecipient,
   nowMs: number,
 ): Recipient {
   const isOld = claimedAt !== null && isPossiblySent(claimedAt, nowMs)
-  return { ...recipient, reason: recipientWords({ ...recipient, isOld, wasOrdered }) }
+  return { ...recipient, reason: recipientReason({ ...recipient, isOld, wasResent }) }
 }

@@ -7,10 +7,14 @@ import type {
 import { statusChange } from '@lockstep/sending'
 import type { Context } from '../context.ts'
 import { attemptsByWamid, type SentMessage } from '../db/attempts.ts'
-import { type CampaignChange, recordChanges } from '../recording.ts'
-import { refusedBy, tellRefusals } from '../refusals.ts'
+import { applyChanges } from '../outcomes/apply-changes.ts'
+import type { CampaignChange } from '../outcomes/campaign-change.ts'
+import { recordRefusals, refusalsIn } from '../outcomes/refusals.ts'
 
-/** Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which wamids are campaign messages. */
+/**
+ * Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which
+ * wamids are campaign messages.
+ */
 export const recordStatuses: Method<
   Context,
   RecordStatusesRequest,
@@ -21,12 +25,12 @@ export const recordStatuses: Method<
   const accountIds = [...new Set(messages.map(({ accountId }) => accountId))]
   const sent = await ctx.db.transaction(accountIds, (tx) => attemptsByWamid(tx, messages))
   const found = new Map(sent.map((row) => [keyOf(row), row]))
-  await tellRefusals(
+  await recordRefusals(
     ctx,
     statuses.flatMap((status) => {
       const attempt = found.get(keyOf(status))
       return attempt
-        ? refusedBy(attempt, [status.errorCode, ...status.errorCodes], new Date(status.atMs))
+        ? refusalsIn(attempt, [status.errorCode, ...status.errorCodes], new Date(status.atMs))
         : []
     }),
   )
@@ -36,17 +40,17 @@ export const recordStatuses: Method<
       const change = changeOf(status, ctx.now())
       return attempt && change ? [{ ...attempt, change }] : []
     })
-    await recordChanges(ctx, tx, changes)
+    await applyChanges(ctx, tx, changes)
     return { matchedWamids: [...found.values()].map(({ wamid }) => wamid) }
   })
 }
 
 const keyOf = ({ accountId, wamid }: SentMessage): string => `${accountId} ${wamid}`
 
-function changeOf({ wamid, status, atMs, errorCode, errorWords }: StatusFact, nowMs: number) {
+function changeOf({ wamid, status, atMs, errorCode, errorMessage }: StatusFact, nowMs: number) {
   const errors =
-    errorCode === undefined && errorWords === ''
+    errorCode === undefined && errorMessage === ''
       ? []
-      : [{ code: errorCode ?? null, title: '', details: errorWords }]
+      : [{ code: errorCode ?? null, title: '', details: errorMessage }]
   return statusChange({ wamid, status, timestampMs: atMs, errors }, nowMs)
 }

@@ -3,13 +3,16 @@ import type { Method } from '@lockstep/rpc'
 import type { ResendUnknownRequest, ResendUnknownResponse } from '@lockstep/rpc/gen/campaigns'
 import { feed, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findCampaign, moveCampaign, noteResumed } from '../db/campaigns.ts'
+import { findCampaign, moveCampaign, writeResumed } from '../db/campaigns.ts'
 import { queueUnknown } from '../db/recipients.ts'
 import { addStatistics } from '../db/statistics.ts'
-import { moved } from '../statistics.ts'
-import { patienceMs } from '../unknown.ts'
+import { stateChange } from '../outcomes/statistics.ts'
+import { confirmWithinMs } from '../outcomes/unconfirmed.ts'
 
-/** Puts recipients whose message may or may not have gone out back into the queue, because a person says so. */
+/**
+ * Puts recipients whose message may or may not have gone out back into the queue, because a person
+ * says so.
+ */
 export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownResponse> = (
   ctx,
   request,
@@ -28,12 +31,12 @@ export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownR
       tx,
       id,
       request.recipientIds,
-      new Date(ctx.now() - patienceMs),
+      new Date(ctx.now() - confirmWithinMs),
     )
     if (queued.length === 0) return { queued: 0 }
-    if (await moveCampaign(tx, id, ['completed'], 'sending')) await noteResumed(tx, id)
+    if (await moveCampaign(tx, id, ['completed'], 'sending')) await writeResumed(tx, id)
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'resumed' })
     const variants = queued.map(({ variant }) => variant)
-    await addStatistics(tx, moved(id, variants, 'unknown', 'queued'))
+    await addStatistics(tx, stateChange(id, variants, 'unknown', 'queued'))
     return { queued: queued.length }
   })

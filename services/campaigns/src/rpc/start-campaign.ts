@@ -3,15 +3,18 @@ import type { Method } from '@lockstep/rpc'
 import type { Campaign, CampaignId } from '@lockstep/rpc/gen/campaigns'
 import { feed, requireId } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
-import { afterOrder } from '../campaign.ts'
+import { checkValues } from '../audience/template-values.ts'
 import type { Context } from '../context.ts'
 import { findCampaign } from '../db/campaigns.ts'
 import { beginPreparation } from '../db/preparations.ts'
-import { hasRecipients } from '../db/recipients.ts'
-import { campaignToProto } from '../to-proto.ts'
-import { checkValues } from '../values.ts'
+import { hasRecipients } from '../db/recipient-list.ts'
+import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
+import { stateAfter } from '../lifecycle/transitions.ts'
 
-/** Starts a draft, or one that could not be prepared. Refused unless its template is approved and still fits the values. */
+/**
+ * Starts a draft, or one that could not be prepared. RecipientRefusal unless its template is
+ * approved and still fits the values.
+ */
 export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, request, call) => {
   const id = requireId(request.id, 'campaign')
   const draft = await ctx.db.transaction(call.accountId, (tx) => findCampaign(tx, id))
@@ -27,7 +30,7 @@ export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, 
   )
   return ctx.db.transaction(call.accountId, async (tx) => {
     const campaign = await findCampaign(tx, id, { lock: true })
-    campaign.state = afterOrder('start', campaign)
+    campaign.state = stateAfter('start', campaign)
     campaign.reason = ''
     campaign.startedAt = new Date(ctx.now())
     campaign.finishedAt = null

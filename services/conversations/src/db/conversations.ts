@@ -1,4 +1,4 @@
-import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import { query, queryOne, rowset, sql, type Tx } from '@lockstep/database'
 import type { Merged } from '@lockstep/rpc/gen/contacts'
 import { v7 as uuid } from 'uuid'
 import { isAboutStored, type Sender } from './messages.ts'
@@ -37,7 +37,11 @@ export async function lockConversations(
     tx,
     sql`select c.id, c.connection_id as "connectionId", c.contact_id as "contactId",
                c.group_id as "groupId"
-        from unnest(${senderColumns(all)}) v(connection_id, contact_id, group_id)
+        from ${rowset(all.map(withOneKey), {
+          connectionId: 'uuid',
+          contactId: 'uuid',
+          groupId: 'text',
+        })}
         ${join} order by c.id for update of c`,
   )
   return new Map(rows.map((row) => [conversationKey(row), row]))
@@ -47,17 +51,22 @@ const uniqueSenders = (senders: readonly Sender[]): Sender[] => [
   ...new Map(senders.map((sender) => [conversationKey(sender), sender])).values(),
 ]
 
-const senderColumns = (senders: readonly Sender[]) =>
-  sql`${senders.map((each) => each.connectionId)}::uuid[],
-    ${senders.map((each) => (each.groupId === undefined ? each.contactId : null))}::uuid[],
-    ${senders.map((each) => each.groupId ?? null)}::text[]`
+/** Of a conversation of a group the contact is null. */
+const withOneKey = (sender: Sender) => ({
+  ...sender,
+  contactId: sender.groupId === undefined ? sender.contactId : null,
+})
 
 async function insertConversations(tx: Tx, senders: readonly Sender[]): Promise<void> {
+  const rows = senders.map((sender) => ({ id: uuid(), ...withOneKey(sender) }))
   await sql`insert into conversations (id, account_id, connection_id, contact_id, group_id)
-    select v.id, v.account_id, v.connection_id, v.contact_id, v.group_id
-    from unnest(${senders.map(() => uuid())}::uuid[],
-                ${senders.map((each) => each.accountId)}::uuid[], ${senderColumns(senders)})
-      v(id, account_id, connection_id, contact_id, group_id)
+    select v.* from ${rowset(rows, {
+      id: 'uuid',
+      accountId: 'uuid',
+      connectionId: 'uuid',
+      contactId: 'uuid',
+      groupId: 'text',
+    })}
     order by v.connection_id, v.contact_id, v.group_id
     on conflict do nothing`.execute(tx.sql)
 }
@@ -121,19 +130,22 @@ export async function updateConversations(
   if (changes.length === 0) return
   // A conversation without messages keeps its time, and so its place in the list.
   await sql`update conversations c
-    set unread = greatest(c.unread + v."unreadChange", 0),
-        window_until = greatest(c.window_until, v."windowUntil"),
+    set unread = greatest(c.unread + v.unread_change, 0),
+        window_until = greatest(c.window_until, v.window_until),
         last_message_at = coalesce(m.at, c.last_message_at), last_text = coalesce(m.text, '')
-    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
-      v("conversationId" uuid, "unreadChange" integer, "windowUntil" timestamptz)
+    from ${rowset(changes, {
+      conversationId: 'uuid',
+      unreadChange: 'integer',
+      windowUntil: 'timestamptz',
+    })}
     left join lateral (
       select at, case when revoked_at is not null then '[message deleted]'
                       when length(text) > ${maxLength} then left(text, ${maxLength}) || '…'
                       else text end as text
       from messages o
-      where conversation_id = v."conversationId" and not ${isAboutStored(sql`o`)}
+      where conversation_id = v.conversation_id and not ${isAboutStored(sql`o`)}
       order by at desc, wamid desc limit 1) m on true
-    where c.id = v."conversationId"`.execute(tx.sql)
+    where c.id = v.conversation_id`.execute(tx.sql)
 }
 
 export interface Page {

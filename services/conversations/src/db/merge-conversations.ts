@@ -1,4 +1,4 @@
-import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import type { Merged } from '@lockstep/rpc/gen/contacts'
 import { conversationKey, type LockedConversation } from './conversations.ts'
 import type { MessageKey } from './messages.ts'
@@ -20,7 +20,7 @@ export async function mergeConversations(
     return to ? [{ from: id, to: to.id }] : []
   })
   if (pairs.length === 0) return { messages: [], conversationIds: [] }
-  const v = sql`jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) v("from" uuid, "to" uuid)`
+  const v = rowset(pairs, { from: 'uuid', to: 'uuid' })
   const messages = await moveMessages(tx, v)
   await moveReactions(tx, v)
   await moveTotals(tx, v)

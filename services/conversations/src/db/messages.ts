@@ -1,5 +1,5 @@
 import type { MessageDirection, MessageSource } from '@lockstep/contracts'
-import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import { type CallFacts, callText, joinCallFacts } from '@lockstep/whatsapp'
 
 /**
@@ -46,6 +46,30 @@ export interface NewMessage extends Sender {
   receivedAt: Date
 }
 
+const messageColumns = {
+  accountId: 'uuid',
+  connectionId: 'uuid',
+  conversationId: 'uuid',
+  wamid: 'text',
+  direction: 'text',
+  source: 'text',
+  type: 'text',
+  text: 'text',
+  at: 'timestamptz',
+  groupId: 'text',
+  contactId: 'uuid',
+  contextWamid: 'text',
+  targetWamid: 'text',
+  media: 'jsonb',
+  content: 'jsonb',
+  forwarded: 'boolean',
+  frequentlyForwarded: 'boolean',
+  referredProduct: 'jsonb',
+  referral: 'jsonb',
+  payload: 'jsonb',
+  receivedAt: 'timestamptz',
+} as const
+
 /** Stores messages; answers the keys of those that were not stored before. */
 export async function insertMessages(
   tx: Tx,
@@ -57,18 +81,12 @@ export async function insertMessages(
           account_id, conversation_id, connection_id, wamid, direction, source, type, text, at,
           group_id, contact_id, context_wamid, target_wamid, media, content, forwarded,
           frequently_forwarded, referred_product, referral, payload, received_at)
-        select v."accountId", v."conversationId", v."connectionId", v.wamid, v.direction, v.source,
-          v.type, v.text, v.at, v."groupId",
-          case when v."groupId" is not null then v."contactId" end, v."contextWamid",
-          v."targetWamid", v.media, v.content, v.forwarded, v."frequentlyForwarded",
-          v."referredProduct", v.referral, v.payload, v."receivedAt"
-        from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v(
-          "accountId" uuid, "connectionId" uuid, "conversationId" uuid, wamid text, direction text,
-          source text, type text, text text, at timestamptz, "groupId" text, "contactId" uuid,
-          "contextWamid" text, "targetWamid" text, media jsonb, content jsonb, forwarded boolean,
-          "frequentlyForwarded" boolean, "referredProduct" jsonb, referral jsonb, payload jsonb,
-          "receivedAt" timestamptz)
-        order by v."connectionId", v.wamid
+        select v.account_id, v.conversation_id, v.connection_id, v.wamid, v.direction, v.source,
+          v.type, v.text, v.at, v.group_id, case when v.group_id is not null then v.contact_id end,
+          v.context_wamid, v.target_wamid, v.media, v.content, v.forwarded, v.frequently_forwarded,
+          v.referred_product, v.referral, v.payload, v.received_at
+        from ${rowset(messages, messageColumns)}
+        order by v.connection_id, v.wamid
         on conflict (connection_id, wamid) do nothing
         returning connection_id as "connectionId", wamid`,
   )
@@ -93,10 +111,15 @@ export async function updateCalls(tx: Tx, calls: readonly CallRow[]): Promise<vo
   }>(
     tx,
     sql`select m.id::text, m.direction, m.content, v.call, least(m.at, v.at) as at
-        from jsonb_to_recordset(${JSON.stringify(calls)}::jsonb)
-          v("connectionId" uuid, wamid text, "conversationId" uuid, at timestamptz, call jsonb)
-        join messages m on m.connection_id = v."connectionId" and m.wamid = v.wamid
-          and m.conversation_id = v."conversationId" and m.type = 'call'
+        from ${rowset(calls, {
+          connectionId: 'uuid',
+          wamid: 'text',
+          conversationId: 'uuid',
+          at: 'timestamptz',
+          call: 'jsonb',
+        })}
+        join messages m on m.connection_id = v.connection_id and m.wamid = v.wamid
+          and m.conversation_id = v.conversation_id and m.type = 'call'
         order by m.id for update of m`,
   )
   const rows = stored.map(({ id, direction, content, call, at }) => {
@@ -104,24 +127,27 @@ export async function updateCalls(tx: Tx, calls: readonly CallRow[]): Promise<vo
     return { id, at, content: all, text: callText(direction, all) }
   })
   await sql`update messages m set at = v.at, content = v.content, text = v.text
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-      v(id bigint, at timestamptz, content jsonb, text text)
+    from ${rowset(rows, { id: 'bigint', at: 'timestamptz', content: 'jsonb', text: 'text' })}
     where m.id = v.id`.execute(tx.sql)
 }
 
 /** Puts files of the history in place of their placeholders; their conversations are locked. */
-export async function fillPlaceholders(
-  tx: Tx,
-  files: readonly (MessageKey & { conversationId: string })[],
-): Promise<void> {
+export async function fillPlaceholders(tx: Tx, files: readonly NewMessage[]): Promise<void> {
   if (files.length === 0) return
   await sql`update messages m
     set type = v.type, text = v.text, media = v.media, content = v.content, payload = v.payload
-    from jsonb_to_recordset(${JSON.stringify(files)}::jsonb) v(
-      "connectionId" uuid, wamid text, "conversationId" uuid, type text, text text, media jsonb,
-      content jsonb, payload jsonb)
-    where m.connection_id = v."connectionId" and m.wamid = v.wamid
-      and m.conversation_id = v."conversationId" and m.type = 'media_placeholder'
+    from ${rowset(files, {
+      connectionId: 'uuid',
+      wamid: 'text',
+      conversationId: 'uuid',
+      type: 'text',
+      text: 'text',
+      media: 'jsonb',
+      content: 'jsonb',
+      payload: 'jsonb',
+    })}
+    where m.connection_id = v.connection_id and m.wamid = v.wamid
+      and m.conversation_id = v.conversation_id and m.type = 'media_placeholder'
       and m.source = 'history' and v.type <> 'media_placeholder'`.execute(tx.sql)
 }
 
@@ -138,9 +164,7 @@ export async function applyEdits(tx: Tx, messages: readonly MessageKey[]): Promi
         (array_agg(text order by at desc, c.wamid desc) filter (where type = 'edit'))[1] as text,
         (array_agg(media order by at desc, c.wamid desc)
           filter (where type = 'edit' and media is not null))[1] as media
-      from (select distinct * from unnest(
-              ${messages.map((each) => each.connectionId)}::uuid[],
-              ${messages.map((each) => each.wamid)}::text[]) v(connection_id, wamid)) v
+      from (select distinct * from ${rowset(messages, { connectionId: 'uuid', wamid: 'text' })}) v
       join messages c on c.connection_id = v.connection_id and c.target_wamid = v.wamid
         and c.type in ('edit', 'revoke')
       group by c.connection_id, c.target_wamid, c.conversation_id, c.direction)

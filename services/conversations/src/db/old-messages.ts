@@ -1,4 +1,4 @@
-import { type Database, query, sql, type Tx } from '@lockstep/database'
+import { type Database, query, rowset, sql, type Tx } from '@lockstep/database'
 import type { MessageKind } from '../inbound/message-types.ts'
 
 export interface OldMessage {
@@ -30,16 +30,15 @@ export async function deleteMessages(
   tx: Tx,
   messages: readonly OldMessage[],
 ): Promise<DeletedMessage[]> {
-  const conversationIds = messages.map((message) => message.conversationId)
-  await sql`select from conversations where id = any(${[...new Set(conversationIds)]}::uuid[])
+  const conversationIds = [...new Set(messages.map((message) => message.conversationId))]
+  await sql`select from conversations where id = any(${conversationIds}::uuid[])
     order by id for update`.execute(tx.sql)
   const deleted = await query<
     DeletedMessage & { connectionId: string; wamid: string; targetWamid: string | null }
   >(
     tx,
     sql`with locked as (
-          select m.id from unnest(${messages.map((message) => message.id)}::bigint[],
-                                  ${conversationIds}::uuid[]) v(id, conversation_id)
+          select m.id from ${rowset(messages, { id: 'bigint', conversationId: 'uuid' })}
           join messages m on m.id = v.id and m.conversation_id = v.conversation_id
           order by m.id for update of m)
         delete from messages m using locked l where m.id = l.id
@@ -49,9 +48,13 @@ export async function deleteMessages(
   const reactions = deleted.filter(({ targetWamid }) => targetWamid !== null)
   if (reactions.length > 0)
     await sql`delete from reactions r
-      using jsonb_to_recordset(${JSON.stringify(reactions)}::jsonb)
-        v("connectionId" uuid, "targetWamid" text, "conversationId" uuid, wamid text)
-      where r.connection_id = v."connectionId" and r.target_wamid = v."targetWamid"
-        and r.conversation_id = v."conversationId" and r.wamid = v.wamid`.execute(tx.sql)
+      using ${rowset(reactions, {
+        connectionId: 'uuid',
+        targetWamid: 'text',
+        conversationId: 'uuid',
+        wamid: 'text',
+      })}
+      where r.connection_id = v.connection_id and r.target_wamid = v.target_wamid
+        and r.conversation_id = v.conversation_id and r.wamid = v.wamid`.execute(tx.sql)
   return deleted
 }

@@ -1,5 +1,5 @@
 import type { MessageDirection } from '@lockstep/contracts'
-import { sql, type Tx } from '@lockstep/database'
+import { rowset, sql, type Tx } from '@lockstep/database'
 import type { Sender } from './messages.ts'
 
 export interface NewReaction extends Sender {
@@ -30,13 +30,18 @@ export async function recordReactions(tx: Tx, messages: readonly NewReaction[]):
   if (reactions.length === 0) return
   await sql`insert into reactions as r
       (account_id, connection_id, target_wamid, conversation_id, member_id, emoji, at, wamid)
-    select distinct on (v."connectionId", v."targetWamid", v."conversationId", v."memberId")
-      v."accountId", v."connectionId", v."targetWamid", v."conversationId", v."memberId", v.emoji,
-      v.at, v.wamid
-    from jsonb_to_recordset(${JSON.stringify(reactions)}::jsonb) v(
-      "accountId" uuid, "connectionId" uuid, "targetWamid" text, "conversationId" uuid,
-      "memberId" text, emoji text, at timestamptz, wamid text)
-    order by v."connectionId", v."targetWamid", v."conversationId", v."memberId", v.at desc,
+    select distinct on (v.connection_id, v.target_wamid, v.conversation_id, v.member_id) v.*
+    from ${rowset(reactions, {
+      accountId: 'uuid',
+      connectionId: 'uuid',
+      targetWamid: 'text',
+      conversationId: 'uuid',
+      memberId: 'text',
+      emoji: 'text',
+      at: 'timestamptz',
+      wamid: 'text',
+    })}
+    order by v.connection_id, v.target_wamid, v.conversation_id, v.member_id, v.at desc,
       v.wamid desc
     ${keepLatest}`.execute(tx.sql)
 }

@@ -3,10 +3,10 @@ import type { MessageDirection, MessageSource } from '@lockstep/contracts'
 /**
  * Types that only WhatsApp itself sends: a notice, and a chat that was opened without a message.
  */
-export const systemTypes: ReadonlySet<string> = new Set(['system', 'request_welcome'])
+const systemTypes: ReadonlySet<string> = new Set(['system', 'request_welcome'])
 
 /** Types that are about another message. */
-export const targetingTypes: ReadonlySet<string> = new Set(['reaction', 'edit', 'revoke'])
+const targetingTypes: ReadonlySet<string> = new Set(['reaction', 'edit', 'revoke'])
 
 /** What decides how a message counts in its conversation. */
 export interface MessageKind {

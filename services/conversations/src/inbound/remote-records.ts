@@ -1,6 +1,6 @@
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { Merged } from '@lockstep/rpc/gen/contacts'
-import { idsOf, refusalCodes, tellingError } from '@lockstep/whatsapp'
+import { idsOf, mainError, refusalCodes } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import type { InboundPart, PartMessage } from './read-part.ts'
 
@@ -59,11 +59,11 @@ export async function recordStatuses(
 ): Promise<Set<string>> {
   const statuses = parts.flatMap(({ statuses, connection: { accountId } }) =>
     statuses.map(({ wamid, status, timestampMs, errors }) => {
-      const error = tellingError(errors)
+      const error = mainError(errors)
       return {
         ...{ accountId, wamid, status, atMs: timestampMs },
         errorCode: error?.code ?? undefined,
-        errorWords: error?.details || error?.title || '',
+        errorMessage: error?.details || error?.title || '',
         errorCodes: refusalCodes(errors.map(({ code }) => code)),
       }
     }),

@@ -24,7 +24,7 @@ const openingTypes: ReadonlySet<string> = new Set([
 ])
 
 /** Whether a message of a person opens the window. */
-export const opensServiceWindow = (message: MessageKind): boolean =>
+const opensServiceWindow = (message: MessageKind): boolean =>
   isLive(message) && openingTypes.has(message.type)
 
 /** A message with the times that a window may start at. */

@@ -19,7 +19,7 @@ export const TemplateSchema = defineEntity({
     /** Meta's word for why it was rejected; NONE otherwise. */
     rejectedReason: p.text(),
     /** Why it has its status, in Meta's words; empty when it gave none, or a list has named another status since. */
-    statusWords: p.text(),
+    statusReason: p.text(),
     /** The category that Meta has announced and when it comes; empty when it has announced none. */
     nextCategory: p.text(),
     nextCategoryAt: p.datetime().nullable(),

@@ -126,7 +126,7 @@ export async function writePage(
     order by v.name, v.language
     on conflict (account_id, waba_id, name, language) do update set
       meta_id = excluded.meta_id, components = excluded.components, parameter_format = excluded.parameter_format,
-      status_words = case when ${same} and t.status = ${kept('status', 'status_event_at')} then t.status_words else '' end,
+      status_reason = case when ${same} and t.status = ${kept('status', 'status_event_at')} then t.status_reason else '' end,
       next_category = case when ${announced} then t.next_category else '' end,
       next_category_at = case when ${announced} then t.next_category_at end,
       announcement_event_at = case when ${same} then t.announcement_event_at end,

@@ -80,12 +80,9 @@ export function openAppReader(needs: ReaderNeeds): AppReader {
     reading: (appId) => reads.get(appId),
     reads: () => reads.size,
     use(appId) {
-      const entry = known.get(appId)
-      if (!entry) return undefined
-      known.delete(appId) // the one used last goes last
-      known.set(appId, entry)
-      if (entry.staleAt <= now()) refresh(appId)
-      return entry.app
+      const entry = moveToEnd(known, appId)
+      if (entry && entry.staleAt <= now()) refresh(appId)
+      return entry?.app
     },
     peek: (appId) => known.get(appId)?.app,
     isUnknown: (appId) => (unknown.get(appId) ?? 0) > now(),
@@ -128,6 +125,15 @@ async function readApp(
   const gained = keysGained(before, app)
   if (gained) needs.onGained(app, gained)
   return app
+}
+
+/** The value of a key, which counts as used last. */
+function moveToEnd<Value>(map: Map<string, Value>, key: string): Value | undefined {
+  const value = map.get(key)
+  if (value === undefined) return undefined
+  map.delete(key)
+  map.set(key, value)
+  return value
 }
 
 /** The map with room for one more: what was used longest ago is dropped. */

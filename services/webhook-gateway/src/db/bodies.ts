@@ -1,4 +1,4 @@
-import { type Database, type RawBuilder, sql } from '@lockstep/database'
+import { type Database, type RawBuilder, rowset, sql } from '@lockstep/database'
 import type { NewPart, SignedBody } from '../parts/split-body.ts'
 import { openEntries, refusalKind } from './feed-entries.ts'
 import { countResults, writeResults } from './part-results.ts'
@@ -54,27 +54,42 @@ export function insertParts(
     ${openEntries(waiting)}`
 }
 
-const givenBodies = (bodies: NewBody[]) => sql`
-  select * from unnest(
-    ${bodies.map((b) => b.id)}::uuid[], ${bodies.map((b) => b.appId)}::uuid[],
-    ${bodies.map((b) => b.accountId)}::uuid[], ${bodies.map((b) => b.receivedAtMs)}::float8[],
-    ${bodies.map((b) => b.raw.length)}::integer[])
-    with ordinality b(id, app_id, account_id, ms, bytes, n)`
+function givenBodies(bodies: NewBody[]): RawBuilder<unknown> {
+  const rows = bodies.map((body) => ({ ...body, ms: body.receivedAtMs, bytes: body.raw.length }))
+  const columns = {
+    id: 'uuid',
+    appId: 'uuid',
+    accountId: 'uuid',
+    ms: 'float8',
+    bytes: 'integer',
+  } as const
+  return sql`select * from ${rowset(rows, columns, { ordinal: 'n' })}`
+}
 
 /** Parts with the number of their body, from 1. */
 function givenParts(parts: (NewPart & { body: number })[]): RawBuilder<unknown> {
   const content = joined(parts.map((part) => part.content))
+  const rows = parts.map((part, i) => ({
+    ...part,
+    start: content.starts[i]!,
+    bytes: part.content?.length ?? null,
+  }))
+  const columns = {
+    body: 'bigint',
+    lane: 'text',
+    key: 'text',
+    field: 'text',
+    elements: 'integer',
+    start: 'integer',
+    bytes: 'integer',
+    outcome: 'text',
+    reason: 'text',
+  } as const
   return sql`
     select b.id, b.app_id, to_timestamp(b.ms / 1000), p.lane, p.key, p.field, p.elements,
            substring(${content.bytes}::bytea from p.start for p.bytes), p.outcome, p.reason,
            case when p.outcome is not null then now() end
-    from unnest(
-      ${parts.map((p) => p.body)}::bigint[], ${parts.map((p) => p.lane)}::text[],
-      ${parts.map((p) => p.key)}::text[], ${parts.map((p) => p.field)}::text[],
-      ${parts.map((p) => p.elements)}::integer[], ${content.starts}::integer[],
-      ${parts.map((p) => p.content?.length ?? null)}::integer[],
-      ${parts.map((p) => p.outcome)}::text[], ${parts.map((p) => p.reason)}::text[])
-      with ordinality p(body, lane, key, field, elements, start, bytes, outcome, reason, n)
+    from ${rowset(rows, columns, { as: 'p', ordinal: 'n' })}
     join given b on b.n = p.body
     order by p.n`
 }
@@ -84,9 +99,7 @@ function kindOf(
   refusals: { body: number; lane: string | null; key: string | null }[],
 ): RawBuilder<unknown> {
   return sql`case when exists (
-    select from unnest(${refusals.map((p) => p.body)}::bigint[],
-                       ${refusals.map((p) => p.lane)}::text[],
-                       ${refusals.map((p) => p.key)}::text[]) r(body, lane, key)
+    select from ${rowset(refusals, { body: 'bigint', lane: 'text', key: 'text' }, { as: 'r' })}
     where r.body = b.n and r.lane = p.lane and r.key = p.key)
     then ${refusalKind}::text else '' end`
 }

@@ -1,5 +1,5 @@
 import type { LaneName } from '@lockstep/contracts'
-import { query, queryOne, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { query, queryOne, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { Keys } from '../apps/app.ts'
 import { openEntries } from './feed-entries.ts'
@@ -100,23 +100,30 @@ interface SliceRow {
 
 /** When the app itself, and when others had each number or WABA. */
 function ownersOf({ appId, phoneNumberIds, wabaIds, intervals }: Claim): RawBuilder<unknown> {
+  const row = (interval: ConnectionInterval, isNumber: boolean) => ({
+    key: isNumber ? interval.phoneNumberId : interval.wabaId,
+    isNumber,
+    isOwnApp: interval.appId === appId,
+    since: interval.connectedAtMs,
+    until: interval.disconnectedAtMs,
+  })
+  const numbers = intervals.filter((each) => phoneNumberIds.includes(each.phoneNumberId))
+  const wabas = intervals.filter((each) => wabaIds.includes(each.wabaId))
   const owners = [
-    ...intervals
-      .filter((each) => phoneNumberIds.includes(each.phoneNumberId))
-      .map((each) => ({ ...each, isNumber: true, key: each.phoneNumberId })),
-    ...intervals
-      .filter((each) => wabaIds.includes(each.wabaId))
-      .map((each) => ({ ...each, isNumber: false, key: each.wabaId })),
+    ...numbers.map((each) => row(each, true)),
+    ...wabas.map((each) => row(each, false)),
   ]
+  const columns = {
+    key: 'text',
+    isNumber: 'boolean',
+    isOwnApp: 'boolean',
+    since: 'float8',
+    until: 'float8',
+  } as const
   return sql`
     select key, is_number, is_own_app, to_timestamp(since / 1000) as since,
            to_timestamp(until / 1000) as until
-    from unnest(${owners.map((each) => each.key)}::text[],
-                ${owners.map((each) => each.isNumber)}::boolean[],
-                ${owners.map((each) => each.appId === appId)}::boolean[],
-                ${owners.map((each) => each.connectedAtMs)}::float8[],
-                ${owners.map((each) => each.disconnectedAtMs ?? null)}::float8[])
-      o(key, is_number, is_own_app, since, until)`
+    from ${rowset(owners, columns)}`
 }
 
 const partsToClaim = (

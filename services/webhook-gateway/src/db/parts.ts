@@ -1,5 +1,5 @@
 import { type LaneName, laneSettings, type PartOutcome, slotOf } from '@lockstep/contracts'
-import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import type { Dismissed, FeedContent, Reopened, Settlement } from '@lockstep/feeds'
 import { countResults, writeResults } from './part-results.ts'
 
@@ -61,17 +61,24 @@ export function settleParts(
 
 /** Parts that have an outcome by these settlements; one whose last try failed is dead. */
 function endedParts(lane: string, settlements: readonly Settlement[]): RawBuilder<unknown> {
-  const outcomes = settlements.map((each) => ('outcome' in each ? each.outcome : null))
-  const reasons = settlements.map((each) =>
-    'failure' in each ? each.failure : 'outcome' in each ? (each.note ?? null) : null,
-  )
+  const rows = settlements.map((each) => ({
+    id: each.id,
+    slot: slotOf(each.key),
+    key: each.key,
+    outcome: 'outcome' in each ? each.outcome : null,
+    reason: 'failure' in each ? each.failure : 'outcome' in each ? (each.note ?? null) : null,
+  }))
+  const columns = {
+    id: 'bigint',
+    slot: 'integer',
+    key: 'text',
+    outcome: 'text',
+    reason: 'text',
+  } as const
   return sql`
     select f.row_id::bigint as part_id, f.created_at, coalesce(v.outcome, 'dead') as outcome,
            v.reason
-    from unnest(${settlements.map((each) => each.id)}::bigint[],
-                ${settlements.map((each) => slotOf(each.key))}::int[],
-                ${settlements.map((each) => each.key)}::text[],
-                ${outcomes}::text[], ${reasons}::text[]) v(id, slot, key, outcome, reason)
+    from ${rowset(rows, columns)}
     join feed_open f on f.lane = ${lane} and f.slot = v.slot and f.key = v.key and f.id = v.id
     where v.outcome is not null
       or (v.reason is not null and (f.not_before is null or f.not_before <= now())
@@ -81,12 +88,11 @@ function endedParts(lane: string, settlements: readonly Settlement[]): RawBuilde
 
 /** Parts of dead entries that were opened again have no outcome any more. */
 export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promise<void> {
+  const rows = reopened.map((each) => ({ ...each, slot: slotOf(each.key) }))
+  const v = rowset(rows, { lane: 'text', slot: 'integer', key: 'text', id: 'bigint' })
   const update = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = null, reason = null, outcome_at = null
-    from unnest(${reopened.map((each) => each.lane)}::text[],
-                ${reopened.map((each) => slotOf(each.key))}::int[],
-                ${reopened.map((each) => each.key)}::text[],
-                ${reopened.map((each) => each.id)}::bigint[]) v(lane, slot, key, id)
+    from ${v}
     join feed_open f on f.lane = v.lane and f.slot = v.slot and f.key = v.key and f.id = v.id
     where p.id = f.row_id::bigint ${ofDay}
     returning p.id, p.received_at, p.outcome, p.field, p.elements`
@@ -104,9 +110,8 @@ export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promis
 export async function dismissParts(tx: Tx, dismissed: readonly Dismissed[]): Promise<void> {
   const update = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = 'dismissed', outcome_at = now()
-    from unnest(${dismissed.map((each) => each.rowId)}::bigint[],
-                ${dismissed.map((each) => each.createdAt)}::timestamptz[]) v(part_id, created_at)
-    where p.id = v.part_id and p.outcome = 'dead' ${ofDay}
+    from ${rowset(dismissed, { rowId: 'bigint', createdAt: 'timestamptz' })}
+    where p.id = v.row_id and p.outcome = 'dead' ${ofDay}
     returning p.id, p.received_at, p.app_id, p.lane, p.key, p.outcome, p.field, p.elements`
   await sql`with changed as (${update(sql`webhook_parts`, sql`and p.received_at = v.created_at`)}
       ), unresolved as (${update(sql`webhook_parts_unresolved`, sql``)}

@@ -1,5 +1,5 @@
 import type { LaneName } from '@lockstep/contracts'
-import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import { insertParts, type NewBody } from './bodies.ts'
 import { uncountResults } from './part-results.ts'
 
@@ -159,14 +159,11 @@ async function restoreClaims(
   claimed: DeletedPart[],
   isReplaced: RawBuilder<unknown>,
 ): Promise<void> {
+  const columns = { bodyId: 'uuid', key: 'text', claimedAt: 'timestamptz' } as const
   await query(
     tx,
-    sql`update webhook_parts p set claimed_at = c.at
-        from (select body_id, key, max(at) as at
-              from unnest(${claimed.map((each) => each.bodyId)}::uuid[],
-                          ${claimed.map((each) => each.key)}::text[],
-                          ${claimed.map((each) => each.claimedAt)}::timestamptz[])
-                c(body_id, key, at)
+    sql`update webhook_parts p set claimed_at = c.claimed_at
+        from (select body_id, key, max(claimed_at) as claimed_at from ${rowset(claimed, columns)}
               group by 1, 2) c
         where p.body_id = c.body_id and p.key = c.key and ${isReplaced}`,
   )

@@ -30,36 +30,23 @@ export function openGroupCommit(ctx: Context): GroupCommit {
   const nextId = openUuid7()
   const rules = { tokens: ctx.tokens, onForged: countForgedToken }
   const largeBodies = openLargeBodyQueue()
+  const queued = openQueuedBytes()
   const queue: QueuedBody[] = []
-  let queuedBytes = 0
   let running: Promise<void> | undefined
-  const metric = gauge(
-    'lockstep_webhook_queued_bytes',
-    'Webhook bodies waiting to be stored',
-    () => [{ value: queuedBytes }],
-  )
 
   async function run(): Promise<void> {
     while (queue.length > 0) await storeGroup(ctx, queue.splice(0, groupLength(queue)))
     running = undefined
   }
 
-  function reserve(bytes: number): void {
-    if (queuedBytes + bytes > maxQueuedBytes) {
-      countRequest('queue_full')
-      throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
-    }
-    queuedBytes += bytes
-  }
-
   function enqueue(app: App, receivedAtMs: number, raw: Buffer, parts: NewPart[]): Promise<void> {
     let bytes = raw.length
     for (const { content } of parts) if (content) bytes += content.length
-    reserve(bytes)
+    queued.reserve(bytes)
     const body = { id: nextId(), appId: app.id, accountId: app.accountId, receivedAtMs, raw, parts }
     return new Promise((resolve, reject) => {
       const answer = (error: AppError | null) => {
-        queuedBytes -= bytes
+        queued.release(bytes)
         if (error) reject(error)
         else resolve()
       }
@@ -73,18 +60,37 @@ export function openGroupCommit(ctx: Context): GroupCommit {
       const present = () => ctx.apps.peek(app.id) ?? app
       if (raw.length <= largeBytes)
         return enqueue(app, receivedAtMs, raw, splitBody(raw, present(), rules))
-      reserve(raw.length)
+      queued.reserve(raw.length)
       return largeBodies
         .run(app.accountId, raw.length, () => splitBodyInSteps(raw, present(), rules))
-        .finally(() => {
-          queuedBytes -= raw.length
-        })
+        .finally(() => queued.release(raw.length))
         .then((parts) => enqueue(app, receivedAtMs, raw, parts))
     },
     async [Symbol.asyncDispose]() {
       await running
-      metric[Symbol.dispose]()
+      queued[Symbol.dispose]()
     },
+  }
+}
+
+/** Bounds and measures the bytes that wait to be stored. */
+function openQueuedBytes() {
+  let queued = 0
+  const about = 'Webhook bodies waiting to be stored'
+  const metric = gauge('lockstep_webhook_queued_bytes', about, () => [{ value: queued }])
+  return {
+    /** Throws `busy` when too much waits. */
+    reserve(bytes: number): void {
+      if (queued + bytes > maxQueuedBytes) {
+        countRequest('queue_full')
+        throw new AppError('busy', 'Too many webhooks wait to be stored; send it again')
+      }
+      queued += bytes
+    },
+    release(bytes: number): void {
+      queued -= bytes
+    },
+    [Symbol.dispose]: () => metric[Symbol.dispose](),
   }
 }
 

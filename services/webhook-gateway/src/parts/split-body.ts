@@ -11,7 +11,7 @@ export interface SignedBody {
 }
 
 /** The outcomes of parts that wait in no lane. */
-export type SplitOutcome = Extract<
+type SplitOutcome = Extract<
   PartOutcome,
   'no_connection' | 'over_share' | 'unknown_field' | 'unreadable'
 >

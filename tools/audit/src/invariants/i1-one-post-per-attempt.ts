@@ -1,6 +1,6 @@
 import type { Invariant } from '../invariant.ts'
 
-/** A further attempt is a second message to the same person unless the first did not arrive, or a person ordered it (`ordered_at`). */
+/** A further attempt is a second message to the same person unless the first did not arrive, or a person ordered it (`resend_requested_at`). */
 export const onePostPerAttempt: Invariant = {
   id: 'I1',
   statement:
@@ -22,6 +22,6 @@ export const onePostPerAttempt: Invariant = {
            later.campaign_id, later.id, later.recipient_id, array[before.wamid, later.wamid]
     from campaigns.attempts later
     left join campaigns.attempts before on before.recipient_id = later.recipient_id and before.number = later.number - 1
-    where later.number > 1 and later.ordered_at is null
+    where later.number > 1 and later.resend_requested_at is null
       and (before.id is null or not (before.outcome in ('not_sent', 'rejected') or before.failed_at is not null))`,
 }

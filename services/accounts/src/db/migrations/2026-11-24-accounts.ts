@@ -4,6 +4,16 @@ import { Migration } from '@mikro-orm/migrations'
 
 export class Accounts extends Migration {
   override up(): void {
+    this.addTenants()
+    this.addConnections()
+    this.addEvents()
+    this.addFunctions()
+    this.addEventFunctions()
+    this.addSql(feedTable)
+    this.addSql(fenceTable)
+  }
+
+  private addTenants(): void {
     this.addSql(`create table accounts (id uuid primary key, name text not null, created_at timestamptz not null);
       ${tenantTable('accounts', 'accounts', { column: 'id' })}`)
 
@@ -26,7 +36,9 @@ export class Accounts extends Migration {
         created_at timestamptz not null,
         previous_secret_until timestamptz
       );${tenantTable('accounts', 'apps')}`)
+  }
 
+  private addConnections(): void {
     this.addSql(`create table connections (
         id uuid primary key,
         account_id uuid not null references accounts,
@@ -41,6 +53,10 @@ export class Accounts extends Migration {
         per_second integer not null check (per_second > 0),
         max_per_second integer not null,
         quality text not null,
+        messaging_limit text not null default '',
+        health_issues jsonb not null default '{}',
+        -- Meta's time of the last update in ms, by fact.
+        fact_times jsonb not null default '{}',
         -- App, WABA and these times are those of the number's newest interval.
         connected_at timestamptz not null,
         disconnected_at timestamptz,
@@ -66,7 +82,49 @@ export class Accounts extends Migration {
       create index connection_intervals_number on connection_intervals (phone_number_id);
       create index connection_intervals_waba on connection_intervals (waba_id);
       create index connection_intervals_former on connection_intervals (app_id, disconnected_at) where disconnected_at is not null;${tenantTable('accounts', 'connection_intervals')}`)
+  }
 
+  private addEvents(): void {
+    // The newest that Meta said of each type of restriction: what is over stays, for it says which updates are old.
+    this.addSql(`create table restrictions (
+        connection_id uuid not null references connections,
+        account_id uuid not null references accounts,
+        waba_id text not null,
+        type text not null,
+        violation text not null,
+        remediation text not null,
+        -- When it ends by itself; null when it doesn't.
+        ends_at timestamptz,
+        -- When Meta took it back.
+        lifted_at timestamptz,
+        -- By Meta's clock.
+        event_at timestamptz not null,
+        noted_at timestamptz not null,
+        primary key (connection_id, waba_id, type)
+      );${tenantTable('accounts', 'restrictions')}`)
+
+    this.addSql(`create table account_events (
+        id bigint generated always as identity primary key,
+        account_id uuid not null references accounts,
+        waba_id text not null,
+        field text not null,
+        event text not null,
+        summary text not null,
+        value jsonb not null,
+        value_hash bytea not null,
+        -- By Meta's clock; null when Meta did not say.
+        occurred_at timestamptz,
+        received_at timestamptz not null
+      );
+      -- Meta sends everything at least once: the same value of the same second is the same event.
+      create unique index account_events_once
+        on account_events (account_id, waba_id, field, value_hash, coalesce(occurred_at, 'epoch'::timestamptz));
+      create index account_events_newest on account_events (account_id, id);
+      create index account_events_of_waba on account_events (account_id, waba_id, id);
+      create index account_events_of_field on account_events (account_id, field, id);${tenantTable('accounts', 'account_events')}`)
+  }
+
+  private addFunctions(): void {
     // What the platform itself must know before it knows the tenant. Owned by the owner, who sees every tenant's rows.
     this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
         language sql stable security definer set search_path = accounts, pg_temp
@@ -103,7 +161,22 @@ export class Accounts extends Migration {
             return query select c.id, c.account_id from connections c where c.id > after order by c.id limit most;
           end if;
         end $$;`)
-    this.addSql(feedTable)
-    this.addSql(fenceTable)
+  }
+
+  private addEventFunctions(): void {
+    // Events are stored about in the order in which they come, so the oldest are first by id: those that are gone are not met again.
+    this.addSql(`create function forget_account_events(before timestamptz, most integer) returns integer
+        language sql security definer set search_path = accounts, pg_temp
+        as $$
+          with first as (select id, received_at from account_events order by id limit most),
+               old as (select e.id from first f join account_events e on e.id = f.id where f.received_at < before
+                       order by e.id for update of e skip locked),
+               gone as (delete from account_events e using old where e.id = old.id returning 1)
+          select count(*)::integer from gone
+        $$;`)
+
+    this.addSql(`create function account_of_app(app uuid) returns table (account_id uuid)
+        language sql stable security definer set search_path = accounts, pg_temp
+        as $$ select a.account_id from apps a where a.id = app $$;`)
   }
 }

@@ -16,7 +16,8 @@ export class Api extends Migration {
       );
       create index idempotency_keys_age on idempotency_keys (created_at);${tenantTable('api', 'idempotency_keys')}`)
 
-    // Old keys of every tenant, some at a time: rows that a request is looking at are left for the next run.
+    // Old keys of every tenant, some at a time: rows that a request is looking at are left for the
+    // next run.
     this.addSql(`create function drop_idempotency_keys(before timestamptz, most integer) returns integer
         language sql security definer set search_path = api, pg_temp
         as $$

@@ -1,6 +1,13 @@
-import { fenceTable, tenantTable } from '@lockstep/database'
+import {
+  attemptOutcomes,
+  campaignStates,
+  campaignWaits,
+  recipientStates,
+} from '@lockstep/contracts'
+import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
+import { statisticsColumns } from '../../outcomes/statistics.ts'
 
 export class Campaigns extends Migration {
   override up(): void {
@@ -16,9 +23,9 @@ export class Campaigns extends Migration {
         template_id uuid not null,
         filter jsonb not null,
         values jsonb not null,
-        state text not null check (state in ('draft', 'preparing', 'sending', 'paused', 'completed', 'cancelled', 'failed')),
-        -- What it waits for while it sends; the reason has the words.
-        waits_for text not null default '' check (waits_for in ('', 'restriction', 'replies', 'contacts', 'meta', 'limit', 'database')),
+        state text not null ${checkOneOf('state', campaignStates)},
+        -- What it waits for while it sends.
+        waits_for text not null default '' ${checkOneOf('waits_for', ['', ...campaignWaits])},
         reason text not null default '',
         created_at timestamptz not null,
         started_at timestamptz,
@@ -42,17 +49,7 @@ export class Campaigns extends Migration {
         -- Of the message that the recipients get; 0 where there is one only.
         variant smallint not null default 0,
         account_id uuid not null,
-        recipients integer not null default 0,
-        queued integer not null default 0,
-        sending integer not null default 0,
-        accepted integer not null default 0,
-        sent integer not null default 0,
-        delivered integer not null default 0,
-        read integer not null default 0,
-        failed integer not null default 0,
-        rejected integer not null default 0,
-        skipped integer not null default 0,
-        unknown integer not null default 0,
+        ${statisticsColumns.map((column) => `${column} integer not null default 0`).join(', ')},
         primary key (campaign_id, variant)
       ) with (fillfactor = 50);${tenantTable('campaigns', 'campaign_statistics')}`)
 
@@ -69,8 +66,8 @@ export class Campaigns extends Migration {
         queued integer not null default 0,
         skipped integer not null default 0,
         -- How often in a row the next page could not be read in time.
-        too_slow integer not null default 0,
-        -- In words, what it waits for.
+        read_timeouts integer not null default 0,
+        -- What it waits for.
         reason text not null default ''
       ) with (fillfactor = 50);${tenantTable('campaigns', 'preparations')}`)
     this.addSql(functions)
@@ -80,8 +77,9 @@ export class Campaigns extends Migration {
 }
 
 /**
- * Updated in place (HOT) but for the claim: no index holds what statuses change. Without foreign keys, which would be
- * asked for each row: both tables are written under the lock of a campaign, and campaigns are never deleted.
+ * Updated in place (HOT) but for the claim: no index holds what statuses change. Without foreign
+ * keys, which would be asked for each row: both tables are written under the lock of a campaign,
+ * and campaigns are never deleted.
  */
 const recipients = `create table recipients (
     campaign_id uuid not null,
@@ -92,7 +90,7 @@ const recipients = `create table recipients (
     phone text not null,
     user_id text not null,
     values jsonb not null,
-    state text not null,
+    state text not null ${checkOneOf('state', recipientStates)},
     reason text not null default '',
     -- When it may be claimed; of those in the queue only.
     not_before timestamptz,
@@ -100,7 +98,7 @@ const recipients = `create table recipients (
     attempts integer not null default 0,
     variant smallint not null default 0,
     -- A person's order to write once more although the last attempt is unknown; the next claim takes it along.
-    ordered_at timestamptz,
+    resend_requested_at timestamptz,
     primary key (campaign_id, id),
     unique (campaign_id, contact_id),
     constraint recipients_queue check ((state = 'queued') = (not_before is not null))
@@ -109,18 +107,21 @@ const recipients = `create table recipients (
   create index recipients_queued on recipients (campaign_id, not_before desc, id) where not_before is not null;
   ${tenantTable('campaigns', 'recipients')}`
 
-/** claim_xid lets the audit compare a claim with the commit of an opt-out; fence shows that claims are serial. */
+/**
+ * claim_xid lets the audit compare a claim with the commit of an opt-out; fence shows that claims
+ * are serial.
+ */
 const attempts = `create table attempts (
     campaign_id uuid not null,
     id bigint generated always as identity,
     account_id uuid not null,
     recipient_id bigint not null,
     number integer not null,
-    outcome text not null default 'sending' check (outcome in ('sending', 'accepted', 'not_sent', 'rejected', 'unknown', 'skipped')),
+    outcome text not null default 'sending' ${checkOneOf('outcome', attemptOutcomes)},
     claimed_at timestamptz not null default clock_timestamp(),
     claim_xid xid8 not null default pg_current_xact_id(),
     fence bigint not null,
-    ordered_at timestamptz,
+    resend_requested_at timestamptz,
     wamid text,
     accepted_at timestamptz,
     sent_at timestamptz,
@@ -128,7 +129,7 @@ const attempts = `create table attempts (
     read_at timestamptz,
     failed_at timestamptz,
     code integer,
-    words text not null default '',
+    reason text not null default '',
     primary key (campaign_id, id),
     unique (campaign_id, recipient_id, number)
   ) with (fillfactor = 70);

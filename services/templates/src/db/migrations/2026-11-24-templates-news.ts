@@ -3,7 +3,7 @@ import { Migration } from '@mikro-orm/migrations'
 export class TemplatesNews extends Migration {
   override up(): void {
     this.addSql(`alter table templates
-      add column status_words text not null default '',
+      add column status_reason text not null default '',
       add column next_category text not null default '',
       add column next_category_at timestamptz,
       add column announcement_event_at timestamptz,

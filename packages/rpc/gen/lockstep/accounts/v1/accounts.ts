@@ -125,8 +125,8 @@ export interface Connection {
     | undefined;
   /** ok, restricted or disabled, by what Meta said about the WABA. A disabled connection can't send. */
   health: string;
-  /** Why, in words for a person; empty while it is ok. */
-  healthWords: string;
+  /** Why, for a person; empty while it is ok. */
+  healthReason: string;
   /**
    * How many people may be written to outside their windows in 24 hours: TIER_250 … TIER_UNLIMITED, shared by all numbers of
    * the business; empty when Meta has not said.
@@ -142,8 +142,8 @@ export interface Restriction {
   /** business_initiated: nobody may be written to first; replies: nobody may be answered; empty: it does not touch messaging. */
   forbids: string;
   /** What it means and until when, for a person, with what Meta says to do about it. */
-  words: string;
-  /** What to do about it, in Meta's words; empty without any. */
+  summary: string;
+  /** What Meta says to do about it; empty when it says nothing. */
   remediation: string;
   /** When it ends by itself; absent when it doesn't. */
   endsAtMs?:
@@ -225,7 +225,7 @@ export interface AccountEvent {
   /** Meta's word inside the field, such as ACCOUNT_RESTRICTION; empty when it has none. */
   event: string;
   /** What it means, for a person. */
-  words: string;
+  summary: string;
   /** The value as Meta sent it. */
   valueJson: string;
   /** By Meta's clock; absent when Meta did not say. */
@@ -1665,7 +1665,7 @@ function createBaseConnection(): Connection {
     connectedAtMs: 0,
     disconnectedAtMs: undefined,
     health: "",
-    healthWords: "",
+    healthReason: "",
     messagingLimit: "",
     restrictions: [],
   };
@@ -1718,8 +1718,8 @@ export const Connection: MessageFns<Connection> = {
     if (message.health !== "") {
       writer.uint32(122).string(message.health);
     }
-    if (message.healthWords !== "") {
-      writer.uint32(130).string(message.healthWords);
+    if (message.healthReason !== "") {
+      writer.uint32(130).string(message.healthReason);
     }
     if (message.messagingLimit !== "") {
       writer.uint32(138).string(message.messagingLimit);
@@ -1868,7 +1868,7 @@ export const Connection: MessageFns<Connection> = {
               break;
             }
 
-            message.healthWords = reader.string();
+            message.healthReason = reader.string();
             continue;
           }
           case 17: {
@@ -1960,10 +1960,10 @@ export const Connection: MessageFns<Connection> = {
         ? globalThis.Number(object.disconnected_at_ms)
         : undefined,
       health: isSet(object.health) ? globalThis.String(object.health) : "",
-      healthWords: isSet(object.healthWords)
-        ? globalThis.String(object.healthWords)
-        : isSet(object.health_words)
-        ? globalThis.String(object.health_words)
+      healthReason: isSet(object.healthReason)
+        ? globalThis.String(object.healthReason)
+        : isSet(object.health_reason)
+        ? globalThis.String(object.health_reason)
         : "",
       messagingLimit: isSet(object.messagingLimit)
         ? globalThis.String(object.messagingLimit)
@@ -2023,8 +2023,8 @@ export const Connection: MessageFns<Connection> = {
     if (message.health !== "") {
       obj.health = message.health;
     }
-    if (message.healthWords !== "") {
-      obj.healthWords = message.healthWords;
+    if (message.healthReason !== "") {
+      obj.healthReason = message.healthReason;
     }
     if (message.messagingLimit !== "") {
       obj.messagingLimit = message.messagingLimit;
@@ -2055,7 +2055,7 @@ export const Connection: MessageFns<Connection> = {
     message.connectedAtMs = object.connectedAtMs ?? 0;
     message.disconnectedAtMs = object.disconnectedAtMs ?? undefined;
     message.health = object.health ?? "";
-    message.healthWords = object.healthWords ?? "";
+    message.healthReason = object.healthReason ?? "";
     message.messagingLimit = object.messagingLimit ?? "";
     message.restrictions = object.restrictions?.map((e) => Restriction.fromPartial(e)) || [];
     return message;
@@ -2063,7 +2063,7 @@ export const Connection: MessageFns<Connection> = {
 };
 
 function createBaseRestriction(): Restriction {
-  return { type: "", forbids: "", words: "", remediation: "", endsAtMs: undefined, notedAtMs: 0 };
+  return { type: "", forbids: "", summary: "", remediation: "", endsAtMs: undefined, notedAtMs: 0 };
 }
 
 export const Restriction: MessageFns<Restriction> = {
@@ -2074,8 +2074,8 @@ export const Restriction: MessageFns<Restriction> = {
     if (message.forbids !== "") {
       writer.uint32(18).string(message.forbids);
     }
-    if (message.words !== "") {
-      writer.uint32(26).string(message.words);
+    if (message.summary !== "") {
+      writer.uint32(26).string(message.summary);
     }
     if (message.remediation !== "") {
       writer.uint32(34).string(message.remediation);
@@ -2123,7 +2123,7 @@ export const Restriction: MessageFns<Restriction> = {
               break;
             }
 
-            message.words = reader.string();
+            message.summary = reader.string();
             continue;
           }
           case 4: {
@@ -2166,7 +2166,7 @@ export const Restriction: MessageFns<Restriction> = {
     return {
       type: isSet(object.type) ? globalThis.String(object.type) : "",
       forbids: isSet(object.forbids) ? globalThis.String(object.forbids) : "",
-      words: isSet(object.words) ? globalThis.String(object.words) : "",
+      summary: isSet(object.summary) ? globalThis.String(object.summary) : "",
       remediation: isSet(object.remediation) ? globalThis.String(object.remediation) : "",
       endsAtMs: isSet(object.endsAtMs)
         ? globalThis.Number(object.endsAtMs)
@@ -2189,8 +2189,8 @@ export const Restriction: MessageFns<Restriction> = {
     if (message.forbids !== "") {
       obj.forbids = message.forbids;
     }
-    if (message.words !== "") {
-      obj.words = message.words;
+    if (message.summary !== "") {
+      obj.summary = message.summary;
     }
     if (message.remediation !== "") {
       obj.remediation = message.remediation;
@@ -2211,7 +2211,7 @@ export const Restriction: MessageFns<Restriction> = {
     const message = createBaseRestriction();
     message.type = object.type ?? "";
     message.forbids = object.forbids ?? "";
-    message.words = object.words ?? "";
+    message.summary = object.summary ?? "";
     message.remediation = object.remediation ?? "";
     message.endsAtMs = object.endsAtMs ?? undefined;
     message.notedAtMs = object.notedAtMs ?? 0;
@@ -3263,7 +3263,7 @@ function createBaseAccountEvent(): AccountEvent {
     wabaId: "",
     field: "",
     event: "",
-    words: "",
+    summary: "",
     valueJson: "",
     occurredAtMs: undefined,
     receivedAtMs: 0,
@@ -3284,8 +3284,8 @@ export const AccountEvent: MessageFns<AccountEvent> = {
     if (message.event !== "") {
       writer.uint32(34).string(message.event);
     }
-    if (message.words !== "") {
-      writer.uint32(42).string(message.words);
+    if (message.summary !== "") {
+      writer.uint32(42).string(message.summary);
     }
     if (message.valueJson !== "") {
       writer.uint32(50).string(message.valueJson);
@@ -3349,7 +3349,7 @@ export const AccountEvent: MessageFns<AccountEvent> = {
               break;
             }
 
-            message.words = reader.string();
+            message.summary = reader.string();
             continue;
           }
           case 6: {
@@ -3398,7 +3398,7 @@ export const AccountEvent: MessageFns<AccountEvent> = {
         : "",
       field: isSet(object.field) ? globalThis.String(object.field) : "",
       event: isSet(object.event) ? globalThis.String(object.event) : "",
-      words: isSet(object.words) ? globalThis.String(object.words) : "",
+      summary: isSet(object.summary) ? globalThis.String(object.summary) : "",
       valueJson: isSet(object.valueJson)
         ? globalThis.String(object.valueJson)
         : isSet(object.value_json)
@@ -3431,8 +3431,8 @@ export const AccountEvent: MessageFns<AccountEvent> = {
     if (message.event !== "") {
       obj.event = message.event;
     }
-    if (message.words !== "") {
-      obj.words = message.words;
+    if (message.summary !== "") {
+      obj.summary = message.summary;
     }
     if (message.valueJson !== "") {
       obj.valueJson = message.valueJson;
@@ -3455,7 +3455,7 @@ export const AccountEvent: MessageFns<AccountEvent> = {
     message.wabaId = object.wabaId ?? "";
     message.field = object.field ?? "";
     message.event = object.event ?? "";
-    message.words = object.words ?? "";
+    message.summary = object.summary ?? "";
     message.valueJson = object.valueJson ?? "";
     message.occurredAtMs = object.occurredAtMs ?? undefined;
     message.receivedAtMs = object.receivedAtMs ?? 0;

@@ -118,7 +118,7 @@ export interface StatusFact {
   status: string;
   atMs: number;
   errorCode?: number | undefined;
-  errorWords: string;
+  errorMessage: string;
   /** The account whose number sent the message. */
   accountId: string;
   /** Of all errors of the status, the first among them. */
@@ -1777,7 +1777,7 @@ export const ResendUnknownResponse: MessageFns<ResendUnknownResponse> = {
 };
 
 function createBaseStatusFact(): StatusFact {
-  return { wamid: "", status: "", atMs: 0, errorCode: undefined, errorWords: "", accountId: "", errorCodes: [] };
+  return { wamid: "", status: "", atMs: 0, errorCode: undefined, errorMessage: "", accountId: "", errorCodes: [] };
 }
 
 export const StatusFact: MessageFns<StatusFact> = {
@@ -1794,8 +1794,8 @@ export const StatusFact: MessageFns<StatusFact> = {
     if (message.errorCode !== undefined) {
       writer.uint32(32).int32(message.errorCode);
     }
-    if (message.errorWords !== "") {
-      writer.uint32(42).string(message.errorWords);
+    if (message.errorMessage !== "") {
+      writer.uint32(42).string(message.errorMessage);
     }
     if (message.accountId !== "") {
       writer.uint32(50).string(message.accountId);
@@ -1860,7 +1860,7 @@ export const StatusFact: MessageFns<StatusFact> = {
               break;
             }
 
-            message.errorWords = reader.string();
+            message.errorMessage = reader.string();
             continue;
           }
           case 6: {
@@ -1915,10 +1915,10 @@ export const StatusFact: MessageFns<StatusFact> = {
         : isSet(object.error_code)
         ? globalThis.Number(object.error_code)
         : undefined,
-      errorWords: isSet(object.errorWords)
-        ? globalThis.String(object.errorWords)
-        : isSet(object.error_words)
-        ? globalThis.String(object.error_words)
+      errorMessage: isSet(object.errorMessage)
+        ? globalThis.String(object.errorMessage)
+        : isSet(object.error_message)
+        ? globalThis.String(object.error_message)
         : "",
       accountId: isSet(object.accountId)
         ? globalThis.String(object.accountId)
@@ -1947,8 +1947,8 @@ export const StatusFact: MessageFns<StatusFact> = {
     if (message.errorCode !== undefined) {
       obj.errorCode = Math.round(message.errorCode);
     }
-    if (message.errorWords !== "") {
-      obj.errorWords = message.errorWords;
+    if (message.errorMessage !== "") {
+      obj.errorMessage = message.errorMessage;
     }
     if (message.accountId !== "") {
       obj.accountId = message.accountId;
@@ -1968,7 +1968,7 @@ export const StatusFact: MessageFns<StatusFact> = {
     message.status = object.status ?? "";
     message.atMs = object.atMs ?? 0;
     message.errorCode = object.errorCode ?? undefined;
-    message.errorWords = object.errorWords ?? "";
+    message.errorMessage = object.errorMessage ?? "";
     message.accountId = object.accountId ?? "";
     message.errorCodes = object.errorCodes?.map((e) => e) || [];
     return message;

@@ -28,8 +28,8 @@ export interface Template {
   quality: string;
   rejectedReason: string;
   syncedAtMs: number;
-  /** Why it has its status, in Meta's words: what was rejected and how to mend it, which pause it is, when it will be disabled. */
-  statusWords: string;
+  /** Why it has its status, as Meta says it: what was rejected and how to mend it, which pause it is, when it will be disabled. */
+  statusReason: string;
   /** The category that Meta has announced; empty when it has announced none. */
   nextCategory: string;
   nextCategoryAtMs?: number | undefined;
@@ -89,7 +89,7 @@ function createBaseTemplate(): Template {
     quality: "",
     rejectedReason: "",
     syncedAtMs: 0,
-    statusWords: "",
+    statusReason: "",
     nextCategory: "",
     nextCategoryAtMs: undefined,
   };
@@ -130,8 +130,8 @@ export const Template: MessageFns<Template> = {
     if (message.syncedAtMs !== 0) {
       writer.uint32(88).int64(message.syncedAtMs);
     }
-    if (message.statusWords !== "") {
-      writer.uint32(98).string(message.statusWords);
+    if (message.statusReason !== "") {
+      writer.uint32(98).string(message.statusReason);
     }
     if (message.nextCategory !== "") {
       writer.uint32(106).string(message.nextCategory);
@@ -248,7 +248,7 @@ export const Template: MessageFns<Template> = {
               break;
             }
 
-            message.statusWords = reader.string();
+            message.statusReason = reader.string();
             continue;
           }
           case 13: {
@@ -312,10 +312,10 @@ export const Template: MessageFns<Template> = {
         : isSet(object.synced_at_ms)
         ? globalThis.Number(object.synced_at_ms)
         : 0,
-      statusWords: isSet(object.statusWords)
-        ? globalThis.String(object.statusWords)
-        : isSet(object.status_words)
-        ? globalThis.String(object.status_words)
+      statusReason: isSet(object.statusReason)
+        ? globalThis.String(object.statusReason)
+        : isSet(object.status_reason)
+        ? globalThis.String(object.status_reason)
         : "",
       nextCategory: isSet(object.nextCategory)
         ? globalThis.String(object.nextCategory)
@@ -365,8 +365,8 @@ export const Template: MessageFns<Template> = {
     if (message.syncedAtMs !== 0) {
       obj.syncedAtMs = Math.round(message.syncedAtMs);
     }
-    if (message.statusWords !== "") {
-      obj.statusWords = message.statusWords;
+    if (message.statusReason !== "") {
+      obj.statusReason = message.statusReason;
     }
     if (message.nextCategory !== "") {
       obj.nextCategory = message.nextCategory;
@@ -393,7 +393,7 @@ export const Template: MessageFns<Template> = {
     message.quality = object.quality ?? "";
     message.rejectedReason = object.rejectedReason ?? "";
     message.syncedAtMs = object.syncedAtMs ?? 0;
-    message.statusWords = object.statusWords ?? "";
+    message.statusReason = object.statusReason ?? "";
     message.nextCategory = object.nextCategory ?? "";
     message.nextCategoryAtMs = object.nextCategoryAtMs ?? undefined;
     return message;
@@ -1061,7 +1061,7 @@ export const TemplatesDefinition = {
   name: "Templates",
   fullName: "lockstep.templates.v1.Templates",
   methods: {
-    /** Queues a sync of the connection's WABA. conflict while one is running: the words say since when. */
+    /** Queues a sync of the connection's WABA. conflict while one is running: the message says since when. */
     startSync: {
       name: "StartSync",
       requestType: StartSyncRequest as typeof StartSyncRequest,
@@ -1100,7 +1100,7 @@ export const TemplatesDefinition = {
 } as const;
 
 export interface TemplatesServiceImplementation<CallContextExt = {}> {
-  /** Queues a sync of the connection's WABA. conflict while one is running: the words say since when. */
+  /** Queues a sync of the connection's WABA. conflict while one is running: the message says since when. */
   startSync(request: StartSyncRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SyncRun>>;
   getSync(request: GetSyncRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SyncRun>>;
   /** A page, in id order. */
@@ -1113,7 +1113,7 @@ export interface TemplatesServiceImplementation<CallContextExt = {}> {
 }
 
 export interface TemplatesClient<CallOptionsExt = {}> {
-  /** Queues a sync of the connection's WABA. conflict while one is running: the words say since when. */
+  /** Queues a sync of the connection's WABA. conflict while one is running: the message says since when. */
   startSync(request: DeepPartial<StartSyncRequest>, options?: CallOptions & CallOptionsExt): Promise<SyncRun>;
   getSync(request: DeepPartial<GetSyncRequest>, options?: CallOptions & CallOptionsExt): Promise<SyncRun>;
   /** A page, in id order. */

@@ -61,7 +61,7 @@ export interface ReplayWebhooksRequest {
   key: string;
   /** As in ListParts. */
   outcome: string;
-  /** The next batch: what the last answer said. */
+  /** Of the last answer, for the next batch. */
   beforePartId: string;
 }
 
@@ -97,7 +97,7 @@ export interface UnheardPart {
 }
 
 export interface GetHearingResponse {
-  /** The oldest part of the account's numbers that is open or unclaimed; absent when there is none. */
+  /** The oldest part of the account's numbers that is open or to be claimed; absent when there is none. */
   oldest:
     | UnheardPart
     | undefined;
@@ -107,7 +107,7 @@ export interface GetHearingResponse {
     | undefined;
   /** How many are dead, counted up to 100. */
   deadParts: number;
-  /** What was received for the connection's number before it was connected is open or unclaimed: it must not send yet. */
+  /** Parts of the connection's number from before it was connected are open or to be claimed: it must not send yet. */
   hasEarlier: boolean;
 }
 
@@ -1542,7 +1542,7 @@ export const WebhookGatewayDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Operator: splits stored bodies anew and opens their parts again, one batch a call. Each effect stays one: rows see to that. */
+    /** Operator: splits stored bodies again and opens their new parts, one batch a call. Each effect happens once. */
     replayWebhooks: {
       name: "ReplayWebhooks",
       requestType: ReplayWebhooksRequest as typeof ReplayWebhooksRequest,
@@ -1551,7 +1551,7 @@ export const WebhookGatewayDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them, or one that it had before. */
+    /** Opens the no_connection parts of a connection's number and WABA that its app signed, or one that it had before. */
     claimParts: {
       name: "ClaimParts",
       requestType: ClaimPartsRequest as typeof ClaimPartsRequest,
@@ -1560,7 +1560,7 @@ export const WebhookGatewayDefinition = {
       responseStream: false,
       options: {},
     },
-    /** How far what came for the account's numbers has been heard, and whether one of its numbers may send already. */
+    /** Whether what came for the account's numbers is handled, for a connection that wants to send. */
     getHearing: {
       name: "GetHearing",
       requestType: GetHearingRequest as typeof GetHearingRequest,
@@ -1580,17 +1580,17 @@ export interface WebhookGatewayServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CountPartsResponse>>;
   /** Operator: parts that had no effect, newest first. */
   listParts(request: ListPartsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListPartsResponse>>;
-  /** Operator: splits stored bodies anew and opens their parts again, one batch a call. Each effect stays one: rows see to that. */
+  /** Operator: splits stored bodies again and opens their new parts, one batch a call. Each effect happens once. */
   replayWebhooks(
     request: ReplayWebhooksRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReplayWebhooksResponse>>;
-  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them, or one that it had before. */
+  /** Opens the no_connection parts of a connection's number and WABA that its app signed, or one that it had before. */
   claimParts(
     request: ClaimPartsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ClaimPartsResponse>>;
-  /** How far what came for the account's numbers has been heard, and whether one of its numbers may send already. */
+  /** Whether what came for the account's numbers is handled, for a connection that wants to send. */
   getHearing(
     request: GetHearingRequest,
     context: CallContext & CallContextExt,
@@ -1605,17 +1605,17 @@ export interface WebhookGatewayClient<CallOptionsExt = {}> {
   ): Promise<CountPartsResponse>;
   /** Operator: parts that had no effect, newest first. */
   listParts(request: DeepPartial<ListPartsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListPartsResponse>;
-  /** Operator: splits stored bodies anew and opens their parts again, one batch a call. Each effect stays one: rows see to that. */
+  /** Operator: splits stored bodies again and opens their new parts, one batch a call. Each effect happens once. */
   replayWebhooks(
     request: DeepPartial<ReplayWebhooksRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReplayWebhooksResponse>;
-  /** Opens the unclaimed parts of a connection's number and WABA for it, if the connection's app signed them, or one that it had before. */
+  /** Opens the no_connection parts of a connection's number and WABA that its app signed, or one that it had before. */
   claimParts(
     request: DeepPartial<ClaimPartsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ClaimPartsResponse>;
-  /** How far what came for the account's numbers has been heard, and whether one of its numbers may send already. */
+  /** Whether what came for the account's numbers is handled, for a connection that wants to send. */
   getHearing(
     request: DeepPartial<GetHearingRequest>,
     options?: CallOptions & CallOptionsExt,

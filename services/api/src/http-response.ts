@@ -1,0 +1,45 @@
+import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { isDatabaseUnavailable } from '@lockstep/database'
+
+/** A status and a JSON text. */
+export interface HttpResponse {
+  status: number
+  body: string
+}
+
+/**
+ * What the caller is told of anything thrown, fastify's own refusals and a database that is away
+ * among it.
+ */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError && failureOf(error) !== 'internal') return error
+  if (isDatabaseUnavailable(error))
+    return new AppError('busy', 'The database is away for a moment; try again', { cause: error })
+  const status = (error as { statusCode?: number } | null)?.statusCode ?? 500
+  const message = error instanceof Error ? error.message : ''
+  if (status === 413)
+    return new AppError('too_large', 'The body is larger than 1 MB', { cause: error })
+  if (status === 415)
+    return new AppError(
+      'invalid',
+      'Send the body as JSON with "Content-Type: application/json", a contact import with "text/csv"',
+      {
+        cause: error,
+      },
+    )
+  if (status >= 400 && status < 500)
+    return new AppError('invalid', `The request can't be read: ${message}`, { cause: error })
+  return new AppError('internal', 'Internal error', { cause: error })
+}
+
+/**
+ * A failure as the caller sees it: `{error: {code, message, request_id}}`, the code being the
+ * failure's name.
+ */
+export function failureResponse(error: AppError, requestId: string): HttpResponse {
+  const { failure, message } = error
+  return {
+    status: failures[failure].http,
+    body: JSON.stringify({ error: { code: failure, message, request_id: requestId } }),
+  }
+}

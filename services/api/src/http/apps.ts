@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import { text } from '../input.ts'
+import { route } from '../route.ts'
+
+const app = z.object({ id: z.string(), name: z.string(), meta_app_id: z.string() })
+
+/** Its secrets go in and never come out again. */
+export const createApp = route({
+  method: 'POST',
+  path: '/v1/apps',
+  summary:
+    'Registers a Meta app, with the secret that signs its webhooks and the token of its handshake.',
+  body: z.strictObject({
+    name: text(),
+    meta_app_id: text(),
+    secret: text(),
+    verify_token: text(),
+  }),
+  status: 201,
+  response: app,
+  afterLostResponse:
+    'Send it again with a new key: a second registration of the same app does no harm.',
+  run: (ctx, { body: { name, meta_app_id, secret, verify_token } }, call) =>
+    ctx.peers.accounts.createApp(
+      { name, metaAppId: meta_app_id, secret, verifyToken: verify_token },
+      call,
+    ),
+})

@@ -1,0 +1,176 @@
+import { recipientStates } from '@lockstep/contracts'
+import { z } from 'zod'
+import { id, idParams, oneOf, page, serial, text } from '../input.ts'
+import { time } from '../response.ts'
+import { lookFirst, route } from '../route.ts'
+
+const statistics = z.object({
+  recipients: z.number(),
+  queued: z.number(),
+  sending: z.number(),
+  accepted: z.number(),
+  sent: z.number(),
+  delivered: z.number(),
+  read: z.number(),
+  failed: z.number(),
+  rejected: z.number(),
+  skipped: z.number(),
+  unknown: z.number(),
+})
+
+const campaign = z.object({
+  id: z.string(),
+  name: z.string(),
+  connection_id: z.string(),
+  template_id: z.string(),
+  filter: z.object({ tags: z.array(z.string()) }),
+  values: z.record(z.string(), z.string()),
+  state: z.string(),
+  reason: z.string(),
+  statistics,
+  created_at: time,
+  started_at: time,
+  finished_at: time,
+})
+
+const tags = z
+  .array(text(), { error: 'must be a list of tags' })
+  .min(1, 'must name at least one tag: no filter ever means everybody')
+
+/** A draft; nothing is sent before it is started. */
+export const createCampaign = route({
+  method: 'POST',
+  path: '/v1/campaigns',
+  summary:
+    'Drafts a campaign: a template, the values of its variables, and the tags of the contacts who get it.',
+  body: z.strictObject({
+    name: text(),
+    connection_id: id,
+    template_name: text(),
+    template_language: text(64),
+    filter: z.strictObject({ tags }, { error: 'must be an object with "tags"' }),
+    values: z
+      .record(z.string(), text(4_096), {
+        error: 'must be an object of texts, such as {"body.1": "{{name}}"}',
+      })
+      .default({}),
+  }),
+  status: 201,
+  response: campaign,
+  errors: ['not_found', 'precondition'],
+  afterLostResponse: lookFirst('/v1/campaigns'),
+  run: (
+    ctx,
+    { body: { name, connection_id, template_name, template_language, filter, values } },
+    call,
+  ) =>
+    ctx.peers.campaigns.createCampaign(
+      {
+        name,
+        connectionId: connection_id,
+        templateName: template_name,
+        templateLanguage: template_language,
+        filter,
+        values,
+      },
+      call,
+    ),
+})
+
+export const listCampaigns = route({
+  method: 'GET',
+  path: '/v1/campaigns',
+  summary: 'Lists the newest 100 campaigns with their statistics, newest first.',
+  response: z.object({ campaigns: z.array(campaign) }),
+  run: (ctx, _input, call) => ctx.peers.campaigns.listCampaigns({}, call),
+})
+
+export const getCampaign = route({
+  method: 'GET',
+  path: '/v1/campaigns/:id',
+  summary: 'Shows a campaign: its state, why it is in it, and its statistics of this moment.',
+  params: idParams,
+  response: campaign,
+  errors: ['not_found'],
+  run: (ctx, { params }, call) => ctx.peers.campaigns.getCampaign(params, call),
+})
+
+const afterLostResponse = lookFirst('/v1/campaigns/:id')
+
+/** A route that moves a campaign to another state; `conflict` where it is in no state for that. */
+function transition(name: 'start' | 'pause' | 'resume' | 'cancel', summary: string) {
+  return route({
+    method: 'POST',
+    path: `/v1/campaigns/:id/${name}`,
+    summary,
+    params: idParams,
+    response: campaign,
+    errors: ['not_found', 'conflict', ...(name === 'start' ? (['precondition'] as const) : [])],
+    afterLostResponse,
+    run: (ctx, { params }, call) => ctx.peers.campaigns[`${name}Campaign`](params, call),
+  })
+}
+
+export const startCampaign = transition(
+  'start',
+  'Starts a draft: the audience is frozen, then the messages are sent.',
+)
+export const pauseCampaign = transition(
+  'pause',
+  'Pauses a campaign that is sending; messages under way are finished.',
+)
+export const resumeCampaign = transition(
+  'resume',
+  'Goes on with a paused campaign where it stopped.',
+)
+export const cancelCampaign = transition(
+  'cancel',
+  'Ends a campaign for good; those still queued are never written to.',
+)
+
+const recipientIds = z
+  .array(serial, { error: 'must be a list of recipient ids' })
+  .max(10_000, 'must name at most 10000 recipients')
+
+/** A person's decision to risk a second message to those whose first may have gone out. */
+export const resendUnknown = route({
+  method: 'POST',
+  path: '/v1/campaigns/:id/resend-unknown',
+  summary:
+    'Sends again to recipients whose message may or may not have gone out: those named in recipient_ids, or all that are older than 15 minutes.',
+  params: idParams,
+  body: z.strictObject({ recipient_ids: recipientIds.default([]) }),
+  response: z.object({ queued: z.number() }),
+  errors: ['not_found', 'conflict'],
+  afterLostResponse,
+  run: (ctx, { params: { id }, body: { recipient_ids } }, call) =>
+    ctx.peers.campaigns.resendUnknown({ campaignId: id, recipientIds: recipient_ids }, call),
+})
+
+const recipient = z.object({
+  id: z.string(),
+  contact_id: z.string(),
+  phone: z.string(),
+  state: z.string(),
+  reason: z.string(),
+  wamid: z.string(),
+  attempts: z.number(),
+})
+
+export const listRecipients = route({
+  method: 'GET',
+  path: '/v1/campaigns/:id/recipients',
+  summary:
+    'Lists the recipients of a campaign in id order; ?state= narrows it, ?after= is the next_after of the page before.',
+  params: idParams,
+  query: z.strictObject({ state: oneOf(recipientStates).optional(), ...page(serial, 1_000) }),
+  response: z.object({ recipients: z.array(recipient), next_after: z.string().nullable() }),
+  errors: ['not_found'],
+  run: async (ctx, { params: { id }, query: { state = '', after = '', limit } }, call) => {
+    const { recipients, next } = await ctx.peers.campaigns.listRecipients(
+      { campaignId: id, state, after, limit },
+      call,
+    )
+    return { recipients, nextAfter: next || null }
+  },
+})

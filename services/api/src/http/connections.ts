@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import { id, idParams, page, text, whole } from '../input.ts'
+import { nextAfter, time } from '../response.ts'
+import { lookFirst, route } from '../route.ts'
+
+const restriction = z.object({
+  type: z.string(),
+  forbids: z.string(),
+  summary: z.string(),
+  remediation: z.string(),
+  ends_at: time,
+  noted_at: time,
+})
+
+const connection = z.object({
+  id: z.string(),
+  name: z.string(),
+  phone_number_id: z.string(),
+  waba_id: z.string(),
+  app_id: z.string(),
+  display_phone_number: z.string(),
+  verified_name: z.string(),
+  per_minute: z.number(),
+  per_second: z.number(),
+  quality: z.string(),
+  health: z.string(),
+  health_reason: z.string(),
+  messaging_limit: z.string(),
+  restrictions: z.array(restriction),
+  connected_at: time,
+  disconnected_at: time,
+})
+
+/** Longer than `accounts` waits for Meta, so that Meta's answer arrives here. */
+const timeoutMs = 15_000
+
+export const createConnection = route({
+  method: 'POST',
+  path: '/v1/connections',
+  summary:
+    "Connects a WhatsApp number: asks Meta for it with the access token. The name is Meta's when none is given.",
+  body: z.strictObject({
+    name: text().optional(),
+    phone_number_id: text(),
+    waba_id: text(),
+    app_id: id,
+    access_token: text(4_096),
+  }),
+  status: 201,
+  response: connection,
+  errors: ['not_found', 'conflict', 'precondition'],
+  afterLostResponse: lookFirst('/v1/connections'),
+  run: (ctx, { body: { name = '', phone_number_id, waba_id, app_id, access_token } }, call) =>
+    ctx.peers.accounts.createConnection(
+      {
+        name,
+        phoneNumberId: phone_number_id,
+        wabaId: waba_id,
+        appId: app_id,
+        accessToken: access_token,
+      },
+      { ...call, timeoutMs },
+    ),
+})
+
+export const listConnections = route({
+  method: 'GET',
+  path: '/v1/connections',
+  summary: 'Lists the connected numbers, oldest first; ?after= is the last id of the page before.',
+  query: z.strictObject(page(id, 200)),
+  response: z.object({ connections: z.array(connection), next_after: z.string().nullable() }),
+  run: async (ctx, { query: { after = '', limit } }, call) => {
+    const { connections } = await ctx.peers.accounts.listConnections({ after, limit }, call)
+    return { connections, nextAfter: nextAfter(connections, limit, (row) => row.id) }
+  },
+})
+
+export const setConnectionLimits = route({
+  method: 'PUT',
+  path: '/v1/connections/:id/limits',
+  summary:
+    'Sets how many messages a number sends per minute and per second, within what Meta allows it.',
+  params: idParams,
+  // More than Meta allows any number; what it allows this one is checked by `accounts`.
+  body: z.strictObject({ per_minute: whole(1, 1_000_000), per_second: whole(1, 100_000) }),
+  response: connection,
+  errors: ['not_found'],
+  afterLostResponse: 'Look at GET /v1/connections; setting the same limits again does no harm.',
+  run: (ctx, { params: { id }, body: { per_minute, per_second } }, call) =>
+    ctx.peers.accounts.setConnectionLimits(
+      { id, perMinute: per_minute, perSecond: per_second },
+      call,
+    ),
+})
+
+export const replaceToken = route({
+  method: 'PUT',
+  path: '/v1/connections/:id/token',
+  summary:
+    "Replaces a number's access token, once Meta lets the new one use the number. A campaign that was paused for the old one can be resumed.",
+  params: idParams,
+  body: z.strictObject({ access_token: text(4_096) }),
+  response: connection,
+  errors: ['not_found', 'precondition'],
+  afterLostResponse: 'Setting the same token again does no harm: send the request with a new key.',
+  run: (ctx, { params: { id }, body: { access_token } }, call) =>
+    ctx.peers.accounts.replaceToken({ id, accessToken: access_token }, { ...call, timeoutMs }),
+})
+
+export const disconnect = route({
+  method: 'POST',
+  path: '/v1/connections/:id/disconnect',
+  summary:
+    'Disconnects a number: it sends and hears nothing. Connected again in this account it is the same connection, with all its history.',
+  params: idParams,
+  response: connection,
+  errors: ['not_found'],
+  afterLostResponse: lookFirst('/v1/connections'),
+  run: (ctx, { params }, call) => ctx.peers.accounts.disconnect(params, call),
+})

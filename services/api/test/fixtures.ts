@@ -1,0 +1,192 @@
+import { type ServiceName, services } from '@lockstep/contracts'
+import { withClient } from '@lockstep/database'
+import { type BaseOverrides, startService } from '@lockstep/service'
+import { postWebhook, until, type World } from '@lockstep/testing'
+import { configIn, startSystem } from '@lockstep/testing/system'
+import { campaignsService } from '../../campaigns/src/service.ts'
+import { contactsService } from '../../contacts/src/service.ts'
+import { apiService } from '../src/service.ts'
+
+export const scale = 0.05
+export const nowhere = '127.0.0.1:9'
+const wabaId = '202'
+const hello = {
+  name: 'hello',
+  language: 'en_US',
+  category: 'MARKETING' as const,
+  components: [
+    {
+      type: 'BODY' as const,
+      text: 'Hello {{1}}, welcome back.',
+      example: { body_text: [['Ana']] },
+    },
+  ],
+}
+const environment = { LOCKSTEP_SEND_CONCURRENCY: '4', LOCKSTEP_SEND_SOCKETS: '4' }
+
+/** An answer of the API; its JSON as a caller sees it. */
+export interface Reply {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: what is in it is what the tests find out
+  json: any
+}
+
+/** Everything that the API calls, running, and a configuration for it. */
+export async function openStack(systemScale = scale) {
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(await startSystem({ scale: systemScale, environment }))
+  const { world, simulator, ports, clients } = system
+  await simulator.client.setState({ templates: { [wabaId]: [hello] } })
+  const addresses = addressesIn(ports)
+  const opened = stack.move()
+
+  /** An account and an API key of it. */
+  async function account() {
+    const { id: accountId } = await clients.accounts.createAccount({ name: 'Acme' }, {})
+    const { key } = await clients.accounts.createApiKey({ name: 'test' }, { accountId })
+    return { accountId, key }
+  }
+
+  /** A number at Meta, and the token for it. */
+  async function number(phoneNumberId: string) {
+    const token = `token-${phoneNumberId}`
+    await simulator.client.setState({
+      numbers: [{ id: phoneNumberId, wabaId, displayPhoneNumber: '+1 555', token }],
+    })
+    return { phone_number_id: phoneNumberId, waba_id: wabaId, access_token: token }
+  }
+
+  /** Posts a webhook as Meta does, to an app that was created by `tenant`. */
+  async function deliver(appId: string, body: object): Promise<void> {
+    const url = `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${appId}`
+    const status = await postWebhook(url, 'app-secret', JSON.stringify(body))
+    if (status !== 200) throw new Error(`The gateway answered ${status}`)
+  }
+
+  return {
+    world,
+    simulator,
+    config: configIn(world, apiService, addresses),
+    contactsConfig: configIn(world, contactsService, addresses),
+    campaignsConfig: configIn(world, campaignsService, { ...addresses, ...environment }),
+    account,
+    number,
+    deliver,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+export type Stack = Awaited<ReturnType<typeof openStack>>
+
+/** The variables that name where services listen. */
+function addressesIn(ports: Record<ServiceName, { grpc: number }>): Record<string, string> {
+  const variables = services.map((name) => [
+    `LOCKSTEP_${name.replaceAll('-', '_').toUpperCase()}_ADDRESS`,
+    `127.0.0.1:${ports[name].grpc}`,
+  ])
+  return Object.fromEntries(variables)
+}
+
+/** A running API, and requests to it by the key of an account. */
+export async function openApi(config: Stack['config'], overrides: BaseOverrides = { scale }) {
+  const service = await startService(apiService, config, overrides)
+  const url = `http://127.0.0.1:${service.httpPort}`
+
+  async function ask(
+    key: string,
+    method: string,
+    route: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Reply> {
+    const typed = body === undefined ? {} : { 'content-type': 'application/json' }
+    const raw =
+      typeof body === 'string' || body instanceof ReadableStream ? body : JSON.stringify(body)
+    const init = {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...typed, ...headers },
+      body: raw,
+      duplex: 'half',
+    }
+    const response = await fetch(url + route, init as RequestInit)
+    return { status: response.status, headers: response.headers, json: await response.json() }
+  }
+
+  return { ...service, url, ask, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() }
+}
+
+export type Api = Awaited<ReturnType<typeof openApi>>
+
+/** An account with a connected number and synced templates, all done through the API. */
+export async function tenant(stack: Stack, api: Api, phoneNumberId: string) {
+  const { accountId, key } = await stack.account()
+  const app = await api.ask(key, 'POST', '/v1/apps', {
+    name: 'App',
+    meta_app_id: '1',
+    secret: 'app-secret',
+    verify_token: 'verify',
+  })
+  const number = await stack.number(phoneNumberId)
+  const connection = await api.ask(key, 'POST', '/v1/connections', {
+    ...number,
+    app_id: app.json.id,
+  })
+  if (connection.status !== 201) throw new Error(JSON.stringify(connection.json))
+  const sync = await api.ask(key, 'POST', `/v1/connections/${connection.json.id}/template-syncs`)
+  await until(
+    async () =>
+      (await api.ask(key, 'GET', `/v1/template-syncs/${sync.json.id}`)).json.state === 'done',
+  )
+  return {
+    accountId,
+    key,
+    appId: app.json.id as string,
+    connectionId: connection.json.id as string,
+    syncId: sync.json.id as string,
+  }
+}
+
+/** A campaign as its caller orders it. */
+export const draft = (connectionId: string, name = 'Spring') => ({
+  name,
+  connection_id: connectionId,
+  template_name: 'hello',
+  template_language: 'en_US',
+  filter: { tags: ['spring'] },
+  values: { 'body.1': '{{name}}' },
+})
+
+/** Imports a CSV and waits for its end. */
+export async function importCsv(api: Api, key: string, csv: string): Promise<Reply> {
+  const begun = await api.ask(key, 'POST', '/v1/contact-imports?file_name=people.csv', csv, {
+    'content-type': 'text/csv',
+  })
+  return until(async () => {
+    const now = await api.ask(key, 'GET', `/v1/contact-imports/${begun.json.id}`)
+    return ['done', 'failed'].includes(now.json.state) ? now : undefined
+  })
+}
+
+/** Keeps everyone from a table while `work` runs, so that a request that needs it stays under way. */
+export function whileLocked<T>(world: World, table: string, work: () => Promise<T>): Promise<T> {
+  return withClient(world.adminUrl, async (client) => {
+    await client.query('begin')
+    await client.query(`lock table ${table} in access exclusive mode`)
+    try {
+      return await work()
+    } finally {
+      await client.query('rollback')
+    }
+  })
+}
+
+/** Waits until somebody waits for a table. */
+export const untilBlocked = (world: World, table: string) =>
+  until(
+    async () =>
+      (
+        await world.sql(`select 1 from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+      where relation = '${table}'::regclass and not granted`)
+      ).length > 0,
+  )
