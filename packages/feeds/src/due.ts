@@ -1,5 +1,5 @@
 import { type LaneName, lanes, partitionOfSlot, slotsOf } from '@lockstep/contracts'
-import { query, sql, type Tx } from '@lockstep/database'
+import { query, rowset, sql, type Tx } from '@lockstep/database'
 
 /** So many entries of a lane whose time has come are looked at: each partition is named by one of its own. */
 const maxLater = 2_000
@@ -11,7 +11,7 @@ export async function duePartitions(tx: Tx, lane: LaneName): Promise<number[]> {
   )
   const slots = await query<{ slot: number }>(
     tx,
-    sql`select s.first as slot from unnest(${ranges.map((r) => r.first)}::int[], ${ranges.map((r) => r.last)}::int[]) s(first, last)
+    sql`select s.first as slot from ${rowset(ranges, { first: 'integer', last: 'integer' }, { as: 's' })}
         cross join lateral (
           select from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last and not_before is null limit 1) due
         union

@@ -1,13 +1,17 @@
 import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
-import { type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import { type FeedContent, ownContent, type Settlement } from './entry.ts'
 
-/** Settlements as rows of (id, slot, key, ms, reason), by which entries are found through their primary key. */
+/** Settlements as rows `v`, by which entries are found through their primary key. */
 function rowsOf(settlements: readonly Settlement[]): RawBuilder<unknown> {
-  const ms = settlements.map((v) => ('laterMs' in v ? v.laterMs : null))
-  const reasons = settlements.map((v) => ('failure' in v ? v.failure : null))
-  return sql`unnest(${settlements.map((v) => v.id)}::bigint[], ${settlements.map((v) => slotOf(v.key))}::int[],
-    ${settlements.map((v) => v.key)}::text[], ${ms}::float8[], ${reasons}::text[]) v(id, slot, key, ms, reason)`
+  const rows = settlements.map((settlement) => ({
+    id: settlement.id,
+    slot: slotOf(settlement.key),
+    key: settlement.key,
+    ms: 'laterMs' in settlement ? settlement.laterMs : null,
+    reason: 'failure' in settlement ? settlement.failure : null,
+  }))
+  return rowset(rows, { id: 'bigint', slot: 'integer', key: 'text', ms: 'float8', reason: 'text' })
 }
 
 /** An entry `f` that a row `v` of settlements names. */

@@ -1,5 +1,5 @@
 import { AppError, type LaneName, laneKeyPattern, laneSettings, slotsOf } from '@lockstep/contracts'
-import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import { query, queryOne, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import {
   type EntryRow,
   entryColumns,
@@ -16,15 +16,23 @@ export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void
   for (const { lane, key } of entries)
     if (!laneKeyPattern.test(key))
       throw new AppError('internal', `"${key}" can't be the key of lane ${lane}`)
-  const bodies = entries.map(({ body }) =>
-    body === undefined ? null : Buffer.from(JSON.stringify(body)),
+  const rows = entries.map(
+    ({ lane, key, kind = '', accountId = tx.accountId, rowId = '', body }) => ({
+      ...{ lane, key, kind, accountId, rowId },
+      body: body === undefined ? null : Buffer.from(JSON.stringify(body)),
+    }),
   )
+  const columns = {
+    lane: 'text',
+    key: 'text',
+    kind: 'text',
+    rowId: 'text',
+    accountId: 'uuid',
+    body: 'bytea',
+  } as const
   await sql`insert into feed_open (lane, key, kind, account_id, row_id, body, bytes)
     select v.lane, v.key, v.kind, v.account_id, v.row_id, v.body, coalesce(length(v.body), 0)
-    from unnest(${entries.map(({ lane }) => lane)}::text[], ${entries.map(({ key }) => key)}::text[],
-                ${entries.map(({ kind = '' }) => kind)}::text[], ${entries.map(({ accountId = tx.accountId }) => accountId)}::uuid[],
-                ${entries.map(({ rowId = '' }) => rowId)}::text[], ${bodies}::bytea[]) with ordinality
-         v(lane, key, kind, account_id, row_id, body, place)
+    from ${rowset(rows, columns, { ordinal: 'place' })}
     order by v.place`.execute(tx.sql)
 }
 
@@ -51,23 +59,16 @@ export interface Taken {
   nextDueMs: number | null
 }
 
-/** The slots of partitions, from a random one of each on, so that no key is always the last. */
-function spansOf(
-  lane: LaneName,
-  partitions: readonly number[],
-): { first: number[]; last: number[] } {
-  const first: number[] = []
-  const last: number[] = []
+/** The slots of partitions as rows `s`, from a random one of each on, so that no key is always the last. */
+function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unknown> {
+  const spans: { first: number; last: number }[] = []
   for (const partition of partitions) {
-    const range = slotsOf(lane, partition)
-    const middle = range.first + Math.floor(Math.random() * (range.last - range.first + 1))
-    first.push(middle)
-    last.push(range.last)
-    if (middle === range.first) continue
-    first.push(range.first)
-    last.push(middle - 1)
+    const { first, last } = slotsOf(lane, partition)
+    const middle = first + Math.floor(Math.random() * (last - first + 1))
+    spans.push({ first: middle, last })
+    if (middle > first) spans.push({ first, last: middle - 1 })
   }
-  return { first, last }
+  return rowset(spans, { first: 'integer', last: 'integer' }, { as: 's' })
 }
 
 /**
@@ -85,11 +86,11 @@ export async function takeFeed(
     maxBytes = laneSettings.takeBytes,
     maxKeys = laneSettings.takeKeys,
   } = wanted
-  const { first, last } = spansOf(lane, wanted.partitions)
+  const spans = spansOf(lane, wanted.partitions)
   const rows = await query<EntryRow & { cut: boolean }>(
     tx,
     sql`with recursive keys as (
-          select s.last, k.slot, k.key from unnest(${first}::int[], ${last}::int[]) s(first, last) cross join lateral (
+          select s.last, k.slot, k.key from ${spans} cross join lateral (
             select slot, key from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last order by slot, key limit 1) k
           union all
           select p.last, k.slot, k.key from keys p cross join lateral (
@@ -126,19 +127,14 @@ export async function takeFeed(
       more: rows[0]!.cut,
       nextDueMs: null,
     }
-  return { entries: [], more: false, nextDueMs: await nextDue(tx, lane, first, last) }
+  return { entries: [], more: false, nextDueMs: await nextDue(tx, lane, spans) }
 }
 
-async function nextDue(
-  tx: Tx,
-  lane: LaneName,
-  first: number[],
-  last: number[],
-): Promise<number | null> {
+async function nextDue(tx: Tx, lane: LaneName, spans: RawBuilder<unknown>): Promise<number | null> {
   const row = await queryOne<{ ms: number | null }>(
     tx,
     sql`select (extract(epoch from min(f.not_before) - now()) * 1000)::float8 as ms
-        from unnest(${first}::int[], ${last}::int[]) s(first, last)
+        from ${spans}
         join feed_open f on f.lane = ${lane} and f.slot >= s.first and f.slot <= s.last and f.not_before > now()`,
   )
   return row?.ms == null ? null : Math.max(0, Math.ceil(row.ms))
