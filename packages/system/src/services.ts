@@ -49,6 +49,8 @@ export interface Surroundings {
   tls?: (service: ServiceName) => { ca: string; cert: string; key: string }
   /** Base URL of an OpenTelemetry collector that services in processes of their own send their spans to. */
   otlpUrl?: string | undefined
+  /** Further variables, for every service. */
+  environment?: Readonly<Record<string, string>> | undefined
 }
 
 /** As superuser: how many entries of all feeds are still open (the column `open`). */
@@ -140,7 +142,7 @@ export async function onPlannedPorts<T>(
 }
 
 /** A service's environment on this machine: loopback only, one replica, and plain text between services unless there are certificates. */
-function environmentOf(
+export function environmentOf(
   service: ServiceName,
   plan: PortPlan,
   around: Surroundings,
@@ -172,6 +174,7 @@ function environmentOf(
     LOCKSTEP_PLATFORM_KEY: around.platformKey,
     LOCKSTEP_GRAPH_URL: around.graphUrl,
     ...Object.fromEntries(addresses),
+    ...around.environment,
   }
 }
 
