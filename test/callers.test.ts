@@ -68,7 +68,7 @@ test('with a certificate for each service the whole of a campaign goes as withou
   expect(await templates.take({ lane: 'webhooks.template', partitions: [1] }, {})).toMatchObject({
     entries: [],
   })
-  for (const call of ['take', 'settle', 'ring'] as const)
+  for (const call of ['take', 'settle', 'wake'] as const)
     await expect(
       templates[call]({ lane: 'webhooks.message', partitions: [1], settlements: [] }, {}),
     ).rejects.toMatchObject({

@@ -10,7 +10,7 @@ export interface StreamRow {
   purpose: string
 }
 
-/** A job message is a doorbell: the row it points at is the truth, so an old one is worth nothing after a day. */
+/** Their messages are wake-ups: the rows are the truth, so an old one is worth nothing after a day. */
 const jobs = { retention: 'workqueue', maxAgeMs: 86_400_000, maxConsumers: 4_096 } as const
 
 /** Every JetStream stream. They are created from this table, and again whenever one is found missing. */
@@ -179,24 +179,24 @@ export const laneSettings = {
   heartbeatMs: 10_000,
   /** A handler that was silent this long has lost its lease and must send nothing. */
   leaseMarginMs: 3_000,
-  /** A worker keeps a pull open on partitions that were rung this recently. */
+  /** A worker keeps a pull open on partitions that were woken this recently. */
   idlePullMs: 5_000,
-  /** Rings within this time are sent together. */
+  /** Wake-ups within this time are sent together. */
   debounceMs: 10,
-  /** After a doorbell was stored, further rings of its partition are told to its worker only, and stored once more after this. */
-  restMs: 500,
-  /** A worker keeps a partition for so long after its last work: longer than a doorbell rests, so that it hears what is told. */
-  lingerMs: 750,
+  /** One wake-up a partition is stored within this; others reach only workers that listen, and one more is stored at its end. */
+  storeEveryMs: 500,
+  /** A worker keeps an idle partition for so long: longer than `storeEveryMs`, so that it hears what isn't stored. */
+  idleReleaseMs: 750,
   takeEntries: 500,
   takeBytes: 2_000_000,
   /** Keys that one take looks at. */
   takeKeys: 1_000,
-  /** A set begins at most so soon after the one before it, so that little work costs little. */
-  paceMs: 10,
+  /** At least so long from one take to the next, so that little work costs little. */
+  takeEveryMs: 10,
   /** A further set begins beside one that takes longer than this. */
-  besideMs: 50,
-  /** Sets are made as large as can be handled in this: what comes meanwhile waits for one set, and then is in the next. */
-  setMs: 250,
+  parallelAfterMs: 50,
+  /** Sets are made as large as can be handled in this. */
+  targetSetMs: 250,
   /** No smaller ones, however slow it goes. */
   minSetEntries: 50,
   /** Tries of one entry before it is dead. */
@@ -211,7 +211,7 @@ export const laneSettings = {
 /** Subject of the core NATS message that tells workers which partitions of a lane have work: their numbers, with commas. */
 export const wakeSubject = (lane: LaneName): string => `wake.${lane}`
 
-/** Subject of one partition's doorbells. */
+/** Subject of one partition's stored wake-ups. */
 export const partitionSubject = (lane: LaneName, partition: number): string =>
   `${lanes[lane].prefix}${partition}`
 

@@ -17,7 +17,7 @@ export interface Tx {
   accountId: string | null
   /** Every tenant whose rows this transaction sees. */
   accountIds: readonly string[]
-  /** Runs after the commit, never after a rollback. For doorbells and events. */
+  /** Runs after the commit, never after a rollback. For wake-ups and events. */
   afterCommit(run: () => void): void
   /** The signal that the transaction was opened with: no further statement begins once it has fired. */
   signal?: AbortSignal

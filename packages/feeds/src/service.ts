@@ -2,11 +2,11 @@ import { AppError, type LaneName, laneSettings, lanes, workersOf } from '@lockst
 import { bind, type Call, type Served } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
-import { dismissDead, listDead, replayDead } from './dead.ts'
+import { dismissDead, listDead, replayDead } from './dead-entries.ts'
 import { entryToProto, settlementFromProto } from './proto.ts'
 import type { FeedOptions, FeedSource } from './source.ts'
-import { ringDue } from './sweeper.ts'
-import type { Wanted } from './take.ts'
+import { wakeDue } from './sweeper.ts'
+import type { TakeOptions } from './take.ts'
 
 const maxListed = 1_000
 /** So many entries are named in the line of the log that says what became of them. */
@@ -25,7 +25,7 @@ export function feedService(
     {
       take: async (_ctx, request, call) => {
         requireWorker(call, request.lane)
-        const { entries, more, nextDueMs } = await source.take(wantedOf(request))
+        const { entries, more, nextDueMs } = await source.take(takeOptionsOf(request))
         return { entries: entries.map(entryToProto), more, nextDueMs: nextDueMs ?? undefined }
       },
       settle: async (_ctx, request, call) => {
@@ -33,9 +33,9 @@ export function feedService(
         await source.settle(laneOf(request.lane), request.settlements.flatMap(settlementFromProto))
         return {}
       },
-      ring: async (_ctx, request, call) => {
+      wake: async (_ctx, request, call) => {
         requireWorker(call, request.lane)
-        return { rung: await ringDue(ctx, laneOf(request.lane), call.signal) }
+        return { partitions: await wakeDue(ctx, laneOf(request.lane), call.signal) }
       },
       listDead: async (_ctx, request) => {
         const dead = await ctx.db.system((tx) =>
@@ -55,7 +55,7 @@ export function feedService(
           await options.onReplay?.(tx, rows)
           return rows
         })
-        for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
+        for (const { lane, key } of opened) ctx.messaging.wake(lane, key)
         if (opened.length > 0)
           ctx.log.info(
             { lane: request.lane, entries: opened.slice(0, maxLogged) },
@@ -83,12 +83,12 @@ export function feedService(
       callers: {
         take: workers,
         settle: workers,
-        ring: workers,
+        wake: workers,
         listDead: ['operator'],
         replay: ['operator'],
         dismiss: ['operator'],
       },
-      acrossAccounts: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'],
+      acrossAccounts: ['take', 'settle', 'wake', 'listDead', 'replay', 'dismiss'],
     },
   )
 }
@@ -100,7 +100,7 @@ function requireWorker({ caller }: Call, lane: string): void {
 }
 
 /** What a request asks for, never more than a lane's usual. */
-function wantedOf({
+function takeOptionsOf({
   lane,
   partitions,
   exceptKeys,
@@ -108,7 +108,7 @@ function wantedOf({
   maxEntries,
   maxBytes,
   maxKeys,
-}: TakeRequest): Wanted {
+}: TakeRequest): TakeOptions {
   const atMost = (asked: number, usual: number) => Math.min(asked || usual, usual)
   const known = laneOf(lane)
   const wrong = partitions.find(

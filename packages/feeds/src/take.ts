@@ -10,7 +10,7 @@ import {
   toEntry,
 } from './entry.ts'
 
-/** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
+/** Opens work for another worker, in the transaction that makes it true; the caller wakes it after the commit. */
 export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void> {
   if (entries.length === 0) return
   for (const { lane, key } of entries)
@@ -37,10 +37,10 @@ export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void
 }
 
 /** What a worker asks for. */
-export interface Wanted {
+export interface TakeOptions {
   lane: LaneName
   partitions: readonly number[]
-  /** Keys that are being worked on, or rest. */
+  /** Keys that are being worked on or delayed. */
   exceptKeys?: readonly string[]
   /** Accounts that have all the places that they may have. */
   exceptAccounts?: readonly string[]
@@ -50,7 +50,7 @@ export interface Wanted {
   maxKeys?: number
 }
 
-export interface Taken {
+export interface TakeResult {
   /** Of each key in id order. */
   entries: FeedEntry[]
   /** A bound was reached: more may be due. */
@@ -77,16 +77,16 @@ function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unkn
  */
 export async function takeFeed(
   tx: Tx,
-  wanted: Wanted,
+  options: TakeOptions,
   content: FeedContent = ownContent,
-): Promise<Taken> {
-  const { lane, exceptKeys = [], exceptAccounts = [] } = wanted
+): Promise<TakeResult> {
+  const { lane, exceptKeys = [], exceptAccounts = [] } = options
   const {
     maxEntries = laneSettings.takeEntries,
     maxBytes = laneSettings.takeBytes,
     maxKeys = laneSettings.takeKeys,
-  } = wanted
-  const spans = spansOf(lane, wanted.partitions)
+  } = options
+  const spans = spansOf(lane, options.partitions)
   const rows = await query<EntryRow & { cut: boolean }>(
     tx,
     sql`with recursive keys as (

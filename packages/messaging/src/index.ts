@@ -1,5 +1,5 @@
 export type { EventSubject } from './events.ts'
-export type { HeldPartition, LaneConsumerOptions, LaneListener } from './lane-consumer.ts'
+export type { AssignedPartition, LaneConsumerOptions, LaneListener } from './lane-consumer.ts'
 export type { Lease } from './lease.ts'
 export { type LaneView, openLaneView } from './look.ts'
 export { type Messaging, type MessagingOptions, openMessaging } from './messaging.ts'

@@ -9,10 +9,10 @@ import { openPulls, type Pulls } from './pulls.ts'
 import { consumersOf } from './streams.ts'
 
 /** A partition that was given to this worker. It stays so until it is released or its lease is lost. */
-export interface HeldPartition {
+export interface AssignedPartition {
   partition: number
   lease: Lease
-  /** The trace of the doorbell, by header name. */
+  /** The trace of the wake-up, by header name. */
   header: (name: string) => string | undefined
   /** Gives the partition back: nothing of it is left, or another worker shall go on. False when the lease was lost before. */
   release(options?: { again?: boolean }): boolean
@@ -20,9 +20,9 @@ export interface HeldPartition {
 
 export interface LaneListener {
   /** A partition is this worker's from now on, and may have work. */
-  onHeld(held: HeldPartition): void
-  /** Somebody rang a partition that this worker holds. */
-  onRung(partition: number): void
+  onAssigned(assigned: AssignedPartition): void
+  /** A partition that this worker has may have more work. */
+  onWakeUp(partition: number): void
 }
 
 export interface LaneConsumerOptions {
@@ -38,7 +38,7 @@ export interface LaneConsumer {
   /** A place for each open pull. */
   places: Gate
   pulls: Pulls
-  /** The partitions that were rung lately. */
+  /** The partitions that were woken lately. */
   partitions: Map<number, Partition>
   leases: Set<OwnLease>
   stopping: AbortSignal
@@ -47,7 +47,7 @@ export interface LaneConsumer {
 /** More open pulls than this slow the server's publishing down; further partitions take turns. */
 const maxOpenPulls = 768
 
-/** Takes every partition of a lane that is rung and that no other worker holds, until disposed. */
+/** Takes every partition of a lane that is woken and that no other worker has, until disposed. */
 export async function consumeLane(
   link: Link,
   lane: LaneName,
@@ -96,14 +96,11 @@ function wake(consumer: LaneConsumer, number: number): void {
   )
     return
   const known = partitions.get(number)
-  if (known) known.rung()
+  if (known) known.wake()
   else partitions.set(number, openPartition(consumer, number))
 }
 
-/**
- * Looks after partitions whose wake-up nobody heard: a worker that was killed leaves doorbells behind. Whether anything is due
- * for them, the listener will see.
- */
+/** Wakes partitions that have stored messages which no worker answered, as a killed worker leaves them. */
 async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
   const { link, lane, stopping } = consumer
   const { stream, prefix } = lanes[lane]
@@ -115,12 +112,12 @@ async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
     if (!stopping.aborted)
       link.log.debug(
         { err, lane },
-        'doorbells that are left could not be looked for; the sweeper rings what is due',
+        'stored wake-ups could not be listed; the sweeper wakes what is due',
       )
   }
 }
 
-/** Takes nothing more, waits until what is held is released, then takes the leases. Unanswered messages are given out again. */
+/** Takes nothing more, waits until all partitions are released, then ends the leases that are left. */
 async function drain(
   { link, places, pulls, partitions, leases }: LaneConsumer,
   drainMs: number,
@@ -136,15 +133,15 @@ async function drain(
 function openGauges({ lane, partitions, pulls, leases }: LaneConsumer): DisposableStack {
   const gauges = new DisposableStack()
   const labels = { lane }
-  const measure = (name: string, words: string, figure: () => number) =>
-    gauges.use(gauge(name, words, () => [{ value: figure(), labels }]))
+  const measure = (name: string, description: string, figure: () => number) =>
+    gauges.use(gauge(name, description, () => [{ value: figure(), labels }]))
   measure(
     'lockstep_lane_active_partitions',
     'Partitions that a worker looks after.',
     () => partitions.size,
   )
-  measure('lockstep_lane_held_partitions', 'Partitions that a worker holds.', () => leases.size)
-  measure('lockstep_lane_open_pulls', 'Pulls that wait for a doorbell.', () => pulls.open)
+  measure('lockstep_lane_assigned_partitions', 'Partitions that a worker has.', () => leases.size)
+  measure('lockstep_lane_open_pulls', 'Pulls that wait for a wake-up.', () => pulls.open)
   return gauges
 }
 

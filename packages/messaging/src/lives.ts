@@ -50,7 +50,7 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
         { instance: id, deliveries: deliveries.length },
         'a process is dead; what it held is given to others',
       )
-      await Promise.all(deliveries.map((subject) => handBack(link, subject)))
+      await Promise.all(deliveries.map((subject) => redeliver(link, subject)))
     } catch (err) {
       log.debug(
         { err, instance: id },
@@ -135,13 +135,13 @@ async function isReachable(nc: Link['nc']): Promise<boolean> {
  * Gives a delivery out again, unless it was answered or given out since: the server would take a late word for one about the next.
  * Wakes the workers of its lane, for perhaps none listens.
  */
-async function handBack({ nc, jsm }: Link, replySubject: string): Promise<void> {
+async function redeliver({ nc, jsm }: Link, replySubject: string): Promise<void> {
   const tokens = replySubject.split('.')
   const [stream, consumer, , , sequence] = tokens.length < 11 ? tokens.slice(2) : tokens.slice(4)
   const { delivered, num_ack_pending } = await jsm.consumers.info(stream!, consumer!)
   if (num_ack_pending === 0 || delivered.consumer_seq !== Number(sequence)) return
   nc.publish(replySubject, nak())
-  counted.handedBack()
+  counted.redelivered()
   const number = consumer!.slice(consumer!.lastIndexOf('-') + 1)
   const lane = (Object.keys(lanes) as LaneName[]).find(
     (name) => consumerName(name, Number(number)) === consumer,

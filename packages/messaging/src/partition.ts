@@ -7,10 +7,10 @@ import { counted } from './metrics.ts'
 import type { Pulled } from './pulls.ts'
 import { createConsumer, isFull, isMissing, purgeLeaked } from './streams.ts'
 
-/** One partition of a lane, from its first wake-up until it is quiet. */
+/** One partition of a lane, from its first wake-up until it is idle. */
 export interface Partition {
-  /** Somebody rang it. */
-  rung(): void
+  /** It may have work. */
+  wake(): void
   /** Resolves when nothing is left of it, or the worker stops. */
   served: Promise<void>
 }
@@ -18,28 +18,28 @@ export interface Partition {
 interface State {
   consumer: LaneConsumer
   number: number
-  /** When it was last rung or held, on the monotonic clock. */
+  /** When it was last woken or released, on the monotonic clock. */
   activeAt: number
-  isHeld: boolean
+  isAssigned: boolean
   hasConsumer: boolean
 }
 
 /** How long a pull stays open while other partitions wait for a place. */
 const hurriedPullMs = 150
 
-/** Serves a partition until it is quiet and the server holds nothing for it. */
+/** Serves a partition until it is idle and the server has no message for it. */
 export function openPartition(consumer: LaneConsumer, number: number): Partition {
   const state: State = {
     consumer,
     number,
     activeAt: performance.now(),
-    isHeld: false,
+    isAssigned: false,
     hasConsumer: false,
   }
   return {
-    rung() {
+    wake() {
       state.activeAt = performance.now()
-      if (state.isHeld) consumer.listener.onRung(number)
+      if (state.isAssigned) consumer.listener.onWakeUp(number)
       else consumer.pulls.expect(consumerName(consumer.lane, number))
     },
     served: serve(state),
@@ -52,7 +52,7 @@ async function serve(state: State): Promise<void> {
   while (!stopping.aborted) {
     try {
       await serveOnce(state)
-      if (isQuiet(state) && !(await holdsSomething(state)) && isQuiet(state)) break
+      if (isIdle(state) && !(await hasMessages(state)) && isIdle(state)) break
     } catch (err) {
       if (stopping.aborted) break
       counted.openFailures(1, { lane, reason: isFull(err) ? 'full' : 'error' })
@@ -66,7 +66,7 @@ async function serve(state: State): Promise<void> {
   partitions.delete(state.number)
 }
 
-const isQuiet = ({ consumer, activeAt, hasConsumer }: State): boolean =>
+const isIdle = ({ consumer, activeAt, hasConsumer }: State): boolean =>
   hasConsumer && performance.now() - activeAt >= consumer.link.settings.idlePullMs
 
 /** One pull and what comes of it. */
@@ -76,7 +76,7 @@ async function serveOnce(state: State): Promise<void> {
   const pulled = await pull(state)
   state.hasConsumer = pulled.kind !== 'unanswered'
   if (pulled.kind !== 'message') return
-  await hold(state, pulled.msg, pulled.since)
+  await assign(state, pulled.msg, pulled.since)
   state.activeAt = performance.now()
 }
 
@@ -96,7 +96,7 @@ async function pull({ consumer, number }: State): Promise<Pulled> {
  * A message may be with a worker that is gone: somebody has to pull when the server gives it out again. Messages that a killed
  * server has acknowledged and kept are never given out, and would keep new ones away: they are purged.
  */
-async function holdsSomething({ consumer: { link, lane }, number }: State): Promise<boolean> {
+async function hasMessages({ consumer: { link, lane }, number }: State): Promise<boolean> {
   try {
     const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(
       lanes[lane].stream,
@@ -111,7 +111,7 @@ async function holdsSomething({ consumer: { link, lane }, number }: State): Prom
 }
 
 /** Hands the partition to the listener under a lease, and resolves when it is released or the lease is lost. */
-async function hold(state: State, msg: Msg, since: number): Promise<void> {
+async function assign(state: State, msg: Msg, since: number): Promise<void> {
   const { consumer, number } = state
   const { link, lane, leases, listener, stopping } = consumer
   using lease = holdLease(link, msg, since)
@@ -122,9 +122,9 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
   const released = Promise.withResolvers<void>()
   lease.signal.addEventListener('abort', () => released.resolve())
   leases.add(lease)
-  state.isHeld = true
-  counted.holds(1, { lane })
-  listener.onHeld({
+  state.isAssigned = true
+  counted.assignments(1, { lane })
+  listener.onAssigned({
     partition: number,
     lease,
     header: (name) => msg.headers?.get(name) || undefined,
@@ -135,7 +135,7 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
     },
   })
   await released.promise
-  state.isHeld = false
+  state.isAssigned = false
   await lease.answered
   leases.delete(lease)
   if (!lease.signal.aborted) return

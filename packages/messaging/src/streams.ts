@@ -25,8 +25,8 @@ import type { Link } from './link.ts'
 /** Codes of nats-server (server/errors.json) that the client has no name for. */
 const serverCodes = { streamNameExists: 10058, maximumConsumers: 10026, storeFailed: 10077 }
 
-/** Of one partition: the doorbell that its worker holds, and one that waits. */
-const maxBells = 2
+/** Of one partition: the wake-up that its worker holds, and one that waits. */
+const maxStoredWakeUps = 2
 
 /** Creates or updates every stream of the table; `precondition` when the server refuses one for good. */
 export async function ensureStreams(jsm: JetStreamManager, replicas: number): Promise<void> {
@@ -62,12 +62,12 @@ function streamConfig(name: StreamName, row: StreamRow, replicas: number): Strea
     storage: StorageType.File,
     max_age: nanos(row.maxAgeMs),
     max_consumers: row.maxConsumers,
-    // Said although it is the default: an update leaves alone what it doesn't name, and a full queue refuses doorbells.
+    // Said although it is the default: an update leaves alone what it doesn't name, and a full queue refuses wake-ups.
     max_msgs: -1,
     max_bytes: -1,
-    // A doorbell that is refused because one waits already says nothing new. (Discarding the old one would take the doorbell
+    // A wake-up that is refused because one waits already says nothing new. (Discarding the old one would take the wake-up
     // that a worker holds, and the server would give the partition to a second worker at once.)
-    max_msgs_per_subject: isQueue ? maxBells : -1,
+    max_msgs_per_subject: isQueue ? maxStoredWakeUps : -1,
     ...(isQueue && { discard_new_per_subject: true }),
     num_replicas: replicas,
   } as StreamConfig
@@ -98,8 +98,8 @@ export async function createConsumer(
 }
 
 /**
- * Deletes doorbells of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
- * take the room of new ones. Rings the partition if there were any, for a new one may have been refused.
+ * Deletes wake-ups of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
+ * take the room of new ones. Wakes the partition if there were any, for a new one may have been refused.
  */
 export async function purgeLeaked(
   { jsm, nc }: Link,
@@ -115,7 +115,7 @@ export async function purgeLeaked(
   if (purged > 0) nc.publish(subject)
 }
 
-/** The consumer of one partition, and how many doorbells it has not handed out, and how many it waits for the answer to. */
+/** The consumer of one partition, and how many wake-ups it has not handed out, and how many it waits for the answer to. */
 export interface PartitionConsumer {
   stream: StreamName
   consumer: string
@@ -148,8 +148,8 @@ export async function consumersOf(
   return found
 }
 
-/** What the server's answer to a doorbell says: it is stored, or one waits already, or it could not be stored and why. */
-export function bellAnswer(payload: string): 'stored' | 'waiting' | { error: string } {
+/** What the server's answer to a wake-up says: it is stored, or one waits already, or it could not be stored and why. */
+export function wakeUpAck(payload: string): 'stored' | 'waiting' | { error: string } {
   const { error } = JSON.parse(payload) as { error?: { err_code?: number; description?: string } }
   if (!error) return 'stored'
   if (error.err_code === serverCodes.storeFailed && /per subject/.test(error.description ?? ''))

@@ -15,14 +15,14 @@ test('a start does not wait for a NATS that is away; lanes and subscriptions beg
   )
   using _events = early.subscribeEvent(events.campaignChanged, () => heard.push('changed'))
   using _back = early.onReconnect(() => heard.push('connected'))
-  early.ring('campaigns.run', 'lost')
+  early.wake('campaigns.run', 'lost')
   early.publishEvent(events.campaignChanged)
 
   await nats.start()
   await eventually(() => early.isConnected()).toBe(true)
   await using other = await messagingOn(nats.url)
   await eventually(() => {
-    other.ringPartition('campaigns.run', 7)
+    other.wakePartition('campaigns.run', 7)
     other.publishEvent(events.campaignChanged)
     return new Set(heard)
   }).toEqual(new Set(['connected', 'partition 7', 'changed']))

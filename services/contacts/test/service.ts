@@ -137,7 +137,7 @@ export async function allContacts({ contacts, call }: Pick<Setting, 'contacts' |
   }
 }
 
-/** Puts what sending taught into the feed, as campaigns would, and rings for it. */
+/** Puts what sending taught into the feed, as campaigns would, and wakes its worker. */
 export async function teach(
   { world, config }: Setting,
   ...entries: ({ accountId: string } & Learned)[]
@@ -148,5 +148,5 @@ export async function teach(
     [JSON.stringify(entries)],
   )
   using feed = connect(FeedDefinition, `127.0.0.1:${config.grpcPort}`)
-  await feed.ring({ lane: 'contacts.learn' }, {})
+  await feed.wake({ lane: 'contacts.learn' }, {})
 }

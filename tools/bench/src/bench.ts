@@ -78,7 +78,7 @@ export const benches: Record<string, Row> = {
   },
   wide: {
     about:
-      'from ring to handler with 10,000 keys, of which 500 and 5,000 are active; what a key leaves behind',
+      'from wake-up to handler with 10,000 keys, of which 500 and 5,000 are active; what a key leaves behind',
     load: async () => (await import('./wide.ts')).run,
   },
   intake: {

@@ -1,6 +1,6 @@
 import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
 import { type Database, query, type RawBuilder, sql, type Tx } from '@lockstep/database'
-import type { Dismissed, FeedContent, Reopened, Settlement } from '@lockstep/feeds'
+import type { DismissedEntry, FeedContent, ReopenedEntry, Settlement } from '@lockstep/feeds'
 import type { NewPart, SignedBody } from '../parts.ts'
 import { openEntries, refusalKind } from './entries.ts'
 import { countResults, noteResults } from './results.ts'
@@ -140,7 +140,7 @@ export function settleParts(
 }
 
 /** Parts of dead entries that were opened again have no outcome any more. */
-export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promise<void> {
+export async function reopenParts(tx: Tx, reopened: readonly ReopenedEntry[]): Promise<void> {
   const open = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = null, reason = null, outcome_at = null
     from unnest(${reopened.map((r) => r.lane)}::text[], ${reopened.map((r) => slotOf(r.key))}::int[], ${reopened.map((r) => r.key)}::text[],
@@ -155,7 +155,7 @@ export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promis
 }
 
 /** Parts of dead entries that were given up are `dismissed`; the reason why they were dead stays. */
-export async function dismissParts(tx: Tx, dismissed: readonly Dismissed[]): Promise<void> {
+export async function dismissParts(tx: Tx, dismissed: readonly DismissedEntry[]): Promise<void> {
   const give = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = 'dismissed', outcome_at = now()
     from unnest(${dismissed.map((d) => d.rowId)}::bigint[], ${dismissed.map((d) => d.createdAt)}::timestamptz[]) v(part_id, created_at)
