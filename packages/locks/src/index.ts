@@ -1,12 +1,11 @@
 export { clockOffset } from './clock-offset.ts'
-export { isLockBusy, isLockUnavailable, type LockKey } from './errors.ts'
+export { LimiterUnavailable, LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 export {
   createLimiter,
-  isLimiterUnavailable,
   type Limiter,
   type LimiterOptions,
+  type LimitGrant,
   type SendSlots,
-  type Taken,
 } from './limiter.ts'
 export type { Lock } from './lock.ts'
 export { createLocks, type HoldOptions, type Locks, type LocksOptions } from './locks.ts'

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
 import { clockOffset } from './clock-offset.ts'
+import { LimiterUnavailable } from './errors.ts'
 import { type Redis, script } from './redis.ts'
 import {
   giveSlotsBack,
@@ -27,9 +28,9 @@ export interface SendProspect {
   retryAfterMs: number | null
 }
 
-export type Taken = { ok: true } | { ok: false; retryAfterMs: number }
+export type LimitGrant = { ok: true } | { ok: false; retryAfterMs: number }
 
-/** The limits of `rateLimits` and `sendLimits`, shared by all processes. Every method throws AppError `busy` while Redis is away. */
+/** The limits of `rateLimits` and `sendLimits`, shared by all processes. Every method throws `LimiterUnavailable` while Redis is away. */
 export interface Limiter {
   /** Grants as many of `count` slots as fit; a slot that is not used stays used up. */
   takeSend(request: SendRequest): Promise<SendSlots>
@@ -51,7 +52,7 @@ export interface Limiter {
     limit: Exclude<RateLimitName, 'whatsapp_api_rate_limit'>,
     id: string,
     count?: number,
-  ): Promise<Taken>
+  ): Promise<LimitGrant>
   /** Meta throttled a connection (4, 80007, 130429, 613, 131057): halves its limits for a while, and pauses it for `retryAfterMs`. */
   reportThrottled(connectionId: string, retryAfterMs?: number): Promise<void>
 }
@@ -155,17 +156,11 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
   }
 }
 
-/** True when the limiter itself could not be asked: nothing may be sent until Redis is back. */
-export function isLimiterUnavailable(error: unknown): error is AppError {
-  return error instanceof AppError && 'limiter' in error.details
-}
-
 async function reach<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {
-    const text = 'The rate limiter cannot be asked: Redis is away; nothing is sent until it is back'
-    throw new AppError('busy', text, { cause, details: { limiter: true, unavailable: true } })
+    throw new LimiterUnavailable(cause)
   }
 }
 

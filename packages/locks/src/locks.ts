@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, type Life, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
-import { isLockBusy, type LockKey, lockBusy, lockUnavailable } from './errors.ts'
+import { LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
 import { HeldLock, type Lock, type LockHome } from './lock.ts'
 import { lockMetrics, single, type Tally } from './metrics.ts'
@@ -19,9 +19,9 @@ export interface Locks extends AsyncDisposable {
   readonly instanceId: string
   /** How others know whether this process lives, and it of them; for packages/messaging. */
   readonly life: Life
-  /** Acquires a lock. Throws AppError `busy`: see `isLockBusy` and `isLockUnavailable`. */
+  /** Acquires a lock. Throws `LockBusy` or `LockUnavailable`. */
   hold(name: LockName, id: string, options?: HoldOptions): Promise<Lock>
-  /** Acquires a lock, or gives null at once when another holds it. Throws AppError `busy` only when Redis is away. */
+  /** Acquires a lock, or gives null at once when another holds it. Throws `LockUnavailable` when Redis is away. */
   tryHold(name: LockName, id: string): Promise<Lock | null>
   /** Acquires all keys or none, in one round trip. Throws like `hold`. */
   holdAll(keys: readonly LockKey[], options?: HoldOptions): Promise<Lock>
@@ -133,7 +133,7 @@ export async function createLocks({
       try {
         return await holdAll([{ name, id }], { waitMs: 0 })
       } catch (error) {
-        if (isLockBusy(error)) return null
+        if (error instanceof LockBusy) return null
         throw error
       }
     },
@@ -147,7 +147,7 @@ export async function createLocks({
   }
 }
 
-/** Asks Redis once, and once more under the same owner when the reply was lost. Throws lockUnavailable when Redis is away. */
+/** Asks Redis once, and once more under the same owner when the reply was lost. Throws `LockUnavailable` when Redis is away. */
 async function ask(
   redis: Redis,
   instance: Instance,
@@ -167,7 +167,7 @@ async function ask(
       return { reply: await acquire(redis, hold.request, instance), askedAt }
     } catch (cause) {
       lockMetrics.unavailable(hold.tally)
-      throw lockUnavailable(hold.wanted[0] as LockKey, cause)
+      throw new LockUnavailable(hold.wanted[0] as LockKey, cause)
     }
   }
 }
@@ -199,7 +199,7 @@ function refusal(
 ): AppError {
   const refused = wanted[index] as LockKey
   lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](single(refused.name))
-  return lockBusy(refused, sinceMs)
+  return new LockBusy(refused, sinceMs)
 }
 
 /** The keys in lock order without repeats, and their texts. Most callers give them so; then nothing is sorted. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Channel, ChannelCredentials, connectivityState } from '@grpc/grpc-js'
-import { AppError } from '@lockstep/contracts'
+import { AppError, CallNotSent } from '@lockstep/contracts'
 import { type CallOptions, type Client, ClientError, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import {
@@ -73,18 +73,13 @@ function unary(method: RawMethod, path: string, channel: Channel) {
 /** How often a connection that is being made is looked at: a caller who gives up isn't kept longer. */
 const lookAgainMs = 100
 
-/**
- * Waits for the connection. Throws `busy` with the detail `neverLeft` when there is none: gRPC itself reports that like a connection
- * that broke in mid-call, but here it is sure that the call has had no effect.
- */
+/** Waits for the connection. Throws `CallNotSent` where gRPC would say the same as of a connection that broke in mid-call. */
 async function reach(channel: Channel, path: string, end: AbortSignal): Promise<void> {
   for (;;) {
     const state = channel.getConnectivityState(true)
     if (state === connectivityState.READY || end.aborted) return
     if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
-      throw new AppError('busy', 'A service that this needs is away; try again', {
-        details: { path, neverLeft: true },
-      })
+      throw new CallNotSent(path)
     await new Promise<void>((changed) =>
       channel.watchConnectivityState(state, Date.now() + lookAgainMs, () => changed()),
     )

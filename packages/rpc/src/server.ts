@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ChannelOptions, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
-import { AppError, type Caller, failureOf, failures } from '@lockstep/contracts'
+import { type Caller, failureOf, failures, messageOf } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import {
   type CallContext,
@@ -144,11 +144,7 @@ function errors(log: Logger) {
       failedCalls(1, { method: call.method.path, failure })
       if (failure === 'internal')
         log.error({ err: error, method: call.method.path }, 'A call failed')
-      const message =
-        error instanceof AppError
-          ? error.message
-          : "Internal error; the service's log has the cause"
-      throw new ServerError(failures[failure].grpc, message.slice(0, maxMessage))
+      throw new ServerError(failures[failure].grpc, messageOf(error).slice(0, maxMessage))
     }
   }
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { AppError, type Failure, failures } from '@lockstep/contracts'
+import { AppError, CallNotSent, type Failure, failures } from '@lockstep/contracts'
 import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import { Metadata } from 'nice-grpc-common'
@@ -95,8 +95,8 @@ test('a call to a service that is away is busy and never left, and works as soon
   await expect(client.take(nothing, {})).rejects.toMatchObject({ failure: 'busy' })
   using other = connect(FeedDefinition, `${host}:${server.port}`)
   await expect(other.take(nothing, {})).rejects.toMatchObject({
+    constructor: CallNotSent,
     failure: 'busy',
-    details: { neverLeft: true },
   })
   const served = [serveSome(FeedDefinition, { take: async () => answer }, ['take'])]
   stack.use(await serve({ host, port: server.port, served, log }))

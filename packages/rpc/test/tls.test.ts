@@ -138,8 +138,10 @@ test('each method that is served has a caller, and a service reaches no feed but
 
 test('a method that is declared for nobody, or not at all, can not be called', async () => {
   const alone = serveSome(FeedDefinition, {}, ['take'], { take: ['operator'] })
+  const undeclared = serveSome(TemplatesDefinition, {}, ['getTemplate'], {})
+  const served = [alone, undeclared]
   const server = stack.use(
-    await serve({ host, port: 0, served: [alone], log, tls: certificateOf('campaigns') }),
+    await serve({ host, port: 0, served, log, tls: certificateOf('campaigns') }),
   )
   using client = connect(FeedDefinition, `${host}:${server.port}`, certificateOf('operator'))
   using other = connect(TemplatesDefinition, `${host}:${server.port}`, certificateOf('operator'))

@@ -1,6 +1,6 @@
 import type { LockName, locks } from '@lockstep/contracts'
 import { type Fence, raiseFence } from '@lockstep/database'
-import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
+import { type Lock, type LockKey, LockUnavailable } from '@lockstep/locks'
 import { counter } from '@lockstep/telemetry'
 import type { BaseContext } from './context.ts'
 
@@ -56,7 +56,7 @@ export async function holdBatch(
   try {
     return await ctx.locks.holdAll(keys)
   } catch (error) {
-    if (!isLockUnavailable(error)) throw error
+    if (!(error instanceof LockUnavailable)) throw error
     unlocked(1)
     return null
   }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
-import { AppError } from '@lockstep/contracts'
+import { AppError, LockLost } from '@lockstep/contracts'
 import { query, sql } from '@lockstep/database'
 import { appendFeed } from '@lockstep/feeds'
 import { createWorld, until, type World } from '@lockstep/testing'
@@ -143,12 +143,7 @@ test('connections to PostgreSQL that are killed in mid-batch hold the lane back 
 
 test.each([
   ['a service is away', new AppError('busy', 'No connection established')],
-  [
-    'a lock was lost',
-    new AppError('conflict', 'lost', {
-      details: { keys: ['contact_import:account:1'], reason: 'x' },
-    }),
-  ],
+  ['a lock was lost', new LockLost(['contact_import:account:1'], 'x', 'lost')],
   ['a call took too long', new DOMException('late', 'TimeoutError')],
 ])('when %s no entry is blamed, however often', async (_what, error) => {
   const producer = await produce()

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { AppError, failureOf, failures, messageOf } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { verifySignature } from '@lockstep/whatsapp'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
@@ -175,6 +175,6 @@ function answerFailures(ctx: Context, server: FastifyInstance): void {
       return reply.code(error.statusCode).send({ error: error.message })
     countRequest('failed')
     ctx.log.error({ err: error }, 'a webhook request failed')
-    return reply.code(500).send({ error: "Internal error; the service's log has the cause" })
+    return reply.code(500).send({ error: messageOf(error) })
   })
 }
