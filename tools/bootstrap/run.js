@@ -15,7 +15,7 @@ const commands = {
   start: { script: 'tools/dev/start.ts', servers: true },
   test: { script: 'tools/dev/test.ts', servers: true },
   audit: { script: 'tools/audit/main.ts' },
-  dead: { script: 'tools/dev/dead.ts' },
+  'dead-letters': { script: 'tools/dev/dead-letters.ts' },
   faults: { script: 'test/faults/main.ts', servers: true },
   secrets: { script: 'tools/dev/secrets.ts' },
   webhooks: { script: 'tools/dev/webhooks.ts' },

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ServiceName, services } from '@lockstep/contracts'
+import { lanes, type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import { freePort, tail, tied } from '@lockstep/servers'
 import {
@@ -53,9 +53,11 @@ export interface Surroundings {
   environment?: Readonly<Record<string, string>> | undefined
 }
 
+/** The services whose rows have a feed. */
+const producers = new Set(Object.values(lanes).map(({ producer }) => producer))
+
 /** As superuser: how many entries of all feeds are still open (the column `open`). */
-export const openEntries = `select (${services
-  .filter((service) => service !== 'api')
+export const openEntries = `select (${[...producers]
   .map((service) => `(select count(*) from ${schemaOf(service)}.feed_open)`)
   .join(' + ')})::int as open`
 
