@@ -60,8 +60,8 @@ async function wakeApart(partition: number, times: number): Promise<void> {
 
 test('no two workers hold a partition at a time, in two processes', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'lockstep-lane-'))
-  await using up = new AsyncDisposableStack()
-  up.defer(() => rm(dir, { recursive: true }))
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => rm(dir, { recursive: true }))
   const options = { url: nats.url, lane, job: 'exclusive', lockFile: join(dir, 'lock') }
   await using a = await spawnWorker(options)
   await using b = await spawnWorker(options)

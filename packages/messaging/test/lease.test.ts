@@ -31,8 +31,8 @@ async function takeOver(
   job: 'block' | 'untilLost',
   onStarted: (stalled: { kill(signal: NodeJS.Signals): unknown }) => void,
 ) {
-  await using up = new AsyncDisposableStack()
-  const stalled = up.use(await spawnWorker({ url: nats.url, lane: 'campaigns.run', job }))
+  await using stack = new AsyncDisposableStack()
+  const stalled = stack.use(await spawnWorker({ url: nats.url, lane: 'campaigns.run', job }))
   for (let i = 0; i < 2; i++) {
     await manager.jsm.jetstream().publish(partitionSubject('campaigns.run', key))
   }
@@ -41,7 +41,7 @@ async function takeOver(
   onStarted(stalled.child)
   const release = Promise.withResolvers<void>()
   let taken = 0
-  up.use(
+  stack.use(
     await workOn(messaging, 'campaigns.run', async () => {
       taken += 1
       await release.promise
@@ -49,7 +49,7 @@ async function takeOver(
   )
   messaging.wakePartition('campaigns.run', key) // the wake-up for the second worker
   await eventually(() => taken).toBe(1)
-  const open = up.move()
+  const open = stack.move()
   return { stalled, release, taken: () => taken, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 

@@ -20,15 +20,15 @@ afterAll(() => nats[Symbol.asyncDispose]())
 
 /** A producer and a worker that counts what it was given by partition. */
 async function openLane() {
-  await using up = new AsyncDisposableStack()
-  const messaging = up.use(await messagingOn(nats.url))
+  await using stack = new AsyncDisposableStack()
+  const messaging = stack.use(await messagingOn(nats.url))
   const done = new Map<number, number>()
-  up.use(
+  stack.use(
     await workOn(messaging, 'contacts.import', async (partition) => {
       done.set(partition, (done.get(partition) ?? 0) + 1)
     }),
   )
-  const open = up.move()
+  const open = stack.move()
   return {
     messaging,
     done: (partition: number) => done.get(partition) ?? 0,

@@ -60,8 +60,8 @@ test('a lane that nobody knows is not woken, nor one whose entries stand elsewhe
 test('asked by a worker, the producer wakes all due partitions of that lane now, and of no other', async () => {
   await insert(1, 1_500)
   await world.sql("insert into campaigns.feed_open (lane, key) values ('contacts.learn', 'other')")
-  await using doors = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
-  using source = remoteFeed(`127.0.0.1:${doors.grpcPort}`, null)
+  await using endpoints = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
+  using source = remoteFeed(`127.0.0.1:${endpoints.grpcPort}`, null)
   await source.wake(lane)
   expect(new Set(woken).size).toBeGreaterThan(250)
   expect(times(partitionOf('contacts.learn', 'other'), 'contacts.learn')).toBe(0)
