@@ -1,5 +1,5 @@
 import { AppError, type LaneName, laneSettings, lanes, workersOf } from '@lockstep/contracts'
-import { bind, type Call, type Served } from '@lockstep/rpc'
+import { bind, type Call, type BoundService } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
 import { dismissDead, listDead, replayDead } from './dead-entries.ts'
@@ -17,7 +17,7 @@ export function feedService(
   ctx: FeedContext,
   source: FeedSource,
   options: FeedOptions = {},
-): Served {
+): BoundService {
   const workers = workersOf(ctx.config.service)
   return bind(
     FeedDefinition,

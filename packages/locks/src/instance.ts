@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { instances, type Life } from '@lockstep/contracts'
-import { openLife } from './life.ts'
+import { instances, type Liveness } from '@lockstep/contracts'
+import { openLiveness } from './liveness.ts'
 import { type Redis, untilReady, type Warn } from './redis.ts'
 
 /** What is held by this process and ends with its instance key. */
@@ -16,7 +16,7 @@ export interface Instance extends AsyncDisposable {
   readonly key: string
   readonly ttlMs: number
   readonly held: Set<Losable>
-  readonly life: Life
+  readonly liveness: Liveness
   /** Moves when the key was found gone: what was acquired under an earlier epoch may be another's by now. */
   epoch(): number
   /** Until when, on the monotonic clock, others leave our locks alone. */
@@ -37,7 +37,7 @@ export async function keepInstance(
   const key = instances.key(id)
   const ttlMs = Math.round(instances.ttlMs * scale)
   const held = new Set<Losable>()
-  const life = openLife(redis, id, scale, () => void beat())
+  const liveness = openLiveness(redis, id, scale, () => void beat())
   const expiry = { at: Number.NEGATIVE_INFINITY, timer: undefined as NodeJS.Timeout | undefined }
   let epoch = 0
   let next: NodeJS.Timeout | undefined
@@ -69,7 +69,7 @@ export async function keepInstance(
     let inMs = instances.renewEveryMs * scale
     try {
       const askedAt = performance.now()
-      confirm(askedAt, await life.renew(ttlMs))
+      confirm(askedAt, await liveness.renew(ttlMs))
     } catch {
       inMs /= 5 // the connection itself reports what is wrong
     }
@@ -88,7 +88,7 @@ export async function keepInstance(
     key,
     ttlMs,
     held,
-    life,
+    liveness,
     epoch: () => epoch,
     deadline: () => expiry.at,
     wasGone: (askedAt) => confirm(askedAt, false),
@@ -97,7 +97,7 @@ export async function keepInstance(
       redis.off('ready', beat)
       clearTimeout(next)
       clearTimeout(expiry.timer)
-      await life.close()
+      await liveness.close()
     },
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, type Life, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
+import { AppError, type Liveness, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
 import { LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
 import { HeldLock, type Lock, type LockHome } from './lock.ts'
@@ -18,7 +18,7 @@ export interface Locks extends AsyncDisposable {
   /** The given id and a random part, so that a restarted process is another instance. */
   readonly instanceId: string
   /** How others know whether this process lives, and it of them; for packages/messaging. */
-  readonly life: Life
+  readonly liveness: Liveness
   /** Acquires a lock. Throws `LockBusy` or `LockUnavailable`. */
   hold(name: LockName, id: string, options?: HoldOptions): Promise<Lock>
   /** Acquires a lock, or gives null at once when another holds it. Throws `LockUnavailable` when Redis is away. */
@@ -126,7 +126,7 @@ export async function createLocks({
 
   return {
     instanceId: instance.id,
-    life: instance.life,
+    liveness: instance.liveness,
     hold: (name, id, options) => holdAll([{ name, id }], options),
     holdAll,
     async tryHold(name, id) {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
-import { type Gate, openGate } from './gate.ts'
+import { type Semaphore, openSemaphore } from './semaphore.ts'
 import type { Lease, OwnLease } from './lease.ts'
 import type { Link } from './link.ts'
 import { openPartition, type Partition } from './partition.ts'
@@ -36,7 +36,7 @@ export interface LaneConsumer {
   lane: LaneName
   listener: LaneListener
   /** A place for each open pull. */
-  places: Gate
+  places: Semaphore
   pulls: Pulls
   /** The partitions that were woken lately. */
   partitions: Map<number, Partition>
@@ -59,7 +59,7 @@ export async function consumeLane(
     link,
     lane,
     listener,
-    places: openGate(maxOpenPulls),
+    places: openSemaphore(maxOpenPulls),
     pulls: openPulls(link),
     partitions: new Map(),
     leases: new Set(),

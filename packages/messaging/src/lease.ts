@@ -39,10 +39,10 @@ export function nak(delayMs = 0): string {
  * (`performance.now()`) at which the server cannot have given it out yet.
  *
  * The server takes a late answer for a timely one and gives out the next message on it. So the lease counts from the sending
- * of the last sign that the server confirmed, and whoever lost it sends nothing more: no ack, no nak, no sign of life.
+ * of the last sign that the server confirmed, and whoever lost it sends nothing more: no ack, no nak, no sign of liveness.
  */
 export function holdLease(
-  { nc, settings, life, isConnected }: Link,
+  { nc, settings, liveness, isConnected }: Link,
   msg: Msg,
   since: number,
 ): OwnLease {
@@ -51,7 +51,7 @@ export function holdLease(
   let heldSince = since
   let ended = false
 
-  const isCertain = () => !life || life.certainForMs() > 0
+  const isCertain = () => !liveness || liveness.certainForMs() > 0
   const isOpen = () => {
     if (!ended && performance.now() - heldSince >= holdMs)
       lose('no sign of life reached the server in time')
@@ -67,10 +67,10 @@ export function holdLease(
     clearInterval(heartbeat)
     clearTimeout(deadline)
     death?.[Symbol.dispose]()
-    life?.removeDelivery(msg.reply!)
+    liveness?.removeDelivery(msg.reply!)
   }
   const renew = async () => {
-    if (!isCertain()) await life!.certain()
+    if (!isCertain()) await liveness!.certain()
     const sentAt = performance.now()
     if (!isOpen()) return
     await nc.request(msg.reply!, working, { timeout: settings.heartbeatMs })
@@ -84,8 +84,8 @@ export function holdLease(
   }
   const heartbeat = setInterval(() => renew().catch(() => undefined), settings.heartbeatMs) // one unconfirmed sign is no loss yet
   let deadline = watch()
-  const death = life?.onLost(lose)
-  life?.addDelivery(msg.reply!)
+  const death = liveness?.onLost(lose)
+  liveness?.addDelivery(msg.reply!)
   const send = (payload: string) => {
     if (!isOpen() || !isConnected()) return false
     end()
@@ -100,7 +100,7 @@ export function holdLease(
     answer(payload) {
       if (isCertain()) return send(payload)
       if (!isOpen()) return false
-      this.answered = Promise.race([life!.certain().then(() => send(payload)), lostOf(lost.signal)])
+      this.answered = Promise.race([liveness!.certain().then(() => send(payload)), lostOf(lost.signal)])
       return true
     },
     [Symbol.dispose]: end,

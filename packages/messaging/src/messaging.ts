@@ -2,7 +2,7 @@ import { type LaneName, partitionOf } from '@lockstep/contracts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
 import { consumeLane, type LaneConsumerOptions, type LaneListener } from './lane-consumer.ts'
 import { type LinkOptions, openLink } from './link.ts'
-import { watchLives } from './lives.ts'
+import { watchDeadProcesses } from './dead-processes.ts'
 import { openWakeUps } from './wake-ups.ts'
 
 export type MessagingOptions = LinkOptions
@@ -38,7 +38,7 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
   await using stack = new AsyncDisposableStack()
   const link = stack.use(await openLink(options))
   const wakeUps = stack.use(openWakeUps(link))
-  if (options.life) stack.use(await watchLives(link, options.life))
+  if (options.liveness) stack.use(await watchDeadProcesses(link, options.liveness))
   const open = stack.move()
   return {
     wake: (lane, key) => wakeUps.wake(lane, partitionOf(lane, key)),

@@ -4,7 +4,7 @@ import type { Msg } from '@nats-io/nats-core'
 import type { LaneConsumer } from './lane-consumer.ts'
 import { ack, holdLease, nak } from './lease.ts'
 import { counted } from './metrics.ts'
-import type { Pulled } from './pulls.ts'
+import type { PullResult } from './pulls.ts'
 import { createConsumer, isFull, isMissing, purgeLeaked } from './streams.ts'
 
 /** One partition of a lane, from its first wake-up until it is idle. */
@@ -80,22 +80,19 @@ async function serveOnce(state: State): Promise<void> {
   state.activeAt = performance.now()
 }
 
-async function pull({ consumer, number }: State): Promise<Pulled> {
+async function pull({ consumer, number }: State): Promise<PullResult> {
   const { link, lane, places, pulls } = consumer
-  const leave = await places.enter()
-  if (!leave) return { kind: 'unanswered' }
+  const release = await places.acquire()
+  if (!release) return { kind: 'unanswered' }
   try {
     const expiresMs = places.waiting > 0 ? hurriedPullMs * link.scale : link.settings.idlePullMs
     return await pulls.pull(lanes[lane].stream, consumerName(lane, number), expiresMs)
   } finally {
-    leave()
+    release()
   }
 }
 
-/**
- * A message may be with a worker that is gone: somebody has to pull when the server gives it out again. Messages that a killed
- * server has acknowledged and kept are never given out, and would keep new ones away: they are purged.
- */
+/** Whether the server has a message to give out, now or when its worker is gone. Those that it never will are purged. */
 async function hasMessages({ consumer: { link, lane }, number }: State): Promise<boolean> {
   try {
     const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(
@@ -110,7 +107,7 @@ async function hasMessages({ consumer: { link, lane }, number }: State): Promise
   }
 }
 
-/** Hands the partition to the listener under a lease, and resolves when it is released or the lease is lost. */
+/** Assigns the partition under a lease, and resolves when it is released or the lease is lost. */
 async function assign(state: State, msg: Msg, since: number): Promise<void> {
   const { consumer, number } = state
   const { link, lane, leases, listener, stopping } = consumer

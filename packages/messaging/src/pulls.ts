@@ -3,11 +3,11 @@ import { nak } from './lease.ts'
 import type { Link } from './link.ts'
 
 /** What became of a request for one message. `unanswered`: there is no such consumer, or the server was away. */
-export type Pulled = { kind: 'message'; msg: Msg; since: number } | { kind: 'empty' | 'unanswered' }
+export type PullResult = { kind: 'message'; msg: Msg; since: number } | { kind: 'empty' | 'unanswered' }
 
 export interface Pulls {
   /** Asks a consumer for its next message and waits for it for `expiresMs`; one request a consumer at a time. */
-  pull(stream: string, consumer: string, expiresMs: number): Promise<Pulled>
+  pull(stream: string, consumer: string, expiresMs: number): Promise<PullResult>
   /** Says that a message is there for a consumer: a request that has expired without an answer is not waited for much longer. */
   expect(consumer: string): void
   readonly open: number
@@ -15,9 +15,9 @@ export interface Pulls {
   stop(): Promise<void>
 }
 
-interface Waiting {
+interface OpenPull {
   /** Ends the waiting at once: what arrives in the same read from the socket is not for this request any more. */
-  settle(pulled: Pulled): void
+  settle(pulled: PullResult): void
   expiresAt: number
   timer: NodeJS.Timeout
 }
@@ -25,14 +25,11 @@ interface Waiting {
 /** Servers before 2.10 drop a request in silence when a message arrives just as it expires. */
 const expectedWithinMs = 250
 
-/**
- * Pull requests of many consumers over one subscription. The client's own consumer subscribes anew for each message, waits at
- * least a second, and loses what arrives while it unsubscribes; with thousands of lanes all three hurt.
- */
+/** Pull requests of many consumers over one subscription; the client's own consumer subscribes anew for each message. */
 export function openPulls(link: Link): Pulls {
   const { nc, settings } = link
   const inbox = createInbox()
-  const waiting = new Map<string, Waiting>()
+  const openPulls = new Map<string, OpenPull>()
   const clock = startClock(settings.leaseMarginMs / 2)
 
   const subscription = nc.subscribe(`${inbox}.*`, {
@@ -40,7 +37,7 @@ export function openPulls(link: Link): Pulls {
       if (err) return link.log.error({ err }, 'the subscription for lane messages failed')
       const code = msg.headers?.code
       const consumer = code ? msg.subject.slice(inbox.length + 1) : consumerOf(msg)
-      const entry = waiting.get(consumer)
+      const entry = openPulls.get(consumer)
       if (code) return entry?.settle({ kind: kindOf(code) })
       if (entry) return entry.settle({ kind: 'message', msg, since: clock.lastSeenAlive() })
       if (performance.now() - clock.lastSeenAlive() < settings.ackWaitMs - settings.leaseMarginMs)
@@ -48,18 +45,18 @@ export function openPulls(link: Link): Pulls {
     },
   })
   const giveUp = () => {
-    for (const entry of waiting.values()) entry.settle({ kind: 'unanswered' })
+    for (const entry of openPulls.values()) entry.settle({ kind: 'unanswered' })
   }
   const reconnects = link.onReconnect(giveUp) // requests die with the connection
 
   return {
     async pull(stream, consumer, expiresMs) {
       const askedAt = performance.now()
-      const { promise, resolve } = Promise.withResolvers<Pulled>()
-      const entry: Waiting = {
+      const { promise, resolve } = Promise.withResolvers<PullResult>()
+      const entry: OpenPull = {
         settle(pulled) {
           clearTimeout(entry.timer)
-          waiting.delete(consumer)
+          openPulls.delete(consumer)
           resolve(pulled)
         },
         expiresAt: askedAt + expiresMs,
@@ -68,7 +65,7 @@ export function openPulls(link: Link): Pulls {
           expiresMs + settings.leaseMarginMs,
         ),
       }
-      waiting.set(consumer, entry)
+      openPulls.set(consumer, entry)
       const request = JSON.stringify({ batch: 1, expires: nanos(Math.ceil(expiresMs)) })
       try {
         nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, {
@@ -84,14 +81,14 @@ export function openPulls(link: Link): Pulls {
         : pulled
     },
     expect(consumer) {
-      const entry = waiting.get(consumer)
+      const entry = openPulls.get(consumer)
       if (!entry) return
       clearTimeout(entry.timer)
       const leftMs = entry.expiresAt + expectedWithinMs - performance.now()
       entry.timer = setTimeout(() => entry.settle({ kind: 'unanswered' }), Math.max(0, leftMs))
     },
     get open() {
-      return waiting.size
+      return openPulls.size
     },
     async stop() {
       reconnects[Symbol.dispose]()

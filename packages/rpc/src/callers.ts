@@ -9,7 +9,7 @@ import type { Logger } from '@lockstep/telemetry'
 import type { Metadata } from 'nice-grpc-common'
 import type { GeneratedDefinition } from './definition.ts'
 import { failedCalls } from './metrics.ts'
-import type { Served } from './server.ts'
+import type { BoundService } from './server.ts'
 
 /** Set by the server itself, over whatever the client has sent. */
 const callerHeader = 'lockstep-caller'
@@ -41,7 +41,7 @@ function openIdentities(): (call: ServerCall) => unknown {
 
 /** Who may call each method, by its path as gRPC writes it: `/lockstep.feed.v1.Feed/Take`. */
 function callersByPath(
-  served: readonly Pick<Served, 'definition' | 'callers'>[],
+  served: readonly Pick<BoundService, 'definition' | 'callers'>[],
 ): Map<string, readonly Caller[]> {
   return new Map(
     served.flatMap(({ definition, callers }) => {
@@ -55,7 +55,7 @@ function callersByPath(
 }
 
 /** Lets a call through whose certificate's subject is a caller of the method; any other is refused before its message is read. */
-export function admitCallers(served: readonly Served[], log: Logger): ServerInterceptor {
+export function admitCallers(served: readonly BoundService[], log: Logger): ServerInterceptor {
   const subjectOf = openIdentities()
   const allowed = callersByPath(served)
   return ({ path }, call) => {

@@ -23,7 +23,7 @@ export interface TlsFiles {
 }
 
 /** What a service serves: its definition, and by method a function of (request, call) and who may call it. */
-export interface Served {
+export interface BoundService {
   definition: CompatServiceDefinition
   implementation: Record<string, (request: never, context: CallContext) => unknown>
   callers: Readonly<Record<string, readonly Caller[]>>
@@ -62,8 +62,8 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
   ctx: Context,
   methods: MethodsOf<Definition, Context>,
   { callers, acrossAccounts = [] }: BindOptions<Definition>,
-): Served {
-  const implementation: Served['implementation'] = {}
+): BoundService {
+  const implementation: BoundService['implementation'] = {}
   for (const [name, method] of Object.entries(methods) as [string, AnyMethod][]) {
     const needsAccount = !(acrossAccounts as readonly string[]).includes(name)
     implementation[name] = (request, context) => {
@@ -93,7 +93,7 @@ export interface ServeOptions {
   host: string
   /** 0 = any free one. */
   port: number
-  served: Served[]
+  served: BoundService[]
   log: Logger
   tls?: TlsFiles
   /** Another age of connections, for tests. */

@@ -10,7 +10,7 @@ import {
   type CreateImportRequest,
 } from '../gen/lockstep/contacts/v1/contacts.ts'
 import { FeedDefinition, type TakeRequest } from '../gen/lockstep/feed/v1/feed.ts'
-import { accountOf, type Call, connect, failureOfStatus, type Served, serve } from '../src/index.ts'
+import { accountOf, type Call, connect, failureOfStatus, type BoundService, serve } from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 const host = '127.0.0.1'
-async function listen(...served: Served[]) {
+async function listen(...served: BoundService[]) {
   const server = stack.use(await serve({ host, port: 0, served, log }))
   return { server, address: `${host}:${server.port}` }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import { createLimiter, createLocks, type Limiter, type Locks, openRedis } from '@lockstep/locks'
-import { type Messaging, openMessagingSoon } from '@lockstep/messaging'
+import { type Messaging, openMessagingWithin } from '@lockstep/messaging'
 import { connectPeers, type PeerName, type Peers } from '@lockstep/rpc'
 import { createLogger, type Logger, startTelemetry, type Telemetry } from '@lockstep/telemetry'
 import type { Tokens } from '@lockstep/whatsapp'
@@ -88,14 +88,14 @@ export async function createBaseContext(
     )
   const limiter = overrides.limiter ?? createLimiter({ redis, scale })
   const messaging = stack.use(
-    await openMessagingSoon(
+    await openMessagingWithin(
       {
         url: config.natsUrl,
         name: instanceId,
         replicas: config.streamReplicas,
         scale,
         log,
-        life: locks.life,
+        liveness: locks.liveness,
       },
       natsPatienceMs,
     ),

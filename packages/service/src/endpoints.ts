@@ -1,4 +1,4 @@
-import { type Served, serve } from '@lockstep/rpc'
+import { type BoundService, serve } from '@lockstep/rpc'
 import type { BaseContext } from './context.ts'
 import { serveHealth } from './health.ts'
 import { owning } from './owning.ts'
@@ -14,7 +14,7 @@ export interface RunningService extends AsyncDisposable {
 /** Serves a service's gRPC methods and its health and metrics. */
 export async function serveEndpoints(
   ctx: BaseContext,
-  served: Served[],
+  served: BoundService[],
 ): Promise<Omit<RunningService, 'httpPort'>> {
   await using stack = new AsyncDisposableStack()
   const { service, host, grpcPort, tls } = ctx.config

@@ -7,7 +7,7 @@ import { counted } from './metrics.ts'
  * Like `openMessaging`, but resolves after `maxWaitMs` when NATS is away, and goes on connecting. Until then wake-ups
  * and events count as failed; lanes and subscriptions begin once it is connected.
  */
-export async function openMessagingSoon(
+export async function openMessagingWithin(
   options: MessagingOptions,
   maxWaitMs: number,
 ): Promise<Messaging> {

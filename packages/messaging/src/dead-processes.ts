@@ -4,7 +4,7 @@ import {
   consumerName,
   instances,
   type LaneName,
-  type Life,
+  type Liveness,
   lanes,
   wakeSubject,
 } from '@lockstep/contracts'
@@ -22,25 +22,25 @@ const lookEveryMs = 250
 const littleMs = 600
 
 /** Answers whether this process lives, asks for others that Redis has not heard of, and gives out again what the dead held. */
-export async function watchLives(link: Link, life: Life): Promise<Disposable> {
+export async function watchDeadProcesses(link: Link, liveness: Liveness): Promise<Disposable> {
   const { nc, log, scale } = link
   const stop = new AbortController()
   /** Those whom Redis has last named, and those who are being asked. */
   let silent: readonly string[] = []
   const asked = new Set<string>()
 
-  const answers = nc.subscribe(aliveSubject(life.id), {
+  const answers = nc.subscribe(aliveSubject(liveness.id), {
     callback: (_err, msg) => void msg.respond(),
   })
   await nc.flush().catch(() => undefined) // whoever is listed must be found listening
 
   const ask = async (id: string) => {
-    if (asked.has(id) || id === life.id) return
+    if (asked.has(id) || id === liveness.id) return
     asked.add(id)
     try {
       const deliveries = await untilDead(
         link,
-        life,
+        liveness,
         id,
         () => silent.includes(id) && !stop.signal.aborted,
       )
@@ -60,15 +60,15 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
       asked.delete(id)
     }
   }
-  const following = life.follow((ids) => {
+  const following = liveness.follow((ids) => {
     silent = ids
     for (const id of ids) void ask(id)
   })
   const look = setInterval(() => {
-    if (life.certainForMs() > littleMs * scale) return
+    if (liveness.certainForMs() > littleMs * scale) return
     const sentAt = performance.now()
     nc.flush().then(
-      () => life.answered(sentAt),
+      () => liveness.answered(sentAt),
       () => undefined,
     )
   }, lookEveryMs * scale).unref()
@@ -85,7 +85,7 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
 /** Asks for a process until it is declared dead, and gives its deliveries; null as soon as it shows that it lives, or another was first. */
 async function untilDead(
   link: Link,
-  life: Life,
+  liveness: Liveness,
   id: string,
   isSilent: () => boolean,
 ): Promise<readonly string[] | null> {
@@ -101,7 +101,7 @@ async function untilDead(
     const isMute = performance.now() - since >= instances.unansweredMs * scale
     const deliveries =
       isGone || isMute
-        ? await life.declareDead(id, isGone ? instances.silentMs : instances.ttlMs)
+        ? await liveness.declareDead(id, isGone ? instances.silentMs : instances.ttlMs)
         : null
     if (deliveries) return deliveries
     await delay(instances.confirmMs * scale)
