@@ -24,7 +24,7 @@ function callsOf(service: ServiceName): string[] {
     .map(sourcesOf)
     .join('\n')
   return (Object.keys(definitions) as PeerName[]).flatMap((peer) => {
-    const called = text.matchAll(new RegExp(`\\bpeers\\.${peerKey(peer)}\\.(\\w+)\\(`, 'g'))
+    const called = text.matchAll(new RegExp(`\\bpeers\\.${peerKey(peer)}\\s*\\.(\\w+)\\(`, 'g'))
     return [...new Set([...called].map((match) => `${peer}.${match[1]}`))]
   })
 }
