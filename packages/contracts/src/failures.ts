@@ -25,7 +25,7 @@ export const failures = {
 
 export type Failure = keyof typeof failures
 
-/** The one error that leaves a service. `message` is for the caller; `cause` and `details` are for our logs. */
+/** `message` is for the caller; `cause` and `details` are for our logs. */
 export class AppError extends Error {
   readonly failure: Failure
   /** Structured facts for logs, e.g. ids. Never secrets, never shown to the caller. */
@@ -54,7 +54,7 @@ export class Throttled extends AppError {
   }
 }
 
-/** Work goes on under a lock that it no longer has; a newer holder may be doing it. It may be done again. */
+/** A newer holder may have the lock of this work; the work may be done again. */
 export class LockLost extends AppError {
   constructor(keys: readonly string[], reason: string, message: string) {
     super('conflict', message, { details: { keys, reason } })

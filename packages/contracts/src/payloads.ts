@@ -1,6 +1,6 @@
-/** Payloads of feed entries that carry their content themselves, by lane and kind. JSON in `feed_open.body`. */
+/** JSON in `feed_open.body`, by lane and kind. */
 
-/** What a send answer taught about a person; `contacts.learn` holds a list of them, of one account. */
+/** What a send answer taught about a person; an entry holds a list of them, of one account. */
 export interface Learned {
   contactId: string
   /** The number that was dialled, digits only. */

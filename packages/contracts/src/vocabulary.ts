@@ -51,7 +51,7 @@ export const recipientStates = [
 ] as const
 export type RecipientState = (typeof recipientStates)[number]
 
-/** What a person can say, or what is ordered on their behalf. `block` refuses everything, `opt_out` what is marketing. */
+/** `block` refuses everything, `opt_out` what is marketing. */
 export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 

@@ -5,7 +5,7 @@ import type { FeedSource } from './source.ts'
 
 const retryMs = 1_000
 
-/** Asks a lane's producer for wake-ups of what is due, at the start and after each reconnect, until it has succeeded. */
+/** Asks a producer for wake-ups at the start and after each reconnect, until it succeeds. */
 export function catchUp(
   ctx: Pick<FeedContext, 'messaging' | 'log' | 'scale'>,
   lane: LaneName,

@@ -8,7 +8,7 @@ export interface DeadEntry {
   reason: string
 }
 
-/** Dead entries, newest first, at most `limit` and one take's bytes; of every lane when none is named. */
+/** Newest first, at most `limit` and one take's bytes; of every lane when none is named. */
 export async function listDead(tx: Tx, lane: string, limit: number): Promise<DeadEntry[]> {
   const rows = await query<EntryRow & { lane: string; reason: string }>(
     tx,
@@ -29,7 +29,7 @@ export interface ReopenedEntry {
   rowId: string
 }
 
-/** Opens dead entries again with their tries reset, all of the lane when no id is named; answers the keys to wake. */
+/** Opens dead entries of a lane again, all when no id is named; answers the keys to wake. */
 export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<ReopenedEntry[]> {
   return query(
     tx,

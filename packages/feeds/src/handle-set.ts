@@ -31,7 +31,7 @@ export interface SetResult {
   blockedBy?: { error: unknown }
 }
 
-/** Handles entries as a set; one that fails is halved down to the entry to blame. Those that failed before are handled alone. */
+/** A set that fails is halved down to the entry to blame; what failed before is alone. */
 export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promise<SetResult> {
   const settlements: Settlement[] = []
   try {
@@ -78,7 +78,7 @@ function settlementOf({ id, key }: FeedEntry, result: EntryResult | undefined): 
   return { outcome: 'done', ...result, id, key }
 }
 
-/** Counts a try of the entry; throws where everything is too slow, for then it is not this entry. */
+/** Counts a try; throws where everything is too slow, for then it is not this entry. */
 function blame(
   { lane, log, lastSuccess }: SetWork,
   entry: FeedEntry,

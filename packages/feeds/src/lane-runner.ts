@@ -141,7 +141,7 @@ class LaneRunner implements Disposable {
     }
   }
 
-  /** What a take leaves out: keys that run or are postponed, and accounts that have all their places. */
+  /** Leaves out keys that run or are postponed, and accounts that have all their places. */
   #exceptions() {
     const running = [...this.#runs].flatMap((run) => [...run.keys])
     const exceptKeys = [...running, ...this.#postponedKeys.keys()]
@@ -217,7 +217,8 @@ class LaneRunner implements Disposable {
     const result = await handleEntries(work, entries)
     if (result.settlements.length === 0) return result
     try {
-      // Also without the lease: the effects are committed, and a second worker finds them and settles the same.
+      // Also without the lease: the effects are committed, and a second worker finds them and
+      // settles the same.
       await this.#source.settle(this.#lane, result.settlements)
       return result
     } catch (error) {
@@ -225,7 +226,7 @@ class LaneRunner implements Disposable {
     }
   }
 
-  /** Entries that were put off, or failed, wake their partition when due; blocked keys are left alone for a while. */
+  /** Entries that come back wake their partition when due; blocked keys wait a while. */
   #postpone(run: Run, { settlements, blockedBy }: SetResult, isMixed: boolean): void {
     const lane = this.#lane
     for (const [partition, ms] of nextDueOf(lane, settlements, this.#ctx.scale))
@@ -253,7 +254,7 @@ class LaneRunner implements Disposable {
   }
 }
 
-/** A run of entries, and whether they are of more than one account, or of several keys without one. */
+/** `isMixed`: of more than one account, or of several keys without one. */
 function runOf(lane: LaneName, entries: FeedEntry[]): { run: Run; isMixed: boolean } {
   const keys = new Set(entries.map((entry) => entry.key))
   const accounts = new Set(entries.map((entry) => entry.accountId))

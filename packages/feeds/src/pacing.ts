@@ -1,6 +1,6 @@
 import { laneSettings } from '@lockstep/contracts'
 
-/** After a set of many accounts was postponed, each account's entries are a set of their own for so long. */
+/** After a set of many accounts was postponed, each has a set of its own for so long. */
 const isolationMs = 10_000
 
 /** When a lane may take next, and how large its sets are. */
@@ -40,7 +40,7 @@ export class Pacing {
     return performance.now() < this.#isolatedUntil
   }
 
-  /** Makes the next sets as large as `targetSetMs` allows at the pace of this one; a small set says little. */
+  /** Makes the next sets as large as `targetSetMs` allows; a small set says little. */
   adjust(entries: number, ms: number): void {
     const { targetSetMs, takeEntries, minSetEntries } = laneSettings
     if (entries < minSetEntries) return

@@ -1,5 +1,5 @@
 import { AppError, type LaneName, laneSettings, lanes, workersOf } from '@lockstep/contracts'
-import { bind, type Call, type BoundService } from '@lockstep/rpc'
+import { type BoundService, bind, type Call } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
 import { dismissDead, listDead, replayDead } from './dead-entries.ts'
@@ -93,7 +93,7 @@ export function feedService(
   )
 }
 
-/** A worker of one of our lanes has no business in another's. Without certificates nobody knows who it is. */
+/** A worker has no business in another's lane; without certificates nobody knows who it is. */
 function requireWorker({ caller }: Call, lane: string): void {
   if (!caller || lanes[laneOf(lane)].consumer === caller) return
   throw new AppError('forbidden', `${caller} is not the worker of lane ${lane}`)

@@ -10,7 +10,7 @@ import { settleFeed } from './settle.ts'
 import { wakeDue } from './sweeper.ts'
 import { appendFeed, type TakeOptions, type TakeResult, takeFeed } from './take.ts'
 
-/** Where a lane's worker takes entries from and settles them: its own rows, or another service's by gRPC. */
+/** Where a worker takes entries: its own rows, or another service's by gRPC. */
 export interface FeedSource {
   take(options: TakeOptions): Promise<TakeResult>
   settle(lane: LaneName, settlements: readonly Settlement[]): Promise<void>
@@ -22,7 +22,7 @@ export interface FeedSource {
 export interface FeedOptions {
   /** Where content stands that isn't in the entry. */
   content?: FeedContent
-  /** Notes outcomes in the producer's own rows, in the transaction that settles the entries and before it does. */
+  /** Notes outcomes in the producer's rows, in the settling transaction and before it. */
   onSettle?: (tx: Tx, settlements: readonly Settlement[], lane: LaneName) => Promise<void>
   /** Notes that dead entries were opened again. */
   onReplay?: (tx: Tx, reopened: readonly ReopenedEntry[]) => Promise<void>

@@ -10,7 +10,7 @@ import {
   toEntry,
 } from './entry.ts'
 
-/** Opens work for another worker, in the transaction that makes it true; the caller wakes it after the commit. */
+/** Opens work in the transaction that makes it true; the caller wakes after the commit. */
 export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void> {
   if (entries.length === 0) return
   for (const { lane, key } of entries)
@@ -59,7 +59,7 @@ export interface TakeResult {
   nextDueMs: number | null
 }
 
-/** The slots of partitions as rows `s`, from a random one of each on, so that no key is always the last. */
+/** Slots as rows `s`, from a random one of each on, so that no key is always the last. */
 function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unknown> {
   const spans: { first: number; last: number }[] = []
   for (const partition of partitions) {
@@ -72,8 +72,8 @@ function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unkn
 }
 
 /**
- * Due entries of the wanted partitions, shared out by account and then by key: of every account each key's first entry, then
- * each one's second, and so on. It walks from key to key in the index, so that it costs what it answers and what keys there are.
+ * Due entries, shared out by account and then by key: each key's first entry, then each one's
+ * second, and so on. Walks the index from key to key.
  */
 export async function takeFeed(
   tx: Tx,

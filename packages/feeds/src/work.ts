@@ -4,12 +4,12 @@ import type { HandlerOf, LaneHandler, SetHandler } from './handler.ts'
 import { runLane } from './lane-runner.ts'
 import type { FeedSource } from './source.ts'
 
-/** Runs of keys at a time, and sets at a time where one takes long, unless the lane's row says otherwise. */
+/** Runs at a time, unless the lane's row says otherwise. */
 const defaultMaxActive = { keys: 32, sets: 8 } as const
 /** The part of a worker's places that one account may have. */
 const accountShare = 1 / 4
 
-/** Works on a lane as its row says: each key's entries for themselves, or all that is due as one set. Disposing waits for what is being handled. */
+/** Works on a lane as its row says. Disposing waits for what is being handled. */
 export function work<Name extends LaneName, Context extends FeedContext>(
   ctx: Context,
   lane: Name,

@@ -17,7 +17,7 @@ export interface Instance extends AsyncDisposable {
   readonly ttlMs: number
   readonly held: Set<Losable>
   readonly liveness: Liveness
-  /** Moves when the key was found gone: what was acquired under an earlier epoch may be another's by now. */
+  /** Moves when the key was gone: what an earlier epoch acquired may be another's by now. */
   epoch(): number
   /** Until when, on the monotonic clock, others leave our locks alone. */
   deadline(): number
@@ -25,14 +25,15 @@ export interface Instance extends AsyncDisposable {
   wasGone(askedAt: number): void
 }
 
-/** Starts to keep `instance:{id}` alive; resolves when Redis has it, or is found away (then it goes on trying). */
+/** Keeps `instance:{id}` alive; resolves when Redis has it or is away. */
 export async function keepInstance(
   redis: Redis,
   instanceId: string,
   scale: number,
   onWarn: Warn,
 ): Promise<Instance> {
-  // A process that starts again under its old name must not keep the locks of its dead predecessor alive.
+  // A process that starts again under its old name must not keep the locks of its dead predecessor
+  // alive.
   const id = `${instanceId}.${randomBytes(4).toString('hex')}`
   const key = instances.key(id)
   const ttlMs = Math.round(instances.ttlMs * scale)

@@ -10,11 +10,11 @@ export interface Lock extends AsyncDisposable {
   /** The keys as they stand in Redis, in lock order. */
   readonly keys: readonly string[]
   readonly owner: string
-  /** Aborts, with an AppError `conflict` as its reason, as soon as it is known that the lock is lost. */
+  /** Aborts, with `LockLost` as its reason, as soon as it is known that the lock is lost. */
   readonly signal: AbortSignal
-  /** Throws AppError `conflict` when the lock is lost; sees a passed deadline even if no timer could run. */
+  /** Throws `LockLost`; sees a passed deadline even if no timer could run. */
   assertHeld(): void
-  /** Never throws and may be called again; releasing a lock that was lost is counted, not reported. */
+  /** Never throws and may be called again; a lost lock is counted, not reported. */
   release(): Promise<void>
 }
 
@@ -23,7 +23,7 @@ export interface LockHome {
   redis: Redis
   instance: Instance
   onWarn: Warn
-  /** Releases in the background, because Redis did not answer or a lost request may still reach it. */
+  /** Releases in the background: a lost request may still reach Redis. */
   releaseLater(request: Request): void
 }
 
@@ -37,7 +37,7 @@ export interface Acquired {
   doubtful: boolean
 }
 
-/** The clocks of two machines may differ in rate, and an answer takes time: a twentieth of the TTL is not used. */
+/** Clocks differ in rate and an answer takes time, so a part of the TTL is not used. */
 const usable = 0.95
 
 export class HeldLock implements Lock, Losable {
@@ -127,7 +127,7 @@ export class HeldLock implements Lock, Losable {
     return setTimeout(() => this.#renew(), ms).unref()
   }
 
-  /** A renewal without an answer is tried again until the deadline; one that finds another owner, or no key, ends the lock. */
+  /** Tried again until the deadline; another owner, or no key, ends the lock. */
   async #renew(): Promise<void> {
     const askedAt = performance.now()
     const leftMs = this.#deadline - askedAt

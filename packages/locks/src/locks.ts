@@ -1,5 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, type Liveness, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
+import {
+  AppError,
+  type Liveness,
+  type LockName,
+  lockOrder,
+  locks as table,
+} from '@lockstep/contracts'
 import { LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
 import { HeldLock, type Lock, type LockHome } from './lock.ts'
@@ -8,7 +14,7 @@ import { commandTimeoutMs, openRedis, type Redis, untilReady, type Warn } from '
 import { type AcquireReply, acquire, type Request, release } from './scripts.ts'
 
 export interface HoldOptions {
-  /** How long to wait for a busy lock, in ms; by default 2 s (scaled) when the rows of all its keys say `wait`, else 0. */
+  /** By default 2 s (scaled) when the rows of all its keys say `wait`, else 0. */
   waitMs?: number
   /** Ends the waiting; its reason is thrown. */
   signal?: AbortSignal
@@ -21,7 +27,7 @@ export interface Locks extends AsyncDisposable {
   readonly liveness: Liveness
   /** Acquires a lock. Throws `LockBusy` or `LockUnavailable`. */
   hold(name: LockName, id: string, options?: HoldOptions): Promise<Lock>
-  /** Acquires a lock, or gives null at once when another holds it. Throws `LockUnavailable` when Redis is away. */
+  /** Null at once when another holds it. Throws `LockUnavailable` when Redis is away. */
   tryHold(name: LockName, id: string): Promise<Lock | null>
   /** Acquires all keys or none, in one round trip. Throws like `hold`. */
   holdAll(keys: readonly LockKey[], options?: HoldOptions): Promise<Lock>
@@ -38,7 +44,7 @@ export interface LocksOptions {
   onWarn?: Warn
 }
 
-/** One hold on its way: asked for again and again under the same owner, so that a lost reply cannot block it. */
+/** Asked for again under the same owner, so that a lost reply cannot block it. */
 interface Hold {
   request: Request
   wanted: readonly LockKey[]
@@ -51,7 +57,7 @@ const defaultWaitMs = 2_000
 
 const rank = (name: LockName): number => lockOrder.indexOf(table[name].of)
 
-/** Starts the locks of a process, whether Redis is there yet or not; disposing releases what is still held. */
+/** Starts whether Redis is there or not; disposing releases what is still held. */
 export async function createLocks({
   redis: given,
   instanceId,
@@ -147,7 +153,7 @@ export async function createLocks({
   }
 }
 
-/** Asks Redis once, and once more under the same owner when the reply was lost. Throws `LockUnavailable` when Redis is away. */
+/** Asks once more under the same owner when the reply was lost. */
 async function ask(
   redis: Redis,
   instance: Instance,
@@ -172,7 +178,7 @@ async function ask(
   }
 }
 
-/** Releases until Redis has answered, and then once more: a lost request may still lie in a socket that it has not read. */
+/** Releases once more after Redis has answered: a lost request may still lie in a socket. */
 async function releaseLater(
   redis: Redis,
   request: Request,
@@ -202,7 +208,7 @@ function refusal(
   return new LockBusy(refused, sinceMs)
 }
 
-/** The keys in lock order without repeats, and their texts. Most callers give them so; then nothing is sorted. */
+/** Most callers give keys in lock order; then nothing is sorted. */
 function inOrder(given: readonly LockKey[]): {
   wanted: readonly LockKey[]
   keys: readonly string[]
@@ -247,7 +253,7 @@ function reportTakeOver({ request, wanted }: Hold, indexes: readonly number[], o
   })
 }
 
-/** From 10 ms, growing to 100 ms, each between half of it and all of it, so that those who wait spread out. */
+/** From 10 ms, growing to 100 ms, with jitter. */
 function pollMs(round: number, scale: number): number {
   return Math.max(
     2,

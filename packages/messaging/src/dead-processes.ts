@@ -13,15 +13,15 @@ import { nak } from './lease.ts'
 import type { Link } from './link.ts'
 import { counted } from './metrics.ts'
 
-/** `gone`: nobody listens where it would; `mute`: it is connected and does not answer; `unknown`: NATS could not be asked. */
+/** `gone`: nobody listens; `mute`: connected without an answer; `unknown`: NATS is away. */
 type Answer = 'alive' | 'gone' | 'mute' | 'unknown'
 
-/** While Redis hears nothing of this process, it assures itself of its connection to NATS this often. */
+/** So often NATS is asked while Redis hears nothing of this process. */
 const lookEveryMs = 250
 /** It begins to when this little certainty is left. */
 const littleMs = 600
 
-/** Answers whether this process lives, asks for others that Redis has not heard of, and gives out again what the dead held. */
+/** Answers that this process lives, and redelivers what dead ones had. */
 export async function watchDeadProcesses(link: Link, liveness: Liveness): Promise<Disposable> {
   const { nc, log, scale } = link
   const stop = new AbortController()
@@ -82,7 +82,7 @@ export async function watchDeadProcesses(link: Link, liveness: Liveness): Promis
   }
 }
 
-/** Asks for a process until it is declared dead, and gives its deliveries; null as soon as it shows that it lives, or another was first. */
+/** The deliveries of a process once it is declared dead; null when it lives or another was first. */
 async function untilDead(
   link: Link,
   liveness: Liveness,
@@ -131,10 +131,7 @@ async function isReachable(nc: Link['nc']): Promise<boolean> {
   ])
 }
 
-/**
- * Gives a delivery out again, unless it was answered or given out since: the server would take a late word for one about the next.
- * Wakes the workers of its lane, for perhaps none listens.
- */
+/** A late answer would count for the next message, so one that moved on is left alone. */
 async function redeliver({ nc, jsm }: Link, replySubject: string): Promise<void> {
   const tokens = replySubject.split('.')
   const [stream, consumer, , , sequence] = tokens.length < 11 ? tokens.slice(2) : tokens.slice(4)

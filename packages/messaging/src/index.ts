@@ -1,7 +1,7 @@
 export type { EventSubject } from './events.ts'
 export type { AssignedPartition, LaneConsumerOptions, LaneListener } from './lane-consumer.ts'
-export type { Lease } from './lease.ts'
 export { type LaneView, openLaneView } from './lane-view.ts'
+export type { Lease } from './lease.ts'
 export { type Messaging, type MessagingOptions, openMessaging } from './messaging.ts'
 export { openMessagingWithin } from './open-within.ts'
 export type { PartitionConsumer } from './streams.ts'

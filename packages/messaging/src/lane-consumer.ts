@@ -1,20 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
-import { type Semaphore, openSemaphore } from './semaphore.ts'
 import type { Lease, OwnLease } from './lease.ts'
 import type { Link } from './link.ts'
 import { openPartition, type Partition } from './partition.ts'
 import { openPulls, type Pulls } from './pulls.ts'
+import { openSemaphore, type Semaphore } from './semaphore.ts'
 import { consumersOf } from './streams.ts'
 
-/** A partition that was given to this worker. It stays so until it is released or its lease is lost. */
+/** This worker's until it is released or its lease is lost. */
 export interface AssignedPartition {
   partition: number
   lease: Lease
   /** The trace of the wake-up, by header name. */
   header: (name: string) => string | undefined
-  /** Gives the partition back: nothing of it is left, or another worker shall go on. False when the lease was lost before. */
+  /** `again`: another worker shall go on. False when the lease was lost before. */
   release(options?: { again?: boolean }): boolean
 }
 
@@ -26,7 +26,7 @@ export interface LaneListener {
 }
 
 export interface LaneConsumerOptions {
-  /** How long disposing waits for partitions to be released before their leases are taken; default 15 s. */
+  /** How long disposing waits for partitions to be released; default 15 s. */
   drainMs?: number
 }
 
@@ -100,7 +100,7 @@ function wake(consumer: LaneConsumer, number: number): void {
   else partitions.set(number, openPartition(consumer, number))
 }
 
-/** Wakes partitions that have stored messages which no worker answered, as a killed worker leaves them. */
+/** Wakes partitions whose stored wake-up a killed worker has not answered. */
 async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
   const { link, lane, stopping } = consumer
   const { stream, prefix } = lanes[lane]
@@ -117,7 +117,7 @@ async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
   }
 }
 
-/** Takes nothing more, waits until all partitions are released, then ends the leases that are left. */
+/** Takes nothing more, waits for releases, then ends the leases that are left. */
 async function drain(
   { link, places, pulls, partitions, leases }: LaneConsumer,
   drainMs: number,

@@ -15,7 +15,7 @@ export interface Link extends AsyncDisposable {
   scale: number
   liveness?: Liveness | undefined
   isConnected(): boolean
-  /** Calls `fn` after each reconnect, when the streams exist again; a reconnect may be to an empty server. */
+  /** Calls `fn` after each reconnect, when the streams exist again. */
   onReconnect(fn: () => void): Disposable
   /** Creates the streams that are missing; calls at the same time share one attempt. */
   repairStreams(): Promise<void>
@@ -31,13 +31,13 @@ export interface LinkOptions {
   replicas?: number
   /** Multiplies every time-out and interval; tests make it small. */
   scale?: number
-  /** How other processes know that this one lives; without it what it holds when it dies waits for `ack_wait`. */
+  /** Without it what a dead process held waits for `ack_wait`. */
   liveness?: Liveness
   /** Gives up waiting for the server. */
   signal?: AbortSignal
 }
 
-/** Connects and creates the streams; waits for a server that is not there yet until `signal` aborts. */
+/** Waits for a server that is not there yet until `signal` aborts. */
 export async function openLink({
   url,
   name,
@@ -112,7 +112,7 @@ export function connectionOptions(url: string, name: string): NodeConnectionOpti
   }
 }
 
-/** Tries until it succeeds; says once for each reason why it is waiting. What the server refuses for good is thrown. */
+/** Tries until it succeeds, and logs each reason once; throws what the server refuses. */
 async function insist<T>(
   log: Logger,
   what: string,

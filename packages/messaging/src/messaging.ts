@@ -1,15 +1,15 @@
 import { type LaneName, partitionOf } from '@lockstep/contracts'
+import { watchDeadProcesses } from './dead-processes.ts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
 import { consumeLane, type LaneConsumerOptions, type LaneListener } from './lane-consumer.ts'
 import { type LinkOptions, openLink } from './link.ts'
-import { watchDeadProcesses } from './dead-processes.ts'
 import { openWakeUps } from './wake-ups.ts'
 
 export type MessagingOptions = LinkOptions
 
 /** Lanes and events over one NATS connection. */
 export interface Messaging extends AsyncDisposable {
-  /** Wakes the worker of a key. Never throws and never waits; a failed wake-up is counted and the sweeper sends it again. */
+  /** Never throws, never waits; the sweeper sends a failed wake-up again. */
   wake(lane: LaneName, key: string): void
   /** Wakes the worker of a partition; otherwise like `wake`. */
   wakePartition(lane: LaneName, partition: number): void
@@ -30,10 +30,7 @@ export interface Messaging extends AsyncDisposable {
   isConnected(): boolean
 }
 
-/**
- * Connects to NATS and creates the streams of the table. Waits for a server that is not there yet until `signal` aborts;
- * throws `precondition` when the server refuses a stream.
- */
+/** Waits for NATS until `signal` aborts; throws `precondition` when it refuses a stream. */
 export async function openMessaging(options: MessagingOptions): Promise<Messaging> {
   await using stack = new AsyncDisposableStack()
   const link = stack.use(await openLink(options))

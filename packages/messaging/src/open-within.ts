@@ -4,8 +4,9 @@ import { type Messaging, type MessagingOptions, openMessaging } from './messagin
 import { counted } from './metrics.ts'
 
 /**
- * Like `openMessaging`, but resolves after `maxWaitMs` when NATS is away, and goes on connecting. Until then wake-ups
- * and events count as failed; lanes and subscriptions begin once it is connected.
+ * Like `openMessaging`, but resolves after `maxWaitMs` when NATS is away, and goes on connecting.
+ * Until then wake-ups and events count as failed; lanes and subscriptions begin once it is
+ * connected.
  */
 export async function openMessagingWithin(
   options: MessagingOptions,

@@ -92,7 +92,7 @@ async function pull({ consumer, number }: State): Promise<PullResult> {
   }
 }
 
-/** Whether the server has a message to give out, now or when its worker is gone. Those that it never will are purged. */
+/** Whether the server has a message to give out, now or later; others are purged. */
 async function hasMessages({ consumer: { link, lane }, number }: State): Promise<boolean> {
   try {
     const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(

@@ -2,13 +2,15 @@ import { createInbox, type Msg, nanos } from '@nats-io/nats-core'
 import { nak } from './lease.ts'
 import type { Link } from './link.ts'
 
-/** What became of a request for one message. `unanswered`: there is no such consumer, or the server was away. */
-export type PullResult = { kind: 'message'; msg: Msg; since: number } | { kind: 'empty' | 'unanswered' }
+/** `unanswered`: there is no such consumer, or the server was away. */
+export type PullResult =
+  | { kind: 'message'; msg: Msg; since: number }
+  | { kind: 'empty' | 'unanswered' }
 
 export interface Pulls {
-  /** Asks a consumer for its next message and waits for it for `expiresMs`; one request a consumer at a time. */
+  /** Waits `expiresMs` for a consumer's next message; one request a consumer at a time. */
   pull(stream: string, consumer: string, expiresMs: number): Promise<PullResult>
-  /** Says that a message is there for a consumer: a request that has expired without an answer is not waited for much longer. */
+  /** A message is there: an expired request is not waited for much longer. */
   expect(consumer: string): void
   readonly open: number
   /** Ends all waiting; a message that is already on its way is handed back. */
@@ -16,7 +18,7 @@ export interface Pulls {
 }
 
 interface OpenPull {
-  /** Ends the waiting at once: what arrives in the same read from the socket is not for this request any more. */
+  /** At once: what arrives in the same read is not for this request any more. */
   settle(pulled: PullResult): void
   expiresAt: number
   timer: NodeJS.Timeout
@@ -25,7 +27,7 @@ interface OpenPull {
 /** Servers before 2.10 drop a request in silence when a message arrives just as it expires. */
 const expectedWithinMs = 250
 
-/** Pull requests of many consumers over one subscription; the client's own consumer subscribes anew for each message. */
+/** The client's own consumer would subscribe anew for each message. */
 export function openPulls(link: Link): Pulls {
   const { nc, settings } = link
   const inbox = createInbox()
@@ -105,14 +107,14 @@ function consumerOf(msg: Msg): string {
   return (tokens.length < 11 ? tokens[3] : tokens[5]) ?? ''
 }
 
-/** 408 is the end of the waiting; 503 and 409 say that the consumer is not or no longer there (before 2.10 often nothing does). */
+/** 408 ends the waiting; 503 and 409 say that there is no consumer. */
 function kindOf(code: number): 'empty' | 'unanswered' {
   return code === 408 || code === 404 ? 'empty' : 'unanswered'
 }
 
 /**
- * Knows a time at which this process was running and its socket empty. After a stall, timers fire before sockets are read:
- * a message that has waited there looks fresh, unless the tick before the last one counts.
+ * A time at which this process was running and its socket empty. After a stall timers fire before
+ * sockets are read, so the tick before the last one counts.
  */
 function startClock(tickMs: number) {
   let before = performance.now()

@@ -28,7 +28,7 @@ const serverCodes = { streamNameExists: 10058, maximumConsumers: 10026, storeFai
 /** Of one partition: the wake-up that its worker holds, and one that waits. */
 const maxStoredWakeUps = 2
 
-/** Creates or updates every stream of the table; `precondition` when the server refuses one for good. */
+/** Throws `precondition` when the server refuses a stream for good. */
 export async function ensureStreams(jsm: JetStreamManager, replicas: number): Promise<void> {
   for (const [name, row] of Object.entries(streams))
     await ensureStream(jsm, streamConfig(name as StreamName, row, replicas))
@@ -62,18 +62,19 @@ function streamConfig(name: StreamName, row: StreamRow, replicas: number): Strea
     storage: StorageType.File,
     max_age: nanos(row.maxAgeMs),
     max_consumers: row.maxConsumers,
-    // Said although it is the default: an update leaves alone what it doesn't name, and a full queue refuses wake-ups.
+    // Said although it is the default: an update leaves alone what it doesn't name, and a full
+    // queue refuses wake-ups.
     max_msgs: -1,
     max_bytes: -1,
-    // A wake-up that is refused because one waits already says nothing new. (Discarding the old one would take the wake-up
-    // that a worker holds, and the server would give the partition to a second worker at once.)
+    // Refusing the new wake-up loses nothing; discarding the old one would give its partition to a
+    // second worker.
     max_msgs_per_subject: isQueue ? maxStoredWakeUps : -1,
     ...(isQueue && { discard_new_per_subject: true }),
     num_replicas: replicas,
   } as StreamConfig
 }
 
-/** Creates the durable consumer of one partition, and its stream when that is missing too. The same again changes nothing. */
+/** Creates it, and its stream when that is missing too; the same again changes nothing. */
 export async function createConsumer(
   { jsm, settings, repairStreams }: Link,
   lane: LaneName,
@@ -97,10 +98,7 @@ export async function createConsumer(
   })
 }
 
-/**
- * Deletes wake-ups of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
- * take the room of new ones. Wakes the partition if there were any, for a new one may have been refused.
- */
+/** Deletes wake-ups that a killed server left and that keep new ones out. */
 export async function purgeLeaked(
   { jsm, nc }: Link,
   lane: LaneName,
@@ -115,7 +113,7 @@ export async function purgeLeaked(
   if (purged > 0) nc.publish(subject)
 }
 
-/** The consumer of one partition, and how many wake-ups it has not handed out, and how many it waits for the answer to. */
+/** `pending`: not handed out; `unacknowledged`: handed out and not answered. */
 export interface PartitionConsumer {
   stream: StreamName
   consumer: string
@@ -148,7 +146,7 @@ export async function consumersOf(
   return found
 }
 
-/** What the server's answer to a wake-up says: it is stored, or one waits already, or it could not be stored and why. */
+/** `waiting`: the partition has a stored wake-up already. */
 export function wakeUpAck(payload: string): 'stored' | 'waiting' | { error: string } {
   const { error } = JSON.parse(payload) as { error?: { err_code?: number; description?: string } }
   if (!error) return 'stored'

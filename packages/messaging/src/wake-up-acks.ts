@@ -15,8 +15,9 @@ interface PendingAck {
 }
 
 /**
- * Publishes stored wake-ups and reads the server's answers over one inbox. One that nothing stores, because
- * the stream is gone or full, is sent once more after the streams were made from their table.
+ * Publishes stored wake-ups and reads the server's answers over one inbox. One that nothing stores,
+ * because the stream is gone or full, is sent once more after the streams were made from their
+ * table.
  */
 export function openWakeUpAcks(link: Link) {
   const inbox = createInbox()

@@ -24,8 +24,8 @@ export interface WakeUps extends AsyncDisposable {
 }
 
 /**
- * Wakes the workers of partitions: at once by one message to all workers of the lane, and by a stored
- * message for each partition, at most one within `storeEveryMs`.
+ * Wakes the workers of partitions: at once by one message to all workers of the lane, and by a
+ * stored message for each partition, at most one within `storeEveryMs`.
  */
 export function openWakeUps(link: Link): WakeUps {
   const partitions = new Map<string, Partition>()

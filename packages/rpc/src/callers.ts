@@ -26,12 +26,13 @@ function named(name: unknown): Caller | undefined {
 
 type ServerCall = Parameters<ServerInterceptor>[1]
 
-/** Who is at the other end of a connection, asked once: to read a certificate costs as much as a small call. */
+/** Asked once a connection: to read a certificate costs as much as a small call. */
 function openIdentities(): (call: ServerCall) => unknown {
   const subjects = new WeakMap<object, unknown>()
   const read = (call: ServerCall): unknown => call.getAuthContext().sslPeerCertificate?.subject.CN
   return (call) => {
-    // Not part of grpc-js' interface: where it has no such member, the certificate is read for each call.
+    // Not part of grpc-js' interface: where it has no such member, the certificate is read for each
+    // call.
     const { session } = (call as { stream?: { session?: object } }).stream ?? {}
     if (!session) return read(call)
     if (!subjects.has(session)) subjects.set(session, read(call))
@@ -54,7 +55,7 @@ function callersByPath(
   )
 }
 
-/** Lets a call through whose certificate's subject is a caller of the method; any other is refused before its message is read. */
+/** Refuses a call, before its message is read, unless its certificate may make it. */
 export function admitCallers(served: readonly BoundService[], log: Logger): ServerInterceptor {
   const subjectOf = openIdentities()
   const allowed = callersByPath(served)

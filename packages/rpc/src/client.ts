@@ -26,8 +26,8 @@ export type RpcClient<Definition extends CompatServiceDefinition> = {
 } & Disposable
 
 /**
- * Connects to a service at `host:port`, or at several with commas between: calls take turns over all addresses. Connections are
- * made by the first call and made again whenever they break.
+ * Connects to a service at `host:port`, or at several with commas between: calls take turns over
+ * all addresses. Connections are made by the first call and made again whenever they break.
  */
 export function connect<Definition extends CompatServiceDefinition>(
   definition: Definition,
@@ -70,10 +70,10 @@ function unary(method: RawMethod, path: string, channel: Channel) {
   }
 }
 
-/** How often a connection that is being made is looked at: a caller who gives up isn't kept longer. */
+/** A caller who gives up isn't kept longer than this. */
 const lookAgainMs = 100
 
-/** Waits for the connection. Throws `CallNotSent` where gRPC would say the same as of a connection that broke in mid-call. */
+/** Throws `CallNotSent`; gRPC says the same of a connection that broke in mid-call. */
 async function reach(channel: Channel, path: string, end: AbortSignal): Promise<void> {
   for (;;) {
     const state = channel.getConnectivityState(true)
@@ -98,7 +98,7 @@ function streaming(method: RawMethod, path: string) {
   }
 }
 
-/** A call's metadata and its end: the caller's signal or the deadline. Nothing of it outlives the call. */
+/** Nothing of the call outlives its signal or deadline. */
 function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSignal } {
   const metadata = new Metadata()
   if (call.accountId) metadata.set(accountHeader, call.accountId)
@@ -117,7 +117,7 @@ function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSi
   }
 }
 
-/** What a failed call is to its caller. One that was cut off on our side may have had its effect. */
+/** One that was cut off on our side may have had its effect. */
 function failureOf(error: unknown, call: CallWith, path: string): unknown {
   if (error instanceof ClientError && isTooLarge(error.code, error.details))
     return new AppError(

@@ -15,14 +15,14 @@ import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts
 import { admitCallers, callerOf } from './callers.ts'
 import { failedCalls } from './metrics.ts'
 
-/** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
+/** Files of a mutual TLS identity; without it a server speaks plain text. */
 export interface TlsFiles {
   ca: string
   cert: string
   key: string
 }
 
-/** What a service serves: its definition, and by method a function of (request, call) and who may call it. */
+/** A definition, its methods, and who may call each. */
 export interface BoundService {
   definition: CompatServiceDefinition
   implementation: Record<string, (request: never, context: CallContext) => unknown>
@@ -56,7 +56,7 @@ export interface BindOptions<Definition extends CompatServiceDefinition> {
 
 type AnyMethod = (ctx: unknown, request: unknown, call: Call) => unknown
 
-/** Binds the methods of a service to their context; each acts for an account unless it is named in `acrossAccounts`. */
+/** Each method acts for an account unless it is named in `acrossAccounts`. */
 export function bind<Definition extends CompatServiceDefinition, Context>(
   definition: Definition,
   ctx: Context,
@@ -83,10 +83,7 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
 /** Calls that still run this long after the server was told to close are cut off. */
 const shutdownMs = 5_000
 
-/**
- * A connection older than this (give or take a tenth) takes no new calls: its client makes another, to a replica that may be new.
- * Calls that run finish within their own deadlines; what is left after the grace is cut off.
- */
+/** An older connection takes no new calls, so that clients find new replicas. */
 const connectionAge = { maxMs: 60_000, graceMs: 3_600_000 }
 
 export interface ServeOptions {
@@ -100,7 +97,7 @@ export interface ServeOptions {
   maxConnectionAgeMs?: number
 }
 
-/** Serves gRPC, with TLS to the callers of each method only; closing refuses new calls and lets running ones finish. */
+/** Closing refuses new calls and lets running ones finish. */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const settings: ServerOptions = {
     'grpc.max_receive_message_length': maxMessageBytes,
@@ -130,7 +127,7 @@ function credentials(tls: TlsFiles | undefined): ServerCredentials {
 /** A status travels in a header, and grpc-js takes headers up to 8 kB with every letter escaped. */
 const maxMessage = 500
 
-/** One map from thrown things to statuses; what isn't an AppError is logged and leaves as "internal error". */
+/** What isn't an AppError is logged and leaves as "internal error". */
 function errors(log: Logger) {
   return async function* <Request, Response>(
     call: ServerMiddlewareCall<Request, Response>,

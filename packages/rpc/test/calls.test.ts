@@ -10,7 +10,14 @@ import {
   type CreateImportRequest,
 } from '../gen/lockstep/contacts/v1/contacts.ts'
 import { FeedDefinition, type TakeRequest } from '../gen/lockstep/feed/v1/feed.ts'
-import { accountOf, type Call, connect, failureOfStatus, type BoundService, serve } from '../src/index.ts'
+import {
+  accountOf,
+  type BoundService,
+  type Call,
+  connect,
+  failureOfStatus,
+  serve,
+} from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'

@@ -1,6 +1,6 @@
 import type { Caller } from '@lockstep/contracts'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
-import { bind, type Call, type BoundService } from '../src/index.ts'
+import { type BoundService, bind, type Call } from '../src/index.ts'
 
 /** A service of which a test serves some methods; the others fail. */
 export function serveSome<Request>(

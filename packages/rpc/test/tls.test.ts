@@ -11,7 +11,7 @@ import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FeedDefinition } from '../gen/lockstep/feed/v1/feed.ts'
 import { TemplatesDefinition } from '../gen/lockstep/templates/v1/templates.ts'
-import { type Call, connect, type BoundService, serve, type TlsFiles } from '../src/index.ts'
+import { type BoundService, type Call, connect, serve, type TlsFiles } from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const stack = new AsyncDisposableStack()

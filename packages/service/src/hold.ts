@@ -4,7 +4,7 @@ import { type Lock, type LockKey, LockUnavailable } from '@lockstep/locks'
 import { counter } from '@lockstep/telemetry'
 import type { BaseContext } from './context.ts'
 
-/** A held lock whose transactions are checked against PostgreSQL: start each with `fence(tx, held.fence)`. */
+/** Start each transaction under it with `fence(tx, held.fence)`. */
 export interface FencedLock extends AsyncDisposable {
   lock: Lock
   fence: Fence
@@ -45,8 +45,8 @@ const unlocked = counter(
 )
 
 /**
- * Keeps other workers off what a batch of webhook parts is about; holds nothing when there are no keys, and while Redis is
- * away: the rows allow each effect once all the same. Throws `busy`.
+ * Keeps other workers off what a batch of webhook parts is about. Holds nothing without keys, or
+ * while Redis is away: rows allow each effect once.
  */
 export async function holdBatch(
   ctx: Pick<BaseContext, 'locks'>,
