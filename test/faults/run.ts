@@ -3,11 +3,10 @@ import path from 'node:path'
 import { type AuditReport, audit, elementKey } from '@lockstep/audit'
 import type { ServiceName } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
-import { readLog } from '@lockstep/meta-simulator'
+import { readLog, type SettingsPatch } from '@lockstep/meta-simulator'
 import { planPorts, type ServiceProcess, spawnService } from '@lockstep/system'
 import { type OwnServers, openProxy, type Proxy as TcpProxy, until } from '@lockstep/testing'
 import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
-import type { FaultScenario } from './scenario.ts'
 
 /** What was done to the system, and what it did meanwhile; the numbers of the report. */
 export interface Tally {
@@ -85,6 +84,21 @@ export interface FaultRun extends AsyncDisposable {
   finish(campaignId: string, options?: { state?: string; redisWasFlushed?: boolean }): Promise<void>
 }
 
+/** What a scenario is run with. */
+export interface FaultSetup {
+  /** Services that run as processes of their own. */
+  processes: readonly ServiceName[]
+  simulator?: SettingsPatch
+  /** Messages a second that the number may send (100 unless given), in scaled seconds: 5 of them pass in a real one. */
+  perSecond?: number
+  /** What all times of locks, lanes and sweeps are multiplied by; a fifth unless given. */
+  scale?: number
+  /** The processes reach contacts through a proxy that can be made slow. */
+  proxies?: boolean
+  /** How far the clocks of processes are off, ms. */
+  clocksMs?: Partial<Record<ServiceName, number>>
+}
+
 export interface FaultOptions {
   seed: number
   servers: OwnServers
@@ -115,7 +129,7 @@ function randomFrom(seed: number): () => number {
 
 /** Starts what a scenario needs. */
 export async function startFaultRun(
-  scenario: FaultScenario,
+  scenario: FaultSetup,
   { seed, servers }: FaultOptions,
 ): Promise<FaultRun> {
   const { processes, simulator, perSecond = 100, scale = usualScale } = scenario
@@ -174,7 +188,7 @@ type ProcessFaults = Pick<
 /** Starts a scenario's processes; what can be done to them. */
 async function startProcesses(
   system: TestSystem,
-  { processes, clocksMs, scale = usualScale }: FaultScenario,
+  { processes, clocksMs, scale = usualScale }: FaultSetup,
   { tally, note }: Diary,
   ways: FaultRun['ways'],
 ): Promise<ProcessFaults> {

@@ -1,26 +1,13 @@
-import type { ServiceName } from '@lockstep/contracts'
-import type { SettingsPatch } from '@lockstep/meta-simulator'
 import { until } from '@lockstep/testing'
-import type { FaultRun } from './run.ts'
+import type { FaultRun, FaultSetup } from './run.ts'
 
 /** How much of a scenario is run: all of it, or what fits into every `npm test`. */
 export type Size = 'short' | 'full'
 
-export interface FaultScenario {
+export interface FaultScenario extends FaultSetup {
   name: string
   /** What it shows. */
   guarantee: string
-  /** Services that run as processes of their own. */
-  processes: readonly ServiceName[]
-  simulator?: SettingsPatch
-  /** Messages a second that the number may send (100 unless given), in scaled seconds: 5 of them pass in a real one. */
-  perSecond?: number
-  /** What all times of locks, lanes and sweeps are multiplied by; a fifth unless given. */
-  scale?: number
-  /** The processes reach contacts through a proxy that can be made slow. */
-  proxies?: boolean
-  /** How far the clocks of processes are off, ms. */
-  clocksMs?: Partial<Record<ServiceName, number>>
   run(run: FaultRun, size: Size): Promise<void>
 }
 

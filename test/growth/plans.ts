@@ -6,7 +6,7 @@ import {
 import type { Exemption } from './exemptions.ts'
 
 /** What a statement may read of one table that grows: a page of a list, a set of a lane, a batch of a sweep. */
-export const mostRows = 2_500
+const mostRows = 2_500
 
 /** A statement whose cost grows with a table. */
 export interface Scan {

@@ -1,5 +1,5 @@
 import type { Tenant, TestSystem } from '@lockstep/testing/system'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 interface Said {
   /** Meta's word, and what it means for a person. */

@@ -1,4 +1,4 @@
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 /** The parts that the gateway keeps of a tenant's app. */
 const parts = `(select p.field, p.reason, p.lane, a.account_id

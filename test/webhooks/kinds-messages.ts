@@ -1,5 +1,5 @@
 import { ada, at } from './ada.ts'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 const sha256 = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA='
 const asked = { context_wamid: 'wamid.asked-by-us' }

@@ -1,5 +1,5 @@
 import { ada, at } from './ada.ts'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 /** News of the system about Ada, who wrote once before: nothing waits to be read, and she did not write. */
 function news(

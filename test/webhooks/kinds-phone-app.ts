@@ -1,5 +1,5 @@
 import { ada, at } from './ada.ts'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 /** Calls, and what the business does in the WhatsApp app on its phone stand in the thread; of these, only a call and what is heard in standby open a window. */
 export const phoneAppKinds: Kind[] = [

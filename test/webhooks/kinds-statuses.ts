@@ -1,6 +1,6 @@
 import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import { at } from './ada.ts'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 const unsaid = { sent_at: null, delivered_at: null, read_at: null, failed_at: null, code: null }
 

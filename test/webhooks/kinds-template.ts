@@ -1,6 +1,6 @@
 import { until } from '@lockstep/testing'
 import type { Tenant, TestSystem } from '@lockstep/testing/system'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 /** Past 2^53, where a double would change it. */
 const metaId = '9007199254740993'

@@ -4,7 +4,8 @@ import { audit } from '@lockstep/audit'
 import { postWebhook, until } from '@lockstep/testing'
 import { startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Kind, kinds } from './kinds.ts'
+import type { Kind } from './kind.ts'
+import { kinds } from './kinds.ts'
 
 let stack: TestSystem
 beforeAll(async () => {

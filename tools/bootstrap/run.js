@@ -14,6 +14,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const commands = {
   start: { script: 'tools/dev/start.ts', servers: true },
   test: { script: 'tools/dev/test.ts', servers: true },
+  check: { script: 'tools/dev/check.ts' },
   audit: { script: 'tools/audit/main.ts' },
   'dead-letters': { script: 'tools/dev/dead-letters.ts' },
   faults: { script: 'test/faults/main.ts', servers: true },
@@ -23,6 +24,7 @@ const commands = {
   bench: { script: 'tools/bench/main.ts', servers: true },
   catalogue: { script: 'tools/catalogue/main.ts' },
   generate: { script: 'tools/dev/generate.ts' },
+  proto: { script: 'tools/dev/check-proto.ts' },
   format: { script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '--write'] },
 }
 

@@ -6,7 +6,7 @@ import { repositoryFiles } from './repository-files.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const isDocument =
-  /^(README|ARCHITECTURE|CONTRIBUTING)\.md$|^(services|packages|tools)\/[^/]+\/README\.md$|^docs\/.*\.md$/
+  /^(README|ARCHITECTURE|CONTRIBUTING|SECURITY)\.md$|^(services|packages|tools)\/[^/]+\/README\.md$|^docs\/.*\.md$/
 
 const files = repositoryFiles(root).filter((file) => isDocument.test(file))
 const documents = files.map((file) => ({ file, text: readFileSync(path.join(root, file), 'utf8') }))

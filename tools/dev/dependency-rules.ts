@@ -1,16 +1,19 @@
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
-import { type Breach, type Import, importsOf, type SourceFile } from './import-rules.ts'
+import type { Breach } from './import-rules.ts'
+import type { Import, ParsedSource, SourceFile } from './source-imports.ts'
+import { packageName } from './workspaces.ts'
 
 type Section = 'dependencies' | 'devDependencies'
 type Manifest = Partial<Record<Section, Record<string, string>>>
 
 /** What the root names although no file imports it, and what uses it. */
 const programs: Readonly<Record<string, string>> = {
-  '@biomejs/biome': 'formats and lints (tools/dev/test.ts)',
+  '@biomejs/biome': 'formats and lints (tools/dev/checks.ts)',
   '@bufbuild/buf': 'generates the gRPC code (tools/dev/generated.ts)',
   'ts-proto': "is buf's plugin (proto/buf.gen.yaml)",
-  typescript: 'checks types (tools/dev/test.ts)',
+  knip: 'finds exports that nobody needs (tools/dev/checks.ts)',
+  typescript: 'checks types (tools/dev/checks.ts)',
   '@types/node': 'is found from every workspace, as each uses Node',
   node: 'is the Node that runs everything (tools/bootstrap/install.js)',
   '@lockstep/telemetry':
@@ -22,17 +25,16 @@ const runsTests = 'vitest'
 
 /**
  * Every package.json names what its workspace imports, and nothing else: in `dependencies` what its code imports, types included,
- * in `devDependencies` what only its tests do. `files` are the sources and the package.json of all workspaces.
+ * in `devDependencies` what only its tests do.
  */
-export function checkDependencies(files: readonly SourceFile[]): Breach[] {
-  const manifests = files.filter(({ file }) => path.posix.basename(file) === 'package.json')
+export function checkDependencies(
+  manifests: readonly SourceFile[],
+  sources: readonly ParsedSource[],
+): Breach[] {
   const homes = new Set(manifests.map(({ file }) => path.posix.dirname(file)))
-  const sources = Map.groupBy(
-    files.filter((source) => !manifests.includes(source)),
-    ({ file }) => homeOf(file, homes),
-  )
+  const byHome = Map.groupBy(sources, ({ file }) => homeOf(file, homes))
   return manifests.flatMap((manifest) =>
-    checkWorkspace(manifest, sources.get(path.posix.dirname(manifest.file)) ?? []),
+    checkWorkspace(manifest, byHome.get(path.posix.dirname(manifest.file)) ?? []),
   )
 }
 
@@ -43,7 +45,7 @@ function homeOf(file: string, homes: ReadonlySet<string>): string {
   return home
 }
 
-function checkWorkspace({ file, text }: SourceFile, sources: readonly SourceFile[]): Breach[] {
+function checkWorkspace({ file, text }: SourceFile, sources: readonly ParsedSource[]): Breach[] {
   const manifest: Manifest = JSON.parse(text)
   const names = { ...manifest.dependencies, ...manifest.devDependencies }
   const imported = importedPackages(path.posix.dirname(file), sources)
@@ -84,12 +86,12 @@ function misplaced(
 /** Packages that a workspace imports, each with the section it belongs to and an import that puts it there. */
 function importedPackages(
   home: string,
-  sources: readonly SourceFile[],
+  sources: readonly ParsedSource[],
 ): Map<string, { section: Section; by: Import }> {
   const imported = new Map<string, { section: Section; by: Import }>()
-  for (const by of sources.flatMap(importsOf)) {
+  for (const by of sources.flatMap(({ imports }) => imports)) {
     if (by.isRelative || isBuiltin(by.target)) continue
-    const name = by.target.match(/^(?:@[^/]+\/)?[^/]+/)![0]
+    const name = packageName(by.target)
     // The root holds tests and their configuration only.
     const section =
       home === '.' || by.file.startsWith(`${home}/test/`) ? 'devDependencies' : 'dependencies'

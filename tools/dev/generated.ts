@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   cpSync,
   existsSync,
@@ -10,23 +8,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { runBuf } from './buf.ts'
 
 /**
- * Runs `buf generate` on `<root>/proto`, whose plugins and relative output folders stand in its buf.gen.yaml. Throws with
+ * Runs `buf generate` on a folder of contracts, whose plugins and relative output folders stand in its buf.gen.yaml. Throws with
  * buf's own words.
  */
-export async function generate(root: string, proto = path.join(root, 'proto')): Promise<void> {
-  const bin = path.join(root, 'node_modules', '.bin')
-  const PATH = [path.dirname(process.execPath), bin, process.env.PATH].join(path.delimiter)
-  const child = spawn(path.join(bin, 'buf'), ['generate'], {
-    cwd: proto,
-    env: { ...process.env, PATH },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk))
-  const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`buf generate failed:\n${said}`)
+async function generate(root: string, proto: string): Promise<void> {
+  const { ok, said } = await runBuf(root, proto, ['generate'])
+  if (!ok) throw new Error(`buf generate failed:\n${said}`)
 }
 
 /**
@@ -92,7 +82,6 @@ export async function generateInto(root: string, folder: string): Promise<void> 
   const proto = path.join(folder, 'proto')
   cpSync(path.join(root, 'proto'), proto, { recursive: true })
   // buf.gen.yaml names the plugin and the output by paths from its own folder: both must be found from the copy.
-
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'))
   mkdirSync(path.join(folder, 'packages', 'contracts', 'gen'), { recursive: true })
   await generateAll(root, folder)

@@ -1,10 +1,22 @@
 import path from 'node:path'
-
-/** A file's path from the root of the repository, with slashes, and its text. */
-export interface SourceFile {
-  file: string
-  text: string
-}
+import {
+  drivers,
+  environmentReaders,
+  packageImports,
+  pathsAcross,
+  serviceImports,
+  testingPackages,
+} from './import-tables.ts'
+import { layerRule } from './layer-rules.ts'
+import type { Import, ParsedSource } from './source-imports.ts'
+import {
+  isAbove,
+  type Place,
+  packageName,
+  placeOf,
+  targetPlace,
+  type Workspaces,
+} from './workspaces.ts'
 
 /** A line that breaks a rule, and the rule in words. */
 export interface Breach {
@@ -14,139 +26,101 @@ export interface Breach {
 }
 
 /**
- * Rules about imports that Biome's noRestrictedImports (biome.json) can't tell: layers inside a service, where `import type` is
- * free; paths that leave a package; and where the environment is read.
+ * Who may import whom, and who may read the environment, by the tables of `import-tables.ts`. Types
+ * count.
  */
-export function checkImports(files: readonly SourceFile[]): Breach[] {
-  const byFile = new Map(files.map((source) => [source.file, importsOf(source)]))
-  return files.flatMap((source) => {
-    const rules = byFile.get(source.file)!.flatMap((found) => {
-      const rule = crossing(found) ?? testingRule(found) ?? layerRule(found, byFile)
-      return rule ? [{ file: source.file, line: found.line, rule }] : []
+export function checkImports(sources: readonly ParsedSource[], workspaces: Workspaces): Breach[] {
+  const imports = new Map(sources.map((source) => [source.file, source.imports]))
+  return sources.flatMap((source) => {
+    const { file, unreadable } = source
+    if (unreadable)
+      return [{ file, line: unreadable.line, rule: `cannot be read: ${unreadable.message}` }]
+    const rules = source.imports.flatMap((one) => {
+      const rule = importRule(one, workspaces) ?? layerRule(one, imports)
+      return rule ? [{ file, line: one.line, rule }] : []
     })
     return [...rules, ...environmentReads(source)].sort((a, b) => a.line - b.line)
   })
 }
 
-/** An import of a source file: static, of types, or `import()` of a path that is written out. */
-export interface Import {
-  file: string
-  line: number
-  /** A path from the root for a relative import, else the package's name as written. */
-  target: string
-  isRelative: boolean
-  isType: boolean
+/** Rows of the table of paths that no import needs any more. */
+export function unusedPaths(sources: readonly ParsedSource[]): Breach[] {
+  const imports = sources.flatMap((source) => source.imports)
+  return pathsAcross
+    .filter((row) => !imports.some((one) => one.isRelative && isRowOf(row, one)))
+    .map(({ from, to }) => ({
+      file: from,
+      line: 1,
+      rule: `imports no path into ${to} any more: remove the row from pathsAcross`,
+    }))
 }
 
-const statement =
-  /^(?:import|export)\s+(type\s)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
+const isRowOf = ({ from, to }: { from: string; to: string }, { file, target }: Import): boolean =>
+  file.startsWith(from) && target.startsWith(to)
 
-/** The imports of one file, in their order. */
-export function importsOf({ file, text }: SourceFile): Import[] {
-  return [...text.matchAll(statement)].map((match) => {
-    const name = match[2] ?? match[3]!
-    const isRelative = name.startsWith('.')
-    return {
-      file,
-      line: text.slice(0, match.index).split('\n').length,
-      target: isRelative ? path.posix.join(path.posix.dirname(file), name) : name,
-      isRelative,
-      isType: match[1] !== undefined || /^import\s*\{(\s*type\s[^,{}]+,?)+\s*\}/.test(match[0]),
-    }
-  })
+function importRule(one: Import, workspaces: Workspaces): string | undefined {
+  const from = placeOf(one.file)
+  const to = targetPlace(one, workspaces)
+  return (
+    crossing(one, from, to) ??
+    testingRule(one, from) ??
+    (to ? directionRule(from, to) : driverRule(one, from))
+  )
 }
 
-/** The package or service whose source a file is; undefined for tools and tests, which may import anything. */
-function homeOf(file: string): string | undefined {
-  return file.match(/^((?:packages|services)\/[^/]+)\/src\//)?.[1]
+function crossing(one: Import, from: Place, to: Place | undefined): string | undefined {
+  if (!one.isRelative || !to || from.home === to.home) return undefined
+  if (from.isTest || pathsAcross.some((row) => isRowOf(row, one))) return undefined
+  return `a path must not leave ${from.home}: import another package by its name (here: ${one.target})`
 }
 
-const isTesting = (home: string) => home === 'packages/testing'
-
-function crossing({ file, target, isRelative }: Import): string | undefined {
-  const home = homeOf(file)
-  if (!home || isTesting(home) || !isRelative || target.startsWith(`${home}/`)) return undefined
-  return `a path must not leave ${home}: import another package by its name (here: ${target})`
+function testingRule({ target }: Import, { home, tier, isTest }: Place): string | undefined {
+  if (isTest || tier === 'tools' || home === 'packages/testing') return undefined
+  return testingPackages.includes(packageName(target))
+    ? `only tests and tools import ${target}`
+    : undefined
 }
 
-function testingRule({ file, target }: Import): string | undefined {
-  const home = homeOf(file)
-  if (!home || isTesting(home) || !/^(@lockstep\/testing|vitest|fast-check)\b/.test(target))
+function directionRule(from: Place, to: Place): string | undefined {
+  if (from.home === to.home)
+    return to.isTest && !from.isTest ? `only tests import a test of ${to.home}` : undefined
+  if (to.isTest) return `nothing imports a test of ${to.home === '.' ? 'the repository' : to.home}`
+  // A package's test stays below services; others may look at all that runs.
+  const tier =
+    from.isTest && from.home.startsWith('packages/') ? 'packages' : from.isTest ? 'test' : from.tier
+  if (isAbove(to.tier, tier))
+    return `${from.home} must not import ${to.home} (contracts ← packages ← services ← tools ← test)`
+  if (from.isTest || from.tier === 'tools') return undefined
+  const [name, target] = [path.posix.basename(from.home), path.posix.basename(to.home)]
+  const allowed = from.tier === 'services' ? serviceImports : packageImports[name]
+  if (!allowed)
+    return `${from.home} has no row in packageImports (tools/dev/import-tables.ts), which says what it may import`
+  return allowed.includes(target)
+    ? undefined
+    : `of ours, ${from.home} imports ${allowed.join(', ') || 'nothing'} only, not ${target}`
+}
+
+function driverRule({ file, target }: Import, { home, isTest }: Place): string | undefined {
+  const name = packageName(target)
+  const driver = drivers.find(({ packages }) =>
+    packages.some((pattern) => path.matchesGlob(name, pattern)),
+  )
+  if (!driver || isTest || home === driver.owner || isBelow(file, Object.keys(driver.besides)))
     return undefined
-  return `only tests and tools import ${target}`
+  return `${name} belongs to ${driver.owner}: use what that exports`
 }
 
-const layers = ['main', 'service', 'config', 'context', 'doors', 'rules', 'db'] as const
-type Layer = (typeof layers)[number]
+/**
+ * Whether a file is one of some files or in one of some folders; `*` in them stands for one name.
+ */
+const isBelow = (file: string, patterns: readonly string[]): boolean =>
+  patterns.some(
+    (pattern) => path.matchesGlob(file, pattern) || path.matchesGlob(file, `${pattern}/**`),
+  )
 
-/** What a layer of a service may import; `import type` is free. Doors of one kind, and rules, also import one another. */
-const mayImport: Record<Layer, readonly Layer[]> = {
-  main: ['service'],
-  service: ['config', 'context', 'doors', 'rules', 'db'],
-  config: ['rules'],
-  context: ['rules', 'db'],
-  doors: ['doors', 'rules', 'db'],
-  rules: ['rules', 'db'],
-  db: ['db', 'rules'],
-}
-
-/** The layer of a file below a service's `src`. What stands beside the fixed files are rules, and the steps that doors share. */
-function layerOf(inside: string): Layer {
-  const fixed = inside.match(/^(main|service|config|context)\.ts$/)?.[1]
-  if (fixed) return fixed as Layer
-  if (/^(rpc|lanes|jobs|http)(\/|\.ts$)/.test(inside)) return 'doors'
-  return inside.startsWith('db/') ? 'db' : 'rules'
-}
-
-function layerRule(
-  { file, target, isRelative, isType }: Import,
-  imports: ReadonlyMap<string, Import[]>,
-): string | undefined {
-  const src = file.match(/^services\/[^/]+\/src\//)?.[0]
-  if (!src || !isRelative || isType || !target.startsWith(src)) return undefined
-  const [from, to] = [file.slice(src.length), target.slice(src.length)]
-  const [layer, other] = [layerOf(from), layerOf(to)]
-  const refuse = (words: string) => `${words} (main → service → doors → rules, db): ${to}`
-  if (!mayImport[layer].includes(other)) return refuse(`${layer} must not import ${other}`)
-  if (layer === 'doors' && other === 'doors' && from.split('/')[0] !== to.split('/')[0])
-    return refuse('a door must not import a door of another kind')
-  if (layer === 'db' && other === 'rules' && !isPure(target, imports))
-    return refuse('db must not import what is more than a pure rule')
-  return undefined
-}
-
-/** A pure rule needs nothing of ours but contracts, what Meta means by its words, and other pure rules. */
-function isPure(
-  file: string,
-  imports: ReadonlyMap<string, Import[]>,
-  seen = new Set<string>(),
-): boolean {
-  if (seen.has(file)) return true
-  seen.add(file)
-  return (imports.get(file) ?? []).every(({ target, isRelative, isType }) => {
-    if (isType) return true
-    if (!isRelative)
-      return !target.startsWith('@lockstep/') || /^@lockstep\/(contracts|whatsapp)$/.test(target)
-    return /\/src\/(?!db\/)/.test(target) && isPure(target, imports, seen)
-  })
-}
-
-/** The environment is read once a process, where it starts. */
-function environmentReads({ file, text }: SourceFile): Breach[] {
-  const home = homeOf(file)
-  const allowed =
-    /^packages\/service\/src\/run\.ts$|^packages\/telemetry\/src\/preload\.ts$|^packages\/(testing|system)\//
-  if (!home || allowed.test(file)) return []
-  return text.split('\n').flatMap((line, i) => {
-    const code = line.replace(/\/\/.*|^\s*\/?\*.*/, '')
-    return /\bprocess\.env\b/.test(code)
-      ? [
-          {
-            file,
-            line: i + 1,
-            rule: 'process.env stands only in packages/service/src/run.ts: pass the value on',
-          },
-        ]
-      : []
-  })
+function environmentReads({ file, environmentLines }: ParsedSource): Breach[] {
+  const { tier, isTest } = placeOf(file)
+  if (isTest || tier === 'tools' || isBelow(file, Object.keys(environmentReaders))) return []
+  const rule = 'process.env stands only in packages/service/src/run.ts: pass the value on'
+  return environmentLines.map((line) => ({ file, line, rule }))
 }

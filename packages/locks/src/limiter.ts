@@ -13,7 +13,7 @@ import {
   type Unused,
 } from './send-limit.ts'
 
-export interface SendSlots {
+interface SendSlots {
   /** When each POST may go out, in `performance.now()` ms, at most 1 s ahead. */
   slots: number[]
   /** Names each of them for `giveBack`. */
@@ -22,13 +22,13 @@ export interface SendSlots {
   retryAfterMs: number | null
 }
 
-export interface SendProspect {
+interface SendProspect {
   count: number
   /** Null when all would be granted; else when to ask again, in ms from now. */
   retryAfterMs: number | null
 }
 
-export type LimitGrant = { ok: true } | { ok: false; retryAfterMs: number }
+type LimitGrant = { ok: true } | { ok: false; retryAfterMs: number }
 
 /** Shared by all processes. Each method throws `LimiterUnavailable` while Redis is away. */
 export interface Limiter {

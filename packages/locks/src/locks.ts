@@ -13,7 +13,7 @@ import { lockMetrics, single, type Tally } from './metrics.ts'
 import { commandTimeoutMs, openRedis, type Redis, untilReady, type Warn } from './redis.ts'
 import { type AcquireReply, acquire, type Request, release } from './scripts.ts'
 
-export interface HoldOptions {
+interface HoldOptions {
   /** By default 2 s (scaled) when the rows of all its keys say `wait`, else 0. */
   waitMs?: number
   /** Ends the waiting; its reason is thrown. */

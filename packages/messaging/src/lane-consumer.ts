@@ -1,47 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
-import type { Lease, OwnLease } from './lease.ts'
+import { consumersOf } from './consumers.ts'
+import type { LaneConsumer, LaneListener } from './lane.ts'
 import type { Link } from './link.ts'
-import { openPartition, type Partition } from './partition.ts'
-import { openPulls, type Pulls } from './pulls.ts'
-import { openSemaphore, type Semaphore } from './semaphore.ts'
-import { consumersOf } from './streams.ts'
-
-/** This worker's until it is released or its lease is lost. */
-export interface AssignedPartition {
-  partition: number
-  lease: Lease
-  /** The trace of the wake-up, by header name. */
-  header: (name: string) => string | undefined
-  /** `again`: another worker shall go on. False when the lease was lost before. */
-  release(options?: { again?: boolean }): boolean
-}
-
-export interface LaneListener {
-  /** A partition is this worker's from now on, and may have work. */
-  onAssigned(assigned: AssignedPartition): void
-  /** A partition that this worker has may have more work. */
-  onWakeUp(partition: number): void
-}
+import { openPartition } from './partition.ts'
+import { openPulls } from './pulls.ts'
+import { openSemaphore } from './semaphore.ts'
 
 export interface LaneConsumerOptions {
   /** How long disposing waits for partitions to be released; default 15 s. */
   drainMs?: number
-}
-
-/** What one worker has open on one lane. */
-export interface LaneConsumer {
-  link: Link
-  lane: LaneName
-  listener: LaneListener
-  /** A place for each open pull. */
-  places: Semaphore
-  pulls: Pulls
-  /** The partitions that were woken lately. */
-  partitions: Map<number, Partition>
-  leases: Set<OwnLease>
-  stopping: AbortSignal
 }
 
 /** More open pulls than this slow the server's publishing down; further partitions take turns. */

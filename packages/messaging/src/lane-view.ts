@@ -1,8 +1,8 @@
 import { lanes } from '@lockstep/contracts'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
+import { consumersOf, type PartitionConsumer } from './consumers.ts'
 import { connectionOptions } from './link.ts'
-import { consumersOf, type PartitionConsumer } from './streams.ts'
 
 /** Looks at the lanes of a system from outside: works on none of them and creates nothing. */
 export interface LaneView extends AsyncDisposable {

@@ -1,7 +1,8 @@
 import { type LaneName, partitionOf } from '@lockstep/contracts'
 import { watchDeadProcesses } from './dead-processes.ts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
-import { consumeLane, type LaneConsumerOptions, type LaneListener } from './lane-consumer.ts'
+import type { LaneListener } from './lane.ts'
+import { consumeLane, type LaneConsumerOptions } from './lane-consumer.ts'
 import { type LinkOptions, openLink } from './link.ts'
 import { openWakeUps } from './wake-ups.ts'
 

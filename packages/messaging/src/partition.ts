@@ -1,19 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { consumerName, lanes } from '@lockstep/contracts'
 import type { Msg } from '@nats-io/nats-core'
-import type { LaneConsumer } from './lane-consumer.ts'
+import { createConsumer, isFull, isMissing, purgeLeaked } from './consumers.ts'
+import type { LaneConsumer, Partition } from './lane.ts'
 import { ack, holdLease, nak } from './lease.ts'
 import { counted } from './metrics.ts'
 import type { PullResult } from './pulls.ts'
-import { createConsumer, isFull, isMissing, purgeLeaked } from './streams.ts'
-
-/** One partition of a lane, from its first wake-up until it is idle. */
-export interface Partition {
-  /** It may have work. */
-  wake(): void
-  /** Resolves when nothing is left of it, or the worker stops. */
-  served: Promise<void>
-}
 
 interface State {
   consumer: LaneConsumer

@@ -11,7 +11,7 @@ import type { templateEventInput } from './template-event.ts'
 import type { Template } from './templates.ts'
 
 /** An accepted message, as the log has it. */
-export type AcceptedPost = PostLine & { wamid: string; recipient: string; nth: number }
+type AcceptedPost = PostLine & { wamid: string; recipient: string; nth: number }
 
 /** The control API of a simulator, typed. Every call rejects with the simulator's own words when it is refused. */
 export interface SimulatorClient extends AsyncDisposable {

@@ -59,7 +59,7 @@ export function wamid(
   return `wamid.${Buffer.from(`${head}${person}${mark}${tail}\0`, 'latin1').toString('base64')}`
 }
 
-export type StepKind = 'sent' | 'delivered' | 'read' | 'failed' | 'reply'
+type StepKind = 'sent' | 'delivered' | 'read' | 'failed' | 'reply'
 
 /** One thing that will happen to a message, `afterMs` after the thing before it. */
 export interface Step {

@@ -16,7 +16,7 @@ import { faultKinds } from './settings.ts'
 const head = { seq: z.int(), atMs: z.number() }
 
 /** What one webhook carried: a status, an inbound message, or another event. */
-export const elementRef = z.union([
+const elementRef = z.union([
   z.object({ wamid: z.string(), status: z.string(), phoneNumberId: z.string() }),
   z.object({ messageId: z.string(), phoneNumberId: z.string() }),
   z.object({ eventId: z.string(), field: z.string() }),
@@ -104,7 +104,7 @@ const startLine = z.object({ ...head, kind: z.literal('start'), seed: z.int().op
 const resetLine = z.object({ ...head, kind: z.literal('reset'), forgetState: z.boolean() })
 
 /** A line of the ground truth log. */
-export const logLine = z.discriminatedUnion('kind', [
+const logLine = z.discriminatedUnion('kind', [
   postLine,
   deliveryLine,
   inboundLine,
@@ -118,7 +118,6 @@ export const logLine = z.discriminatedUnion('kind', [
 ])
 export type LogLine = z.infer<typeof logLine>
 export type PostLine = z.infer<typeof postLine>
-export type DeliveryLine = z.infer<typeof deliveryLine>
 type Unnumbered<T> = T extends LogLine ? Omit<T, 'seq'> : never
 
 /** The append-only ground truth. */

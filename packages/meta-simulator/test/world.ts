@@ -16,12 +16,12 @@ export const WABA = '200000000000001'
 export const NUMBER = '300000000000001'
 export const SECOND = '300000000000002'
 export const TOKEN = 'token-of-the-first'
-export const SECRET = 'secret of the app'
+const SECRET = 'secret of the app'
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies are looked at as a foreign client would, without our types.
 export type Any = any
 
-export interface Received {
+interface Received {
   raw: Buffer
   body: Any
   headers: Record<string, string | string[] | undefined>

@@ -6,7 +6,7 @@ import type { SendContext } from './context.ts'
 import type { ClaimedMessage, OtherMessage, SendQueue, SendRoute } from './queue.ts'
 
 /** Why a message is not sent now. */
-export type Decision = Pick<OutcomeChange, 'kind' | 'words' | 'notBefore'>
+type Decision = Pick<OutcomeChange, 'kind' | 'words' | 'notBefore'>
 
 /** What the check says of a message: to which address it goes, or why it doesn't. */
 export type Checked = { to: Addressee } | { decision: Decision }

@@ -2,7 +2,7 @@ import { shares } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
 
 /** Where a claimed message stands: `waiting` is for the slot that it has. */
-export const phases = ['checking', 'opening', 'booking', 'waiting', 'posting'] as const
+const phases = ['checking', 'opening', 'booking', 'waiting', 'posting'] as const
 export type Phase = (typeof phases)[number]
 
 /** An owner's claimed messages whose outcome is not written yet, those of earlier slices among them. */

@@ -3,7 +3,7 @@ import type { SendContext } from './context.ts'
 import type { SendRoute } from './queue.ts'
 
 /** When a message may be written, in how many ms its person may be written to again, or that there was no turn in time. */
-export type Turn =
+type Turn =
   | { kind: 'slot'; atMs: number; id: number }
   | { kind: 'pair'; waitMs: number }
   | { kind: 'none' }

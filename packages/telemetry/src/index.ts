@@ -1,4 +1,4 @@
 export { createLogger, type Logger } from './logger.ts'
-export { counter, type GaugeReading, gauge, histogram, type Labels } from './metrics.ts'
+export { counter, gauge, histogram } from './metrics.ts'
 export { startTelemetry, type Telemetry } from './start.ts'
 export { injectTrace, withTrace } from './trace.ts'

@@ -4,19 +4,8 @@ export * from './graph-client.ts'
 export * from './graph-errors.ts'
 export type { GraphPhoneNumber, GraphTemplate } from './graph-objects.ts'
 export * from './inbound-messages.ts'
-export {
-  cleanJson,
-  cleanText,
-  isObject,
-  type JsonObject,
-  listOf,
-  objectOf,
-  parseLossless,
-  textOf,
-  timestampMsOf,
-} from './json.ts'
+export { cleanJson, cleanText, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
 export * from './message.ts'
-export type { IdentityMove, Media, Origin, Pricing, Reply } from './message-content.ts'
 export * from './message-text.ts'
 export * from './meta-ids.ts'
 export * from './meta-time.ts'
@@ -29,13 +18,6 @@ export * from './template.ts'
 export * from './template-values.ts'
 export * from './thread-messages.ts'
 export * from './token.ts'
-export {
-  countElements,
-  fieldRule,
-  type ParsedWebhook,
-  parseWebhook,
-  type Unreadable,
-  type WebhookBody,
-} from './webhook.ts'
+export { countElements, fieldRule, parseWebhook } from './webhook.ts'
 export * from './webhook-elements.ts'
 export * from './webhook-split.ts'

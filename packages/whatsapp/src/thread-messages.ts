@@ -18,7 +18,7 @@ export interface ThreadMessage extends InboundMessage {
  * How a message came to be known: written to the number, or a call (cloud_api); by the business in the WhatsApp app on its phone; from
  * before the number was connected (history); while another sender, such as Meta's agent, answers the person (standby).
  */
-export type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
+type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
 
 /** All messages of a body that stand in a thread, in its order by field. */
 export function threadMessages(parsed: ParsedWebhook): ThreadMessage[] {

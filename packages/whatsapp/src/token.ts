@@ -4,7 +4,7 @@ import { type KeyRing, keysOf } from '@lockstep/contracts'
 /** `c`: an attempt of a campaign, the owner is the campaign. `m`: an attempt of a message of the inbox or a bot. */
 export type TokenKind = 'c' | 'm'
 
-export interface TokenContent {
+interface TokenContent {
   kind: TokenKind
   ownerId: string
   attemptId: string

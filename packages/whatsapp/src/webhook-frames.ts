@@ -21,7 +21,7 @@ export interface Written extends Placed {
 export const frameOverhead = 512
 
 /** What the elements of a change share: its value without them, as JSON text. */
-export interface Frame {
+interface Frame {
   text: string
   bytes: number
 }

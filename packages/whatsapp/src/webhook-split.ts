@@ -20,7 +20,7 @@ import {
   writeBody,
 } from './webhook-frames.ts'
 
-export interface LanePick {
+interface LanePick {
   lane: LaneName
   key: string
 }

@@ -16,12 +16,12 @@ import {
  * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
  * certain: what stands in it is read by the readers, each of which skips what it can't read.
  */
-export interface WebhookBody {
+interface WebhookBody {
   object?: string
   entry: unknown[]
 }
 
-export interface Unreadable {
+interface Unreadable {
   /** Why, in words. */
   unreadable: string
   /** It may be readable, but holds more than is read at once. */

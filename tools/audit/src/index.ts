@@ -1,8 +1,2 @@
-export {
-  type AuditOptions,
-  type AuditReport,
-  type AuditResult,
-  audit,
-  isViolated,
-} from './audit.ts'
+export { type AuditOptions, type AuditReport, audit, isViolated } from './audit.ts'
 export { elementKey } from './ground-truth.ts'

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Check } from './bench.ts'
+import type { Check } from './check.ts'
 
 /** CPU time so far in microseconds, user and system together, by process. */
 export type CpuTimes = Record<string, number>

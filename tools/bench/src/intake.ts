@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Bench, Check } from './bench.ts'
+import type { Bench } from './bench.ts'
+import type { Check } from './check.ts'
 import { idleAfter, meterProcesses, totalOf } from './cpu.ts'
 import { connections, post, startProcess } from './load.ts'
 import type { Load } from './load-process.ts'

@@ -1,5 +1,6 @@
 import type { Tenant } from '@lockstep/testing/system'
-import type { Bench, BenchContext, Check } from './bench.ts'
+import type { Bench, BenchContext } from './bench.ts'
+import type { Check } from './check.ts'
 import { idleAfter, totalOf } from './cpu.ts'
 import { type Figure, figure, type Round, runMetered } from './measure.ts'
 import { liftLimits, sendAll } from './send.ts'

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { until } from '@lockstep/testing'
-import type { Bench, BenchContext, Check } from './bench.ts'
+import type { Bench, BenchContext } from './bench.ts'
+import type { Check } from './check.ts'
 import { idleAfter, meterBench, meterProcesses, totalOf } from './cpu.ts'
 import { connections, post, startProcess } from './load.ts'
 import { type Comparison, compare, figure, type Round } from './measure.ts'

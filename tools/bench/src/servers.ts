@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
-import { locateServers, type RunningServer, startNats, startRedis } from '@lockstep/servers'
+import { locateServers, type RunningServer, startRedis } from '@lockstep/servers'
 import type { BenchContext } from './bench.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -24,16 +24,6 @@ export async function ownRedis(ctx: BenchContext): Promise<OwnServer> {
     ctx,
     'redis',
     await startRedis({ dir: await mkdtemp(path.join(ctx.dir, 'redis-')), redisServer, env }),
-  )
-}
-
-/** A nats-server for this bench alone, with an empty store. */
-export async function ownNats(ctx: BenchContext): Promise<OwnServer> {
-  const { natsServer, env } = await locateServers({ root, which: ['nats'], log: ctx.say })
-  return own(
-    ctx,
-    'nats',
-    await startNats({ dir: await mkdtemp(path.join(ctx.dir, 'nats-')), natsServer, env }),
   )
 }
 

@@ -4,7 +4,7 @@ import { type AcceptedAttempt, type SeededNumber, seedAccepted } from './seed.ts
 
 export type Kind = 'messages' | 'statuses'
 
-export const statusKinds = ['sent', 'delivered', 'read'] as const
+const statusKinds = ['sent', 'delivered', 'read'] as const
 
 /** What Meta is going to say about one number; each of it is one row in the end. */
 export interface Element {

@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Messaging, openMessaging } from '@lockstep/messaging'
 import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
-import type { Bench, BenchContext, Check } from './bench.ts'
+import type { Bench, BenchContext } from './bench.ts'
+import type { Check } from './check.ts'
 import {
   type CpuMeter,
   type CpuTimes,

@@ -106,7 +106,8 @@ export interface Claimed extends ClaimedMessage {
 
 /**
  * Claims queued recipients of a sending campaign, each with a new attempt; committed before the first byte goes to Meta.
- * A pause that is committing makes it wait and then claim nothing.
+ * A pause that is committing makes it wait and then claim nothing. Rows are joined by their whole key, with no campaign named beside
+ * it: else a plan for a short list reads the whole of a long one for each claim.
  */
 export async function claimRecipients(
   tx: Tx,
@@ -117,15 +118,15 @@ export async function claimRecipients(
   const rows = await query<Claimed>(
     tx,
     sql`with c as (select id from campaigns where id = ${campaignId} and state = 'sending' for share),
-             p as (select r.id from recipients r
+             p as (select r.campaign_id, r.id from recipients r
                    where r.campaign_id = ${campaignId} and exists (select from c) and r.state = 'queued' and r.not_before <= now()
                    order by r.not_before desc, r.id limit ${limit} for update of r skip locked),
              a as (insert into attempts (account_id, campaign_id, recipient_id, number, fence, ordered_at)
                    select r.account_id, r.campaign_id, r.id, r.attempts + 1, ${fenceToken}::bigint, r.ordered_at
-                   from p join recipients r on r.campaign_id = ${campaignId} and r.id = p.id order by r.id
-                   returning id, recipient_id, number)
+                   from p join recipients r on r.campaign_id = p.campaign_id and r.id = p.id order by r.id
+                   returning campaign_id, id, recipient_id, number)
         update recipients r set state = 'sending', reason = '', not_before = null, ordered_at = null, attempts = a.number, attempt_id = a.id
-        from a where r.campaign_id = ${campaignId} and r.id = a.recipient_id
+        from a where r.campaign_id = a.campaign_id and r.id = a.recipient_id
         returning r.id::text as "recipientId", a.id::text as "attemptId", r.contact_id as "contactId", r.phone,
                   r.user_id as "userId", r.values, r.variant, a.number`,
   )
