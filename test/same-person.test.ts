@@ -44,7 +44,7 @@ async function paused(
   return id
 }
 
-/** Meta says that a person changed their number; contacts joins the two, the older one stays. */
+/** Meta says that a person changed their number; contacts merges the two, the older one stays. */
 async function join(from: string, to: string): Promise<void> {
   const merged = async () =>
     (await system.world.sql('select from contacts.contacts where merged_into is not null')).length

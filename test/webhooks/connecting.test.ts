@@ -12,15 +12,15 @@ test('what comes before, while and just after a number is connected has its effe
   await using system = await startSystem()
   const { world, ports, simulator, clients } = system
   const tenant = await system.addTenant()
-  // A second gateway that hears of nothing: its view of an app is as old as it may be.
+  // A second gateway without events: what it knows of an app is as old as it may be.
   const config = configIn(world, webhookGatewayService, {
     LOCKSTEP_NATS_URL: 'nats://127.0.0.1:9',
     LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${ports.accounts.grpc}`,
   })
-  await using deaf = await startService(webhookGatewayService, config, { scale: 0.1 })
+  await using withoutEvents = await startService(webhookGatewayService, config, { scale: 0.1 })
   const urls = [
     system.webhookUrl(tenant),
-    `http://127.0.0.1:${deaf.httpPort}/webhooks/${tenant.appId}`,
+    `http://127.0.0.1:${withoutEvents.httpPort}/webhooks/${tenant.appId}`,
   ]
 
   const sent: string[] = []
@@ -54,7 +54,7 @@ test('what comes before, while and just after a number is connected has its effe
     return Object.fromEntries(rows.map(({ outcome, n }) => [outcome, n]))
   }
   for (let n = 0; n < 20; n++) await deliver()
-  expect(await outcomes()).toEqual({ unclaimed: 20 })
+  expect(await outcomes()).toEqual({ no_connection: 20 })
 
   const number = {
     id: phoneNumberId,

@@ -52,7 +52,7 @@ test('what came before its number was connected reaches the account that claims 
   const phoneNumberId = '770077007'
   const ours = await deliver(tenant, phoneNumberId)
   const theirs = await deliver(stranger, phoneNumberId)
-  await until(async () => (await outcomes(phoneNumberId)).join() === 'unclaimed,unclaimed')
+  await until(async () => (await outcomes(phoneNumberId)).join() === 'no_connection,no_connection')
 
   const number = {
     id: phoneNumberId,

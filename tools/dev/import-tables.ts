@@ -134,13 +134,5 @@ export const pathsAcross: readonly PathAcross[] = [
  * not listed.
  */
 export const knownCycles: readonly (readonly string[])[] = [
-  ['packages/rpc/src/callers.ts', 'packages/rpc/src/server.ts'],
-  [
-    'packages/service/src/clock.ts',
-    'packages/service/src/context.ts',
-    'packages/service/src/every.ts',
-  ],
   ['services/accounts/src/account-news.ts', 'services/accounts/src/db/entities.ts'],
-  ['services/contacts/src/db/facts.ts', 'services/contacts/src/db/tags.ts'],
-  ['services/conversations/src/lanes/webhook-message.ts', 'services/conversations/src/peers.ts'],
 ]

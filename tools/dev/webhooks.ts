@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { partOutcomes } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { type Ready, readReady } from './ready.ts'
@@ -11,7 +12,7 @@ const help = `npm run webhooks -- [count | list | replay | claim] [options]
   replay   splits stored webhooks anew and opens their parts again: of --body, --part, --since, --until, --key, --outcome
   claim    opens what came for a connection's number before it was connected: --connection
 
-  --outcome NAME     open, done, dead, kept, foreign, unclaimed, unmatched, over_share, unknown_field or unreadable
+  --outcome NAME     open, ${Object.keys(partOutcomes).join(', ')}
   --key ID           a phone number id, WABA id or campaign id
   --body ID … --part ID …
   --since TIME --until TIME   when they were received, e.g. 2026-11-24T10:00Z

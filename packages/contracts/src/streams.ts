@@ -137,15 +137,15 @@ export const lanes = {
     key: 'account id',
     work: 'CSV imports of one account, in order',
   },
-  'contacts.learn': {
+  'contacts.identity-updates': {
     stream: 'DEFAULT',
-    prefix: 'default.contacts.learn.',
+    prefix: 'default.contacts.identity-updates.',
     partitions: 256,
     producer: 'campaigns',
     consumer: 'contacts',
     by: 'sets',
     key: 'account id',
-    work: 'what sending taught about people: wa_id, user_id',
+    work: 'ids of contacts that answers to sends name: wa_id, user_id',
   },
   'templates.sync': {
     stream: 'DEFAULT',

@@ -55,7 +55,7 @@ export type RecipientState = (typeof recipientStates)[number]
 export const consentKinds = ['opt_out', 'opt_in', 'block', 'unblock'] as const
 export type ConsentKind = (typeof consentKinds)[number]
 
-/** How it was said: in a webhook of Meta's, or through us. */
+/** Ways in which it was said to Meta, with Meta's time. */
 export const metaConsentVias = [
   'word',
   'button',
@@ -63,5 +63,32 @@ export const metaConsentVias = [
   'error_131050',
   'error_130403',
 ] as const
-export const consentVias = [...metaConsentVias, 'api', 'import'] as const
+/** Ways with a time of our clock; a merge says again what a merged contact had refused. */
+export const ownConsentVias = ['api', 'import', 'merge'] as const
+export const consentVias = [...metaConsentVias, ...ownConsentVias] as const
 export type ConsentVia = (typeof consentVias)[number]
+
+/** Who made a contact. */
+export const contactSources = ['webhook', 'import', 'api', 'manual', 'campaign'] as const
+export type ContactSource = (typeof contactSources)[number]
+
+/** Where an import stands. */
+export const importStates = ['queued', 'running', 'done', 'failed'] as const
+export type ImportState = (typeof importStates)[number]
+
+/** Why a contact may not be written to. */
+export const contactRefusals = ['deleted', 'blocked', 'opted_out', 'unreachable'] as const
+export type ContactRefusal = (typeof contactRefusals)[number]
+
+/** Whether a person wrote a message, or the business. */
+export const messageDirections = ['in', 'out'] as const
+export type MessageDirection = (typeof messageDirections)[number]
+
+/** How a message came to be known here. */
+export const messageSources = {
+  cloud_api: 'it was written to the number, or is a call',
+  phone_app: "the business wrote it in the WhatsApp app on the number's phone",
+  history: 'it is from before the number was connected',
+  standby: 'it was written while another sender, such as an agent of Meta, answers the person',
+} as const
+export type MessageSource = keyof typeof messageSources

@@ -20,3 +20,8 @@ export const fenceTable = `
     key text primary key,
     token bigint not null
   );`
+
+/** SQL of a column's check that it holds one of the names of a table of words. */
+export function checkOneOf(column: string, names: readonly string[]): string {
+  return `check (${column} in (${names.map((name) => `'${name}'`).join(', ')}))`
+}

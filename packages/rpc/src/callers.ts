@@ -7,9 +7,9 @@ import {
 import { allCallers, type Caller, failures } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import type { Metadata } from 'nice-grpc-common'
+import type { BoundService } from './bound-service.ts'
 import type { GeneratedDefinition } from './definition.ts'
 import { failedCalls } from './metrics.ts'
-import type { BoundService } from './server.ts'
 
 /** Set by the server itself, over whatever the client has sent. */
 const callerHeader = 'lockstep-caller'

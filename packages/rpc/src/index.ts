@@ -1,3 +1,4 @@
+export type { BoundService } from './bound-service.ts'
 export * from './call.ts'
 export * from './client.ts'
 export * from './peers.ts'

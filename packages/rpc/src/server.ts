@@ -11,6 +11,7 @@ import {
 } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { Status } from 'nice-grpc-common'
+import type { BoundService } from './bound-service.ts'
 import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
 import { admitCallers, callerOf } from './callers.ts'
 import { failedCalls } from './metrics.ts'
@@ -20,13 +21,6 @@ export interface TlsFiles {
   ca: string
   cert: string
   key: string
-}
-
-/** A definition, its methods, and who may call each. */
-export interface BoundService {
-  definition: CompatServiceDefinition
-  implementation: Record<string, (request: never, context: CallContext) => unknown>
-  callers: Readonly<Record<string, readonly Caller[]>>
 }
 
 export interface RpcServer extends AsyncDisposable {

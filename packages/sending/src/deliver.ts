@@ -6,7 +6,7 @@ import type { OutcomeChange } from './attempt.ts'
 import { type Checked, checkMessages } from './check.ts'
 import type { SendContext } from './context.ts'
 import type { Flight, Phase } from './in-flight.ts'
-import { changeOf, learnedFrom } from './outcome-change.ts'
+import { changeOf, identityUpdateOf } from './outcome-change.ts'
 import type { OutcomeWriter } from './outcome-writer.ts'
 import type { ClaimedMessage, MessageOutcome, SendQueue, SendRoute } from './queue.ts'
 import type { Turns } from './turns.ts'
@@ -175,8 +175,11 @@ class Delivery<Message extends ClaimedMessage> {
       ...changeOf(outcome, this.#message.number, this.#ctx.now()),
       ...(isMoved && { sentTo }),
     }
-    const learned = learnedFrom(outcome, { phone: sentTo.phone, userId: sentTo.userId || userId })
-    return { attemptId: this.#message.attemptId, change, ...(learned && { learned }) }
+    const identityUpdate = identityUpdateOf(outcome, {
+      phone: sentTo.phone,
+      userId: sentTo.userId || userId,
+    })
+    return { attemptId: this.#message.attemptId, change, ...(identityUpdate && { identityUpdate }) }
   }
 
   #unreached(error: unknown): SendOutcome {

@@ -1,6 +1,6 @@
 import { type SendOutcome, withDetails } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
-import type { ClaimedMessage, Learned } from './queue.ts'
+import type { AddressUpdate, ClaimedMessage } from './queue.ts'
 
 /** A refused connection is tried again soon, then ever more rarely. */
 const notSentDelayMs = (failures: number): number => Math.min(1_000 * 2 ** (failures - 1), 60_000)
@@ -41,10 +41,10 @@ export function changeOf(outcome: SendOutcome, failures: number, nowMs: number):
 }
 
 /** A number that WhatsApp knows under another id, or a user id that is new: contacts should know both. */
-export function learnedFrom(
+export function identityUpdateOf(
   outcome: SendOutcome,
   sentTo: Pick<ClaimedMessage, 'phone' | 'userId'>,
-): Learned | undefined {
+): AddressUpdate | undefined {
   if (outcome.kind !== 'accepted') return undefined
   const { input, waId, userId } = outcome
   const isOther = waId !== undefined && waId !== sentTo.phone

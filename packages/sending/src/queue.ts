@@ -1,3 +1,4 @@
+import type { IdentityUpdate } from '@lockstep/contracts'
 import type { SendClass } from '@lockstep/locks'
 import type { Addressee, TokenKind } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
@@ -13,18 +14,14 @@ export interface ClaimedMessage {
   number: number
 }
 
-/** What contacts learn from Meta's answer: the number that was dialled (digits), and whom it reached. */
-export interface Learned {
-  input?: string
-  waId?: string
-  userId?: string
-}
+/** The ids that Meta's answer names for a recipient: the number that was dialled (digits), and whom it reached. */
+export type AddressUpdate = Omit<IdentityUpdate, 'contactId'>
 
 /** What became of one attempt. */
 export interface MessageOutcome {
   attemptId: string
   change: OutcomeChange
-  learned?: Learned
+  identityUpdate?: AddressUpdate
 }
 
 /** Another message of the same owner to a contact. */

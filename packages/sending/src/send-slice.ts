@@ -99,7 +99,7 @@ async function claimAndLaunch<Message extends ClaimedMessage>(
     try {
       step = await nextStep(ctx, slice, known, waits, claimLifeMs)
     } catch (error) {
-      return { ...more(0), error }
+      return signal.aborted ? more(0) : { ...more(0), error }
     }
     if (step.do === 'end') return { kind: step.kind, afterMs: 0, wait: null }
     if (step.do === 'go on') continue

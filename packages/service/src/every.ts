@@ -1,10 +1,10 @@
-import type { BaseContext } from './context.ts'
+import type { Logger } from '@lockstep/telemetry'
 
 /**
  * Runs a job at once and then every `ms`, never twice at a time; a failure is logged. Disposing
  * waits for the run under way.
  */
-export function every<Context extends Pick<BaseContext, 'log'>>(
+export function every<Context extends { log: Logger }>(
   ctx: Context,
   name: string,
   ms: number,

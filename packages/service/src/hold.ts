@@ -1,15 +1,22 @@
 import type { LockName, locks } from '@lockstep/contracts'
-import { type Fence, raiseFence } from '@lockstep/database'
+import { type Fence, fence, raiseFence, type TransactionOptions, type Tx } from '@lockstep/database'
 import { type Lock, type LockKey, LockUnavailable } from '@lockstep/locks'
 import { counter } from '@lockstep/telemetry'
 import type { BaseContext } from './context.ts'
+import { owning } from './owning.ts'
 
-/** Start each transaction under it with `fence(tx, held.fence)`. */
+/** A held lock whose transactions only its newest holder can commit. */
 export interface FencedLock extends AsyncDisposable {
   lock: Lock
   fence: Fence
-  /** Fires when the lock is lost. */
+  /** Fires when the lock is lost, or with the signal that it was acquired with. */
   signal: AbortSignal
+  /** Throws `conflict`, and rolls back, once another has acquired the lock. */
+  transaction<T>(
+    accountId: string,
+    work: (tx: Tx) => Promise<T>,
+    options?: Omit<TransactionOptions, 'signal'>,
+  ): Promise<T>
 }
 
 /** The locks whose row in the table says that they have a fence. */
@@ -19,24 +26,25 @@ export type FencedLockName = {
 
 /** Acquires a lock and raises its fence. Throws `busy` when another holds it. */
 export async function holdFenced(
-  ctx: Pick<BaseContext, 'locks' | 'db'>,
+  { locks, db }: Pick<BaseContext, 'locks' | 'db'>,
   name: FencedLockName,
   id: string,
   options: { waitMs?: number; signal?: AbortSignal } = {},
 ): Promise<FencedLock> {
-  const lock = await ctx.locks.hold(name, id, options)
-  try {
-    const fence = await raiseFence(ctx.db, name, id)
-    return {
-      lock,
-      fence,
-      signal: lock.signal,
-      [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
-    }
-  } catch (error) {
-    await lock[Symbol.asyncDispose]()
-    throw error
-  }
+  await using stack = new AsyncDisposableStack()
+  const lock = stack.use(await locks.hold(name, id, options))
+  const raised = await raiseFence(db, name, id)
+  const signal = options.signal ? AbortSignal.any([options.signal, lock.signal]) : lock.signal
+  const transaction: FencedLock['transaction'] = (accountId, work, more) =>
+    db.transaction(
+      accountId,
+      async (tx) => {
+        await fence(tx, raised)
+        return work(tx)
+      },
+      { ...more, signal },
+    )
+  return owning({ lock, fence: raised, signal, transaction }, stack)
 }
 
 const unlocked = counter(

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { AppError, LockLost, locks, type RingKey } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { createWorld, until, type World } from '@lockstep/testing'
@@ -84,6 +84,22 @@ test('a lock whose fence can not be raised is given back at once', async () => {
   expect(held.signal.aborted).toBe(false)
 })
 
+test('a transaction of a fenced lock commits only for its newest holder, and not once its signal has fired', async () => {
+  const stop = new AbortController()
+  const hold = async () => {
+    await using lock = await holdFenced(ctx, 'campaign_send', 'c2', { signal: stop.signal })
+    return lock
+  }
+  const [older, newer] = [await hold(), await hold()]
+  const accountId = randomUUID()
+  await expect(older.transaction(accountId, async () => 'late')).rejects.toMatchObject({
+    failure: 'conflict',
+  })
+  expect(await newer.transaction(accountId, async (tx) => tx.accountId)).toBe(accountId)
+  stop.abort(new Error('the lane was lost'))
+  await expect(newer.transaction(accountId, async () => 'late')).rejects.toThrow('lane was lost')
+})
+
 test('a webhook batch is held, goes on unlocked while Redis is away, which is counted, and needs no lock without keys', async () => {
   await using telemetry = startTelemetry({ service: 'test' })
   const keys = [{ name: 'webhook_message' as const, id: 'wamid.1' }]
@@ -134,14 +150,14 @@ test('readyz says 503 while PostgreSQL is away and 200 when it is back; healthz 
 test('metrics name what a feed holds, by lane', async () => {
   using _measure = measureFeed(ctx)
   await world.sql(
-    `insert into campaigns.feed_open (lane, key) values ('contacts.learn', 'a');
+    `insert into campaigns.feed_open (lane, key) values ('contacts.identity-updates', 'a');
      insert into campaigns.feed_dead (id, lane, key, kind, row_id, bytes, attempts, created_at, reason)
-     values (1, 'contacts.learn', 'a', '', '', 0, 3, now(), 'bad')`,
+     values (1, 'contacts.identity-updates', 'a', '', '', 0, 3, now(), 'bad')`,
   )
   await using health = await serveHealth(ctx)
   const text = await (await fetch(`http://127.0.0.1:${health.port}/metrics`)).text()
-  expect(text).toMatch(/^lockstep_feed_open\{[^}]*lane="contacts.learn"[^}]*\} 1$/m)
-  expect(text).toMatch(/^lockstep_feed_dead\{[^}]*lane="contacts.learn"[^}]*\} 1$/m)
+  expect(text).toMatch(/^lockstep_feed_open\{[^}]*lane="contacts.identity-updates"[^}]*\} 1$/m)
+  expect(text).toMatch(/^lockstep_feed_dead\{[^}]*lane="contacts.identity-updates"[^}]*\} 1$/m)
   expect(text).toMatch(/^lockstep_db_transaction_seconds_count/m)
 })
 

@@ -59,11 +59,15 @@ test('a lane that nobody knows is not woken, nor one whose entries stand elsewhe
 
 test('asked by a worker, the producer wakes all due partitions of that lane now, and of no other', async () => {
   await insert(1, 1_500)
-  await world.sql("insert into campaigns.feed_open (lane, key) values ('contacts.learn', 'other')")
+  await world.sql(
+    "insert into campaigns.feed_open (lane, key) values ('contacts.identity-updates', 'other')",
+  )
   await using endpoints = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
   using source = remoteFeed(`127.0.0.1:${endpoints.grpcPort}`, null)
   await source.wake(lane)
   expect(new Set(woken).size).toBeGreaterThan(250)
-  expect(times(partitionOf('contacts.learn', 'other'), 'contacts.learn')).toBe(0)
+  expect(
+    times(partitionOf('contacts.identity-updates', 'other'), 'contacts.identity-updates'),
+  ).toBe(0)
   await expect(source.wake('no.lane' as typeof lane)).rejects.toMatchObject({ failure: 'invalid' })
 })

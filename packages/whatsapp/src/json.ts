@@ -1,4 +1,4 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanText } from '@lockstep/contracts'
 
 /** Meta's own bodies nest about a dozen levels; far more than that is an attack on the parser or on whoever walks the value. */
 const maxDepth = 64
@@ -128,12 +128,6 @@ const maxIdLength = 512
 export function idOf(value: unknown): string | undefined {
   const id = textOf(value)
   return id !== undefined && id.length <= maxIdLength ? id : undefined
-}
-
-/** Text as PostgreSQL takes it: without U+0000, and with halves of surrogate pairs replaced by U+FFFD. */
-export function cleanText(text: string): string {
-  const whole = text.isWellFormed() ? text : text.toWellFormed()
-  return whole.includes('\u0000') ? whole.replaceAll('\u0000', '') : whole
 }
 
 /** A parsed value as PostgreSQL's jsonb takes it: every text cleaned, numbers past 2^53 as text. */

@@ -1,3 +1,4 @@
+import type { MessageDirection, MessageSource } from '@lockstep/contracts'
 import { type CallFacts, callEvents } from './calls.ts'
 import { pastMessages } from './history.ts'
 import { type InboundMessage, inboundMessages, readInbound } from './inbound-messages.ts'
@@ -7,18 +8,12 @@ import { elements } from './webhook-elements.ts'
 
 /** A message of a thread, whoever wrote it; `from` and the ids are the person's. */
 export interface ThreadMessage extends InboundMessage {
-  direction: 'in' | 'out'
+  direction: MessageDirection
   source: MessageSource
   /** Of an event of a call. */
   call?: CallFacts
   opensMs?: number | null
 }
-
-/**
- * How a message came to be known: written to the number, or a call (cloud_api); by the business in the WhatsApp app on its phone; from
- * before the number was connected (history); while another sender, such as Meta's agent, answers the person (standby).
- */
-type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
 
 /** All messages of a body that stand in a thread, in its order by field. */
 export function threadMessages(parsed: ParsedWebhook): ThreadMessage[] {
@@ -36,7 +31,7 @@ export function threadMessages(parsed: ParsedWebhook): ThreadMessage[] {
 }
 
 function known(
-  direction: 'in' | 'out',
+  direction: MessageDirection,
   source: MessageSource,
   messages: InboundMessage[],
 ): ThreadMessage[] {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { cleanText } from '@lockstep/contracts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   accountEvents,
   cleanJson,
-  cleanText,
   displayText,
   eventError,
   failureOf,

@@ -1,4 +1,3 @@
-import { fence } from '@lockstep/database'
 import { holdFenced } from '@lockstep/service'
 import type { Context } from './context.ts'
 import { hasEndedUnsent } from './db/campaigns.ts'
@@ -18,22 +17,16 @@ export async function clearList(
 ): Promise<number | null> {
   const open = await ctx.db.transaction(accountId, (tx) => findPreparation(tx, id))
   if (!open) return null
-  await using held = await holdFenced(ctx, 'campaign_prepare_recipients', id)
-  const signal = AbortSignal.any([lease, held.signal])
+  await using lock = await holdFenced(ctx, 'campaign_prepare_recipients', id, { signal: lease })
   const endsAt = performance.now() + listSliceMs * ctx.scale
   for (let after = '0'; performance.now() < endsAt; ) {
-    const next = await ctx.db.transaction(
-      accountId,
-      async (tx) => {
-        await fence(tx, held.fence)
-        if (!(await hasEndedUnsent(tx, id))) return null
-        const last = await removePage(tx, { campaignId: id, after, limit: removalPage })
-        if (last === null) await dropPreparation(tx, id)
-        else await noteRemoved(tx, id, last)
-        return last
-      },
-      { signal },
-    )
+    const next = await lock.transaction(accountId, async (tx) => {
+      if (!(await hasEndedUnsent(tx, id))) return null
+      const last = await removePage(tx, { campaignId: id, after, limit: removalPage })
+      if (last === null) await dropPreparation(tx, id)
+      else await noteRemoved(tx, id, last)
+      return last
+    })
     if (next === null) return 0 // the next look finds out whether it is empty or was started again
     after = next
   }

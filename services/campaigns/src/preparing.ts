@@ -1,5 +1,5 @@
 import { AppError, failureOf, shares } from '@lockstep/contracts'
-import { fence, sqlState, type Tx } from '@lockstep/database'
+import { sqlState, type Tx } from '@lockstep/database'
 import type { AudienceContact } from '@lockstep/rpc/gen/contacts'
 import { type FencedLock, holdFenced } from '@lockstep/service'
 import type { Context } from './context.ts'
@@ -36,8 +36,7 @@ const largeList = 10_000
 export interface ListWork {
   ctx: Context
   campaign: Campaign
-  held: FencedLock
-  signal: AbortSignal
+  lock: FencedLock
   endsAt: number
 }
 
@@ -58,9 +57,8 @@ export async function prepare(
     await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, reason))
     return waitTurnMs * ctx.scale
   }
-  await using held = await holdFenced(ctx, 'campaign_prepare_recipients', id)
-  const signal = AbortSignal.any([lease, held.signal])
-  const work = { ctx, campaign, held, signal, endsAt: performance.now() + listSliceMs * ctx.scale }
+  await using lock = await holdFenced(ctx, 'campaign_prepare_recipients', id, { signal: lease })
+  const work = { ctx, campaign, lock, endsAt: performance.now() + listSliceMs * ctx.scale }
   const preparation = await ctx.db.transaction(accountId, (tx) => findPreparation(tx, id))
   if (!preparation)
     throw new AppError('internal', `Nothing says how far campaign ${id} is prepared`)
@@ -89,7 +87,7 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
   const { accountId, filter, values } = campaign
   const template = await ctx.peers.templates.getTemplate(
     { id: campaign.templateId },
-    { accountId, signal: work.signal },
+    { accountId, signal: work.lock.signal },
   )
   const { category } = template
   const fill = valueFiller(
@@ -98,7 +96,7 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
   )
   let from = preparation
   try {
-    const call = { accountId, signal: work.signal, timeoutMs: readTimeoutMs * ctx.scale }
+    const call = { accountId, signal: work.lock.signal, timeoutMs: readTimeoutMs * ctx.scale }
     for await (const { contacts } of ctx.peers.contacts.streamAudience(
       { filter, category, after: from.afterContact },
       call,
@@ -109,7 +107,8 @@ async function listPeople(work: ListWork, preparation: Preparation): Promise<voi
       if (performance.now() >= work.endsAt) return
     }
   } catch (error) {
-    if (!isTooMuch(error) || work.signal.aborted || error instanceof PersonTooLarge) throw error
+    if (!isTooMuch(error) || work.lock.signal.aborted || error instanceof PersonTooLarge)
+      throw error
     if (from === preparation) await tooSlow(work, from, error)
     return
   }
@@ -136,7 +135,7 @@ async function addPeople(
       return true
     })
   } catch (error) {
-    if (!isTooMuch(error) || work.signal.aborted) throw error
+    if (!isTooMuch(error) || work.lock.signal.aborted) throw error
     if (people.length === 1) throw new PersonTooLarge(ctx, page.afterContact, error)
     const half = Math.ceil(people.length / 2)
     const first = people.slice(0, half)
@@ -218,18 +217,14 @@ function nobody({ filter: { tags } }: Campaign, skipped: number): string {
   return `Nobody was written to: ${skipped === 1 ? 'the one person' : `all ${skipped} people`} with the tag ${tagged} had to be left out. The list of recipients says why.`
 }
 
-/** Writes as the newest holder of the lock, and only while the campaign is being prepared; false when it isn't, or as `write` says. */
+/** Writes only while the campaign is being prepared; false when it isn't, or as `write` says. */
 function whilePreparing(
-  { ctx, campaign, held, signal }: ListWork,
+  { campaign, lock }: ListWork,
   write: (tx: Tx) => Promise<boolean>,
 ): Promise<boolean> {
-  return ctx.db.transaction(
+  return lock.transaction(
     campaign.accountId,
-    async (tx) => {
-      await fence(tx, held.fence)
-      return (await isPreparing(tx, campaign.id)) && (await write(tx))
-    },
-    { signal },
+    async (tx) => (await isPreparing(tx, campaign.id)) && (await write(tx)),
   )
 }
 

@@ -1,4 +1,3 @@
-import { fence } from '@lockstep/database'
 import type { SendQueue } from '@lockstep/sending'
 import type { FencedLock } from '@lockstep/service'
 import { buildTemplateMessage, type SendableTemplate } from '@lockstep/whatsapp'
@@ -18,7 +17,7 @@ export function campaignQueue(
   ctx: Context,
   campaign: Campaign,
   template: SendableTemplate,
-  held: FencedLock,
+  lock: FencedLock,
 ): SendQueue<Claimed> {
   const { id, accountId } = campaign
   return {
@@ -33,9 +32,8 @@ export function campaignQueue(
         : { kind: 'stopped' }
     },
     claim: (limit) =>
-      ctx.db.transaction(accountId, async (tx) => {
-        await fence(tx, held.fence)
-        const claimed = await claimRecipients(tx, id, limit, held.fence.token)
+      lock.transaction(accountId, async (tx) => {
+        const claimed = await claimRecipients(tx, id, limit, lock.fence.token)
         const variants = claimed.map(({ variant }) => variant)
         await addStatistics(tx, moved(id, variants, 'queued', 'sending'))
         return claimed

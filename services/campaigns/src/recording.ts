@@ -1,4 +1,4 @@
-import type { Learned } from '@lockstep/contracts'
+import type { IdentityUpdate } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import {
   type Attempt,
@@ -27,7 +27,7 @@ export interface AttemptChange {
   attemptId: string
   change: Change
   /** What the send answer taught about the person, if anything. */
-  learned?: Omit<Learned, 'contactId'>
+  identityUpdate?: Omit<IdentityUpdate, 'contactId'>
 }
 
 /** The campaign of a change, and whose it is. */
@@ -59,11 +59,11 @@ export async function recordChanges(
   const outcomes = new Map<string, OutcomeChange>()
   const news: CampaignChange[] = []
   for (const item of changes) {
-    const { attemptId, change, learned } = item
+    const { attemptId, change, identityUpdate } = item
     const attempt = after.get(attemptId)
     if (attempt?.campaignId !== item.campaignId) continue
     const next = applyChange(attempt, change)
-    if (learned || !sameAttempt(next, attempt)) news.push(item)
+    if (identityUpdate || !sameAttempt(next, attempt)) news.push(item)
     after.set(attemptId, { ...next, campaignId: item.campaignId })
     if ('notBefore' in change || 'sentTo' in change || 'isStop' in change)
       outcomes.set(attemptId, change)
@@ -79,7 +79,7 @@ export async function recordChanges(
     tx,
     newest.map((attempt) => recipientChange(attempt, outcomes.get(attempt.id))),
   )
-  await teach(
+  await updateIdentities(
     ctx,
     tx,
     news,
@@ -126,24 +126,30 @@ function deltas(
   return [...sums.values()]
 }
 
-/** What contacts learn from news of attempts: one entry an account, because an entry costs as much as what it tells about ten people. */
-async function teach(
+/** One entry an account: an entry costs as much as what it tells about ten people. */
+async function updateIdentities(
   ctx: Context,
   tx: Tx,
   news: CampaignChange[],
   contactOf: (attemptId: string) => string | undefined,
 ): Promise<void> {
-  const byAccount = new Map<string, Learned[]>()
-  for (const { accountId, attemptId, learned } of news) {
+  const byAccount = new Map<string, IdentityUpdate[]>()
+  for (const { accountId, attemptId, identityUpdate } of news) {
     const contactId = contactOf(attemptId)
-    if (!contactId || !learned) continue
+    if (!contactId || !identityUpdate) continue
     const list = byAccount.get(accountId) ?? []
     byAccount.set(accountId, list)
-    list.push({ ...learned, contactId })
+    list.push({ ...identityUpdate, contactId })
   }
   const entries = [...byAccount].map(
     ([accountId, body]) =>
-      ({ lane: 'contacts.learn', key: accountId, kind: 'learned', accountId, body }) as const,
+      ({
+        lane: 'contacts.identity-updates',
+        key: accountId,
+        kind: 'identity_update',
+        accountId,
+        body,
+      }) as const,
   )
   await feed(ctx, tx, ...entries)
 }

@@ -34,7 +34,7 @@ export async function sendSlice(
   campaign: Campaign,
   lease: AbortSignal,
 ): Promise<number | null> {
-  await using held = await holdFenced(ctx, 'campaign_send', campaign.id)
+  await using lock = await holdFenced(ctx, 'campaign_send', campaign.id)
   const { id, accountId } = campaign
   const means = await openMeans(ctx, campaign)
   if ('reason' in means) {
@@ -43,7 +43,7 @@ export async function sendSlice(
   }
   const end: SliceEnd = means.bar
     ? barred(means.bar, ctx.scale)
-    : await send(ctx, campaign, means, held, lease)
+    : await send(ctx, campaign, means, lock, lease)
   const isNew =
     (end.wait?.for ?? '') !== campaign.waitsFor || (end.wait?.words ?? '') !== campaign.reason
   if (isNew) await ctx.db.transaction(accountId, (tx) => noteWaiting(tx, id, end.wait))
@@ -69,17 +69,17 @@ async function send(
   ctx: Context,
   campaign: Campaign,
   means: Means,
-  held: FencedLock,
+  lock: FencedLock,
   lease: AbortSignal,
 ): Promise<SliceEnd> {
   const { id, accountId } = campaign
   // Before the first message of which a status may come from there.
   if (means.appId !== campaign.appId)
     await ctx.db.transaction(accountId, (tx) => noteApp(tx, id, means.appId))
-  return sendMessages(ctx, campaignQueue(ctx, campaign, means.template, held), means.route, {
+  return sendMessages(ctx, campaignQueue(ctx, campaign, means.template, lock), means.route, {
     sliceMs: sliceMs * ctx.scale,
     claimLifeMs: claimLife * ctx.staleAfterMs,
-    signal: AbortSignal.any([lease, held.signal]),
+    signal: AbortSignal.any([lease, lock.signal]),
   })
 }
 

@@ -1,26 +1,20 @@
-import { laneSettings } from '@lockstep/contracts'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import type { BaseOverrides, ServiceContext } from '@lockstep/service'
 import type { Config } from './config.ts'
+import type { times } from './times.ts'
 
 const checkConnections = 4
 
-/** Longer than the bound on waits for locks, so that waiting for others is never taken for slowness. */
+/** Longer than the bound on waits for locks: waiting for others is no slowness. */
 const importStatementMs = 20_000
 
-export interface ImportTimes {
-  /** An import gives its place back after this. */
-  sliceMs: number
-  /** A batch with a statement that takes longer is halved. */
-  statementMs: number
-}
-
-type Base = ServiceContext<Config>
+type Base = ServiceContext<Config, never, typeof times>
 
 interface Own {
-  /** Connections of their own for the check before each send, so that nothing else keeps it waiting. */
+  /** Own connections for the check before each send, so that nothing else keeps it waiting. */
   checks: Database
-  imports: ImportTimes
+  /** A batch of an import with a statement that takes longer is halved. */
+  importStatementMs: number
 }
 
 /** What the endpoints of this service may use. */
@@ -35,8 +29,5 @@ export async function open(
   const own = stack.use(
     await openDatabase({ url, schema: schemaOf(service), poolSize: checkConnections }),
   )
-  return {
-    checks: overrides.around?.({ ...base, db: own }).db ?? own,
-    imports: { sliceMs: laneSettings.sliceMs * base.scale, statementMs: importStatementMs },
-  }
+  return { checks: overrides.around?.({ ...base, db: own }).db ?? own, importStatementMs }
 }

@@ -6,18 +6,20 @@ import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
 import { forgetConsents, forgetImports } from './jobs/forget-old.ts'
+import { updateIdentities } from './lanes/identity-updates.ts'
 import { importContacts } from './lanes/import.ts'
-import { learn } from './lanes/learn.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const contactsService = defineService({
   name: 'contacts',
   config,
   migrations,
   entities,
+  times,
   open,
   rpc: { definition: ContactsDefinition, methods, callers, acrossAccounts },
-  lanes: { 'contacts.import': importContacts, 'contacts.learn': learn },
+  lanes: { 'contacts.import': importContacts, 'contacts.identity-updates': updateIdentities },
   jobs: {
     'drop-abandoned-uploads': [dropEveryMs, dropAbandonedUploads],
     'forget-imports': [forgetEveryMs, forgetImports],

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { allContacts, importCsv, inbound, openSetting, type Setting } from './service.ts'
+import { allContacts, importCsv, inbound, startContacts, type TestContacts } from './fixtures.ts'
 
-let setting: Setting
+let system: TestContacts
 beforeAll(async () => {
-  setting = await openSetting()
+  system = await startContacts()
 })
-afterAll(() => setting?.[Symbol.asyncDispose]())
+afterAll(() => system?.[Symbol.asyncDispose]())
 
-async function audience(tags: string[], marketing = true, call = setting.call, after?: string) {
+async function audience(tags: string[], marketing = true, call = system.call, after?: string) {
   const all = []
-  for await (const batch of setting.contacts.streamAudience(
+  for await (const batch of system.contacts.streamAudience(
     { filter: { tags }, category: marketing ? 'MARKETING' : 'AUTHENTICATION', after },
     call,
   ))
@@ -23,7 +23,7 @@ test('an audience of several pages holds everyone with one of the tags once, in 
     { length: 2_500 },
     (_, i) => `+4915100${100_000 + i},${i % 5 === 0 ? 'other' : i % 2 ? 'a;both' : 'b|both'}`,
   )
-  await importCsv(setting, `phone,tags\n${rows.join('\n')}\n`)
+  await importCsv(system, `phone,tags\n${rows.join('\n')}\n`)
   const found = await audience(['a', 'b'])
   const ids = found.map((contact) => contact.id)
   expect(ids).toHaveLength(2_000)
@@ -34,27 +34,27 @@ test('an audience of several pages holds everyone with one of the tags once, in 
 test('an audience goes on after the contact where its reader stopped', async () => {
   const ids = (await audience(['a', 'b'])).map((contact) => contact.id)
   for (const at of [0, 998, 999, 1_000, 1_999]) {
-    const rest = await audience(['b', 'a', 'both'], true, setting.call, ids[at])
+    const rest = await audience(['b', 'a', 'both'], true, system.call, ids[at])
     expect(rest.map((contact) => contact.id)).toEqual(ids.slice(at + 1))
   }
-  await expect(audience(['a'], true, setting.call, 'nonsense')).rejects.toMatchObject({
+  await expect(audience(['a'], true, system.call, 'nonsense')).rejects.toMatchObject({
     failure: 'not_found',
   })
 })
 
 test('each contact comes with the reason why it would be skipped', async () => {
   await importCsv(
-    setting,
+    system,
     'phone,tags\n+4915100000001,skip\n+4915100000002,skip\n+4915100000003,skip\n',
   )
   const [stopped, blocked] = await inbound(
-    setting,
+    system,
     { waId: '4915100000001', text: 'stop', wamid: 'w' },
     { waId: '4915100000002' },
   )
-  await setting.contacts.recordConsent(
+  await system.contacts.recordConsent(
     { contactId: blocked!, kind: 'block', evidence: '' },
-    setting.call,
+    system.call,
   )
   const reasons = async (marketing: boolean) =>
     new Map((await audience(['skip'], marketing)).map((c) => [c.id, c.skipReason]))
@@ -66,8 +66,8 @@ test('each contact comes with the reason why it would be skipped', async () => {
 
 test('an audience whose contacts carry more than a message can hold comes in smaller batches', async () => {
   const rows = Array.from({ length: 500 }, (_, i) => `+4915100${200_000 + i},wide`)
-  await importCsv(setting, `phone,tags\n${rows.join('\n')}\n`)
-  await setting.world.sql(`update contacts.contacts set attributes = jsonb_build_object('note', repeat('x', 40000)) 
+  await importCsv(system, `phone,tags\n${rows.join('\n')}\n`)
+  await system.world.sql(`update contacts.contacts set attributes = jsonb_build_object('note', repeat('x', 40000)) 
     where id in (select contact_id from contacts.contact_tags where tag = 'wide')`)
   expect(await audience(['wide'])).toHaveLength(500)
 })
@@ -78,29 +78,29 @@ test('an empty filter is refused and never means everybody', async () => {
 })
 
 test('a list goes on after the last contact of the page before, and refuses absurd pages', async () => {
-  const all = await allContacts(setting)
+  const all = await allContacts(system)
   expect(new Set(all.map((contact) => contact.id)).size).toBe(all.length)
-  const tagged = await setting.contacts.listContacts(
+  const tagged = await system.contacts.listContacts(
     { tag: 'skip', after: '', limit: 2 },
-    setting.call,
+    system.call,
   )
-  const rest = await setting.contacts.listContacts(
+  const rest = await system.contacts.listContacts(
     { tag: 'skip', after: tagged.contacts[1]!.id, limit: 2 },
-    setting.call,
+    system.call,
   )
   expect([...tagged.contacts, ...rest.contacts]).toHaveLength(3)
   await expect(
-    setting.contacts.listContacts({ tag: '', after: '', limit: 201 }, setting.call),
+    system.contacts.listContacts({ tag: '', after: '', limit: 201 }, system.call),
   ).rejects.toMatchObject({
     failure: 'invalid',
   })
 })
 
 test("another account's contacts and imports are not found, not listed, not written to and not changed", async () => {
-  const mine = await importCsv(setting, 'phone,tags\n+4915100000099,private\n')
-  const [id] = await inbound(setting, { waId: '4915100000099' })
+  const own = await importCsv(system, 'phone,tags\n+4915100000099,private\n')
+  const [id] = await inbound(system, { waId: '4915100000099' })
   const stranger = { accountId: randomUUID() }
-  const { contacts } = setting
+  const { contacts } = system
   await expect(contacts.getContact({ id: id! }, stranger)).rejects.toMatchObject({
     failure: 'not_found',
   })
@@ -109,11 +109,11 @@ test("another account's contacts and imports are not found, not listed, not writ
   ).rejects.toMatchObject({
     failure: 'not_found',
   })
-  await expect(contacts.getImport({ id: mine.id }, stranger)).rejects.toMatchObject({
+  await expect(contacts.getImport({ id: own.id }, stranger)).rejects.toMatchObject({
     failure: 'not_found',
   })
   await expect(
-    contacts.listImportErrors({ id: mine.id, afterLine: 0, limit: 0 }, stranger),
+    contacts.listImportErrors({ id: own.id, afterLine: 0, limit: 0 }, stranger),
   ).rejects.toMatchObject({ failure: 'not_found' })
   expect(
     (await contacts.listContacts({ tag: '', after: '', limit: 0 }, stranger)).contacts,
@@ -123,12 +123,12 @@ test("another account's contacts and imports are not found, not listed, not writ
     (await contacts.checkSendable({ contactIds: [id!], category: 'AUTHENTICATION' }, stranger))
       .results[0]!.refusal,
   ).toBe('deleted')
-  const [theirs] = await inbound(
+  const [foreign] = await inbound(
     { contacts, call: stranger },
     { waId: '4915100000099', text: 'stop', wamid: 'w' },
   )
-  expect(theirs).not.toBe(id)
-  expect(await contacts.getContact({ id: id! }, setting.call)).toMatchObject({
+  expect(foreign).not.toBe(id)
+  expect(await contacts.getContact({ id: id! }, system.call)).toMatchObject({
     optedOut: false,
     blocked: false,
   })

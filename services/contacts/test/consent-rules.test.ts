@@ -1,36 +1,36 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { importCsv, inbound, openSetting, type Setting } from './service.ts'
+import { importCsv, inbound, startContacts, type TestContacts } from './fixtures.ts'
 
-let setting: Setting
+let system: TestContacts
 let stopped: string
 let free: string
 beforeAll(async () => {
-  setting = await openSetting()
-  await importCsv(setting, 'phone,tags\n+4915100000001,all\n+4915100000002,all\n')
+  system = await startContacts()
+  await importCsv(system, 'phone,tags\n+4915100000001,all\n+4915100000002,all\n')
   const [one, other] = await inbound(
-    setting,
+    system,
     { waId: '4915100000001', text: 'stop', wamid: 'w' },
     { waId: '4915100000002' },
   )
   stopped = one!
   free = other!
 })
-afterAll(() => setting?.[Symbol.asyncDispose]())
+afterAll(() => system?.[Symbol.asyncDispose]())
 
-const choose = (utilityAfterStop: boolean, call = setting.call) =>
-  setting.contacts.setConsentRules({ utilityAfterStop }, call)
+const choose = (utilityAfterStop: boolean, call = system.call) =>
+  system.contacts.setConsentRules({ utilityAfterStop }, call)
 
 /** What the check and the audience say of somebody who said stop; both say nothing of somebody who didn't. */
 async function refusals(category: string): Promise<string[]> {
-  const { results } = await setting.contacts.checkSendable(
+  const { results } = await system.contacts.checkSendable(
     { contactIds: [stopped, free], category },
-    setting.call,
+    system.call,
   )
   const audience = new Map<string, string>()
-  for await (const { contacts } of setting.contacts.streamAudience(
+  for await (const { contacts } of system.contacts.streamAudience(
     { filter: { tags: ['all'] }, category },
-    setting.call,
+    system.call,
   ))
     for (const { id, skipReason } of contacts) audience.set(id, skipReason)
   expect([results[1]!.refusal, audience.get(free)]).toEqual(['', ''])
@@ -66,7 +66,7 @@ test('UTILITY goes to who said stop only while the account chooses so, and never
   expect(await choose(true)).toEqual({ utilityAfterStop: true })
   expect(await refusals('UTILITY')).toEqual(['', ''])
   const say = (kind: string) =>
-    setting.contacts.recordConsent({ contactId: stopped, kind, evidence: '' }, setting.call)
+    system.contacts.recordConsent({ contactId: stopped, kind, evidence: '' }, system.call)
   await say('block')
   for (const category of ['UTILITY', 'AUTHENTICATION', 'SERVICE', 'MARKETING'])
     expect(await refusals(category)).toEqual(['blocked', 'blocked'])
@@ -76,11 +76,11 @@ test('UTILITY goes to who said stop only while the account chooses so, and never
 test('an account that chose nothing has the strict rule, and no account sees or changes the choice of another', async () => {
   await choose(true)
   const other = { accountId: randomUUID() }
-  expect(await setting.contacts.getConsentRules({}, other)).toEqual({ utilityAfterStop: false })
+  expect(await system.contacts.getConsentRules({}, other)).toEqual({ utilityAfterStop: false })
   await choose(false, other)
-  expect(await setting.contacts.getConsentRules({}, setting.call)).toEqual({
+  expect(await system.contacts.getConsentRules({}, system.call)).toEqual({
     utilityAfterStop: true,
   })
   const rows = 'select utility_after_stop as rule from contacts.consent_rules where account_id = $1'
-  expect(await setting.world.sql(rows, [other.accountId])).toEqual([{ rule: false }])
+  expect(await system.world.sql(rows, [other.accountId])).toEqual([{ rule: false }])
 })

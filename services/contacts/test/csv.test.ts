@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type CsvRow, readCsv, readFrom } from '../src/csv.ts'
+import { type CsvRow, readCsv, readFrom } from '../src/imports/csv.ts'
 
 async function* pieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -79,9 +79,9 @@ test.each([
   ],
 ])(
   'a quotation mark that is not closed %s is named by the line on which it opens',
-  async (_name, text, words) => {
+  async (_name, text, message) => {
     for (const size of [100_000, 1_000])
-      await expect(all(readCsv(pieces(Buffer.from(text), size)))).rejects.toThrow(words)
+      await expect(all(readCsv(pieces(Buffer.from(text), size)))).rejects.toThrow(message)
   },
 )
 

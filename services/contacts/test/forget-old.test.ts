@@ -3,22 +3,22 @@ import { openContext } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
-import { forgetConsentPage } from '../src/db/forget.ts'
-import { deriveFlags } from '../src/db/ledger.ts'
+import { deriveFlags } from '../src/db/consents.ts'
+import { deleteOldConsents } from '../src/db/old-rows.ts'
 import { forgetConsents, forgetImports } from '../src/jobs/forget-old.ts'
 import { contactsService } from '../src/service.ts'
-import { importCsv, inbound, openSetting, type Setting } from './service.ts'
+import { importCsv, inbound, startContacts, type TestContacts } from './fixtures.ts'
 
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)
 const years = 365.25
 
 test('imports go with their refused rows, page by page, and one that a stop stands on stays as its evidence', async () => {
-  await using setting = await openSetting()
-  const { world, config, contacts, call } = setting
+  await using system = await startContacts()
+  const { world, config, contacts, call } = system
   await using ctx = await openContext<Context>(contactsService, config)
-  const plain = await importCsv(setting, 'phone\n+4915112345678\n12\n')
-  const stops = await importCsv(setting, 'phone,opted_out\n+4915112345679,yes\n12,\n')
-  const young = await importCsv(setting, 'phone\n12\n')
+  const plain = await importCsv(system, 'phone\n+4915112345678\n12\n')
+  const stops = await importCsv(system, 'phone,opted_out\n+4915112345679,yes\n12,\n')
+  const young = await importCsv(system, 'phone\n12\n')
   await world.sql('update contacts.imports set finished_at = $1 where id = any($2::uuid[])', [
     daysAgo(91),
     [plain.id, stops.id],
@@ -57,17 +57,17 @@ test('imports go with their refused rows, page by page, and one that a stop stan
   )
 })
 
-interface Said {
+interface CellMeaning {
   kind: string
   via: string
   days: number
 }
 
 /** A contact of the tenant and what it said, in the order in which it was written down. */
-async function personWho(setting: Setting, waId: string, said: Said[]): Promise<string> {
-  const [id] = await inbound(setting, { waId })
+async function personWho(system: TestContacts, waId: string, said: CellMeaning[]): Promise<string> {
+  const [id] = await inbound(system, { waId })
   for (const { kind, via, days } of said)
-    await setting.world.sql(
+    await system.world.sql(
       `insert into contacts.consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at, recorded_at)
        select account_id, namespace, match_key, contact_id, $2, $3, $4, $5, $5 from contacts.identities where contact_id = $1`,
       [id, kind, via, randomUUID(), daysAgo(days)],
@@ -75,36 +75,36 @@ async function personWho(setting: Setting, waId: string, said: Said[]): Promise<
   return id!
 }
 
-/** Lets the ledger be walked again, once the service has been through it at its start. */
-async function letADayPass({ world }: Setting): Promise<void> {
+/** Lets consents be walked again, once the service has been through it at its start. */
+async function letADayPass({ world }: TestContacts): Promise<void> {
   const today = `select from contacts.consent_walk where done_at > now() - interval '1 day'`
   await until(async () => (await world.sql(today)).length > 0)
   await world.sql(`update contacts.consent_walk set done_at = now() - interval '25 hours'`)
 }
 
-test('of what a person said again for years the older goes; the last word of each kind and clock stays for ever', async () => {
-  await using setting = await openSetting()
-  await using ctx = await openContext<Context>(contactsService, setting.config)
+test('of what a person said again for years the older goes; the last consent of each kind and clock stays for ever', async () => {
+  await using system = await startContacts()
+  await using ctx = await openContext<Context>(contactsService, system.config)
   const old = 6 * years
-  const only = await personWho(setting, '4915112345671', [
+  const only = await personWho(system, '4915112345671', [
     { kind: 'opt_out', via: 'word', days: 20 * years },
   ])
-  const repeated = await personWho(setting, '4915112345672', [
+  const repeated = await personWho(system, '4915112345672', [
     { kind: 'opt_in', via: 'api', days: old + 9 },
     { kind: 'opt_out', via: 'word', days: old + 8 },
     { kind: 'opt_out', via: 'import', days: old + 7 },
     { kind: 'opt_out', via: 'button', days: old + 6 },
     { kind: 'block', via: 'api', days: old + 5 },
   ])
-  const lately = await personWho(setting, '4915112345673', [
+  const lately = await personWho(system, '4915112345673', [
     { kind: 'opt_out', via: 'word', days: old },
     { kind: 'opt_out', via: 'word', days: 4 * years },
   ])
-  await letADayPass(setting)
+  await letADayPass(system)
   await forgetConsents(ctx)
   const left = async (id: string) =>
     (
-      await setting.world.sql<{ said: string }>(
+      await system.world.sql<{ said: string }>(
         `select kind || ' ' || via as said from contacts.consents where contact_id = $1 order by id`,
         [id],
       )
@@ -120,8 +120,8 @@ test('of what a person said again for years the older goes; the last word of eac
 })
 
 test('whatever was said in whatever order, flags come out the same from what is kept', async () => {
-  await using setting = await openSetting()
-  const { world, config, call } = setting
+  await using system = await startContacts()
+  const { world, config, call } = system
   await using ctx = await openContext<Context>(contactsService, config)
   const kinds = ['opt_out', 'opt_in', 'block', 'unblock']
   const vias = [
@@ -142,7 +142,7 @@ test('whatever was said in whatever order, flags come out the same from what is 
       via: pick(vias),
       days: 5 * years + (Math.random() - 0.1) * 0.01,
     }))
-    ids.push(await personWho(setting, `49151123457${10 + person}`, said))
+    ids.push(await personWho(system, `49151123457${10 + person}`, said))
   }
   const flags = async () => {
     await ctx.db.transaction(call.accountId, (tx) => deriveFlags(tx, ids))
@@ -153,17 +153,17 @@ test('whatever was said in whatever order, flags come out the same from what is 
     (await world.sql<{ rows: number }>('select count(*)::int as rows from contacts.consents'))[0]!
       .rows
   const all = await rows()
-  await letADayPass(setting)
+  await letADayPass(system)
   await forgetConsents(ctx)
   expect(await rows()).toBeLessThan(all)
   expect(await flags()).toEqual(before)
 })
 
-test('the ledger is walked a page at a time with its place in a row, once a day, and begins anew after its end', async () => {
-  await using setting = await openSetting()
-  const { world, config } = setting
+test('consents are walked a page at a time with its place in a row, once a day, and begins anew after its end', async () => {
+  await using system = await startContacts()
+  const { world, config } = system
   await using ctx = await openContext<Context>(contactsService, config)
-  const id = await personWho(setting, '4915112345674', [])
+  const id = await personWho(system, '4915112345674', [])
   const add = (count: number) =>
     world.sql(
       `insert into contacts.consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at, recorded_at)
@@ -175,8 +175,8 @@ test('the ledger is walked a page at a time with its place in a row, once a day,
     (await world.sql<{ rows: number }>('select count(*)::int as rows from contacts.consents'))[0]!
       .rows
   await add(5_000)
-  await letADayPass(setting)
-  expect(await forgetConsentPage(ctx.db, daysAgo(5 * years), 2_000)).toEqual({
+  await letADayPass(system)
+  expect(await deleteOldConsents(ctx.db, daysAgo(5 * years), 2_000)).toEqual({
     rows: 2_000,
     more: true,
   })
@@ -186,7 +186,7 @@ test('the ledger is walked a page at a time with its place in a row, once a day,
   await add(10)
   await forgetConsents(ctx)
   expect(await rows()).toBe(11)
-  await letADayPass(setting)
+  await letADayPass(system)
   await forgetConsents(ctx)
   expect(await rows()).toBe(1)
 })

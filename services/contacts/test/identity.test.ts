@@ -1,6 +1,6 @@
 import { matchKey } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
-import { metaIdentities } from '../src/identity.ts'
+import { metaIdentities } from '../src/identities/identity.ts'
 
 test.each([
   ['Brazil, mobile', '5531987654321', '553187654321'],
@@ -22,4 +22,12 @@ test('a user id is understood also where a WhatsApp id is expected', () => {
 
 test('a person without any id is refused', () => {
   expect(() => metaIdentities({ waId: '', userId: '' })).toThrow(/needs a WhatsApp id or a user id/)
+})
+
+test('an id of a parent business names a person wherever an id may stand', () => {
+  const parent = { namespace: 'user_id', value: 'DE.ENT.Abc123', matchKey: 'DE.ENT.Abc123' }
+  expect(metaIdentities({ waId: 'DE.ENT.Abc123' })).toEqual([{ ...parent, kind: 'user_id' }])
+  expect(metaIdentities({ parentUserId: 'DE.ENT.Abc123' })).toEqual([
+    { ...parent, kind: 'parent_user_id' },
+  ])
 })

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { readCsv } from '../src/csv.ts'
-import { isHeader, readHeader, reportOf } from '../src/import-columns.ts'
-import { readRow } from '../src/import-row.ts'
-import type { Country } from '../src/phone.ts'
+import { isHeader, readHeader, reportOf } from '../src/imports/columns.ts'
+import type { Country } from '../src/imports/country.ts'
+import { readCsv } from '../src/imports/csv.ts'
+import { readRow } from '../src/imports/read-row.ts'
 
 const ana = '+4915100000001'
 
@@ -137,11 +137,11 @@ test.each(['optout', 'unsubscribed', 'blocked', 'do_not_contact', 'Opt Out?', 'A
       `phone,"${column}"\n${cells.map((cell) => `${ana},"${cell}"`).join('\n')}\n`,
     )
     const said = people.map((row) => ('reason' in row ? row.reason : row.optedOut))
-    const words = (cell: string) => `"${cell}" in the opt-out column is neither yes nor no`
+    const message = (cell: string) => `"${cell}" in the opt-out column is neither yes nor no`
     expect(Object.fromEntries(cells.map((cell, at) => [cell, said[at]]))).toEqual({
       ...Object.fromEntries([...stops, ...days].map((cell) => [cell, true])),
       ...Object.fromEntries(nothing.map((cell) => [cell, false])),
-      ...Object.fromEntries(unreadable.map((cell) => [cell, words(cell)])),
+      ...Object.fromEntries(unreadable.map((cell) => [cell, message(cell)])),
     })
   },
 )
@@ -187,7 +187,7 @@ test.each([
   expect(row).toEqual({
     line: 2,
     reason: expect.any(String),
-    ...(stopped && { stopped: ana.slice(1) }),
+    ...(stopped && { optOutPhone: ana.slice(1) }),
   })
 })
 

@@ -1,13 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { counts, ended, file, importCsv, openSetting, type Setting } from './service.ts'
+import {
+  counts,
+  ended,
+  file,
+  importCsv,
+  startContacts,
+  type TestContacts,
+  timesWith,
+} from './fixtures.ts'
 
 const sliceMs = 100
 const statementMs = 400
-let world: Setting
+let world: TestContacts
 beforeAll(async () => {
-  world = await openSetting({ own: { imports: { sliceMs, statementMs } } })
+  world = await startContacts({
+    own: { times: timesWith({ importSliceMs: sliceMs }), importStatementMs: statementMs },
+  })
 })
 afterAll(() => world?.[Symbol.asyncDispose]())
 

@@ -1,20 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import { withClient } from '@lockstep/database'
-import { startService } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { contactsService } from '../src/service.ts'
-import { ended, file, inbound, openSetting, type Setting, scale, teach } from './service.ts'
+import {
+  ended,
+  file,
+  inbound,
+  prepareContacts,
+  startContacts,
+  type TestContacts,
+  updateIdentities,
+} from './fixtures.ts'
 
 test('lists that take up every connection of the service keep no check waiting, and end in words', {
   timeout: 60_000,
 }, async () => {
-  await using setting = await openSetting()
-  const { contacts, call, world } = setting
-  const [id] = await inbound(setting, { waId: '4915100000001' })
+  await using system = await startContacts()
+  const { contacts, call, world } = system
+  const [id] = await inbound(system, { waId: '4915100000001' })
   await withClient(world.adminUrl, async (client) => {
     await client.query('begin; lock table contacts.contact_tags in access exclusive mode')
-    const lists = Array.from({ length: 2 * setting.config.poolSize }, () =>
+    const lists = Array.from({ length: 2 * system.config.poolSize }, () =>
       contacts.listContacts({ tag: 'x', after: '', limit: 1 }, { accountId: randomUUID() }),
     )
     const settled = Promise.allSettled(lists)
@@ -22,7 +28,7 @@ test('lists that take up every connection of the service keep no check waiting, 
       const [waiting] = await world.sql<{ n: number }>(
         `select count(*)::int as n from pg_stat_activity where usename = 'contacts' and wait_event_type = 'Lock'`,
       )
-      return waiting!.n === setting.config.poolSize
+      return waiting!.n === system.config.poolSize
     })
     const check = await contacts.checkSendable(
       { contactIds: [id!], category: 'MARKETING' },
@@ -39,7 +45,7 @@ test('lists that take up every connection of the service keep no check waiting, 
 const n = 40_000
 const account = randomUUID()
 /** Contacts of one account, all with a tag and some with a rare one, and what they said. */
-async function seed({ world }: Setting): Promise<void> {
+async function seed({ world }: TestContacts): Promise<void> {
   const person = `'4915' || (100000000 + i) as number, ('00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid as id from generate_series(1, ${n}) i`
   await world.sql(`
     insert into contacts.contacts (id, account_id, phone, wa_id, source) select p.id, '${account}', number, number, 'import' from (select ${person}) p;
@@ -59,18 +65,18 @@ const grown = [
 ]
 
 test('no call, lane or import reads a table from end to end', { timeout: 120_000 }, async () => {
-  await using setting = await openSetting({ service: false })
-  await seed(setting)
+  await using system = await prepareContacts()
+  await seed(system)
   const scans = () =>
-    setting.world.sql(
+    system.world.sql(
       `select relname, seq_scan::int as scans from pg_stat_user_tables where schemaname || '.' || relname = any($1) order by 1`,
       [grown],
     )
   const before = await scans()
   {
-    await using _service = await startService(contactsService, setting.config, { scale })
+    await using _service = await system.start()
     const call = { accountId: account }
-    const { contacts } = setting
+    const { contacts } = system
     const tenant = { contacts, call }
     await until(() => contacts.listContacts({ tag: '', after: '', limit: 200 }, call))
     const rare = (await contacts.listContacts({ tag: 'rare', after: '', limit: 200 }, call))
@@ -105,7 +111,7 @@ test('no call, lane or import reads a table from end to end', { timeout: 120_000
       call,
     )
     expect(await ended(tenant, id)).toMatchObject({ state: 'done', created: 1, updated: 500 })
-    await teach(setting, { accountId: account, contactId: ids[3]!, userId: 'DE.learned' })
+    await updateIdentities(system, { accountId: account, contactId: ids[3]!, userId: 'DE.named' })
     await contacts.recordRefusals(
       {
         refusals: [

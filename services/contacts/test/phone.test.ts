@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import { getCountries, parsePhoneNumberFromString } from 'libphonenumber-js/max'
 import { expect, test } from 'vitest'
-import { type Country, parsePhone, readCountry } from '../src/phone.ts'
+import { type Country, readCountry } from '../src/imports/country.ts'
+import { parsePhone } from '../src/imports/phone.ts'
 
 test.each([
   ['+49 (151) 123-456 78', '4915112345678'],

@@ -1,6 +1,8 @@
-import { runUntilStopped, startService } from '@lockstep/service'
+import { readConfig, runUntilStopped, startService } from '@lockstep/service'
 import { contactsService } from '../src/service.ts'
 
-/** The service as a process of its own that a test can kill: its configuration comes as JSON, its times are scaled. */
-const { config, scale } = JSON.parse(process.argv[2]!)
-await runUntilStopped(() => startService(contactsService, config, { scale }))
+/** The service as a process of its own, with its times scaled by the first argument. */
+const scale = Number(process.argv[2])
+await runUntilStopped(() =>
+  startService(contactsService, readConfig(contactsService, process.env), { scale }),
+)

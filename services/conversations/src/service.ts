@@ -6,12 +6,14 @@ import { migrations } from './db/migrations.ts'
 import { forgetMessages } from './jobs/forget-messages.ts'
 import { webhookMessage } from './lanes/webhook-message.ts'
 import { callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const conversationsService = defineService({
   name: 'conversations',
   config,
   migrations,
   peers,
+  times,
   rpc: { definition: ConversationsDefinition, methods, callers },
   lanes: { 'webhooks.message': webhookMessage },
   jobs: { 'forget-messages': [forgetEveryMs, forgetMessages] },

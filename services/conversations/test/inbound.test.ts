@@ -144,7 +144,7 @@ test('the window counts from the time of the message, and neither a late message
   expect(await conversation()).toMatchObject(expected)
 })
 
-test('parts of a number that nobody has, and those that another app signed, are unclaimed and leave no row', async () => {
+test('parts of a number that nobody has, and those that another app signed, are no_connection and leave no row', async () => {
   await using stack = await openStack()
   await using _service = await openService(stack.config)
   const tenant = await stack.tenant('101')
@@ -152,7 +152,7 @@ test('parts of a number that nobody has, and those that another app signed, are 
   const messages = [{ from: '15550001000', wamid: 'wamid.1', at: now, text: 'Hello' }]
   await stack.deliver(tenant, body('999', { messages }))
   await stack.deliver(stranger, body('101', { messages }))
-  expect(await stack.outcomes(2)).toEqual({ unclaimed: 2 })
+  expect(await stack.outcomes(2)).toEqual({ no_connection: 2 })
   expect(await stack.world.sql('select from conversations.messages')).toEqual([])
   expect(await stack.world.sql('select from conversations.conversations')).toEqual([])
 })
@@ -354,15 +354,15 @@ test('elements without effect are counted and noted on their part, also on one t
     /1 without a sender.*; 1 without an id.*; 1 that nobody acts on.*; 2 about messages that were not sent/,
   )
   const metrics = await service.metrics()
-  for (const [why, count] of Object.entries({
-    senderless: 1,
+  for (const [reason, count] of Object.entries({
+    no_sender: 1,
     unreadable: 1,
     unknown: 1,
-    unmatched: 2,
+    no_match: 2,
   }))
     expect(metrics).toMatch(
       new RegExp(
-        `lockstep_webhook_elements_without_effect_total{[^}]*why="${why}"[^}]*} ${count}\\b`,
+        `lockstep_webhook_elements_without_effect_total{[^}]*reason="${reason}"[^}]*} ${count}\\b`,
       ),
     )
 })
@@ -381,12 +381,12 @@ test('a message with U+0000 is stored without it, and one without a readable sen
     tenant,
     body('101', { messages: [{ from: 'nobody', wamid: 'wamid.3', at, text: 'x' }] }),
   )
-  expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
+  expect(await stack.outcomes(2)).toEqual({ done: 1, no_match: 1 })
   const { conversations } = await service.client.listConversations({ after: '', limit: 0 }, tenant)
   expect(conversations).toMatchObject([{ lastText: 'ab \ufffd', unread: 1 }])
 })
 
-test('a status without a token is handed to the campaign that sent the message, or is unmatched', async () => {
+test('a status without a token is handed to the campaign that sent the message, or is no_match', async () => {
   await using stack = await openStack()
   await using _service = await openService(stack.config)
   const tenant = await stack.tenant('101')
@@ -414,7 +414,7 @@ test('a status without a token is handed to the campaign that sent the message, 
     body('101', { statuses: [status('wamid.ours'), status('wamid.theirs')] }),
   )
   await stack.deliver(tenant, body('101', { statuses: [status('wamid.theirs')] }))
-  expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
+  expect(await stack.outcomes(2)).toEqual({ done: 1, no_match: 1 })
   const [attempt] = await stack.world.sql<{ delivered_at: Date }>(
     'select delivered_at from campaigns.attempts',
   )
@@ -465,7 +465,7 @@ test('a status that is faster than the commit of its message comes again, and ha
   expect(attempt?.delivered_at).toEqual(new Date(now * 1000))
 })
 
-test('a status that matches nothing is unmatched after its minute, and holds up nobody until then', async () => {
+test('a status that matches nothing is no_match after its minute, and holds up nobody until then', async () => {
   await using stack = await openStack()
   await using service = await openService(stack.config)
   const tenant = await stack.tenant('101')
@@ -481,13 +481,13 @@ test('a status that matches nothing is unmatched after its minute, and holds up 
         .length === 1,
   )
   expect(await stack.world.sql(putOff)).toHaveLength(1)
-  expect(await stack.outcomes(2)).toEqual({ done: 1, unmatched: 1 })
+  expect(await stack.outcomes(2)).toEqual({ done: 1, no_match: 1 })
   const [part] = await stack.world.sql<{ ms: number }>(
     `select (extract(epoch from clock_timestamp() - min(received_at)) * 1000)::float8 as ms from webhook_gateway.webhook_parts`,
   )
   expect(part!.ms).toBeGreaterThanOrEqual(60_000 * scale)
   expect(await service.metrics()).toMatch(
-    /lockstep_webhook_elements_without_effect_total{[^}]*why="no_match"[^}]*} 1\b/,
+    /lockstep_webhook_elements_without_effect_total{[^}]*reason="no_match"[^}]*} 1\b/,
   )
 })
 

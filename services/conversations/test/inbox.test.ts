@@ -3,7 +3,7 @@ import { openContext } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
-import { countInbound } from '../src/db/queries.ts'
+import { countInbound } from '../src/db/message-list.ts'
 import { conversationsService } from '../src/service.ts'
 import { body, openService, openStack, type Sent, scale } from './setup.ts'
 

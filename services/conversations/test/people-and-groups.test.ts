@@ -1,74 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openService, openStack } from './setup.ts'
+import { now, openThreads, text } from './threads.ts'
 
 const day = 24 * 3_600_000
-const now = Math.floor(Date.now() / 1000)
 
-let stack: Awaited<ReturnType<typeof openStack>>
-let service: Awaited<ReturnType<typeof openService>>
+let threads: Awaited<ReturnType<typeof openThreads>>
 beforeAll(async () => {
-  stack = await openStack()
-  service = await openService(stack.config)
+  threads = await openThreads()
 })
-afterAll(async () => {
-  await service?.[Symbol.asyncDispose]()
-  await stack?.[Symbol.asyncDispose]()
-})
-
-let numbers = 100
-let parts = 0
-/** A tenant with a number of its own, to which values are posted as Meta does. */
-async function tenant() {
-  const phoneNumberId = String(++numbers)
-  const owner = await stack.tenant(phoneNumberId)
-  const page = { after: '', limit: 0 }
-  return {
-    ...owner,
-    async post(value: object, field = 'messages', partsOf = 1) {
-      const change = {
-        field,
-        value: {
-          messaging_product: 'whatsapp',
-          metadata: { phone_number_id: phoneNumberId },
-          ...value,
-        },
-      }
-      await stack.deliver(
-        owner,
-        JSON.stringify({
-          object: 'whatsapp_business_account',
-          entry: [{ id: '202', changes: [change] }],
-        }),
-      )
-      parts += partsOf
-      await stack.outcomes(parts)
-    },
-    people: async () => (await stack.contacts.listContacts({ tag: '', ...page }, owner)).contacts,
-    conversations: async () => (await service.client.listConversations(page, owner)).conversations,
-    messages: async (conversationId: string) =>
-      (await service.client.listMessages({ conversationId, ...page }, owner)).messages,
-  }
-}
-
-let wamids = 0
-const text = (body: string, more: object = {}) => ({
-  id: `wamid.${++wamids}`,
-  timestamp: String(now),
-  type: 'text',
-  text: { body },
-  ...more,
-})
+afterAll(() => threads?.[Symbol.asyncDispose]())
 
 test('who is named in two ways is stopped as one person', async () => {
-  const { post, people, conversations } = await tenant()
+  const { post, people, conversations } = await threads.tenant()
   const caio = {
     profile: { name: 'Caio', username: 'caio' },
     wa_id: '553177776666',
     user_id: 'BR.U1',
     parent_user_id: 'BR.ENT.P1',
   }
-  await post({ contacts: [caio], messages: [text('oi', { from: '5531977776666' })] })
-  await post({
+  await post('messages', { contacts: [caio], messages: [text('oi', { from: '5531977776666' })] })
+  await post('messages', {
     contacts: [{ user_id: 'BR.U1' }],
     messages: [text('STOP', { from_user_id: 'BR.U1' })],
   })
@@ -82,7 +32,7 @@ test('who is named in two ways is stopped as one person', async () => {
   expect(await people()).toMatchObject([known])
   // Another portfolio of the same business knows the person by the parent's id.
   const elsewhere = { user_id: 'BR.X9', parent_user_id: 'BR.ENT.P1' }
-  await post({
+  await post('messages', {
     contacts: [elsewhere],
     messages: [text('again', { from_user_id: 'BR.X9', timestamp: String(now - 9) })],
   })
@@ -91,15 +41,17 @@ test('who is named in two ways is stopped as one person', async () => {
 })
 
 test('a message is stored for whoever the value names: without a sender, with a plus, with an id that is none', async () => {
-  const { post, people } = await tenant()
-  await post({ contacts: [{ user_id: 'DE.U2' }], messages: [text('no sender')] })
-  await post({
+  const { post, people } = await threads.tenant()
+  await post('messages', { contacts: [{ user_id: 'DE.U2' }], messages: [text('no sender')] })
+  await post('messages', {
     messages: [
       text('plus', { from: '+4916012345678' }),
       text('blanks', { from: ' 49 160 1234 5679 ' }),
     ],
   })
-  await post({ messages: [text('no id', { from: '4916012345670', from_user_id: 'foo_bar' })] })
+  await post('messages', {
+    messages: [text('no id', { from: '4916012345670', from_user_id: 'foo_bar' })],
+  })
   const ids = (await people()).map(({ phone, userId }) => [phone, userId])
   expect(ids.sort()).toEqual([
     ['', 'DE.U2'],
@@ -110,10 +62,10 @@ test('a message is stored for whoever the value names: without a sender, with a 
 })
 
 test('a message whose id no index could hold costs its neighbours nothing', async () => {
-  const { post, people, conversations, messages } = await tenant()
+  const { post, people, conversations, messages } = await threads.tenant()
   const long = 'x'.repeat(6_000)
   const from = '4917000001'
-  await post({
+  await post('messages', {
     contacts: [{ wa_id: from, user_id: `DE.${long}`, profile: { name: 'Ada' } }],
     messages: [
       text('one', { from }),
@@ -130,10 +82,10 @@ test('a message whose id no index could hold costs its neighbours nothing', asyn
 })
 
 test("no time of Meta's counts as later than its receipt: neither a start nor a window", async () => {
-  const { post, people, conversations } = await tenant()
+  const { post, people, conversations } = await threads.tenant()
   const from = '4917000002'
   const said = async (body: string, at: number) =>
-    post({ messages: [text(body, { from, timestamp: String(at) })] })
+    post('messages', { messages: [text(body, { from, timestamp: String(at) })] })
   await said('START', now + 3_600)
   await said('STOP', Math.floor(Date.now() / 1000))
   expect(await people()).toMatchObject([{ optedOut: true }])
@@ -144,7 +96,7 @@ test("no time of Meta's counts as later than its receipt: neither a start nor a 
 })
 
 test("what is written in a group is the group's: no chat and no window of the person's own, yet their stop counts", async () => {
-  const { post, people, conversations, messages } = await tenant()
+  const { post, people, conversations, messages } = await threads.tenant()
   const [ada, bob] = ['4917000003', '4917000004']
   const group_id = 'Y2FwaV9ncm91cDox'
   const contacts = [ada, bob].map((wa_id) => ({ wa_id, profile: { name: wa_id } }))
@@ -159,7 +111,7 @@ test("what is written in a group is the group's: no chat and no window of the pe
     type: 'unsupported',
     unsupported: { type: 'gif' },
   }
-  await post({ contacts, messages: [hello, like(ada, '👍'), like(bob, '🎉'), gif] })
+  await post('messages', { contacts, messages: [hello, like(ada, '👍'), like(bob, '🎉'), gif] })
   const [group, ...others] = await conversations()
   expect(others).toEqual([])
   expect(group).toMatchObject({
@@ -184,13 +136,13 @@ test("what is written in a group is the group's: no chat and no window of the pe
     { lastInboundAtMs: undefined },
   ])
 
-  await post({
+  await post('messages', {
     contacts,
     messages: [text('STOP', { from: ada, group_id, timestamp: String(now - 30) })],
   })
   // What is said before others takes no stop back.
-  await post({ contacts, messages: [text('START', { from: ada, group_id })] })
-  await post({ contacts, messages: [text('Only to you', { from: bob })] })
+  await post('messages', { contacts, messages: [text('START', { from: ada, group_id })] })
+  await post('messages', { contacts, messages: [text('Only to you', { from: bob })] })
   const stopped = new Map((await people()).map(({ phone, optedOut }) => [phone, optedOut]))
   expect([stopped.get(ada), stopped.get(bob)]).toEqual([true, false])
   expect((await conversations()).map((one) => [one.groupId, one.contactId, one.unread])).toEqual(
@@ -202,15 +154,15 @@ test("what is written in a group is the group's: no chat and no window of the pe
 })
 
 test('a profile name that changes changes the name, in whatever order it is told; a sign-up is an opt-in with its id', async () => {
-  const { post, people, accountId } = await tenant()
+  const { post, people, accountId } = await threads.tenant()
   const from = '4917000005'
   const named = (name: string, at: number) => ({
     contacts: [{ wa_id: from, profile: { name } }],
     messages: [text('Hi', { from, timestamp: String(at) })],
   })
-  await post(named('Ada', now - 30))
-  await post(named('Ada Lovelace', now - 10))
-  await post(named('A.', now - 20))
+  await post('messages', named('Ada', now - 30))
+  await post('messages', named('Ada Lovelace', now - 10))
+  await post('messages', named('A.', now - 20))
   expect(await people()).toMatchObject([{ name: 'Ada Lovelace', profileName: 'Ada Lovelace' }])
   const chosen = (value: string, timestamp: number) => ({
     wa_id: from,
@@ -219,10 +171,10 @@ test('a profile name that changes changes the name, in whatever order it is told
     signup_id: '5001',
     timestamp,
   })
-  await post({ user_preferences: [chosen('stop', now - 9)] }, 'user_preferences')
-  await post({ user_preferences: [chosen('signup', now - 5)] }, 'user_preferences')
+  await post('user_preferences', { user_preferences: [chosen('stop', now - 9)] })
+  await post('user_preferences', { user_preferences: [chosen('signup', now - 5)] })
   expect(await people()).toMatchObject([{ optedOut: false }])
-  const said = await stack.world.sql(
+  const said = await threads.stack.world.sql(
     "select via, evidence from contacts.consents where kind = 'opt_in' and account_id = $1",
     [accountId],
   )
@@ -230,19 +182,19 @@ test('a profile name that changes changes the name, in whatever order it is told
 })
 
 test('long texts are listed whole, in pages that end sooner', async () => {
-  const { post, conversations, ...owner } = await tenant()
+  const { post, conversations, ...owner } = await threads.tenant()
   const from = '4917000006'
   const long = '😀'.repeat(65_536)
   const all = Array.from({ length: 18 }, (_, i) => text(long, { from, timestamp: String(now - i) }))
   // Each is as large as a part.
-  await post({ messages: all.slice(9) }, 'messages', 9)
-  await post({ messages: all.slice(0, 9) }, 'messages', 9)
+  await post('messages', { messages: all.slice(9) }, 9)
+  await post('messages', { messages: all.slice(0, 9) }, 9)
   const [conversation] = await conversations()
   expect(conversation!.lastText).toBe(`${'😀'.repeat(1_000)}…`)
   const listed = []
   const pages: number[] = []
   for (let after = ''; ; ) {
-    const page = await service.client.listMessages(
+    const page = await threads.service.client.listMessages(
       { conversationId: conversation!.id, after, limit: 0 },
       owner,
     )

@@ -1,74 +1,25 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openService, openStack } from './setup.ts'
+import { lastWamid, now, openThreads, text } from './threads.ts'
 
-const now = Math.floor(Date.now() / 1000)
 const own = '15550001'
 const ada = '4917000001'
 const day = 24 * 3_600_000
 
-let stack: Awaited<ReturnType<typeof openStack>>
-let service: Awaited<ReturnType<typeof openService>>
+let threads: Awaited<ReturnType<typeof openThreads>>
 beforeAll(async () => {
-  stack = await openStack()
-  service = await openService(stack.config)
+  threads = await openThreads()
 })
-afterAll(async () => {
-  await service?.[Symbol.asyncDispose]()
-  await stack?.[Symbol.asyncDispose]()
-})
+afterAll(() => threads?.[Symbol.asyncDispose]())
 
-let numbers = 100
-let parts = 0
-/** A tenant with a number of its own, to which values are posted as Meta does. */
-async function tenant() {
-  const phoneNumberId = String(++numbers)
-  const owner = await stack.tenant(phoneNumberId)
-  const page = { after: '', limit: 0 }
-  const metadata = { display_phone_number: own, phone_number_id: phoneNumberId }
-  return {
-    ...owner,
-    async post(field: string, value: object) {
-      const change = { field, value: { messaging_product: 'whatsapp', metadata, ...value } }
-      await stack.deliver(
-        owner,
-        JSON.stringify({
-          object: 'whatsapp_business_account',
-          entry: [{ id: '202', changes: [change] }],
-        }),
-      )
-      await stack.outcomes(++parts)
-    },
-    people: async () => (await stack.contacts.listContacts({ tag: '', ...page }, owner)).contacts,
-    conversations: async () => (await service.client.listConversations(page, owner)).conversations,
-    async thread() {
-      const [conversation] = (await service.client.listConversations(page, owner)).conversations
-      return (
-        await service.client.listMessages({ conversationId: conversation!.id, ...page }, owner)
-      ).messages
-    },
-    inboundCount: async () =>
-      (await service.client.countInbound({ connectionId: owner.connectionId, sinceMs: 0 }, owner))
-        .messages,
-  }
-}
-
-let wamids = 0
-const text = (body: string, more: object = {}) => ({
-  id: `wamid.app${++wamids}`,
-  timestamp: String(now),
-  type: 'text',
-  text: { body },
-  ...more,
-})
 const toAda = { from: own, to: ada }
 
 test('what the business writes in the phone app stands in the thread, once, and neither opens a window nor waits to be read', async () => {
-  const { post, people, conversations, thread, inboundCount } = await tenant()
+  const { post, people, conversations, thread, inboundCount } = await threads.tenant()
   await post('messages', {
     messages: [text('Is it open today?', { from: ada, timestamp: String(now - 60) })],
   })
   const [before] = await conversations()
-  const answer = text('Yes, until six', { ...toAda, context: { id: `wamid.app${wamids}` } })
+  const answer = text('Yes, until six', { ...toAda, context: { id: lastWamid() } })
   for (let times = 0; times < 2; times++)
     await post('smb_message_echoes', { message_echoes: [answer, answer] })
   expect(await conversations()).toMatchObject([
@@ -96,7 +47,7 @@ test('what the business writes in the phone app stands in the thread, once, and 
 })
 
 test("the business's STOP is nobody's, and whom it writes to has not written", async () => {
-  const { post, people, conversations } = await tenant()
+  const { post, people, conversations } = await threads.tenant()
   await post('smb_message_echoes', {
     contacts: [{ wa_id: ada, profile: { name: 'Ada' } }],
     message_echoes: [text('STOP', toAda)],
@@ -110,7 +61,7 @@ test("the business's STOP is nobody's, and whom it writes to has not written", a
 })
 
 test('an edit or deletion changes messages of its own side only, and the two sides react apart', async () => {
-  const { post, thread } = await tenant()
+  const { post, thread } = await threads.tenant()
   const [question, answer] = [
     text('Two?', { from: ada, timestamp: String(now - 9) }),
     text('Three', { ...toAda, timestamp: String(now - 8) }),
@@ -156,7 +107,7 @@ test('an edit or deletion changes messages of its own side only, and the two sid
 })
 
 test('a call is one entry of the thread, opens the window by when it was made, and is no message', async () => {
-  const { post, conversations, thread, inboundCount } = await tenant()
+  const { post, conversations, thread, inboundCount } = await threads.tenant()
   const call = (event: object) => ({
     id: 'wacid.A',
     from: ada,
@@ -201,7 +152,7 @@ test('a call is one entry of the thread, opens the window by when it was made, a
 })
 
 test('a call of the business opens the window only once it is picked up', async () => {
-  const { post, people, conversations } = await tenant()
+  const { post, people, conversations } = await threads.tenant()
   const status = (word: string, at: number) => ({
     id: 'wacid.B',
     type: 'call',
@@ -221,7 +172,7 @@ test('a call of the business opens the window only once it is picked up', async 
 })
 
 test('the past stands in the thread by its own times: no window, nothing unread, nothing counted, and a stop of its time', async () => {
-  const { post, people, conversations, thread, inboundCount } = await tenant()
+  const { post, people, conversations, thread, inboundCount } = await threads.tenant()
   const old = (hours: number) => String(now - hours * 3_600)
   const past = (...messages: object[]) => ({
     history: [{ metadata: { phase: 0, progress: 100 }, threads: [{ id: ada, messages }] }],
@@ -253,7 +204,7 @@ test('the past stands in the thread by its own times: no window, nothing unread,
 })
 
 test('a start of the past takes no stop back, and an older stop no start of today', async () => {
-  const { post, people } = await tenant()
+  const { post, people } = await threads.tenant()
   const past = (body: string, hours: number) => ({
     history: [
       {
@@ -275,7 +226,7 @@ test('a start of the past takes no stop back, and an older stop no start of toda
 })
 
 test("the phone's name for a person is the contact's, until the account gives one, and has no effect when it is given up", async () => {
-  const { post, people, conversations } = await tenant()
+  const { post, people, conversations } = await threads.tenant()
   const book = (name: string, action = 'add') => {
     const contact = { full_name: name, phone_number: ada }
     return {
@@ -293,7 +244,7 @@ test("the phone's name for a person is the contact's, until the account gives on
 })
 
 test('what is said while another sender answers stands in the thread: it opens the window, waits for nobody, and a stop counts', async () => {
-  const { post, people, conversations, thread } = await tenant()
+  const { post, people, conversations, thread } = await threads.tenant()
   const [asked, answered] = [
     text('STOP', { from: ada, timestamp: String(now - 9) }),
     text('Done', { ...toAda, timestamp: String(now - 8) }),

@@ -1,23 +1,17 @@
-import path from 'node:path'
-import { accountsService } from '@lockstep/accounts'
-import { campaignsService } from '@lockstep/campaigns'
-import { contactsService } from '@lockstep/contacts'
 import type { FeedEntry } from '@lockstep/feeds'
-import { startSimulator } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
-import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { startService } from '@lockstep/service'
-import { createWorld, outcomesOf, postWebhook } from '@lockstep/testing'
-import { webhookGatewayService } from '@lockstep/webhook-gateway'
+import { outcomesOf, postWebhook } from '@lockstep/testing'
+import { configIn, startSystem } from '@lockstep/testing/system'
 import type { Config } from '../src/config.ts'
 import { conversationsService } from '../src/service.ts'
 
 /** Every time of the services under test is a twentieth. */
 export const scale = 0.05
 const secret = 'app-secret'
+/** The services that conversations needs. */
+const peers = ['accounts', 'webhook-gateway', 'contacts', 'campaigns'] as const
 
 export interface Tenant {
   accountId: string
@@ -26,58 +20,16 @@ export interface Tenant {
   phoneNumberId: string
 }
 
-/** A world in which everything runs that conversations needs, and clients to look at what it did. */
+/** A system in which all runs that conversations needs, and the configuration of conversations in it. */
 export async function openStack() {
   await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
-  const { encryptionKey, platformKey } = world
-  const { addresses: nowhere } = world.base('conversations')
-  const simulator = up.use(
-    await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }),
-  )
-  const graph = { graphUrl: simulator.url, graphVersion: 'v24.0' }
-  const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accounts = at(
-    up.use(
-      await startService(
-        accountsService,
-        { ...world.base('accounts'), ...graph, encryptionKey },
-        { scale },
-      ),
-    ),
-  )
-  const gatewayConfig = {
-    ...world.base('webhook-gateway'),
-    encryptionKey,
-    platformKey,
-    httpPort: 0,
-    addresses: { ...nowhere, accounts },
-  }
-  const gatewayService = up.use(await startService(webhookGatewayService, gatewayConfig, { scale }))
-  const gateway = at(gatewayService)
-  const contacts = at(
-    up.use(await startService(contactsService, { ...world.base('contacts') }, { scale })),
-  )
-  const addresses = { ...nowhere, accounts, contacts, 'webhook-gateway': gateway }
-  const campaignsConfig = {
-    ...world.base('campaigns'),
-    ...graph,
-    encryptionKey,
-    platformKey,
-    sendConcurrency: 4,
-    sendSockets: 4,
-    addresses,
-  }
-  const campaigns = at(up.use(await startService(campaignsService, campaignsConfig, { scale })))
-  const config: Config = {
-    ...world.base('conversations'),
-    addresses: { ...addresses, campaigns },
-  }
-  const clients = {
-    accounts: up.use(connect(AccountsDefinition, accounts)),
-    contacts: up.use(connect(ContactsDefinition, contacts)),
-    gateway: up.use(connect(WebhookGatewayDefinition, gateway)),
-  }
+  const system = up.use(await startSystem({ services: peers, scale }))
+  const { world, clients, simulator, ports } = system
+  const addresses = peers.map((name) => [
+    `LOCKSTEP_${name.replaceAll('-', '_').toUpperCase()}_ADDRESS`,
+    `127.0.0.1:${ports[name].grpc}`,
+  ])
+  const config = configIn(world, conversationsService, Object.fromEntries(addresses)) as Config
   const opened = up.move()
 
   /** An account with an app of its own; `connectNumber` gives it a number. */
@@ -98,36 +50,29 @@ export async function openStack() {
     await simulator.client.setState({
       numbers: [{ id: phoneNumberId, wabaId: '202', displayPhoneNumber: '+1 555', token }],
     })
-    const number = {
-      name: 'Number',
-      phoneNumberId,
-      wabaId: '202',
-      appId: owner.appId,
-      accessToken: token,
-    }
-    const { id } = await clients.accounts.createConnection(number, owner)
+    const number = { name: 'Number', phoneNumberId, wabaId: '202', accessToken: token }
+    const { id } = await clients.accounts.createConnection({ ...number, appId: owner.appId }, owner)
     return { ...owner, connectionId: id, phoneNumberId }
   }
 
   /** Delivers a webhook as Meta does. */
   async function deliver({ appId }: { appId: string }, body: string): Promise<void> {
-    const status = await postWebhook(
-      `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`,
-      secret,
-      body,
-    )
+    const url = `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${appId}`
+    const status = await postWebhook(url, secret, body)
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
   return {
-    ...clients,
     world,
+    accounts: clients.accounts,
+    contacts: clients.contacts,
+    gateway: clients.webhookGateway,
     config,
     account,
     connectNumber,
     tenant: async (phoneNumberId: string) => connectNumber(await account(), phoneNumberId),
     deliver,
-    outcomes: (parts: number) => outcomesOf(clients.gateway, parts),
+    outcomes: (parts: number) => outcomesOf(clients.webhookGateway, parts),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }

@@ -12,7 +12,7 @@ export const config = serviceConfig({
   platformKey,
   httpPort: port.default(8080).describe("Where Meta's webhooks arrive; 0 takes any free port"),
   trustedProxies: list.describe(
-    'Addresses or networks (CIDR) of load balancers before it, with commas: their X-Forwarded-For says who asks',
+    'Addresses or networks (CIDR) of load balancers, with commas; their X-Forwarded-For is used',
   ),
 })
 export type Config = ConfigOf<typeof config>

@@ -1,19 +1,20 @@
 import { type BaseOverrides, createSecrets, type ServiceContext } from '@lockstep/service'
 import { createTokens, type Tokens } from '@lockstep/whatsapp'
-import { type Apps, watchApps } from './apps.ts'
-import { type Claims, openClaims } from './claims.ts'
+import { type AppCache, openAppCache } from './apps/app-cache.ts'
+import { type NumberCache, openNumberCache } from './apps/number-cache.ts'
 import type { Config } from './config.ts'
-import { appsWithoutEffect } from './db/claims.ts'
-import { type Numbers, openNumbers } from './numbers.ts'
+import { appsToClaim } from './db/claim.ts'
+import { type ClaimQueue, openClaimQueue } from './parts/claim-queue.ts'
+import type { times } from './times.ts'
 
 export const peers = ['accounts'] as const
-type Base = ServiceContext<Config, (typeof peers)[number]>
+type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own {
   tokens: Tokens
-  apps: Apps
-  claims: Claims
-  numbers: Numbers
+  apps: AppCache
+  claims: ClaimQueue
+  numbers: NumberCache
 }
 
 /** What the endpoints of this service may use. */
@@ -21,24 +22,23 @@ export type Context = Base & Own
 
 export function open(base: Base, stack: AsyncDisposableStack, overrides: BaseOverrides): Own {
   const { config } = base
-  const claims = stack.use(openClaims(base))
-  const numbers = stack.use(openNumbers(base))
+  const claims = stack.use(openClaimQueue(base))
+  const numbers = stack.use(openNumberCache(base))
   const secrets = createSecrets(config.encryptionKey)
-  const apps = stack.use(watchApps({ ...base, secrets, onGained: claims.claim }))
-  doubtAppsWithoutEffect(base, apps)
+  const apps = stack.use(openAppCache({ ...base, secrets, onGained: claims.add }))
+  refreshAppsToClaim(base, apps)
   return { tokens: overrides.tokens ?? createTokens(config.platformKey), apps, claims, numbers }
 }
 
-/** Apps with parts that nobody has claimed are read anew before they are used. */
-function doubtAppsWithoutEffect({ db, log }: Base, apps: Apps): void {
-  db.system(appsWithoutEffect).then(
+/**
+ * A process that was killed may have stored parts without claiming those that its app has gained
+ * since.
+ */
+function refreshAppsToClaim({ db, log }: Base, apps: AppCache): void {
+  db.system(appsToClaim).then(
     (appIds) => {
-      for (const appId of appIds) apps.doubt(appId)
+      for (const appId of appIds) apps.refreshSoon(appId)
     },
-    (err) =>
-      log.warn(
-        { err },
-        'whether parts are left to be claimed is not known; their apps are read when they are used',
-      ),
+    (err) => log.warn({ err }, 'whether parts are left to claim could not be read'),
   )
 }

@@ -1,6 +1,7 @@
+import type { PartOutcome } from '@lockstep/contracts'
 import { counter, histogram } from '@lockstep/telemetry'
-import { fieldLabel } from './fields.ts'
-import type { NewPart } from './parts.ts'
+import { fieldLabel } from './parts/documented-fields.ts'
+import type { NewPart } from './parts/split-body.ts'
 
 /** How a webhook request ended; only `stored` was answered 200. */
 export type RequestResult =
@@ -9,14 +10,14 @@ export type RequestResult =
   | 'signature_malformed'
   | 'signature_wrong'
   | 'unknown_app'
-  | 'apps_unknown'
+  | 'app_unavailable'
   | 'too_large'
   | 'cut_off'
   | 'too_slow'
   | 'queue_full'
-  | 'unread_full'
+  | 'account_queue_full'
   | 'database_away'
-  | 'refused'
+  | 'database_refused'
   | 'failed'
 
 const requests = counter('lockstep_webhook_requests_total', 'Webhook requests by how they ended')
@@ -30,7 +31,7 @@ const parts = counter(
 )
 const forgedTokens = counter(
   'lockstep_webhook_forged_tokens_total',
-  'Statuses with a token that looks like ours and is not',
+  'Statuses with a token in our form and a wrong tag',
 )
 const replayed = counter(
   'lockstep_webhook_replayed_total',
@@ -41,13 +42,11 @@ const claimed = counter(
   'Webhook parts that were opened for a connection made after their receipt',
 )
 
-/** Members of a group that was stored by one statement. */
 export const groupSize = histogram(
   'lockstep_webhook_group_size',
   'Webhook bodies committed together',
   '1',
 )
-/** How long such a group took. */
 export const groupSeconds = histogram(
   'lockstep_webhook_group_seconds',
   'Duration of storing a group of webhook bodies',
@@ -56,21 +55,24 @@ export const groupSeconds = histogram(
 
 export const countRequest = (result: RequestResult): void => requests(1, { result })
 
-/** Counts stored bodies and what is in them. A group at a time: to count costs as much as to take an element apart. */
+/**
+ * Counts stored bodies and what is in them, a group at a time: counting one costs as much as
+ * splitting it.
+ */
 export function countStored(
   bodies: number,
-  their: Pick<NewPart, 'field' | 'elements' | 'outcome'>[],
+  stored: Pick<NewPart, 'field' | 'elements' | 'outcome'>[],
 ): void {
   requests(bodies, { result: 'stored' })
-  for (const [field, ofField] of Map.groupBy(their, (part) => part.field))
+  for (const [field, ofField] of Map.groupBy(stored, (part) => part.field))
     elements(
       ofField.reduce((sum, part) => sum + part.elements, 0),
       { field: fieldLabel(field) },
     )
-  for (const { outcome, field } of their) if (outcome !== null) countParts(outcome, field)
+  for (const { outcome, field } of stored) if (outcome !== null) countParts(outcome, field)
 }
 
-export const countParts = (outcome: string, field: string | null, n = 1): void =>
+export const countParts = (outcome: PartOutcome, field: string | null, n = 1): void =>
   parts(n, { outcome, field: fieldLabel(field) })
 
 export const countForgedToken = (): void => forgedTokens(1)
@@ -79,10 +81,13 @@ export const countReplayed = (bodies: number): void => replayed(bodies)
 
 export const countClaimed = (n: number): void => claimed(n)
 
-const dayFailures = counter(
-  'lockstep_webhook_day_failures_total',
-  'Runs of the job that makes and drops the days of bodies that failed, by step',
+const partitionFailures = counter(
+  'lockstep_webhook_partition_failures_total',
+  'Failed steps of the job that creates and drops the partitions of days, by step',
 )
 
-/** Any of them is worth an alert: without its day a body finds no partition, and days that don't go fill the disk. */
-export const countDayFailure = (step: string): void => dayFailures(1, { step })
+/**
+ * Any of them is worth an alert: a day without a partition receives no body, and one that stays
+ * fills the disk.
+ */
+export const countPartitionFailure = (step: string): void => partitionFailures(1, { step })

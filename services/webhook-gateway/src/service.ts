@@ -3,22 +3,24 @@ import { defineService } from '@lockstep/service'
 import { config } from './config.ts'
 import { open, peers } from './context.ts'
 import { migrations } from './db/migrations.ts'
-import { partsFeed } from './feed.ts'
-import { serveWebhooks } from './http.ts'
-import { openIntake } from './intake.ts'
-import { keepDays, keepDaysEveryMs } from './jobs/keep-days.ts'
-import { claimForConnection } from './lanes/claim.ts'
+import { openGroupCommit } from './intake/group-commit.ts'
+import { serveWebhooks } from './intake/webhook-server.ts'
+import { maintainPartitions, maintainPartitionsEveryMs } from './jobs/maintain-partitions.ts'
+import { webhookClaim } from './lanes/webhook-claim.ts'
+import { partsFeed } from './parts/feed.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const webhookGatewayService = defineService({
   name: 'webhook-gateway',
   config,
   migrations,
   peers,
+  times,
   open,
   rpc: { definition: WebhookGatewayDefinition, methods, callers, acrossAccounts },
-  lanes: { 'webhooks.claim': claimForConnection },
-  jobs: { 'keep-days': [keepDaysEveryMs, keepDays] },
+  lanes: { 'webhooks.claim': webhookClaim },
+  jobs: { 'maintain-partitions': [maintainPartitionsEveryMs, maintainPartitions] },
   feed: partsFeed,
-  http: (ctx, stack) => serveWebhooks(ctx, stack.use(openIntake(ctx))),
+  http: (ctx, stack) => serveWebhooks(ctx, stack.use(openGroupCommit(ctx))),
 })

@@ -3,10 +3,10 @@ import { openContext } from '@lockstep/service'
 import { until, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
-import { claimSlice } from '../src/db/claims.ts'
-import { closeDay, dropDay } from '../src/db/days.ts'
-import { lockBodies, type PartPlace } from '../src/db/reopen.ts'
-import { keepDays } from '../src/jobs/keep-days.ts'
+import { claimSlice } from '../src/db/claim.ts'
+import { dropPartitions, indexUnresolved } from '../src/db/partitions.ts'
+import { lockBodies, type PartPlace } from '../src/db/replay.ts'
+import { maintainPartitions } from '../src/jobs/maintain-partitions.ts'
 import { webhookGatewayService } from '../src/service.ts'
 import {
   bodyOf,
@@ -87,7 +87,7 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
   }))
   await gateway.feed.settle({ lane: 'webhooks.message', settlements }, {})
   const left = await world.sql(
-    'select from webhook_gateway.webhook_parts_kept where outcome is null or outcome = $1',
+    'select from webhook_gateway.webhook_parts_unresolved where outcome is null or outcome = $1',
     ['dead'],
   )
   expect(left).toEqual([])
@@ -97,13 +97,13 @@ test('a day that can not be dropped, and one of a tenant whose parts are dead, k
   await using here = await openWorld()
   const { world, config } = here
   await using gateway = await startGateway(config)
-  await world.sql(`create or replace function webhook_gateway.days_before(day date) returns setof date
+  await world.sql(`create or replace function webhook_gateway.partitions_before(day date) returns setof date
     language sql as $$ select date '2001-01-01' $$`)
   await world.sql(`drop table ${(await lastDays(world)).join(', ')}`)
   await until(async () => (await lastDays(world)).length === 3)
   await until(
     async () =>
-      (await gateway.metric('lockstep_webhook_day_failures_total', { step: 'close' })) > 0,
+      (await gateway.metric('lockstep_webhook_partition_failures_total', { step: 'index' })) > 0,
   )
 })
 
@@ -131,12 +131,12 @@ async function openOldDay() {
   }
   const ctx = up.use(await openContext<Context>(webhookGatewayService, config, { scale }))
   // The days before it go first: to wait for them is to wait for this one's readers, too.
-  await keepDays({ ...ctx, now: () => Date.now() - 3 * day })
+  await maintainPartitions({ ...ctx, now: () => Date.now() - 3 * day })
   const [old] = await world.sql<{ day: string }>(
     'select received_at::date::text as day from webhook_gateway.webhook_parts',
   )
-  await ctx.db.system((tx) => closeDay(tx, old!.day))
-  await world.sql(`alter function webhook_gateway.drop_day set lock_timeout = '30s'`)
+  await ctx.db.system((tx) => indexUnresolved(tx, old!.day))
+  await world.sql(`alter function webhook_gateway.drop_partitions set lock_timeout = '30s'`)
   const parts = () =>
     world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
   const waits = async () =>
@@ -157,7 +157,7 @@ test('whether a day is still needed is asked of an index, while all others wait 
   await world.sql('update webhook_gateway.webhook_parts set outcome = null')
   const scans = async () => {
     const [row] = await world.sql<{ table: number; index: number }>(
-      `select seq_scan::int as table, coalesce((select idx_scan::int from pg_stat_user_indexes i where i.relid = t.relid and i.indexrelname like '%waiting'), 0) as index
+      `select seq_scan::int as table, coalesce((select idx_scan::int from pg_stat_user_indexes i where i.relid = t.relid and i.indexrelname like '%unresolved'), 0) as index
        from pg_stat_user_tables t where relname = 'webhook_parts_' || $1`,
       [suffix],
     )
@@ -167,7 +167,7 @@ test('whether a day is still needed is asked of an index, while all others wait 
     ctx.db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
   await flushed()
   const before = await scans()
-  expect(await ctx.db.system((tx) => dropDay(tx, old))).toBe(false)
+  expect(await ctx.db.system((tx) => dropPartitions(tx, old))).toBe(false)
   await until(async () => {
     await flushed()
     return (await scans()).index > before.index
@@ -198,16 +198,16 @@ test('a part that is being claimed while its day is dropped is kept', async () =
     await commit.promise
   })
   await claimed.promise
-  const kept = keepDays(ctx)
+  const kept = maintainPartitions(ctx)
   await until(here.waits)
   commit.resolve()
   await Promise.all([claim, kept])
   expect(await parts()).toEqual([{ outcome: null }])
-  await keepDays(ctx)
+  await maintainPartitions(ctx)
   expect(await parts()).toEqual([])
-  expect(await here.world.sql('select outcome from webhook_gateway.webhook_parts_kept')).toEqual([
-    { outcome: null },
-  ])
+  expect(
+    await here.world.sql('select outcome from webhook_gateway.webhook_parts_unresolved'),
+  ).toEqual([{ outcome: null }])
 })
 
 test('who goes on from a part to its body while old days are dropped gets it, and the day goes afterwards', async () => {
@@ -228,7 +228,7 @@ test('who goes on from a part to its body while old days are dropped gets it, an
     return lockBodies(tx, places)
   })
   await found.promise
-  const kept = keepDays(ctx)
+  const kept = maintainPartitions(ctx)
   await until(here.waits)
   goOn.resolve()
   const [bodies] = await Promise.all([read, kept])

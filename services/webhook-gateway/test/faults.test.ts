@@ -126,7 +126,9 @@ test('a body that PostgreSQL refuses costs its neighbours nothing', async () => 
   expect(await Promise.all(sent)).toEqual(all.map((_, i) => (i === 10 ? 500 : 200)))
   expect((await storedBodies(world)).toSorted()).toEqual(all.filter((_, i) => i !== 10).toSorted())
   expect(await storedParts(world)).toHaveLength(20)
-  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'refused' })).toBe(1)
+  expect(
+    await gateway.metric('lockstep_webhook_requests_total', { result: 'database_refused' }),
+  ).toBe(1)
 })
 
 test('past 64 MB that wait for PostgreSQL a webhook is answered 503 at once, and those that wait are stored', async () => {
@@ -236,7 +238,7 @@ test('without accounts the last known apps are kept; what can not be known is an
   const body = bodyOf(message('hello'))
   expect(await post(gateway.origin, here.app, body)).toBe(503)
   expect(
-    await gateway.metric('lockstep_webhook_requests_total', { result: 'apps_unknown' }),
+    await gateway.metric('lockstep_webhook_requests_total', { result: 'app_unavailable' }),
   ).toBeGreaterThan(0)
   await accounts.up()
   await until(async () => (await post(gateway.origin, here.app, body)) === 200)

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { type LaneName, partitionOf } from '@lockstep/contracts'
 import { connect, type RpcClient } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { type BaseOverrides, startService } from '@lockstep/service'
-import { createWorld, postWebhook, until, type World } from '@lockstep/testing'
-import { accountsService } from '../../accounts/src/service.ts'
+import { postWebhook, until, type World } from '@lockstep/testing'
+import { configIn, startSystem } from '@lockstep/testing/system'
 import type { Config } from '../src/config.ts'
 import { webhookGatewayService } from '../src/service.ts'
 
@@ -20,50 +19,34 @@ export interface TestApp {
   verifyToken: string
 }
 
-/** A world in which accounts runs, with one app. */
+/** A system in which only accounts runs, with one app, and the configuration of a gateway in it. */
 export async function openWorld() {
   await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
-  const { encryptionKey } = world
-  const graph = { graphUrl: 'http://127.0.0.1:9', graphVersion: 'v24.0' }
-  const accounts = up.use(
-    await startService(
-      accountsService,
-      { ...world.base('accounts'), ...graph, encryptionKey },
-      { scale },
-    ),
-  )
-  const client = up.use(connect(AccountsDefinition, `127.0.0.1:${accounts.grpcPort}`))
+  const system = up.use(await startSystem({ services: ['accounts'], scale }))
+  const { world, clients, ports } = system
 
   async function createApp(): Promise<TestApp> {
-    const { id: accountId } = await client.createAccount({ name: 'Acme' }, {})
+    const { id: accountId } = await clients.accounts.createAccount({ name: 'Acme' }, {})
     const secret = randomBytes(16).toString('hex')
     const verifyToken = randomBytes(8).toString('hex')
-    const { id } = await client.createApp(
+    const { id } = await clients.accounts.createApp(
       { name: 'App', metaAppId: '1234', secret, verifyToken },
       { accountId },
     )
     return { id, accountId, secret, verifyToken }
   }
 
-  const config: Config = {
-    ...world.base('webhook-gateway'),
-    encryptionKey,
-    platformKey: world.platformKey,
-    httpPort: 0,
-    trustedProxies: [],
-    addresses: {
-      ...world.base('webhook-gateway').addresses,
-      accounts: `127.0.0.1:${accounts.grpcPort}`,
-    },
-  }
+  const config = configIn(world, webhookGatewayService, {
+    LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${ports.accounts.grpc}`,
+  }) as Config
   const app = await createApp()
   for (const number of ['1001', '1002', '1003', '7007', '8008'])
     await connectNumber(world, app, number)
   const opened = up.move()
   return {
+    system,
     world,
-    accounts: client,
+    accounts: clients.accounts,
     config,
     app,
     createApp,
@@ -82,7 +65,7 @@ const twentyDaysAgo = (): Interval => ({
   untilMs: null,
 })
 
-/** The connection's rows as `accounts` would have made them, for the account of the app; the gateway hears of it when it reads the app. */
+/** The connection's rows as `accounts` would have made them; the gateway sees it when it reads the app. */
 export async function connectNumber(
   world: World,
   app: TestApp,
@@ -103,7 +86,7 @@ export async function connectNumber(
   return row!.id
 }
 
-/** The real gateway, and clients of its doors. */
+/** The real gateway, and clients of its endpoints. */
 export async function startGateway(config: Config, overrides: BaseOverrides = {}) {
   await using up = new AsyncDisposableStack()
   const service = up.use(await startService(webhookGatewayService, config, { scale, ...overrides }))

@@ -1,6 +1,6 @@
 import { shares } from '@lockstep/contracts'
 import { expect, test } from 'vitest'
-import { openReading } from '../src/reading.ts'
+import { openLargeBodyQueue } from '../src/intake/large-body-queue.ts'
 import {
   bodyOf,
   message,
@@ -12,7 +12,7 @@ import {
 } from './gateway.ts'
 
 test("an account's large bodies are read one after the other, for at most its share of the time; another account's come between", async () => {
-  const reading = openReading()
+  const reading = openLargeBodyQueue()
   const order: string[] = []
   const read = (name: string) =>
     function* () {
@@ -22,10 +22,8 @@ test("an account's large bodies are read one after the other, for at most its sh
       order.push(name)
     }
   const startedAt = performance.now()
-  const greedy = Array.from({ length: 10 }, (_, i) =>
-    reading.take('greedy', 1, read(`greedy ${i}`)),
-  )
-  const other = reading.take('other', 1, read('other'))
+  const greedy = Array.from({ length: 10 }, (_, i) => reading.run('greedy', 1, read(`greedy ${i}`)))
+  const other = reading.run('other', 1, read('other'))
   await Promise.all([...greedy, other])
   expect(order.slice(0, 3)).toEqual(['greedy 0', 'other', 'greedy 1'])
   expect(performance.now() - startedAt).toBeGreaterThan((9 * 5) / shares.account_reading.limit)
@@ -35,12 +33,12 @@ test("an account's large bodies are read one after the other, for at most its sh
 })
 
 test('a body that can not be read costs its account no turn', async () => {
-  const reading = openReading()
-  const failing = reading.take('account', 1, function* () {
+  const reading = openLargeBodyQueue()
+  const failing = reading.run('account', 1, function* () {
     yield
     throw new Error('unreadable')
   })
-  const next = reading.take('account', 1, function* () {
+  const next = reading.run('account', 1, function* () {
     yield
     return 'read'
   })
@@ -65,9 +63,9 @@ test("of an account's large bodies a share waits, the rest is answered 503; its 
   const answered = await Promise.all(sent)
   const refused = answered.filter((status) => status === 503).length
   expect(refused).toBeGreaterThan(0)
-  expect(await gateway.metric('lockstep_webhook_requests_total', { result: 'unread_full' })).toBe(
-    refused,
-  )
+  expect(
+    await gateway.metric('lockstep_webhook_requests_total', { result: 'account_queue_full' }),
+  ).toBe(refused)
   expect((await storedBodies(here.world)).filter((body) => body === large)).toHaveLength(
     1 + answered.filter((status) => status === 200).length,
   )

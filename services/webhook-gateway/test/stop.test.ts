@@ -1,12 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { spawnService } from '@lockstep/system'
 import { openProxy, until } from '@lockstep/testing'
 import { signBody } from '@lockstep/whatsapp'
 import { expect, test } from 'vitest'
-import type { Config } from '../src/config.ts'
 import {
   bodyOf,
   message,
@@ -19,67 +16,41 @@ import {
   untilKnown,
 } from './gateway.ts'
 
+type Here = Awaited<ReturnType<typeof openWorld>>
+
 /** The gateway in a process of its own, configured by its environment as in production. */
-async function spawnGateway(config: Config) {
-  const env = {
-    LOCKSTEP_POSTGRES_URL: config.postgresUrl,
-    LOCKSTEP_NATS_URL: config.natsUrl,
-    LOCKSTEP_REDIS_URL: config.redisUrl,
-    LOCKSTEP_ACCOUNTS_ADDRESS: config.addresses.accounts,
-    LOCKSTEP_ENCRYPTION_KEY: config.encryptionKey.toString('hex'),
-    LOCKSTEP_PLATFORM_KEY: config.platformKey.toString('hex'),
-    LOCKSTEP_HOST: '127.0.0.1',
-    LOCKSTEP_HTTP_PORT: '0',
-    LOCKSTEP_GRPC_PORT: '0',
-    LOCKSTEP_HEALTH_PORT: '0',
-    LOCKSTEP_GRPC_PLAINTEXT: 'true',
-    LOCKSTEP_STREAM_REPLICAS: '1',
-  }
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('../src/main.ts', import.meta.url))],
-    {
-      env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  )
-  const ports: { httpPort?: number; healthPort?: number } = {}
-  createInterface({ input: child.stderr! }).on('line', (line) => {
-    if (line.startsWith('{')) Object.assign(ports, JSON.parse(line))
-  })
-  await until(() => ports.httpPort && ports.healthPort)
+async function spawnGateway({ system, world }: Here, postgresUrl: string) {
+  const { ports, surroundings } = system
+  const around = { ...surroundings, postgresUrl: () => postgresUrl }
+  const gateway = await spawnService('webhook-gateway', ports, around, world.nats.dir)
+  const { http, health } = ports['webhook-gateway']
   return {
-    child,
-    origin: `http://127.0.0.1:${ports.httpPort}`,
+    stop: gateway.stop,
+    origin: `http://127.0.0.1:${http}`,
     async queuedBytes(): Promise<number> {
-      const text = await (await fetch(`http://127.0.0.1:${ports.healthPort}/metrics`)).text()
+      const text = await (await fetch(`http://127.0.0.1:${health}/metrics`)).text()
       return Number(/^lockstep_webhook_queued_bytes\S* (\d+)/m.exec(text)?.[1] ?? 0)
     },
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    },
+    [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose](),
   }
 }
 
 test('SIGTERM: what has arrived is stored and answered, nothing more is let in, and the process ends well', async () => {
   await using here = await openWorld()
   await using postgres = await openProxy(here.config.postgresUrl)
-  await using gateway = await spawnGateway({ ...here.config, postgresUrl: postgres.url })
+  await using gateway = await spawnGateway(here, postgres.url)
   await untilKnown(gateway.origin, here.app)
   const all = Array.from({ length: 50 }, (_, i) => bodyOf(message(`text ${i}`)))
   postgres.freeze()
   const sent = all.map((body) => post(gateway.origin, here.app, body))
   await until(async () => (await gateway.queuedBytes()) === all.join('').length)
 
-  const exited = once(gateway.child, 'exit')
-  gateway.child.kill('SIGTERM')
+  const exited = gateway.stop('SIGTERM')
   await until(async () => !(await answersStill(gateway.origin)))
   postgres.thaw()
   const startedAt = performance.now()
   expect(await Promise.all(sent)).toEqual(all.map(() => 200))
-  expect(await exited).toEqual([0, null])
+  expect(await exited).toBe(0)
   expect(performance.now() - startedAt).toBeLessThan(8_000)
   expect((await storedBodies(here.world)).toSorted()).toEqual(all.toSorted())
   expect((await storedParts(here.world)).filter((part) => part.open)).toHaveLength(50)
@@ -131,7 +102,7 @@ async function postBy(agent: Agent, origin: string, app: TestApp, body: string) 
 
 test('SIGKILL in the middle of the stream loses nothing that was answered 200', async () => {
   await using here = await openWorld()
-  await using gateway = await spawnGateway(here.config)
+  await using gateway = await spawnGateway(here, here.config.postgresUrl)
   await untilKnown(gateway.origin, here.app)
   const accepted: string[] = []
   let dead = false
@@ -144,7 +115,7 @@ test('SIGKILL in the middle of the stream loses nothing that was answered 200', 
     }
   })
   await until(() => accepted.length > 200)
-  gateway.child.kill('SIGKILL')
+  await gateway.stop('SIGKILL')
   await Promise.all(senders)
   const stored = new Set(await storedBodies(here.world))
   expect(accepted.filter((body) => !stored.has(body))).toEqual([])

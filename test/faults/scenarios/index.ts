@@ -1,10 +1,10 @@
 import type { FaultScenario } from '../scenario.ts'
 import { clocks } from './clocks.ts'
 import { freeze } from './freeze.ts'
-import { joins } from './joins.ts'
 import { killCampaigns } from './kill-campaigns.ts'
 import { killOthers } from './kill-others.ts'
 import { losses } from './losses.ts'
+import { merges } from './merges.ts'
 import { neighbour } from './neighbour.ts'
 import { optOuts } from './opt-outs.ts'
 import { orders } from './orders.ts'
@@ -26,7 +26,7 @@ export const faultScenarios: readonly FaultScenario[] = [
   orders,
   optOuts,
   reconnect,
-  joins,
+  merges,
   statusStorm,
   outcomes,
   clocks,

@@ -1,6 +1,7 @@
 import type { InboundPerson } from '@lockstep/rpc/gen/contacts'
-import { readPreference, readWord } from '../../../services/contacts/src/consent.ts'
-import { readPart } from '../../../services/conversations/src/part.ts'
+import { readPreference } from '../../../services/contacts/src/consents/consent.ts'
+import { readConsentWord } from '../../../services/contacts/src/consents/consent-words.ts'
+import { readPart } from '../../../services/conversations/src/inbound/read-part.ts'
 import { batches } from './ground-truth.ts'
 import type { Run } from './invariant.ts'
 
@@ -33,7 +34,7 @@ const parts = `
            coalesce(p.content, (select b.raw from webhook_gateway.webhook_bodies b where b.id = p.body_id and b.received_at = p.received_at)) as body
     from webhook_gateway.webhook_parts p
     union all
-    select p.id, p.app_id, p.lane, p.key, p.outcome, p.received_at, p.content from webhook_gateway.webhook_parts_kept p
+    select p.id, p.app_id, p.lane, p.key, p.outcome, p.received_at, p.content from webhook_gateway.webhook_parts_unresolved p
   ) p join accounts.apps a on a.id = p.app_id
   where p.lane = 'webhooks.message' and coalesce(p.outcome, 'open') not in ('wrong_app', 'dismissed') and p.id > $1 and p.body is not null
   order by p.id limit ${pageRows}`
@@ -63,8 +64,8 @@ function* saidIn({ id, accountId, number, receivedAt, body }: PartRow): Generato
     appId: '',
     key: number,
   }
-  const { messages, news } = readPart(entry, number)
-  for (const person of [...messages.map((message) => message.person), ...news])
+  const { messages, updates } = readPart(entry, number)
+  for (const person of [...messages.map((message) => message.person), ...updates])
     for (const said of statementsOf(person))
       for (const name of [person.waId, person.userId])
         if (name)
@@ -85,8 +86,8 @@ function statementsOf({
   stopOnly,
   preference,
   atMs,
-}: InboundPerson): { kind: string; via: string; said_at: Date }[] {
-  const words = (button ? text.split('\n') : [text]).map(readWord)
+}: Omit<InboundPerson, 'ref'>): { kind: string; via: string; said_at: Date }[] {
+  const words = (button ? text.split('\n') : [text]).map(readConsentWord)
   const word = words.includes('opt_out') ? 'opt_out' : stopOnly ? undefined : words.find(Boolean)
   const chosen = readPreference(preference)
   const said_at = new Date(atMs)

@@ -87,9 +87,9 @@ testPlanted([
     what: 'a feed entry that nobody takes',
     plant: ({ sql }) =>
       sql(
-        `insert into campaigns.feed_open (lane, key, created_at) values ('contacts.learn', 'a', now() - interval '1 minute')`,
+        `insert into campaigns.feed_open (lane, key, created_at) values ('contacts.identity-updates', 'a', now() - interval '1 minute')`,
       ),
-    row: () => ({ table: 'campaigns.feed_open', of: 'contacts.learn a' }),
+    row: () => ({ table: 'campaigns.feed_open', of: 'contacts.identity-updates a' }),
   },
   {
     invariant: 'L3',

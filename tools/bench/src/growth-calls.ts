@@ -88,6 +88,7 @@ function ofContacts(
   const contact = (i: number) => grownId('contact', spread(i, sizes.contacts))
   const people = (i: number, count: number) =>
     many(count, (n) => ({
+      ref: String(n),
       accountId: tenant.accountId,
       waId: grownPhone(spread(i + n, sizes.contacts)),
       atMs: Date.now(),

@@ -2,7 +2,7 @@ import type { ServiceName } from '@lockstep/contracts'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import type { World } from '@lockstep/testing'
 import { forgetEventPage } from '../../../services/accounts/src/db/account-events.ts'
-import { forgetConsentPage, forgetImportPage } from '../../../services/contacts/src/db/forget.ts'
+import { deleteOldConsents, deleteOldImports } from '../../../services/contacts/src/db/old-rows.ts'
 import { forgetMessagePage } from '../../../services/conversations/src/jobs/forget-messages.ts'
 import { forgetRunPage } from '../../../services/templates/src/db/queries.ts'
 import type { GrownCall } from './growth-calls.ts'
@@ -27,10 +27,10 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
       name: 'a page of old account events',
       run: () => forgetEventPage(accounts, daysAgo(400), 2_000),
     },
-    { name: 'a page of old imports', run: () => forgetImportPage(contacts, daysAgo(90), 1_000) },
+    { name: 'a page of old imports', run: () => deleteOldImports(contacts, daysAgo(90), 1_000) },
     {
       name: 'a page of old consents',
-      run: () => forgetConsentPage(contacts, daysAgo(1_826), 1_000),
+      run: () => deleteOldConsents(contacts, daysAgo(1_826), 1_000),
     },
     {
       name: 'a page of old messages',

@@ -1,5 +1,5 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import type { ConsentRules } from '../consent.ts'
+import type { ConsentRules } from '../consents/consent.ts'
 
 const strict: ConsentRules = { utilityAfterStop: false }
 
@@ -7,7 +7,8 @@ const strict: ConsentRules = { utilityAfterStop: false }
 export async function consentRules(tx: Tx): Promise<ConsentRules> {
   const row = await queryOne<ConsentRules>(
     tx,
-    sql`select utility_after_stop as "utilityAfterStop" from consent_rules where account_id = ${tx.accountId}::uuid`,
+    sql`select utility_after_stop as "utilityAfterStop" from consent_rules
+        where account_id = ${tx.accountId}::uuid`,
   )
   return row ?? strict
 }
@@ -15,7 +16,8 @@ export async function consentRules(tx: Tx): Promise<ConsentRules> {
 export async function writeConsentRules(tx: Tx, { utilityAfterStop }: ConsentRules): Promise<void> {
   await query(
     tx,
-    sql`insert into consent_rules (account_id, utility_after_stop) values (${tx.accountId}::uuid, ${utilityAfterStop})
+    sql`insert into consent_rules (account_id, utility_after_stop)
+        values (${tx.accountId}::uuid, ${utilityAfterStop})
         on conflict (account_id) do update set utility_after_stop = excluded.utility_after_stop`,
   )
 }

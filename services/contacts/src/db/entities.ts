@@ -1,8 +1,9 @@
+import type { ImportState } from '@lockstep/contracts'
 import type { ImportColumn } from '@lockstep/rpc/gen/contacts'
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { Country } from '../phone.ts'
+import type { Country } from '../imports/country.ts'
 
-/** A CSV that is, or was, imported. Its counts are written by the statements of `imports.ts`, a batch of rows at a time. */
+/** Its counts are written by the statements of `imports.ts`, a batch of rows at a time. */
 export const ImportSchema = defineEntity({
   name: 'Import',
   tableName: 'imports',
@@ -12,7 +13,7 @@ export const ImportSchema = defineEntity({
     fileName: p.text(),
     defaultCountry: p.text().$type<Country | ''>().default(''),
     columns: p.json().$type<ImportColumn[]>().default([]),
-    state: p.text().$type<'queued' | 'running' | 'done' | 'failed'>(),
+    state: p.text().$type<ImportState>(),
     totalBytes: p.bigint('number'),
     doneBytes: p.bigint('number').default(0),
     rows: p.integer().default(0),

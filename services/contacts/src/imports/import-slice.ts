@@ -1,28 +1,25 @@
-import { setImmediate as others } from 'node:timers/promises'
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { AppError, failureOf } from '@lockstep/contracts'
 import { sqlState } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
-import { type CsvRow, readCsv, readFrom } from '../csv.ts'
-import {
-  type Cursor,
-  chunkBytes,
-  countBatch,
-  insertErrors,
-  type RowError,
-  readChunk,
-  writeColumns,
-} from '../db/imports.ts'
-import { type Column, isHeader, readHeader, reportOf } from '../import-columns.ts'
-import { readRow } from '../import-row.ts'
-import type { Country } from '../phone.ts'
-import { applyContacts, type Numbered } from './apply.ts'
-import { begin, end, guarded, type Run } from './run.ts'
+import { chunkBytes, readChunk } from '../db/import-chunks.ts'
+import { insertErrors, type RowError } from '../db/import-errors.ts'
+import { countBatch, type ImportCursor, writeColumns } from '../db/imports.ts'
+import { applyRows, type ImportRow } from './apply-rows.ts'
+import { type Column, isHeader, readHeader, reportOf } from './columns.ts'
+import type { Country } from './country.ts'
+import { type CsvRow, readCsv, readFrom } from './csv.ts'
+import { endRun, type ImportRun, inRun, startRun } from './import-run.ts'
+import { readRow } from './read-row.ts'
 
 const batchRows = 1_000
-/** Rows are read and written at one go, so that a batch of wide ones must be smaller. */
+/** A batch of wide rows must be smaller. */
 const batchBytes = 64_000
-/** Rows and bytes that are read before calls of others have their turn: a check must not wait for a batch. */
-const turn = { rows: 100, bytes: 16_000 }
+/**
+ * Rows and bytes that are read before other calls have their turn: a check must not wait for a
+ * batch.
+ */
+const yieldAfter = { rows: 100, bytes: 16_000 }
 const statementTimeout = '57014'
 const importedRows = counter(
   'lockstep_contacts_import_rows_total',
@@ -38,76 +35,68 @@ interface Progress {
   rows: number
   rejected: number
   /** When the file was handed in: the time of the opt-outs in it. */
-  startedAt: Date
+  createdAt: Date
 }
 
-/** Imports rows until the file or the slice ends, from where the last slice stopped. Answers whether rows may be left. */
-export async function importSlice(run: Run): Promise<'ended' | 'more'> {
-  const begun = await begin(run)
-  if (!begun) return 'ended'
-  const { found, cursor } = begun
+/** Imports rows from where the last slice stopped until the file or this slice ends. */
+export async function importSlice(run: ImportRun): Promise<'ended' | 'more'> {
+  const started = await startRun(run)
+  if (!started) return 'ended'
+  const { found, cursor } = started
   const rows = cursor
     ? readFrom(cursor, chunks(run, cursor.bytes))
     : readCsv(chunks(run, 0), isHeader)
   const names = cursor?.names ?? (await rows.next()).value?.fields ?? []
   const columns = readHeader(names)
-  if (!cursor) await guarded(run, (tx) => writeColumns(tx, run.id, columns.map(reportOf)))
+  if (!cursor) await inRun(run, (tx) => writeColumns(tx, run.id, columns.map(reportOf)))
+  const { rows: imported, rejected, createdAt } = found
   const country = found.defaultCountry || undefined
-  const progress = {
-    names,
-    columns,
-    country,
-    rows: found.rows,
-    rejected: found.rejected,
-    startedAt: found.createdAt,
-  }
+  const progress: Progress = { names, columns, country, rows: imported, rejected, createdAt }
   let batch: CsvRow[] = []
-  let begins = cursor?.bytes ?? 0
+  let batchStart = cursor?.bytes ?? 0
   for await (const row of rows) {
     batch.push(row)
-    if (batch.length < batchRows && row.next.bytes - begins < batchBytes) continue
+    if (batch.length < batchRows && row.next.bytes - batchStart < batchBytes) continue
     await commitRows(run, progress, batch)
-    if (performance.now() > run.sliceEnds) return 'more'
+    if (performance.now() > run.sliceEndsAt) return 'more'
     batch = []
-    begins = row.next.bytes
+    batchStart = row.next.bytes
   }
   if (batch.length > 0) await commitRows(run, progress, batch)
   if (progress.rows === 0) throw new AppError('invalid', 'The file has a first line but no rows')
-  await end(run, 'done')
+  await endRun(run, 'done')
   return 'ended'
 }
 
 /** The bytes of the file from one of them on. */
-async function* chunks({ ctx, accountId, id, signal }: Run, from: number): AsyncGenerator<Buffer> {
+async function* chunks(run: ImportRun, from: number): AsyncGenerator<Buffer> {
+  const { ctx, accountId, id, lock } = run
   for (let seq = Math.floor(from / chunkBytes), skip = from % chunkBytes; ; seq++, skip = 0) {
-    signal.throwIfAborted()
+    lock.signal.throwIfAborted()
     const bytes = await ctx.db.transaction(accountId, (tx) => readChunk(tx, id, seq))
     if (!bytes) return
-    for (let at = skip; at < bytes.length; at += turn.bytes) {
-      await others()
-      yield bytes.subarray(at, at + turn.bytes)
+    for (let at = skip; at < bytes.length; at += yieldAfter.bytes) {
+      await yieldToOthers()
+      yield bytes.subarray(at, at + yieldAfter.bytes)
     }
   }
 }
 
-/** Commits rows as one batch. One that is too slow is halved, down to the row to blame, which is refused; what is away is waited for. */
-async function commitRows(run: Run, progress: Progress, rows: CsvRow[]): Promise<void> {
+/** Commits rows as one batch, which is halved when too slow, down to a row that is refused. */
+async function commitRows(run: ImportRun, progress: Progress, rows: CsvRow[]): Promise<void> {
+  const { ctx, id: importId } = run
   try {
     await commitBatch(run, progress, rows)
   } catch (error) {
     if (!isTooSlow(error)) throw error
-    run.ctx.log.warn(
-      { importId: run.id, line: rows[0]!.line, rows: rows.length },
-      'A batch of an import was too slow',
-    )
+    const { line } = rows[0]!
+    ctx.log.warn({ importId, line, rows: rows.length }, 'A batch of an import was too slow')
+    if (rows.length === 1) {
+      const seconds = ctx.importStatementMs / 1000
+      const reason = `The row could not be written within ${seconds} s`
+      return commitBatch(run, progress, rows, reason)
+    }
     const half = Math.ceil(rows.length / 2)
-    if (rows.length === 1)
-      return commitBatch(
-        run,
-        progress,
-        rows,
-        `The row could not be written within ${run.ctx.imports.statementMs / 1000} s`,
-      )
     await commitRows(run, progress, rows.slice(0, half))
     await commitRows(run, progress, rows.slice(half))
   }
@@ -116,45 +105,54 @@ async function commitRows(run: Run, progress: Progress, rows: CsvRow[]): Promise
 const isTooSlow = (error: unknown): boolean =>
   failureOf(error) === 'timeout' || sqlState(error) === statementTimeout
 
-/** Applies a batch, with its counts, errors and the place of the next, all or nothing; or refuses its rows for a reason. */
+/** Applies a batch, or refuses its rows, with counts, errors and cursor, all or nothing. */
 async function commitBatch(
-  run: Run,
+  run: ImportRun,
   progress: Progress,
   rows: CsvRow[],
   refusal?: string,
 ): Promise<void> {
-  const contacts: Numbered[] = []
-  const unreadable: RowError[] = []
-  const stopped: string[] = []
-  for (const [at, { line, fields }] of rows.entries()) {
-    if (at % turn.rows === turn.rows - 1) await others()
-    const read = refusal ? { reason: refusal } : readRow(progress.columns, fields, progress.country)
-    if (!read) continue
-    if (!('reason' in read)) contacts.push({ ...read, line })
-    else {
-      unreadable.push({ line, reason: read.reason })
-      if (read.stopped) stopped.push(read.stopped)
-    }
-  }
-  const cursor: Cursor = { ...rows.at(-1)!.next, names: progress.names }
-  const tally = await guarded(
+  const { contacts, errors, optOutPhones } = await readBatch(progress, rows, refusal)
+  const cursor: ImportCursor = { ...rows.at(-1)!.next, names: progress.names }
+  const file = { importId: run.id, at: progress.createdAt }
+  const counts = await inRun(
     run,
     async (tx) => {
-      const { refused, ...applied } = await applyContacts(
-        tx,
-        { importId: run.id, at: progress.startedAt },
-        contacts,
-        stopped,
-      )
-      const errors = [...unreadable, ...refused].sort((a, b) => a.line - b.line)
-      const counts = { ...applied, rejected: errors.length }
-      await insertErrors(tx, run.id, progress.rejected, errors)
+      const { refused, ...applied } = await applyRows(tx, file, contacts, optOutPhones)
+      const all = [...errors, ...refused].sort((a, b) => a.line - b.line)
+      const counts = { ...applied, rejected: all.length }
+      await insertErrors(tx, run.id, progress.rejected, all)
       await countBatch(tx, run.id, progress.rows, cursor, counts)
       return counts
     },
-    { statementTimeoutMs: run.ctx.imports.statementMs },
+    { statementTimeoutMs: run.ctx.importStatementMs },
   )
-  progress.rows += contacts.length + unreadable.length
-  progress.rejected += tally.rejected
-  for (const [outcome, n] of Object.entries(tally)) importedRows(n, { outcome })
+  progress.rows += contacts.length + errors.length
+  progress.rejected += counts.rejected
+  for (const [outcome, n] of Object.entries(counts)) importedRows(n, { outcome })
+}
+
+interface ReadRows {
+  contacts: ImportRow[]
+  errors: RowError[]
+  /** Numbers of people whom refused rows opt out. */
+  optOutPhones: string[]
+}
+
+async function readBatch(
+  { columns, country }: Progress,
+  rows: CsvRow[],
+  refusal: string | undefined,
+): Promise<ReadRows> {
+  const read: ReadRows = { contacts: [], errors: [], optOutPhones: [] }
+  for (const [at, { line, fields }] of rows.entries()) {
+    if (at % yieldAfter.rows === yieldAfter.rows - 1) await yieldToOthers()
+    const row = refusal ? { reason: refusal } : readRow(columns, fields, country)
+    if (!row) continue
+    if ('reason' in row) {
+      read.errors.push({ line, reason: row.reason })
+      if (row.optOutPhone) read.optOutPhones.push(row.optOutPhone)
+    } else read.contacts.push({ ...row, line })
+  }
+  return read
 }

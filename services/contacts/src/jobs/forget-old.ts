@@ -1,24 +1,24 @@
 import { forgetOld } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { forgetConsentPage, forgetImportPage } from '../db/forget.ts'
+import { deleteOldConsents, deleteOldImports } from '../db/old-rows.ts'
 
 /** Rows that one transaction looks at. */
 const page = 1_000
 
-/** Takes away imports that ended longer ago than they are kept, with their refused rows. */
+/** Deletes imports that ended longer ago than they are retained, with their refused rows. */
 export function forgetImports(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'imports',
     days: ctx.config.importRetentionDays,
-    forgetPage: (before) => forgetImportPage(ctx.db, before, page),
+    forgetPage: (before) => deleteOldImports(ctx.db, before, page),
   })
 }
 
-/** Takes away consents that have been said again for longer than they are kept. */
+/** Deletes consents that were said again longer ago than they are retained. */
 export function forgetConsents(ctx: Context): Promise<void> {
   return forgetOld(ctx, {
     what: 'consents',
     days: ctx.config.consentRetentionDays,
-    forgetPage: (before) => forgetConsentPage(ctx.db, before, page),
+    forgetPage: (before) => deleteOldConsents(ctx.db, before, page),
   })
 }

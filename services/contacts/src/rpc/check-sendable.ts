@@ -5,17 +5,17 @@ import type {
   CheckSendableResponse,
   Sendable,
 } from '@lockstep/rpc/gen/contacts'
-import { goesDespiteStop, refusalOf } from '../consent.ts'
+import { isSentDespiteOptOut, refusalOf } from '../consents/consent.ts'
 import type { Context } from '../context.ts'
 import { consentRules } from '../db/consent-rules.ts'
-import { liveContacts } from '../db/queries.ts'
+import { liveContacts } from '../db/contacts.ts'
 import { isId } from '../page.ts'
 
 const maxContacts = 10_000
 /** A caller that waits longer does better to try again. */
 const checkMs = 1_000
 
-/** Whether and where each contact may be written to at this moment, in the order of the request. */
+/** Whether and where each contact may be written to at this moment. */
 export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableResponse> = async (
   ctx,
   request,
@@ -33,11 +33,11 @@ export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableR
     async (tx) => [await liveContacts(tx, asked.filter(isId)), await consentRules(tx)] as const,
     options,
   )
-  const despiteStop = goesDespiteStop(request.category, rules)
+  const despiteOptOut = isSentDespiteOptOut(request.category, rules)
   return {
     results: asked.map((contactId): Sendable => {
       const contact = live.get(contactId)
-      const refusal = refusalOf(contact, despiteStop)
+      const refusal = refusalOf(contact, despiteOptOut)
       const address = refusal
         ? { phone: '', userId: '' }
         : { phone: contact!.waId || contact!.phone, userId: contact!.userId }

@@ -9,7 +9,7 @@ export const getConsentRules: Method<Context, GetConsentRulesRequest, ConsentRul
   call,
 ) => ctx.db.transaction(call.accountId, consentRules)
 
-/** From the next check on, which is before each message. */
+/** Counts from the next check on, which is before each message. */
 export const setConsentRules: Method<Context, ConsentRules, ConsentRules> = (ctx, rules, call) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     await writeConsentRules(tx, rules)

@@ -2,7 +2,7 @@ import type { Method } from '@lockstep/rpc'
 import type { ContactSettings, GetContactSettingsRequest } from '@lockstep/rpc/gen/contacts'
 import type { Context } from '../context.ts'
 import { contactSettings, writeContactSettings } from '../db/contact-settings.ts'
-import { readCountry } from '../phone.ts'
+import { readCountry } from '../imports/country.ts'
 
 export const getContactSettings: Method<Context, GetContactSettingsRequest, ContactSettings> = (
   ctx,

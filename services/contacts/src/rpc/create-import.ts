@@ -1,4 +1,4 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanTrimmed } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { CreateImportRequest, Import } from '@lockstep/rpc/gen/contacts'
 import { feed } from '@lockstep/service'
@@ -6,14 +6,13 @@ import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { contactSettings } from '../db/contact-settings.ts'
 import { ImportSchema } from '../db/entities.ts'
-import { chunkBytes, discardUpload, insertChunk } from '../db/imports.ts'
-import { type Country, readCountry } from '../phone.ts'
-import { clean } from '../text.ts'
-import { importToProto } from '../to-proto.ts'
+import { chunkBytes, discardUpload, insertChunk } from '../db/import-chunks.ts'
+import { type Country, readCountry } from '../imports/country.ts'
+import { importToProto } from './imports.ts'
 
 const maxFileBytes = 100_000_000
 
-/** Keeps a CSV as it arrives and queues its import; an upload that breaks off leaves nothing. */
+/** Stores a CSV as it arrives and queues its import, or leaves nothing of a broken upload. */
 export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, Import> = async (
   ctx,
   requests,
@@ -22,7 +21,7 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
   const { accountId } = call
   const id = uuid()
   try {
-    const { fileName, totalBytes, country } = await keepFile(ctx, accountId, id, requests)
+    const { fileName, totalBytes, country } = await storeFile(ctx, accountId, id, requests)
     call.signal?.throwIfAborted()
     return await ctx.db.transaction(accountId, async (tx) => {
       const defaultCountry = country || (await contactSettings(tx)).defaultCountry
@@ -53,8 +52,8 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
   }
 }
 
-/** Stores the bytes in pieces of one size, whatever the caller's messages are; holds one piece and one message in memory. */
-async function keepFile(
+/** Stores the bytes in pieces of one size, with one piece and one message in memory. */
+async function storeFile(
   ctx: Context,
   accountId: string,
   importId: string,
@@ -64,12 +63,12 @@ async function keepFile(
   let country: Country | '' = ''
   let totalBytes = 0
   let seq = 0
-  let waiting: Uint8Array[] = []
-  let waitingBytes = 0
-  const keep = (bytes: Buffer) =>
+  let pending: Uint8Array[] = []
+  let pendingBytes = 0
+  const store = (bytes: Buffer) =>
     ctx.db.transaction(accountId, (tx) => insertChunk(tx, importId, seq++, bytes))
   for await (const request of requests) {
-    fileName ||= clean(request.fileName, 255)
+    fileName ||= cleanTrimmed(request.fileName, 255)
     country ||= readCountry(request.defaultCountry)
     if (!fileName) throw new AppError('invalid', '"file_name" is missing in the first message')
     totalBytes += request.chunk.length
@@ -78,16 +77,16 @@ async function keepFile(
         'too_large',
         `The file is larger than ${maxFileBytes / 1e6} MB; split it and import the parts one by one`,
       )
-    waiting.push(request.chunk)
-    waitingBytes += request.chunk.length
-    if (waitingBytes < chunkBytes) continue
-    let piece = Buffer.concat(waiting)
+    pending.push(request.chunk)
+    pendingBytes += request.chunk.length
+    if (pendingBytes < chunkBytes) continue
+    let piece = Buffer.concat(pending)
     for (; piece.length >= chunkBytes; piece = piece.subarray(chunkBytes))
-      await keep(piece.subarray(0, chunkBytes))
-    waiting = [piece]
-    waitingBytes = piece.length
+      await store(piece.subarray(0, chunkBytes))
+    pending = [piece]
+    pendingBytes = piece.length
   }
   if (totalBytes === 0) throw new AppError('invalid', 'The file is empty')
-  if (waitingBytes > 0) await keep(Buffer.concat(waiting))
+  if (pendingBytes > 0) await store(Buffer.concat(pending))
   return { fileName, totalBytes, country }
 }

@@ -1,15 +1,12 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, type ConsentKind, cleanTrimmed, consentKinds } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Contact, RecordConsentRequest } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
-import { type ConsentKind, consentKinds } from '../consent.ts'
 import type { Context } from '../context.ts'
-import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { lockContacts } from '../db/locking.ts'
-import { findContact } from '../db/queries.ts'
-import { clean } from '../text.ts'
+import { deriveFlags, insertConsents } from '../db/consents.ts'
+import { findContact, lockContacts } from '../db/contacts.ts'
 
-/** Records a consent as said at a time, now if none is named, and answers the contact as it is then. */
+/** Records a consent, said now unless a time is named, and answers the contact as it is then. */
 export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
   ctx,
   request,
@@ -19,9 +16,9 @@ export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
   return ctx.db.transaction(call.accountId, async (tx) => {
     const { id } = await findContact(tx, requireId(request.contactId, 'contact'))
     await lockContacts(tx, [id])
-    const evidence = clean(request.evidence, 512)
+    const evidence = cleanTrimmed(request.evidence, 512)
     const saidAt = new Date(Math.min(request.saidAtMs ?? Infinity, ctx.now()))
-    await recordStatements(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
+    await insertConsents(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
     await deriveFlags(tx, [id])
     return findContact(tx, id)
   })

@@ -1,4 +1,4 @@
-import { AppError } from '@lockstep/contracts'
+import { AppError, cleanTrimmed } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type {
   InboundPerson,
@@ -6,23 +6,30 @@ import type {
   RecordInboundResponse,
 } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
-import { readPreference, readWord, type Statement } from '../consent.ts'
+import { type Consent, readPreference } from '../consents/consent.ts'
+import { readConsentWord } from '../consents/consent-words.ts'
 import type { Context } from '../context.ts'
-import { type Facts, writeFacts } from '../db/facts.ts'
-import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { identify } from '../db/people.ts'
-import { mergedInto } from '../db/queries.ts'
-import { type Identity, metaIdentities } from '../identity.ts'
-import { clean } from '../text.ts'
+import { deriveFlags, insertConsents } from '../db/consents.ts'
+import { mergedInto } from '../db/contacts.ts'
+import { type ContactFields, upsertContacts } from '../db/upsert-contacts.ts'
+import type { Person } from '../identities/group-people.ts'
+import { type Identity, metaIdentities } from '../identities/identity.ts'
+import { resolveIdentities } from '../identities/resolve-identities.ts'
 
 const maxPeople = 5_000
 
-/** Finds or creates the senders of inbound messages of any accounts and applies what they said; repeating it changes nothing. */
+/** A person of the request, with the ids that they have now, and with all that lead to them. */
+interface NamedPerson extends Person {
+  inbound: InboundPerson
+  current: Identity[]
+}
+
+/** Finds or creates the senders of messages of any accounts, and applies what they said. */
 export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundResponse> = async (
   ctx,
   { people },
 ) => {
-  if (people.length === 0) return { contactIds: [], merged: [] }
+  if (people.length === 0) return { contactIds: {}, merged: [] }
   if (people.length > maxPeople)
     throw new AppError(
       'invalid',
@@ -30,80 +37,73 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
     )
   const accountIds = [...new Set(people.map((person) => person.accountId))]
   for (const accountId of accountIds) requireId(accountId, 'account')
-  const named = people.map((person) => ({
-    person,
-    now: metaIdentities(person),
-    before: formerIdentities(person),
-  }))
+  requireDifferentRefs(people)
+  const named = people.map(nameOf)
   return ctx.db.transaction(accountIds, async (tx) => {
-    const { contactIds, created, heard } = await identify(
-      tx,
-      named.map(({ person: { accountId }, now, before }) => ({
-        accountId,
-        identities: before.length > 0 ? [...now, ...before] : now,
-      })),
-    )
-    await writeFacts(
-      tx,
-      'webhook',
-      named.map(({ person, now }, at) => factsOf(person, now, contactIds[at]!)),
-      created,
-    )
-    const statements = people.flatMap((person, at) => statementsOf(person, contactIds[at]!))
-    await recordStatements(tx, statements)
-    await deriveFlags(tx, [...heard, ...statements.map((statement) => statement.contactId)])
-    return { contactIds, merged: await mergedInto(tx, contactIds) }
+    const { contactIds, newContacts, gainedConsents } = await resolveIdentities(tx, named)
+    const fields = named.map((person) => fieldsOf(person, contactIds.get(person)!))
+    await upsertContacts(tx, 'webhook', fields, newContacts)
+    const consents = named.flatMap((person) => consentsOf(person.inbound, contactIds.get(person)!))
+    await insertConsents(tx, consents)
+    await deriveFlags(tx, [...gainedConsents, ...consents.map(({ contactId }) => contactId)])
+    const byRef = named.map((person) => [person.inbound.ref, contactIds.get(person)!])
+    return {
+      contactIds: Object.fromEntries(byRef),
+      merged: await mergedInto(tx, contactIds.values()),
+    }
   })
 }
 
-/** What a person was known by before they changed their number or user id: it goes on leading to them. */
-function formerIdentities({
-  movedFromWaId: waId,
-  movedFromUserId: userId,
-}: InboundPerson): Identity[] {
-  return waId || userId ? metaIdentities({ waId, userId }) : []
+function requireDifferentRefs(people: readonly InboundPerson[]): void {
+  const refs = new Set<string>()
+  for (const { ref } of people) {
+    if (refs.has(ref))
+      throw new AppError('invalid', `Two people have the ref "${ref}"; give each its own`)
+    refs.add(ref)
+  }
+}
+
+/** Ids that a person had before they changed them go on leading to them. */
+function nameOf(inbound: InboundPerson): NamedPerson {
+  const { accountId, movedFromWaId: waId, movedFromUserId: userId } = inbound
+  const current = metaIdentities(inbound)
+  const former = waId || userId ? metaIdentities({ waId, userId }) : []
+  return { inbound, accountId, current, identities: [...current, ...former] }
 }
 
 /** What a message says about its sender. A preference is no message, either. */
-function factsOf(person: InboundPerson, identities: Identity[], contactId: string): Facts {
-  const at = new Date(person.atMs)
-  const ids: Facts = {
-    accountId: person.accountId,
+function fieldsOf({ inbound, current }: NamedPerson, contactId: string): ContactFields {
+  const at = new Date(inbound.atMs)
+  const phone = current.find(({ kind }) => kind === 'wa_id')?.value
+  return {
+    accountId: inbound.accountId,
     contactId,
     namedAt: at,
-    changedPhone: person.movedFromWaId !== '',
-  }
-  for (const { kind, value } of identities) {
-    if (kind === 'user_id') ids.userId = value
-    else if (kind === 'wa_id') {
-      ids.waId = value
-      ids.phone = value
-    }
-  }
-  const lastInboundAt = person.silent || person.preference ? undefined : at
-  return {
-    ...ids,
-    name: clean(person.givenName, 256),
-    profileName: clean(person.profileName, 256),
-    username: clean(person.username, 256),
-    lastInboundAt,
+    changedPhone: inbound.movedFromWaId !== '',
+    userId: current.findLast(({ kind }) => kind === 'user_id')?.value,
+    waId: phone,
+    phone,
+    name: cleanTrimmed(inbound.givenName, 256),
+    profileName: cleanTrimmed(inbound.profileName, 256),
+    username: cleanTrimmed(inbound.username, 256),
+    lastInboundAt: inbound.silent || inbound.preference ? undefined : at,
   }
 }
 
-function statementsOf(person: InboundPerson, contactId: string): Statement[] {
-  // Payload and text of a button stand one a line.
-  const words = (person.button ? person.text.split('\n') : [person.text]).map(readWord)
-  const word = words.includes('opt_out')
-    ? 'opt_out'
-    : person.stopOnly
-      ? undefined
-      : words.find(Boolean)
+function consentsOf(person: InboundPerson, contactId: string): Consent[] {
+  const evidence = cleanTrimmed(person.wamid, 256)
+  const said = { contactId, evidence, saidAt: new Date(person.atMs) }
+  const word = wordOf(person)
   const preference = readPreference(person.preference)
-  const said = { contactId, evidence: clean(person.wamid, 256), saidAt: new Date(person.atMs) }
   return [
-    ...(word
-      ? [{ ...said, kind: word, via: person.button ? ('button' as const) : ('word' as const) }]
-      : []),
-    ...(preference ? [{ ...said, kind: preference, via: 'preference' as const }] : []),
+    ...(word ? [{ ...said, kind: word, via: person.button ? 'button' : 'word' } as const] : []),
+    ...(preference ? [{ ...said, kind: preference, via: 'preference' } as const] : []),
   ]
+}
+
+/** Of a button the payload and the text stand one a line. */
+function wordOf({ button, text, stopOnly }: InboundPerson) {
+  const words = (button ? text.split('\n') : [text]).map(readConsentWord)
+  if (words.includes('opt_out')) return 'opt_out'
+  return stopOnly ? undefined : words.find(Boolean)
 }

@@ -7,18 +7,17 @@ import type {
   RecordRefusalsResponse,
 } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
-import { refusalErrors, type Statement } from '../consent.ts'
+import { type Consent, refusalErrors } from '../consents/consent.ts'
 import type { Context } from '../context.ts'
-import { keyOf, type OwnIdentity, ownersOf } from '../db/identities.ts'
-import { deriveFlags, recordStatements } from '../db/ledger.ts'
-import { lockContacts } from '../db/locking.ts'
-import { liveContacts } from '../db/queries.ts'
-import { metaIdentities } from '../identity.ts'
+import { deriveFlags, insertConsents } from '../db/consents.ts'
+import { liveContacts, lockContacts } from '../db/contacts.ts'
+import { readOwners } from '../db/identities.ts'
+import { type AccountIdentity, identityKey, metaIdentities } from '../identities/identity.ts'
 import { isId } from '../page.ts'
 
 const maxRefusals = 5_000
 
-/** Writes down what Meta said with messages about their recipients; the next check refuses them. */
+/** Records what Meta said with messages about their recipients. */
 export const recordRefusals: Method<
   Context,
   RecordRefusalsRequest,
@@ -34,41 +33,34 @@ export const recordRefusals: Method<
     if (!refusalErrors[code])
       throw new AppError('invalid', `Error ${code} says nothing of a recipient`)
   const accountIds = [...new Set(refusals.map(({ accountId }) => requireId(accountId, 'account')))]
-  await ctx.db.transaction(accountIds, (tx) => apply(tx, refusals))
+  await ctx.db.transaction(accountIds, async (tx) => {
+    const consents = await consentsOf(tx, refusals)
+    const contactIds = consents.map(({ contactId }) => contactId)
+    await lockContacts(tx, contactIds)
+    await insertConsents(tx, consents)
+    await deriveFlags(tx, contactIds)
+  })
   return {}
 }
 
-async function apply(tx: Tx, refusals: PersonRefusal[]): Promise<void> {
-  const contactIds = await whomOf(tx, refusals)
-  const statements = refusals.flatMap(({ code, atMs }, at) =>
-    contactIds[at]!.map(
-      (contactId): Statement => ({
-        contactId,
-        ...refusalErrors[code]!,
-        evidence: '',
-        saidAt: new Date(atMs),
-      }),
-    ),
-  )
-  const ids = statements.map(({ contactId }) => contactId)
-  await lockContacts(tx, ids)
-  await recordStatements(tx, statements)
-  await deriveFlags(tx, ids)
-}
-
-/** The live contacts that each refusal is about. */
-async function whomOf(tx: Tx, refusals: PersonRefusal[]): Promise<string[][]> {
+/** A refusal holds for the contact that it names, and for whoever is known by its ids. */
+async function consentsOf(tx: Tx, refusals: readonly PersonRefusal[]): Promise<Consent[]> {
   const live = await liveContacts(tx, refusals.map(({ contactId }) => contactId).filter(isId))
-  const identities = refusals.map(identitiesOf)
-  const owners = await ownersOf(tx, identities.flat())
-  return refusals.map(({ accountId, contactId }, at) => {
-    const named = live.get(contactId)
-    const known = identities[at]!.flatMap((identity) => owners.get(keyOf(identity)) ?? [])
-    return [...new Set(named?.accountId === accountId ? [named.id, ...known] : known)]
+  const named = refusals.map((refusal) => ({ refusal, identities: identitiesOf(refusal) }))
+  const owners = await readOwners(
+    tx,
+    named.flatMap(({ identities }) => identities),
+  )
+  return named.flatMap(({ refusal: { accountId, contactId, code, atMs }, identities }) => {
+    const contact = live.get(contactId)
+    const ids = identities.flatMap((identity) => owners.get(identityKey(identity)) ?? [])
+    if (contact?.accountId === accountId) ids.unshift(contact.id)
+    const said = { ...refusalErrors[code]!, evidence: '', saidAt: new Date(atMs) }
+    return [...new Set(ids)].map((contactId) => ({ contactId, ...said }))
   })
 }
 
-function identitiesOf({ accountId, waId, userId }: PersonRefusal): OwnIdentity[] {
+function identitiesOf({ accountId, waId, userId }: PersonRefusal): AccountIdentity[] {
   return waId || userId
     ? metaIdentities({ waId, userId }).map((identity) => ({ ...identity, accountId }))
     : []

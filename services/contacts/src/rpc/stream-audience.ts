@@ -5,19 +5,19 @@ import type {
   StreamAudienceRequest,
 } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
-import { goesDespiteStop, refusalOf } from '../consent.ts'
+import { isSentDespiteOptOut, refusalOf } from '../consents/consent.ts'
 import type { Context } from '../context.ts'
+import { type AudiencePage, audiencePage } from '../db/audience.ts'
 import { consentRules } from '../db/consent-rules.ts'
-import type { FilterPage } from '../db/filter.ts'
-import { type AudiencePage, audiencePage } from '../db/queries.ts'
-import { listed } from '../listed.ts'
+import type { FilterPage } from '../db/filter-page.ts'
+import { readList } from '../list-transaction.ts'
 
 const pageRows = 1_000
 const batchRows = 500
-/** A message may have 16 MB; a batch ends before the contact that brings its attributes over this. */
+/** Most attributes of a batch, in bytes: a message may have 16 MB. */
 const batchBytes = 4_000_000
 
-/** A filter's audience in contact id order, a short transaction a page, so that a slow reader holds nothing open. */
+/** A filter's audience in contact id order, a transaction a page: a slow reader holds none open. */
 export const streamAudience: StreamMethod<Context, StreamAudienceRequest, AudienceBatch> =
   async function* (ctx, request, call) {
     const { accountId, signal } = call
@@ -25,13 +25,16 @@ export const streamAudience: StreamMethod<Context, StreamAudienceRequest, Audien
     let after: string | null | undefined = request.after
       ? requireId(request.after, 'contact')
       : null
-    const despiteStop = goesDespiteStop(category, await ctx.db.transaction(accountId, consentRules))
+    const despiteOptOut = isSentDespiteOptOut(
+      category,
+      await ctx.db.transaction(accountId, consentRules),
+    )
     while (after !== undefined) {
       const page: FilterPage = { accountId, filter, after, limit: pageRows }
-      const { rows, last }: AudiencePage = await listed(ctx, accountId, signal, (tx) =>
+      const { rows, last }: AudiencePage = await readList(ctx, accountId, signal, (tx) =>
         audiencePage(tx, page),
       )
-      const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, despiteStop) }))
+      const contacts = rows.map((row) => ({ ...row, skipReason: refusalOf(row, despiteOptOut) }))
       for (const batch of batches(contacts)) yield { contacts: batch }
       after = last
     }

@@ -5,9 +5,9 @@ import type {
 } from '@lockstep/rpc/gen/conversations'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { listConversations as list } from '../db/queries.ts'
-import { pageSize } from '../page.ts'
-import { conversationToProto } from '../to-proto.ts'
+import { listConversations as list } from '../db/conversations.ts'
+import { pageSize } from '../inbox/page.ts'
+import { conversationToProto } from '../inbox/to-proto.ts'
 
 /** The account's conversations, the one with the newest message first. */
 export const listConversations: Method<

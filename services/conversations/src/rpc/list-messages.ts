@@ -3,9 +3,10 @@ import type { Method } from '@lockstep/rpc'
 import type { ListMessagesRequest, ListMessagesResponse } from '@lockstep/rpc/gen/conversations'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findConversation, listMessages as list } from '../db/queries.ts'
-import { pageSize, requireSerial } from '../page.ts'
-import { messageToProto } from '../to-proto.ts'
+import { findConversation } from '../db/conversations.ts'
+import { listMessages as list } from '../db/message-list.ts'
+import { pageSize, requireSerial } from '../inbox/page.ts'
+import { messageToProto } from '../inbox/to-proto.ts'
 
 /** The messages of a conversation, newest first. */
 export const listMessages: Method<Context, ListMessagesRequest, ListMessagesResponse> = async (

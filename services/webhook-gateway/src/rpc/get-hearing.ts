@@ -1,107 +1,55 @@
 import { AppError } from '@lockstep/contracts'
-import type { Call, Method } from '@lockstep/rpc'
+import type { Method } from '@lockstep/rpc'
 import type {
   GetHearingRequest,
   GetHearingResponse,
   UnheardPart,
 } from '@lockstep/rpc/gen/webhook_gateway'
-import { lookBackMs } from '../claims.ts'
+import type { ConnectedNumber } from '../apps/number-cache.ts'
 import type { Context } from '../context.ts'
-import { hearingOf, oldestUnclaimed, type Unheard } from '../db/hearing.ts'
-import type { LiveNumber } from '../numbers.ts'
-
-/** As many numbers as one statement looks for. */
-const maxNumbers = 500
+import { hearingOf, type UnheardRow } from '../db/hearing.ts'
+import { appsOfNumber, older, oldestPartToClaim } from '../hearing/parts-to-claim.ts'
 
 /**
- * How far what came for the account's numbers has been heard, for whoever wants to send by one of them. Unclaimed parts count
- * where their app has the number now: connecting claims those and no others.
+ * How far what came for the account's numbers has been handled, for a connection that wants to
+ * send.
  */
 export const getHearing: Method<Context, GetHearingRequest, GetHearingResponse> = async (
   ctx,
   request,
-  call,
+  { accountId, signal },
 ) => {
-  if (!request.phoneNumberId || request.connectedAtMs <= 0)
+  const { phoneNumberId, connectedAtMs } = request
+  if (!phoneNumberId || connectedAtMs <= 0)
     throw new AppError(
       'invalid',
       '"phone_number_id" and "connected_at_ms" of the connection are needed',
     )
-  const numbers = await ctx.numbers.of(call.accountId)
-  // What is claimed meanwhile is open when that is asked: asked the other way round it could be neither.
-  const unclaimed = await unclaimedOf(ctx, numbers)
-  // Whoever was to claim it may have been killed, or not have heard of the connection.
-  if (unclaimed)
-    ctx.claims.claim(
-      { id: unclaimed.appId, accountId: call.accountId },
-      { phoneNumberIds: [unclaimed.key], wabaIds: [] },
-    )
-  const sender = {
-    accountId: call.accountId,
-    phoneNumberId: request.phoneNumberId,
-    appIds: await appsOf(ctx, request, call),
-    connectedAt: new Date(request.connectedAtMs),
+  const numbers = await ctx.numbers.ofAccount(accountId)
+  // Asked before the open parts: a part that is claimed meanwhile is then seen twice, and not
+  // never.
+  const toClaim = await oldestPartToClaim(ctx, numbers)
+  // The process that was to claim it may have been killed.
+  if (toClaim) {
+    const keys = { phoneNumberIds: [toClaim.key], wabaIds: [] }
+    ctx.claims.add({ id: toClaim.appId, accountId }, keys)
   }
+  const appIds = await appsOfNumber(ctx, accountId, request, signal)
+  const sender = { accountId, phoneNumberId, appIds, connectedAt: new Date(connectedAtMs) }
   const { oldest, dead, deadParts, hasEarlier } = await ctx.db.system((tx) => hearingOf(tx, sender))
-  const name = (part: Unheard | null | undefined): UnheardPart | undefined =>
-    part ? { ...namesOf(numbers, part), receivedAtMs: part.receivedAtMs } : undefined
   return {
-    oldest: name(older<Unheard>(oldest, unclaimed)),
-    dead: name(dead),
+    oldest: toProto(numbers, older<UnheardRow>(oldest, toClaim)),
+    dead: toProto(numbers, dead),
     deadParts,
     hasEarlier,
   }
 }
 
-function namesOf(
-  numbers: LiveNumber[],
-  { lane, key }: Unheard,
-): Pick<UnheardPart, 'phoneNumberId' | 'number'> {
-  if (lane !== 'webhooks.message') return { phoneNumberId: '', number: `campaign ${key}` }
-  return {
-    phoneNumberId: key,
-    number: numbers.find(({ phoneNumberId }) => phoneNumberId === key)?.number ?? key,
-  }
-}
-
-const older = <Part extends Unheard>(a: Part | null, b: Part | null): Part | null =>
-  !a || (b && b.receivedAtMs < a.receivedAtMs) ? b : a
-
-async function unclaimedOf(
-  ctx: Context,
-  numbers: LiveNumber[],
-): Promise<(Unheard & { appId: string }) | null> {
-  let oldest: (Unheard & { appId: string }) | null = null
-  for (const [appId, its] of Map.groupBy(numbers, (number) => number.appId)) {
-    const ids = its.map(({ phoneNumberId }) => phoneNumberId)
-    for (let i = 0; i < ids.length; i += maxNumbers) {
-      const found = await ctx.db.system((tx) =>
-        oldestUnclaimed(tx, appId, ids.slice(i, i + maxNumbers)),
-      )
-      oldest = older(oldest, found ? { ...found, appId } : null)
-    }
-  }
-  return oldest
-}
-
-/** The account's apps that have or had the number as far back as parts are kept: connecting claims what any of them signed. */
-async function appsOf(
-  ctx: Context,
-  { phoneNumberId, connectedAtMs }: GetHearingRequest,
-  call: Call,
-): Promise<string[]> {
-  const untilMs = Math.max(ctx.now(), connectedAtMs)
-  if (connectedAtMs < untilMs - lookBackMs) return []
-  const asked = {
-    phoneNumberIds: [phoneNumberId],
-    wabaIds: [],
-    fromMs: untilMs - lookBackMs,
-    untilMs,
-  }
-  const { intervals } = await ctx.peers.accounts.resolveConnections(asked, { signal: call.signal })
-  return [
-    ...new Set(
-      intervals.flatMap(({ accountId, appId }) => (accountId === call.accountId ? [appId] : [])),
-    ),
-  ]
+function toProto(numbers: ConnectedNumber[], part: UnheardRow | null): UnheardPart | undefined {
+  if (!part) return undefined
+  const { lane, key, receivedAtMs } = part
+  if (lane !== 'webhooks.message')
+    return { phoneNumberId: '', number: `campaign ${key}`, receivedAtMs }
+  const known = numbers.find(({ phoneNumberId }) => phoneNumberId === key)
+  return { phoneNumberId: key, number: known?.displayNumber ?? key, receivedAtMs }
 }

@@ -14,5 +14,5 @@ export const callers = {
   replayWebhooks: ['operator'],
 } as const
 
-/** Webhook parts have no tenant yet; whoever claims them, or wants to send, is one. */
+/** Operators see the parts of all accounts. */
 export const acrossAccounts = ['countParts', 'listParts', 'replayWebhooks'] as const

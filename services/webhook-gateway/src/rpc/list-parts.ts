@@ -1,11 +1,11 @@
 import type { Method } from '@lockstep/rpc'
 import type { ListPartsRequest, ListPartsResponse } from '@lockstep/rpc/gen/webhook_gateway'
 import type { Context } from '../context.ts'
-import { newestParts } from '../db/lists.ts'
+import { newestParts } from '../db/part-list.ts'
 
 const maxParts = 1_000
 
-/** Parts with an outcome, newest first, as many as fit one answer; all that had no effect when no outcome is named. */
+/** Parts with an outcome, newest first; when none is named, all that had no effect. */
 export const listParts: Method<Context, ListPartsRequest, ListPartsResponse> = async (
   ctx,
   { outcome, limit },

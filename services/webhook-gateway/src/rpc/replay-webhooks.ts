@@ -12,14 +12,13 @@ import {
   type PartFilter,
   partsToReplay,
   replaceParts,
-} from '../db/reopen.ts'
+} from '../db/replay.ts'
 import { countReplayed } from '../metrics.ts'
-import { partsOf } from '../parts.ts'
+import { splitBody } from '../parts/split-body.ts'
 
 /**
- * Splits bodies with today's splitter and opens their parts again in place of the old ones, one batch a call: `beforePartId` of
- * the answer asks for the next. What had its effect has it still, and once: effects are rows. Throws `invalid` for a request
- * that names nothing.
+ * Splits bodies again and opens their new parts in place of the old ones, one batch a call. Effects
+ * are rows, so each happens once all the same.
  */
 export const replayWebhooks: Method<
   Context,
@@ -39,7 +38,7 @@ export const replayWebhooks: Method<
       return {
         ...body,
         accountId: app?.accountId ?? null,
-        parts: partsOf(body.raw, app, { tokens: ctx.tokens, isBounded: false }),
+        parts: splitBody(body.raw, app, { tokens: ctx.tokens, isBounded: false }),
       }
     })
     return { bodies, opened: await replaceParts(tx, places, bodies) }

@@ -8,7 +8,7 @@ const excused = `('dead', 'wrong_app', 'no_connection', 'over_share')`
 const everyPart = `(
   select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts
   union all
-  select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts_kept)`
+  select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts_unresolved)`
 /** Bodies are kept for so long; of older ones only the effect is left. */
 const kept = `interval '7 days'`
 /** Messages are kept for no less; of what came before, the effect may be gone (LOCKSTEP_MESSAGE_RETENTION_DAYS). */
@@ -22,7 +22,7 @@ const messagesKept = `interval '30 days'`
 export const webhookEffects: Invariant = {
   id: 'I4',
   statement:
-    'Every webhook element answered 200 is stored and has exactly one effect in the end, or its part waits in its lane, or is dead, foreign, unclaimed or over its share.',
+    'Every webhook element answered 200 is stored and has exactly one effect in the end, or its part waits in its lane, or is dead, wrong_app, no_connection or over its share.',
   means:
     'A status or a message was lost after Meta had been told that it arrived, or counted twice.',
   rows: 'afterLog',
@@ -67,7 +67,7 @@ export const webhookEffects: Invariant = {
                when p.outcome = 'dead' then d.id is null or p.reason is null
                else f.id is not null end
     union all
-    select 'is unclaimed, though its app has had the number or WABA for a minute', null, p.id, p.outcome
+    select 'is no_connection, though its app has had the number or WABA for a minute', null, p.id, p.outcome
     from webhook_gateway.webhook_parts p join accounts.connections k on k.app_id = p.app_id and k.disconnected_at is null
       and p.key = case p.lane when 'webhooks.message' then k.phone_number_id else k.waba_id end
     where p.outcome = 'no_connection' and greatest(p.outcome_at, k.connected_at) < now() - interval '60 seconds'`,

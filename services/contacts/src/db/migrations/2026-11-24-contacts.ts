@@ -1,16 +1,27 @@
-import { fenceTable, tenantTable } from '@lockstep/database'
+import { consentKinds, consentVias, contactSources, importStates } from '@lockstep/contracts'
+import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
-import { forgetConsents, forgetImports } from './forget.ts'
+import { identityKinds, namespaces } from '../../identities/identity.ts'
+import { forgetConsents, forgetImports } from './old-rows.ts'
 
 export class Contacts extends Migration {
   override up(): void {
-    // When Meta named the person by the name or id that stands in the row: an older element, however late it comes, does not bring an
-    // older one back. phone_at is the time of a change of number; a phone without one was the first that was known.
+    this.#addContacts()
+    this.#addConsents()
+    this.#addImports()
+    this.#addFunctions()
+    this.addSql(feedTable)
+    this.addSql(fenceTable)
+  }
+
+  #addContacts(): void {
+    // The _at columns: when Meta named the person so; an older element that comes late changes nothing.
+    // phone_at is the time of a change of number, null for the first phone.
     this.addSql(`create table contacts (
         id uuid primary key,
         account_id uuid not null,
-        -- As the account calls the person; what they call themselves until it gives a name.
+        -- As the account calls the person; until then as they call themselves.
         name text not null default '',
         profile_name text not null default '',
         profile_name_at timestamptz,
@@ -25,7 +36,7 @@ export class Contacts extends Migration {
         attributes jsonb not null default '{}' check (jsonb_typeof(attributes) = 'object'),
         opted_out boolean not null default false,
         blocked boolean not null default false,
-        source text not null check (source in ('webhook', 'import', 'api', 'manual', 'campaign')),
+        source text not null ${checkOneOf('source', contactSources)},
         last_inbound_at timestamptz,
         last_import_id uuid,
         merged_into uuid references contacts,
@@ -33,66 +44,76 @@ export class Contacts extends Migration {
         updated_at timestamptz not null default now()
       ) with (fillfactor = 85);
       create index contacts_page on contacts (account_id, id) where merged_into is null;
-      create index contacts_merged on contacts (merged_into) where merged_into is not null;${tenantTable('contacts', 'contacts')}`)
+      create index contacts_merged on contacts (merged_into) where merged_into is not null;
+      ${tenantTable('contacts', 'contacts')}`)
 
-    // Equality and order of uuid and text are leakproof, so that lists walk this key also under row-level security.
+    // Equality and order of uuid and text are leakproof: lists use this key under row-level security.
     this.addSql(`create table contact_tags (
         account_id uuid not null,
         tag text not null,
         contact_id uuid not null,
         primary key (account_id, tag, contact_id)
       );
-      create index contact_tags_contact on contact_tags (contact_id);${tenantTable('contacts', 'contact_tags')}`)
+      create index contact_tags_contact on contact_tags (contact_id);
+      ${tenantTable('contacts', 'contact_tags')}`)
 
-    // The law against two contacts for one person. Rows are written before their contact, hence the deferred reference.
+    // No two contacts for one person. Rows come before their contact, hence the deferred reference.
     this.addSql(`create table identities (
         account_id uuid not null,
-        namespace text not null check (namespace in ('number', 'user_id')),
-        kind text not null check (kind in ('phone', 'wa_id', 'user_id', 'parent_user_id')),
+        namespace text not null ${checkOneOf('namespace', namespaces)},
+        kind text not null ${checkOneOf('kind', identityKinds)},
         match_key text not null,
         contact_id uuid not null references contacts deferrable initially deferred,
         created_at timestamptz not null default now(),
         primary key (account_id, namespace, match_key)
       );
-      create index identities_contact on identities (contact_id);${tenantTable('contacts', 'identities')}`)
+      create index identities_contact on identities (contact_id);
+      ${tenantTable('contacts', 'identities')}`)
+  }
 
+  #addConsents(): void {
     // An account without a row has the strict rules.
     this.addSql(`create table consent_rules (
         account_id uuid primary key,
         utility_after_stop boolean not null
-      );${tenantTable('contacts', 'consent_rules')}`)
+      );
+      ${tenantTable('contacts', 'consent_rules')}`)
 
-    // An account without a row has no default country.
-    this.addSql(`create table contact_settings (
-        account_id uuid primary key,
-        default_country text not null check (default_country ~ '^([A-Z]{2})?$')
-      );${tenantTable('contacts', 'contact_settings')}`)
-
-    // The ledger is keyed to identities and refers to no contact, so that it outlives deletion and merge.
+    // Keyed to identities, without a reference to contacts, so that consents outlive deletion and merge.
     this.addSql(`create table consents (
         id bigint generated always as identity primary key,
         account_id uuid not null,
         namespace text not null,
         match_key text not null,
         contact_id uuid not null,
-        kind text not null check (kind in ('opt_out', 'opt_in', 'block', 'unblock')),
-        via text not null check (via in ('word', 'button', 'preference', 'error_131050', 'error_130403', 'api', 'import', 'merge')),
+        kind text not null ${checkOneOf('kind', consentKinds)},
+        via text not null ${checkOneOf('via', consentVias)},
         evidence text not null,
         said_at timestamptz not null,
         recorded_at timestamptz not null default now(),
         unique (account_id, namespace, match_key, kind, via, said_at, evidence)
       );
       -- Whether anything that was said stands on an import.
-      create index consents_of_import on consents (evidence) where via = 'import';${tenantTable('contacts', 'consents')}`)
+      create index consents_of_import on consents (evidence) where via = 'import';
+      ${tenantTable('contacts', 'consents')}`)
+  }
+
+  #addImports(): void {
+    // An account without a row has no default country.
+    this.addSql(`create table contact_settings (
+        account_id uuid primary key,
+        default_country text not null check (default_country ~ '^([A-Z]{2})?$')
+      );
+      ${tenantTable('contacts', 'contact_settings')}`)
 
     this.addSql(`create table imports (
         id uuid primary key,
         account_id uuid not null,
         file_name text not null,
         default_country text not null default '',
-        -- What each column was taken for, once the first line has been read.
+        -- What each column means, once the first line has been read.
         columns jsonb not null default '[]',
-        state text not null check (state in ('queued', 'running', 'done', 'failed')),
+        state text not null ${checkOneOf('state', importStates)},
         total_bytes bigint not null,
         done_bytes bigint not null default 0,
         cursor jsonb,
@@ -104,12 +125,14 @@ export class Contacts extends Migration {
         failure text not null default '',
         created_at timestamptz not null,
         finished_at timestamptz,
-        -- Since then its refused rows are kept no longer.
+        -- When its refused rows were deleted.
         forgotten_at timestamptz,
         check (rows = created + updated + duplicates + rejected)
       );
       create unique index imports_running on imports (account_id) where state = 'running';
-      create index imports_kept on imports (finished_at) where finished_at is not null and forgotten_at is null;${tenantTable('contacts', 'imports')}`)
+      create index imports_kept on imports (finished_at)
+        where finished_at is not null and forgotten_at is null;
+      ${tenantTable('contacts', 'imports')}`)
 
     this.addSql(`create table import_chunks (
         import_id uuid not null,
@@ -118,7 +141,8 @@ export class Contacts extends Migration {
         bytes bytea not null,
         created_at timestamptz not null default now(),
         primary key (import_id, seq)
-      );${tenantTable('contacts', 'import_chunks')}`)
+      );
+      ${tenantTable('contacts', 'import_chunks')}`)
 
     this.addSql(`create table import_errors (
         import_id uuid not null references imports,
@@ -126,25 +150,28 @@ export class Contacts extends Migration {
         account_id uuid not null,
         reason text not null,
         primary key (import_id, line)
-      );${tenantTable('contacts', 'import_errors')}`)
+      );
+      ${tenantTable('contacts', 'import_errors')}`)
+  }
 
+  #addFunctions(): void {
     // A file's chunks are there before its import is; those of an upload that died are nobody's.
-    this.addSql(`create function abandoned_uploads(before timestamptz) returns table (account_id uuid, import_id uuid)
+    this.addSql(`create function abandoned_uploads(before timestamptz)
+        returns table (account_id uuid, import_id uuid)
         language sql stable security definer set search_path = contacts, pg_temp
         as $$ select c.account_id, c.import_id from import_chunks c
               where not exists (select from imports i where i.id = c.import_id)
               group by c.account_id, c.import_id having max(c.created_at) < before limit 100 $$;`)
     this.addSql(forgetImports)
     this.addSql(forgetConsents)
-    // Plans that were made while a table was tiny stay until it is analyzed, and autovacuum comes a minute late.
+    // Plans for a tiny table stay until it is analyzed, and autovacuum comes a minute late.
     this.addSql(`create function analyze_grown() returns void
         language plpgsql security definer set search_path = contacts, pg_temp
         as $$ declare grown text; begin
           for grown in select relname from pg_stat_user_tables
-            where schemaname = 'contacts' and n_mod_since_analyze > 10000 and n_mod_since_analyze > n_live_tup / 10 order by relname
+            where schemaname = 'contacts' and n_mod_since_analyze > 10000
+              and n_mod_since_analyze > n_live_tup / 10 order by relname
           loop execute format('analyze %I', grown); end loop;
         end $$;`)
-    this.addSql(feedTable)
-    this.addSql(fenceTable)
   }
 }

@@ -1,10 +1,15 @@
+import { partOutcomes } from '@lockstep/contracts'
+import { checkOneOf } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 
+const outcomes = Object.keys(partOutcomes)
+
 export class WebhookGateway extends Migration {
   override up(): void {
-    // One partition a day of all three, so that a day goes without a trace of dead rows. No index of parts holds what changes when
-    // they are settled, nor says in its condition what does: they are updated in place. Each page keeps room for that.
+    // One partition a day of all three. Parts are updated in place: no index holds a column that
+    // changes when they are
+    // settled, and each page keeps room.
     this.addSql(`create table webhook_bodies (
         id uuid not null,
         app_id uuid not null,
@@ -23,113 +28,131 @@ export class WebhookGateway extends Migration {
         elements integer not null,
         -- Null: the part is the entire body.
         content bytea,
-        -- Null: it waits in its lane.
-        outcome text,
+        -- Null: it is open.
+        outcome text ${checkOneOf('outcome', outcomes)},
         reason text,
         outcome_at timestamptz,
-        -- Null: whose the part is, is asked as of its receipt.
+        -- Null: its connection is resolved as of its receipt.
         claimed_at timestamptz,
         primary key (id, received_at)
       ) partition by range (received_at);
-      -- Parts come in the order of their receipt: such an index finds those of a body and costs the intake next to nothing.
-      create index webhook_parts_receipt on webhook_parts using brin (received_at) with (autosummarize = on);`)
+      -- Parts come in the order of their receipt: this finds those of a body, and costs little.
+      create index webhook_parts_received on webhook_parts using brin (received_at)
+        with (autosummarize = on);`)
 
-    // Parts that ended without effect, to be found by what became of them or by whose they would be.
+    // Parts that ended without effect, to be found by outcome, or by app and key.
     this.addSql(`create table webhook_part_results (
         part_id bigint not null,
         received_at timestamptz not null,
         app_id uuid not null,
         lane text,
         key text,
-        outcome text not null,
+        outcome text not null ${checkOneOf('outcome', outcomes)},
         primary key (part_id, received_at)
       ) partition by range (received_at);
       create index webhook_part_results_outcome on webhook_part_results (outcome, part_id);
-      create index webhook_part_results_no_connection on webhook_part_results (app_id, key, part_id) where outcome = 'no_connection';
-      -- What each statement added to, or took from, the parts of a day; a job puts the rows together.
+      create index webhook_part_results_no_connection on webhook_part_results (app_id, key, part_id)
+        where outcome = 'no_connection';
+      -- Each statement adds what it changed; a job sums the rows up.
       create table webhook_part_counts (
         day date not null,
-        outcome text not null,
+        outcome text not null ${checkOneOf('outcome', ['open', ...outcomes])},
         field text not null,
         parts bigint not null,
         elements bigint not null
       );
-      -- Parts that are open or dead when their day goes, each with its bytes.
-      create table webhook_parts_kept (like webhook_parts, primary key (id));`)
+      -- Parts that are open or dead when their day is dropped, each with its bytes.
+      create table webhook_parts_unresolved
+        (like webhook_parts including constraints, primary key (id));`)
     this.addSql(feedTable)
-    // How far an account's numbers are heard (GetHearing); the conditions name no column that is ever changed.
+    // For GetHearing; the conditions name no column that is ever changed.
     this.addSql(`create index feed_open_account on feed_open (account_id, created_at)
         where lane = 'webhooks.message' or kind = 'refusal';
-      create index feed_dead_account on feed_dead (account_id, created_at) where lane = 'webhooks.message' or kind = 'refusal';`)
-    this.addSql(functionsOfDays)
-    this.addSql('select make_days(now(), 7)')
+      create index feed_dead_account on feed_dead (account_id, created_at)
+        where lane = 'webhooks.message' or kind = 'refusal';`)
+    this.addSql(partitionFunctions)
+    this.addSql('select create_partitions(now(), 7)')
   }
 }
 
-// The service's role may not create or drop tables; this is all that it needs of that. DDL on a partition stops the parent's
-// inserts, so it gives up quickly and comes again. Everybody locks parts before results and bodies.
-const functionsOfDays = `
-  create function make_days(moment timestamptz, ahead integer) returns integer
-    language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
+// The service's role may not create or drop tables; this is all that it needs of that. DDL on a
+// partition stops the
+// parent's inserts, so it gives up soon. Everybody locks parts before results and bodies.
+const partitionFunctions = `
+  create function create_partitions(moment timestamptz, days_ahead integer) returns integer
+    language plpgsql security definer set search_path = webhook_gateway, pg_temp
+    set lock_timeout = '500ms'
     as $$
     declare
       first timestamptz;
       suffix text;
       name text;
-      made integer := 0;
+      created integer := 0;
     begin
-      perform pg_advisory_xact_lock(hashtext('webhook_gateway.make_days'));
-      for n in -1..ahead loop
+      perform pg_advisory_xact_lock(hashtext('webhook_gateway.create_partitions'));
+      for n in -1..days_ahead loop
         first := ((moment at time zone 'UTC')::date + n)::timestamp at time zone 'UTC';
         suffix := to_char(first at time zone 'UTC', 'YYYYMMDD');
         continue when to_regclass('webhook_bodies_' || suffix) is not null;
         foreach name in array array['webhook_parts', 'webhook_part_results', 'webhook_bodies'] loop
-          execute format('create table %I partition of %I for values from (%L) to (%L) with (fillfactor = %s)',
-                         name || '_' || suffix, name, first, first + interval '24 hours', case name when 'webhook_parts' then 70 else 100 end);
+          execute format(
+            'create table %I partition of %I for values from (%L) to (%L) with (fillfactor = %s)',
+            name || '_' || suffix, name, first, first + interval '24 hours',
+            case name when 'webhook_parts' then 70 else 100 end);
         end loop;
-        made := made + 1;
+        created := created + 1;
       end loop;
-      return made;
+      return created;
     end $$;
 
-  -- Days of bodies that are over, the oldest first.
-  create function days_before(day date) returns setof date
+  -- Days of bodies before a day, the oldest first.
+  create function partitions_before(day date) returns setof date
     language sql stable set search_path = webhook_gateway, pg_temp
     as $$
-      -- What a name means is asked of the names found only: elsewhere PostgreSQL may ask it of every table first.
+      -- Materialized, or PostgreSQL may ask to_date of the name of every table.
       with found as materialized (
-        select right(c.relname, 8) as suffix from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        select right(c.relname, 8) as suffix
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'webhook_bodies'::regclass
       )
-      select to_date(suffix, 'YYYYMMDD') from found where to_date(suffix, 'YYYYMMDD') < day order by 1
+      select to_date(suffix, 'YYYYMMDD') from found
+      where to_date(suffix, 'YYYYMMDD') < day order by 1
     $$;
 
-  -- What is open or dead of a day that is over is found by an index; today's parts have none, for they are updated in place.
-  create function close_day(day date) returns void
-    language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
+  -- Parts of a day that is over are not updated in place any more, and may have this index.
+  create function index_unresolved(day date) returns void
+    language plpgsql security definer set search_path = webhook_gateway, pg_temp
+    set lock_timeout = '500ms'
     as $$
     declare
       part_table text := 'webhook_parts_' || to_char(day, 'YYYYMMDD');
     begin
-      if to_regclass(part_table || '_waiting') is null then
-        execute format($sql$create index %I on %I (id) where outcome is null or outcome = 'dead'$sql$, part_table || '_waiting', part_table);
+      if to_regclass(part_table || '_unresolved') is null then
+        execute format($sql$create index %I on %I (id)
+                               where outcome is null or outcome = 'dead'$sql$,
+                       part_table || '_unresolved', part_table);
       end if;
     end $$;
 
-  -- False: something in it waits, or is dead, that was not when the day was looked through. Claims and replays reach a day through
-  -- its parents, and hold them until they have committed: they are waited for, and none begins before the day is gone.
-  create function drop_day(day date) returns boolean
-    language plpgsql security definer set search_path = webhook_gateway, pg_temp set lock_timeout = '500ms'
+  -- False: something in it is open or dead again. Claims and replays lock the parents until they
+  -- commit, so that they are waited for, and none begins before the day is gone.
+  create function drop_partitions(day date) returns boolean
+    language plpgsql security definer set search_path = webhook_gateway, pg_temp
+    set lock_timeout = '500ms'
     as $$
     declare
       suffix text := to_char(day, 'YYYYMMDD');
-      needed boolean;
+      is_needed boolean;
     begin
-      lock table only webhook_parts, only webhook_part_results, only webhook_bodies in access exclusive mode;
+      lock table only webhook_parts, only webhook_part_results, only webhook_bodies
+        in access exclusive mode;
       if to_regclass('webhook_bodies_' || suffix) is null then return true; end if;
-      execute format('select exists (select from webhook_parts_%s where outcome is null or outcome = ''dead'')', suffix) into needed;
-      if needed then return false; end if;
-      execute format('drop table webhook_parts_%1$s, webhook_part_results_%1$s, webhook_bodies_%1$s', suffix);
-      delete from webhook_part_counts c where c.day = drop_day.day;
+      execute format(
+        'select exists (select from webhook_parts_%s where outcome is null or outcome = ''dead'')',
+        suffix) into is_needed;
+      if is_needed then return false; end if;
+      execute format(
+        'drop table webhook_parts_%1$s, webhook_part_results_%1$s, webhook_bodies_%1$s', suffix);
+      delete from webhook_part_counts c where c.day = drop_partitions.day;
       return true;
     end $$;`

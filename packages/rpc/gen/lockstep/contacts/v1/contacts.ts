@@ -65,7 +65,7 @@ export interface InboundPerson {
   preference: string;
   /** The text stood on a button. */
   button: boolean;
-  /** The person wrote nothing (news of the system, an edit, a deletion): the last inbound time stays. */
+  /** The person wrote nothing (a system message, an edit, a deletion): the last inbound time stays. */
   silent: boolean;
   /** What the person was known by until then. It stays an alias of the contact; wa_id and user_id take its place. */
   movedFromWaId: string;
@@ -79,6 +79,8 @@ export interface InboundPerson {
   parentUserId: string;
   /** As the business calls the person in its phone's address book: the contact's name, unless the account has given one. */
   givenName: string;
+  /** By what the answer names this person: the caller's choice, different for each person of a request. */
+  ref: string;
 }
 
 export interface RecordInboundRequest {
@@ -86,10 +88,15 @@ export interface RecordInboundRequest {
 }
 
 export interface RecordInboundResponse {
-  /** As many as people, in their order. */
-  contactIds: string[];
+  /** The contact of each person, by ref. */
+  contactIds: { [key: string]: string };
   /** Contacts that are one with one of these since some time, this call perhaps. Rows that name them are about the same person. */
   merged: Merged[];
+}
+
+export interface RecordInboundResponse_ContactIdsEntry {
+  key: string;
+  value: string;
 }
 
 export interface Merged {
@@ -844,6 +851,7 @@ function createBaseInboundPerson(): InboundPerson {
     username: "",
     parentUserId: "",
     givenName: "",
+    ref: "",
   };
 }
 
@@ -896,6 +904,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     }
     if (message.givenName !== "") {
       writer.uint32(130).string(message.givenName);
+    }
+    if (message.ref !== "") {
+      writer.uint32(138).string(message.ref);
     }
     return writer;
   },
@@ -1041,6 +1052,14 @@ export const InboundPerson: MessageFns<InboundPerson> = {
             message.givenName = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.ref = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1111,6 +1130,7 @@ export const InboundPerson: MessageFns<InboundPerson> = {
         : isSet(object.given_name)
         ? globalThis.String(object.given_name)
         : "",
+      ref: isSet(object.ref) ? globalThis.String(object.ref) : "",
     };
   },
 
@@ -1164,6 +1184,9 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     if (message.givenName !== "") {
       obj.givenName = message.givenName;
     }
+    if (message.ref !== "") {
+      obj.ref = message.ref;
+    }
     return obj;
   },
 
@@ -1188,6 +1211,7 @@ export const InboundPerson: MessageFns<InboundPerson> = {
     message.username = object.username ?? "";
     message.parentUserId = object.parentUserId ?? "";
     message.givenName = object.givenName ?? "";
+    message.ref = object.ref ?? "";
     return message;
   },
 };
@@ -1262,14 +1286,14 @@ export const RecordInboundRequest: MessageFns<RecordInboundRequest> = {
 };
 
 function createBaseRecordInboundResponse(): RecordInboundResponse {
-  return { contactIds: [], merged: [] };
+  return { contactIds: {}, merged: [] };
 }
 
 export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
   encode(message: RecordInboundResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.contactIds) {
-      writer.uint32(10).string(v!);
-    }
+    globalThis.Object.entries(message.contactIds).forEach(([key, value]: [string, string]) => {
+      RecordInboundResponse_ContactIdsEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
     for (const v of message.merged) {
       Merged.encode(v!, writer.uint32(18).fork()).join();
     }
@@ -1289,12 +1313,15 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
-            message.contactIds.push(reader.string());
+            const entry3 = RecordInboundResponse_ContactIdsEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.contactIds[entry3.key] = entry3.value;
+            }
             continue;
           }
           case 2: {
@@ -1319,19 +1346,47 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
 
   fromJSON(object: any): RecordInboundResponse {
     return {
-      contactIds: globalThis.Array.isArray(object?.contactIds)
-        ? object.contactIds.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.contact_ids)
-        ? object.contact_ids.map((e: any) => globalThis.String(e))
-        : [],
+      contactIds: isObject(object.contactIds)
+        ? (globalThis.Object.entries(object.contactIds) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.contact_ids)
+        ? (globalThis.Object.entries(object.contact_ids) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
       merged: globalThis.Array.isArray(object?.merged) ? object.merged.map((e: any) => Merged.fromJSON(e)) : [],
     };
   },
 
   toJSON(message: RecordInboundResponse): unknown {
     const obj: any = {};
-    if (message.contactIds?.length) {
-      obj.contactIds = message.contactIds;
+    if (message.contactIds) {
+      const entries = globalThis.Object.entries(message.contactIds) as [string, string][];
+      if (entries.length > 0) {
+        obj.contactIds = {};
+        entries.forEach(([k, v]) => {
+          obj.contactIds[k] = v;
+        });
+      }
     }
     if (message.merged?.length) {
       obj.merged = message.merged.map((e) => Merged.toJSON(e));
@@ -1344,8 +1399,101 @@ export const RecordInboundResponse: MessageFns<RecordInboundResponse> = {
   },
   fromPartial(object: DeepPartial<RecordInboundResponse>): RecordInboundResponse {
     const message = createBaseRecordInboundResponse();
-    message.contactIds = object.contactIds?.map((e) => e) || [];
+    message.contactIds = (globalThis.Object.entries(object.contactIds ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
     message.merged = object.merged?.map((e) => Merged.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRecordInboundResponse_ContactIdsEntry(): RecordInboundResponse_ContactIdsEntry {
+  return { key: "", value: "" };
+}
+
+export const RecordInboundResponse_ContactIdsEntry: MessageFns<RecordInboundResponse_ContactIdsEntry> = {
+  encode(message: RecordInboundResponse_ContactIdsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordInboundResponse_ContactIdsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordInboundResponse_ContactIdsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordInboundResponse_ContactIdsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: RecordInboundResponse_ContactIdsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecordInboundResponse_ContactIdsEntry>): RecordInboundResponse_ContactIdsEntry {
+    return RecordInboundResponse_ContactIdsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecordInboundResponse_ContactIdsEntry>): RecordInboundResponse_ContactIdsEntry {
+    const message = createBaseRecordInboundResponse_ContactIdsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -3983,6 +4131,10 @@ function longToNumber(int64: { toString(): string }): number {
     throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
   }
   return num;
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

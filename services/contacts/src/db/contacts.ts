@@ -1,0 +1,143 @@
+import { AppError } from '@lockstep/contracts'
+import { query, RunAgain, sql, type Tx } from '@lockstep/database'
+import type { Contact, Merged } from '@lockstep/rpc/gen/contacts'
+import type { ContactFlags } from '../consents/consent.ts'
+import { tagsOfContact } from './contact-tags.ts'
+import { filterPage } from './filter-page.ts'
+
+type Sql = ReturnType<typeof sql>
+
+/** Columns of a contact `c`. */
+export const contactColumns = sql`c.id, c.name, c.profile_name as "profileName", c.username,
+  c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
+  c.opted_out as "optedOut", c.blocked`
+export const isReachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '') as reachable`
+const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
+
+/** Live contacts of the account in id order, after one of them, with a tag if one is named. */
+export function listContacts(
+  tx: Tx,
+  { tag, after, limit }: { tag: string; after: string | null; limit: number },
+): Promise<Contact[]> {
+  if (!tag) {
+    const rest = after === null ? sql`true` : sql`c.id > ${after}::uuid`
+    return readContacts(tx, sql`c.merged_into is null and ${rest} order by c.id limit ${limit}`)
+  }
+  const ids = filterPage({ accountId: tx.accountId!, filter: { tags: [tag] }, after, limit })
+  return readContacts(tx, sql`c.merged_into is null and c.id = any(array(${ids})) order by c.id`)
+}
+
+/**
+ * A contact, or the one that it was merged into. Throws `not_found`, also for another account's.
+ */
+export async function findContact(tx: Tx, id: string): Promise<Contact> {
+  const live = (await liveContacts(tx, [id])).get(id)
+  const [contact] = live ? await readContacts(tx, sql`c.id = ${live.id}`) : []
+  if (!contact) throw new AppError('not_found', `There is no contact ${id}`)
+  return contact
+}
+
+async function readContacts(tx: Tx, condition: Sql): Promise<Contact[]> {
+  const rows = await query<Omit<Contact, 'lastInboundAtMs'> & { lastInboundAtMs: number | null }>(
+    tx,
+    sql`select ${contactColumns}, ${tagsOfContact} as tags, c.source,
+          ${ms('c.last_inbound_at')} as "lastInboundAtMs", ${ms('c.created_at')} as "createdAtMs"
+        from contacts c where c.account_id = ${tx.accountId}::uuid and ${condition}`,
+  )
+  return rows.map((row) => ({ ...row, lastInboundAtMs: row.lastInboundAtMs ?? undefined }))
+}
+
+/**
+ * Contacts `n` behind a row, where "offset 0" keeps the planner to an index, also in a recursion.
+ */
+export const lookUp = (condition: Sql) =>
+  sql`lateral (select * from contacts n where ${condition} offset 0) n`
+
+/** `also` are the other contacts of the person, seen from the id that was asked for. */
+export type LiveContact = ContactFlags & {
+  id: string
+  accountId: string
+  also: string[]
+  phone: string
+  waId: string
+  userId: string
+}
+
+/** The live contact behind each id, through merges, if it is of an account of the transaction. */
+export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, LiveContact>> {
+  const rows = await query<LiveContact & { asked: string }>(
+    tx,
+    sql`with recursive chain as (
+          select id as asked, id, merged_into from contacts
+          where id = any(${ids}::uuid[]) and account_id = any(${tx.accountIds}::uuid[])
+          union select chain.asked, n.id, n.merged_into
+          from chain, ${lookUp(sql`n.id = chain.merged_into`)}),
+        person as (
+          select id as live, id from chain where merged_into is null
+          union select person.live, n.id from person, ${lookUp(sql`n.merged_into = person.id`)})
+        select chain.asked, c.id, c.account_id as "accountId", c.opted_out as "optedOut", c.blocked,
+               ${isReachable}, c.phone, c.wa_id as "waId", c.user_id as "userId",
+               array_remove(p.ids, chain.asked) as also
+        from chain join contacts c on c.id = chain.id
+          join (select live, array_agg(id order by id) as ids from person group by live) p
+            on p.live = c.id
+        where chain.merged_into is null`,
+  )
+  return new Map(rows.map((row) => [row.asked, row]))
+}
+
+/** Every contact that was merged into one of these, directly or through others. */
+export function mergedInto(tx: Tx, ids: Iterable<string>): Promise<Merged[]> {
+  return query(
+    tx,
+    sql`with recursive chain as (
+          select n.id, n.merged_into as into_id
+          from unnest(${[...new Set(ids)]}::uuid[]) v(id), ${lookUp(sql`n.merged_into = v.id`)}
+          union select n.id, chain.into_id
+          from chain, ${lookUp(sql`n.merged_into = chain.id`)})
+        select id as "contactId", into_id as into from chain order by id`,
+  )
+}
+
+export interface LockedContact {
+  id: string
+  importId: string | null
+  mergedInto: string | null
+}
+
+/** Locks contacts in the order of their ids, and answers the import that each was in last. */
+export async function lockContacts(
+  tx: Tx,
+  ids: Iterable<string>,
+): Promise<Map<string, string | null>> {
+  const rows = await query<LockedContact>(
+    tx,
+    sql`select id, last_import_id as "importId", merged_into as "mergedInto"
+        from contacts where id = any(${[...new Set(ids)]}::uuid[]) order by id for no key update`,
+  )
+  return lastImportsOf(rows)
+}
+
+/** When one was merged meanwhile, the transaction runs again and finds its survivor. */
+export function lastImportsOf(rows: readonly LockedContact[]): Map<string, string | null> {
+  if (rows.some((row) => row.mergedInto !== null))
+    throw new RunAgain('A contact was merged into another again and again; try again')
+  return new Map(rows.map((row) => [row.id, row.importId]))
+}
+
+/** How long each attribute of contacts that have any is, with its name. */
+export async function attributeLengths(
+  tx: Tx,
+  ids: string[],
+): Promise<Map<string, Record<string, number>>> {
+  if (ids.length === 0) return new Map()
+  const rows = await query<{ id: string; lengths: Record<string, number> }>(
+    tx,
+    sql`select c.id, (select jsonb_object_agg(a.key, length(a.key) + length(a.value))
+                      from jsonb_each_text(c.attributes) a) as lengths
+        from contacts c
+        where c.id = any(${ids}::uuid[]) and c.account_id = any(${tx.accountIds}::uuid[])
+          and c.attributes <> '{}'`,
+  )
+  return new Map(rows.map((row) => [row.id, row.lengths]))
+}

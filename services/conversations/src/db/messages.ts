@@ -1,0 +1,161 @@
+import type { MessageDirection, MessageSource } from '@lockstep/contracts'
+import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import { type CallFacts, callText, joinCallFacts } from '@lockstep/whatsapp'
+
+/**
+ * Who wrote to a connection, to it alone or in a group. Each contact and group has one
+ * conversation.
+ */
+export interface Sender {
+  accountId: string
+  connectionId: string
+  contactId: string
+  groupId?: string | undefined
+}
+
+/** A message is known by its number's connection and Meta's id. */
+export interface MessageKey {
+  connectionId: string
+  wamid: string
+}
+
+export const messageKey = ({ connectionId, wamid }: MessageKey): string =>
+  `${connectionId} ${wamid}`
+
+export interface NewMessage extends Sender {
+  conversationId: string
+  wamid: string
+  direction: MessageDirection
+  source: MessageSource
+  type: string
+  text: string
+  at: Date
+  contextWamid: string | undefined
+  targetWamid: string | undefined
+  /** Of a reaction; empty when it was taken back. */
+  emoji: string | undefined
+  media: object | undefined
+  content: object | undefined
+  /** Of an event of a call. */
+  call?: CallFacts
+  forwarded: boolean
+  frequentlyForwarded: boolean
+  referredProduct: object | undefined
+  referral: object | undefined
+  payload: object
+  receivedAt: Date
+}
+
+/** Stores messages; answers the keys of those that were not stored before. */
+export async function insertMessages(
+  tx: Tx,
+  messages: readonly NewMessage[],
+): Promise<Set<string>> {
+  const rows = await query<MessageKey>(
+    tx,
+    sql`insert into messages (
+          account_id, conversation_id, connection_id, wamid, direction, source, type, text, at,
+          group_id, contact_id, context_wamid, target_wamid, media, content, forwarded,
+          frequently_forwarded, referred_product, referral, payload, received_at)
+        select v."accountId", v."conversationId", v."connectionId", v.wamid, v.direction, v.source,
+          v.type, v.text, v.at, v."groupId",
+          case when v."groupId" is not null then v."contactId" end, v."contextWamid",
+          v."targetWamid", v.media, v.content, v.forwarded, v."frequentlyForwarded",
+          v."referredProduct", v.referral, v.payload, v."receivedAt"
+        from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) v(
+          "accountId" uuid, "connectionId" uuid, "conversationId" uuid, wamid text, direction text,
+          source text, type text, text text, at timestamptz, "groupId" text, "contactId" uuid,
+          "contextWamid" text, "targetWamid" text, media jsonb, content jsonb, forwarded boolean,
+          "frequentlyForwarded" boolean, "referredProduct" jsonb, referral jsonb, payload jsonb,
+          "receivedAt" timestamptz)
+        order by v."connectionId", v.wamid
+        on conflict (connection_id, wamid) do nothing
+        returning connection_id as "connectionId", wamid`,
+  )
+  return new Set(rows.map(messageKey))
+}
+
+interface CallRow extends MessageKey {
+  conversationId: string
+  at: Date
+  call?: CallFacts | undefined
+}
+
+/** Adds events of calls to the rows of those calls; their conversations are locked. */
+export async function updateCalls(tx: Tx, calls: readonly CallRow[]): Promise<void> {
+  if (calls.length === 0) return
+  const stored = await query<{
+    id: string
+    direction: MessageDirection
+    content: unknown
+    call: CallFacts
+    at: Date
+  }>(
+    tx,
+    sql`select m.id::text, m.direction, m.content, v.call, least(m.at, v.at) as at
+        from jsonb_to_recordset(${JSON.stringify(calls)}::jsonb)
+          v("connectionId" uuid, wamid text, "conversationId" uuid, at timestamptz, call jsonb)
+        join messages m on m.connection_id = v."connectionId" and m.wamid = v.wamid
+          and m.conversation_id = v."conversationId" and m.type = 'call'
+        order by m.id for update of m`,
+  )
+  const rows = stored.map(({ id, direction, content, call, at }) => {
+    const all = joinCallFacts(content, call)
+    return { id, at, content: all, text: callText(direction, all) }
+  })
+  await sql`update messages m set at = v.at, content = v.content, text = v.text
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      v(id bigint, at timestamptz, content jsonb, text text)
+    where m.id = v.id`.execute(tx.sql)
+}
+
+/** Puts files of the history in place of their placeholders; their conversations are locked. */
+export async function fillPlaceholders(
+  tx: Tx,
+  files: readonly (MessageKey & { conversationId: string })[],
+): Promise<void> {
+  if (files.length === 0) return
+  await sql`update messages m
+    set type = v.type, text = v.text, media = v.media, content = v.content, payload = v.payload
+    from jsonb_to_recordset(${JSON.stringify(files)}::jsonb) v(
+      "connectionId" uuid, wamid text, "conversationId" uuid, type text, text text, media jsonb,
+      content jsonb, payload jsonb)
+    where m.connection_id = v."connectionId" and m.wamid = v.wamid
+      and m.conversation_id = v."conversationId" and m.type = 'media_placeholder'
+      and m.source = 'history' and v.type <> 'media_placeholder'`.execute(tx.sql)
+}
+
+/**
+ * Brings messages up to date with all stored edits and deletions of them by the same side of the
+ * same conversation, whichever came first. That conversation is locked.
+ */
+export async function applyEdits(tx: Tx, messages: readonly MessageKey[]): Promise<void> {
+  if (messages.length === 0) return
+  await sql`with edits as (
+      select c.connection_id, c.target_wamid, c.conversation_id, c.direction,
+        min(at) filter (where type = 'revoke') as revoked_at,
+        max(at) filter (where type = 'edit') as edited_at,
+        (array_agg(text order by at desc, c.wamid desc) filter (where type = 'edit'))[1] as text,
+        (array_agg(media order by at desc, c.wamid desc)
+          filter (where type = 'edit' and media is not null))[1] as media
+      from (select distinct * from unnest(
+              ${messages.map((each) => each.connectionId)}::uuid[],
+              ${messages.map((each) => each.wamid)}::text[]) v(connection_id, wamid)) v
+      join messages c on c.connection_id = v.connection_id and c.target_wamid = v.wamid
+        and c.type in ('edit', 'revoke')
+      group by c.connection_id, c.target_wamid, c.conversation_id, c.direction)
+    update messages m
+    set revoked_at = c.revoked_at, edited_at = c.edited_at, text = coalesce(c.text, m.text),
+        media = coalesce(c.media, m.media),
+        original_text = case when c.text is not null then coalesce(m.original_text, m.text) end
+    from edits c
+    where m.connection_id = c.connection_id and m.wamid = c.target_wamid
+      and m.conversation_id = c.conversation_id and m.direction = c.direction
+      and m.target_wamid is null`.execute(tx.sql)
+}
+
+/** True for a row of messages that is about another stored one: it is shown on that one. */
+export const isAboutStored = (row: RawBuilder<unknown>) =>
+  sql<boolean>`(${row}.target_wamid is not null and exists (
+    select from messages t where t.connection_id = ${row}.connection_id
+      and t.wamid = ${row}.target_wamid and t.conversation_id = ${row}.conversation_id))`

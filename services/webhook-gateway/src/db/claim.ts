@@ -1,0 +1,150 @@
+import type { LaneName } from '@lockstep/contracts'
+import { query, queryOne, type RawBuilder, sql, type Tx } from '@lockstep/database'
+import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
+import type { Keys } from '../apps/app.ts'
+import { openEntries } from './feed-entries.ts'
+import { countResults } from './part-results.ts'
+import type { OpenedParts } from './replay.ts'
+
+/** What is claimed, for whom, and as of when. */
+export interface Claim extends Keys {
+  appId: string
+  accountId: string
+  at: Date
+  /** Who had the numbers and WABAs since the oldest part was received. */
+  intervals: ConnectionInterval[]
+}
+
+/** One slice of a claim. */
+export interface ClaimedSlice {
+  opened: OpenedParts[]
+  /** Parts that were looked at; fewer than a slice: there are no more. */
+  parts: number
+  /** The next slice begins after this one, by id. */
+  lastId: string
+}
+
+/** One slice holds at most so many parts. */
+export const maxClaimed = 500
+
+/** Those of the numbers and WABAs of which an app has `no_connection` parts. */
+export async function keysToClaim(
+  tx: Tx,
+  appId: string,
+  { phoneNumberIds, wabaIds }: Keys,
+): Promise<Keys> {
+  const withParts = (keys: readonly string[], ofLane: RawBuilder<unknown>) => sql`
+    array(select key from unnest(${keys}::text[]) k(key) where exists (
+      select from webhook_part_results r
+      where r.outcome = 'no_connection' and r.app_id = ${appId} and r.key = k.key and ${ofLane}))`
+  const row = await queryOne<Keys>(
+    tx,
+    sql`select ${withParts(phoneNumberIds, sql`r.lane = 'webhooks.message'`)} as "phoneNumberIds",
+               ${withParts(wabaIds, sql`r.lane <> 'webhooks.message'`)} as "wabaIds"`,
+  )
+  return row!
+}
+
+/**
+ * Opens `no_connection` parts of numbers and WABAs that their app signed, a slice at a time in id
+ * order. A part that came while only another app's connection had the number or WABA becomes
+ * `wrong_app`.
+ */
+export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise<ClaimedSlice> {
+  const { accountId, at } = claim
+  const rows = await query<SliceRow>(
+    tx,
+    sql`with owners as materialized (${ownersOf(claim)}
+        ), found as (${partsToClaim(claim, afterId)}
+        ), checked as materialized (
+          select f.*, ${hadBy(false)} and not ${hadBy(true)} as is_wrong_app from found f
+        ), wrong as (
+          update webhook_part_results r set outcome = 'wrong_app' from checked c
+          where c.is_wrong_app and r.part_id = c.part_id and r.received_at = c.received_at
+        ), resolved as (
+          delete from webhook_part_results r using checked c
+          where not c.is_wrong_app and r.part_id = c.part_id and r.received_at = c.received_at
+        ), changed as (
+          update webhook_parts p
+          set outcome = case when c.is_wrong_app then 'wrong_app' end, reason = null,
+            outcome_at = case when c.is_wrong_app then now() end,
+            claimed_at = case when c.is_wrong_app then p.claimed_at else ${at} end
+          from checked c
+          where p.id = c.part_id and p.received_at = c.received_at and p.outcome = 'no_connection'
+          returning p.id, p.lane, p.key, p.received_at, p.field, p.elements, p.outcome,
+            coalesce(length(p.content), (select length(b.raw) from webhook_bodies b
+              where b.id = p.body_id and b.received_at = p.received_at)) as bytes
+        ), counts as (${countResults(sql`changed`, sql`'no_connection'`)}
+        ), opened as (
+          ${openEntries(sql`(select *, '' as kind, ${accountId}::uuid as account_id from changed
+                             where outcome is null) c`)} returning lane, key
+        )
+        select lane, key, count(*)::int as parts, '' as "lastId" from opened group by 1, 2
+        union all
+        select null, '', count(*)::int, coalesce(max(part_id), 0)::text from checked`,
+  )
+  const slice = rows.find(({ lane }) => lane === null)!
+  const opened = rows.flatMap(({ lane, key, parts }) =>
+    lane === null ? [] : [{ lane, key, parts }],
+  )
+  return { opened, parts: slice.parts, lastId: slice.lastId }
+}
+
+/** Opened parts by lane and key; the row without a lane is about the slice. */
+interface SliceRow {
+  lane: LaneName | null
+  key: string
+  parts: number
+  lastId: string
+}
+
+/** When the app itself, and when others had each number or WABA. */
+function ownersOf({ appId, phoneNumberIds, wabaIds, intervals }: Claim): RawBuilder<unknown> {
+  const owners = [
+    ...intervals
+      .filter((each) => phoneNumberIds.includes(each.phoneNumberId))
+      .map((each) => ({ ...each, isNumber: true, key: each.phoneNumberId })),
+    ...intervals
+      .filter((each) => wabaIds.includes(each.wabaId))
+      .map((each) => ({ ...each, isNumber: false, key: each.wabaId })),
+  ]
+  return sql`
+    select key, is_number, is_own_app, to_timestamp(since / 1000) as since,
+           to_timestamp(until / 1000) as until
+    from unnest(${owners.map((each) => each.key)}::text[],
+                ${owners.map((each) => each.isNumber)}::boolean[],
+                ${owners.map((each) => each.appId === appId)}::boolean[],
+                ${owners.map((each) => each.connectedAtMs)}::float8[],
+                ${owners.map((each) => each.disconnectedAtMs ?? null)}::float8[])
+      o(key, is_number, is_own_app, since, until)`
+}
+
+const partsToClaim = (
+  { appId, phoneNumberIds, wabaIds }: Claim,
+  afterId: string,
+): RawBuilder<unknown> => sql`
+  select r.part_id, r.received_at, r.lane, r.key from webhook_part_results r
+  where r.outcome = 'no_connection' and r.app_id = ${appId} and r.part_id > ${afterId}::bigint
+    and ((r.lane = 'webhooks.message' and r.key = any(${phoneNumberIds}))
+         or (r.lane in ('webhooks.template', 'webhooks.account') and r.key = any(${wabaIds})))
+  order by r.part_id limit ${maxClaimed} for update`
+
+/** Whether the app itself, or another, had the number or WABA of `f` when it was received. */
+const hadBy = (isOwnApp: boolean): RawBuilder<unknown> => sql`exists (
+  select from owners o
+  where o.key = f.key and o.is_number = (f.lane = 'webhooks.message') and o.is_own_app = ${isOwnApp}
+    and f.received_at >= o.since and (o.until is null or f.received_at < o.until))`
+
+const maxSearched = 10_000
+
+/** Apps with `no_connection` parts among the newest without effect. */
+export async function appsToClaim(tx: Tx): Promise<string[]> {
+  const rows = await query<{ id: string }>(
+    tx,
+    sql`select distinct app_id as id
+        from (select app_id, outcome from webhook_part_results
+              order by part_id desc limit ${maxSearched}) r
+        where outcome = 'no_connection'`,
+  )
+  return rows.map(({ id }) => id)
+}

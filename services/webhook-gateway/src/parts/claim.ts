@@ -1,0 +1,150 @@
+import type { Peers } from '@lockstep/rpc'
+import type { Connection, ConnectionInterval } from '@lockstep/rpc/gen/accounts'
+import type { BaseContext } from '@lockstep/service'
+import type { Keys } from '../apps/app.ts'
+import { type Claim, claimSlice, keysToClaim, maxClaimed } from '../db/claim.ts'
+import { countClaimed } from '../metrics.ts'
+
+export type ClaimNeeds = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now'> & {
+  peers: Peers<'accounts'>
+}
+
+/** Parts are kept for 7 days; the rest is for clocks that differ. */
+export const lookBackMs = 9 * 86_400_000
+
+export interface ClaimOptions {
+  /** A claim is never as of a time before it. */
+  connectedAtMs?: number
+  /**
+   * The app had the number and WABA in this interval only: later parts count as of its last moment.
+   */
+  former?: ConnectionInterval
+  /** At most so many slices; the next claim continues. */
+  maxSlices?: number
+  signal?: AbortSignal | undefined
+}
+
+/** How many parts were claimed, and whether none are left. */
+export interface Claimed {
+  claimed: number
+  isAll: boolean
+}
+
+/**
+ * Opens the `no_connection` parts of numbers and WABAs that their app signed before anybody
+ * connected them.
+ */
+export async function claimParts(
+  ctx: ClaimNeeds,
+  app: { id: string; accountId: string },
+  keys: Keys,
+  options: ClaimOptions = {},
+): Promise<Claimed> {
+  const toClaim = await ctx.db.system((tx) => keysToClaim(tx, app.id, keys))
+  if (toClaim.phoneNumberIds.length + toClaim.wabaIds.length === 0)
+    return { claimed: 0, isAll: true }
+  const claim = await claimOf(ctx, app, toClaim, options)
+  return claim ? await claimSlices(ctx, claim, options) : { claimed: 0, isAll: true }
+}
+
+/** What may be claimed of these keys and as of when; null when the app has none of them. */
+async function claimOf(
+  ctx: ClaimNeeds,
+  app: { id: string; accountId: string },
+  { phoneNumberIds, wabaIds }: Keys,
+  { connectedAtMs = 0, former, signal }: ClaimOptions,
+): Promise<Claim | null> {
+  const untilMs = Math.max(ctx.now(), connectedAtMs)
+  const { intervals } = await ctx.peers.accounts.resolveConnections(
+    {
+      phoneNumberIds: [...phoneNumberIds],
+      wabaIds: [...wabaIds],
+      fromMs: untilMs - lookBackMs,
+      untilMs,
+    },
+    { signal },
+  )
+  const live = former
+    ? [former]
+    : intervals.filter((each) => each.appId === app.id && each.disconnectedAtMs === undefined)
+  if (live.length === 0) return null
+  const numbers = new Set(live.map((each) => each.phoneNumberId))
+  const wabas = new Set(live.map((each) => each.wabaId))
+  // The consumer resolves the connection at this time, which must not be before the connection's
+  // own.
+  const atMs = former
+    ? former.disconnectedAtMs! - 1
+    : Math.max(untilMs, ...live.map((each) => each.connectedAtMs))
+  return {
+    appId: app.id,
+    accountId: app.accountId,
+    at: new Date(atMs),
+    intervals,
+    phoneNumberIds: phoneNumberIds.filter((id) => numbers.has(id)),
+    wabaIds: wabaIds.filter((id) => wabas.has(id)),
+  }
+}
+
+async function claimSlices(
+  ctx: ClaimNeeds,
+  claim: Claim,
+  { maxSlices = Number.POSITIVE_INFINITY, signal }: ClaimOptions,
+): Promise<Claimed> {
+  const { accountId, appId } = claim
+  let claimed = 0
+  let isAll = false
+  for (let [slices, lastId] = [0, '0']; !isAll && slices < maxSlices; slices++) {
+    signal?.throwIfAborted()
+    const slice = await ctx.db.system((tx) => claimSlice(tx, claim, lastId))
+    for (const { lane, key } of slice.opened) ctx.messaging.wake(lane, key)
+    const opened = slice.opened.reduce((sum, { parts }) => sum + parts, 0)
+    countClaimed(opened)
+    claimed += opened
+    lastId = slice.lastId
+    isAll = slice.parts < maxClaimed
+  }
+  if (claimed > 0) ctx.log.info({ accountId, appId, claimed }, 'webhook parts are claimed')
+  return { claimed, isAll }
+}
+
+/**
+ * Opens what was received for a connection's number and WABA before they were connected: signed by
+ * its app, or by one that it was bound to before, for Meta goes on delivering by that one.
+ */
+export async function claimForConnection(
+  ctx: ClaimNeeds,
+  connection: Connection,
+  options: Pick<ClaimOptions, 'maxSlices' | 'signal'> = {},
+): Promise<Claimed> {
+  const { accountId, appId, phoneNumberId, wabaId, connectedAtMs } = connection
+  const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
+  const all = [await claimParts(ctx, { id: appId, accountId }, keys, { ...options, connectedAtMs })]
+  for (const former of await formerIntervals(ctx, connection, options.signal)) {
+    const formerKeys = { ...keys, wabaIds: [former.wabaId] }
+    const app = { id: former.appId, accountId }
+    all.push(await claimParts(ctx, app, formerKeys, { ...options, former }))
+  }
+  return {
+    claimed: all.reduce((sum, { claimed }) => sum + claimed, 0),
+    isAll: all.every(({ isAll }) => isAll),
+  }
+}
+
+/**
+ * The last interval of each other app that a connection was bound to, as far back as parts are
+ * kept.
+ */
+async function formerIntervals(
+  ctx: ClaimNeeds,
+  { id, appId, phoneNumberId, connectedAtMs: untilMs }: Connection,
+  signal?: AbortSignal,
+): Promise<ConnectionInterval[]> {
+  const { intervals } = await ctx.peers.accounts.resolveConnections(
+    { phoneNumberIds: [phoneNumberId], fromMs: untilMs - lookBackMs, untilMs },
+    { ...(signal && { signal }) },
+  )
+  const ended = intervals.filter(
+    (each) => each.id === id && each.appId !== appId && each.disconnectedAtMs !== undefined,
+  )
+  return [...new Map(ended.map((interval) => [interval.appId, interval])).values()]
+}

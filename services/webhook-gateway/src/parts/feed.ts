@@ -1,0 +1,42 @@
+import type { FeedOptions } from '@lockstep/service'
+import { keysOf, owns } from '../apps/app.ts'
+import type { Context } from '../context.ts'
+import {
+  dismissParts,
+  partContent,
+  reopenParts,
+  type SettledParts,
+  settleParts,
+} from '../db/parts.ts'
+import { countParts } from '../metrics.ts'
+
+/**
+ * The feed of webhook parts: content stands in the part or its body, and outcomes are written to
+ * the part.
+ */
+export function partsFeed(ctx: Context): FeedOptions {
+  return {
+    content: partContent,
+    async onSettle(tx, settlements, lane) {
+      const settled = await settleParts(tx, lane, settlements)
+      tx.afterCommit(() => {
+        for (const parts of settled) {
+          countParts(parts.outcome, parts.field, parts.parts)
+          claimAgain(ctx, parts)
+        }
+      })
+    },
+    onReplay: reopenParts,
+    onDismiss: dismissParts,
+  }
+}
+
+/** By clocks that differ, a part may be no_connection although its app has the number by now. */
+function claimAgain(ctx: Context, { toClaim, field }: SettledParts): void {
+  if (!toClaim) return
+  const { lane, key, appId } = toClaim
+  if (lane === 'webhooks.campaign') return
+  const app = ctx.apps.peek(appId)
+  if (app && owns(app, lane, key, field)) ctx.claims.add(app, keysOf(lane, [key]))
+  else ctx.apps.refreshSoon(appId)
+}
