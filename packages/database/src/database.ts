@@ -7,7 +7,12 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Pool, type TypeOverrides, types } from 'pg'
 import { accountShare, maxWaitMs } from './account-share.ts'
 import { retried } from './retry.ts'
-import { nameStatements, type StatementBounds, statementNames } from './statements.ts'
+import {
+  nameStatements,
+  type StatementBounds,
+  type StatementNames,
+  statementNames,
+} from './statements.ts'
 
 /** An open transaction: entities through `em`, statements for many rows through `sql`. */
 export interface Tx {
@@ -78,53 +83,31 @@ export async function openDatabase(
   const poolSize = config.poolSize ?? defaultPoolSize
   const names = statementNames(config.statements)
   const share = accountShare(poolSize)
-  const orm = await MikroORM.init({
-    clientUrl: config.url,
-    schema: config.schema,
-    entities,
-    connect: false,
-    pool: { min: 0, max: poolSize },
-    driverOptions: {
-      connectionTimeoutMillis: maxWaitMs,
-      application_name: `lockstep-${config.schema}`,
-      onPoolCreated: (pool: Pool) => {
-        timestampsAsDates(pool)
-        nameStatements(pool, names)
-      },
-    },
-    logger: () => undefined, // connections that PostgreSQL dropped: the work that needed one says so itself
-    discovery: { warnWhenNoEntities: false },
-    allowGlobalContext: false,
-  } as Parameters<typeof MikroORM.init>[0])
-
+  const orm = await openOrm({ ...config, poolSize }, entities, names)
+  const { schema } = config
+  const open = openWork()
   let plain: Kysely<unknown> | undefined
   /** MikroORM makes a new one each time it is asked. */
   const outsideOfTransactions = () => {
     plain ??= (orm.em.fork() as EntityManager).getKysely<unknown>() as Kysely<unknown>
     return plain
   }
-  const running = new Set<Promise<unknown>>()
-  /** Waited for at the end: Kysely loses a connection that is opened while it is closed. */
-  const noted = <T>(work: Promise<T>): Promise<T> => {
-    const tracked = work.finally(() => running.delete(tracked))
-    running.add(tracked)
-    return tracked
-  }
   const run = <T>(
     accountIds: readonly string[],
     work: (tx: Tx) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> => {
-    const runs = () =>
-      retried(names, () => once(orm.em as EntityManager, config.schema, accountIds, work, options))
-    return noted(accountIds.length === 1 ? share.run(accountIds[0]!, runs, options.signal) : runs())
+    const { em } = orm as { em: EntityManager }
+    const runs = () => retried(names, () => once(em, schema, accountIds, work, options))
+    const [accountId, ...others] = accountIds
+    const isShared = accountId !== undefined && others.length === 0
+    return open.add(isShared ? share.run(accountId, runs, options.signal) : runs())
   }
   const answers = () =>
     run([], (tx) => query(tx, sql`select 1`)).then(
       () => true,
       () => false,
     )
-
   return {
     transaction: async (accountIds, work, options) => {
       const ids = typeof accountIds === 'string' ? [accountIds] : accountIds
@@ -134,18 +117,58 @@ export async function openDatabase(
     },
     system: (work, options) => run([], work, options),
     statement: <Row>(statement: RawBuilder<unknown>) =>
-      noted(
+      open.add(
         retried(names, async () => {
           const startedAt = performance.now()
           const { rows } = await statement.execute(outsideOfTransactions())
-          transactions((performance.now() - startedAt) / 1000, { schema: config.schema })
+          transactions((performance.now() - startedAt) / 1000, { schema })
           return rows as Row[]
         }),
       ),
     ping: () => Promise.race([answers(), delay(pingTimeoutMs, false, { ref: false })]),
     async [Symbol.asyncDispose]() {
-      while (running.size > 0) await Promise.allSettled(running)
+      await open.ended()
       await orm.close(true)
+    },
+  }
+}
+
+function openOrm(
+  { url, schema, poolSize }: DatabaseConfig & { poolSize: number },
+  entities: Entities,
+  names: StatementNames,
+): Promise<MikroORM> {
+  return MikroORM.init({
+    clientUrl: url,
+    schema,
+    entities,
+    connect: false,
+    pool: { min: 0, max: poolSize },
+    driverOptions: {
+      connectionTimeoutMillis: maxWaitMs,
+      application_name: `lockstep-${schema}`,
+      onPoolCreated: (pool: Pool) => {
+        timestampsAsDates(pool)
+        nameStatements(pool, names)
+      },
+    },
+    logger: () => undefined, // the work that needed a dropped connection says so itself
+    discovery: { warnWhenNoEntities: false },
+    allowGlobalContext: false,
+  } as Parameters<typeof MikroORM.init>[0]) as Promise<MikroORM>
+}
+
+/** Open work is waited for at the end: Kysely loses a connection that is opened while it is closed. */
+function openWork() {
+  const running = new Set<Promise<unknown>>()
+  return {
+    add<T>(work: Promise<T>): Promise<T> {
+      const tracked = work.finally(() => running.delete(tracked))
+      running.add(tracked)
+      return tracked
+    },
+    async ended(): Promise<void> {
+      while (running.size > 0) await Promise.allSettled(running)
     },
   }
 }
