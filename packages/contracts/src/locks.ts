@@ -1,7 +1,7 @@
 /**
  * What an operation does when another holds its lock. Nothing is ever dropped. packages/locks knows `wait` only and refuses all
  * others with `busy`; the rest is done by who asked, or by the lane's worker, which takes a key again 1–3 s after a `busy`:
- * - `refuse`: the door tells the caller what is running, by a row (templates' StartSync); the lane puts an entry that still
+ * - `refuse`: the endpoint tells the caller what is running, by a row (templates' StartSync); the lane puts an entry that still
  *   meets the lock off by 5 s (lanes/sync.ts);
  * - `queue`: the lane leaves the entries open, due again in 2 s (contacts' lanes/import.ts);
  * - `skip`: the holder is doing this very work; the worker comes again and finds the campaign's row moved on;

@@ -94,7 +94,7 @@ export const shares = {
   address_sockets: {
     of: 'address',
     limit: 4_096,
-    unit: "connections to the webhooks' door",
+    unit: 'connections to the webhook server',
     over: 'a further one is closed at once',
   },
   address_app_lookups: {

@@ -15,7 +15,7 @@ export interface Instance extends AsyncDisposable {
   readonly id: string
   readonly key: string
   readonly ttlMs: number
-  readonly held: Set<Losable>
+  readonly locks: Set<Losable>
   readonly liveness: Liveness
   /** Moves when the key was gone: what an earlier epoch acquired may be another's by now. */
   epoch(): number
@@ -37,7 +37,7 @@ export async function keepInstance(
   const id = `${instanceId}.${randomBytes(4).toString('hex')}`
   const key = instances.key(id)
   const ttlMs = Math.round(instances.ttlMs * scale)
-  const held = new Set<Losable>()
+  const locks = new Set<Losable>()
   const liveness = openLiveness(redis, id, scale, () => void beat())
   const expiry = { at: Number.NEGATIVE_INFINITY, timer: undefined as NodeJS.Timeout | undefined }
   let epoch = 0
@@ -46,7 +46,7 @@ export async function keepInstance(
 
   function loseAll(reason: string): void {
     epoch += 1
-    for (const lock of [...held]) lock.lose(reason)
+    for (const lock of [...locks]) lock.lose(reason)
   }
 
   function confirm(askedAt: number, known: boolean): void {
@@ -88,7 +88,7 @@ export async function keepInstance(
     id,
     key,
     ttlMs,
-    held,
+    locks,
     liveness,
     epoch: () => epoch,
     deadline: () => expiry.at,

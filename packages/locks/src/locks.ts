@@ -8,7 +8,7 @@ import {
 } from '@lockstep/contracts'
 import { LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
-import { HeldLock, type Lock, type LockHome } from './lock.ts'
+import { HeldLock, type Lock, type LockManager } from './lock.ts'
 import { lockMetrics, single, type Tally } from './metrics.ts'
 import { commandTimeoutMs, openRedis, type Redis, untilReady, type Warn } from './redis.ts'
 import { type AcquireReply, acquire, type Request, release } from './scripts.ts'
@@ -67,7 +67,7 @@ export async function createLocks({
   const redis = typeof given === 'string' ? openRedis(given, { scale, onWarn }) : given
   const instance = await keepInstance(redis, instanceId, scale, onWarn)
   const closing = new AbortController()
-  const home: LockHome = {
+  const manager: LockManager = {
     redis,
     instance,
     onWarn,
@@ -92,7 +92,7 @@ export async function createLocks({
       if (reply.instanceKnown && epoch !== instance.epoch()) continue
       lockMetrics.acquired(hold.tally)
       if (reply.takenOver.length > 0) reportTakeOver(hold, reply.takenOver, onWarn)
-      return new HeldLock(home, {
+      return new HeldLock(manager, {
         request: hold.request,
         tally: hold.tally,
         askedAt,
@@ -125,7 +125,7 @@ export async function createLocks({
         }).catch(() => signal?.throwIfAborted())
       }
     } catch (error) {
-      if (hold.doubtful) home.releaseLater(hold.request)
+      if (hold.doubtful) manager.releaseLater(hold.request)
       throw error
     }
   }
@@ -143,9 +143,9 @@ export async function createLocks({
         throw error
       }
     },
-    heldKeys: () => [...instance.held].flatMap((lock) => lock.keys),
+    heldKeys: () => [...instance.locks].flatMap((lock) => lock.keys),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...instance.held].map((lock) => lock.release()))
+      await Promise.all([...instance.locks].map((lock) => lock.release()))
       closing.abort()
       await instance[Symbol.asyncDispose]()
       if (typeof given === 'string') redis.disconnect()
