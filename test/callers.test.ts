@@ -24,7 +24,7 @@ function callsOf(service: ServiceName): string[] {
     .map(sourcesOf)
     .join('\n')
   return (Object.keys(definitions) as PeerName[]).flatMap((peer) => {
-    const called = text.matchAll(new RegExp(`\\bpeers\\.${peerKey(peer)}\\.(\\w+)\\(`, 'g'))
+    const called = text.matchAll(new RegExp(`\\bpeers\\.${peerKey(peer)}\\s*\\.(\\w+)\\(`, 'g'))
     return [...new Set([...called].map((match) => `${peer}.${match[1]}`))]
   })
 }
@@ -68,7 +68,7 @@ test('with a certificate for each service the whole of a campaign goes as withou
   expect(await templates.take({ lane: 'webhooks.template', partitions: [1] }, {})).toMatchObject({
     entries: [],
   })
-  for (const call of ['take', 'settle', 'ring'] as const)
+  for (const call of ['take', 'settle', 'wake'] as const)
     await expect(
       templates[call]({ lane: 'webhooks.message', partitions: [1], settlements: [] }, {}),
     ).rejects.toMatchObject({

@@ -167,7 +167,11 @@ describe('a system that runs', { timeout: limitMs }, () => {
     expect(started.length).toBeGreaterThanOrEqual(11)
     run.child.kill('SIGKILL')
     await until(() => started.every(({ pid, born }) => startTime(pid) !== born), patienceMs)
-    for (const command of ['tools/dev/dead.ts', 'tools/dev/webhooks.ts', 'tools/audit/main.ts']) {
+    for (const command of [
+      'tools/dev/dead-letters.ts',
+      'tools/dev/webhooks.ts',
+      'tools/audit/main.ts',
+    ]) {
       const { status, stdout, stderr } = spawnSync(process.execPath, [command], {
         cwd: root,
         env: { ...process.env, LOCKSTEP_DIR: dir },
@@ -221,7 +225,7 @@ test('Ctrl-C during a start is heeded at once, and a start that is killed halfwa
 test('keys that are lost are named with the way out, and nothing is started', {
   timeout: limitMs,
 }, async () => {
-  const file = path.join(other, 'kept.json')
+  const file = path.join(other, 'dev-state.json')
   writeFileSync(file, '')
   const run = npmStartIn(other, '--once', '--no-demo')
   expect(await run.ended).toBe(1)

@@ -130,7 +130,7 @@ async function attack(plan: NeighbourPlan): Promise<void> {
   ]
   await Promise.all([
     flood('bodies of 3,000 made-up numbers', 4, (i) => post(i, made(i))),
-    flood('rings of many keys', 16, (i) =>
+    flood('wake-ups of many keys', 16, (i) =>
       post(i, bodyOf([messageTo(phoneNumberIds[i % phoneNumberIds.length]!, `wamid.own.${i}`)])),
     ),
     flood('wrong secrets', 4, (i) => post(i, noise, 'wrong').then(() => false)),

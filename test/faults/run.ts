@@ -49,7 +49,7 @@ export interface Requirement {
 
 /** One run of a scenario: a system whose services are processes that can be killed, and dice that a seed repeats. */
 export interface FaultRun extends AsyncDisposable {
-  stack: TestSystem
+  system: TestSystem
   tenant: Tenant
   tally: Tally
   requirements: Requirement[]
@@ -133,9 +133,9 @@ export async function startFaultRun(
   { seed, servers }: FaultOptions,
 ): Promise<FaultRun> {
   const { processes, simulator, perSecond = 100, scale = usualScale } = scenario
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const inProcess = allServices.filter((service) => !processes.includes(service))
-  const stack = up.use(
+  const system = stack.use(
     await startSystem({
       services: inProcess,
       scale,
@@ -144,7 +144,7 @@ export async function startFaultRun(
     }),
   )
   // A process that was killed leaves its locks behind, free for whoever asks: L3 has seen to that. The world would call them leaks.
-  up.defer(() => flush(stack))
+  stack.defer(() => flush(system))
   const startedAt = performance.now()
   const history: string[] = []
   const diary: Diary = {
@@ -153,15 +153,15 @@ export async function startFaultRun(
       void history.push(`${((performance.now() - startedAt) / 1000).toFixed(1)} s  ${what}`),
   }
   const ways = scenario.proxies
-    ? { contacts: up.use(await openProxy(`http://127.0.0.1:${stack.ports.contacts.grpc}`)) }
+    ? { contacts: stack.use(await openProxy(`http://127.0.0.1:${system.ports.contacts.grpc}`)) }
     : undefined
-  const processFaults = up.use(await startProcesses(stack, scenario, diary, ways))
-  const tenant = await stack.addTenant({ perMinute: 60_000, perSecond })
+  const processFaults = stack.use(await startProcesses(system, scenario, diary, ways))
+  const tenant = await system.addTenant({ perMinute: 60_000, perSecond })
   const random = randomFrom(seed)
   const dice = (min: number, max: number) => min + Math.floor(random() * (max - min + 1))
-  const opened = up.move()
+  const opened = stack.move()
   return {
-    stack,
+    system,
     tenant,
     history,
     ...(ways && { ways }),
@@ -170,8 +170,8 @@ export async function startFaultRun(
     pick: (from) => from[dice(0, from.length - 1)]!,
     ...diary,
     ...processFaults,
-    ...serverFaults(stack, servers, diary),
-    ...campaignSteps(stack, tenant, dice, diary),
+    ...serverFaults(system, servers, diary),
+    ...campaignSteps(system, tenant, dice, diary),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
@@ -187,29 +187,29 @@ type ProcessFaults = Pick<
 
 /** Starts a scenario's processes; what can be done to them. */
 async function startProcesses(
-  stack: TestSystem,
+  system: TestSystem,
   { processes, clocksMs, scale = usualScale }: FaultSetup,
   { tally, note }: Diary,
   ways: FaultRun['ways'],
 ): Promise<ProcessFaults> {
   const running = new Map<ServiceName, ServiceProcess>()
   const further: ServiceProcess[] = []
-  const logDir = path.join(stack.world.nats.dir, '..', 'logs')
+  const logDir = path.join(system.world.nats.dir, '..', 'logs')
   const contacts = ways
-    ? { ...stack.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) }
-    : stack.ports.contacts
-  const spawn = (service: ServiceName, clockMs = 0, ports = { ...stack.ports, contacts }) => {
+    ? { ...system.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) }
+    : system.ports.contacts
+  const spawn = (service: ServiceName, clockMs = 0, ports = { ...system.ports, contacts }) => {
     const main = [
       path.join(import.meta.dirname, 'service-process.ts'),
       service,
       String(scale),
       String(clockMs),
     ]
-    return spawnService(service, ports, stack.surroundings, logDir, main)
+    return spawnService(service, ports, system.surroundings, logDir, main)
   }
   const start = async (service: ServiceName) => {
     running.set(service, await spawn(service, clocksMs?.[service]))
-    await answers(stack, service)
+    await answers(system, service)
   }
   const kill = async (service: ServiceName) => {
     note(`SIGKILL to ${service}`)
@@ -220,13 +220,13 @@ async function startProcesses(
     await start(service)
     tally.restarts++
   }
-  await using up = new AsyncDisposableStack()
-  up.defer(
+  await using stack = new AsyncDisposableStack()
+  stack.defer(
     async () =>
       void (await Promise.all([...running.values(), ...further].map((child) => child.stop()))),
   )
   await Promise.all(processes.map(start))
-  const opened = up.move()
+  const opened = stack.move()
   return {
     kill,
     restart,
@@ -257,7 +257,7 @@ async function startProcesses(
     },
     async addWorker(service, clockMs) {
       further.push(
-        await spawn(service, clockMs, { ...stack.ports, [service]: (await planPorts())[service] }),
+        await spawn(service, clockMs, { ...system.ports, [service]: (await planPorts())[service] }),
       )
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -271,11 +271,11 @@ type ServerFaults = Pick<
 
 /** What can be done to the servers. */
 function serverFaults(
-  stack: TestSystem,
+  system: TestSystem,
   servers: OwnServers,
   { tally, note }: Diary,
 ): ServerFaults {
-  const { nats, redis } = stack.world
+  const { nats, redis } = system.world
   const lose = async (words: string, work: () => Promise<unknown>) => {
     note(words)
     await work()
@@ -288,7 +288,7 @@ function serverFaults(
         await rm(path.join(nats.dir, 'nats'), { recursive: true, force: true })
         await nats.restart()
       }),
-    flushRedis: () => lose('Redis: FLUSHALL', () => flush(stack)),
+    flushRedis: () => lose('Redis: FLUSHALL', () => flush(system)),
     restartRedis: () =>
       lose('Redis: killed and started again', async () => {
         await redis.kill()
@@ -305,7 +305,7 @@ type CampaignSteps = Pick<FaultRun, 'startCampaign' | 'accepted' | 'finish'>
 
 /** A campaign from its start to the verdict on it. */
 function campaignSteps(
-  stack: TestSystem,
+  system: TestSystem,
   tenant: Tenant,
   dice: FaultRun['dice'],
   { tally, note }: Diary,
@@ -313,32 +313,32 @@ function campaignSteps(
   let campaigns = 0
   return {
     accepted: async (id) =>
-      (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length,
+      (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).length,
     async startCampaign(recipients) {
       const tag = `audience-${++campaigns}`
-      await stack.importContacts(
+      await system.importContacts(
         tenant,
         phones(recipients, dice(0, 900_000) + campaigns * 1_000_000),
         tag,
       )
-      const { id } = await stack.startCampaign(tenant, tag)
+      const { id } = await system.startCampaign(tenant, tag)
       note(`campaign to ${recipients} started`)
       return { id, tag }
     },
     async finish(campaignId, { state = 'completed', redisWasFlushed = false } = {}) {
-      const { statistics } = await stack.untilCampaign(tenant, campaignId, state, 120_000)
+      const { statistics } = await system.untilCampaign(tenant, campaignId, state, 120_000)
       const unknownAtFirst = statistics!.unknown
-      await stack.settled(60_000)
-      const after = (await stack.untilCampaign(tenant, campaignId, state)).statistics!
+      await system.settled(60_000)
+      const after = (await system.untilCampaign(tenant, campaignId, state)).statistics!
       note(`${state}: ${JSON.stringify(after)}`)
       // The simulator counts since its start.
       tally.unknownsResolved += Math.max(0, unknownAtFirst - after.unknown)
-      const summary = await stack.simulator.client.summary()
+      const summary = await system.simulator.client.summary()
       tally.posts = summary.posts
       tally.webhooks = summary.webhooks.delivered
       tally.webhooksRetried = summary.webhooks.retries
-      tally.duplicates = await deliveredAgain(stack.simulatorLog)
-      assertClean(await audit({ ...stack.audited, settled: true, redisWasFlushed }))
+      tally.duplicates = await deliveredAgain(system.simulatorLog)
+      assertClean(await audit({ ...system.audited, settled: true, redisWasFlushed }))
     },
   }
 }

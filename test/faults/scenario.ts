@@ -28,7 +28,7 @@ export async function untilAccepted(
 ): Promise<void> {
   const at = await untilAtLeast(() => run.accepted(campaignId), mark).catch(
     async (cause: Error) => {
-      const { state, reason, statistics } = await run.stack.campaign(run.tenant, campaignId)
+      const { state, reason, statistics } = await run.system.campaign(run.tenant, campaignId)
       throw new Error(
         `${cause.message}; the campaign is ${state}: ${reason} ${JSON.stringify(statistics)}`,
         { cause },
@@ -61,7 +61,7 @@ export async function untilHanging(
   const hanging = `select from campaigns.attempts where campaign_id = $1 and outcome = 'sending'
     and claimed_at > $2::timestamptz and claimed_at < clock_timestamp() - interval '300 milliseconds'`
   await until(
-    async () => (await run.stack.world.sql(hanging, [campaignId, claimedAfter])).length > 0,
+    async () => (await run.system.world.sql(hanging, [campaignId, claimedAfter])).length > 0,
     30_000,
   )
 }
@@ -81,6 +81,6 @@ export async function order(run: FaultRun, give: () => Promise<unknown>): Promis
 
 /** A campaign's state, however often the service has to be asked. */
 export async function stateOf(run: FaultRun, id: string): Promise<string> {
-  return (await until(() => run.stack.clients.campaigns.getCampaign({ id }, run.tenant), 30_000))
+  return (await until(() => run.system.clients.campaigns.getCampaign({ id }, run.tenant), 30_000))
     .state
 }

@@ -10,10 +10,10 @@ export interface Subject {
 }
 
 /** A draft to 40 people. */
-export async function draft({ stack }: Race): Promise<Subject> {
-  const tenant = await stack.addTenant()
-  await stack.importContacts(tenant, phones(people))
-  const { id } = await stack.clients.campaigns.createCampaign(
+export async function draft({ system }: Race): Promise<Subject> {
+  const tenant = await system.addTenant()
+  await system.importContacts(tenant, phones(people))
+  const { id } = await system.clients.campaigns.createCampaign(
     {
       name: 'Spring',
       connectionId: tenant.connectionId,

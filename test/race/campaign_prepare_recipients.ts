@@ -54,7 +54,7 @@ export const campaignPrepareRecipients = scenario<Subject>({
   prepare: draft,
   async collide(race, { tenant, campaignId }) {
     await using _paused = await holdAfterPreparing(race)
-    await race.stack.clients.campaigns.startCampaign({ id: campaignId }, tenant)
+    await race.system.clients.campaigns.startCampaign({ id: campaignId }, tenant)
     await race.go('campaigns.run', campaignId)
     await race.settled()
   },

@@ -23,8 +23,8 @@ export const attemptUniqueness = {
 export async function prepared(race: Race): Promise<Subject> {
   const subject = await draft(race)
   await using _paused = await holdAfterPreparing(race)
-  await race.stack.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
-  await race.stack.untilCampaign(subject.tenant, subject.campaignId, 'paused')
+  await race.system.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
+  await race.system.untilCampaign(subject.tenant, subject.campaignId, 'paused')
   return subject
 }
 
@@ -46,11 +46,11 @@ export const campaignSend = scenario<Subject>({
   slow: [{ table: 'campaigns.attempts', on: 'insert', seconds: 0.2 }],
   prepare: prepared,
   async collide(race, { tenant, campaignId }) {
-    await race.stack.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
+    await race.system.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
     await race.go('campaigns.run', campaignId)
   },
   async conflicts(race, subject) {
-    const posts = await race.stack.simulator.client.accepted({
+    const posts = await race.system.simulator.client.accepted({
       callbackPrefix: `lk1.c.${subject.campaignId}.`,
     })
     const each = Map.groupBy(posts, (post) => post.recipient)

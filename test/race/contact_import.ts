@@ -42,10 +42,10 @@ export const contactImport = scenario<Tenant>({
     },
   },
   slow: [{ table: 'contacts.contacts', on: 'insert', seconds: 0.3 }],
-  prepare: ({ stack }) => stack.addTenant(),
-  async collide({ stack, go }, tenant) {
+  prepare: ({ system }) => system.addTenant(),
+  async collide({ system, go }, tenant) {
     for (const tag of ['first', 'second'])
-      await stack.clients.contacts.createImport(upload(tag), tenant)
+      await system.clients.contacts.createImport(upload(tag), tenant)
     await go('contacts.import', tenant.accountId)
   },
   async conflicts(race, { accountId }) {

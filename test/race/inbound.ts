@@ -10,8 +10,8 @@ export interface Written {
 }
 
 /** `people` persons who have never written before, with `each` messages. */
-export async function writers({ stack }: Race, people: number, each: number): Promise<Written> {
-  const tenant = await stack.addTenant()
+export async function writers({ system }: Race, people: number, each: number): Promise<Written> {
+  const tenant = await system.addTenant()
   const messages = Array.from({ length: people * each }, (_, i) => ({
     wamid: `wamid.${randomBytes(12).toString('hex')}`,
     from: `4915120000${100 + (i % people)}`,

@@ -191,9 +191,9 @@ async function main(): Promise<void> {
     )
 
   const screen = createScreen(false)
-  await using up = new AsyncDisposableStack()
-  const servers = up.use(await startTestServers(root, await loadMigrations()))
-  const system = up.use(await startRace({ servers }))
+  await using stack = new AsyncDisposableStack()
+  const servers = stack.use(await startTestServers(root, await loadMigrations()))
+  const system = stack.use(await startRace({ servers }))
   const results: Result[] = []
   for (const scenario of chosen) {
     screen.title(`${scenario.lock}: ${scenario.operation}`)

@@ -42,19 +42,19 @@ export interface Processes extends AsyncDisposable {
   look(): Promise<Look[]>
 }
 
-/** Starts them one after the other; the first has the doors of the stack's port plan. */
+/** Starts them one after the other; the first has the ports of the system's port plan. */
 export async function startProcesses(
-  stack: TestSystem,
+  system: TestSystem,
   count: number,
   scale: number,
 ): Promise<Processes> {
-  await using up = new AsyncDisposableStack()
-  const { ports, surroundings } = stack
+  await using stack = new AsyncDisposableStack()
+  const { ports, surroundings } = system
   const { postgresUrl, ...around } = surroundings
   const urls = Object.fromEntries(contested.map((service) => [service, postgresUrl(service)]))
   const children: Child[] = []
   for (let i = 0; i < count; i++) {
-    const child = up.use(startChild())
+    const child = stack.use(startChild())
     children.push(child)
     await child.order({
       do: 'start',
@@ -66,7 +66,7 @@ export async function startProcesses(
       scale,
     })
   }
-  const started = up.move()
+  const started = stack.move()
   const all = (order: Order) => Promise.all(children.map((child) => child.order(order)))
   return {
     take: async (taken) => void (await all({ do: 'take', taken })),

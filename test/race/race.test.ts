@@ -5,13 +5,13 @@ import { guardsOf, measure } from './scenario.ts'
 import { missing, scenarios } from './scenarios.ts'
 import { type Race, startRace } from './system.ts'
 
-const stack = new AsyncDisposableStack()
+const system = new AsyncDisposableStack()
 let race: Race
 
 beforeAll(async () => {
-  race = stack.use(await startRace())
+  race = system.use(await startRace())
 }, 60_000)
-afterAll(() => stack.disposeAsync(), 30_000)
+afterAll(() => system.disposeAsync(), 30_000)
 
 /** Without guards a round nearly always shows a conflict; so many without one mean that the scenario can't fail. */
 const maxRounds = 20

@@ -9,8 +9,8 @@ export interface Sent extends Subject {
 
 export async function sent(race: Race): Promise<Sent> {
   const subject = await draft(race)
-  await race.stack.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
-  await race.stack.untilCampaign(subject.tenant, subject.campaignId, 'completed')
+  await race.system.clients.campaigns.startCampaign({ id: subject.campaignId }, subject.tenant)
+  await race.system.untilCampaign(subject.tenant, subject.campaignId, 'completed')
   const attempts = await race.sql<{ id: string; wamid: string }>(
     'select id::text, wamid from campaigns.attempts where campaign_id = $1 order by id',
     [subject.campaignId],

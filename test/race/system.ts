@@ -8,7 +8,7 @@ import { nothingTaken, removableGuards, type Taken } from './without.ts'
 
 /** What a scenario races in: one system, and several processes that want to do the same work at the same time. */
 export interface Race extends AsyncDisposable {
-  stack: TestSystem
+  system: TestSystem
   tokens: Tokens
   sql: TestSystem['world']['sql']
   /** Takes guards away from all processes; `nothingTaken` gives all back. */
@@ -60,25 +60,25 @@ const slowTrigger = `
 export async function startRace(
   options: { servers?: TestServers; processes?: number } = {},
 ): Promise<Race> {
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const simulator = { webhooks: { paused: true, batchMs: 10 } }
-  const stack = up.use(
+  const system = stack.use(
     await startSystem({ services: ['accounts'], scale, simulator, servers: options.servers }),
   )
-  const gateway = removableGuards(stack.world.platformKey)
-  up.use(
-    await startInProcess(stack.ports, stack.surroundings, ['webhook-gateway'], {
+  const gateway = removableGuards(system.world.platformKey)
+  stack.use(
+    await startInProcess(system.ports, system.surroundings, ['webhook-gateway'], {
       scale,
       ...gateway.overrides,
     }),
   )
-  const processes = up.use(await startProcesses(stack, options.processes ?? 3, scale))
-  const { sql } = stack.world
+  const processes = stack.use(await startProcesses(system, options.processes ?? 3, scale))
+  const { sql } = system.world
   await sql(slowTrigger)
-  const started = up.move()
+  const started = stack.move()
   return {
-    stack,
-    tokens: createTokens(stack.world.platformKey),
+    system,
+    tokens: createTokens(system.world.platformKey),
     sql,
     async take(taken) {
       gateway.take(taken)
@@ -97,7 +97,7 @@ export async function startRace(
         if (busy > 0 || row!.open !== '0') throw new NotSettled(busy, row!.open)
         return true
       }, settleMs)),
-    deliver: (tenant, value) => deliver(stack, tenant, value),
+    deliver: (tenant, value) => deliver(system, tenant, value),
     async [Symbol.asyncDispose]() {
       await processes.take(nothingTaken).catch(() => undefined)
       await started.disposeAsync()
@@ -105,13 +105,13 @@ export async function startRace(
   }
 }
 
-async function deliver(stack: TestSystem, tenant: Tenant, value: object): Promise<void> {
+async function deliver(system: TestSystem, tenant: Tenant, value: object): Promise<void> {
   const metadata = { display_phone_number: '1555', phone_number_id: tenant.phoneNumberId }
   const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, ...value } }
   const body = JSON.stringify({
     object: 'whatsapp_business_account',
     entry: [{ id: tenant.wabaId, changes: [change] }],
   })
-  const status = await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)
+  const status = await postWebhook(system.webhookUrl(tenant), tenant.appSecret, body)
   if (status !== 200) throw new Error(`The gateway answered ${status}`)
 }

@@ -34,14 +34,14 @@ export const templateSync = scenario<Tenant & { runId?: string }>({
     },
   },
   slow: [{ table: 'templates.templates', on: 'insert', seconds: 0.15 }],
-  async prepare({ stack, sql }) {
-    const tenant = await stack.addTenant()
+  async prepare({ system, sql }) {
+    const tenant = await system.addTenant()
     await sql('delete from templates.templates where account_id = $1', [tenant.accountId]) // so that the race is about new rows
     return tenant
   },
-  async collide({ stack, go }, tenant) {
+  async collide({ system, go }, tenant) {
     tenant.runId = (
-      await stack.clients.templates.startSync({ connectionId: tenant.connectionId }, tenant)
+      await system.clients.templates.startSync({ connectionId: tenant.connectionId }, tenant)
     ).id
     await go('templates.sync', tenant.connectionId)
   },

@@ -146,10 +146,10 @@ function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
     const id = `${lane} ${partition}`
     if (!released.has(id)) return
     const listener = listeners.get(lane)!
-    if (underWay.has(id)) listener.onRung(partition)
+    if (underWay.has(id)) listener.onWakeUp(partition)
     else {
       underWay.add(id)
-      listener.onHeld({
+      listener.onAssigned({
         partition,
         lease,
         header: () => undefined,
@@ -158,28 +158,28 @@ function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
     }
   }
 
-  const ring = (real: Messaging, lane: LaneName, partition: number) => {
+  const wake = (real: Messaging, lane: LaneName, partition: number) => {
     if (isTaken(lane) && listeners.has(lane)) holdNow(lane, partition)
-    else real.ringPartition(lane, partition)
+    else real.wakePartition(lane, partition)
   }
   return {
     go(lane: LaneName, key: string) {
       const partition = partitionOf(lane, key)
       released.add(`${lane} ${partition}`)
-      ring(messaging!, lane, partition)
+      wake(messaging!, lane, partition)
     },
     isIdle: () => underWay.size === 0,
     around(real: Messaging): Messaging {
       messaging ??= real
       return {
         ...real,
-        ring: (lane, key) => ring(real, lane, partitionOf(lane, key)),
-        ringPartition: (lane, partition) => ring(real, lane, partition),
+        wake: (lane, key) => wake(real, lane, partitionOf(lane, key)),
+        wakePartition: (lane, partition) => wake(real, lane, partition),
         consumeLane(lane, listener, options) {
           listeners.set(lane, listener)
           const governed: LaneListener = {
-            onHeld: (held) => void (isTaken(lane) ? held.release() : listener.onHeld(held)),
-            onRung: (partition) => isTaken(lane) || listener.onRung(partition),
+            onAssigned: (held) => void (isTaken(lane) ? held.release() : listener.onAssigned(held)),
+            onWakeUp: (partition) => isTaken(lane) || listener.onWakeUp(partition),
           }
           return real.consumeLane(lane, governed, options)
         },

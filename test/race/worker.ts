@@ -3,7 +3,7 @@ import type { Look, Order } from './processes.ts'
 import { type Removable, removableGuards } from './without.ts'
 
 let guards: Removable
-const up = new AsyncDisposableStack()
+const stack = new AsyncDisposableStack()
 const anyPort = { grpc: 0, health: 0, http: 0 }
 
 async function obey(order: Order): Promise<Look | undefined> {
@@ -12,10 +12,10 @@ async function obey(order: Order): Promise<Look | undefined> {
       const { services, ports, isFirst, urls, scale } = order
       guards = removableGuards(Buffer.from(order.around.platformKey, 'hex'))
       const around: Surroundings = { ...order.around, postgresUrl: (service) => urls[service]! }
-      // The first process has the doors that the others, and the clients, know.
+      // The first process has the ports that the others, and the clients, know.
       for (const service of services) {
         const own = isFirst ? ports : { ...ports, [service]: anyPort }
-        up.use(await startInProcess(own, around, [service], { scale, ...guards.overrides }))
+        stack.use(await startInProcess(own, around, [service], { scale, ...guards.overrides }))
       }
       return
     }
@@ -26,7 +26,7 @@ async function obey(order: Order): Promise<Look | undefined> {
     case 'look':
       return { idle: guards.isIdle(), bites: guards.bites(), deadlocks: guards.deadlocks() }
     case 'stop':
-      await up.disposeAsync()
+      await stack.disposeAsync()
   }
 }
 

@@ -1,6 +1,7 @@
+import { services } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
 import { openContext } from '@lockstep/service'
-import { startSystem } from '@lockstep/testing/system'
+import { configIn, startSystem } from '@lockstep/testing/system'
 import { createTokens, splitWebhook } from '@lockstep/whatsapp'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -39,31 +40,18 @@ beforeAll(async () => {
     tenant: await system.addTenant(),
     tokens: createTokens(system.world.platformKey),
   }
-  const at = (service: keyof typeof system.ports) => `127.0.0.1:${system.ports[service].grpc}`
-  const addresses = {
-    accounts: at('accounts'),
-    contacts: at('contacts'),
-    templates: at('templates'),
-    campaigns: at('campaigns'),
-    'webhook-gateway': at('webhook-gateway'),
-  }
+  const { world } = system
+  const peers = Object.fromEntries(
+    services.map((service) => [
+      `LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`,
+      `127.0.0.1:${system.ports[service].grpc}`,
+    ]),
+  )
   conversations = stack.use(
-    await openContext<Conversations>(conversationsService, {
-      ...system.world.base('conversations'),
-      addresses: { ...system.world.base('conversations').addresses, ...addresses },
-    }),
+    await openContext(conversationsService, configIn(world, conversationsService, peers)),
   )
   campaigns = stack.use(
-    await openContext<Campaigns>(campaignsService, {
-      ...system.world.base('campaigns'),
-      encryptionKey: system.world.encryptionKey,
-      platformKey: system.world.platformKey,
-      sendConcurrency: 1,
-      sendSockets: 1,
-      graphUrl: 'http://127.0.0.1:1',
-      graphVersion: 'v24.0',
-      addresses: { ...system.world.base('campaigns').addresses, ...addresses },
-    }),
+    await openContext(campaignsService, configIn(world, campaignsService, peers)),
   )
 })
 afterAll(() => stack.disposeAsync())

@@ -9,9 +9,9 @@ const phoneNumberId = '770077008'
 const wabaId = '770000'
 
 test('what comes before, while and just after a number is connected has its effect once, by whichever gateway it came', async () => {
-  await using stack = await startSystem()
-  const { world, ports, simulator, clients } = stack
-  const tenant = await stack.addTenant()
+  await using system = await startSystem()
+  const { world, ports, simulator, clients } = system
+  const tenant = await system.addTenant()
   // A second gateway without events: what it knows of an app is as old as it may be.
   const config = configIn(world, webhookGatewayService, {
     LOCKSTEP_NATS_URL: 'nats://127.0.0.1:9',
@@ -19,7 +19,7 @@ test('what comes before, while and just after a number is connected has its effe
   })
   await using withoutEvents = await startService(webhookGatewayService, config, { scale: 0.1 })
   const urls = [
-    stack.webhookUrl(tenant),
+    system.webhookUrl(tenant),
     `http://127.0.0.1:${withoutEvents.httpPort}/webhooks/${tenant.appId}`,
   ]
 
@@ -83,7 +83,7 @@ test('what comes before, while and just after a number is connected has its effe
       [tenant.accountId],
     )
   await until(async () => (await stored()).length === sent.length, 30_000)
-  await stack.settled()
+  await system.settled()
   expect((await stored()).map(({ wamid, n }) => `${wamid} ${n}`).toSorted()).toEqual(
     sent.map((wamid) => `${wamid} 1`).toSorted(),
   )
@@ -91,9 +91,9 @@ test('what comes before, while and just after a number is connected has its effe
 }, 90_000)
 
 test('a STOP that comes between disconnecting and connecting a number counts once it is connected again', async () => {
-  await using stack = await startSystem()
-  const tenant = await stack.addTenant()
-  const { clients } = stack
+  await using system = await startSystem()
+  const tenant = await system.addTenant()
+  const { clients } = system
   await clients.accounts.disconnect({ id: tenant.connectionId }, tenant)
   const wamid = `wamid.${randomBytes(12).toString('hex')}`
   const messages = [
@@ -114,11 +114,11 @@ test('a STOP that comes between disconnecting and connecting a number counts onc
     object: 'whatsapp_business_account',
     entry: [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }],
   })
-  expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
-  await stack.settled()
+  expect(await postWebhook(system.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
+  await system.settled()
   const stops = async () =>
     (
-      await stack.world.sql('select from contacts.consents where account_id = $1', [
+      await system.world.sql('select from contacts.consents where account_id = $1', [
         tenant.accountId,
       ])
     ).length

@@ -16,7 +16,7 @@ const commands = {
   test: { script: 'tools/dev/test.ts', servers: true },
   check: { script: 'tools/dev/check.ts' },
   audit: { script: 'tools/audit/main.ts' },
-  dead: { script: 'tools/dev/dead.ts' },
+  'dead-letters': { script: 'tools/dev/dead-letters.ts' },
   faults: { script: 'test/faults/main.ts', servers: true },
   secrets: { script: 'tools/dev/secrets.ts' },
   webhooks: { script: 'tools/dev/webhooks.ts' },

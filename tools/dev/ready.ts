@@ -28,7 +28,7 @@ export interface Ready {
   simulator_log: string
   /** Health, readiness and metrics of each service. */
   health: Record<string, string>
-  /** host:port of each service's gRPC door. */
+  /** host:port of each service's gRPC endpoint. */
   grpc: Record<string, string>
 }
 

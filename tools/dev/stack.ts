@@ -42,7 +42,7 @@ export interface Stack extends AsyncDisposable {
 
 /** What is being started, and who watches it afterwards. */
 interface Starting {
-  up: AsyncDisposableStack
+  stack: AsyncDisposableStack
   dir: string
   screen: Screen
   signal: AbortSignal
@@ -62,9 +62,9 @@ export async function startStack(
   ending: AbortController,
 ): Promise<Stack> {
   const { signal } = ending
-  await using up = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const lock = lockFolder(dataDir)
-  up.defer(() => lock.release())
+  stack.defer(() => lock.release())
   if (options.fresh) await forget(dataDir)
   removeReadyFile() // of a start that was killed
   const { dev: dir } = filesIn(dataDir)
@@ -73,7 +73,7 @@ export async function startStack(
   const giveUp = (error: Error) => ending.abort(error)
   const say = (line: string) => screen.line(`  ${screen.bad('!')} ${line}`)
   const keep: Starting['keep'] = (process) => supervise({ ...process, giveUp, say })
-  const starting: Starting = { up, dir, screen, signal, keep }
+  const starting: Starting = { stack, dir, screen, signal, keep }
 
   const servers = await startAllServers(starting)
   await screen.step('Database', (say) =>
@@ -94,20 +94,20 @@ export async function startStack(
     return plan
   })
   writePorts(dataDir, { services: ports, simulator: simulator.port })
-  const stack = up.move()
+  const opened = stack.move()
   return {
     ports,
     simulator,
     urls: urlsOf(servers, ports),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
-async function startAllServers({ up, dir, screen, signal, keep }: Starting): Promise<Servers> {
+async function startAllServers({ stack, dir, screen, signal, keep }: Starting): Promise<Servers> {
   const servers = await screen.step('PostgreSQL, NATS and Redis', () =>
     startServers({ dir, root, signal }),
   )
-  up.defer(() => servers.stop())
+  stack.defer(() => servers.stop())
   const names: [ServerName, string][] = [
     ['postgres', 'PostgreSQL'],
     ['nats', 'NATS'],
@@ -115,9 +115,9 @@ async function startAllServers({ up, dir, screen, signal, keep }: Starting): Pro
   ]
   for (const [server, name] of names) {
     const first: RunningServer = servers[server]
-    const isOurs = first.pid > 0
-    if (isOurs)
-      up.use(
+    const isOwn = first.pid > 0
+    if (isOwn)
+      stack.use(
         keep({
           name,
           logFile: path.join(dir, `${server}.log`),
@@ -130,11 +130,11 @@ async function startAllServers({ up, dir, screen, signal, keep }: Starting): Pro
 }
 
 async function startSimulator(
-  { up, dir, screen, signal, keep }: Starting,
+  { stack, dir, screen, signal, keep }: Starting,
   wanted: number | undefined,
 ): Promise<SimulatorProcess> {
   const simulator = await screen.step('Meta simulator', () => spawnSimulator(dir, wanted, signal))
-  up.use(
+  stack.use(
     keep({
       name: 'The Meta simulator',
       logFile: simulator.errorFile,
@@ -142,25 +142,25 @@ async function startSimulator(
       restart: simulator.restart,
     }),
   )
-  up.use(simulator)
+  stack.use(simulator)
   return simulator
 }
 
 /** Starts all services in this process. */
 function startHere(
-  { up, signal }: Starting,
+  { stack, signal }: Starting,
   wanted: PortPlan | undefined,
   around: Surroundings,
 ): Promise<PortPlan> {
   return onPlannedPorts(wanted, async (plan) => {
-    up.use(await startInProcess(plan, around, services, undefined, signal))
+    stack.use(await startInProcess(plan, around, services, undefined, signal))
     return plan
   })
 }
 
 /** Starts each service as a process of its own. */
 function spawnAll(
-  { up, dir, signal, keep }: Starting,
+  { stack, dir, signal, keep }: Starting,
   wanted: PortPlan | undefined,
   around: Surroundings,
 ): Promise<PortPlan> {
@@ -183,7 +183,9 @@ function spawnAll(
         restart: () => spawnService(service, plan, around, dir),
       })
     })
-    up.defer(async () => void (await Promise.all(kept.map((each) => each[Symbol.asyncDispose]())))) // all at once
+    stack.defer(
+      async () => void (await Promise.all(kept.map((each) => each[Symbol.asyncDispose]()))),
+    ) // all at once
     return plan
   })
 }

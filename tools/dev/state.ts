@@ -11,7 +11,7 @@ export const dataDir = path.resolve(process.env.LOCKSTEP_DIR ?? path.join(root, 
 /** Where a folder's state lies; all but the keys is below `dev`. */
 export const filesIn = (dir: string) => ({
   dev: path.join(dir, 'dev'),
-  keys: path.join(dir, 'kept.json'),
+  keys: path.join(dir, 'dev-state.json'),
   ready: path.join(dir, 'ready.json'),
   lock: path.join(dir, 'start.lock'),
   tenant: path.join(dir, 'dev', 'tenant.json'),

@@ -1,7 +1,7 @@
 import { type ServiceName, services } from '../gen/services.ts'
 import { type LaneRow, lanes } from './streams.ts'
 
-/** Who may call a service: another one, or the people who run the platform. It is the common name of a certificate's subject. */
+/** Who may call a service: the common name of a certificate's subject. */
 export type Caller = ServiceName | 'operator'
 
 export const allCallers: readonly Caller[] = [...services, 'operator']

@@ -1,4 +1,4 @@
-/** How a failure leaves by each door: gRPC status code, HTTP status, and whether the caller may try the same again. */
+/** How a failure leaves by gRPC and by HTTP, and whether the caller may try the same again. */
 export interface FailureRow {
   /** google.rpc.Code number. */
   grpc: number
@@ -8,7 +8,7 @@ export interface FailureRow {
   retry: boolean
 }
 
-/** The closed list of ways in which a call can fail. Doors map from it; nothing else invents statuses. */
+/** The closed list of ways in which a call can fail; no other statuses leave a service. */
 export const failures = {
   invalid: { grpc: 3, http: 400, retry: false },
   unauthenticated: { grpc: 16, http: 401, retry: false },
@@ -25,7 +25,7 @@ export const failures = {
 
 export type Failure = keyof typeof failures
 
-/** The one error that crosses a door. `message` is for the caller; `cause` and `details` are for our logs. */
+/** `message` is for the caller; `cause` and `details` are for our logs. */
 export class AppError extends Error {
   readonly failure: Failure
   /** Structured facts for logs, e.g. ids. Never secrets, never shown to the caller. */
@@ -43,7 +43,39 @@ export class AppError extends Error {
   }
 }
 
+/** A limit of ours or Meta's is used up. */
+export class Throttled extends AppError {
+  /** When to try again, if that is known. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(message: string, retryAfterMs?: number, details: Record<string, unknown> = {}) {
+    super('throttled', message, { details: { ...details, retryAfterMs } })
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** A newer holder may have the lock of this work; the work may be done again. */
+export class LockLost extends AppError {
+  constructor(keys: readonly string[], reason: string, message: string) {
+    super('conflict', message, { details: { keys, reason } })
+  }
+}
+
+/** A call that certainly had no effect: there was no connection to send it on. */
+export class CallNotSent extends AppError {
+  constructor(path: string) {
+    super('busy', 'A service that this needs is away; try again', { details: { path } })
+  }
+}
+
 /** The failure of anything thrown: an AppError's own, otherwise `internal`. */
 export function failureOf(error: unknown): Failure {
   return error instanceof AppError ? error.failure : 'internal'
+}
+
+/** What a caller is told of anything thrown; what isn't an AppError is for the log only. */
+export function messageOf(error: unknown): string {
+  return error instanceof AppError
+    ? error.message
+    : "Internal error; the service's log has the cause"
 }

@@ -4,7 +4,7 @@ export interface RingKey {
   key: Buffer
 }
 
-/** Keys of one purpose: the first is used for what is new, the others are for what is there. A key alone has the id 1. */
+/** Keys of one purpose: the first is used for what is new. A key alone has the id 1. */
 export type KeyRing = Buffer | readonly RingKey[]
 
 /** The keys of a ring, the one for what is new first. */

@@ -1,7 +1,7 @@
 /**
  * What an operation does when another holds its lock. Nothing is ever dropped. packages/locks knows `wait` only and refuses all
  * others with `busy`; the rest is done by who asked, or by the lane's worker, which takes a key again 1–3 s after a `busy`:
- * - `refuse`: the door tells the caller what is running, by a row (templates' StartSync); the lane puts an entry that still
+ * - `refuse`: the endpoint tells the caller what is running, by a row (templates' StartSync); the lane puts an entry that still
  *   meets the lock off by 5 s (lanes/sync.ts);
  * - `queue`: the lane leaves the entries open, due again in 2 s (contacts' lanes/import.ts);
  * - `skip`: the holder is doing this very work; the worker comes again and finds the campaign's row moved on;
@@ -11,7 +11,7 @@
  */
 export type WhenBusy = 'refuse' | 'queue' | 'skip' | 'coalesce' | 'later' | 'wait'
 
-/** Several locks are acquired in this order, ids ascending: the same for all, so that two holders never wait crosswise. */
+/** The order in which several locks are acquired, so that two holders never wait crosswise. */
 export const lockOrder = [
   'account',
   'connection',
@@ -27,7 +27,7 @@ export interface LockRow {
   of: (typeof lockOrder)[number]
   ttlMs: number
   whenBusy: WhenBusy
-  /** True when a transaction under this lock is checked against `lock_fences` (see packages/database). */
+  /** True when a transaction under this lock is checked against `lock_fences`. */
   fence: boolean
   /** The operation that the lock serializes, and what keeps the data right without it. */
   guards: string
@@ -142,8 +142,8 @@ export type LockName = keyof typeof locks
 export const renewEveryMs = (ttlMs: number): number => Math.floor(ttlMs / 3)
 
 /**
- * How processes know of each other's death (docs/decisions/0043). Every process keeps `instance:{id}` alive; a lock whose owner's
- * instance key is gone may be taken over.
+ * How processes know which of them live (docs/decisions/0043). A lock whose owner's `instance:{id}`
+ * is gone may be taken over.
  */
 export const instances = {
   key: (instanceId: string) => `instance:${instanceId}`,
@@ -155,7 +155,7 @@ export const instances = {
   deliveriesKey: (instanceId: string) => `deliveries:${instanceId}`,
   /** Tells a process that lives after all that it was declared dead. */
   deadKey: (instanceId: string) => `dead:${instanceId}`,
-  /** Deliveries and word of a death are kept so long: longer than any delivery waits for its answer. */
+  /** Longer than any delivery waits for its answer. */
   noteTtlMs: minutes(1),
   /** A process that was silent in Redis for so long is asked for over NATS. */
   askAfterMs: 1_400,
@@ -163,7 +163,7 @@ export const instances = {
   silentMs: seconds(2),
   /** Its connection must be gone at two questions that are so far apart. */
   confirmMs: seconds(1),
-  /** A process that is connected but stopped is dead when it has answered no question for so long and its key has run out. */
+  /** A connected process is dead after so long without an answer, once its key has run out. */
   unansweredMs: seconds(10),
   /** The part of these times in which a process itself believes that it is not taken for dead. */
   usable: 0.9,

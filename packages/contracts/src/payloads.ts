@@ -1,6 +1,6 @@
-/** Payloads of feed entries that carry their content themselves, by lane and kind. JSON in `feed_open.body`. */
+/** JSON in `feed_open.body`, by lane and kind. */
 
-/** What an answer to a send says of its recipient; an entry of `contacts.identity-updates` is a list of them, of one account. */
+/** What an answer to a send says of its recipient; an entry is a list of them, of one account. */
 export interface IdentityUpdate {
   contactId: string
   /** The number that was dialled, digits only. */

@@ -1,6 +1,6 @@
 export interface RateLimitRow {
   key: (id: string) => string
-  /** Grants in any window, by default; a connection may be set to another figure up to Meta's tier. */
+  /** Grants in any window; a connection may be set to another figure up to Meta's tier. */
   limit: number
   /** The window as the name promises it. */
   perMs: number
@@ -11,7 +11,7 @@ export interface RateLimitRow {
 
 const minute = { perMs: 60_000, windowMs: 61_000 } as const
 
-/** The three limits of docs/reference/conflict-analysis.md, exact keys and figures: sliding-window logs on Redis time. */
+/** Sliding-window logs on Redis time, from docs/reference/conflict-analysis.md. */
 export const rateLimits = {
   template_sync_rate_limit: {
     key: (connectionId: string) => `template_sync_rate_limit:connection:${connectionId}`,
@@ -35,14 +35,14 @@ export const rateLimits = {
 
 export type RateLimitName = keyof typeof rateLimits
 
-/** Further keys of the sending limit: what Meta bounds besides the minute, and what is kept for replies. */
+/** What Meta bounds besides the minute, and what is kept for replies. */
 export const sendLimits = {
-  /** Replies have a log of their own: a fifth of the minute (20 of 100); bulk may use the rest only. */
+  /** A fifth of the minute (20 of 100) is for replies; bulk may use the rest only. */
   reserve: {
     key: (connectionId: string) => `whatsapp_api_rate_limit:connection:${connectionId}:reserve`,
     share: 0.2,
   },
-  /** Bound on any second; Meta's default throughput is 80 messages/s a number (meta throughput page). */
+  /** Meta's default throughput is 80 messages/s a number (meta throughput page). */
   perSecond: {
     key: (connectionId: string) => `whatsapp_api_rate_limit:connection:${connectionId}:second`,
     perMs: 1_000,
@@ -61,8 +61,5 @@ export const sendLimits = {
 
 /** A slot starts at most this far ahead; past it the answer is "retry after". */
 export const slotHorizonMs = 1_000
-/**
- * A slot whose POST was not begun this long after its start is given up, and another one is booked for the message. Meta counts arrivals:
- * it is most of what a second is kept longer than it is (`sendLimits.perSecond`); the rest is for the way.
- */
+/** A slot whose POST begins later than this is given up: Meta counts arrivals. */
 export const slotGraceMs = 20

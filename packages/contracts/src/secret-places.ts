@@ -1,4 +1,4 @@
-/** Where a sealed secret stands; it is authenticated with it, so that a ciphertext moved to another row or column doesn't open. */
+/** Bound to its ciphertext, so that one moved to another row or column doesn't open. */
 export interface SecretPlace {
   /** With its column, where a row holds several secrets. */
   table: string

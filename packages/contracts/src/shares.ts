@@ -11,7 +11,7 @@ export interface ShareRow {
 
 const megabyte = 1024 * 1024
 
-/** Every share. Whoever hands out a shared thing reads its bound here; nobody else bounds tenants. */
+/** Nothing else bounds what one tenant may use. */
 export const shares = {
   pool_places: {
     of: 'account',
@@ -94,7 +94,7 @@ export const shares = {
   address_sockets: {
     of: 'address',
     limit: 4_096,
-    unit: "connections to the webhooks' door",
+    unit: 'connections to the webhook server',
     over: 'a further one is closed at once',
   },
   address_app_lookups: {

@@ -3,17 +3,17 @@ import type { ServiceName } from '../gen/services.ts'
 
 export interface StreamRow {
   subjects: string[]
-  /** `workqueue`: kept until acked, new messages refused when full. `limits`: kept for `maxAgeMs`, nothing depends on it. */
+  /** `workqueue`: kept until acked. `limits`: kept for `maxAgeMs`, nothing depends on it. */
   retention: 'workqueue' | 'limits'
   maxAgeMs: number
   maxConsumers: number
   purpose: string
 }
 
-/** A job message is a doorbell: the row it points at is the truth, so an old one is worth nothing after a day. */
+/** Their messages are wake-ups: one of yesterday is worth nothing. */
 const jobs = { retention: 'workqueue', maxAgeMs: 86_400_000, maxConsumers: 4_096 } as const
 
-/** Every JetStream stream. They are created from this table, and again whenever one is found missing. */
+/** Created from this table, and again whenever one is found missing. */
 export const streams = {
   WEBHOOKS: {
     ...jobs,
@@ -55,7 +55,7 @@ export interface LaneRow {
   /** The service whose rows wait (it serves Take and Settle), and the one that works on them. */
   producer: ServiceName
   consumer: ServiceName
-  /** `keys`: a handler is given each key's entries for themselves. `sets`: those of all keys together. */
+  /** `keys`: a handler gets each key's entries for themselves. `sets`: those of all keys. */
   by: 'keys' | 'sets'
   /** Runs at a time in one process; the usual number unless it is said here. */
   maxActive?: number
@@ -64,10 +64,7 @@ export interface LaneRow {
   work: string
 }
 
-/**
- * Every lane. A lane serializes the work of each of its keys: a key belongs to one partition, and a partition to one durable
- * pull consumer with max_ack_pending = 1, so that one worker at a time is told of it (docs/decisions/0015).
- */
+/** A key belongs to one partition, and a partition to one consumer (docs/decisions/0015). */
 export const lanes = {
   'webhooks.message': {
     stream: 'WEBHOOKS',
@@ -169,49 +166,49 @@ export type LaneOf<Service extends ServiceName> = {
   [Name in LaneName]: (typeof lanes)[Name]['consumer'] extends Service ? Name : never
 }[LaneName]
 
-/** What may be the key of an entry: ids of Meta's and ours, and nothing that a hostile id could hide in. */
+/** Ids of Meta's and ours, and nothing that a hostile id could hide in. */
 export const laneKeyPattern = /^[A-Za-z0-9_-]{1,128}$/
 
-/** How a lane's consumer is set up and worked on. The relations between these figures are asserted by a test. */
+/** The relations between these figures are asserted by a test. */
 export const laneSettings = {
   ackWaitMs: 30_000,
-  /** A handler says it is alive this often; a third of ack_wait, so that two lost signs still leave time. */
+  /** A third of ack_wait, so that two lost signs of life still leave time. */
   heartbeatMs: 10_000,
   /** A handler that was silent this long has lost its lease and must send nothing. */
   leaseMarginMs: 3_000,
-  /** A worker keeps a pull open on partitions that were rung this recently. */
+  /** A worker keeps a pull open on partitions that were woken this recently. */
   idlePullMs: 5_000,
-  /** Rings within this time are sent together. */
+  /** Wake-ups within this time are sent together. */
   debounceMs: 10,
-  /** After a doorbell was stored, further rings of its partition are told to its worker only, and stored once more after this. */
-  restMs: 500,
-  /** A worker keeps a partition for so long after its last work: longer than a doorbell rests, so that it hears what is told. */
-  lingerMs: 750,
+  /** A partition gets one stored wake-up within this; others reach only workers that listen. */
+  storeEveryMs: 500,
+  /** A worker keeps an idle partition longer than `storeEveryMs`, to hear what isn't stored. */
+  idleReleaseMs: 750,
   takeEntries: 500,
   takeBytes: 2_000_000,
   /** Keys that one take looks at. */
   takeKeys: 1_000,
-  /** A set begins at most so soon after the one before it, so that little work costs little. */
-  paceMs: 10,
+  /** At least so long from one take to the next, so that little work costs little. */
+  takeEveryMs: 10,
   /** A further set begins beside one that takes longer than this. */
-  besideMs: 50,
-  /** Sets are made as large as can be handled in this: what comes meanwhile waits for one set, and then is in the next. */
-  setMs: 250,
+  parallelAfterMs: 50,
+  /** Sets are made as large as can be handled in this. */
+  targetSetMs: 250,
   /** No smaller ones, however slow it goes. */
   minSetEntries: 50,
   /** Tries of one entry before it is dead. */
   maxTries: 3,
   /** A failed entry is due again after this, times its tries so far. */
   retryMs: 1_000,
-  /** A worker gives a lane back after this, so that others have their turn and a stop needs no force. */
+  /** A worker releases a partition after this, so that others have their turn. */
   sliceMs: 5_000,
   sweepEveryMs: 5_000,
 } as const
 
-/** Subject of the core NATS message that tells workers which partitions of a lane have work: their numbers, with commas. */
+/** Core NATS: tells workers which partitions of a lane have work, with commas between. */
 export const wakeSubject = (lane: LaneName): string => `wake.${lane}`
 
-/** Subject of one partition's doorbells. */
+/** Subject of one partition's stored wake-ups. */
 export const partitionSubject = (lane: LaneName, partition: number): string =>
   `${lanes[lane].prefix}${partition}`
 
@@ -221,10 +218,7 @@ export const consumerName = (lane: LaneName, partition: number): string =>
 
 const slotBits = 16
 
-/**
- * A key's slot, from 0 to 65,535: the first two bytes of its SHA-256, as the column `slot` of a feed has it. It never changes;
- * a partition is a range of slots, so that a lane may get more or fewer partitions without a row being written.
- */
+/** From 0 to 65,535, and never another for the same key; a partition is a range of slots. */
 export function slotOf(key: string): number {
   return hash('sha256', key, 'buffer').readUInt16BE(0)
 }

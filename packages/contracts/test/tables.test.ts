@@ -73,8 +73,10 @@ test('a dead holder is known by its life sign sooner than by any of its locks, s
     expect(ttlMs, name).toBeGreaterThan(instances.ttlMs)
 })
 
-test('a slice of work ends before the server doubts its worker, and a doorbell rests no longer than its worker listens', () => {
-  expect(laneSettings.lingerMs).toBeGreaterThan(laneSettings.restMs + 2 * laneSettings.debounceMs)
+test('a slice of work ends before the server doubts its worker, and a stored wake-up delays the next no longer than its worker listens', () => {
+  expect(laneSettings.idleReleaseMs).toBeGreaterThan(
+    laneSettings.storeEveryMs + 2 * laneSettings.debounceMs,
+  )
   expect(laneSettings.sliceMs).toBeLessThan(laneSettings.ackWaitMs)
 })
 

@@ -2,7 +2,7 @@ import { AppError, shares } from '@lockstep/contracts'
 
 /** Lets each account hold a part of the pool only; those who come later wait in order. */
 export interface AccountShare {
-  /** Runs work in one of the account's places. A signal that fires ends the waiting with its reason. */
+  /** Runs work in one of the account's places; a signal ends the waiting with its reason. */
   run<T>(accountId: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
 }
 

@@ -7,40 +7,45 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Pool, type TypeOverrides, types } from 'pg'
 import { accountShare, maxWaitMs } from './account-share.ts'
 import { retried } from './retry.ts'
-import { nameStatements, type StatementBounds, statementNames } from './statements.ts'
+import {
+  nameStatements,
+  type StatementBounds,
+  type StatementNames,
+  statementNames,
+} from './statements.ts'
 
 /** An open transaction: entities through `em`, statements for many rows through `sql`. */
 export interface Tx {
   em: EntityManager
   sql: Kysely<unknown>
-  /** The tenant that row-level security lets this transaction see; null in `system`, which sees no tenant's rows, and where there are several. */
+  /** The tenant whose rows this transaction sees; null in `system`, and where there are several. */
   accountId: string | null
   /** Every tenant whose rows this transaction sees. */
   accountIds: readonly string[]
-  /** Runs after the commit, never after a rollback. For doorbells and events. */
+  /** Runs after the commit, never after a rollback. For wake-ups and events. */
   afterCommit(run: () => void): void
-  /** The signal that the transaction was opened with: no further statement begins once it has fired. */
+  /** No further statement begins once it has fired. */
   signal?: AbortSignal
 }
 
 export interface TransactionOptions {
-  /** Rolls back when it fires, e.g. because a lock was lost. A statement under way is left to its own bounds. */
+  /** Rolls back when it fires; a statement under way is left to its own bounds. */
   signal?: AbortSignal
   isolation?: 'read committed' | 'repeatable read'
-  /** Bound on each statement where 60 s are too short, e.g. for an index over all rows. A transaction of many short ones has none. */
+  /** Bound on each statement where 60 s are too short, e.g. for an index over all rows. */
   statementTimeoutMs?: number
 }
 
 export interface Database extends AsyncDisposable {
-  /** A transaction of one tenant, or of a list of them. Deadlocks and serialization failures are tried three times, `RunAgain` fifty. */
+  /** Of one or several tenants. Deadlocks are tried three times, `RunAgain` fifty. */
   transaction<T>(
     accountIds: string | readonly string[],
     work: (tx: Tx) => Promise<T>,
     options?: TransactionOptions,
   ): Promise<T>
-  /** A transaction without a tenant: for tables that have none and for functions that list (account, key). */
+  /** Without a tenant: for tables that have none, and for functions that list (account, key). */
   system<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
-  /** One statement as a transaction of its own, without a tenant: one round trip where `system` takes three. */
+  /** One statement without a tenant: one round trip where `system` takes three. */
   statement<Row>(statement: RawBuilder<unknown>): Promise<Row[]>
   /** True when the server answers. */
   ping(): Promise<boolean>
@@ -68,8 +73,8 @@ const defaultPoolSize = 10
 const pingTimeoutMs = 2_000
 
 /**
- * Opens a service's schema as its role, whose settings `provision` has made. The pool connects on first use, so the server may be
- * away at first. Away, overloaded or collided leaves as `busy`, a statement past its time as `timeout`, with PostgreSQL's error as cause.
+ * Opens a service's schema as its role. The pool connects on first use. A server that is away or
+ * overloaded is `busy`, a statement past its time `timeout`.
  */
 export async function openDatabase(
   config: DatabaseConfig,
@@ -78,53 +83,31 @@ export async function openDatabase(
   const poolSize = config.poolSize ?? defaultPoolSize
   const names = statementNames(config.statements)
   const share = accountShare(poolSize)
-  const orm = await MikroORM.init({
-    clientUrl: config.url,
-    schema: config.schema,
-    entities,
-    connect: false,
-    pool: { min: 0, max: poolSize },
-    driverOptions: {
-      connectionTimeoutMillis: maxWaitMs,
-      application_name: `lockstep-${config.schema}`,
-      onPoolCreated: (pool: Pool) => {
-        timestampsAsDates(pool)
-        nameStatements(pool, names)
-      },
-    },
-    logger: () => undefined, // connections that PostgreSQL dropped: the work that needed one says so itself
-    discovery: { warnWhenNoEntities: false },
-    allowGlobalContext: false,
-  } as Parameters<typeof MikroORM.init>[0])
-
+  const orm = await openOrm({ ...config, poolSize }, entities, names)
+  const { schema } = config
+  const open = openWork()
   let plain: Kysely<unknown> | undefined
-  /** What statements outside of a transaction run on; MikroORM makes a new one, plugins and all, each time it is asked. */
+  /** MikroORM makes a new one each time it is asked. */
   const outsideOfTransactions = () => {
     plain ??= (orm.em.fork() as EntityManager).getKysely<unknown>() as Kysely<unknown>
     return plain
-  }
-  const running = new Set<Promise<unknown>>()
-  /** Notes what runs: Kysely loses a connection that is being opened while it is closed, and the pool then waits for it for ever. */
-  const noted = <T>(work: Promise<T>): Promise<T> => {
-    const tracked = work.finally(() => running.delete(tracked))
-    running.add(tracked)
-    return tracked
   }
   const run = <T>(
     accountIds: readonly string[],
     work: (tx: Tx) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> => {
-    const runs = () =>
-      retried(names, () => once(orm.em as EntityManager, config.schema, accountIds, work, options))
-    return noted(accountIds.length === 1 ? share.run(accountIds[0]!, runs, options.signal) : runs())
+    const { em } = orm as { em: EntityManager }
+    const runs = () => retried(names, () => once(em, schema, accountIds, work, options))
+    const [accountId, ...others] = accountIds
+    const isShared = accountId !== undefined && others.length === 0
+    return open.add(isShared ? share.run(accountId, runs, options.signal) : runs())
   }
   const answers = () =>
     run([], (tx) => query(tx, sql`select 1`)).then(
       () => true,
       () => false,
     )
-
   return {
     transaction: async (accountIds, work, options) => {
       const ids = typeof accountIds === 'string' ? [accountIds] : accountIds
@@ -134,23 +117,63 @@ export async function openDatabase(
     },
     system: (work, options) => run([], work, options),
     statement: <Row>(statement: RawBuilder<unknown>) =>
-      noted(
+      open.add(
         retried(names, async () => {
           const startedAt = performance.now()
           const { rows } = await statement.execute(outsideOfTransactions())
-          transactions((performance.now() - startedAt) / 1000, { schema: config.schema })
+          transactions((performance.now() - startedAt) / 1000, { schema })
           return rows as Row[]
         }),
       ),
     ping: () => Promise.race([answers(), delay(pingTimeoutMs, false, { ref: false })]),
     async [Symbol.asyncDispose]() {
-      while (running.size > 0) await Promise.allSettled(running)
+      await open.ended()
       await orm.close(true)
     },
   }
 }
 
-/** MikroORM leaves timestamps as text, to be read by its entities' types; statements of our own take them as they come. */
+function openOrm(
+  { url, schema, poolSize }: DatabaseConfig & { poolSize: number },
+  entities: Entities,
+  names: StatementNames,
+): Promise<MikroORM> {
+  return MikroORM.init({
+    clientUrl: url,
+    schema,
+    entities,
+    connect: false,
+    pool: { min: 0, max: poolSize },
+    driverOptions: {
+      connectionTimeoutMillis: maxWaitMs,
+      application_name: `lockstep-${schema}`,
+      onPoolCreated: (pool: Pool) => {
+        timestampsAsDates(pool)
+        nameStatements(pool, names)
+      },
+    },
+    logger: () => undefined, // the work that needed a dropped connection says so itself
+    discovery: { warnWhenNoEntities: false },
+    allowGlobalContext: false,
+  } as Parameters<typeof MikroORM.init>[0]) as Promise<MikroORM>
+}
+
+/** Open work is waited for at the end: Kysely loses a connection that is opened while it is closed. */
+function openWork() {
+  const running = new Set<Promise<unknown>>()
+  return {
+    add<T>(work: Promise<T>): Promise<T> {
+      const tracked = work.finally(() => running.delete(tracked))
+      running.add(tracked)
+      return tracked
+    },
+    async ended(): Promise<void> {
+      while (running.size > 0) await Promise.allSettled(running)
+    },
+  }
+}
+
+/** MikroORM leaves timestamps as text, to be read by its entities' types. */
 function timestampsAsDates(pool: Pool): void {
   const { TIMESTAMPTZ } = types.builtins
   const parsers = pool.options.types as TypeOverrides
@@ -171,7 +194,8 @@ async function once<T>(
     const kysely = em.getKysely<unknown>() as Kysely<unknown>
     if (isolation === 'repeatable read')
       await sql`set transaction isolation level repeatable read`.execute(kysely)
-    // One statement for both: a check, which has both, must not go to PostgreSQL and back once more than it needs to.
+    // One statement for both: a check, which has both, must not go to PostgreSQL and back once more
+    // than it needs to.
     const settings = [
       ...(statementTimeoutMs
         ? [sql`set_config('statement_timeout', ${String(Math.ceil(statementTimeoutMs))}, true)`]
@@ -200,8 +224,8 @@ async function once<T>(
 }
 
 /**
- * One transaction on a connection that always goes back to the pool. MikroORM's own would keep it for ever when BEGIN, COMMIT
- * or ROLLBACK fails, that is whenever a connection breaks, until the pool is empty (kysely-org/kysely#1990).
+ * One transaction whose connection always returns to the pool; MikroORM's own keeps it when BEGIN,
+ * COMMIT or ROLLBACK fails (kysely-org/kysely#1990).
  */
 function inTransaction<T>(
   root: EntityManager,
@@ -215,7 +239,7 @@ function inTransaction<T>(
   })
 }
 
-/** Runs one statement and returns its rows. Columns arrive as the caller names them; bigint as text, timestamps as Date. */
+/** Columns arrive as the caller names them; bigint as text, timestamps as Date. */
 export async function query<Row>(tx: Tx, statement: RawBuilder<unknown>): Promise<Row[]> {
   tx.signal?.throwIfAborted()
   const result = await statement.execute(tx.sql)

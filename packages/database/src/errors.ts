@@ -1,7 +1,4 @@
-/**
- * Thrown in a transaction's work when what it found has changed meanwhile: the transaction is run again from its start. It has a
- * bound of its own and is not counted as a deadlock. `message` is what the caller reads when it is still so at the end.
- */
+/** Has the transaction run again, because what it found has changed meanwhile. */
 export class RunAgain extends Error {
   override name = 'RunAgain'
 }
@@ -19,7 +16,7 @@ export function sqlState(error: unknown): string | undefined {
   return undefined
 }
 
-/** Five letters and digits, of which one at least is a digit: EPIPE, which has five letters too, is a socket's error. */
+/** Five letters and digits, with one digit at least: EPIPE is a socket's error. */
 const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)
 
 /** Deadlock or serialization failure: the same transaction may succeed when it is run again. */
@@ -43,12 +40,12 @@ const brokenConnection =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/
 
 /**
- * What kind of trouble the database had with a piece of work. `away` (no connection, overloaded, shutting down): wait and blame
- * nobody. `collided` (deadlock, serialization, lock wait): again. `too_slow` (statement past its time): ask for less at once.
+ * `away` (no connection, overloaded): wait. `collided` (deadlock, serialization, lock wait): again.
+ * `too_slow`: ask for less at once.
  */
 export type DatabaseTrouble = 'away' | 'collided' | 'too_slow'
 
-/** The trouble that an error stands for, however deep it is wrapped; null when the work itself is to blame. */
+/** However deep the error is wrapped; null when the work itself is to blame. */
 export function databaseTrouble(error: unknown): DatabaseTrouble | null {
   const state = sqlState(error)
   if (state) {
@@ -66,7 +63,7 @@ export function databaseTrouble(error: unknown): DatabaseTrouble | null {
   return null
 }
 
-/** No row is to blame, and the same work succeeds later: the database is away or overloaded, or transactions collided. */
+/** The same work succeeds later: the database is away, or transactions collided. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const trouble = databaseTrouble(error)
   return trouble === 'away' || trouble === 'collided'

@@ -1,9 +1,9 @@
-import { AppError, type LockName, locks } from '@lockstep/contracts'
+import { LockLost, type LockName, locks } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
 import { sql } from 'kysely'
 import { type Database, queryOne, type Tx } from './database.ts'
 
-/** Proof of being the newest holder of a lock; every later holder has a greater token. No clock is in it. */
+/** Proof of being the newest holder of a lock; every later one has a greater token. */
 export interface Fence {
   key: string
   token: string
@@ -14,7 +14,7 @@ const rejections = counter(
   'Transactions rolled back because a newer holder of their lock exists',
 )
 
-/** Raises the fence of a lock that was just acquired: from here on, transactions of earlier holders are refused. */
+/** Raises the fence of a lock just acquired: transactions of earlier holders are refused. */
 export async function raiseFence(db: Database, name: LockName, id: string): Promise<Fence> {
   const key = locks[name].key(id)
   const row = await db.system((tx) =>
@@ -27,19 +27,17 @@ export async function raiseFence(db: Database, name: LockName, id: string): Prom
   return { key, token: row!.token }
 }
 
-/** First statement of a guarded transaction: throws `conflict`, and so rolls back, unless this holder is the newest. */
-export async function fence(tx: Tx, held: Fence): Promise<void> {
+/** First statement of a guarded transaction: throws `LockLost` unless it is the newest holder. */
+export async function fence(tx: Tx, { key, token }: Fence): Promise<void> {
   const row = await queryOne<{ token: string }>(
     tx,
-    sql`select token from lock_fences where key = ${held.key} for update`,
+    sql`select token from lock_fences where key = ${key} for update`,
   )
-  if (row?.token === held.token) return
-  rejections(1, { lock: held.key.split(':')[0]! })
-  throw new AppError(
-    'conflict',
-    `Another process has taken over ${held.key}; this one's work was rolled back`,
-    {
-      details: { keys: [held.key], reason: 'a newer holder raised its fence' }, // as a lost lock says it
-    },
+  if (row?.token === token) return
+  rejections(1, { lock: key.split(':')[0]! })
+  throw new LockLost(
+    [key],
+    'a newer holder raised its fence',
+    `Another process has taken over ${key}; this one's work was rolled back`,
   )
 }

@@ -1,9 +1,6 @@
 import { Migration } from '@mikro-orm/migrations'
 
-/**
- * A migration that makes one index while others write to its table: PostgreSQL does that outside of a transaction only, and plain
- * `create index` would stop every writer for as long as it takes. What a run that was cut off left behind is made anew.
- */
+/** Makes one index while others write, and anew what a run that was cut off left. */
 export abstract class IndexMigration extends Migration {
   /** The index's name, which nothing else in the schema has. */
   abstract readonly index: string

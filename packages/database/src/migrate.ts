@@ -10,10 +10,7 @@ export const schemaOf = (service: ServiceName): string => service.replaceAll('-'
 /** The role that owns every schema and runs the migrations. */
 export const ownerRole = 'lockstep_owner'
 
-/**
- * What every connection of a role is told: as settings of the role and not of a connection's start, which a pooler such as PgBouncer
- * refuses or mixes up. A server that is stuck is worse than one that is gone, so every wait inside PostgreSQL has a bound.
- */
+/** Of the role and not of a connection, for a pooler mixes those up. */
 const roleSettings = {
   service: {
     jit: 'off', // short statements gain nothing by it
@@ -21,8 +18,8 @@ const roleSettings = {
     statement_timeout: '60s',
     idle_in_transaction_session_timeout: '60s',
     random_page_cost: '1.1', // no disk that turns; with 4, whole tables are read for a hundred rows
-    // Plans are kept with their statement's name. One that was made while a table was empty would read all of it when it is full:
-    // what has an index uses it from the first row on.
+    // A plan that was made while a table was empty would read all of it later, so an index is used
+    // from the first row on.
     enable_seqscan: 'off',
   },
   owner: { lock_timeout: '10s' },
@@ -30,7 +27,8 @@ const roleSettings = {
 
 /** What only one service's connections are told. */
 const settingsOf: Partial<Record<ServiceName, Record<string, string>>> = {
-  // Pages of a campaign's list are read in the order of an index; whatever a list has on average, a bitmap reads all of it first.
+  // Pages of a campaign's list are read in the order of an index; whatever a list has on average, a
+  // bitmap reads all of it first.
   campaigns: { enable_bitmapscan: 'off' },
 }
 
@@ -43,17 +41,14 @@ export interface Provision {
   /** URL of a role that may create roles and databases. */
   adminUrl: string
   database: string
-  /** Whose server this becomes. Roles are the whole server's, so it has one installation; another's is refused untouched. */
+  /** A server has one installation, for roles are the whole server's. */
   installation: string
   ownerPassword: string
   /** Password of each service's role. */
   passwords: Partial<Record<ServiceName, string>>
 }
 
-/**
- * Creates the database, the owner role, and a schema and role for each service; repeating it changes only passwords and settings.
- * A service's role sees its own schema and nothing else.
- */
+/** Creates the database, its owner, and a schema and role a service. It may be repeated. */
 export async function provision(options: Provision): Promise<void> {
   await withClient(options.adminUrl, async (client) => {
     await claimServer(client, options.installation)
@@ -76,7 +71,8 @@ export async function provision(options: Provision): Promise<void> {
   })
   await withClient(databaseUrl(options.adminUrl, options.database), async (client) => {
     await client.query('revoke all on schema public from public')
-    // Not per schema: there PostgreSQL only ever adds to this default, by which everybody may run every function.
+    // Not per schema: there PostgreSQL only ever adds to this default, by which everybody may run
+    // every function.
     await client.query(
       `alter default privileges for role ${ownerRole} revoke execute on functions from public`,
     )
@@ -92,7 +88,7 @@ export async function provision(options: Provision): Promise<void> {
   })
 }
 
-/** Marks the server as an installation's, with its first role and in one transaction; throws if it is another's. */
+/** Marks the server as an installation's, with its first role; throws if it is another's. */
 async function claimServer(client: Client, installation: string): Promise<void> {
   await client.query('begin')
   await client.query(`select pg_advisory_xact_lock(hashtext('lockstep installation'))`)
@@ -130,10 +126,7 @@ async function ensureRole(
     )
 }
 
-/**
- * Runs a service's pending migrations as the owner; answers their names. Two at once take turns: the second finds nothing to do.
- * Refuses a database that has migrations which this code doesn't know.
- */
+/** Runs pending migrations, one process at a time; refuses a database newer than this code. */
 export function migrate(
   ownerUrl: string,
   service: ServiceName,

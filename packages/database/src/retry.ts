@@ -17,7 +17,7 @@ const replanned = counter(
 
 type Reason = keyof typeof maxRuns
 
-/** Runs work again while it collides with others, asks for it, or met a statement's name that no longer holds; then says whose fault it is. */
+/** Runs work again while it collides or asks for it; then says whose fault it is. */
 export async function retried<T>(names: StatementNames, attempt: () => Promise<T>): Promise<T> {
   const runs: Record<Reason, number> = { collided: 0, changed: 0, healed: 0 }
   for (;;) {
@@ -43,10 +43,10 @@ function reasonToRunAgain(error: unknown, names: StatementNames): Reason | null 
   return 'collided'
 }
 
-/** The spread keeps transactions that met from meeting again: up to 20 ms, then up to 40, and so on to 100. */
+/** Up to 20 ms, then 40, and so on to 100; the spread keeps them from meeting again. */
 const jitteredMs = (runs: number): number => Math.random() * 20 * Math.min(runs, 5)
 
-/** What leaves a transaction: the fault of the server as `busy`, a statement past its time as `timeout`, all else as it is. */
+/** The server's fault as `busy`, a statement past its time as `timeout`, all else as it is. */
 function asFailure(error: unknown): unknown {
   if (error instanceof AppError) return error
   if (error instanceof RunAgain) return new AppError('busy', error.message, { cause: error })

@@ -6,7 +6,7 @@ import { causes, sqlState } from './errors.ts'
 export interface StatementNames {
   /** What `pg` is given for a text: named once it has been used often enough. */
   named(text: string, values: unknown[]): QueryConfig
-  /** Whether an error comes from a name and not from its statement: the same work succeeds when it is run again. */
+  /** Whether an error comes from a name: the same work succeeds when it is run again. */
   heal(error: unknown): boolean
 }
 
@@ -22,9 +22,7 @@ const usesBeforeName = 4
 /** A longer one holds values of its own. */
 const maxTextLength = 20_000
 
-/**
- * A name is the digest of its text: where a pooler mixes up connections, a name can be unknown, but never another statement's.
- */
+/** A name is the digest of its text: in a pooler it can be unknown, but never another's. */
 export function statementNames({
   maxNames = 250,
   maxCandidates = 500,
@@ -70,7 +68,7 @@ export function statementNames({
   }
 }
 
-/** A table has changed under a statement's kept plan; PostgreSQL tells it from other 0A000 by its routine only. */
+/** A table has changed under a kept plan; only its routine tells it from other 0A000. */
 function isStalePlan(error: unknown): boolean {
   if (sqlState(error) !== '0A000') return false
   return [...causes(error)].some(
@@ -78,7 +76,7 @@ function isStalePlan(error: unknown): boolean {
   )
 }
 
-/** Gives names to what a pool's connections run with parameters; what has none may be several statements and stays as it is. */
+/** Names what has parameters; what has none may be several statements and stays as it is. */
 export function nameStatements(pool: Pool, names: StatementNames): void {
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown

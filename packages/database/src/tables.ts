@@ -1,13 +1,11 @@
-/**
- * SQL for a table that belongs to tenants: the service's role sees only rows of the accounts that the transaction has
- * set, also when it forgets to ask; the owner (migrations, SECURITY DEFINER functions) sees all.
- */
+/** SQL for a tenants' table: the service's role sees only rows of the transaction's accounts. */
 export function tenantTable(
   schema: string,
   table: string,
   { column = 'account_id', ownerRole = 'lockstep_owner' } = {},
 ): string {
-  // A hashed list: one probe a row however long it is, and no index condition, by which a planner would read all rows of an account.
+  // A hashed list is one probe a row; an index condition would make a planner read all rows of an
+  // account.
   const isOurs = `${column} in (select unnest(nullif(current_setting('lockstep.account_ids', true), '')::uuid[]))`
   return `
     alter table ${table} enable row level security;

@@ -111,20 +111,20 @@ test('what collides every time is given up as busy after three runs', async () =
   expect(runs).toBe(3)
 })
 
-test('a doorbell rings after the commit only: not on a rollback, and once where it took two runs', async () => {
-  const rung: string[] = []
+test('a wake-up is sent after the commit only: not on a rollback, and once where it took two runs', async () => {
+  const woken: string[] = []
   const rolledBack = db.system(async (tx) => {
-    tx.afterCommit(() => rung.push('rolled back'))
+    tx.afterCommit(() => woken.push('rolled back'))
     throw new AppError('conflict', 'no')
   })
   await expect(rolledBack).rejects.toThrow('no')
   let runs = 0
   await db.system(async (tx) => {
-    tx.afterCommit(() => rung.push('committed'))
+    tx.afterCommit(() => woken.push('committed'))
     if (++runs === 1)
       await query(tx, sql`do $$ begin raise exception 'collided' using errcode = '40P01'; end $$`)
   })
-  expect(rung).toEqual(['committed'])
+  expect(woken).toEqual(['committed'])
 })
 
 test('a signal that fires before the commit rolls everything back and its reason is thrown', async () => {

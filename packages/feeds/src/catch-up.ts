@@ -5,22 +5,19 @@ import type { FeedSource } from './source.ts'
 
 const retryMs = 1_000
 
-/**
- * Has a lane's producer ring what is due, at the start and after each reconnect to NATS: a worker that wasn't listening has
- * missed the wake-ups. Tries until it has succeeded.
- */
+/** Asks a producer for wake-ups at the start and after each reconnect, until it succeeds. */
 export function catchUp(
   ctx: Pick<FeedContext, 'messaging' | 'log' | 'scale'>,
   lane: LaneName,
-  source: Pick<FeedSource, 'ring'>,
+  source: Pick<FeedSource, 'wake'>,
 ): AsyncDisposable {
   const stop = new AbortController()
   const { signal } = stop
   let running = Promise.resolve()
-  const ring = async () => {
+  const wake = async () => {
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       try {
-        return await source.ring(lane, signal)
+        return await source.wake(lane, signal)
       } catch (error) {
         if (isFirst && !signal.aborted)
           ctx.log.info(
@@ -34,7 +31,7 @@ export function catchUp(
     }
   }
   const start = () => {
-    running = running.then(ring)
+    running = running.then(wake)
   }
   const reconnects = ctx.messaging.onReconnect(start) // also tells of a first connection that comes late
   if (ctx.messaging.isConnected()) start()

@@ -1,10 +1,10 @@
 import { type LaneName, lanes, partitionOfSlot, slotsOf } from '@lockstep/contracts'
 import { query, rowset, sql, type Tx } from '@lockstep/database'
 
-/** So many entries of a lane whose time has come are looked at: each partition is named by one of its own. */
+/** The most entries that are looked at for partitions whose time has come. */
 const maxLater = 2_000
 
-/** Partitions of a lane that have a due entry: one that was never put off, or whose time has come. */
+/** Partitions of a lane that have a due entry. */
 export async function duePartitions(tx: Tx, lane: LaneName): Promise<number[]> {
   const ranges = Array.from({ length: lanes[lane].partitions }, (_, partition) =>
     slotsOf(lane, partition),
@@ -30,7 +30,7 @@ export interface FeedCounts {
 /** Past this number an operator needs no exact figure, and a scrape must cost the same. */
 const maxCounted = 10_000
 
-/** Open and dead entries of lanes, for metrics: at most 10,000 of each are counted, and the oldest of those that were. */
+/** For metrics: at most 10,000 of each are counted, and the oldest of those. */
 export function feedCounts(tx: Tx, lanes: readonly LaneName[]): Promise<FeedCounts[]> {
   return query(
     tx,

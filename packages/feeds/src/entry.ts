@@ -11,7 +11,7 @@ export interface FeedEntry {
   rowId: string
   body: Buffer
   attempts: number
-  /** Of a webhook part: when it was received, or claimed later for a connection that did not exist yet. */
+  /** Of a webhook part: when it was received, or claimed later for a new connection. */
   asOfMs: number
   /** The app whose signature a webhook part carried; empty otherwise. */
   appId: string
@@ -28,7 +28,7 @@ export interface FeedAppend {
   accountId?: string
 }
 
-/** What became of an entry: finished with an outcome (and in words, what of it had no effect), due again later, or failed (a try is counted). */
+/** Finished with an outcome, due again later, or failed, which counts a try. */
 export type Settlement = { id: string; key: string } & (
   | { outcome: string; note?: string }
   | { laterMs: number }
@@ -36,9 +36,8 @@ export type Settlement = { id: string; key: string } & (
 )
 
 /**
- * Where an entry's content stands when it isn't in the entry: a lateral query over `f` that answers at most one row of
- * `content` (bytea), `app_id` (text) and `as_of` (timestamptz, null for the entry's own time). An entry whose content is gone
- * has an empty body: its handler fails it by name, while an entry left out here would be due for ever.
+ * Content that isn't in the entry: a lateral query over `f` of at most one row of `content`
+ * (bytea), `app_id` (text) and `as_of` (timestamptz). Gone content is an empty body.
  */
 export type FeedContent = RawBuilder<unknown>
 

@@ -20,19 +20,19 @@ export interface SetWork {
   log: Logger
   lease: Lease
   handle(entries: FeedEntry[]): Promise<EntryResult[]>
-  /** When a set of this lane last succeeded, on the monotonic clock: what is too slow is blamed only while others are not. */
-  succeeded: { at: number }
+  /** When a set of this lane last succeeded, on the monotonic clock. */
+  lastSuccess: { at: number }
 }
 
-export interface Handled {
+export interface SetResult {
   /** What is known of the entries; those that aren't mentioned stay as they are. */
   settlements: Settlement[]
-  /** Something is away: the rest waits and is not blamed. */
-  heldBackBy?: { error: unknown }
+  /** Something is away: the rest waits, and no try of it is counted. */
+  blockedBy?: { error: unknown }
 }
 
-/** Handles entries as a set; one that fails is halved down to the entry to blame. Those that failed before are handled alone. */
-export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promise<Handled> {
+/** A set that fails is halved down to the entry to blame; what failed before is alone. */
+export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promise<SetResult> {
   const settlements: Settlement[] = []
   try {
     for (const entry of entries)
@@ -44,7 +44,7 @@ export async function handleEntries(work: SetWork, entries: FeedEntry[]): Promis
     )
     return { settlements }
   } catch (error) {
-    return { settlements, heldBackBy: { error } }
+    return { settlements, blockedBy: { error } }
   }
 }
 
@@ -57,15 +57,9 @@ async function handleHalf(
   if (entries.length === 0 || !work.lease.isHeld()) return
   const startedAt = performance.now()
   try {
-    const said = new Map(
-      (await work.handle(entries)).map((settlement) => [settlement.id, settlement]),
-    )
-    settlements.push(
-      ...entries
-        .map(({ id, key }) => ({ outcome: 'done', ...said.get(id), id, key }) as Settlement)
-        .map(onlyLater),
-    )
-    work.succeeded.at = performance.now()
+    const results = new Map((await work.handle(entries)).map((result) => [result.id, result]))
+    settlements.push(...entries.map((entry) => settlementOf(entry, results.get(entry.id))))
+    work.lastSuccess.at = performance.now()
   } catch (error) {
     const trouble = troubleOf(error)
     if (trouble === 'away') throw error
@@ -78,22 +72,21 @@ async function handleHalf(
   }
 }
 
-/** A settlement that puts an entry off has no outcome. */
-function onlyLater(settlement: Settlement): Settlement {
-  return 'laterMs' in settlement
-    ? { id: settlement.id, key: settlement.key, laterMs: settlement.laterMs }
-    : settlement
+/** An entry that the handler did not mention is done. */
+function settlementOf({ id, key }: FeedEntry, result: EntryResult | undefined): Settlement {
+  if (result && 'laterMs' in result) return { id, key, laterMs: result.laterMs }
+  return { outcome: 'done', ...result, id, key }
 }
 
-/** Counts a try of the entry; throws where everything is too slow, for then it is not this entry. */
+/** Counts a try; throws where everything is too slow, for then it is not this entry. */
 function blame(
-  { lane, log, succeeded }: SetWork,
+  { lane, log, lastSuccess }: SetWork,
   entry: FeedEntry,
   error: unknown,
   trouble: Trouble,
   startedAt: number,
 ): Settlement {
-  if (trouble === 'too_slow' && succeeded.at < startedAt) throw error
+  if (trouble === 'too_slow' && lastSuccess.at < startedAt) throw error
   failedEntries(1, { lane })
   const { id, key, attempts } = entry
   log.error({ err: error, lane, key, entry: id, attempts: attempts + 1 }, 'A feed entry failed')

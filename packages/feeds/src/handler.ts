@@ -2,15 +2,15 @@ import type { LaneName, lanes } from '@lockstep/contracts'
 import type { Lease } from '@lockstep/messaging'
 import type { FeedEntry } from './entry.ts'
 
-/** What became of an entry; entries that a handler does not mention are done (an empty list: all). A note says what of an entry had no effect. */
+/** Entries that a handler does not mention are done. A note says what had no effect. */
 export type EntryResult = { id: string } & (
   | { outcome: string; note?: string }
   | { laterMs: number }
 )
 
 /**
- * Works on taken entries of one key as a set, and returns or throws; it never acks, settles or buries. Its effects are
- * idempotent by rows, for a crash between its commit and the settling means that the entries are taken again.
+ * Handles entries of one key, and returns or throws. Its effects are idempotent by rows: after a
+ * crash before settling they are taken again.
  */
 export type LaneHandler<Context> = (
   ctx: Context,
@@ -19,7 +19,7 @@ export type LaneHandler<Context> = (
   lease: Lease,
 ) => Promise<EntryResult[]>
 
-/** Works on taken entries of many keys as one set; of each key they are in order. Otherwise like a handler of one key. */
+/** Handles entries of many keys as one set; of each key they are in order. */
 export type SetHandler<Context> = (
   ctx: Context,
   entries: FeedEntry[],

@@ -1,12 +1,12 @@
 export * from './context.ts'
 export {
   type DeadEntry,
-  type Dismissed,
+  type DismissedEntry,
   dismissDead,
   listDead,
-  type Reopened,
+  type ReopenedEntry,
   replayDead,
-} from './dead.ts'
+} from './dead-entries.ts'
 export { duePartitions, type FeedCounts, feedCounts } from './due.ts'
 export type { FeedAppend, FeedContent, FeedEntry, Settlement } from './entry.ts'
 export * from './handler.ts'
@@ -14,8 +14,8 @@ export { measureFeed } from './metrics.ts'
 export { feedService } from './service.ts'
 export { settleFeed } from './settle.ts'
 export * from './source.ts'
-export { producedLanes, ringDue, sweepDue } from './sweeper.ts'
+export { producedLanes, sweepDue } from './sweeper.ts'
 export { feedTable } from './table.ts'
-export { appendFeed, type Taken, takeFeed, type Wanted } from './take.ts'
-export { isInfrastructure, isLockGone, type Trouble, troubleOf } from './trouble.ts'
+export { appendFeed, type TakeOptions, takeFeed } from './take.ts'
+export { isInfrastructure, type Trouble, troubleOf } from './trouble.ts'
 export { work } from './work.ts'

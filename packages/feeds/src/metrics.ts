@@ -9,11 +9,11 @@ const readTimeoutMs = 1_000
 
 /** Open, dead and oldest entries of this service's feed, at /metrics. */
 export function measureFeed(ctx: FeedContext): Disposable {
-  const ours = producedLanes(ctx)
+  const lanes = producedLanes(ctx)
   let reading: Promise<FeedCounts[]> | undefined
   const counts = () => {
     reading ??= ctx.db
-      .system((tx) => feedCounts(tx, ours))
+      .system((tx) => feedCounts(tx, lanes))
       .finally(() => {
         reading = undefined // the three gauges of one scrape share a reading
       })

@@ -1,106 +1,108 @@
 import { AppError, type LaneName, laneSettings, lanes, workersOf } from '@lockstep/contracts'
-import { bind, type Call, type Served } from '@lockstep/rpc'
+import { type BoundService, bind, type Call, type MethodsOf } from '@lockstep/rpc'
 import { FeedDefinition, type TakeRequest } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
-import { dismissDead, listDead, replayDead } from './dead.ts'
+import { dismissDead, listDead, replayDead } from './dead-entries.ts'
 import { entryToProto, settlementFromProto } from './proto.ts'
 import type { FeedOptions, FeedSource } from './source.ts'
-import { ringDue } from './sweeper.ts'
-import type { Wanted } from './take.ts'
+import { wakeDue } from './sweeper.ts'
+import type { TakeOptions } from './take.ts'
 
 const maxListed = 1_000
 /** So many entries are named in the line of the log that says what became of them. */
 const maxLogged = 100
 
-/** Serves this service's feed to the workers of its lanes, and lists and replays what is dead. */
+/** Serves this service's feed to the workers of its lanes, and what is dead to an operator. */
 export function feedService(
   ctx: FeedContext,
   source: FeedSource,
   options: FeedOptions = {},
-): Served {
+): BoundService {
   const workers = workersOf(ctx.config.service)
-  return bind(
-    FeedDefinition,
-    ctx,
-    {
-      take: async (_ctx, request, call) => {
-        requireWorker(call, request.lane)
-        const { entries, more, nextDueMs } = await source.take(wantedOf(request))
-        return { entries: entries.map(entryToProto), more, nextDueMs: nextDueMs ?? undefined }
-      },
-      settle: async (_ctx, request, call) => {
-        requireWorker(call, request.lane)
-        await source.settle(laneOf(request.lane), request.settlements.flatMap(settlementFromProto))
-        return {}
-      },
-      ring: async (_ctx, request, call) => {
-        requireWorker(call, request.lane)
-        return { rung: await ringDue(ctx, laneOf(request.lane), call.signal) }
-      },
-      listDead: async (_ctx, request) => {
-        const dead = await ctx.db.system((tx) =>
-          listDead(tx, request.lane, Math.min(request.limit || 100, maxListed)),
-        )
-        return {
-          entries: dead.map(({ entry, lane, reason }) => ({
-            entry: entryToProto(entry),
-            lane,
-            reason,
-          })),
-        }
-      },
-      replay: async (_ctx, request) => {
-        const opened = await ctx.db.system(async (tx) => {
-          const rows = await replayDead(tx, request.lane, request.ids)
-          await options.onReplay?.(tx, rows)
-          return rows
-        })
-        for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
-        if (opened.length > 0)
-          ctx.log.info(
-            { lane: request.lane, entries: opened.slice(0, maxLogged) },
-            'dead entries are open again',
-          )
-        return { replayed: opened.length }
-      },
-      dismiss: async (_ctx, request) => {
-        const lane = laneOf(request.lane)
-        const ids = namedIds(request.ids)
-        const dismissed = await ctx.db.system(async (tx) => {
-          const rows = await dismissDead(tx, lane, ids)
-          await options.onDismiss?.(tx, rows, lane)
-          return rows
-        })
-        if (dismissed.length > 0)
-          ctx.log.warn(
-            { lane, entries: dismissed.slice(0, maxLogged) },
-            'dead entries are dismissed',
-          )
-        return { dismissed: dismissed.length }
-      },
+  const methods = { ...workerMethods(ctx, source), ...operatorMethods(ctx, options) }
+  return bind(FeedDefinition, ctx, methods, {
+    callers: {
+      take: workers,
+      settle: workers,
+      wake: workers,
+      listDead: ['operator'],
+      replay: ['operator'],
+      dismiss: ['operator'],
     },
-    {
-      callers: {
-        take: workers,
-        settle: workers,
-        ring: workers,
-        listDead: ['operator'],
-        replay: ['operator'],
-        dismiss: ['operator'],
-      },
-      acrossAccounts: ['take', 'settle', 'ring', 'listDead', 'replay', 'dismiss'],
-    },
-  )
+    acrossAccounts: ['take', 'settle', 'wake', 'listDead', 'replay', 'dismiss'],
+  })
 }
 
-/** A worker of one of our lanes has no business in another's. Without certificates nobody knows who it is. */
+type Methods = MethodsOf<typeof FeedDefinition, FeedContext>
+
+function workerMethods(
+  ctx: FeedContext,
+  source: FeedSource,
+): Pick<Methods, 'take' | 'settle' | 'wake'> {
+  return {
+    take: async (_ctx, request, call) => {
+      requireWorker(call, request.lane)
+      const { entries, more, nextDueMs } = await source.take(takeOptionsOf(request))
+      return { entries: entries.map(entryToProto), more, nextDueMs: nextDueMs ?? undefined }
+    },
+    settle: async (_ctx, request, call) => {
+      requireWorker(call, request.lane)
+      await source.settle(laneOf(request.lane), request.settlements.flatMap(settlementFromProto))
+      return {}
+    },
+    wake: async (_ctx, request, call) => {
+      requireWorker(call, request.lane)
+      return { partitions: await wakeDue(ctx, laneOf(request.lane), call.signal) }
+    },
+  }
+}
+
+function operatorMethods(
+  ctx: FeedContext,
+  { onReplay, onDismiss }: FeedOptions,
+): Pick<Methods, 'listDead' | 'replay' | 'dismiss'> {
+  return {
+    listDead: async (_ctx, request) => {
+      const limit = Math.min(request.limit || 100, maxListed)
+      const dead = await ctx.db.system((tx) => listDead(tx, request.lane, limit))
+      return {
+        entries: dead.map(({ entry, ...rest }) => ({ entry: entryToProto(entry), ...rest })),
+      }
+    },
+    replay: async (_ctx, { lane, ids }) => {
+      const reopened = await ctx.db.system(async (tx) => {
+        const rows = await replayDead(tx, lane, ids)
+        await onReplay?.(tx, rows)
+        return rows
+      })
+      for (const entry of reopened) ctx.messaging.wake(entry.lane, entry.key)
+      const entries = reopened.slice(0, maxLogged)
+      if (entries.length > 0) ctx.log.info({ lane, entries }, 'dead entries are open again')
+      return { replayed: reopened.length }
+    },
+    dismiss: async (_ctx, request) => {
+      const lane = laneOf(request.lane)
+      const ids = namedIds(request.ids)
+      const dismissed = await ctx.db.system(async (tx) => {
+        const rows = await dismissDead(tx, lane, ids)
+        await onDismiss?.(tx, rows, lane)
+        return rows
+      })
+      const entries = dismissed.slice(0, maxLogged)
+      if (entries.length > 0) ctx.log.warn({ lane, entries }, 'dead entries are dismissed')
+      return { dismissed: dismissed.length }
+    },
+  }
+}
+
+/** A worker has no business in another's lane; without certificates nobody knows who it is. */
 function requireWorker({ caller }: Call, lane: string): void {
   if (!caller || lanes[laneOf(lane)].consumer === caller) return
   throw new AppError('forbidden', `${caller} is not the worker of lane ${lane}`)
 }
 
 /** What a request asks for, never more than a lane's usual. */
-function wantedOf({
+function takeOptionsOf({
   lane,
   partitions,
   exceptKeys,
@@ -108,7 +110,7 @@ function wantedOf({
   maxEntries,
   maxBytes,
   maxKeys,
-}: TakeRequest): Wanted {
+}: TakeRequest): TakeOptions {
   const atMost = (asked: number, usual: number) => Math.min(asked || usual, usual)
   const known = laneOf(lane)
   const wrong = partitions.find(

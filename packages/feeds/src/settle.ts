@@ -19,9 +19,8 @@ const named = sql`f.slot = v.slot and f.key = v.key and f.id = v.id`
 const isDue = sql`(f.not_before is null or f.not_before <= now())`
 
 /**
- * Writes down what became of taken entries; entries that are gone already are passed over. Repeating it changes nothing: a
- * failure counts only while the entry is due, and the first count puts it off by `retryMs` for each try so far. Only failures
- * in a row count: an entry that lives for days and goes on is not killed by its third bad moment.
+ * Settles taken entries; those that are gone are passed over, and repeating it changes nothing. A
+ * failure counts only while the entry is due, so only failures in a row count.
  */
 export async function settleFeed(
   tx: Tx,
@@ -34,7 +33,8 @@ export async function settleFeed(
 ): Promise<void> {
   const done = settlements.filter((v) => 'outcome' in v)
   const open = settlements.filter((v) => !('outcome' in v))
-  // Two workers may settle the same entries; in the order of the primary key they wait for each other instead of deadlocking.
+  // Two workers may settle the same entries; in the order of the primary key they wait for each
+  // other instead of deadlocking.
   const locked = (some: readonly Settlement[]) => sql`locked as (
     select f.slot, f.key, f.id, v.ms, v.reason from ${rowsOf(some)} join feed_open f on f.lane = ${lane} and ${named}
     order by f.slot, f.key, f.id for update of f)`

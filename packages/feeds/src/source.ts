@@ -3,34 +3,34 @@ import type { Tx } from '@lockstep/database'
 import { connect, type TlsFiles } from '@lockstep/rpc'
 import { FeedDefinition } from '@lockstep/rpc/gen/feed'
 import type { FeedContext } from './context.ts'
-import type { Dismissed, Reopened } from './dead.ts'
+import type { DismissedEntry, ReopenedEntry } from './dead-entries.ts'
 import { type FeedAppend, type FeedContent, ownContent, type Settlement } from './entry.ts'
 import { entryFromProto, settlementToProto } from './proto.ts'
 import { settleFeed } from './settle.ts'
-import { ringDue } from './sweeper.ts'
-import { appendFeed, type Taken, takeFeed, type Wanted } from './take.ts'
+import { wakeDue } from './sweeper.ts'
+import { appendFeed, type TakeOptions, type TakeResult, takeFeed } from './take.ts'
 
-/** Where a lane's worker takes entries from and settles them: its own rows, or another service's by gRPC. */
+/** Where a worker takes entries: its own rows, or another service's by gRPC. */
 export interface FeedSource {
-  take(wanted: Wanted): Promise<Taken>
+  take(options: TakeOptions): Promise<TakeResult>
   settle(lane: LaneName, settlements: readonly Settlement[]): Promise<void>
-  /** Rings every partition of the lane that has due entries. */
-  ring(lane: LaneName, signal?: AbortSignal): Promise<void>
+  /** Wakes the workers of every partition of the lane that has due entries. */
+  wake(lane: LaneName, signal?: AbortSignal): Promise<void>
 }
 
 /** What a producer adds to its feed. */
 export interface FeedOptions {
   /** Where content stands that isn't in the entry. */
   content?: FeedContent
-  /** Notes outcomes in the producer's own rows, in the transaction that settles the entries and before it does. */
+  /** Notes outcomes in the producer's rows, in the settling transaction and before it. */
   onSettle?: (tx: Tx, settlements: readonly Settlement[], lane: LaneName) => Promise<void>
   /** Notes that dead entries were opened again. */
-  onReplay?: (tx: Tx, reopened: readonly Reopened[]) => Promise<void>
+  onReplay?: (tx: Tx, reopened: readonly ReopenedEntry[]) => Promise<void>
   /** Notes that dead entries were given up. */
-  onDismiss?: (tx: Tx, dismissed: readonly Dismissed[], lane: LaneName) => Promise<void>
+  onDismiss?: (tx: Tx, dismissed: readonly DismissedEntry[], lane: LaneName) => Promise<void>
 }
 
-/** Opens work in the transaction that makes it true, and rings the lane once that has committed. */
+/** Opens work in the transaction that makes it true, and wakes its worker after the commit. */
 export async function feed(
   ctx: Pick<FeedContext, 'messaging'>,
   tx: Tx,
@@ -39,7 +39,7 @@ export async function feed(
   await appendFeed(tx, ...entries)
   const keys = new Map(entries.map(({ lane, key }) => [`${lane} ${key}`, { lane, key }]))
   tx.afterCommit(() => {
-    for (const { lane, key } of keys.values()) ctx.messaging.ring(lane, key)
+    for (const { lane, key } of keys.values()) ctx.messaging.wake(lane, key)
   })
 }
 
@@ -49,7 +49,7 @@ export function localFeed(
   { content = ownContent, onSettle }: FeedOptions = {},
 ): FeedSource {
   return {
-    take: (wanted) => ctx.db.system((tx) => takeFeed(tx, wanted, content)),
+    take: (options) => ctx.db.system((tx) => takeFeed(tx, options, content)),
     settle: (lane, settlements) =>
       ctx.db.system(async (tx) => {
         await onSettle?.(tx, settlements, lane)
@@ -58,30 +58,30 @@ export function localFeed(
           content,
         })
       }),
-    ring: async (lane, signal) => void (await ringDue(ctx, lane, signal)),
+    wake: async (lane, signal) => void (await wakeDue(ctx, lane, signal)),
   }
 }
 
-/** A lane with thousands of due keys is rung within this. */
-const ringTimeoutMs = 60_000
+/** A lane with thousands of due keys is woken within this. */
+const wakeTimeoutMs = 60_000
 
 /** The feed of another service. */
 export function remoteFeed(address: string, tls: TlsFiles | null): FeedSource & Disposable {
   const client = connect(FeedDefinition, address, tls ?? undefined)
   return {
-    take: async ({ partitions, exceptKeys = [], exceptAccounts = [], ...wanted }) => {
+    take: async ({ partitions, exceptKeys = [], exceptAccounts = [], ...bounds }) => {
       const lists = {
         partitions: [...partitions],
         exceptKeys: [...exceptKeys],
         exceptAccounts: [...exceptAccounts],
       }
-      const { entries, more, nextDueMs } = await client.take({ ...wanted, ...lists }, {})
+      const { entries, more, nextDueMs } = await client.take({ ...bounds, ...lists }, {})
       return { entries: entries.map(entryFromProto), more, nextDueMs: nextDueMs ?? null }
     },
     settle: async (lane, settlements) =>
       void (await client.settle({ lane, settlements: settlements.map(settlementToProto) }, {})),
-    ring: async (lane, signal) =>
-      void (await client.ring({ lane }, { signal, timeoutMs: ringTimeoutMs })),
+    wake: async (lane, signal) =>
+      void (await client.wake({ lane }, { signal, timeoutMs: wakeTimeoutMs })),
     [Symbol.dispose]: () => client[Symbol.dispose](),
   }
 }

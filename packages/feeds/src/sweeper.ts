@@ -9,15 +9,15 @@ export function producedLanes({ config }: Pick<FeedContext, 'config'>): LaneName
   )
 }
 
-/** Rings each partition of a lane that has a due entry, whatever NATS holds: a doorbell may have been lost. Answers how many. */
-export async function ringDue(
+/** Wakes the worker of each partition of a lane that has a due entry; answers how many. */
+export async function wakeDue(
   ctx: Pick<FeedContext, 'db' | 'messaging'>,
   lane: LaneName,
   signal?: AbortSignal,
 ): Promise<number> {
   const due = await ctx.db.system((tx) => duePartitions(tx, lane))
   signal?.throwIfAborted()
-  for (const partition of due) ctx.messaging.ringPartition(lane, partition)
+  for (const partition of due) ctx.messaging.wakePartition(lane, partition)
   return due.length
 }
 
@@ -25,5 +25,5 @@ export async function ringDue(
 export async function sweepDue(
   ctx: Pick<FeedContext, 'config' | 'db' | 'messaging'>,
 ): Promise<void> {
-  for (const lane of producedLanes(ctx)) await ringDue(ctx, lane)
+  for (const lane of producedLanes(ctx)) await wakeDue(ctx, lane)
 }

@@ -1,6 +1,6 @@
 /**
- * SQL of a service's feed: the entries that wait for a lane's worker, and those that were given up. They have no tenant, for
- * they are plumbing. The slot is the key's, as `slotOf` in contracts computes it.
+ * SQL of a service's feed: entries that wait for a worker, and those that were given up. They have
+ * no tenant; `slot` is `slotOf(key)`.
  */
 export const feedTable = `
   create table feed_open (

@@ -10,7 +10,7 @@ import {
   toEntry,
 } from './entry.ts'
 
-/** Opens work for another worker, in the transaction that makes it true. The caller rings after the commit. */
+/** Opens work in the transaction that makes it true; the caller wakes after the commit. */
 export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void> {
   if (entries.length === 0) return
   for (const { lane, key } of entries)
@@ -37,10 +37,10 @@ export async function appendFeed(tx: Tx, ...entries: FeedAppend[]): Promise<void
 }
 
 /** What a worker asks for. */
-export interface Wanted {
+export interface TakeOptions {
   lane: LaneName
   partitions: readonly number[]
-  /** Keys that are being worked on, or rest. */
+  /** Keys that are being worked on or delayed. */
   exceptKeys?: readonly string[]
   /** Accounts that have all the places that they may have. */
   exceptAccounts?: readonly string[]
@@ -50,7 +50,7 @@ export interface Wanted {
   maxKeys?: number
 }
 
-export interface Taken {
+export interface TakeResult {
   /** Of each key in id order. */
   entries: FeedEntry[]
   /** A bound was reached: more may be due. */
@@ -59,7 +59,7 @@ export interface Taken {
   nextDueMs: number | null
 }
 
-/** The slots of partitions as rows `s`, from a random one of each on, so that no key is always the last. */
+/** Slots as rows `s`, from a random one of each on, so that no key is always the last. */
 function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unknown> {
   const spans: { first: number; last: number }[] = []
   for (const partition of partitions) {
@@ -72,21 +72,21 @@ function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unkn
 }
 
 /**
- * Due entries of the wanted partitions, shared out by account and then by key: of every account each key's first entry, then
- * each one's second, and so on. It walks from key to key in the index, so that it costs what it answers and what keys there are.
+ * Due entries, shared out by account and then by key: each key's first entry, then each one's
+ * second, and so on. Walks the index from key to key.
  */
 export async function takeFeed(
   tx: Tx,
-  wanted: Wanted,
+  options: TakeOptions,
   content: FeedContent = ownContent,
-): Promise<Taken> {
-  const { lane, exceptKeys = [], exceptAccounts = [] } = wanted
+): Promise<TakeResult> {
+  const { lane, exceptKeys = [], exceptAccounts = [] } = options
   const {
     maxEntries = laneSettings.takeEntries,
     maxBytes = laneSettings.takeBytes,
     maxKeys = laneSettings.takeKeys,
-  } = wanted
-  const spans = spansOf(lane, wanted.partitions)
+  } = options
+  const spans = spansOf(lane, options.partitions)
   const rows = await query<EntryRow & { cut: boolean }>(
     tx,
     sql`with recursive keys as (

@@ -1,4 +1,4 @@
-import { AppError, failureOf } from '@lockstep/contracts'
+import { AppError, failureOf, LockLost } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
 
 /**
@@ -25,15 +25,10 @@ function troubleOfFailure(error: AppError): Trouble {
     case 'too_large':
       return 'too_slow'
     case 'conflict':
-      return isLockGone(error) ? 'away' : 'own'
+      return error instanceof LockLost ? 'away' : 'own'
     default:
       return isDatabaseUnavailable(error) ? 'away' : 'own'
   }
-}
-
-/** True when work lost its lock: the lock says so, or its fence, which a newer holder has raised. The work may be done again. */
-export function isLockGone(error: unknown): boolean {
-  return error instanceof AppError && error.failure === 'conflict' && 'keys' in error.details
 }
 
 /** Nothing is wrong with the work: it may be tried again as it is. */

@@ -1,25 +1,22 @@
 import { type LaneName, type LaneRow, lanes } from '@lockstep/contracts'
 import type { FeedContext } from './context.ts'
 import type { HandlerOf, LaneHandler, SetHandler } from './handler.ts'
-import { runLane } from './runner.ts'
+import { runLane } from './lane-runner.ts'
 import type { FeedSource } from './source.ts'
 
-/** Runs of keys at a time, and sets at a time where one takes long, unless the lane's row says otherwise. */
-const usual = { keys: 32, sets: 8 } as const
+/** Runs at a time, unless the lane's row says otherwise. */
+const defaultMaxActive = { keys: 32, sets: 8 } as const
 /** The part of a worker's places that one account may have. */
 const accountShare = 1 / 4
 
-/**
- * Works on a lane as its row says: each key's entries for themselves, keys side by side; or all that is due of all keys together, and
- * what comes while one set is handled is the next one. Disposing waits for what is being handled.
- */
+/** Works on a lane as its row says. Disposing waits for what is being handled. */
 export function work<Name extends LaneName, Context extends FeedContext>(
   ctx: Context,
   lane: Name,
   source: FeedSource,
   handler: HandlerOf<Name, Context>,
 ): Promise<AsyncDisposable> {
-  const { by, maxActive = usual[by] }: LaneRow = lanes[lane]
+  const { by, maxActive = defaultMaxActive[by] }: LaneRow = lanes[lane]
   if (by === 'sets') {
     const handle = handler as SetHandler<Context>
     return runLane(ctx, lane, source, {

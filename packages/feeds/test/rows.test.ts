@@ -11,8 +11,8 @@ import {
   replayDead,
   type Settlement,
   settleFeed,
+  type TakeOptions,
   takeFeed,
-  type Wanted,
 } from '../src/index.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
@@ -33,7 +33,7 @@ const append = (key: string, count: number, body?: unknown) =>
     for (let i = 0; i < count; i++) await appendFeed(tx, { lane, key, rowId: `${key}${i}`, body })
   })
 const everything = Array.from({ length: lanes[lane].partitions }, (_, partition) => partition)
-const takeAll = (wanted: Partial<Wanted> = {}) =>
+const takeAll = (wanted: Partial<TakeOptions> = {}) =>
   db.system((tx) => takeFeed(tx, { lane, partitions: everything, ...wanted }))
 const take = (key: string, maxEntries = 500, maxBytes = 2_000_000) =>
   takeAll({ partitions: [partitionOf(lane, key)], maxEntries, maxBytes })

@@ -1,7 +1,6 @@
 /**
- * How far the local monotonic clock is ahead of a server's, in ms. The server read its clock at some time between question and
- * answer, so each answer bounds the difference; the quickest so far bound it best, and a slow answer moves nothing. Bounds that
- * contradict each other are of a clock that was set, or that drifted: then the newest are right.
+ * How far the local monotonic clock is ahead of a server's, in ms. Each answer bounds it; when
+ * bounds contradict each other the newest are right.
  */
 export function clockOffset(): (askedAt: number, serverMs: number, answeredAt: number) => number {
   let [least, most] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]

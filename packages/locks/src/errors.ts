@@ -1,42 +1,40 @@
-import { AppError, type LockName, locks } from '@lockstep/contracts'
+import { AppError, LockLost, type LockName, locks } from '@lockstep/contracts'
 
 export interface LockKey {
   name: LockName
   id: string
 }
 
-/** The error of a lock that another holds; its words are for the caller. */
-export function lockBusy({ name, id }: LockKey, sinceMs: number | null): AppError {
-  const { key, guards } = locks[name]
-  const since = sinceMs === null ? '' : ` since ${new Date(sinceMs).toISOString()}`
-  const text = `${key(id)} is held${since} (${guards.split(';')[0]}); try again when that work is done`
-  return new AppError('busy', text, { details: { lock: name, id, sinceMs, unavailable: false } })
+/** Another holds the lock: the rule of its row (`whenBusy`) applies. */
+export class LockBusy extends AppError {
+  constructor({ name, id }: LockKey, sinceMs: number | null) {
+    const { key, guards } = locks[name]
+    const since = sinceMs === null ? '' : ` since ${new Date(sinceMs).toISOString()}`
+    const [operation] = guards.split(';')
+    const text = `${key(id)} is held${since} (${operation}); try again when that work is done`
+    super('busy', text, { details: { lock: name, id, sinceMs } })
+  }
 }
 
-/** The error of a lock that could not be asked for. */
-export function lockUnavailable({ name, id }: LockKey, cause: unknown): AppError {
-  const text = `The lock ${locks[name].key(id)} could not be asked for: Redis is away; try again later`
-  return new AppError('busy', text, { cause, details: { lock: name, id, unavailable: true } })
+/** Redis is away: lanes whose rows guard them go on without the lock, others wait. */
+export class LockUnavailable extends AppError {
+  constructor({ name, id }: LockKey, cause: unknown) {
+    const text = `The lock ${locks[name].key(id)} could not be asked for: Redis is away; try again later`
+    super('busy', text, { cause, details: { lock: name, id } })
+  }
 }
 
-/** The error of work that goes on under a lock it no longer has. */
-export function lockLost(keys: readonly string[], reason: string): AppError {
+/** Redis is away: nothing may be sent until it is back. */
+export class LimiterUnavailable extends AppError {
+  constructor(cause: unknown) {
+    const text = 'The rate limiter cannot be asked: Redis is away; nothing is sent until it is back'
+    super('busy', text, { cause })
+  }
+}
+
+/** The error of work that goes on under locks that it no longer has. */
+export function lockLost(keys: readonly string[], reason: string): LockLost {
   const more = keys.length > 1 ? ` and ${keys.length - 1} more` : ''
-  return new AppError(
-    'conflict',
-    `The lock ${keys[0]}${more} was lost: ${reason}; stop, and do the work again`,
-    {
-      details: { keys, reason },
-    },
-  )
-}
-
-/** True when another holds the lock: the rule of its row (`whenBusy`) applies. */
-export function isLockBusy(error: unknown): error is AppError {
-  return error instanceof AppError && 'lock' in error.details && error.details.unavailable === false
-}
-
-/** True when Redis is away: lanes whose rows guard them go on without the lock, others wait. */
-export function isLockUnavailable(error: unknown): error is AppError {
-  return error instanceof AppError && 'lock' in error.details && error.details.unavailable === true
+  const text = `The lock ${keys[0]}${more} was lost: ${reason}; stop, and do the work again`
+  return new LockLost(keys, reason, text)
 }

@@ -1,6 +1,6 @@
 export { clockOffset } from './clock-offset.ts'
-export { isLockBusy, isLockUnavailable, type LockKey } from './errors.ts'
-export { createLimiter, isLimiterUnavailable, type Limiter } from './limiter.ts'
+export { LimiterUnavailable, LockBusy, type LockKey, LockUnavailable } from './errors.ts'
+export { createLimiter, type Limiter } from './limiter.ts'
 export type { Lock } from './lock.ts'
 export { createLocks, type Locks } from './locks.ts'
 export { openRedis, type Redis, untilReady } from './redis.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { instances, type Life } from '@lockstep/contracts'
-import { openLife } from './life.ts'
+import { instances, type Liveness } from '@lockstep/contracts'
+import { openLiveness } from './liveness.ts'
 import { type Redis, untilReady, type Warn } from './redis.ts'
 
 /** What is held by this process and ends with its instance key. */
@@ -15,9 +15,9 @@ export interface Instance extends AsyncDisposable {
   readonly id: string
   readonly key: string
   readonly ttlMs: number
-  readonly held: Set<Losable>
-  readonly life: Life
-  /** Moves when the key was found gone: what was acquired under an earlier epoch may be another's by now. */
+  readonly locks: Set<Losable>
+  readonly liveness: Liveness
+  /** Moves when the key was gone: what an earlier epoch acquired may be another's by now. */
   epoch(): number
   /** Until when, on the monotonic clock, others leave our locks alone. */
   deadline(): number
@@ -25,19 +25,20 @@ export interface Instance extends AsyncDisposable {
   wasGone(askedAt: number): void
 }
 
-/** Starts to keep `instance:{id}` alive; resolves when Redis has it, or is found away (then it goes on trying). */
+/** Keeps `instance:{id}` alive; resolves when Redis has it or is away. */
 export async function keepInstance(
   redis: Redis,
   instanceId: string,
   scale: number,
   onWarn: Warn,
 ): Promise<Instance> {
-  // A process that starts again under its old name must not keep the locks of its dead predecessor alive.
+  // A process that starts again under its old name must not keep the locks of its dead predecessor
+  // alive.
   const id = `${instanceId}.${randomBytes(4).toString('hex')}`
   const key = instances.key(id)
   const ttlMs = Math.round(instances.ttlMs * scale)
-  const held = new Set<Losable>()
-  const life = openLife(redis, id, scale, () => void beat())
+  const locks = new Set<Losable>()
+  const liveness = openLiveness(redis, id, scale, () => void beat())
   const expiry = { at: Number.NEGATIVE_INFINITY, timer: undefined as NodeJS.Timeout | undefined }
   let epoch = 0
   let next: NodeJS.Timeout | undefined
@@ -45,7 +46,7 @@ export async function keepInstance(
 
   function loseAll(reason: string): void {
     epoch += 1
-    for (const lock of [...held]) lock.lose(reason)
+    for (const lock of [...locks]) lock.lose(reason)
   }
 
   function confirm(askedAt: number, known: boolean): void {
@@ -69,7 +70,7 @@ export async function keepInstance(
     let inMs = instances.renewEveryMs * scale
     try {
       const askedAt = performance.now()
-      confirm(askedAt, await life.renew(ttlMs))
+      confirm(askedAt, await liveness.renew(ttlMs))
     } catch {
       inMs /= 5 // the connection itself reports what is wrong
     }
@@ -87,8 +88,8 @@ export async function keepInstance(
     id,
     key,
     ttlMs,
-    held,
-    life,
+    locks,
+    liveness,
     epoch: () => epoch,
     deadline: () => expiry.at,
     wasGone: (askedAt) => confirm(askedAt, false),
@@ -97,7 +98,7 @@ export async function keepInstance(
       redis.off('ready', beat)
       clearTimeout(next)
       clearTimeout(expiry.timer)
-      await life.close()
+      await liveness.close()
     },
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
 import { clockOffset } from './clock-offset.ts'
+import { LimiterUnavailable } from './errors.ts'
 import { type Redis, script } from './redis.ts'
 import {
   giveSlotsBack,
@@ -13,7 +14,7 @@ import {
 } from './send-limit.ts'
 
 interface SendSlots {
-  /** When each POST may go out, in this process's `performance.now()` ms, ascending, at most 1 s ahead. */
+  /** When each POST may go out, in `performance.now()` ms, at most 1 s ahead. */
   slots: number[]
   /** Names each of them for `giveBack`. */
   ids: number[]
@@ -27,19 +28,19 @@ interface SendProspect {
   retryAfterMs: number | null
 }
 
-type Taken = { ok: true } | { ok: false; retryAfterMs: number }
+type LimitGrant = { ok: true } | { ok: false; retryAfterMs: number }
 
-/** The limits of `rateLimits` and `sendLimits`, shared by all processes. Every method throws AppError `busy` while Redis is away. */
+/** Shared by all processes. Each method throws `LimiterUnavailable` while Redis is away. */
 export interface Limiter {
   /** Grants as many of `count` slots as fit; a slot that is not used stays used up. */
   takeSend(request: SendRequest): Promise<SendSlots>
   /** How many of `count` slots would be granted at this moment; books none. */
   lookSend(request: SendRequest): Promise<SendProspect>
-  /** Returns slots in which certainly nothing was written, with the turns of their persons: neither is charged any longer. */
+  /** Returns slots, and the turns of their persons, in which certainly nothing was written. */
   giveBack(unused: Unused): Promise<void>
   /**
-   * One message to a person in 6 s: for each recipient null, and the turn is taken, or the ms until the next turn. The messages go out
-   * within `aheadMs` (0).
+   * One message to a person in 6 s, sent within `aheadMs`: for each recipient null when its turn is
+   * taken, or the ms until the next turn.
    */
   takePair(
     connectionId: string,
@@ -51,8 +52,8 @@ export interface Limiter {
     limit: Exclude<RateLimitName, 'whatsapp_api_rate_limit'>,
     id: string,
     count?: number,
-  ): Promise<Taken>
-  /** Meta throttled a connection (4, 80007, 130429, 613, 131057): halves its limits for a while, and pauses it for `retryAfterMs`. */
+  ): Promise<LimitGrant>
+  /** Halves a connection's limits for a while, and pauses it for `retryAfterMs`. */
   reportThrottled(connectionId: string, retryAfterMs?: number): Promise<void>
 }
 
@@ -94,7 +95,7 @@ export interface LimiterOptions {
   scale?: number
 }
 
-/** Makes the rate limiter of a process; it keeps nothing but its name for the entries that it adds, and how the clocks differ. */
+/** It keeps only its name for entries, and how the clocks differ. */
 export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
   const self = randomBytes(6).toString('base64url')
   let calls = 0
@@ -155,17 +156,11 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
   }
 }
 
-/** True when the limiter itself could not be asked: nothing may be sent until Redis is back. */
-export function isLimiterUnavailable(error: unknown): error is AppError {
-  return error instanceof AppError && 'limiter' in error.details
-}
-
 async function reach<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {
-    const text = 'The rate limiter cannot be asked: Redis is away; nothing is sent until it is back'
-    throw new AppError('busy', text, { cause, details: { limiter: true, unavailable: true } })
+    throw new LimiterUnavailable(cause)
   }
 }
 

@@ -10,25 +10,25 @@ export interface Lock extends AsyncDisposable {
   /** The keys as they stand in Redis, in lock order. */
   readonly keys: readonly string[]
   readonly owner: string
-  /** Aborts, with an AppError `conflict` as its reason, as soon as it is known that the lock is lost. */
+  /** Aborts, with `LockLost` as its reason, as soon as it is known that the lock is lost. */
   readonly signal: AbortSignal
-  /** Throws AppError `conflict` when the lock is lost; sees a passed deadline even if no timer could run. */
+  /** Throws `LockLost`; sees a passed deadline even if no timer could run. */
   assertHeld(): void
-  /** Never throws and may be called again; releasing a lock that was lost is counted, not reported. */
+  /** Never throws and may be called again; a lost lock is counted, not reported. */
   release(): Promise<void>
 }
 
 /** What a held lock needs of its manager. */
-export interface LockHome {
+export interface LockManager {
   redis: Redis
   instance: Instance
   onWarn: Warn
-  /** Releases in the background, because Redis did not answer or a lost request may still reach it. */
+  /** Releases in the background: a lost request may still reach Redis. */
   releaseLater(request: Request): void
 }
 
 /** What the manager learnt when it acquired. */
-export interface Acquired {
+export interface Acquisition {
   request: Request
   tally: Tally
   /** Monotonic time just before the request went out: the TTL cannot have begun earlier. */
@@ -37,12 +37,12 @@ export interface Acquired {
   doubtful: boolean
 }
 
-/** The clocks of two machines may differ in rate, and an answer takes time: a twentieth of the TTL is not used. */
+/** Clocks differ in rate and an answer takes time, so a part of the TTL is not used. */
 const usable = 0.95
 
 export class HeldLock implements Lock, Losable {
-  readonly #home: LockHome
-  readonly #acquired: Acquired
+  readonly #manager: LockManager
+  readonly #acquisition: Acquisition
   readonly #ttlMs: number
   readonly #heldFrom = performance.now()
   #deadline: number
@@ -52,21 +52,21 @@ export class HeldLock implements Lock, Losable {
   #lost: string | undefined
   #released: Promise<void> | undefined
 
-  constructor(home: LockHome, acquired: Acquired) {
-    this.#home = home
-    this.#acquired = acquired
-    this.#ttlMs = Math.min(...acquired.request.ttlsMs)
-    this.#deadline = acquired.askedAt + this.#ttlMs * usable
+  constructor(manager: LockManager, acquisition: Acquisition) {
+    this.#manager = manager
+    this.#acquisition = acquisition
+    this.#ttlMs = Math.min(...acquisition.request.ttlsMs)
+    this.#deadline = acquisition.askedAt + this.#ttlMs * usable
     this.#renewal = this.#renewIn(renewEveryMs(this.#ttlMs))
-    home.instance.held.add(this)
+    manager.instance.locks.add(this)
   }
 
   get keys(): readonly string[] {
-    return this.#acquired.request.keys
+    return this.#acquisition.request.keys
   }
 
   get owner(): string {
-    return this.#acquired.request.owner
+    return this.#acquisition.request.owner
   }
 
   get signal(): AbortSignal {
@@ -80,7 +80,7 @@ export class HeldLock implements Lock, Losable {
   assertHeld(): void {
     const now = performance.now()
     if (now >= this.#deadline) this.lose('it was not renewed in time')
-    else if (now >= this.#home.instance.deadline())
+    else if (now >= this.#manager.instance.deadline())
       this.lose('the instance key of its process could not be renewed')
     if (this.#lost) throw lockLost(this.keys, this.#lost)
     if (this.#released) throw lockLost(this.keys, 'it was released before')
@@ -90,8 +90,8 @@ export class HeldLock implements Lock, Losable {
     if (this.#lost || this.#released) return
     this.#lost = reason
     this.#stop()
-    lockMetrics.lost(this.#acquired.tally)
-    this.#home.onWarn('A lock was lost', { keys: this.keys, owner: this.owner, reason })
+    lockMetrics.lost(this.#acquisition.tally)
+    this.#manager.onWarn('A lock was lost', { keys: this.keys, owner: this.owner, reason })
     this.#abort?.abort(lockLost(this.keys, reason))
   }
 
@@ -105,35 +105,37 @@ export class HeldLock implements Lock, Losable {
   }
 
   async #release(): Promise<void> {
-    const { request, tally, doubtful } = this.#acquired
+    const { request, tally, doubtful } = this.#acquisition
     this.#stop()
     lockMetrics.held(tally, performance.now() - this.#heldFrom)
     try {
-      const whole = await release(this.#home.redis, request)
+      const whole = await release(this.#manager.redis, request)
       if (!whole && !this.#lost) lockMetrics.lost(tally)
-      if (doubtful) this.#home.releaseLater(request)
+      if (doubtful) this.#manager.releaseLater(request)
     } catch {
-      this.#home.releaseLater(request)
+      this.#manager.releaseLater(request)
     }
   }
 
   #stop(): void {
     clearTimeout(this.#renewal)
     clearTimeout(this.#expiry)
-    this.#home.instance.held.delete(this)
+    this.#manager.instance.locks.delete(this)
   }
 
   #renewIn(ms: number): NodeJS.Timeout {
     return setTimeout(() => this.#renew(), ms).unref()
   }
 
-  /** A renewal without an answer is tried again until the deadline; one that finds another owner, or no key, ends the lock. */
+  /** Tried again until the deadline; another owner, or no key, ends the lock. */
   async #renew(): Promise<void> {
     const askedAt = performance.now()
     const leftMs = this.#deadline - askedAt
     if (leftMs <= 0) return this.lose('it was not renewed in time')
     this.#expiry ??= setTimeout(() => this.lose('it was not renewed in time'), leftMs).unref()
-    const renewed = await renew(this.#home.redis, this.#acquired.request).catch(() => undefined)
+    const renewed = await renew(this.#manager.redis, this.#acquisition.request).catch(
+      () => undefined,
+    )
     if (this.#lost || this.#released) return
     if (renewed === false) return this.lose('its key is gone or another owns it')
     if (renewed) {

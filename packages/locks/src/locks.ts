@@ -1,14 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, type Life, type LockName, lockOrder, locks as table } from '@lockstep/contracts'
-import { isLockBusy, type LockKey, lockBusy, lockUnavailable } from './errors.ts'
+import {
+  AppError,
+  type Liveness,
+  type LockName,
+  lockOrder,
+  locks as table,
+} from '@lockstep/contracts'
+import { LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 import { type Instance, keepInstance } from './instance.ts'
-import { HeldLock, type Lock, type LockHome } from './lock.ts'
+import { HeldLock, type Lock, type LockManager } from './lock.ts'
 import { lockMetrics, single, type Tally } from './metrics.ts'
 import { commandTimeoutMs, openRedis, type Redis, untilReady, type Warn } from './redis.ts'
 import { type AcquireReply, acquire, type Request, release } from './scripts.ts'
 
 interface HoldOptions {
-  /** How long to wait for a busy lock, in ms; by default 2 s (scaled) when the rows of all its keys say `wait`, else 0. */
+  /** By default 2 s (scaled) when the rows of all its keys say `wait`, else 0. */
   waitMs?: number
   /** Ends the waiting; its reason is thrown. */
   signal?: AbortSignal
@@ -18,10 +24,10 @@ export interface Locks extends AsyncDisposable {
   /** The given id and a random part, so that a restarted process is another instance. */
   readonly instanceId: string
   /** How others know whether this process lives, and it of them; for packages/messaging. */
-  readonly life: Life
-  /** Acquires a lock. Throws AppError `busy`: see `isLockBusy` and `isLockUnavailable`. */
+  readonly liveness: Liveness
+  /** Acquires a lock. Throws `LockBusy` or `LockUnavailable`. */
   hold(name: LockName, id: string, options?: HoldOptions): Promise<Lock>
-  /** Acquires a lock, or gives null at once when another holds it. Throws AppError `busy` only when Redis is away. */
+  /** Null at once when another holds it. Throws `LockUnavailable` when Redis is away. */
   tryHold(name: LockName, id: string): Promise<Lock | null>
   /** Acquires all keys or none, in one round trip. Throws like `hold`. */
   holdAll(keys: readonly LockKey[], options?: HoldOptions): Promise<Lock>
@@ -38,7 +44,7 @@ export interface LocksOptions {
   onWarn?: Warn
 }
 
-/** One hold on its way: asked for again and again under the same owner, so that a lost reply cannot block it. */
+/** Asked for again under the same owner, so that a lost reply cannot block it. */
 interface Hold {
   request: Request
   wanted: readonly LockKey[]
@@ -51,7 +57,7 @@ const defaultWaitMs = 2_000
 
 const rank = (name: LockName): number => lockOrder.indexOf(table[name].of)
 
-/** Starts the locks of a process, whether Redis is there yet or not; disposing releases what is still held. */
+/** Starts whether Redis is there or not; disposing releases what is still held. */
 export async function createLocks({
   redis: given,
   instanceId,
@@ -61,7 +67,7 @@ export async function createLocks({
   const redis = typeof given === 'string' ? openRedis(given, { scale, onWarn }) : given
   const instance = await keepInstance(redis, instanceId, scale, onWarn)
   const closing = new AbortController()
-  const home: LockHome = {
+  const manager: LockManager = {
     redis,
     instance,
     onWarn,
@@ -86,7 +92,7 @@ export async function createLocks({
       if (reply.instanceKnown && epoch !== instance.epoch()) continue
       lockMetrics.acquired(hold.tally)
       if (reply.takenOver.length > 0) reportTakeOver(hold, reply.takenOver, onWarn)
-      return new HeldLock(home, {
+      return new HeldLock(manager, {
         request: hold.request,
         tally: hold.tally,
         askedAt,
@@ -119,27 +125,27 @@ export async function createLocks({
         }).catch(() => signal?.throwIfAborted())
       }
     } catch (error) {
-      if (hold.doubtful) home.releaseLater(hold.request)
+      if (hold.doubtful) manager.releaseLater(hold.request)
       throw error
     }
   }
 
   return {
     instanceId: instance.id,
-    life: instance.life,
+    liveness: instance.liveness,
     hold: (name, id, options) => holdAll([{ name, id }], options),
     holdAll,
     async tryHold(name, id) {
       try {
         return await holdAll([{ name, id }], { waitMs: 0 })
       } catch (error) {
-        if (isLockBusy(error)) return null
+        if (error instanceof LockBusy) return null
         throw error
       }
     },
-    heldKeys: () => [...instance.held].flatMap((lock) => lock.keys),
+    heldKeys: () => [...instance.locks].flatMap((lock) => lock.keys),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...instance.held].map((lock) => lock.release()))
+      await Promise.all([...instance.locks].map((lock) => lock.release()))
       closing.abort()
       await instance[Symbol.asyncDispose]()
       if (typeof given === 'string') redis.disconnect()
@@ -147,7 +153,7 @@ export async function createLocks({
   }
 }
 
-/** Asks Redis once, and once more under the same owner when the reply was lost. Throws lockUnavailable when Redis is away. */
+/** Asks once more under the same owner when the reply was lost. */
 async function ask(
   redis: Redis,
   instance: Instance,
@@ -167,12 +173,12 @@ async function ask(
       return { reply: await acquire(redis, hold.request, instance), askedAt }
     } catch (cause) {
       lockMetrics.unavailable(hold.tally)
-      throw lockUnavailable(hold.wanted[0] as LockKey, cause)
+      throw new LockUnavailable(hold.wanted[0] as LockKey, cause)
     }
   }
 }
 
-/** Releases until Redis has answered, and then once more: a lost request may still lie in a socket that it has not read. */
+/** Releases once more after Redis has answered: a lost request may still lie in a socket. */
 async function releaseLater(
   redis: Redis,
   request: Request,
@@ -199,10 +205,10 @@ function refusal(
 ): AppError {
   const refused = wanted[index] as LockKey
   lockMetrics[boundMs > 0 ? 'timeout' : 'busy'](single(refused.name))
-  return lockBusy(refused, sinceMs)
+  return new LockBusy(refused, sinceMs)
 }
 
-/** The keys in lock order without repeats, and their texts. Most callers give them so; then nothing is sorted. */
+/** Most callers give keys in lock order; then nothing is sorted. */
 function inOrder(given: readonly LockKey[]): {
   wanted: readonly LockKey[]
   keys: readonly string[]
@@ -247,7 +253,7 @@ function reportTakeOver({ request, wanted }: Hold, indexes: readonly number[], o
   })
 }
 
-/** From 10 ms, growing to 100 ms, each between half of it and all of it, so that those who wait spread out. */
+/** From 10 ms, growing to 100 ms, with jitter. */
 function pollMs(round: number, scale: number): number {
   return Math.max(
     2,

@@ -18,7 +18,7 @@ const connectionErrors = counter(
   'Errors of the connection to Redis; it is opened again for ever',
 )
 
-/** How long a command may take, in ms. The floor keeps scaled-down tests from failing on a busy machine. */
+/** The floor keeps scaled-down tests from failing on a busy machine. */
 export const commandTimeoutMs = (scale: number): number => Math.max(400, 2_000 * scale)
 
 /**
@@ -51,10 +51,7 @@ export function openRedis(url: string, { scale = 1, onWarn }: RedisOptions = {})
   return redis
 }
 
-/**
- * Hands all that is written in one turn of the event loop to the system at once, as one text. Many locks at a time hear their
- * answers in one piece and ask again in one turn; a system call for each would cost them more than all else together.
- */
+/** One system call for all that is written in one turn of the event loop. */
 function sendTogether(socket: Redis['stream']): void {
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
   const end = socket.end.bind(socket) as (...args: unknown[]) => typeof socket
@@ -79,10 +76,7 @@ function sendTogether(socket: Redis['stream']): void {
   }
 }
 
-/**
- * Destroys a socket that owes answers and has given none for `boundMs`, or a quarter longer: replies come in order, so one look now
- * and then tells as much as the timers that ioredis would start and stop around each command.
- */
+/** Destroys a socket that owes answers and has given none for about `boundMs`. */
 function endWhenSilent(redis: Redis, boundMs: number): void {
   const socket = redis.stream
   const unanswered = () =>
@@ -144,7 +138,7 @@ interface Waiting<Q, A> {
   answers: PromiseWithResolvers<A>[]
 }
 
-/** Collects what is asked in one turn of the event loop; `fits` says how many of the questions, from one on, are asked together. */
+/** Collects the questions of one turn; `fits` says how many, from one on, go together. */
 export function inOneTurn<Q, A>(
   fits: (questions: readonly Q[], from: number) => number,
   ask: (questions: Q[]) => Promise<A[]>,

@@ -1,7 +1,7 @@
 import { instances } from '@lockstep/contracts'
 import { type Redis, script } from './redis.ts'
 
-/** What one hold asks for: sorted keys without repeats, one TTL (ms) a key, and an owner that nobody else has. */
+/** Sorted keys without repeats, one TTL (ms) a key, and an owner that nobody else has. */
 export interface Request {
   owner: string
   keys: readonly string[]
@@ -18,7 +18,7 @@ export type AcquireReply =
   | { held: true; instanceKnown: boolean; takenOver: readonly number[] }
   | { held: false; index: number; sinceMs: number | null }
 
-/** `get(n)`: the values of the first n keys. Lua's stack holds 8,000 values, and a hold may have more keys. */
+/** `get(n)`: the values of the first n keys; Lua's stack holds 8,000 values. */
 const getScript = `
 local function get(n)
   if n <= 5000 then return redis.call('MGET', unpack(KEYS, 1, n)) end
@@ -30,7 +30,7 @@ local function get(n)
 end
 `
 
-/** TTLs go as runs, `ttl, last key, ttl, last key, …, ttl`: keys in lock order have few different ones, and each argument costs. */
+/** TTLs go as runs, `ttl, last key, ttl, last key, …, ttl`, for each argument costs. */
 const eachKey = (firstTtl: number, work: string) => `
 local from = 1
 for run = ${firstTtl}, #ARGV, 2 do
@@ -107,7 +107,7 @@ function runs(ttlsMs: readonly number[]): readonly number[] {
   return found
 }
 
-/** Takes all keys or none in one round trip. The same owner may ask again: it then holds them for a full TTL from now. */
+/** All keys or none. The same owner may ask again: it then has a full TTL from now. */
 export function acquire(
   redis: Redis,
   { owner, keys, ttlsMs }: Request,

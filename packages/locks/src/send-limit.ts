@@ -21,7 +21,7 @@ export interface SendRequest {
   count: number
 }
 
-/** Slots, by their ids, in which certainly nothing was written; and turns with persons that were taken for them. */
+/** Slots in which certainly nothing was written, and the turns that were taken for them. */
 export interface Unused extends Pick<SendRequest, 'connectionId' | 'class'> {
   ids: readonly number[]
   recipients: readonly string[]
@@ -34,7 +34,7 @@ export interface SendGrant {
   retryAfterMs: number | null
 }
 
-/** A script books at most this many slots: a second never holds more than a few hundred, and Redis serves others meanwhile. */
+/** The most slots of a call, so that Redis serves others meanwhile. */
 const maxSlotsACall = 500
 const maxRequestsACall = 32
 
@@ -57,7 +57,7 @@ export async function lookAtSlots(
   return (await takeAll(redis, [request], scale, '', true))[0] as SendGrant
 }
 
-/** Takes slots that were certainly not used out of the minute's logs, and ends the turns of those who were to be written to in them. */
+/** Takes unused slots out of the minute's logs, and ends the turns that were taken for them. */
 export async function giveSlotsBack(
   redis: Redis,
   { connectionId, class: of, ids, recipients }: Unused,
@@ -74,7 +74,7 @@ export async function giveSlotsBack(
   )
 }
 
-/** Books what is asked for in one turn of the event loop in one call of Redis; gives also when that went out. */
+/** One call for all that is asked in one turn of the event loop; gives also when it went out. */
 export function slotBooker(
   redis: Redis,
   scale: number,

@@ -1,22 +1,19 @@
 import { rateLimits, sendLimits, slotHorizonMs } from '@lockstep/contracts'
 import { type Script, script } from './redis.ts'
 
-/** Who sends: a person, a bot that answers, or a campaign. The first two are replies and have a reserve. */
+/** A person, a bot that answers, or a campaign; the first two have a reserve. */
 export type SendClass = 'agent' | 'bot' | 'bulk'
 
-/**
- * What distinguishes the classes. A class that books less far ahead leaves the later part of the second to those before
- * it, so agents come before bots and bots before campaigns where they share; bots leave a part of the reserve to agents.
- */
+/** How far ahead a class books, and its part of the reserve: agents come first. */
 const classes: Record<SendClass, { horizonMs: number; reserveShare: number }> = {
   agent: { horizonMs: slotHorizonMs, reserveShare: 1 },
   bot: { horizonMs: slotHorizonMs * 0.75, reserveShare: 0.75 },
   bulk: { horizonMs: slotHorizonMs * 0.5, reserveShare: 0 },
 }
 
-/** A connection that Meta throttled: each report halves its limits, each quiet period doubles them again. */
+/** Each report halves a connection's limits, each period without one doubles them again. */
 export const backoff = {
-  /** Messages in flight are throttled together: reports this soon after one that counted are the same event. */
+  /** Reports this soon after one that counted are the same event. */
   sameEventMs: 5_000,
   recoverEveryMs: 30_000,
   /** Down to a 32nd, but never below one message a second and ten a minute. */
@@ -25,13 +22,13 @@ export const backoff = {
   leastPerMinute: 10,
 } as const
 
-/** A key in Lua, made of the variable `id`: several keys of one connection need only be sent as one. */
+/** A key in Lua, made of the variable `id`. */
 const keyOf = (key: (id: string) => string): string => {
   const [before, after] = key('\0').split('\0')
   return after ? `'${before}' .. id .. '${after}'` : `'${before}' .. id`
 }
 
-/** Times in µs as they stand in the script: a window never changes, so it is no argument of a call. */
+/** Times in µs; a window never changes, so it is no argument of a call. */
 function times(scale: number): string {
   const us = (ms: number) => Math.round(ms * scale * 1000)
   const minute = us(rateLimits.whatsapp_api_rate_limit.windowMs)
@@ -199,8 +196,8 @@ return answer
 `
 
 /**
- * Takes slots out of the first of the minute's logs (two keys) that holds them; the second's pace stays as it was. A log's last entry ages
- * instead: it keeps the key's expiry. The other keys are turns.
+ * Takes slots out of the minute's logs; a log's last entry ages instead, for it keeps the key's
+ * expiry. The other keys are turns.
  */
 export const giveBackScript = script(`
 for _, at in ipairs(ARGV) do

@@ -2,7 +2,7 @@ import { rateLimits, sendLimits } from '@lockstep/contracts'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import {
   createLimiter,
-  isLimiterUnavailable,
+  LimiterUnavailable,
   openRedis,
   type Redis,
   type SendClass,
@@ -153,7 +153,7 @@ test('without Redis nobody of a turn is granted anything', async () => {
     limiter.takeSend({ ...wide, connectionId, class: 'bulk', count: 1 }),
   )
   for (const result of await Promise.allSettled(asked)) {
-    expect(result.status === 'rejected' && isLimiterUnavailable(result.reason)).toBe(true)
+    expect(result.status === 'rejected' && result.reason).toBeInstanceOf(LimiterUnavailable)
   }
   await server.start()
   await vi.waitFor(

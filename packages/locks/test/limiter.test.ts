@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   createLimiter,
-  isLimiterUnavailable,
+  LimiterUnavailable,
   openRedis,
   type Redis,
   type SendClass,
@@ -380,7 +380,7 @@ test('without Redis nothing is granted', async () => {
     limiter.take('bot_rate_limit', '7'),
   ]
   for (const result of await Promise.allSettled(asked)) {
-    expect(result.status === 'rejected' && isLimiterUnavailable(result.reason)).toBe(true)
+    expect(result.status === 'rejected' && result.reason).toBeInstanceOf(LimiterUnavailable)
   }
   await server.start()
   await vi.waitFor(() => limiter.take('bot_rate_limit', '7'), 10_000)

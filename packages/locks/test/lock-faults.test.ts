@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import {
   createLocks,
-  isLockBusy,
-  isLockUnavailable,
+  LockBusy,
+  LockUnavailable,
   openRedis,
   type Redis,
   untilReady,
@@ -56,7 +56,7 @@ const refusal = (promise: Promise<unknown>) =>
 test('the lock of a killed process is taken over within 20 s (scaled), long before its TTL', async () => {
   using child = await holder('contact_import', '1') // 60 s
   await using locks = await manager()
-  expect(isLockBusy(await refusal(locks.hold('contact_import', '1')))).toBe(true)
+  expect(await refusal(locks.hold('contact_import', '1'))).toBeInstanceOf(LockBusy)
   child.kill('SIGKILL')
   await using lock = await locks.hold('contact_import', '1', { waitMs: 20_000 * scale })
   lock.assertHeld()
@@ -76,8 +76,8 @@ test('a process stopped past the TTL and continued knows that it lost the lock',
 test('a living process keeps its lock however long another waits', async () => {
   using _child = await holder('webhook_message', '3') // 3 s
   await using locks = await manager()
-  expect(isLockBusy(await refusal(locks.hold('webhook_message', '3', { waitMs: 4_000 })))).toBe(
-    true,
+  expect(await refusal(locks.hold('webhook_message', '3', { waitMs: 4_000 }))).toBeInstanceOf(
+    LockBusy,
   )
 })
 
@@ -93,7 +93,7 @@ test('what was acquired by a request whose answer never came is released in the 
   await using proxy = await proxyTo(server.url)
   await using locks = await manager({ url: proxy.url })
   proxy.mode = 'cut and close'
-  expect(isLockUnavailable(await refusal(locks.hold('contact_export', '5')))).toBe(true)
+  expect(await refusal(locks.hold('contact_export', '5'))).toBeInstanceOf(LockUnavailable)
   expect(await redis.exists('contact_export:account:5')).toBe(1)
   proxy.mode = 'pass'
   await expect.poll(() => redis.exists('contact_export:account:5'), { timeout: 5_000 }).toBe(0)
@@ -114,8 +114,8 @@ test('without Redis locks are unavailable and those held are lost; with Redis ba
   await server.kill()
   await lost
   const error = await refusal(locks.hold('contact_export', '7'))
-  expect(isLockUnavailable(error)).toBe(true)
-  expect(isLockBusy(error)).toBe(false)
+  expect(error).toBeInstanceOf(LockUnavailable)
+  expect(error).not.toBeInstanceOf(LockBusy)
   await server.start()
   await using again = await vi.waitFor(() => locks.hold('contact_import', '7'), 10_000)
   again.assertHeld()
@@ -124,7 +124,7 @@ test('without Redis locks are unavailable and those held are lost; with Redis ba
 test('a process starts without Redis and has locks once it is there', async () => {
   await server.kill()
   await using locks = await manager()
-  expect(isLockUnavailable(await refusal(locks.hold('contact_export', '8')))).toBe(true)
+  expect(await refusal(locks.hold('contact_export', '8'))).toBeInstanceOf(LockUnavailable)
   await server.start()
   await using lock = await vi.waitFor(() => locks.hold('contact_export', '8'), 10_000)
   lock.assertHeld()

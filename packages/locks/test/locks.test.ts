@@ -3,10 +3,10 @@ import { AppError, instances, type LockName, locks as table } from '@lockstep/co
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   createLocks,
-  isLockBusy,
-  isLockUnavailable,
   type Lock,
+  LockBusy,
   type Locks,
+  LockUnavailable,
   openRedis,
   type Redis,
   untilReady,
@@ -91,8 +91,8 @@ describe('exclusion', () => {
     const before = Date.now()
     await using _lock = await locks.hold('template_sync', '7')
     const error = await failure(other.hold('template_sync', '7'))
-    expect(isLockBusy(error)).toBe(true)
-    expect(isLockUnavailable(error)).toBe(false)
+    expect(error).toBeInstanceOf(LockBusy)
+    expect(error).not.toBeInstanceOf(LockUnavailable)
     expect(error).toBeInstanceOf(AppError)
     const { message, details } = error as AppError
     expect(message).toContain('template_sync:connection:7 is held since 20')
@@ -105,7 +105,7 @@ describe('exclusion', () => {
     await using locks = await manager(0.1)
     const lock = await locks.hold('webhook_process', '7')
     const from = performance.now()
-    expect(isLockBusy(await failure(locks.hold('webhook_process', '7')))).toBe(true)
+    expect(await failure(locks.hold('webhook_process', '7'))).toBeInstanceOf(LockBusy)
     expect(performance.now() - from).toBeGreaterThanOrEqual(200)
     const waiting = locks.hold('webhook_process', '7', { waitMs: 10_000 })
     await lock.release()
@@ -156,7 +156,7 @@ describe('several keys', () => {
   test('all are held, or none', async () => {
     await using locks = await manager()
     const one = await locks.hold('webhook_message', 'wamid.30')
-    expect(isLockBusy(await failure(locks.holdAll(batch, { waitMs: 0 })))).toBe(true)
+    expect(await failure(locks.holdAll(batch, { waitMs: 0 }))).toBeInstanceOf(LockBusy)
     expect(await redis.keys('webhook_message:*')).toEqual(['webhook_message:wamid.30'])
     await one.release()
     const all = await locks.holdAll([...batch, { name: 'webhook_process', id: '7' }])

@@ -15,10 +15,7 @@ import { nanos } from '@nats-io/nats-core'
 import type { Link } from './link.ts'
 import { codeOf, serverCodes } from './streams.ts'
 
-/**
- * Creates the durable consumer of one partition, and its stream when that is missing too. The same
- * again changes nothing.
- */
+/** Creates it, and its stream when that is missing too; the same again changes nothing. */
 export async function createConsumer(
   { jsm, settings, repairStreams }: Link,
   lane: LaneName,
@@ -42,10 +39,7 @@ export async function createConsumer(
   })
 }
 
-/**
- * Deletes doorbells of a partition that its consumer has had and the stream has kept, as a killed server leaves them: they
- * take the room of new ones. Rings the partition if there were any, for a new one may have been refused.
- */
+/** Deletes wake-ups that a killed server left and that keep new ones out. */
 export async function purgeLeaked(
   { jsm, nc }: Link,
   lane: LaneName,
@@ -60,10 +54,7 @@ export async function purgeLeaked(
   if (purged > 0) nc.publish(subject)
 }
 
-/**
- * The consumer of one partition, and how many doorbells it has not handed out, and how many it
- * waits for the answer to.
- */
+/** `pending`: not handed out; `unacknowledged`: handed out and not answered. */
 export interface PartitionConsumer {
   stream: StreamName
   consumer: string

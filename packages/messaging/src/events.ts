@@ -5,7 +5,7 @@ import { counted } from './metrics.ts'
 /** `events.<service>.<entity>.<verb>`, from the table of events. */
 export type EventSubject = (typeof events)[keyof typeof events]
 
-/** Tells live views that something happened; nothing may depend on it, so a lost one is only counted. */
+/** Nothing may depend on an event, so a lost one is only counted. */
 export function publishEvent(
   { nc, isConnected }: Link,
   subject: EventSubject,

@@ -2,21 +2,21 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
 import { consumersOf } from './consumers.ts'
-import { openGate } from './gate.ts'
 import type { LaneConsumer, LaneListener } from './lane.ts'
 import type { Link } from './link.ts'
 import { openPartition } from './partition.ts'
 import { openPulls } from './pulls.ts'
+import { openSemaphore } from './semaphore.ts'
 
 export interface LaneConsumerOptions {
-  /** How long disposing waits for partitions to be released before their leases are taken; default 15 s. */
+  /** How long disposing waits for partitions to be released; default 15 s. */
   drainMs?: number
 }
 
 /** More open pulls than this slow the server's publishing down; further partitions take turns. */
 const maxOpenPulls = 768
 
-/** Takes every partition of a lane that is rung and that no other worker holds, until disposed. */
+/** Takes every partition of a lane that is woken and that no other worker has, until disposed. */
 export async function consumeLane(
   link: Link,
   lane: LaneName,
@@ -28,7 +28,7 @@ export async function consumeLane(
     link,
     lane,
     listener,
-    places: openGate(maxOpenPulls),
+    places: openSemaphore(maxOpenPulls),
     pulls: openPulls(link),
     partitions: new Map(),
     leases: new Set(),
@@ -65,14 +65,11 @@ function wake(consumer: LaneConsumer, number: number): void {
   )
     return
   const known = partitions.get(number)
-  if (known) known.rung()
+  if (known) known.wake()
   else partitions.set(number, openPartition(consumer, number))
 }
 
-/**
- * Looks after partitions whose wake-up nobody heard: a worker that was killed leaves doorbells behind. Whether anything is due
- * for them, the listener will see.
- */
+/** Wakes partitions whose stored wake-up a killed worker has not answered. */
 async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
   const { link, lane, stopping } = consumer
   const { stream, prefix } = lanes[lane]
@@ -84,12 +81,12 @@ async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
     if (!stopping.aborted)
       link.log.debug(
         { err, lane },
-        'doorbells that are left could not be looked for; the sweeper rings what is due',
+        'stored wake-ups could not be listed; the sweeper wakes what is due',
       )
   }
 }
 
-/** Takes nothing more, waits until what is held is released, then takes the leases. Unanswered messages are given out again. */
+/** Takes nothing more, waits for releases, then ends the leases that are left. */
 async function drain(
   { link, places, pulls, partitions, leases }: LaneConsumer,
   drainMs: number,
@@ -105,15 +102,15 @@ async function drain(
 function openGauges({ lane, partitions, pulls, leases }: LaneConsumer): DisposableStack {
   const gauges = new DisposableStack()
   const labels = { lane }
-  const measure = (name: string, words: string, figure: () => number) =>
-    gauges.use(gauge(name, words, () => [{ value: figure(), labels }]))
+  const measure = (name: string, description: string, figure: () => number) =>
+    gauges.use(gauge(name, description, () => [{ value: figure(), labels }]))
   measure(
     'lockstep_lane_active_partitions',
     'Partitions that a worker looks after.',
     () => partitions.size,
   )
-  measure('lockstep_lane_held_partitions', 'Partitions that a worker holds.', () => leases.size)
-  measure('lockstep_lane_open_pulls', 'Pulls that wait for a doorbell.', () => pulls.open)
+  measure('lockstep_lane_assigned_partitions', 'Partitions that a worker has.', () => leases.size)
+  measure('lockstep_lane_open_pulls', 'Pulls that wait for a wake-up.', () => pulls.open)
   return gauges
 }
 

@@ -1,35 +1,30 @@
 import type { LaneName } from '@lockstep/contracts'
-import type { Gate } from './gate.ts'
 import type { Lease, OwnLease } from './lease.ts'
 import type { Link } from './link.ts'
 import type { Pulls } from './pulls.ts'
+import type { Semaphore } from './semaphore.ts'
 
-/**
- * A partition that was given to this worker. It stays so until it is released or its lease is lost.
- */
-export interface HeldPartition {
+/** This worker's until it is released or its lease is lost. */
+export interface AssignedPartition {
   partition: number
   lease: Lease
-  /** The trace of the doorbell, by header name. */
+  /** The trace of the wake-up, by header name. */
   header: (name: string) => string | undefined
-  /**
-   * Gives the partition back: nothing of it is left, or another worker shall go on. False when the
-   * lease was lost before.
-   */
+  /** `again`: another worker shall go on. False when the lease was lost before. */
   release(options?: { again?: boolean }): boolean
 }
 
 export interface LaneListener {
   /** A partition is this worker's from now on, and may have work. */
-  onHeld(held: HeldPartition): void
-  /** Somebody rang a partition that this worker holds. */
-  onRung(partition: number): void
+  onAssigned(assigned: AssignedPartition): void
+  /** A partition that this worker has may have more work. */
+  onWakeUp(partition: number): void
 }
 
-/** One partition of a lane, from its first wake-up until it is quiet. */
+/** One partition of a lane, from its first wake-up until it is idle. */
 export interface Partition {
-  /** Somebody rang it. */
-  rung(): void
+  /** It may have work. */
+  wake(): void
   /** Resolves when nothing is left of it, or the worker stops. */
   served: Promise<void>
 }
@@ -40,9 +35,9 @@ export interface LaneConsumer {
   lane: LaneName
   listener: LaneListener
   /** A place for each open pull. */
-  places: Gate
+  places: Semaphore
   pulls: Pulls
-  /** The partitions that were rung lately. */
+  /** The partitions that were woken lately. */
   partitions: Map<number, Partition>
   leases: Set<OwnLease>
   stopping: AbortSignal

@@ -4,20 +4,17 @@ import type { Link } from './link.ts'
 
 /** A job's right to act for its key. */
 export interface Lease {
-  /** Aborts when the lease is lost: the message is being given to another worker, or this one is shutting down. */
+  /** Aborts when another worker is given the message, or this one shuts down. */
   readonly signal: AbortSignal
-  /**
-   * Asks the clock instead of a timer, which a blocked event loop holds back. Also false while this process can't know whether it
-   * was taken for dead; the signal tells when it was.
-   */
+  /** Asks the clock, not a timer. Also false while this process may be declared dead. */
   isHeld(): boolean
 }
 
 /** A lease with the means to keep it and to end it; for the runner only. */
 export interface OwnLease extends Lease, Disposable {
   /**
-   * Ends the lease with a last word to the server; false when it was lost, and then nothing is sent. While this process can't know
-   * whether the delivery is another's by now, the word waits; `answered` resolves when it was sent, or never will be.
+   * Ends the lease with an answer; false when it was lost, and then nothing is sent. While in doubt
+   * the answer waits: `answered` resolves when it was sent or never will be.
    */
   answer(payload: string): boolean
   answered: Promise<unknown>
@@ -29,20 +26,17 @@ export interface OwnLease extends Lease, Disposable {
 export const ack = '+ACK'
 const working = '+WPI'
 
-/** "Not now": the server gives the message out again after the delay, and holds the lane until then. */
+/** The server redelivers after the delay, and holds the partition until then. */
 export function nak(delayMs = 0): string {
   return delayMs > 0 ? `-NAK ${JSON.stringify({ delay: Math.round(delayMs * 1e6) })}` : '-NAK'
 }
 
 /**
- * Holds a delivered message by telling the server every `heartbeatMs` that work goes on. `since` is the latest time
- * (`performance.now()`) at which the server cannot have given it out yet.
- *
- * The server takes a late answer for a timely one and gives out the next message on it. So the lease counts from the sending
- * of the last sign that the server confirmed, and whoever lost it sends nothing more: no ack, no nak, no sign of life.
+ * Keeps a delivered message by a sign of life every `heartbeatMs`. It counts from the last
+ * confirmed sign, for the server takes a late answer for one about the next message.
  */
 export function holdLease(
-  { nc, settings, life, isConnected }: Link,
+  { nc, settings, liveness, isConnected }: Link,
   msg: Msg,
   since: number,
 ): OwnLease {
@@ -51,7 +45,7 @@ export function holdLease(
   let heldSince = since
   let ended = false
 
-  const isCertain = () => !life || life.certainForMs() > 0
+  const isCertain = () => !liveness || liveness.certainForMs() > 0
   const isOpen = () => {
     if (!ended && performance.now() - heldSince >= holdMs)
       lose('no sign of life reached the server in time')
@@ -67,10 +61,10 @@ export function holdLease(
     clearInterval(heartbeat)
     clearTimeout(deadline)
     death?.[Symbol.dispose]()
-    life?.removeDelivery(msg.reply!)
+    liveness?.removeDelivery(msg.reply!)
   }
   const renew = async () => {
-    if (!isCertain()) await life!.certain()
+    if (!isCertain()) await liveness!.certain()
     const sentAt = performance.now()
     if (!isOpen()) return
     await nc.request(msg.reply!, working, { timeout: settings.heartbeatMs })
@@ -84,8 +78,8 @@ export function holdLease(
   }
   const heartbeat = setInterval(() => renew().catch(() => undefined), settings.heartbeatMs) // one unconfirmed sign is no loss yet
   let deadline = watch()
-  const death = life?.onLost(lose)
-  life?.addDelivery(msg.reply!)
+  const death = liveness?.onLost(lose)
+  liveness?.addDelivery(msg.reply!)
   const send = (payload: string) => {
     if (!isOpen() || !isConnected()) return false
     end()
@@ -100,7 +94,10 @@ export function holdLease(
     answer(payload) {
       if (isCertain()) return send(payload)
       if (!isOpen()) return false
-      this.answered = Promise.race([life!.certain().then(() => send(payload)), lostOf(lost.signal)])
+      this.answered = Promise.race([
+        liveness!.certain().then(() => send(payload)),
+        lostOf(lost.signal),
+      ])
       return true
     },
     [Symbol.dispose]: end,

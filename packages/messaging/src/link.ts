@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Life, laneSettings } from '@lockstep/contracts'
+import { type Liveness, laneSettings } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
@@ -13,9 +13,9 @@ export interface Link extends AsyncDisposable {
   /** {@link laneSettings} with every duration but the debounce scaled. */
   settings: Record<keyof typeof laneSettings, number>
   scale: number
-  life?: Life | undefined
+  liveness?: Liveness | undefined
   isConnected(): boolean
-  /** Calls `fn` after each reconnect, when the streams exist again; a reconnect may be to an empty server. */
+  /** Calls `fn` after each reconnect, when the streams exist again. */
   onReconnect(fn: () => void): Disposable
   /** Creates the streams that are missing; calls at the same time share one attempt. */
   repairStreams(): Promise<void>
@@ -31,20 +31,20 @@ export interface LinkOptions {
   replicas?: number
   /** Multiplies every time-out and interval; tests make it small. */
   scale?: number
-  /** How other processes know that this one lives; without it what it holds when it dies waits for `ack_wait`. */
-  life?: Life
+  /** Without it what a dead process held waits for `ack_wait`. */
+  liveness?: Liveness
   /** Gives up waiting for the server. */
   signal?: AbortSignal
 }
 
-/** Connects and creates the streams; waits for a server that is not there yet until `signal` aborts. */
+/** Waits for a server that is not there yet until `signal` aborts. */
 export async function openLink({
   url,
   name,
   log,
   replicas = 1,
   scale = 1,
-  life,
+  liveness,
   signal,
 }: LinkOptions): Promise<Link> {
   await using stack = new AsyncDisposableStack()
@@ -61,7 +61,7 @@ export async function openLink({
     return repairing
   }
   const listeners = new Set<() => void>()
-  const watch = watchStatus(nc, log, life, async () => {
+  const watch = watchStatus(nc, log, liveness, async () => {
     await repairStreams().catch((err) =>
       log.warn({ err }, 'streams could not be checked after a reconnect'),
     )
@@ -73,7 +73,7 @@ export async function openLink({
     jsm,
     log,
     scale,
-    life,
+    liveness,
     settings: scaled(scale),
     isConnected: () => watch.connected && !nc.isClosed(),
     onReconnect(fn) {
@@ -112,7 +112,7 @@ export function connectionOptions(url: string, name: string): NodeConnectionOpti
   }
 }
 
-/** Tries until it succeeds; says once for each reason why it is waiting. What the server refuses for good is thrown. */
+/** Tries until it succeeds, and logs each reason once; throws what the server refuses. */
 async function insist<T>(
   log: Logger,
   what: string,
@@ -136,7 +136,7 @@ async function insist<T>(
 function watchStatus(
   nc: NatsConnection,
   log: Logger,
-  life: Life | undefined,
+  liveness: Liveness | undefined,
   onReconnect: () => void,
 ): { connected: boolean } {
   const state = { connected: true }
@@ -145,7 +145,7 @@ function watchStatus(
       if (type === 'disconnect') log.warn('NATS connection lost; reconnecting')
       if (type === 'disconnect' || type === 'close') {
         state.connected = false
-        life?.disconnected()
+        liveness?.disconnected()
       }
       if (type !== 'reconnect') continue
       state.connected = true

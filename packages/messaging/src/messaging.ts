@@ -1,20 +1,20 @@
 import { type LaneName, partitionOf } from '@lockstep/contracts'
-import { openDoorbells } from './doorbell.ts'
+import { watchDeadProcesses } from './dead-processes.ts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
 import type { LaneListener } from './lane.ts'
 import { consumeLane, type LaneConsumerOptions } from './lane-consumer.ts'
 import { type LinkOptions, openLink } from './link.ts'
-import { watchLives } from './lives.ts'
+import { openWakeUps } from './wake-ups.ts'
 
 export type MessagingOptions = LinkOptions
 
 /** Lanes and events over one NATS connection. */
 export interface Messaging extends AsyncDisposable {
-  /** Says that a key has work. Never throws and never waits; what could not be delivered is counted, and rung again by the sweeper. */
-  ring(lane: LaneName, key: string): void
-  /** Says that a partition has work; otherwise like `ring`. */
-  ringPartition(lane: LaneName, partition: number): void
-  /** Sends the rings that are being debounced and waits until each is stored or has failed. */
+  /** Never throws, never waits; the sweeper sends a failed wake-up again. */
+  wake(lane: LaneName, key: string): void
+  /** Wakes the worker of a partition; otherwise like `wake`. */
+  wakePartition(lane: LaneName, partition: number): void
+  /** Sends wake-ups that wait for others and resolves when each is stored or has failed. */
   flush(): Promise<void>
   /** Takes the partitions of a lane that have work, until disposed; disposing drains. */
   consumeLane(
@@ -31,20 +31,17 @@ export interface Messaging extends AsyncDisposable {
   isConnected(): boolean
 }
 
-/**
- * Connects to NATS and creates the streams of the table. Waits for a server that is not there yet until `signal` aborts;
- * throws `precondition` when the server refuses a stream.
- */
+/** Waits for NATS until `signal` aborts; throws `precondition` when it refuses a stream. */
 export async function openMessaging(options: MessagingOptions): Promise<Messaging> {
   await using stack = new AsyncDisposableStack()
   const link = stack.use(await openLink(options))
-  const doorbells = stack.use(openDoorbells(link))
-  if (options.life) stack.use(await watchLives(link, options.life))
+  const wakeUps = stack.use(openWakeUps(link))
+  if (options.liveness) stack.use(await watchDeadProcesses(link, options.liveness))
   const open = stack.move()
   return {
-    ring: (lane, key) => doorbells.ring(lane, partitionOf(lane, key)),
-    ringPartition: doorbells.ring,
-    flush: doorbells.flush,
+    wake: (lane, key) => wakeUps.wake(lane, partitionOf(lane, key)),
+    wakePartition: wakeUps.wake,
+    flush: wakeUps.flush,
     consumeLane: (lane, listener, laneOptions) => consumeLane(link, lane, listener, laneOptions),
     publishEvent: (subject, payload) => publishEvent(link, subject, payload),
     subscribeEvent: (subject, fn) => subscribeEvent(link, subject, fn),

@@ -2,16 +2,16 @@ import { counter } from '@lockstep/telemetry'
 
 /** What lanes count. Labels are lane names only; keys are in the logs. */
 export const counted = {
-  rings: counter('lockstep_lane_rings', 'Doorbells that JetStream stored.'),
-  ringFailures: counter(
-    'lockstep_lane_ring_failures',
-    'Doorbells that could not be stored; the sweeper rings again.',
+  wakeUps: counter('lockstep_lane_wakeups', 'Wake-ups that JetStream stored.'),
+  wakeUpFailures: counter(
+    'lockstep_lane_wakeup_failures',
+    'Wake-ups that could not be stored; the sweeper sends them again.',
   ),
   openFailures: counter(
     'lockstep_lane_open_failures',
     'Tries to create a lane consumer that failed, by reason (full, error).',
   ),
-  holds: counter('lockstep_lane_holds', 'Partitions that a worker was given.'),
+  assignments: counter('lockstep_lane_assignments', 'Partitions that a worker was given.'),
   leaseLost: counter(
     'lockstep_lane_lease_lost',
     'Partitions whose lease ran out before they were released.',
@@ -20,9 +20,9 @@ export const counted = {
     'lockstep_lane_dead_found',
     'Processes that were found dead, and whose partitions were given to others.',
   ),
-  handedBack: counter(
-    'lockstep_lane_handed_back',
-    'Doorbells of dead processes that were given out again.',
+  redelivered: counter(
+    'lockstep_lane_redelivered',
+    'Wake-ups of dead processes that were given out again.',
   ),
   eventsDropped: counter(
     'lockstep_events_dropped',

@@ -5,33 +5,33 @@ import { createConsumer, isFull, isMissing, purgeLeaked } from './consumers.ts'
 import type { LaneConsumer, Partition } from './lane.ts'
 import { ack, holdLease, nak } from './lease.ts'
 import { counted } from './metrics.ts'
-import type { Pulled } from './pulls.ts'
+import type { PullResult } from './pulls.ts'
 
 interface State {
   consumer: LaneConsumer
   number: number
-  /** When it was last rung or held, on the monotonic clock. */
+  /** When it was last woken or released, on the monotonic clock. */
   activeAt: number
-  isHeld: boolean
+  isAssigned: boolean
   hasConsumer: boolean
 }
 
 /** How long a pull stays open while other partitions wait for a place. */
 const hurriedPullMs = 150
 
-/** Serves a partition until it is quiet and the server holds nothing for it. */
+/** Serves a partition until it is idle and the server has no message for it. */
 export function openPartition(consumer: LaneConsumer, number: number): Partition {
   const state: State = {
     consumer,
     number,
     activeAt: performance.now(),
-    isHeld: false,
+    isAssigned: false,
     hasConsumer: false,
   }
   return {
-    rung() {
+    wake() {
       state.activeAt = performance.now()
-      if (state.isHeld) consumer.listener.onRung(number)
+      if (state.isAssigned) consumer.listener.onWakeUp(number)
       else consumer.pulls.expect(consumerName(consumer.lane, number))
     },
     served: serve(state),
@@ -44,7 +44,7 @@ async function serve(state: State): Promise<void> {
   while (!stopping.aborted) {
     try {
       await serveOnce(state)
-      if (isQuiet(state) && !(await holdsSomething(state)) && isQuiet(state)) break
+      if (isIdle(state) && !(await hasMessages(state)) && isIdle(state)) break
     } catch (err) {
       if (stopping.aborted) break
       counted.openFailures(1, { lane, reason: isFull(err) ? 'full' : 'error' })
@@ -58,7 +58,7 @@ async function serve(state: State): Promise<void> {
   partitions.delete(state.number)
 }
 
-const isQuiet = ({ consumer, activeAt, hasConsumer }: State): boolean =>
+const isIdle = ({ consumer, activeAt, hasConsumer }: State): boolean =>
   hasConsumer && performance.now() - activeAt >= consumer.link.settings.idlePullMs
 
 /** One pull and what comes of it. */
@@ -68,27 +68,24 @@ async function serveOnce(state: State): Promise<void> {
   const pulled = await pull(state)
   state.hasConsumer = pulled.kind !== 'unanswered'
   if (pulled.kind !== 'message') return
-  await hold(state, pulled.msg, pulled.since)
+  await assign(state, pulled.msg, pulled.since)
   state.activeAt = performance.now()
 }
 
-async function pull({ consumer, number }: State): Promise<Pulled> {
+async function pull({ consumer, number }: State): Promise<PullResult> {
   const { link, lane, places, pulls } = consumer
-  const leave = await places.enter()
-  if (!leave) return { kind: 'unanswered' }
+  const release = await places.acquire()
+  if (!release) return { kind: 'unanswered' }
   try {
     const expiresMs = places.waiting > 0 ? hurriedPullMs * link.scale : link.settings.idlePullMs
     return await pulls.pull(lanes[lane].stream, consumerName(lane, number), expiresMs)
   } finally {
-    leave()
+    release()
   }
 }
 
-/**
- * A message may be with a worker that is gone: somebody has to pull when the server gives it out again. Messages that a killed
- * server has acknowledged and kept are never given out, and would keep new ones away: they are purged.
- */
-async function holdsSomething({ consumer: { link, lane }, number }: State): Promise<boolean> {
+/** Whether the server has a message to give out, now or later; others are purged. */
+async function hasMessages({ consumer: { link, lane }, number }: State): Promise<boolean> {
   try {
     const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(
       lanes[lane].stream,
@@ -102,8 +99,8 @@ async function holdsSomething({ consumer: { link, lane }, number }: State): Prom
   }
 }
 
-/** Hands the partition to the listener under a lease, and resolves when it is released or the lease is lost. */
-async function hold(state: State, msg: Msg, since: number): Promise<void> {
+/** Assigns the partition under a lease, and resolves when it is released or the lease is lost. */
+async function assign(state: State, msg: Msg, since: number): Promise<void> {
   const { consumer, number } = state
   const { link, lane, leases, listener, stopping } = consumer
   using lease = holdLease(link, msg, since)
@@ -114,9 +111,9 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
   const released = Promise.withResolvers<void>()
   lease.signal.addEventListener('abort', () => released.resolve())
   leases.add(lease)
-  state.isHeld = true
-  counted.holds(1, { lane })
-  listener.onHeld({
+  state.isAssigned = true
+  counted.assignments(1, { lane })
+  listener.onAssigned({
     partition: number,
     lease,
     header: (name) => msg.headers?.get(name) || undefined,
@@ -127,7 +124,7 @@ async function hold(state: State, msg: Msg, since: number): Promise<void> {
     },
   })
   await released.promise
-  state.isHeld = false
+  state.isAssigned = false
   await lease.answered
   leases.delete(lease)
   if (!lease.signal.aborted) return

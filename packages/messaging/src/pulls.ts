@@ -2,22 +2,24 @@ import { createInbox, type Msg, nanos } from '@nats-io/nats-core'
 import { nak } from './lease.ts'
 import type { Link } from './link.ts'
 
-/** What became of a request for one message. `unanswered`: there is no such consumer, or the server was away. */
-export type Pulled = { kind: 'message'; msg: Msg; since: number } | { kind: 'empty' | 'unanswered' }
+/** `unanswered`: there is no such consumer, or the server was away. */
+export type PullResult =
+  | { kind: 'message'; msg: Msg; since: number }
+  | { kind: 'empty' | 'unanswered' }
 
 export interface Pulls {
-  /** Asks a consumer for its next message and waits for it for `expiresMs`; one request a consumer at a time. */
-  pull(stream: string, consumer: string, expiresMs: number): Promise<Pulled>
-  /** Says that a message is there for a consumer: a request that has expired without an answer is not waited for much longer. */
+  /** Waits `expiresMs` for a consumer's next message; one request a consumer at a time. */
+  pull(stream: string, consumer: string, expiresMs: number): Promise<PullResult>
+  /** A message is there: an expired request is not waited for much longer. */
   expect(consumer: string): void
   readonly open: number
   /** Ends all waiting; a message that is already on its way is handed back. */
   stop(): Promise<void>
 }
 
-interface Waiting {
-  /** Ends the waiting at once: what arrives in the same read from the socket is not for this request any more. */
-  settle(pulled: Pulled): void
+interface OpenPull {
+  /** At once: what arrives in the same read is not for this request any more. */
+  settle(pulled: PullResult): void
   expiresAt: number
   timer: NodeJS.Timeout
 }
@@ -25,14 +27,11 @@ interface Waiting {
 /** Servers before 2.10 drop a request in silence when a message arrives just as it expires. */
 const expectedWithinMs = 250
 
-/**
- * Pull requests of many consumers over one subscription. The client's own consumer subscribes anew for each message, waits at
- * least a second, and loses what arrives while it unsubscribes; with thousands of lanes all three hurt.
- */
+/** The client's own consumer would subscribe anew for each message. */
 export function openPulls(link: Link): Pulls {
   const { nc, settings } = link
   const inbox = createInbox()
-  const waiting = new Map<string, Waiting>()
+  const openPulls = new Map<string, OpenPull>()
   const clock = startClock(settings.leaseMarginMs / 2)
 
   const subscription = nc.subscribe(`${inbox}.*`, {
@@ -40,7 +39,7 @@ export function openPulls(link: Link): Pulls {
       if (err) return link.log.error({ err }, 'the subscription for lane messages failed')
       const code = msg.headers?.code
       const consumer = code ? msg.subject.slice(inbox.length + 1) : consumerOf(msg)
-      const entry = waiting.get(consumer)
+      const entry = openPulls.get(consumer)
       if (code) return entry?.settle({ kind: kindOf(code) })
       if (entry) return entry.settle({ kind: 'message', msg, since: clock.lastSeenAlive() })
       if (performance.now() - clock.lastSeenAlive() < settings.ackWaitMs - settings.leaseMarginMs)
@@ -48,18 +47,18 @@ export function openPulls(link: Link): Pulls {
     },
   })
   const giveUp = () => {
-    for (const entry of waiting.values()) entry.settle({ kind: 'unanswered' })
+    for (const entry of openPulls.values()) entry.settle({ kind: 'unanswered' })
   }
   const reconnects = link.onReconnect(giveUp) // requests die with the connection
 
   return {
     async pull(stream, consumer, expiresMs) {
       const askedAt = performance.now()
-      const { promise, resolve } = Promise.withResolvers<Pulled>()
-      const entry: Waiting = {
+      const { promise, resolve } = Promise.withResolvers<PullResult>()
+      const entry: OpenPull = {
         settle(pulled) {
           clearTimeout(entry.timer)
-          waiting.delete(consumer)
+          openPulls.delete(consumer)
           resolve(pulled)
         },
         expiresAt: askedAt + expiresMs,
@@ -68,7 +67,7 @@ export function openPulls(link: Link): Pulls {
           expiresMs + settings.leaseMarginMs,
         ),
       }
-      waiting.set(consumer, entry)
+      openPulls.set(consumer, entry)
       const request = JSON.stringify({ batch: 1, expires: nanos(Math.ceil(expiresMs)) })
       try {
         nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, {
@@ -84,14 +83,14 @@ export function openPulls(link: Link): Pulls {
         : pulled
     },
     expect(consumer) {
-      const entry = waiting.get(consumer)
+      const entry = openPulls.get(consumer)
       if (!entry) return
       clearTimeout(entry.timer)
       const leftMs = entry.expiresAt + expectedWithinMs - performance.now()
       entry.timer = setTimeout(() => entry.settle({ kind: 'unanswered' }), Math.max(0, leftMs))
     },
     get open() {
-      return waiting.size
+      return openPulls.size
     },
     async stop() {
       reconnects[Symbol.dispose]()
@@ -108,14 +107,14 @@ function consumerOf(msg: Msg): string {
   return (tokens.length < 11 ? tokens[3] : tokens[5]) ?? ''
 }
 
-/** 408 is the end of the waiting; 503 and 409 say that the consumer is not or no longer there (before 2.10 often nothing does). */
+/** 408 ends the waiting; 503 and 409 say that there is no consumer. */
 function kindOf(code: number): 'empty' | 'unanswered' {
   return code === 408 || code === 404 ? 'empty' : 'unanswered'
 }
 
 /**
- * Knows a time at which this process was running and its socket empty. After a stall, timers fire before sockets are read:
- * a message that has waited there looks fresh, unless the tick before the last one counts.
+ * A time at which this process was running and its socket empty. After a stall timers fire before
+ * sockets are read, so the tick before the last one counts.
  */
 function startClock(tickMs: number) {
   let before = performance.now()

@@ -12,10 +12,10 @@ import { nanos } from '@nats-io/nats-core'
 /** Codes of nats-server (server/errors.json) that the client has no name for. */
 export const serverCodes = { streamNameExists: 10058, maximumConsumers: 10026, storeFailed: 10077 }
 
-/** Of one partition: the doorbell that its worker holds, and one that waits. */
-const maxBells = 2
+/** Of one partition: the wake-up that its worker holds, and one that waits. */
+const maxStoredWakeUps = 2
 
-/** Creates or updates every stream of the table; `precondition` when the server refuses one for good. */
+/** Throws `precondition` when the server refuses a stream for good. */
 export async function ensureStreams(jsm: JetStreamManager, replicas: number): Promise<void> {
   for (const [name, row] of Object.entries(streams))
     await ensureStream(jsm, streamConfig(name as StreamName, row, replicas))
@@ -49,19 +49,20 @@ function streamConfig(name: StreamName, row: StreamRow, replicas: number): Strea
     storage: StorageType.File,
     max_age: nanos(row.maxAgeMs),
     max_consumers: row.maxConsumers,
-    // Said although it is the default: an update leaves alone what it doesn't name, and a full queue refuses doorbells.
+    // Said although it is the default: an update leaves alone what it doesn't name, and a full
+    // queue refuses wake-ups.
     max_msgs: -1,
     max_bytes: -1,
-    // A doorbell that is refused because one waits already says nothing new. (Discarding the old one would take the doorbell
-    // that a worker holds, and the server would give the partition to a second worker at once.)
-    max_msgs_per_subject: isQueue ? maxBells : -1,
+    // Refusing the new wake-up loses nothing; discarding the old one would give its partition to a
+    // second worker.
+    max_msgs_per_subject: isQueue ? maxStoredWakeUps : -1,
     ...(isQueue && { discard_new_per_subject: true }),
     num_replicas: replicas,
   } as StreamConfig
 }
 
-/** What the server's answer to a doorbell says: it is stored, or one waits already, or it could not be stored and why. */
-export function bellAnswer(payload: string): 'stored' | 'waiting' | { error: string } {
+/** `waiting`: the partition has a stored wake-up already. */
+export function wakeUpAck(payload: string): 'stored' | 'waiting' | { error: string } {
   const { error } = JSON.parse(payload) as { error?: { err_code?: number; description?: string } }
   if (!error) return 'stored'
   if (error.err_code === serverCodes.storeFailed && /per subject/.test(error.description ?? ''))

@@ -49,23 +49,23 @@ const unanswered = async (partition: number) => {
   const info = await manager.jsm.consumers.info('CAMPAIGNS', consumerName(lane, partition))
   return info.num_pending + info.num_ack_pending
 }
-/** Rings as often as doorbells are stored, whatever rests. */
-async function ringApart(partition: number, times: number): Promise<void> {
+/** Wakes no sooner than the next wake-up is stored. */
+async function wakeApart(partition: number, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
-    messaging.ringPartition(lane, partition)
+    messaging.wakePartition(lane, partition)
     await messaging.flush()
-    await delay(laneSettings.restMs * scale + 2)
+    await delay(laneSettings.storeEveryMs * scale + 2)
   }
 }
 
 test('no two workers hold a partition at a time, in two processes', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'lockstep-lane-'))
-  await using up = new AsyncDisposableStack()
-  up.defer(() => rm(dir, { recursive: true }))
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => rm(dir, { recursive: true }))
   const options = { url: nats.url, lane, job: 'exclusive', lockFile: join(dir, 'lock') }
   await using a = await spawnWorker(options)
   await using b = await spawnWorker(options)
-  await ringApart(1, 60)
+  await wakeApart(1, 60)
   await eventually(() => a.count('finished') + b.count('finished')).toBeGreaterThan(30)
   expect(a.count('overlap') + b.count('overlap')).toBe(0)
   await eventually(() => unanswered(1)).toBe(0)
@@ -79,35 +79,35 @@ test('different partitions are held side by side', async () => {
     if (started.size === 5) all.resolve()
     await all.promise // only side by side can all of them come this far
   })
-  for (const partition of [11, 12, 13, 14, 15]) messaging.ringPartition(lane, partition)
+  for (const partition of [11, 12, 13, 14, 15]) messaging.wakePartition(lane, partition)
   await all.promise
 })
 
-test('a hundred rings of a partition at once, by any of its keys, are one message', async () => {
-  for (let i = 0; i < 100; i++) messaging.ring(lane, 'd1')
+test('a hundred wake-ups of a partition at once, by any of its keys, are one message', async () => {
+  for (let i = 0; i < 100; i++) messaging.wake(lane, 'd1')
   await messaging.flush()
   expect(await stored(partitionOf(lane, 'd1'))).toBe(1)
 })
 
-test('a partition that is rung on and on gets one doorbell in a rest, each ring is told at once, and the last is stored', async () => {
+test('a partition that is woken on and on has one stored wake-up in each pause, its worker is told at once, and the last is stored', async () => {
   const heard: number[] = []
   const rests = 6
   const before = await lastSequence()
   const held = Promise.withResolvers<void>()
   const end = Promise.withResolvers<void>()
-  const onHeld = ({ release }: { release(): boolean }) => {
+  const onAssigned = ({ release }: { release(): boolean }) => {
     held.resolve()
     void end.promise.then(release)
   }
   await using _worker = await messaging.consumeLane(lane, {
-    onHeld,
-    onRung: (partition) => heard.push(partition),
+    onAssigned,
+    onWakeUp: (partition) => heard.push(partition),
   })
-  messaging.ringPartition(lane, 21)
+  messaging.wakePartition(lane, 21)
   await held.promise
   const startedAt = performance.now()
-  while (performance.now() - startedAt < rests * laneSettings.restMs * scale) {
-    messaging.ringPartition(lane, 21)
+  while (performance.now() - startedAt < rests * laneSettings.storeEveryMs * scale) {
+    messaging.wakePartition(lane, 21)
     await delay(5)
   }
   await eventually(() => heard.length).toBeGreaterThan(rests)
@@ -117,14 +117,14 @@ test('a partition that is rung on and on gets one doorbell in a rest, each ring 
   await eventually(() => stored(21)).toBe(0)
 })
 
-test('of a partition whose worker is busy one doorbell waits, however many producers ring it', async () => {
+test('of a partition whose worker is busy one wake-up waits, however many producers send one', async () => {
   const end = Promise.withResolvers<void>()
   await using _worker = await workOn(messaging, lane, () => end.promise)
-  messaging.ringPartition(lane, 31)
+  messaging.wakePartition(lane, 31)
   await eventually(() => unanswered(31)).toBe(1)
   for (let i = 0; i < 5; i++) {
     await using other = await messagingOn(nats.url)
-    other.ringPartition(lane, 31)
+    other.wakePartition(lane, 31)
     await other.flush()
   }
   expect(await stored(31)).toBe(2)
@@ -137,7 +137,7 @@ test('a thousand keys leave no more subjects and consumers than there are partit
   await using _worker = await workOn(messaging, 'webhooks.message', async (partition) =>
     seen.add(partition),
   )
-  for (let i = 0; i < 3_000; i++) messaging.ring('webhooks.message', `number-${i}`)
+  for (let i = 0; i < 3_000; i++) messaging.wake('webhooks.message', `number-${i}`)
   await messaging.flush()
   await eventually(() => seen.size).toBe(256)
   const { state } = await manager.jsm.streams.info('WEBHOOKS')
@@ -150,7 +150,7 @@ test('a partition that is given back to be done again comes again', async () => 
     tries += 1
     if (tries < 3) throw new Error('not yet')
   })
-  messaging.ringPartition(lane, 41)
+  messaging.wakePartition(lane, 41)
   await eventually(() => tries).toBe(3)
   await eventually(() => unanswered(41)).toBe(0)
 })
@@ -161,7 +161,7 @@ test('a quiet partition costs no pull: the gauges return to zero', async () => {
   await using _worker = await workOn(messaging, 'templates.sync', async () => {
     handled += 1
   })
-  messaging.ringPartition('templates.sync', 51)
+  messaging.wakePartition('templates.sync', 51)
   await eventually(() => handled).toBe(1)
   await eventually(telemetry.metricsText).toContain(
     'lockstep_lane_open_pulls{lane="templates.sync"} 0\n',
@@ -170,7 +170,7 @@ test('a quiet partition costs no pull: the gauges return to zero', async () => {
     'lockstep_lane_active_partitions{lane="templates.sync"} 0\n',
   )
   await eventually(telemetry.metricsText).toContain(
-    'lockstep_lane_held_partitions{lane="templates.sync"} 0\n',
+    'lockstep_lane_assigned_partitions{lane="templates.sync"} 0\n',
   )
 })
 
@@ -181,10 +181,10 @@ test('disposing waits for what is held, and its answer counts', async () => {
     started.resolve()
     return release.promise
   })
-  await ringApart(61, 1)
+  await wakeApart(61, 1)
   await started.promise
   const disposed = worker[Symbol.asyncDispose]()
-  await ringApart(61, 1) // rung while it drains: not begun here
+  await wakeApart(61, 1) // woken while it drains: not begun here
   release.resolve()
   await disposed
   await eventually(() => unanswered(61)).toBe(1)
@@ -197,7 +197,7 @@ test('what is held longer than the drain loses its lease, and another worker get
     leaving.resolve(lease.signal.reason.message)
   }
   const worker = await workOn(messaging, lane, job, { drainMs: 50 })
-  messaging.ringPartition(lane, 71)
+  messaging.wakePartition(lane, 71)
   await eventually(() => unanswered(71).catch(() => 0)).toBe(1)
   await worker[Symbol.asyncDispose]()
   expect(await leaving.promise).toContain('shutting down')

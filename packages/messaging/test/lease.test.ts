@@ -31,25 +31,25 @@ async function takeOver(
   job: 'block' | 'untilLost',
   onStarted: (stalled: { kill(signal: NodeJS.Signals): unknown }) => void,
 ) {
-  await using up = new AsyncDisposableStack()
-  const stalled = up.use(await spawnWorker({ url: nats.url, lane: 'campaigns.run', job }))
+  await using stack = new AsyncDisposableStack()
+  const stalled = stack.use(await spawnWorker({ url: nats.url, lane: 'campaigns.run', job }))
   for (let i = 0; i < 2; i++) {
     await manager.jsm.jetstream().publish(partitionSubject('campaigns.run', key))
   }
-  messaging.ringPartition('campaigns.run', key) // refused: two wait; it wakes the worker
+  messaging.wakePartition('campaigns.run', key) // refused: two wait; it wakes the worker
   await eventually(() => stalled.count('started')).toBe(1)
   onStarted(stalled.child)
   const release = Promise.withResolvers<void>()
   let taken = 0
-  up.use(
+  stack.use(
     await workOn(messaging, 'campaigns.run', async () => {
       taken += 1
       await release.promise
     }),
   )
-  messaging.ringPartition('campaigns.run', key) // the wake-up for the second worker
+  messaging.wakePartition('campaigns.run', key) // the wake-up for the second worker
   await eventually(() => taken).toBe(1)
-  const open = up.move()
+  const open = stack.move()
   return { stalled, release, taken: () => taken, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
@@ -87,11 +87,11 @@ test('a process that was stopped and continues sends nothing either, and its job
 
 test('a message that lay in the socket of a stopped process is neither begun nor answered there once another worker has it', async () => {
   await using stopped = await spawnWorker({ url: nats.url, lane: 'campaigns.run', job: 'nothing' })
-  messaging.ringPartition('campaigns.run', 3)
+  messaging.wakePartition('campaigns.run', 3)
   await eventually(() => stopped.count('finished')).toBe(1)
   await eventually(() => state(3)).toMatchObject({ outstanding: 0, waiting: 0 })
   stopped.child.kill('SIGSTOP')
-  messaging.ringPartition('campaigns.run', 3)
+  messaging.wakePartition('campaigns.run', 3)
   await eventually(() => state(3)).toMatchObject({ outstanding: 1 }) // delivered to the stopped process
   const release = Promise.withResolvers<void>()
   const taken: number[] = []
@@ -99,7 +99,7 @@ test('a message that lay in the socket of a stopped process is neither begun nor
     taken.push(partition)
     await release.promise
   })
-  messaging.ringPartition('campaigns.run', 3)
+  messaging.wakePartition('campaigns.run', 3)
   await eventually(() => taken).toEqual([3])
   const before = await state(3)
   stopped.child.kill('SIGCONT')
@@ -121,7 +121,7 @@ test('a job much longer than ack_wait keeps its lease as long as its process liv
     await eventually(() => performance.now() > until).toBe(true)
     heldToTheEnd = lease.isHeld()
   })
-  messaging.ringPartition('campaigns.run', 5)
+  messaging.wakePartition('campaigns.run', 5)
   await eventually(() => heldToTheEnd).toBe(true)
   await eventually(() => state(5)).toMatchObject({ outstanding: 0, waiting: 0 })
   expect(runs).toBe(1)

@@ -20,19 +20,19 @@ afterAll(() => nats[Symbol.asyncDispose]())
 
 /** A producer and a worker that counts what it was given by partition. */
 async function openLane() {
-  await using up = new AsyncDisposableStack()
-  const messaging = up.use(await messagingOn(nats.url))
+  await using stack = new AsyncDisposableStack()
+  const messaging = stack.use(await messagingOn(nats.url))
   const done = new Map<number, number>()
-  up.use(
+  stack.use(
     await workOn(messaging, 'contacts.import', async (partition) => {
       done.set(partition, (done.get(partition) ?? 0) + 1)
     }),
   )
-  const open = up.move()
+  const open = stack.move()
   return {
     messaging,
     done: (partition: number) => done.get(partition) ?? 0,
-    ring: (partition: number) => messaging.ringPartition('contacts.import', partition),
+    wake: (partition: number) => messaging.wakePartition('contacts.import', partition),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
 }
@@ -57,7 +57,7 @@ test('a service that starts before the server waits, says so once, and then work
   await eventually(() => said('waiting for NATS')).toBe(1)
   await nats.start()
   await using messaging = await opening
-  messaging.ringPartition('contacts.import', 1)
+  messaging.wakePartition('contacts.import', 1)
   await messaging.flush()
   await using manager = await openManager(nats.url)
   expect((await manager.jsm.streams.info('DEFAULT')).state.messages).toBe(1)
@@ -70,24 +70,24 @@ test('waiting for the server ends when it is aborted', async () => {
   ).rejects.toThrow(/abort/i)
 })
 
-test('after the server was killed and restarted, work goes on, also for a ring while it was away', async () => {
+test('after the server was killed and restarted, work goes on, also for a wake-up while it was away', async () => {
   await using lane = await openLane()
-  lane.ring(2)
+  lane.wake(2)
   await eventually(() => lane.done(2)).toBe(1)
   await nats.kill()
   await eventually(() => lane.messaging.isConnected()).toBe(false)
-  lane.ring(2)
-  lane.ring(3)
+  lane.wake(2)
+  lane.wake(3)
   await nats.start()
   await eventually(() => lane.done(2)).toBeGreaterThanOrEqual(2) // more: a killed server forgets acks
   await eventually(() => lane.done(3)).toBeGreaterThanOrEqual(1)
 })
 
-test('a doorbell that a killed worker has left is answered by the next one, though nobody rings again', async () => {
+test('a wake-up that a killed worker has left is answered by the next one, though nobody wakes it again', async () => {
   await using manager = await openManager(nats.url)
   {
     await using lane = await openLane()
-    lane.ring(4)
+    lane.wake(4)
     await eventually(() => lane.done(4)).toBe(1)
   }
   await manager.jsm.jetstream().publish('default.contacts.import.4') // without the wake-up, as a worker that is gone has it
@@ -101,7 +101,7 @@ test('a doorbell that a killed worker has left is answered by the next one, thou
 
 test('after the whole store was deleted, streams and consumers come back by themselves', async () => {
   await using lane = await openLane()
-  lane.ring(5)
+  lane.wake(5)
   await eventually(() => lane.done(5)).toBe(1)
   await nats.kill()
   await nats.deleteStore()
@@ -112,36 +112,36 @@ test('after the whole store was deleted, streams and consumers come back by them
   await using manager = await openManager(nats.url)
   const names = await manager.jsm.streams.names().next()
   expect(names.sort()).toEqual(Object.keys(streams).sort())
-  lane.ring(5)
+  lane.wake(5)
   await eventually(() => lane.done(5)).toBe(2)
 })
 
-test('a ring for a stream that somebody deleted makes it again', async () => {
+test('a wake-up for a stream that somebody deleted makes it again', async () => {
   await using lane = await openLane()
   await using manager = await openManager(nats.url)
   await manager.jsm.streams.delete('DEFAULT')
-  lane.ring(6)
+  lane.wake(6)
   await eventually(() => lane.done(6)).toBe(1)
 })
 
-test('a ring that is refused because somebody limited the stream and it is full gives the stream its room back', async () => {
+test('a wake-up that is refused because somebody limited the stream and it is full gives the stream its room back', async () => {
   await using lane = await openLane()
   await using manager = await openManager(nats.url)
   await manager.jsm.streams.update('DEFAULT', { max_msgs: 1 })
   const filler = () => manager.jsm.jetstream().publish('default.nobody')
   await filler()
   await expect(filler()).rejects.toThrow('maximum messages exceeded')
-  lane.ring(7)
+  lane.wake(7)
   await eventually(() => lane.done(7)).toBe(1)
 })
 
 test('a consumer that is deleted while a pull is open on it comes back', async () => {
   await using lane = await openLane()
   await using manager = await openManager(nats.url)
-  lane.ring(8)
+  lane.wake(8)
   await eventually(() => lane.done(8)).toBe(1)
   await deleteConsumer(manager.jsm, 8)
-  lane.ring(8)
+  lane.wake(8)
   await eventually(() => lane.done(8)).toBe(2)
 })
 
@@ -157,9 +157,9 @@ test('a lane beyond max_consumers waits, is counted, and opens when there is roo
     retention: RetentionPolicy.Workqueue,
     max_consumers: 1,
   })
-  lane.ring(9)
+  lane.wake(9)
   await eventually(() => lane.done(9)).toBe(1)
-  lane.ring(10)
+  lane.wake(10)
   await eventually(telemetry.metricsText).toMatch(
     /lockstep_lane_open_failures_total\{lane="contacts.import",reason="full"\} \d/,
   )

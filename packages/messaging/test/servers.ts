@@ -11,7 +11,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { expect, vi } from 'vitest'
 import {
-  type HeldPartition,
+  type AssignedPartition,
   type Messaging,
   type MessagingOptions,
   openMessaging,
@@ -68,15 +68,15 @@ export function messagingOn(url: string, options: Partial<MessagingOptions> = {}
 export function workOn(
   messaging: Messaging,
   lane: LaneName,
-  job: (partition: number, lease: HeldPartition['lease']) => Promise<unknown>,
+  job: (partition: number, lease: AssignedPartition['lease']) => Promise<unknown>,
   options?: { drainMs?: number },
 ): Promise<AsyncDisposable> {
-  const onHeld = (held: HeldPartition) =>
+  const onAssigned = (held: AssignedPartition) =>
     void job(held.partition, held.lease).then(
       () => held.release(),
       () => held.release({ again: true }),
     )
-  return messaging.consumeLane(lane, { onHeld, onRung: () => undefined }, options)
+  return messaging.consumeLane(lane, { onAssigned, onWakeUp: () => undefined }, options)
 }
 
 /** JetStream's own view, over a connection of its own. */

@@ -2,7 +2,7 @@ import { open, unlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LaneName } from '@lockstep/contracts'
 import { createLogger } from '@lockstep/telemetry'
-import { type HeldPartition, type Lease, openMessaging } from '../src/index.ts'
+import { type AssignedPartition, type Lease, openMessaging } from '../src/index.ts'
 
 const { url, lane, scale, job, lockFile } = JSON.parse(process.argv[2]!) as {
   url: string
@@ -40,11 +40,11 @@ const messaging = await openMessaging({
   scale,
   log: createLogger({ service: 'worker', level: 'silent' }),
 })
-const onHeld = async ({ lease, release }: HeldPartition) => {
+const onAssigned = async ({ lease, release }: AssignedPartition) => {
   tell('started')
   await jobs[job](lease)
   setImmediate(() => tell('finished'))
   release()
 }
-await messaging.consumeLane(lane, { onHeld, onRung: () => undefined })
+await messaging.consumeLane(lane, { onAssigned, onWakeUp: () => undefined })
 tell('ready')

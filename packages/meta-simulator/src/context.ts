@@ -10,7 +10,7 @@ import { count, type Summary } from './summary.ts'
 import type { Element } from './webhook-body.ts'
 import { createWebhooks, type Webhooks } from './webhooks.ts'
 
-/** All that a door may use. */
+/** All that an endpoint may use. */
 export interface Context extends AsyncDisposable {
   settings: Settings
   world: World

@@ -120,10 +120,10 @@ export async function simulation(
     seed?: number
   } = {},
 ) {
-  await using up = new AsyncDisposableStack()
-  const { logFile } = up.use(await folder())
+  await using stack = new AsyncDisposableStack()
+  const { logFile } = stack.use(await folder())
   const given = options.state ?? state(options.callbackUrl ?? null)
-  const simulator = up.use(
+  const simulator = stack.use(
     await startSimulator({
       logFile,
       seed: options.seed ?? 7,
@@ -131,7 +131,7 @@ export async function simulation(
       settings: { ...swift, ...options.settings },
     }),
   )
-  const owned = up.move()
+  const owned = stack.move()
   return { ...simulator, simulator, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 

@@ -5,7 +5,7 @@ import { type Metadata, Status } from 'nice-grpc-common'
 export interface Call {
   /** The tenant; empty in operator calls. */
   accountId: string
-  /** Who calls, by its certificate; undefined where services speak plain text, and in calls of our own. */
+  /** By its certificate; undefined where services speak plain text. */
   caller?: Caller
   /** Fires when the caller gives up or its deadline passes. */
   signal?: AbortSignal
@@ -25,7 +25,7 @@ export type StreamMethod<Context, Request, Response> = (
   call: Call,
 ) => AsyncIterable<Response>
 
-/** Call options as our clients take them: a Call, and a deadline of its own where 10 s (for a stream: until its end) don't fit. */
+/** `timeoutMs` where 10 s (for a stream: until its end) don't fit. */
 export type CallWith = Partial<Call> & { timeoutMs?: number }
 
 export const accountHeader = 'lockstep-account'
@@ -37,13 +37,13 @@ const failureByStatus = new Map<number, Failure>(
   Object.entries(failures).map(([name, row]) => [row.grpc, name as Failure]),
 )
 
-/** The failure that a gRPC status stands for; a call that was cut off is busy or timeout, an unknown one internal. */
+/** A call that was cut off is busy or timeout, an unknown status internal. */
 export function failureOfStatus(status: number): Failure {
   if (status === Status.CANCELLED) return 'timeout'
   return failureByStatus.get(status) ?? 'internal'
 }
 
-/** Whether a call failed for the size of its message. grpc-js gives that the status of a rate limit, and only its words differ. */
+/** grpc-js gives it the status of a rate limit, and only its message differs. */
 export function isTooLarge(status: number, words: string): boolean {
   return (
     status === Status.RESOURCE_EXHAUSTED &&
@@ -53,7 +53,7 @@ export function isTooLarge(status: number, words: string): boolean {
 
 const accountPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** The account of a call, from its metadata; empty when it names none. Throws `unauthenticated` for what can't be an account's id. */
+/** Empty when the call names none; throws `unauthenticated` for what can't be an id. */
 export function accountOf(metadata: Metadata): string {
   const accountId = metadata.get(accountHeader) ?? ''
   if (accountId && !accountPattern.test(accountId))

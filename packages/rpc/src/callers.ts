@@ -7,9 +7,9 @@ import {
 import { allCallers, type Caller, failures } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import type { Metadata } from 'nice-grpc-common'
+import type { BoundService } from './bound-service.ts'
 import type { GeneratedDefinition } from './definition.ts'
 import { failedCalls } from './metrics.ts'
-import type { Served } from './served.ts'
 
 /** Set by the server itself, over whatever the client has sent. */
 const callerHeader = 'lockstep-caller'
@@ -26,12 +26,13 @@ function named(name: unknown): Caller | undefined {
 
 type ServerCall = Parameters<ServerInterceptor>[1]
 
-/** Who is at the other end of a connection, asked once: to read a certificate costs as much as a small call. */
+/** Asked once a connection: to read a certificate costs as much as a small call. */
 function openIdentities(): (call: ServerCall) => unknown {
   const subjects = new WeakMap<object, unknown>()
   const read = (call: ServerCall): unknown => call.getAuthContext().sslPeerCertificate?.subject.CN
   return (call) => {
-    // Not part of grpc-js' interface: where it has no such member, the certificate is read for each call.
+    // Not part of grpc-js' interface: where it has no such member, the certificate is read for each
+    // call.
     const { session } = (call as { stream?: { session?: object } }).stream ?? {}
     if (!session) return read(call)
     if (!subjects.has(session)) subjects.set(session, read(call))
@@ -41,7 +42,7 @@ function openIdentities(): (call: ServerCall) => unknown {
 
 /** Who may call each method, by its path as gRPC writes it: `/lockstep.feed.v1.Feed/Take`. */
 function callersByPath(
-  served: readonly Pick<Served, 'definition' | 'callers'>[],
+  served: readonly Pick<BoundService, 'definition' | 'callers'>[],
 ): Map<string, readonly Caller[]> {
   return new Map(
     served.flatMap(({ definition, callers }) => {
@@ -54,8 +55,8 @@ function callersByPath(
   )
 }
 
-/** Lets a call through whose certificate's subject is a caller of the method; any other is refused before its message is read. */
-export function admitCallers(served: readonly Served[], log: Logger): ServerInterceptor {
+/** Refuses a call, before its message is read, unless its certificate may make it. */
+export function admitCallers(served: readonly BoundService[], log: Logger): ServerInterceptor {
   const subjectOf = openIdentities()
   const allowed = callersByPath(served)
   return ({ path }, call) => {

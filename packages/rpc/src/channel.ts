@@ -7,7 +7,8 @@ type Listener = ConstructorParameters<ResolverClass>[1]
 type Target = ConstructorParameters<ResolverClass>[0]
 
 const options: ChannelOptions = {
-  // With its default, a client keeps to the first address that it finds: one of two replicas would get all calls.
+  // With its default, a client keeps to the first address that it finds: one of two replicas would
+  // get all calls.
   'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
   'grpc.service_config_disable_resolution': 1,
   'grpc.dns_min_time_between_resolutions_ms': 5_000,
@@ -18,8 +19,9 @@ const options: ChannelOptions = {
 }
 
 /**
- * A channel to `host:port`, or to several of them with commas between; calls take turns over every address that the names have.
- * A name is looked up again when a connection ends, which servers see to.
+ * A channel to `host:port`, or to several of them with commas between; calls take turns over every
+ * address that the names have. A name is looked up again when a connection ends, which servers see
+ * to.
  */
 export function openChannel(address: string, credentials: ChannelCredentials): Channel {
   if (!address.includes(',')) return new Channel(`dns:${address}`, credentials, options)
@@ -31,7 +33,7 @@ const listScheme = 'lockstep-list'
 const targetsOf = ({ path }: Target): Target[] =>
   path.split(',').map((part) => ({ scheme: 'dns', path: part.trim() }))
 
-/** Looks up each address of a list by itself; one that can't be found takes nothing from the others. */
+/** Looks up each address by itself; one that can't be found takes nothing from the others. */
 class ListResolver implements InstanceType<ResolverClass> {
   readonly #found: (Endpoints | null)[]
   readonly #resolvers: InstanceType<ResolverClass>[]

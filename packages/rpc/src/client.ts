@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Channel, ChannelCredentials, connectivityState } from '@grpc/grpc-js'
-import { AppError } from '@lockstep/contracts'
+import { AppError, CallNotSent } from '@lockstep/contracts'
 import { type CallOptions, type Client, ClientError, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import {
@@ -26,8 +26,8 @@ export type RpcClient<Definition extends CompatServiceDefinition> = {
 } & Disposable
 
 /**
- * Connects to a service at `host:port`, or at several with commas between: calls take turns over all addresses. Connections are
- * made by the first call and made again whenever they break.
+ * Connects to a service at `host:port`, or at several with commas between: calls take turns over
+ * all addresses. Connections are made by the first call and made again whenever they break.
  */
 export function connect<Definition extends CompatServiceDefinition>(
   definition: Definition,
@@ -70,21 +70,16 @@ function unary(method: RawMethod, path: string, channel: Channel) {
   }
 }
 
-/** How often a connection that is being made is looked at: a caller who gives up isn't kept longer. */
+/** A caller who gives up isn't kept longer than this. */
 const lookAgainMs = 100
 
-/**
- * Waits for the connection. Throws `busy` with the detail `neverLeft` when there is none: gRPC itself reports that like a connection
- * that broke in mid-call, but here it is sure that the call has had no effect.
- */
+/** Throws `CallNotSent`; gRPC says the same of a connection that broke in mid-call. */
 async function reach(channel: Channel, path: string, end: AbortSignal): Promise<void> {
   for (;;) {
     const state = channel.getConnectivityState(true)
     if (state === connectivityState.READY || end.aborted) return
     if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
-      throw new AppError('busy', 'A service that this needs is away; try again', {
-        details: { path, neverLeft: true },
-      })
+      throw new CallNotSent(path)
     await new Promise<void>((changed) =>
       channel.watchConnectivityState(state, Date.now() + lookAgainMs, () => changed()),
     )
@@ -103,7 +98,7 @@ function streaming(method: RawMethod, path: string) {
   }
 }
 
-/** A call's metadata and its end: the caller's signal or the deadline. Nothing of it outlives the call. */
+/** Nothing of the call outlives its signal or deadline. */
 function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSignal } {
   const metadata = new Metadata()
   if (call.accountId) metadata.set(accountHeader, call.accountId)
@@ -122,7 +117,7 @@ function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSi
   }
 }
 
-/** What a failed call is to its caller. One that was cut off on our side may have had its effect. */
+/** One that was cut off on our side may have had its effect. */
 function failureOf(error: unknown, call: CallWith, path: string): unknown {
   if (error instanceof ClientError && isTooLarge(error.code, error.details))
     return new AppError(

@@ -1,5 +1,5 @@
+export type { BoundService } from './bound-service.ts'
 export * from './call.ts'
 export * from './client.ts'
 export * from './peers.ts'
-export type { Served } from './served.ts'
 export * from './server.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ChannelOptions, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
-import { AppError, type Caller, failureOf, failures } from '@lockstep/contracts'
+import { type Caller, failureOf, failures, messageOf } from '@lockstep/contracts'
 import type { Logger } from '@lockstep/telemetry'
 import {
   type CallContext,
@@ -11,12 +11,12 @@ import {
 } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { Status } from 'nice-grpc-common'
+import type { BoundService } from './bound-service.ts'
 import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
 import { admitCallers, callerOf } from './callers.ts'
 import { failedCalls } from './metrics.ts'
-import type { Served } from './served.ts'
 
-/** Files of a mutual TLS identity. Without it a server speaks plain text, which only development allows. */
+/** Files of a mutual TLS identity; without it a server speaks plain text. */
 export interface TlsFiles {
   ca: string
   cert: string
@@ -50,14 +50,14 @@ export interface BindOptions<Definition extends CompatServiceDefinition> {
 
 type AnyMethod = (ctx: unknown, request: unknown, call: Call) => unknown
 
-/** Binds the methods of a service to their context; each acts for an account unless it is named in `acrossAccounts`. */
+/** Each method acts for an account unless it is named in `acrossAccounts`. */
 export function bind<Definition extends CompatServiceDefinition, Context>(
   definition: Definition,
   ctx: Context,
   methods: MethodsOf<Definition, Context>,
   { callers, acrossAccounts = [] }: BindOptions<Definition>,
-): Served {
-  const implementation: Served['implementation'] = {}
+): BoundService {
+  const implementation: BoundService['implementation'] = {}
   for (const [name, method] of Object.entries(methods) as [string, AnyMethod][]) {
     const needsAccount = !(acrossAccounts as readonly string[]).includes(name)
     implementation[name] = (request, context) => {
@@ -77,24 +77,21 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
 /** Calls that still run this long after the server was told to close are cut off. */
 const shutdownMs = 5_000
 
-/**
- * A connection older than this (give or take a tenth) takes no new calls: its client makes another, to a replica that may be new.
- * Calls that run finish within their own deadlines; what is left after the grace is cut off.
- */
+/** An older connection takes no new calls, so that clients find new replicas. */
 const connectionAge = { maxMs: 60_000, graceMs: 3_600_000 }
 
 export interface ServeOptions {
   host: string
   /** 0 = any free one. */
   port: number
-  served: Served[]
+  served: BoundService[]
   log: Logger
   tls?: TlsFiles
   /** Another age of connections, for tests. */
   maxConnectionAgeMs?: number
 }
 
-/** Serves gRPC, with TLS to the callers of each method only; closing refuses new calls and lets running ones finish. */
+/** Closing refuses new calls and lets running ones finish. */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const settings: ServerOptions = {
     'grpc.max_receive_message_length': maxMessageBytes,
@@ -124,7 +121,7 @@ function credentials(tls: TlsFiles | undefined): ServerCredentials {
 /** A status travels in a header, and grpc-js takes headers up to 8 kB with every letter escaped. */
 const maxMessage = 500
 
-/** One map from thrown things to statuses; what isn't an AppError is logged and leaves as "internal error". */
+/** What isn't an AppError is logged and leaves as "internal error". */
 function errors(log: Logger) {
   return async function* <Request, Response>(
     call: ServerMiddlewareCall<Request, Response>,
@@ -138,11 +135,7 @@ function errors(log: Logger) {
       failedCalls(1, { method: call.method.path, failure })
       if (failure === 'internal')
         log.error({ err: error, method: call.method.path }, 'A call failed')
-      const message =
-        error instanceof AppError
-          ? error.message
-          : "Internal error; the service's log has the cause"
-      throw new ServerError(failures[failure].grpc, message.slice(0, maxMessage))
+      throw new ServerError(failures[failure].grpc, messageOf(error).slice(0, maxMessage))
     }
   }
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { AppError, type Failure, failures } from '@lockstep/contracts'
+import { AppError, CallNotSent, type Failure, failures } from '@lockstep/contracts'
 import { createLogger } from '@lockstep/telemetry'
 import { until } from '@lockstep/testing'
 import { Metadata } from 'nice-grpc-common'
@@ -10,7 +10,14 @@ import {
   type CreateImportRequest,
 } from '../gen/lockstep/contacts/v1/contacts.ts'
 import { FeedDefinition, type TakeRequest } from '../gen/lockstep/feed/v1/feed.ts'
-import { accountOf, type Call, connect, failureOfStatus, type Served, serve } from '../src/index.ts'
+import {
+  accountOf,
+  type BoundService,
+  type Call,
+  connect,
+  failureOfStatus,
+  serve,
+} from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const accountId = '0198c000-0000-7000-8000-000000000001'
@@ -23,7 +30,7 @@ afterEach(async () => {
 })
 
 const host = '127.0.0.1'
-async function listen(...served: Served[]) {
+async function listen(...served: BoundService[]) {
   const server = stack.use(await serve({ host, port: 0, served, log }))
   return { server, address: `${host}:${server.port}` }
 }
@@ -95,8 +102,8 @@ test('a call to a service that is away is busy and never left, and works as soon
   await expect(client.take(nothing, {})).rejects.toMatchObject({ failure: 'busy' })
   using other = connect(FeedDefinition, `${host}:${server.port}`)
   await expect(other.take(nothing, {})).rejects.toMatchObject({
+    constructor: CallNotSent,
     failure: 'busy',
-    details: { neverLeft: true },
   })
   const served = [serveSome(FeedDefinition, { take: async () => answer }, ['take'])]
   stack.use(await serve({ host, port: server.port, served, log }))

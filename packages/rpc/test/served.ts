@@ -1,6 +1,6 @@
 import type { Caller } from '@lockstep/contracts'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
-import { bind, type Call, type Served } from '../src/index.ts'
+import { type BoundService, bind, type Call } from '../src/index.ts'
 
 /** A service of which a test serves some methods; the others fail. */
 export function serveSome<Request>(
@@ -8,7 +8,7 @@ export function serveSome<Request>(
   methods: Record<string, (ctx: unknown, request: Request, call: Call) => unknown>,
   acrossAccounts: string[] = [],
   callers: Record<string, readonly Caller[]> = {},
-): Served {
+): BoundService {
   const others = Object.entries(
     definition.methods as Record<string, { responseStream: boolean }>,
   ).map(([name, { responseStream }]) => {

@@ -11,7 +11,7 @@ import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FeedDefinition } from '../gen/lockstep/feed/v1/feed.ts'
 import { TemplatesDefinition } from '../gen/lockstep/templates/v1/templates.ts'
-import { type Call, connect, type Served, serve, type TlsFiles } from '../src/index.ts'
+import { type BoundService, type Call, connect, serve, type TlsFiles } from '../src/index.ts'
 import { serveSome } from './served.ts'
 
 const stack = new AsyncDisposableStack()
@@ -21,7 +21,7 @@ const calls: Call[] = []
 const addresses = new Map<ServiceName, string>()
 
 /** What each service serves: its own methods and its feed, as it declares them. */
-const served = new Map<ServiceName, Pick<Served, 'definition' | 'callers'>[]>()
+const served = new Map<ServiceName, Pick<BoundService, 'definition' | 'callers'>[]>()
 for (const service of services) {
   const { rpc } = await loadService(service)
   const feed = feedService({ config: { service } } as never, {} as never)
@@ -138,8 +138,10 @@ test('each method that is served has a caller, and a service reaches no feed but
 
 test('a method that is declared for nobody, or not at all, can not be called', async () => {
   const alone = serveSome(FeedDefinition, {}, ['take'], { take: ['operator'] })
+  const undeclared = serveSome(TemplatesDefinition, {}, ['getTemplate'], {})
+  const served = [alone, undeclared]
   const server = stack.use(
-    await serve({ host, port: 0, served: [alone], log, tls: certificateOf('campaigns') }),
+    await serve({ host, port: 0, served, log, tls: certificateOf('campaigns') }),
   )
   using client = connect(FeedDefinition, `${host}:${server.port}`, certificateOf('operator'))
   using other = connect(TemplatesDefinition, `${host}:${server.port}`, certificateOf('operator'))

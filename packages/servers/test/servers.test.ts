@@ -41,7 +41,7 @@ test('nats-server killed outright keeps what its streams acknowledged', async ()
   const stream =
     '{"name":"KEPT","subjects":["kept"],"storage":"file","retention":"limits","max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"num_replicas":1}'
   expect(await request(first.port, '$JS.API.STREAM.CREATE.KEPT', stream)).toContain('"name":"KEPT"')
-  expect(await request(first.port, 'kept', 'a doorbell')).toContain('"seq":1')
+  expect(await request(first.port, 'kept', 'a wake-up')).toContain('"seq":1')
   await first.stop('SIGKILL')
 
   const second = await startNats({ dir, ...programs, port: first.port })

@@ -23,9 +23,8 @@ const samples = 3
 const patienceMs = 2_000
 
 /**
- * All processes go by one clock, for the times that they write are compared with each other's and with `now()` in SQL: a
- * process whose own clock is an hour off would make others wait an hour, or give their work up. It is measured now and then,
- * and followed on the monotonic clock in between. Until PostgreSQL has answered once, the process's own clock counts.
+ * PostgreSQL's clock, for times of all processes are compared with each other and with `now()` in
+ * SQL. Until it has answered once, the process's own clock counts.
  */
 export async function followDatabaseClock({ db, log, scale }: Needs): Promise<Clock> {
   const estimate = clockOffset()

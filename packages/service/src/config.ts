@@ -44,7 +44,7 @@ export type BaseConfig = Shared & {
   addresses: Readonly<Record<ServiceName, string>>
 }
 
-/** A service's own variables, by the name that each has in its configuration: `sendSockets` is LOCKSTEP_SEND_SOCKETS. */
+/** By the name in its configuration: `sendSockets` is LOCKSTEP_SEND_SOCKETS. */
 export interface ServiceConfig<Own extends z.ZodRawShape = z.ZodRawShape> {
   own: Own
 }
@@ -99,7 +99,7 @@ export function readConfig<Own extends z.ZodRawShape>(
   } as unknown as ConfigOf<ServiceConfig<Own>>
 }
 
-/** What is set, by name. A variable that is set to nothing is not set: `LOCKSTEP_GRPC_PORT=` isn't port 0. */
+/** A variable that is set to nothing is not set: `LOCKSTEP_GRPC_PORT=` isn't port 0. */
 function valuesOf(env: Environment, shape: z.ZodRawShape): Record<string, string> {
   return Object.fromEntries(
     Object.keys(shape).flatMap((name) =>

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import { createLimiter, createLocks, type Limiter, type Locks, openRedis } from '@lockstep/locks'
-import { type Messaging, openMessagingSoon } from '@lockstep/messaging'
+import { type Messaging, openMessagingWithin } from '@lockstep/messaging'
 import { connectPeers, type PeerName, type Peers } from '@lockstep/rpc'
 import { createLogger, type Logger, startTelemetry, type Telemetry } from '@lockstep/telemetry'
 import type { Tokens } from '@lockstep/whatsapp'
@@ -26,7 +26,7 @@ export interface BaseContext extends AsyncDisposable {
   scale: number
 }
 
-/** The times of a service in ms, by name: each with its reason where it is declared, and multiplied by `scale` in its context. */
+/** A service's times in ms, by name; in its context they are multiplied by `scale`. */
 export type Times = Readonly<Record<string, number>>
 
 /** What the endpoints of one service may use, beside what its `open` adds. */
@@ -48,7 +48,7 @@ export type Guards = Pick<BaseContext, 'db' | 'locks' | 'limiter' | 'messaging'>
 export type BaseOverrides = Partial<
   Pick<BaseContext, 'now' | 'scale' | 'locks' | 'limiter' | 'log'>
 > & {
-  /** Puts something around what was opened, as a test does that takes a guard away to see what it was good for. */
+  /** Puts something around what was opened, e.g. to take a guard away. */
   around?: (opened: Guards) => Guards
   /** The tokens of a service that has some. */
   tokens?: Tokens
@@ -57,11 +57,11 @@ export type BaseOverrides = Partial<
 }
 
 /** A start waits this long for NATS; then it goes on, for rows are the law. */
-const natsPatienceMs = 2_000
+const natsWaitMs = 2_000
 
 export type Entities = Parameters<typeof openDatabase>[1]
 
-/** Opens what every service uses. Servers that are away at first are waited for by whoever needs them, not here. */
+/** Waits for no server: who needs one waits for it. */
 export async function createBaseContext(
   config: BaseConfig,
   entities: Entities,
@@ -88,16 +88,16 @@ export async function createBaseContext(
     )
   const limiter = overrides.limiter ?? createLimiter({ redis, scale })
   const messaging = stack.use(
-    await openMessagingSoon(
+    await openMessagingWithin(
       {
         url: config.natsUrl,
         name: instanceId,
         replicas: config.streamReplicas,
         scale,
         log,
-        life: locks.life,
+        liveness: locks.liveness,
       },
-      natsPatienceMs,
+      natsWaitMs,
     ),
   )
   const guards = { db, locks, limiter, messaging }

@@ -22,7 +22,7 @@ export interface PublicHttp extends AsyncDisposable {
   port: number
 }
 
-/** A handler for each lane that the service works on by the table of contracts; the others have none. */
+/** A handler for each lane that the service works on by the table. */
 type Lanes<Name extends ServiceName, Context> = [LaneOf<Name>] extends [never]
   ? { lanes?: undefined }
   : { lanes: { readonly [Lane in LaneOf<Name>]: HandlerOf<Lane, Context> } }
@@ -82,7 +82,7 @@ export interface DeclaredService {
   // biome-ignore-end lint/suspicious/noExplicitAny: as above
 }
 
-/** Declares a service. A lane that it should work on, or a method that it should serve, and doesn't, is an error of types. */
+/** Declares a service; a lane or method of its own that is missing is an error of types. */
 export function defineService<
   const Name extends ServiceName,
   Config extends ServiceConfig,

@@ -3,11 +3,8 @@ import type { FastifyInstance } from 'fastify'
 const lookEveryMs = 50
 
 /**
- * Prepares a server for a stop that waits for the requests under way and for nothing else; call it before `listen`. The answer
- * stops listening, tells each client with its answer that the connection ends, and cuts off what isn't done after `drainMs`.
- *
- * Node closes the connections that are idle at the moment of the stop. One whose answer was on its way then becomes idle right
- * after it and would hold the stop up for all its keep-alive time: so idle ones are looked for until the server is closed.
+ * Prepares a server, before `listen`, for a stop that waits for requests under way only, and cuts
+ * them off after `drainMs`. Connections that become idle meanwhile are closed.
  */
 export function drainHttp(server: FastifyInstance, drainMs: number): () => Promise<void> {
   let isClosing = false

@@ -1,9 +1,9 @@
-import { type Served, serve } from '@lockstep/rpc'
+import { type BoundService, serve } from '@lockstep/rpc'
 import type { BaseContext } from './context.ts'
 import { serveHealth } from './health.ts'
 import { owning } from './owning.ts'
 
-/** A running service and the ports it listens on. Disposing stops it: intake first, then what it needs. */
+/** Disposing stops it: intake first, then what it needs. */
 export interface RunningService extends AsyncDisposable {
   grpcPort: number
   healthPort: number
@@ -14,7 +14,7 @@ export interface RunningService extends AsyncDisposable {
 /** Serves a service's gRPC methods and its health and metrics. */
 export async function serveEndpoints(
   ctx: BaseContext,
-  served: Served[],
+  served: BoundService[],
 ): Promise<Omit<RunningService, 'httpPort'>> {
   await using stack = new AsyncDisposableStack()
   const { service, host, grpcPort, tls } = ctx.config
@@ -26,7 +26,7 @@ export async function serveEndpoints(
   return owning({ grpcPort: rpc.port, healthPort: health.port }, stack)
 }
 
-/** Opens things that don't need each other. They stop at the same time: all of them take no longer than the slowest. */
+/** Opens and stops things side by side: all take no longer than the slowest. */
 export async function sideBySide(opening: Promise<AsyncDisposable>[]): Promise<AsyncDisposable> {
   const opened = await Promise.allSettled(opening)
   const parts = opened.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))

@@ -1,8 +1,8 @@
 import type { Logger } from '@lockstep/telemetry'
 
 /**
- * Runs a job at once and then every `ms`, never twice at a time; a failure is logged and the next run comes as usual.
- * Disposing waits for the run under way.
+ * Runs a job at once and then every `ms`, never twice at a time; a failure is logged. Disposing
+ * waits for the run under way.
  */
 export function every<Context extends { log: Logger }>(
   ctx: Context,

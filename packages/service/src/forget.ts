@@ -13,7 +13,7 @@ export interface Retention {
   what: string
   /** How long they are kept. */
   days: number
-  /** Takes away a page of what is older, in a transaction of its own, and answers whether more may be left. */
+  /** Deletes a page of older rows in a transaction; answers whether more may be left. */
   forgetPage(before: Date): Promise<{ rows: number; more: boolean }>
 }
 
@@ -22,7 +22,7 @@ const forgotten = counter(
   'Rows that were taken away because they were older than they are kept',
 )
 
-/** Takes rows away that are older than they are kept, a page at a time, until none is left or the run's time is up. */
+/** Deletes old rows a page at a time, until none is left or the run's time is up. */
 export async function forgetOld(
   ctx: Pick<BaseContext, 'log' | 'now'>,
   { what, days, forgetPage }: Retention,

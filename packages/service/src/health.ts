@@ -5,14 +5,14 @@ export interface HealthServer extends AsyncDisposable {
   port: number
 }
 
-/** HTTP for the operator: /healthz (the process lives), /readyz (its servers answer), /metrics (Prometheus text). */
+/** /healthz (the process lives), /readyz (its servers answer), /metrics (Prometheus text). */
 export async function serveHealth(ctx: BaseContext): Promise<HealthServer> {
   const server = fastify({ logger: false, forceCloseConnections: true })
   server.get('/healthz', () => ({ status: 'ok', service: ctx.config.service, pid: process.pid }))
   server.get('/readyz', async (_request, reply) => {
     const postgres = await ctx.db.ping()
     const checks = { postgres, nats: ctx.messaging.isConnected(), redis: ctx.isRedisUp() }
-    // NATS and Redis may be away: rows are the law, and work waits. Without PostgreSQL nothing can be promised.
+    // Without NATS and Redis work waits in rows; without PostgreSQL nothing can be promised.
     return reply.code(postgres ? 200 : 503).send({ status: postgres ? 'ready' : 'waiting', checks })
   })
   server.get('/metrics', async (_request, reply) =>

@@ -1,6 +1,6 @@
 import type { LockName, locks } from '@lockstep/contracts'
 import { type Fence, fence, raiseFence, type TransactionOptions, type Tx } from '@lockstep/database'
-import { isLockUnavailable, type Lock, type LockKey } from '@lockstep/locks'
+import { type Lock, type LockKey, LockUnavailable } from '@lockstep/locks'
 import { counter } from '@lockstep/telemetry'
 import type { BaseContext } from './context.ts'
 import { owning } from './owning.ts'
@@ -53,8 +53,8 @@ const unlocked = counter(
 )
 
 /**
- * Keeps other workers off what a batch of webhook parts is about; holds nothing when there are no
- * keys, and while Redis is away: the rows allow each effect once all the same. Throws `busy`.
+ * Keeps other workers off what a batch of webhook parts is about. Holds nothing without keys, or
+ * while Redis is away: rows allow each effect once.
  */
 export async function holdBatch(
   ctx: Pick<BaseContext, 'locks'>,
@@ -64,7 +64,7 @@ export async function holdBatch(
   try {
     return await ctx.locks.holdAll(keys)
   } catch (error) {
-    if (!isLockUnavailable(error)) throw error
+    if (!(error instanceof LockUnavailable)) throw error
     unlocked(1)
     return null
   }

@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 
-/** A text that must be there: trimmed, at most `maxLength` characters. Throws `invalid` naming the field. */
+/** Trimmed, at most `maxLength` characters; throws `invalid` naming the field. */
 export function requireText(text: string, field: string, maxLength = 512): string {
   const trimmed = text.trim()
   if (!trimmed) throw new AppError('invalid', `"${field}" is missing`)

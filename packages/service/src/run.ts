@@ -11,8 +11,8 @@ export async function run(service: DeclaredService): Promise<void> {
 }
 
 /**
- * Starts something, waits for SIGTERM or SIGINT, stops it in reverse order, and lets the process end with code 0. What keeps it from
- * starting is said in plain words and ends it with 1. A second signal ends it at once.
+ * Starts something and stops it at SIGTERM or SIGINT; a second signal ends the process at once. A
+ * failed start is printed and ends it with 1.
  */
 export async function runUntilStopped(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stop = new AbortController()

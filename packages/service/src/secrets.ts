@@ -6,7 +6,7 @@ export interface Secrets {
   keyId: number
   /** By the ring's first key. */
   seal(text: string, place: SecretPlace): Buffer
-  /** By the key that it was sealed with. Throws `internal` for a key that isn't in the ring, another place or changed bytes. */
+  /** Throws `internal` for an unknown key, another place or changed bytes. */
   open(sealed: Uint8Array, place: SecretPlace): string
 }
 

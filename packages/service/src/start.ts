@@ -19,10 +19,7 @@ import { every } from './every.ts'
 import { owning } from './owning.ts'
 import { sweepFeed } from './sweep.ts'
 
-/**
- * Starts a service: what it opens for itself, its feed, its jobs and lanes, gRPC and health, and public HTTP last. Disposing closes
- * all of it in reverse.
- */
+/** Disposing closes all that was opened, in reverse. */
 export async function startService(
   service: DeclaredService,
   config: BaseConfig & Record<string, unknown>,

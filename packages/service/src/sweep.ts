@@ -3,7 +3,7 @@ import { sweepDue } from '@lockstep/feeds'
 import type { BaseContext } from './context.ts'
 import { every } from './every.ts'
 
-/** Rings every partition that has due entries in this service's feed, again and again: a doorbell may have been lost. */
+/** A wake-up may have been lost, so what is due is woken again and again. */
 export function sweepFeed(ctx: BaseContext): AsyncDisposable {
   return every(ctx, 'sweep-feed', laneSettings.sweepEveryMs * ctx.scale, sweepDue)
 }

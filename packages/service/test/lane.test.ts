@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
-import { AppError } from '@lockstep/contracts'
+import { AppError, LockLost } from '@lockstep/contracts'
 import { query, sql } from '@lockstep/database'
 import { appendFeed } from '@lockstep/feeds'
 import { createWorld, until, type World } from '@lockstep/testing'
@@ -44,12 +44,12 @@ const addressOf = (producer: Producer) => `127.0.0.1:${producer.grpcPort}`
 const consume = async (producer: Producer, handler: LaneHandler<BaseContext> = writeEffects) =>
   stack.use(await startConsumer(world.base('contacts'), addressOf(producer), handler))
 
-/** Entries named 0, 1, 2 … of a key, written in one transaction; rung for unless the bell is to be lost. */
-const append = ({ ctx }: Producer, key: string, count: number, { rings = true } = {}) =>
+/** Entries named 0, 1, 2 … of a key, written in one transaction; with a wake-up unless it is to be lost. */
+const append = ({ ctx }: Producer, key: string, count: number, { wakeUps = true } = {}) =>
   ctx.db.transaction(accountId, async (tx) => {
     for (let i = 0; i < count; i++) {
       const entry = { lane, key, rowId: `${key}-${i}` } as const
-      await (rings ? feed(ctx, tx, entry) : appendFeed(tx, entry))
+      await (wakeUps ? feed(ctx, tx, entry) : appendFeed(tx, entry))
     }
   })
 const ids = (key: string, count: number) => Array.from({ length: count }, (_, i) => `${key}-${i}`)
@@ -143,12 +143,7 @@ test('connections to PostgreSQL that are killed in mid-batch hold the lane back 
 
 test.each([
   ['a service is away', new AppError('busy', 'No connection established')],
-  [
-    'a lock was lost',
-    new AppError('conflict', 'lost', {
-      details: { keys: ['contact_import:account:1'], reason: 'x' },
-    }),
-  ],
+  ['a lock was lost', new LockLost(['contact_import:account:1'], 'x', 'lost')],
   ['a call took too long', new DOMException('late', 'TimeoutError')],
 ])('when %s no entry is blamed, however often', async (_what, error) => {
   const producer = await produce()
@@ -185,27 +180,27 @@ test('what is known before something goes away is settled, so that a bad entry i
   expect(await effects('a')).toEqual(['a-1', 'a-2'])
 })
 
-test('a lost doorbell is rung by the sweeper', async () => {
+test('a lost wake-up is sent again by the sweeper', async () => {
   const producer = await produce()
-  await append(producer, 'first', 1, { rings: false })
+  await append(producer, 'first', 1, { wakeUps: false })
   await consume(producer)
   await settled() // the worker has caught up with what waited, and asks no more
-  await append(producer, 'a', 1, { rings: false })
+  await append(producer, 'a', 1, { wakeUps: false })
   stack.use(sweepFeed(producer.ctx))
   await settled()
   expect(await effects('a')).toEqual(['a-0'])
 })
 
-test('a worker that starts has the work that waits rung: nobody sweeps here, and the first bells are lost', async () => {
+test('a worker that starts asks for wake-ups of the work that waits: nobody sweeps here, and the first wake-ups are lost', async () => {
   const producer = await produce()
-  for (const key of ['a', 'b', 'c']) await append(producer, key, 2, { rings: false })
+  for (const key of ['a', 'b', 'c']) await append(producer, key, 2, { wakeUps: false })
   await consume(producer)
   await settled()
 })
 
 test('a worker whose producer is away at first catches up as soon as it is there', async () => {
   const first = await startProducer(world.base('campaigns'))
-  await append(first, 'a', 1, { rings: false })
+  await append(first, 'a', 1, { wakeUps: false })
   const { grpcPort } = first
   await first[Symbol.asyncDispose]()
   stack.use(await startConsumer(world.base('contacts'), `127.0.0.1:${grpcPort}`, writeEffects))

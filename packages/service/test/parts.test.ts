@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { AppError, locks, type RingKey } from '@lockstep/contracts'
+import { AppError, LockLost, locks, type RingKey } from '@lockstep/contracts'
 import { startTelemetry } from '@lockstep/telemetry'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -10,7 +10,6 @@ import {
   every,
   holdBatch,
   holdFenced,
-  isLockGone,
   keyIdOf,
   keyRingSchema,
   measureFeed,
@@ -19,6 +18,7 @@ import {
   requireText,
   serveHealth,
   serviceConfig,
+  troubleOf,
 } from '../src/index.ts'
 
 const stack = new AsyncDisposableStack()
@@ -119,8 +119,8 @@ test('a webhook batch is held, goes on unlocked while Redis is away, which is co
 })
 
 test('a lock that was lost is told from a conflict of the business', () => {
-  expect(isLockGone(new AppError('conflict', 'x', { details: { keys: ['a'] } }))).toBe(true)
-  expect(isLockGone(new AppError('conflict', 'The campaign is running'))).toBe(false)
+  expect(troubleOf(new LockLost(['a'], 'x', 'x'))).toBe('away')
+  expect(troubleOf(new AppError('conflict', 'The campaign is running'))).toBe('own')
 })
 
 test('readyz says 503 while PostgreSQL is away and 200 when it is back; healthz and metrics answer all the while', async () => {

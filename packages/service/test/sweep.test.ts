@@ -15,22 +15,22 @@ import { lane } from './fixtures/lane.ts'
 const stack = new AsyncDisposableStack()
 let world: World
 let ctx: BaseContext
-let rung: string[] = []
+let woken: string[] = []
 const times = (partition: number, of: LaneName = lane) =>
-  rung.filter((it) => it === `${of} ${partition}`).length
+  woken.filter((it) => it === `${of} ${partition}`).length
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
   const base = stack.use(await createBaseContext(world.base('campaigns'), [], { scale: 0.01 })) // sweeps every 50 ms
-  const ringPartition: BaseContext['messaging']['ringPartition'] = (of, partition) => {
-    rung.push(`${of} ${partition}`)
-    base.messaging.ringPartition(of, partition)
+  const wakePartition: BaseContext['messaging']['wakePartition'] = (of, partition) => {
+    woken.push(`${of} ${partition}`)
+    base.messaging.wakePartition(of, partition)
   }
-  ctx = { ...base, messaging: { ...base.messaging, ringPartition } }
+  ctx = { ...base, messaging: { ...base.messaging, wakePartition } }
 })
 afterAll(() => stack.disposeAsync())
 beforeEach(async () => {
-  rung = []
+  woken = []
   await world.sql('truncate campaigns.feed_open restart identity')
 })
 
@@ -39,35 +39,35 @@ const insert = (from: number, to: number) =>
     `insert into campaigns.feed_open (lane, key) select '${lane}', 'k' || lpad(n::text, 5, '0') from generate_series(${from}, ${to}) n`,
   )
 
-test('every partition with a due entry is rung in each round, however many keys are stuck', async () => {
+test('every partition with a due entry is woken in each round, however many keys are stuck', async () => {
   await insert(1, 2_500)
   await using _sweeper = sweepFeed(ctx)
-  await until(() => new Set(rung).size === lanes[lane].partitions)
+  await until(() => new Set(woken).size === lanes[lane].partitions)
   const before = times(partitionOf(lane, 'k00001'))
   await until(() => times(partitionOf(lane, 'k00001')) > before + 2)
 })
 
-test('a lane that nobody knows is not rung, nor one whose entries stand elsewhere', async () => {
+test('a lane that nobody knows is not woken, nor one whose entries stand elsewhere', async () => {
   await insert(1, 1)
   await world.sql(
     "insert into campaigns.feed_open (lane, key) values ('toString', 'x'), ('templates.sync', 'y')",
   )
   await using _sweeper = sweepFeed(ctx)
   await until(() => times(partitionOf(lane, 'k00001')) > 2)
-  expect(new Set(rung)).toEqual(new Set([`${lane} ${partitionOf(lane, 'k00001')}`]))
+  expect(new Set(woken)).toEqual(new Set([`${lane} ${partitionOf(lane, 'k00001')}`]))
 })
 
-test('asked by a worker, the producer rings all due partitions of that lane now, and of no other', async () => {
+test('asked by a worker, the producer wakes all due partitions of that lane now, and of no other', async () => {
   await insert(1, 1_500)
   await world.sql(
     "insert into campaigns.feed_open (lane, key) values ('contacts.identity-updates', 'other')",
   )
-  await using doors = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
-  using source = remoteFeed(`127.0.0.1:${doors.grpcPort}`, null)
-  await source.ring(lane)
-  expect(new Set(rung).size).toBeGreaterThan(250)
+  await using endpoints = await serveEndpoints(ctx, [feedService(ctx, localFeed(ctx))])
+  using source = remoteFeed(`127.0.0.1:${endpoints.grpcPort}`, null)
+  await source.wake(lane)
+  expect(new Set(woken).size).toBeGreaterThan(250)
   expect(
     times(partitionOf('contacts.identity-updates', 'other'), 'contacts.identity-updates'),
   ).toBe(0)
-  await expect(source.ring('no.lane' as typeof lane)).rejects.toMatchObject({ failure: 'invalid' })
+  await expect(source.wake('no.lane' as typeof lane)).rejects.toMatchObject({ failure: 'invalid' })
 })

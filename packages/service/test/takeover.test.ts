@@ -56,14 +56,14 @@ async function startPair(scale: number) {
       log: createLogger({ service: 'test', level: 'silent' }),
     }),
   )
-  messaging.ringPartition('campaigns.run', partition)
+  messaging.wakePartition('campaigns.run', partition)
   await holder.says('holds')
   const other = await startHolder(scale)
-  messaging.ringPartition('campaigns.run', partition)
+  messaging.wakePartition('campaigns.run', partition)
   return { holder, other }
 }
 
-/** Doorbells of the partition that were given out and not answered. */
+/** Wake-ups of the partition that were given out and not answered. */
 async function unanswered(): Promise<number> {
   await using view = await openLaneView({ url: world.nats.url, name: 'test' })
   return (await view.consumers()).reduce((sum, { unacknowledged }) => sum + unacknowledged, 0)
@@ -97,7 +97,7 @@ test('a process whose event loop stands still for 3 s loses nothing, and its las
   holder.child.send('release')
   await holder.says('was told to release')
   const holds = () => [...holder.said, ...other.said].filter((what) => what === 'holds').length
-  await until(async () => holds() === 2, 5_000) // its word was heard: the doorbell that was rung meanwhile is given out
+  await until(async () => holds() === 2, 5_000) // its word was heard: the wake-up that was woken meanwhile is given out
   expect(holder.said).not.toContain('lost')
 }, 30_000)
 

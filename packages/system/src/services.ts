@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ServiceName, services } from '@lockstep/contracts'
+import { lanes, type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import { freePort, tail, tied } from '@lockstep/servers'
 import {
@@ -47,15 +47,17 @@ export interface Surroundings {
   logLevel: string
   /** A service's files for mutual TLS; without them services speak plain text. */
   tls?: (service: ServiceName) => { ca: string; cert: string; key: string }
-  /** Base URL of an OpenTelemetry collector that services in processes of their own send their spans to. */
+  /** OpenTelemetry collector that services in processes of their own send spans to. */
   otlpUrl?: string | undefined
   /** Further variables, for every service. */
   environment?: Readonly<Record<string, string>> | undefined
 }
 
+/** The services whose rows have a feed. */
+const producers = new Set(Object.values(lanes).map(({ producer }) => producer))
+
 /** As superuser: how many entries of all feeds are still open (the column `open`). */
-export const openEntries = `select (${services
-  .filter((service) => service !== 'api')
+export const openEntries = `select (${[...producers]
   .map((service) => `(select count(*) from ${schemaOf(service)}.feed_open)`)
   .join(' + ')})::int as open`
 
@@ -82,7 +84,7 @@ export async function loadMigrations(): Promise<Record<ServiceName, MigrationLis
   return Object.fromEntries(await Promise.all(lists))
 }
 
-/** The ports that the documentation names: in the order of the services, and the usual one of public HTTP. */
+/** The ports that the documentation names, in the order of the services. */
 export async function documentedPorts(): Promise<PortPlan> {
   const plan = services.map(async (name, i) => {
     const { config } = await loadService(name)
@@ -94,17 +96,14 @@ export async function documentedPorts(): Promise<PortPlan> {
   return Object.fromEntries(await Promise.all(plan))
 }
 
-/**
- * Ports that nobody else plans with at the moment: each process draws from a block of its own, below those that servers are
- * given, and no port twice in a plan. Between planning and listening a port is protected by nothing else.
- */
+/** Each process draws from a block of its own, below the ports of servers. */
 function* ownPorts(): Generator<number> {
   const block = 12_000 + (process.pid % 40) * 200
   const first = Math.floor(Math.random() * 200)
   for (let i = 0; i < 200; i++) yield block + ((first + i) % 200)
 }
 
-/** A free port for each door: the wanted ones where they are free, any others otherwise. */
+/** A free port for each endpoint: the wanted ones where they are free, any others otherwise. */
 export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
   const own = ownPorts()
   const choose = async (port: number | undefined): Promise<number> => {
@@ -122,10 +121,7 @@ export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
   return plan as PortPlan
 }
 
-/**
- * Starts something on planned ports. Another process may take one before it is listened on: then all are planned anew, a bounded
- * number of times.
- */
+/** When another process takes a port first all are planned anew, three times at most. */
 export async function onPlannedPorts<T>(
   wanted: PortPlan | undefined,
   start: (plan: PortPlan) => Promise<T>,
@@ -141,7 +137,7 @@ export async function onPlannedPorts<T>(
   }
 }
 
-/** A service's environment on this machine: loopback only, one replica, and plain text between services unless there are certificates. */
+/** Loopback only, one replica, and plain text between services without certificates. */
 export function environmentOf(
   service: ServiceName,
   plan: PortPlan,
@@ -178,7 +174,7 @@ export function environmentOf(
   }
 }
 
-/** Starts services in this process, each with the environment it would have in its own. An aborted `signal` stops those that were started. */
+/** An aborted `signal` stops those that were started. */
 export async function startInProcess(
   plan: PortPlan,
   around: Surroundings,
@@ -205,7 +201,7 @@ export async function startInProcess(
 export interface ServiceProcess extends Running, AsyncDisposable {
   service: ServiceName
   pid: number
-  /** Sends a signal and waits until the process has ended; answers its exit code, null when a signal ended it. */
+  /** Answers the process's exit code, null when a signal ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
@@ -214,8 +210,8 @@ export const serviceLog = (service: ServiceName, logDir: string): string =>
   path.join(logDir, `${service}.log`)
 
 /**
- * Starts one service as its own process, logging to a file, and waits until its health door answers. `main` is what the process
- * runs. It ends when the process that started it does, however that happens, and when `signal` aborts before it is healthy.
+ * Starts `main` as a process of its own and waits until its health endpoint answers. It ends with
+ * the process that started it, and when `signal` aborts.
  */
 export async function spawnService(
   service: ServiceName,
@@ -274,7 +270,7 @@ export async function spawnService(
   }
 }
 
-/** Resolves when this very process answers on its health door, never once it has ended: another may have the port. */
+/** Never resolves once the process has ended: another may have the port. */
 async function untilHealthy(port: number, child: ChildProcess): Promise<void> {
   const deadline = Date.now() + 60_000
   while (child.exitCode === null && child.signalCode === null) {

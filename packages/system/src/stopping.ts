@@ -11,7 +11,8 @@ export function stopSignal(onAsked: () => void): AbortController {
   let lastAt = 0
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
-      // The terminal and npm may both pass one Ctrl-C on; a second one a moment later is a person in a hurry.
+      // The terminal and npm may both pass one Ctrl-C on; a second one a moment later is a person
+      // in a hurry.
       if (lastAt && Date.now() - lastAt > 1_000) process.exit(130)
       lastAt = Date.now()
       if (!ending.signal.aborted) onAsked()
@@ -20,7 +21,7 @@ export function stopSignal(onAsked: () => void): AbortController {
   return ending
 }
 
-/** What `work` comes to, unless the signal aborts first: then it rejects with the signal's reason, and the work is left alone. */
+/** When the signal aborts first it rejects with its reason, and the work is left alone. */
 export async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()

@@ -6,13 +6,13 @@ import {
   stdTimeFunctions,
 } from 'pino'
 
-/** A structured logger: `log.info({ campaignId }, 'campaign finished')`; an error goes under `err`. */
+/** `log.info({ campaignId }, 'campaign finished')`; an error goes under `err`. */
 export type Logger = PinoLogger
 
 export interface LoggerOptions {
   service: string
   level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
-  /** One human line per entry instead of JSON; only ever on a terminal. Default: yes, on a terminal. */
+  /** One human line per entry instead of JSON; by default on a terminal. */
   pretty?: boolean
   /** Where lines go; default standard error, so that standard output stays free for `--json`. */
   to?: DestinationStream
@@ -25,7 +25,7 @@ const secretKeys = [
 ]
 const redactedPaths = secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`])
 
-/** Creates a service's logger; values under a secret's name are replaced down to the third level. */
+/** Values under a secret's name are replaced down to the third level. */
 export function createLogger({
   service,
   level = 'info',

@@ -8,14 +8,14 @@ export interface GaugeReading {
   labels?: Labels
 }
 
-/** Bucket bounds by unit; OpenTelemetry's own are milliseconds and would put every second-based figure into the first. */
+/** By unit; OpenTelemetry's own bounds are milliseconds. */
 const buckets = {
   s: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
   By: [256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304],
   '1': [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000],
 }
 
-/** Counts something; `_total` is appended to its name. What is counted before {@link startTelemetry} goes nowhere. */
+/** `_total` is appended to its name; before {@link startTelemetry} nothing is counted. */
 export function counter(name: string, description: string): (n?: number, labels?: Labels) => void {
   const instrument = lazily((meter) => meter.createCounter(name, { description }))
   return (n = 1, labels) => instrument().add(n, labels)
@@ -32,7 +32,7 @@ export function histogram(
   return (value, labels) => instrument().record(value, labels)
 }
 
-/** Reads a figure whenever metrics are collected, until disposed; a reading that fails is left out. */
+/** Read whenever metrics are collected, until disposed; one that fails is left out. */
 export function gauge(
   name: string,
   description: string,
@@ -55,7 +55,7 @@ export function gauge(
   }
 }
 
-/** Gauges have no caller of their own that would attach them to a provider that starts after them. */
+/** Gauges have no caller that would attach them to a provider that starts later. */
 const gauges = new Set<() => unknown>()
 
 /** Attaches every gauge to the present provider; called before each collection. */
@@ -63,10 +63,7 @@ export function attachGauges(): void {
   for (const instrument of gauges) instrument()
 }
 
-/**
- * An instrument that is made at first use, and again when the provider changes: one that is made from the API before a
- * provider is set stays without effect for ever.
- */
+/** Made anew when the provider changes: one made before it stays without effect. */
 function lazily<T>(create: (meter: Meter) => T): () => T {
   let madeFrom: unknown
   let made: T | undefined

@@ -1,6 +1,6 @@
 /**
- * Tracing for a process that is started with `--import @lockstep/telemetry/preload`: it has to come before the modules it
- * instruments, so it runs at import, the only file here that does. Without a collector's base URL it loads nothing.
+ * Tracing for `--import @lockstep/telemetry/preload`; it comes before the modules it instruments,
+ * so it runs at import.
  */
 const otlpUrl = process.env.LOCKSTEP_OTLP_URL ?? process.env.OTEL_EXPORTER_OTLP_ENDPOINT
 if (otlpUrl) {
@@ -21,6 +21,7 @@ if (otlpUrl) {
     }),
   })
   sdk.start()
-  // Not on SIGTERM: a listener of ours would take the signal's default effect away from a process that has none.
+  // Not on SIGTERM: a listener of ours would take the signal's default effect away from a process
+  // that has none.
   process.once('beforeExit', () => void sdk.shutdown().catch(() => undefined))
 }

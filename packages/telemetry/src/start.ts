@@ -5,16 +5,18 @@ import { NodeSDK } from '@opentelemetry/sdk-node'
 import { attachGauges, gauge } from './metrics.ts'
 
 export interface Telemetry extends AsyncDisposable {
-  /** Everything counted in this process, in Prometheus' text format (`text/plain; version=0.0.4`). */
+  /**
+   * Everything counted in this process, in Prometheus' text format (`text/plain; version=0.0.4`).
+   */
   metricsText(): Promise<string>
 }
 
-/** The process's provider and how many services use it: OpenTelemetry's API has one per process, and so has this. */
+/** One a process, as OpenTelemetry's API has one, and how many services use it. */
 let shared: (Telemetry & { users: number }) | undefined
 
 /**
- * Starts metrics for this process, or joins those that another service in it started (they share the first one's name). Spans
- * are the preload's business: it has to come before the modules that it instruments.
+ * Starts metrics for this process, or joins those of another service in it. Spans are the
+ * preload's.
  */
 export function startTelemetry({ service }: { service: string }): Telemetry {
   shared ??= { users: 0, ...startProvider(service) }
@@ -61,7 +63,7 @@ function startProvider(service: string): Telemetry {
   }
 }
 
-/** How far the event loop is behind and what memory is in use: the two figures that explain a slow process. */
+/** The two figures that explain a slow process: event loop delay and memory. */
 function runtimeGauges(): DisposableStack {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()

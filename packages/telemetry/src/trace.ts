@@ -1,11 +1,11 @@
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 
-/** Hands the present trace to `set` as header pairs (W3C trace context); nothing is set when nothing is traced. */
+/** W3C trace context; nothing is set when nothing is traced. */
 export function injectTrace(set: (name: string, value: string) => void): void {
   propagation.inject(context.active(), null, { set: (_, name, value) => set(name, value) })
 }
 
-/** Runs `fn` in a span that continues the trace found in a message's headers; what `fn` throws is recorded and thrown on. */
+/** Continues the trace of a message's headers; an error is recorded and thrown on. */
 export function withTrace<T>(
   get: (name: string) => string | undefined,
   name: string,

@@ -2,7 +2,7 @@ import path from 'node:path'
 import type { Caller } from '@lockstep/contracts'
 import type { BaseConfig } from '@lockstep/service'
 
-/** `stranger` is nobody that the platform knows, `two-names` is campaigns and operator at once; the authority has signed both. */
+/** `stranger` is unknown to the platform, `two-names` is campaigns and operator at once. */
 export type TestIdentity = Caller | 'stranger' | 'two-names'
 
 const at = (name: string) =>

@@ -11,11 +11,11 @@ export interface Proxy extends AsyncDisposable {
   /** Lets nothing through any more, though connections stay open: a half-open network. */
   freeze(): void
   thaw(): void
-  /** Holds up each piece of what is said to the server for so long, or for a random time in between, ms. */
+  /** Delays each piece to the server for so long, or for a random time in between. */
   slow(minMs: number, maxMs?: number): void
 }
 
-/** Opens a proxy to the server of a URL; the answer's `url` is the same with the proxy's address. */
+/** The answer's `url` is the same with the proxy's address. */
 export async function openProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const pairs = new Set<[Socket, Socket]>()

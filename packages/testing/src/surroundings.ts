@@ -41,8 +41,8 @@ const nowhere = Object.fromEntries(
 ) as PortPlan
 
 /**
- * A service's configuration in a world without other services, for `openContext` and `startService`.
- * `environment` may name the addresses of those that it calls.
+ * A service's configuration in a world without other services, for `openContext` and
+ * `startService`. `environment` may name the addresses of those that it calls.
  */
 export function configIn(
   world: World,

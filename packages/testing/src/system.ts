@@ -63,7 +63,7 @@ export interface SystemOptions {
   /** Further environment variables, for every service. */
   environment?: Readonly<Record<string, string>>
   simulator?: SettingsPatch
-  /** Services and clients have certificates: the clients call as the api or the operator, whichever may. */
+  /** With certificates clients call as the api or the operator, whichever may. */
   tls?: boolean
   /** The servers of `startTestServers`, outside of vitest. */
   servers?: TestServers

@@ -31,18 +31,18 @@ declare module 'vitest' {
 
 /** Servers of a caller's own, which it may crash. */
 export interface OwnServers extends TestServers, AsyncDisposable {
-  /** Stops PostgreSQL in immediate mode, which is a crash to it, and starts it again on the same port. */
+  /** Crashes PostgreSQL (immediate mode) and starts it again on the same port. */
   crashPostgres(): Promise<void>
 }
 
 /** Password of every role in test databases, which listen on loopback only. */
 export const testPassword = 'test'
-/** All runs of tests and benches use the same passwords, so a server that one of them has set up suits the others. */
+/** The same in all runs, so that a server which one has set up suits the others. */
 export const testInstallation = 'of the tests'
 
 /**
- * Starts the one PostgreSQL of a test run and makes the template; each process has a folder of its own, so that runs don't meet.
- * Only a `durable` one may be crashed: the others trade their last commits for speed.
+ * Starts the PostgreSQL of a test run, in a folder of its own, and makes the template. Only a
+ * `durable` one may be crashed.
  */
 export async function startTestServers(
   root: string,
@@ -69,7 +69,8 @@ export async function startTestServers(
   ownerUrl.password = testPassword
   for (const [service, list] of Object.entries(migrations))
     await migrate(ownerUrl.toString(), service as ServiceName, list)
-  // Autovacuum would do it at some moment of a long run; so every test has the plans of a database that has been in use.
+  // Autovacuum would do it at some moment of a long run; so every test has the plans of a database
+  // that has been in use.
   await withClient(databaseUrl(adminUrl, template), (client) => client.query('analyze'))
   return {
     dir,

@@ -3,7 +3,7 @@ import type { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway
 import { signBody } from '@lockstep/whatsapp'
 import { until } from './world.ts'
 
-/** Posts a webhook as Meta does, signed with an app's secret unless other headers are given; answers the HTTP status. */
+/** Signed with the app's secret unless other headers are given; answers the HTTP status. */
 export async function postWebhook(
   url: string,
   secret: string,

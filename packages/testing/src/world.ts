@@ -10,7 +10,7 @@ import type { BaseConfig } from '@lockstep/service'
 import { inject } from 'vitest'
 import { type TestServers, testPassword } from './test-servers.ts'
 
-/** A server of the world that a test may kill and start again on the same port with the same data. */
+/** A test may kill it and start it again on the same port with the same data. */
 export interface Killable {
   url: string
   pid: number
@@ -21,7 +21,7 @@ export interface Killable {
   dir: string
 }
 
-/** A test's own world: a database with all services' tables, a NATS and a Redis server. Nothing in it is shared. */
+/** A database with all services' tables, NATS and Redis; nothing in it is shared. */
 export interface World extends AsyncDisposable {
   /** Superuser's URL of the world's database. */
   adminUrl: string
@@ -55,8 +55,8 @@ const kept = {
 }
 
 /**
- * Opens a world; disposing it stops its servers, and throws if a lock was left held. Stop the services first. Outside of
- * vitest the servers of `startTestServers` are given.
+ * Opens a world; disposing it stops its servers, and throws if a lock was left held. Outside of
+ * vitest the servers are given.
  */
 export async function createWorld(shared: TestServers = inject('servers')): Promise<World> {
   const id = randomBytes(6).toString('hex')
@@ -152,7 +152,7 @@ async function killable(
   }
 }
 
-/** A lock that outlives its test was leaked by the code under test. Waits out a release that is under way. */
+/** A lock that outlives its test was leaked; a release under way is waited for. */
 async function assertNoLockHeld(redisUrl: string): Promise<void> {
   const redis = openRedis(redisUrl)
   try {
@@ -174,16 +174,15 @@ async function assertNoLockHeld(redisUrl: string): Promise<void> {
 
 const deadline = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref())
 
-/** The most that a busy machine may lengthen a wait, and a check that hangs besides; still within a test's limit. */
+/** The most that a busy machine lengthens a wait, still within a test's limit. */
 const longest = { wait: 4, clock: 5 }
 
 /** How many times longer things take: as many as there is more work than processors. */
 const slowness = () => Math.min(longest.wait, Math.max(1, loadavg()[0]! / availableParallelism()))
 
 /**
- * Waits until `check` answers something true, and returns it. Tries often; when it has waited for `timeoutMs` it says what `check`
- * threw last, which is the cause, or that it never became true. What the checks take does not count, and on a busy machine it waits
- * as many times longer as things take there.
+ * Waits until `check` answers something true, and returns it; after `timeoutMs` of waiting, longer
+ * on a busy machine, it throws what `check` threw last.
  */
 export async function until<T>(
   check: () => Promise<T> | T,

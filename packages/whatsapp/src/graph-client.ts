@@ -1,4 +1,4 @@
-import { AppError, type Failure } from '@lockstep/contracts'
+import { AppError, type Failure, Throttled } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
 import type { Dispatcher } from 'undici'
 import { type Exchange, type ExchangeOptions, exchange } from './exchange.ts'
@@ -151,9 +151,9 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
     if (!error) return body
     errors(1, { code: String(error.code ?? 'none'), endpoint: 'management' })
     const { code, details, message, retryAfterMs } = error
-    throw new AppError(failureOfClass[error.class], message, {
-      details: { code, details, httpStatus: result.status, retryAfterMs },
-    })
+    const about = { code, details, httpStatus: result.status }
+    if (error.class === 'throttle') throw new Throttled(message, retryAfterMs, about)
+    throw new AppError(failureOfClass[error.class], message, { details: about })
   }
 
   /** The pages of a list, e.g. the templates of a WABA, each as `read` reads it. */
@@ -234,8 +234,7 @@ function withoutToken(body: Buffer, token: string): Buffer {
 }
 
 const failureOfClass = {
-  throttle: 'throttled',
   stop: 'precondition',
   unknown: 'busy',
   rejected: 'precondition',
-} as const satisfies Record<GraphErrorClass, Failure>
+} as const satisfies Record<Exclude<GraphErrorClass, 'throttle'>, Failure>

@@ -1,4 +1,4 @@
-import { AppError, type Failure } from '@lockstep/contracts'
+import { AppError, CallNotSent, type Failure } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import type { Context } from './context.ts'
 import {
@@ -100,7 +100,7 @@ function afterFailure(
   error: AppError,
 ): Promise<void> {
   if (error.failure === 'invalid') return freeKey(tx, key)
-  const didNothing = error.failure === 'throttled' || error.details.neverLeft === true
+  const didNothing = error.failure === 'throttled' || error instanceof CallNotSent
   // What is dated keeps its key even then, and with it the time of its first try.
   if (didNothing && afterLostResponse !== null) return freeKey(tx, key)
   if (didNothing || leavesOpen.has(error.failure)) return markUnknown(tx, key)

@@ -172,5 +172,5 @@ export async function updateIdentities(
     [JSON.stringify(updates)],
   )
   using feed = connect(FeedDefinition, feedAddress)
-  await feed.ring({ lane: 'contacts.identity-updates' }, {})
+  await feed.wake({ lane: 'contacts.identity-updates' }, {})
 }

@@ -179,7 +179,7 @@ test('a webhook whose connection breaks before its turn to be answered holds not
   accounts.thaw()
 })
 
-test('without NATS and Redis the gateway starts and answers 200; the doorbell is rung when NATS is back', async () => {
+test('without NATS and Redis the gateway starts and answers 200; the wake-up is sent when NATS is back', async () => {
   await using here = await openWorld()
   const { world, app } = here
   await Promise.all([world.nats.kill(), world.redis.kill()])
@@ -192,19 +192,19 @@ test('without NATS and Redis the gateway starts and answers 200; the doorbell is
   await world.nats.restart()
   const log = createLogger({ service: 'worker', level: 'silent' })
   await using worker = await openMessaging({ url: world.nats.url, name: 'worker', scale, log })
-  const rung = new Set<number>()
-  const onHeld: LaneListener['onHeld'] = ({ partition, release }) => {
-    rung.add(partition)
+  const woken = new Set<number>()
+  const onAssigned: LaneListener['onAssigned'] = ({ partition, release }) => {
+    woken.add(partition)
     release()
   }
   await using _lane = await worker.consumeLane('webhooks.message', {
-    onHeld,
-    onRung: () => undefined,
+    onAssigned,
+    onWakeUp: () => undefined,
   })
-  await until(() => rung.has(partitionOf('webhooks.message', '7007')))
+  await until(() => woken.has(partitionOf('webhooks.message', '7007')))
 })
 
-test('a NATS and a Redis that go away later change no answer, and the doorbell is rung again', async () => {
+test('a NATS and a Redis that go away later change no answer, and the wake-up is sent again', async () => {
   await using here = await openWorld()
   const { world, app } = here
   await using gateway = await startGateway(here.config)
@@ -214,16 +214,16 @@ test('a NATS and a Redis that go away later change no answer, and the doorbell i
   await world.nats.restart()
   const log = createLogger({ service: 'worker', level: 'silent' })
   await using worker = await openMessaging({ url: world.nats.url, name: 'worker', scale, log })
-  const rung = new Set<number>()
-  const onHeld: LaneListener['onHeld'] = ({ partition, release }) => {
-    rung.add(partition)
+  const woken = new Set<number>()
+  const onAssigned: LaneListener['onAssigned'] = ({ partition, release }) => {
+    woken.add(partition)
     release()
   }
   await using _lane = await worker.consumeLane('webhooks.message', {
-    onHeld,
-    onRung: () => undefined,
+    onAssigned,
+    onWakeUp: () => undefined,
   })
-  await until(() => rung.has(partitionOf('webhooks.message', '8008')))
+  await until(() => woken.has(partitionOf('webhooks.message', '8008')))
 })
 
 test('without accounts the last known apps are kept; what can not be known is answered 503, never 404', async () => {

@@ -29,12 +29,12 @@ export const clocks: FaultScenario = {
       await run.killAndRestart('conversations')
     }
     await run.finish(id)
-    const { unknown, skipped, accepted } = (await run.stack.campaign(run.tenant, id)).statistics!
+    const { unknown, skipped, accepted } = (await run.system.campaign(run.tenant, id)).statistics!
     if (unknown > 0)
       throw new Error(`${unknown} recipients are unknown although Meta answered for each`)
     if (accepted + skipped !== total)
       throw new Error(`${accepted} accepted and ${skipped} skipped of ${total}`)
-    const partsWithoutConnection = await run.stack.world.sql(
+    const partsWithoutConnection = await run.system.world.sql(
       `select from webhook_gateway.webhook_parts where outcome = 'no_connection'`,
     )
     if (partsWithoutConnection.length > 0)
@@ -46,8 +46,8 @@ export const clocks: FaultScenario = {
 
 /** A person says no, then yes, then no through the API: by a clock that is behind, the last word would be the oldest. */
 async function takeBack(run: FaultRun): Promise<void> {
-  const { contacts } = run.stack.clients
-  await run.stack.importContacts(run.tenant, ['+4915129999999'], 'once')
+  const { contacts } = run.system.clients
+  await run.system.importContacts(run.tenant, ['+4915129999999'], 'once')
   const person = async () =>
     (await contacts.listContacts({ tag: 'once', limit: 1 }, run.tenant)).contacts[0]!
   const { id, phone } = await person()
@@ -57,13 +57,13 @@ async function takeBack(run: FaultRun): Promise<void> {
   ]
   for (const { text, optedOut, secondsAgo } of words) {
     const timestampMs = Date.now() - secondsAgo * 1_000
-    await run.stack.simulator.client.inbound({
+    await run.system.simulator.client.inbound({
       phoneNumberId: run.tenant.phoneNumberId,
       from: phone,
       text,
       timestampMs,
     })
-    await run.stack.settled()
+    await run.system.settled()
     if ((await person()).optedOut !== optedOut) throw new Error(`"${text}" had no effect`)
   }
   const after = await contacts.recordConsent(

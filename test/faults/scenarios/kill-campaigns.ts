@@ -25,7 +25,7 @@ const moments: ((run: FaultRun, campaignId: string, claimedAfter: string) => Pro
     return killedAt
   },
   async function betweenPostAndOutcome(run, campaignId, claimedAfter) {
-    const { simulator, world } = run.stack
+    const { simulator, world } = run.system
     run.note('Meta accepts and does not answer')
     await simulator.client.setSettings({
       webhooks: { paused: true },
@@ -59,8 +59,8 @@ const moments: ((run: FaultRun, campaignId: string, claimedAfter: string) => Pro
   },
 ]
 
-async function databaseTime({ stack }: FaultRun): Promise<string> {
-  const [row] = await stack.world.sql<{ now: string }>('select clock_timestamp()::text as now')
+async function databaseTime({ system }: FaultRun): Promise<string> {
+  const [row] = await system.world.sql<{ now: string }>('select clock_timestamp()::text as now')
   return row!.now
 }
 
@@ -85,15 +85,15 @@ export const killCampaigns: FaultScenario = {
 
 /** Those left unknown were claimed and never written, at most the concurrency a kill; a person's order finishes them. */
 async function orderUnknown(run: FaultRun, id: string, total: number): Promise<void> {
-  const { stack, tenant } = run
-  const { recipients } = await stack.clients.campaigns.listRecipients(
+  const { system, tenant } = run
+  const { recipients } = await system.clients.campaigns.listRecipients(
     { campaignId: id, state: 'unknown', limit: 1_000 },
     tenant,
   )
   if (recipients.length > defaultSendConcurrency * run.tally.kills)
     throw new Error(`${recipients.length} recipients are unknown after ${run.tally.kills} kills`)
   const posted = new Set(
-    (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map(
+    (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).map(
       (post) => post.recipient,
     ),
   )
@@ -102,13 +102,13 @@ async function orderUnknown(run: FaultRun, id: string, total: number): Promise<v
     throw new Error(`${known.length} recipients are unknown although Meta accepted their message`)
   run.note(`${recipients.length} unknown, never written; ordered again`)
   if (recipients.length > 0) {
-    await stack.clients.campaigns.resendUnknown(
+    await system.clients.campaigns.resendUnknown(
       { campaignId: id, recipientIds: recipients.map((r) => r.id) },
       tenant,
     )
     run.tally.unknownsOrdered += recipients.length
     await until(
-      async () => (await stack.campaign(tenant, id)).statistics!.accepted === total,
+      async () => (await system.campaign(tenant, id)).statistics!.accepted === total,
       60_000,
     )
     await run.finish(id)

@@ -19,7 +19,7 @@ export const losses: FaultScenario = {
 
 /** A campaign that suffers one loss in each of its phases. */
 async function campaignWith(run: FaultRun, loss: Loss, total: number): Promise<void> {
-  const { client } = run.stack.simulator
+  const { client } = run.system.simulator
   await client.setSettings({ webhooks: { paused: true } })
   await slowPreparing(run)
   const { id } = await run.startCampaign(total)
@@ -31,17 +31,17 @@ async function campaignWith(run: FaultRun, loss: Loss, total: number): Promise<v
   const [mark] = marks(run, 1, total)
   await untilAccepted(run, id, mark!, total)
   await run[loss]()
-  await run.stack.untilCampaign(run.tenant, id, 'completed', 120_000)
+  await run.system.untilCampaign(run.tenant, id, 'completed', 120_000)
 
   await client.setSettings({ webhooks: { paused: false } })
-  const sent = async () => (await run.stack.campaign(run.tenant, id)).statistics!.sent
+  const sent = async () => (await run.system.campaign(run.tenant, id)).statistics!.sent
   run.note(`${await untilAtLeast(sent, run.dice(1, total / 2))} statuses have come`)
   await run[loss]()
   await run.finish(id, { redisWasFlushed: true })
 }
 
 /** A batch of recipients takes 300 ms, so that a loss meets it. */
-async function slowPreparing({ stack: { world } }: FaultRun): Promise<void> {
+async function slowPreparing({ system: { world } }: FaultRun): Promise<void> {
   await world.sql(`create or replace function campaigns.take_time() returns trigger language plpgsql
     as $$ begin perform pg_sleep(0.3); return null; end $$`)
   await world.sql(
@@ -49,7 +49,7 @@ async function slowPreparing({ stack: { world } }: FaultRun): Promise<void> {
   )
 }
 
-async function isWritingRecipients({ stack: { world } }: FaultRun): Promise<boolean> {
+async function isWritingRecipients({ system: { world } }: FaultRun): Promise<boolean> {
   return (
     (
       await world.sql(
@@ -59,7 +59,7 @@ async function isWritingRecipients({ stack: { world } }: FaultRun): Promise<bool
   )
 }
 
-async function usualPreparing({ stack: { world } }: FaultRun): Promise<boolean> {
+async function usualPreparing({ system: { world } }: FaultRun): Promise<boolean> {
   await world.sql('drop trigger take_time on campaigns.recipients')
   return true
 }

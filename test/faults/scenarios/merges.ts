@@ -10,7 +10,7 @@ export const merges: FaultScenario = {
   async run(run, size) {
     const [total, pairs] = size === 'full' ? [1_500, 60] : [400, 15]
     const { id, tag } = await run.startCampaign(total)
-    const { contacts } = await run.stack.clients.contacts.listContacts(
+    const { contacts } = await run.system.clients.contacts.listContacts(
       { tag, limit: 2 * pairs },
       run.tenant,
     )
@@ -28,7 +28,7 @@ export const merges: FaultScenario = {
         type: 'system',
         payload,
       }
-      await run.stack.simulator.client.inbound(person)
+      await run.system.simulator.client.inbound(person)
       run.tally.orders++
     }
     await run.finish(id)
@@ -42,7 +42,7 @@ async function assertOnePersonEach(
   campaignId: string,
   pairs: number,
 ): Promise<void> {
-  const { sql } = run.stack.world
+  const { sql } = run.system.world
   const people = await sql<{ messages: number; late: boolean }>(
     `select count(a.id)::int as messages,
             count(a.id) > 1 and max(a.claimed_at) > max(c.updated_at) filter (where c.merged_into is not null) + interval '1 second' as late

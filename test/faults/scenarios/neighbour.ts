@@ -47,11 +47,11 @@ export const neighbour: FaultScenario = {
   processes: ['accounts', 'webhook-gateway', 'contacts', 'templates', 'campaigns', 'conversations'],
   scale: 1,
   async run(run, size) {
-    const { stack, tenant } = run
-    await using watcher = await openWatcher(stack.world.adminUrl)
+    const { system, tenant } = run
+    await using watcher = await openWatcher(system.world.adminUrl)
     const attack = await startNeighbour(run, size)
     const people = phones(200, 8_000_000)
-    await stack.importContacts(tenant, people, 'victims')
+    await system.importContacts(tenant, people, 'victims')
     const { id } = await run.startCampaign(sizes[size].recipients)
     const seen = await lookOn(run, watcher, people, attack())
 
@@ -84,11 +84,11 @@ export const neighbour: FaultScenario = {
       seen.refused.length === 0,
     )
     await passes('the campaign of the other tenant completes', async () => {
-      await stack.untilCampaign(tenant, id, 'completed', 120_000) // as L1 says
+      await system.untilCampaign(tenant, id, 'completed', 120_000) // as L1 says
     })
-    await passes('the work of all is done in the end', () => stack.settled(sizes[size].settleMs))
+    await passes('the work of all is done in the end', () => system.settled(sizes[size].settleMs))
     await passes('the audit is clean (I1–I13, settled)', async () =>
-      assertClean(await audit({ ...stack.audited, settled: true })),
+      assertClean(await audit({ ...system.audited, settled: true })),
     )
     end()
   },
@@ -96,12 +96,12 @@ export const neighbour: FaultScenario = {
 
 /** Gives a further tenant all that it needs; what is answered lets it loose, and resolves with what it did. */
 async function startNeighbour(run: FaultRun, size: Size): Promise<() => Promise<NeighbourReport>> {
-  const { stack } = run
+  const { system } = run
   const { ownNumbers, seconds, campaigns, csvFiles, csvRows } = sizes[size]
-  const { accountId, appId, appSecret, connectionId }: Tenant = await stack.addTenant()
-  await stack.importContacts({ accountId } as Tenant, phones(3, 9_900_000), 'few')
+  const { accountId, appId, appSecret, connectionId }: Tenant = await system.addTenant()
+  await system.importContacts({ accountId } as Tenant, phones(3, 9_900_000), 'few')
   const secret = randomBytes(16).toString('hex')
-  const further = await stack.clients.accounts.createApp(
+  const further = await system.clients.accounts.createApp(
     { name: 'Further', metaAppId: '99', secret, verifyToken: 'verify' },
     { accountId },
   )
@@ -110,15 +110,15 @@ async function startNeighbour(run: FaultRun, size: Size): Promise<() => Promise<
     { id: further.id, secret },
   ]
   const numbers = await seedNumbers(
-    stack.world,
+    system.world,
     [{ accountId, appId, appSecret }],
     ownNumbers,
     50_000_000,
   )
-  const { accounts, contacts, campaigns: sending, conversations } = stack.ports
+  const { accounts, contacts, campaigns: sending, conversations } = system.ports
   const plan: NeighbourPlan = {
     seconds,
-    gatewayPort: stack.ports['webhook-gateway'].http,
+    gatewayPort: system.ports['webhook-gateway'].http,
     grpcPorts: {
       accounts: accounts.grpc,
       contacts: contacts.grpc,
@@ -177,7 +177,7 @@ async function lookOn(
   people: readonly string[],
   attack: Promise<NeighbourReport>,
 ): Promise<Seen> {
-  const { stack, tenant } = run
+  const { system, tenant } = run
   const seen: Seen = {
     attack: {},
     stopMs: [],
@@ -187,7 +187,7 @@ async function lookOn(
     intakeMs: [],
     refused: [],
   }
-  const { contacts } = await stack.clients.contacts.listContacts(
+  const { contacts } = await system.clients.contacts.listContacts(
     { tag: 'victims', limit: 200 },
     tenant,
   )
@@ -218,7 +218,7 @@ async function lookOn(
     again(100, (i) => saying(100 + (i % 100), 'Is it still there?')),
     again(100, () =>
       timed(seen.checkMs, () =>
-        stack.clients.contacts.checkSendable({ contactIds, category: 'MARKETING' }, tenant),
+        system.clients.contacts.checkSendable({ contactIds, category: 'MARKETING' }, tenant),
       ),
     ),
     again(500, async (i) => {
@@ -236,7 +236,7 @@ let said = 0
 
 /** Throws unless the webhook is answered 200. */
 async function say(
-  { stack, tenant }: FaultRun,
+  { system, tenant }: FaultRun,
   phone: string,
   text: string,
   i: number,
@@ -260,7 +260,7 @@ async function say(
     object: 'whatsapp_business_account',
     entry: [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }],
   })
-  const status = await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)
+  const status = await postWebhook(system.webhookUrl(tenant), tenant.appSecret, body)
   if (status !== 200) throw new Error(`A webhook was answered ${status}`)
 }
 

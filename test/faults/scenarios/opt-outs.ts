@@ -9,7 +9,7 @@ export const optOuts: FaultScenario = {
   async run(run, size) {
     const total = size === 'full' ? 1_500 : 400
     const { id, tag } = await run.startCampaign(total)
-    const { contacts } = await run.stack.clients.contacts.listContacts(
+    const { contacts } = await run.system.clients.contacts.listContacts(
       { tag, limit: 200 },
       run.tenant,
     )
@@ -18,13 +18,13 @@ export const optOuts: FaultScenario = {
       const contact = run.pick(contacts)
       const text = run.pick(['STOP', 'baja', 'unsubscribe'])
       if (run.dice(0, 1) === 0)
-        await run.stack.simulator.client.inbound({
+        await run.system.simulator.client.inbound({
           phoneNumberId: run.tenant.phoneNumberId,
           from: contact.phone,
           text,
         })
       else
-        await run.stack.clients.contacts.recordConsent(
+        await run.system.clients.contacts.recordConsent(
           { contactId: contact.id, kind: 'opt_out', evidence: 'phone call' },
           run.tenant,
         )

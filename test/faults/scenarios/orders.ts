@@ -21,7 +21,7 @@ export const orders: FaultScenario = {
       else await give(run, id, state)
     }
     const last = started.at(-1)!
-    await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: last }, run.tenant))
+    await order(run, () => run.system.clients.campaigns.resumeCampaign({ id: last }, run.tenant))
     for (const id of started)
       await run.finish(id, {
         state: (await stateOf(run, id)) === 'cancelled' ? 'cancelled' : 'completed',
@@ -31,7 +31,7 @@ export const orders: FaultScenario = {
 
 /** Mostly pauses what sends and resumes what is paused; one order in ten cancels. */
 async function give(run: FaultRun, id: string, state: string): Promise<void> {
-  const { campaigns } = run.stack.clients
+  const { campaigns } = run.system.clients
   if (run.dice(1, 10) === 1) await order(run, () => campaigns.cancelCampaign({ id }, run.tenant))
   else if (state === 'paused') await order(run, () => campaigns.resumeCampaign({ id }, run.tenant))
   else await order(run, () => campaigns.pauseCampaign({ id }, run.tenant))
@@ -44,7 +44,7 @@ async function nobodyMore(run: FaultRun, id: string): Promise<void> {
   const attempts = async () =>
     Number(
       (
-        await run.stack.world.sql(
+        await run.system.world.sql(
           'select count(*) from campaigns.attempts where campaign_id = $1',
           [id],
         )

@@ -25,15 +25,15 @@ export const outcomes: FaultScenario = {
     const { id } = await run.startCampaign(total)
     if (size === 'full') {
       await untilAccepted(run, id, Math.floor(total / 2), total)
-      await run.stack.simulator.client.setSettings({
+      await run.system.simulator.client.setSettings({
         errors: { next: [{ code: 131048, count: 1 }] },
       })
-      const paused = await run.stack.untilCampaign(run.tenant, id, 'paused', 60_000)
+      const paused = await run.system.untilCampaign(run.tenant, id, 'paused', 60_000)
       run.note(`paused by Meta: ${paused.reason}`)
-      await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id }, run.tenant))
+      await order(run, () => run.system.clients.campaigns.resumeCampaign({ id }, run.tenant))
     }
     await run.finish(id)
-    const posts = await run.stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })
+    const posts = await run.system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })
     if (new Set(posts.map((post) => post.recipient)).size !== posts.length)
       throw new Error('Somebody was written to twice')
   },

@@ -19,7 +19,7 @@ export const reconnect: FaultScenario = {
   async run(run, size) {
     const [total, times] = size === 'full' ? [1_500, 10] : [400, 3]
     const { id: campaignId, tag } = await run.startCampaign(total)
-    const { contacts } = await run.stack.clients.contacts.listContacts(
+    const { contacts } = await run.system.clients.contacts.listContacts(
       { tag, limit: 200 },
       run.tenant,
     )
@@ -37,18 +37,20 @@ async function replaceToken({ run, campaignId, person }: Steps): Promise<void> {
   await untilStopped(run, campaignId)
   await sayStop(run, person)
   await untilDone(run, () =>
-    run.stack.clients.accounts.replaceToken(
+    run.system.clients.accounts.replaceToken(
       { id: run.tenant.connectionId, accessToken },
       run.tenant,
     ),
   )
   run.note('the token is replaced')
-  await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant))
+  await order(run, () =>
+    run.system.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant),
+  )
 }
 
 async function disconnectAndConnect({ run, campaignId, person }: Steps): Promise<void> {
   const { phoneNumberId, wabaId, appId, connectionId } = run.tenant
-  const { accounts } = run.stack.clients
+  const { accounts } = run.system.clients
   await untilDone(run, () => accounts.disconnect({ id: connectionId }, run.tenant))
   await sayStop(run, person)
   await untilStopped(run, campaignId)
@@ -60,7 +62,9 @@ async function disconnectAndConnect({ run, campaignId, person }: Steps): Promise
   if (now.disconnectedAtMs !== undefined)
     throw new Error('The number was connected again as another connection')
   run.note('the number is connected again')
-  await order(run, () => run.stack.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant))
+  await order(run, () =>
+    run.system.clients.campaigns.resumeCampaign({ id: campaignId }, run.tenant),
+  )
 }
 
 /** Carries an order to accounts out; now and then its process is killed right after the answer. */
@@ -71,7 +75,7 @@ async function untilDone(run: FaultRun, give: () => Promise<unknown>): Promise<v
 
 /** Meta takes another token from now on, and no longer the one before. */
 async function changeToken({
-  stack,
+  system,
   tenant: { phoneNumberId: id, wabaId },
 }: FaultRun): Promise<string> {
   const token = randomBytes(16).toString('hex')
@@ -82,13 +86,13 @@ async function changeToken({
     displayPhoneNumber: `+1 555 ${id}`,
     throughputLevel: 'HIGH' as const,
   }
-  await stack.simulator.client.setState({ numbers: [number] })
+  await system.simulator.client.setState({ numbers: [number] })
   return token
 }
 
-async function sayStop({ stack, tenant, dice }: FaultRun, person: () => string): Promise<void> {
+async function sayStop({ system, tenant, dice }: FaultRun, person: () => string): Promise<void> {
   for (let i = dice(0, 3); i > 0; i--)
-    await stack.simulator.client.inbound({
+    await system.simulator.client.inbound({
       phoneNumberId: tenant.phoneNumberId,
       from: person(),
       text: 'STOP',

@@ -20,7 +20,7 @@ export const rolling: FaultScenario = {
     await untilAtLeast(() => run.accepted(id), 1)
     for (const service of all) await run.roll(service)
     await run.finish(id)
-    const { unknown, accepted } = (await run.stack.campaign(run.tenant, id)).statistics!
+    const { unknown, accepted } = (await run.system.campaign(run.tenant, id)).statistics!
     if (unknown !== 0 || accepted !== total)
       throw new Error(`${unknown} unknown, ${accepted} accepted of ${total}`)
   },

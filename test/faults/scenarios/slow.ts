@@ -33,19 +33,19 @@ const causes: Record<'contacts' | 'graph' | 'commits' | 'cpu', Cause> = {
   graph: {
     name: 'Graph needs 5 s for an answer',
     words: /WhatsApp, which answers slowly|number's limit/,
-    async begin({ stack }) {
-      await stack.simulator.client.setSettings({ latencyMs: 5_000 })
-      return undo(() => stack.simulator.client.setSettings({ latencyMs: { min: 2, max: 20 } }))
+    async begin({ system }) {
+      await system.simulator.client.setSettings({ latencyMs: 5_000 })
+      return undo(() => system.simulator.client.setSettings({ latencyMs: { min: 2, max: 20 } }))
     },
   },
   commits: {
     name: 'PostgreSQL needs 100 ms for a commit',
     words: null,
-    async begin({ stack }) {
+    async begin({ system }) {
       const set = async (us: number) => {
-        await stack.world.sql(`alter system set commit_delay = ${us}`)
-        await stack.world.sql('alter system set commit_siblings = 0')
-        await stack.world.sql('select pg_reload_conf()')
+        await system.world.sql(`alter system set commit_delay = ${us}`)
+        await system.world.sql('alter system set commit_siblings = 0')
+        await system.world.sql('select pg_reload_conf()')
       }
       await set(100_000)
       return undo(() => set(0))
@@ -82,7 +82,7 @@ export const slow: FaultScenario = {
 }
 
 async function campaignThrough(run: FaultRun, cause: Cause, recipients: number): Promise<void> {
-  const { note, tenant, stack } = run
+  const { note, tenant, system } = run
   const verdict = judge(run)
   const { id } = await run.startCampaign(recipients)
   await until(async () => (await rate(run, id)) >= atFullRate, 30_000)
@@ -93,7 +93,7 @@ async function campaignThrough(run: FaultRun, cause: Cause, recipients: number):
     const { words } = cause
     if (words) {
       const reason = await until(async () => {
-        const { reason } = await stack.campaign(tenant, id)
+        const { reason } = await system.campaign(tenant, id)
         return words.test(reason) && reason
       }, 20_000)
       note(reason)
@@ -110,7 +110,7 @@ async function campaignThrough(run: FaultRun, cause: Cause, recipients: number):
     recoveryMs,
   )
   await run.finish(id)
-  const [found] = await stack.world.sql<{ attempts: number; unknown: number }>(
+  const [found] = await system.world.sql<{ attempts: number; unknown: number }>(
     `select count(*)::int as attempts, count(*) filter (where outcome = 'unknown')::int as unknown from campaigns.attempts where campaign_id = $1`,
     [id],
   )
@@ -124,9 +124,9 @@ async function campaignThrough(run: FaultRun, cause: Cause, recipients: number):
 }
 
 /** POSTs that Meta has accepted within the last second. */
-async function rate({ stack }: FaultRun, id: string): Promise<number> {
+async function rate({ system }: FaultRun, id: string): Promise<number> {
   const since = Date.now() - 1_000
-  return (await stack.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).filter(
+  return (await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })).filter(
     ({ atMs }) => atMs >= since,
   ).length
 }

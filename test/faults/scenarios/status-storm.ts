@@ -21,7 +21,7 @@ export const statusStorm: FaultScenario = {
     let looks = 0
     const watch = (async () => {
       while (!watching.signal.aborted) {
-        assertClean(await audit({ ...run.stack.audited, only: ['I6'] }))
+        assertClean(await audit({ ...run.system.audited, only: ['I6'] }))
         looks++
         await delay(size === 'full' ? 1_000 : 300)
       }

@@ -12,8 +12,8 @@ const goingOnMs = 5_000
 const underWayMs = 200
 
 /** The instance that sends a campaign, as its lock says. */
-async function senderOf({ stack }: FaultRun, campaignId: string): Promise<string | undefined> {
-  const redis = openRedis(stack.world.redis.url)
+async function senderOf({ system }: FaultRun, campaignId: string): Promise<string | undefined> {
+  const redis = openRedis(system.world.redis.url)
   try {
     await untilReady(redis, 5_000)
     return (await redis.get(locks.campaign_send.key(campaignId)))?.split(':')[0]
@@ -33,7 +33,7 @@ async function interrupted(
   await delay(underWayMs)
   const before = await run.accepted(campaignId)
   await Promise.all([next(), untilAtLeast(() => run.accepted(campaignId), before + 1)])
-  const posts = await run.stack.simulator.client.accepted({
+  const posts = await run.system.simulator.client.accepted({
     callbackPrefix: `lk1.c.${campaignId}.`,
   })
   const ms = posts[before]!.atMs - killedAt

@@ -17,11 +17,11 @@ export const wide: FaultScenario = {
   processes: ['webhook-gateway', 'conversations', 'contacts', 'accounts'],
   scale: 1,
   async run(run, size) {
-    const { stack } = run
+    const { system } = run
     const count = size === 'full' ? 10_000 : 500
     const numbers = await seedNumbers(
-      stack.world,
-      await seedTenants(stack.world, tenants),
+      system.world,
+      await seedTenants(system.world, tenants),
       count,
       60_000_000,
     )
@@ -53,8 +53,8 @@ export const wide: FaultScenario = {
       all === count && distinct === count,
     )
     await passes('all webhooks have had their effect, and the audit is clean', async () => {
-      await stack.settled(60_000)
-      assertClean(await audit({ ...stack.audited, settled: true }))
+      await system.settled(60_000)
+      assertClean(await audit({ ...system.audited, settled: true }))
     })
     end()
   },
@@ -67,7 +67,7 @@ async function natsIsBack(run: FaultRun): Promise<number> {
 
 /** One message to each number; each must be answered 200, whatever NATS does. */
 async function postEach(run: FaultRun, numbers: readonly SeededNumber[]): Promise<void> {
-  const port = run.stack.ports['webhook-gateway'].http
+  const port = run.system.ports['webhook-gateway'].http
   const timestamp = String(Math.floor(Date.now() / 1000))
   await repeat(numbers.length, connections, async (i) => {
     const { phoneNumberId, wabaId, tenant } = numbers[i]!
@@ -101,7 +101,7 @@ async function postEach(run: FaultRun, numbers: readonly SeededNumber[]): Promis
   })
 }
 
-async function rows({ stack: { world } }: FaultRun, what: string): Promise<number> {
+async function rows({ system: { world } }: FaultRun, what: string): Promise<number> {
   const [row] = await world.sql<{ n: number }>(
     `select ${what}::integer as n from conversations.messages where wamid like 'wamid.wide.%'`,
   )

@@ -24,7 +24,7 @@ export const claimSeesPause = pathGuard<Paused>({
     slow: [{ table: 'campaigns.attempts', on: 'insert', seconds: 0.4 }],
     prepare: prepared,
     async collide(race, subject) {
-      const { clients } = race.stack
+      const { clients } = race.system
       await clients.campaigns.resumeCampaign({ id: subject.campaignId }, subject.tenant)
       await until(() => isClaiming(race))
       await clients.campaigns.pauseCampaign({ id: subject.campaignId }, subject.tenant)

@@ -21,17 +21,17 @@ export const consentCheck = pathGuard<OptedOut>({
         [subject.campaignId, optOuts],
       )
       for (const { contact_id: contactId } of recipients)
-        await race.stack.clients.contacts.recordConsent(
+        await race.system.clients.contacts.recordConsent(
           { contactId, kind: 'opt_out', evidence: 'said so' },
           subject.tenant,
         )
       return { ...subject, numbers: recipients.map(({ phone }) => phone.replace(/\D/g, '')) }
     },
     async collide(race, { tenant, campaignId }) {
-      await race.stack.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
+      await race.system.clients.campaigns.resumeCampaign({ id: campaignId }, tenant)
     },
     async conflicts(race, { campaignId, numbers }) {
-      const posts = await race.stack.simulator.client.accepted({
+      const posts = await race.system.simulator.client.accepted({
         callbackPrefix: `lk1.c.${campaignId}.`,
       })
       const refused = new Set(numbers)

@@ -12,7 +12,7 @@ const forging = (tokenOf: (race: Race, subject: Sent) => string): Work<Sent> => 
   slow: [],
   prepare: sent,
   async collide(race, subject) {
-    const stranger = await race.stack.addTenant()
+    const stranger = await race.system.addTenant()
     const { phoneNumberId, wabaId } = subject.tenant
     const status = {
       id: `wamid.${randomBytes(12).toString('hex')}`,

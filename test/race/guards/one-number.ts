@@ -22,14 +22,14 @@ const connecting = (tenants: (race: Race) => Promise<Tenant[]>): Work<Wanted> =>
       token: 'token',
       displayPhoneNumber: `+1 555 ${phoneNumberId}`,
     }
-    await race.stack.simulator.client.setState({ numbers: [number] })
+    await race.system.simulator.client.setState({ numbers: [number] })
     return wanted
   },
-  async collide({ stack }, { tenants, phoneNumberId }) {
+  async collide({ system }, { tenants, phoneNumberId }) {
     const asked = { name: 'Number', phoneNumberId, wabaId: '81', accessToken: 'token' }
     await Promise.allSettled(
       tenants.map((of) =>
-        stack.clients.accounts.createConnection({ ...asked, appId: of.appId }, of),
+        system.clients.accounts.createConnection({ ...asked, appId: of.appId }, of),
       ),
     )
   },
@@ -72,7 +72,7 @@ const noIdentity: Guard = {
 /** Two accounts connect one number. */
 export const oneOwner = pathGuard<Wanted>({
   name: 'one owner of a number',
-  work: connecting(async ({ stack }) => [await stack.addTenant(), await stack.addTenant()]),
+  work: connecting(async ({ system }) => [await system.addTenant(), await system.addTenant()]),
   taken: noOwner,
   beside: {},
   wrong: 'a number belongs to two accounts, and what people write to it to both',
@@ -81,8 +81,8 @@ export const oneOwner = pathGuard<Wanted>({
 /** One account connects a number twice. */
 export const oneIdentity = pathGuard<Wanted>({
   name: 'one identity of a number',
-  work: connecting(async ({ stack }) => {
-    const tenant = await stack.addTenant()
+  work: connecting(async ({ system }) => {
+    const tenant = await system.addTenant()
     return [tenant, tenant]
   }),
   taken: noIdentity,

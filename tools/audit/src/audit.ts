@@ -14,7 +14,7 @@ export interface AuditOptions {
   /** `nats://` of the system's lanes; without it they are reported as not checked. */
   natsUrl?: string
   /**
-   * Also asserts that nothing is left to do; a number is the seconds that work may be overdue, a doorbell or a lock may be kept
+   * Also asserts that nothing is left to do; a number is the seconds that work may be overdue, a wake-up or a lock may be kept
    * and a campaign may stand still (30, for a lock 20, for a campaign 120 unless given).
    */
   settled?: boolean | number

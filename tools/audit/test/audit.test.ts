@@ -60,11 +60,11 @@ test('without a log, what needs it is reported as not checked', async () => {
   )
 })
 
-test('a system at work may send, hold locks and ring', async () => {
+test('a system at work may send, hold locks and wake workers', async () => {
   await using world = await consistentWorld()
   await using holder = await createLocks({ redis: world.redis, instanceId: 'campaigns-1' })
   await using _lock = await holder.hold('campaign_send', world.ids.campaign)
-  world.messaging.ring('campaigns.run', world.ids.campaign)
+  world.messaging.wake('campaigns.run', world.ids.campaign)
   await world.messaging.flush()
   await stillSending(world)
   const { invariants } = await world.audit({ settled: false })

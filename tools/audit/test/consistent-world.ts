@@ -160,22 +160,22 @@ async function openLocks(world: World, stack: AsyncDisposableStack): Promise<Red
   return redis
 }
 
-/** A lane whose only doorbell was answered; its worker is gone. */
+/** A lane whose only wake-up was answered; its worker is gone. */
 async function openLanes(world: World, stack: AsyncDisposableStack): Promise<Messaging> {
   const log = createLogger({ service: 'audit', level: 'silent' })
   const messaging = stack.use(
     await openMessaging({ url: world.nats.url, name: 'audit-test', log, scale: 0.05 }),
   )
   let jobs = 0
-  const onHeld: LaneListener['onHeld'] = ({ release }) => {
+  const onAssigned: LaneListener['onAssigned'] = ({ release }) => {
     jobs++
     release()
   }
   await using _worker = await messaging.consumeLane('campaigns.run', {
-    onHeld,
-    onRung: () => undefined,
+    onAssigned,
+    onWakeUp: () => undefined,
   })
-  messaging.ring('campaigns.run', ids.campaign)
+  messaging.wake('campaigns.run', ids.campaign)
   await until(() => jobs > 0)
   return messaging
 }

@@ -146,9 +146,9 @@ testPlanted([
   },
   {
     invariant: 'L4',
-    what: 'a doorbell that nobody answers',
+    what: 'a wake-up that nobody answers',
     async plant({ messaging, ids }) {
-      messaging.ring('campaigns.run', ids.campaign)
+      messaging.wake('campaigns.run', ids.campaign)
       await messaging.flush()
     },
     settled: 1,
@@ -219,17 +219,17 @@ test('a lock that is given back while the audit looks is no violation', async ()
   expect(invariants[0]!.ms).toBeGreaterThan(400)
 })
 
-test('a doorbell that is answered while the audit looks is no violation', async () => {
+test('a wake-up that is answered while the audit looks is no violation', async () => {
   await using world = await consistentWorld()
-  world.messaging.ring('campaigns.run', world.ids.campaign)
+  world.messaging.wake('campaigns.run', world.ids.campaign)
   await world.messaging.flush()
   const looking = world.audit({ only: ['L4'] })
   await looksAgain(world)
   await using _worker = await world.messaging.consumeLane('campaigns.run', {
-    onHeld: ({ release }) => void release(),
-    onRung: () => undefined,
+    onAssigned: ({ release }) => void release(),
+    onWakeUp: () => undefined,
   })
-  world.messaging.ring('campaigns.run', world.ids.campaign)
+  world.messaging.wake('campaigns.run', world.ids.campaign)
   const { invariants } = await looking
   expect(complaints({ invariants })).toEqual({})
   expect(invariants[0]!.ms).toBeGreaterThan(400)

@@ -12,7 +12,7 @@ import { signed } from './webhook-stream.ts'
 /** Share of its CPU that the gateway may not spend on more than the bare server. */
 const reach = 0.5
 
-/** Signed webhooks answered 200: in PostgreSQL and their lanes rung, beside a door that stores nothing. */
+/** Signed webhooks answered 200: in PostgreSQL and their lanes woken, beside an endpoint that stores nothing. */
 export const run: Bench = async (ctx) => {
   const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 50] : [1, 50, 1_000])
   await using stack = new AsyncDisposableStack()

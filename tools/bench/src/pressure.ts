@@ -23,7 +23,7 @@ const all = [
 ] as const
 const mostACore = 4
 const reachCpu = 1.3
-const reachRings = 1.5
+const reachWakeUps = 1.5
 
 /** What a system costs, wastes and leaves behind while 2 and 4 busy processes a core want the CPU, beside itself alone. */
 export const run: Bench = async (ctx) => {
@@ -145,27 +145,27 @@ function cheapEnough({ what, work, floor }: Comparison): Check {
   }
 }
 
-/** One more round under pressure: doorbells by sets, and whether it is quiet a second after its last effect. */
+/** One more round under pressure: wake-ups by sets, and whether it is idle a second after its last effect. */
 async function afterwards(system: BenchSystem, messages: Contender): Promise<Check[]> {
   using _busy = startBusy(mostACore)
   const before = await lanesOf(system)
   await messages.prepare?.(1_000)
   await messages.run(1_000)
   const after = await lanesOf(system)
-  const rings = (after.rings - before.rings) / (after.sets - before.sets)
+  const wakeUps = (after.wakeUps - before.wakeUps) / (after.sets - before.sets)
   return [
     {
-      what: 'doorbells a set of messages',
-      found: rings.toFixed(2),
-      reach: `≤ ${reachRings}`,
-      ok: rings <= reachRings,
+      what: 'wake-ups a set of messages',
+      found: wakeUps.toFixed(2),
+      reach: `≤ ${reachWakeUps}`,
+      ok: wakeUps <= reachWakeUps,
     },
     await idleAfter(system.meter, 1, `, ${mostACore} busy processes a core`),
   ]
 }
 
-/** Doorbells that were stored and sets that were handled so far, as the services count them. */
-async function lanesOf({ ports }: BenchSystem): Promise<{ rings: number; sets: number }> {
+/** WakeUps that were stored and sets that were handled so far, as the services count them. */
+async function lanesOf({ ports }: BenchSystem): Promise<{ wakeUps: number; sets: number }> {
   const pages = await Promise.all(
     all.map(async (service) =>
       (await fetch(`http://127.0.0.1:${ports[service].health}/metrics`)).text(),
@@ -186,7 +186,10 @@ async function lanesOf({ ports }: BenchSystem): Promise<{ rings: number; sets: n
           ),
         0,
       )
-  return { rings: sum('lockstep_lane_rings_total'), sets: sum('lockstep_lane_run_seconds_count') }
+  return {
+    wakeUps: sum('lockstep_lane_wakeups_total'),
+    sets: sum('lockstep_lane_run_seconds_count'),
+  }
 }
 
 async function nothingBurnt({ watcher }: BenchSystem, { accountId }: Tenant): Promise<Check> {

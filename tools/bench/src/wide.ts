@@ -28,7 +28,7 @@ const cases = [
   { active: 500, p99Ms: 50 },
   { active: 5_000, p99Ms: 250 },
 ]
-/** Each active key is rung once in this time: it is idle in between. */
+/** Each active key is woken once in this time: it is idle in between. */
 const everyMs = 2_000
 /** A producer writes what came within this by one statement. */
 const tickMs = 10
@@ -53,7 +53,7 @@ interface Row {
   cpu: CpuTimes
 }
 
-/** From the producer's row and ring to the handler, while thousands of keys take turns; what a key leaves behind. */
+/** From the producer's row and wake-up to the handler, while thousands of keys take turns; what a key leaves behind. */
 export const run: Bench = async (ctx) => {
   await using stack = new AsyncDisposableStack()
   const system = stack.use(await openSystem(ctx, []))
@@ -70,14 +70,14 @@ export const run: Bench = async (ctx) => {
   ])
   const tools = { ctx, system, messaging, worker, meter }
   const rounds = ctx.quick ? 1 : 5
-  await ring(tools, { from: 0, to: 1_000 }, 1)
+  await wake(tools, { from: 0, to: 1_000 }, 1)
   const before = await memory(tools)
-  await ring(tools, { from: 1_000, to: keys }, 1)
+  await wake(tools, { from: 1_000, to: keys }, 1)
   const after = await memory(tools)
   const rows: Row[] = []
   for (const { active } of cases) rows.push(await measured(tools, active, rounds))
   return {
-    size: `${keys.toLocaleString('en-US')} keys; each active one rung every ${everyMs / 1000} s, ${rounds} times; PostgreSQL with fsync`,
+    size: `${keys.toLocaleString('en-US')} keys; each active one woken every ${everyMs / 1000} s, ${rounds} times; PostgreSQL with fsync`,
     comparisons: [],
     growth: [],
     tables: [tableOf(rows)],
@@ -95,7 +95,7 @@ async function measured(tools: Tools, active: number, rounds: number): Promise<R
   tools.ctx.say(`${active} active keys`)
   await report(tools.worker)
   const before = tools.meter.read()
-  await ring(tools, { from: 0, to: active }, rounds)
+  await wake(tools, { from: 0, to: active }, rounds)
   await untilIdle(tools.meter)
   const used = usedBetween(before, tools.meter.read())
   const { latenciesMs, sets } = await report(tools.worker)
@@ -114,8 +114,8 @@ async function measured(tools: Tools, active: number, rounds: number): Promise<R
   }
 }
 
-/** Writes an entry for each key of a range and rings it, spread over the time; resolves when the lane is empty again. */
-async function ring(
+/** Writes an entry for each key of a range and wakes it, spread over the time; resolves when the lane is empty again. */
+async function wake(
   { system, messaging }: Tools,
   { from, to }: { from: number; to: number },
   rounds: number,
@@ -139,7 +139,7 @@ async function ring(
       [wideLane, body, body.length, names],
       'append',
     )
-    for (const name of names) messaging.ring(wideLane, name)
+    for (const name of names) messaging.wake(wideLane, name)
   }
   const open = 'select from templates.feed_open limit 1'
   await until(async () => (await system.watcher.sql(open)).length === 0, 60_000)
@@ -180,13 +180,13 @@ function checksOf({ active, p99Ms, cpu }: Row): Check[] {
   const us = totalOf(cpu)
   return [
     {
-      what: `p99 from ring to handler, ${of}`,
+      what: `p99 from wake-up to handler, ${of}`,
       found: `${p99Ms.toFixed(0)} ms`,
       reach: `≤ ${most} ms`,
       ok: p99Ms <= most,
     },
     {
-      what: `CPU from ring to settle, ${of}`,
+      what: `CPU from wake-up to settle, ${of}`,
       found: `${us.toFixed(0)} µs`,
       reach: `≤ ${cpuUs} µs`,
       ok: us <= cpuUs,

@@ -33,7 +33,7 @@ test('keys are made once, for their owner only, and never written again', () => 
 test('keys that are gone are not replaced by others while there is data that needs them', () => {
   const dir = folder()
   mkdirSync(path.join(filesIn(dir).dev, 'postgres'), { recursive: true })
-  expect(() => readKeys(dir)).toThrow(/kept.json is missing.*Put it back/)
+  expect(() => readKeys(dir)).toThrow(/dev-state.json is missing.*Put it back/)
   expect(() => readKeys(dir)).toThrow(anew)
   expect(readdirSync(dir)).toEqual(['dev'])
 })

@@ -12,13 +12,13 @@ export type GraphRequest = FastifyRequest<{
 }>
 type Ask = (object: never, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>
 
-/** A door for a request about a WABA: checks the token, ordered errors first refuse it. */
+/** An endpoint for a request about a WABA: checks the token, ordered errors first refuse it. */
 function aboutWaba(
   ctx: Context,
   method: 'get' | 'post',
   ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>,
 ) {
-  return door(ctx, ask, (id, authorization) => {
+  return endpoint(ctx, ask, (id, authorization) => {
     const waba = ctx.world.wabas.get(id)
     const allowed = (token: string) =>
       ctx.world.numbers.values().some((number) => number.wabaId === id && number.token === token)
@@ -32,10 +32,10 @@ export function phoneNumber(ctx: Context) {
     status: 200,
     body: pick(numberNode(ctx, number), req.query.fields, numberDefaults),
   })
-  return door(ctx, ask, (id, authorization) => findNumber(ctx.world, id, authorization, 'get'))
+  return endpoint(ctx, ask, (id, authorization) => findNumber(ctx.world, id, authorization, 'get'))
 }
 
-function door(
+function endpoint(
   ctx: Context,
   ask: Ask,
   find: (id: string, authorization: string | undefined) => object,

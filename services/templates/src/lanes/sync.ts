@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, failureOf, failures, secretPlaces } from '@lockstep/contracts'
+import {
+  AppError,
+  failureOf,
+  failures,
+  messageOf,
+  secretPlaces,
+  Throttled,
+} from '@lockstep/contracts'
 import { type Fence, fence, isDatabaseUnavailable, type Tx } from '@lockstep/database'
-import { isLockBusy } from '@lockstep/locks'
+import { LockBusy } from '@lockstep/locks'
 import { type EntryResult, holdFenced, type LaneHandler } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
@@ -45,7 +52,7 @@ export const sync: LaneHandler<Context> = async (ctx, connectionId, entries, lea
     return results
   } catch (error) {
     // Another holds the lock, or has taken it over, and is doing this very work.
-    if (!isLockBusy(error) && failureOf(error) !== 'conflict') throw error
+    if (!(error instanceof LockBusy) && failureOf(error) !== 'conflict') throw error
     return entries.map(({ id }) => ({ id, laterMs: busyMs * ctx.scale }))
   }
 }
@@ -62,7 +69,10 @@ async function attempt(ctx: Context, run: Try): Promise<{ outcome: string } | { 
     const isOld = ctx.now() - begun.createdAt.getTime() > giveUpMs * ctx.scale
     if (failures[failureOf(error)].retry && !isOld) {
       if (failureOf(error) === 'throttled')
-        return { laterMs: retryAfterMs(error) ?? 60_000 * ctx.scale }
+        return {
+          laterMs:
+            (error instanceof Throttled ? error.retryAfterMs : undefined) ?? 60_000 * ctx.scale,
+        }
       throw error
     }
     return fail(ctx, run, error)
@@ -75,8 +85,7 @@ async function fail(ctx: Context, run: Try, error: unknown): Promise<{ outcome: 
     { err: error, connection: run.connectionId, run: run.runId },
     'A template sync failed',
   )
-  const failure =
-    error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
+  const failure = messageOf(error)
   await guarded(ctx, run, (tx) => endRun(tx, run.runId, { failure }))
   return { outcome: 'failed' }
 }
@@ -129,16 +138,12 @@ async function takeTurn(
     const turn = await ctx.limiter.take('template_sync_rate_limit', connectionId)
     if (turn.ok) return
     if (isFirst && turn.retryAfterMs > patienceMs * ctx.scale)
-      throw new AppError('throttled', 'The limit of template calls of this connection is used up', {
-        details: turn,
-      })
+      throw new Throttled(
+        'The limit of template calls of this connection is used up',
+        turn.retryAfterMs,
+      )
     await pause(turn.retryAfterMs, undefined, { signal })
   }
-}
-
-function retryAfterMs(error: unknown): number | undefined {
-  const ms = error instanceof AppError ? error.details.retryAfterMs : undefined
-  return typeof ms === 'number' ? ms : undefined
 }
 
 /** A transaction that only the newest holder of the lock can commit. */

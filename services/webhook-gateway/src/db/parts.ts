@@ -1,6 +1,6 @@
 import { type LaneName, laneSettings, type PartOutcome, slotOf } from '@lockstep/contracts'
 import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
-import type { Dismissed, FeedContent, Reopened, Settlement } from '@lockstep/feeds'
+import type { DismissedEntry, FeedContent, ReopenedEntry, Settlement } from '@lockstep/feeds'
 import { countResults, writeResults } from './part-results.ts'
 
 /**
@@ -87,7 +87,7 @@ function endedParts(lane: string, settlements: readonly Settlement[]): RawBuilde
 }
 
 /** Parts of dead entries that were opened again have no outcome any more. */
-export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promise<void> {
+export async function reopenParts(tx: Tx, reopened: readonly ReopenedEntry[]): Promise<void> {
   const rows = reopened.map((each) => ({ ...each, slot: slotOf(each.key) }))
   const v = rowset(rows, { lane: 'text', slot: 'integer', key: 'text', id: 'bigint' })
   const update = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
@@ -107,7 +107,7 @@ export async function reopenParts(tx: Tx, reopened: readonly Reopened[]): Promis
 /**
  * Parts of dead entries that were given up are `dismissed`; the reason why they were dead stays.
  */
-export async function dismissParts(tx: Tx, dismissed: readonly Dismissed[]): Promise<void> {
+export async function dismissParts(tx: Tx, dismissed: readonly DismissedEntry[]): Promise<void> {
   const update = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = 'dismissed', outcome_at = now()
     from ${rowset(dismissed, { rowId: 'bigint', createdAt: 'timestamptz' })}

@@ -66,7 +66,7 @@ function answerStored(ctx: Context, group: QueuedBody[]): void {
   for (const { answer } of group) answer(null)
   const parts = group.flatMap(({ body }) => body.parts)
   for (const { lane, key, outcome } of parts)
-    if (lane !== null && outcome === null) ctx.messaging.ring(lane, key!)
+    if (lane !== null && outcome === null) ctx.messaging.wake(lane, key!)
   countStored(group.length, parts)
   for (const { body } of group)
     if (body.parts.some(({ outcome }) => outcome === 'no_connection')) claimKnown(ctx, body)

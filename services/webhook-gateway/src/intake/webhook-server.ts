@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { AppError, failureOf, failures, messageOf } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { verifySignature } from '@lockstep/whatsapp'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -105,7 +105,7 @@ function sendError(ctx: Context, error: Error & { statusCode?: number }, reply: 
     return reply.code(error.statusCode).send({ error: error.message })
   countRequest('failed')
   ctx.log.error({ err: error }, 'a webhook request failed')
-  return reply.code(500).send({ error: "Internal error; the service's log has the cause" })
+  return reply.code(500).send({ error: messageOf(error) })
 }
 
 /** Without a promise when the app is in memory: a promise costs every webhook. */

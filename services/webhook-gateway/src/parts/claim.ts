@@ -96,7 +96,7 @@ async function claimSlices(
   for (let [slices, lastId] = [0, '0']; !isAll && slices < maxSlices; slices++) {
     signal?.throwIfAborted()
     const slice = await ctx.db.system((tx) => claimSlice(tx, claim, lastId))
-    for (const { lane, key } of slice.opened) ctx.messaging.ring(lane, key)
+    for (const { lane, key } of slice.opened) ctx.messaging.wake(lane, key)
     const opened = slice.opened.reduce((sum, { parts }) => sum + parts, 0)
     countClaimed(opened)
     claimed += opened

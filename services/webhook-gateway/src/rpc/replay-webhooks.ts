@@ -43,7 +43,7 @@ export const replayWebhooks: Method<
     })
     return { bodies, opened: await replaceParts(tx, places, bodies) }
   })
-  for (const { lane, key } of opened) ctx.messaging.ring(lane, key)
+  for (const { lane, key } of opened) ctx.messaging.wake(lane, key)
   countReplayed(bodies.length)
   ctx.log.info({ bodies: bodies.length, opened }, 'webhooks are replayed')
   const parts = opened.reduce((sum, each) => sum + each.parts, 0)

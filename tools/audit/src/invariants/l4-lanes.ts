@@ -12,7 +12,7 @@ export const lanesAreEmpty: Invariant = {
   statement:
     "Once all is done, no consumer of a lane's stream has a message that is pending or not acknowledged, and keeps it.",
   means:
-    'A doorbell is with nobody, or with a worker that does not answer: the next work of its partition waits until it is given out again.',
+    'A wake-up is with nobody, or with a worker that does not answer: the next work of its partition waits until it is given out again.',
   rows: 'afterLog',
   needs: 'nats',
   onlySettled: true,
@@ -22,7 +22,7 @@ export const lanesAreEmpty: Invariant = {
     'select * from lane_consumers where pending + unacknowledged > 0 order by stream, consumer',
 }
 
-/** What rings just now is handled in a moment: they are looked at again until none is busy, or time is up. */
+/** What is woken just now is handled in a moment: they are looked at again until none is busy, or time is up. */
 async function loadConsumers(run: Run, { natsUrl, settledSeconds }: Settings): Promise<void> {
   const { host } = new URL(natsUrl!.split(',')[0]!)
   await using view = await openLaneView({ url: natsUrl!, name: 'lockstep-audit' }).catch(

@@ -29,7 +29,7 @@ export interface Entry {
 export interface TakeRequest {
   lane: string;
   partitions: number[];
-  /** Keys that are being worked on, or rest, and accounts that have all the places that they may have. */
+  /** Keys that are being worked on or delayed, and accounts that have all the places that they may have. */
   exceptKeys: string[];
   exceptAccounts: string[];
   /** At most so many entries and bytes, but always one entry, and entries of so many keys; the lane's usual where 0. */
@@ -73,13 +73,13 @@ export interface SettleRequest {
 export interface SettleResponse {
 }
 
-export interface RingRequest {
+export interface WakeRequest {
   lane: string;
 }
 
-export interface RingResponse {
-  /** Partitions that were rung. */
-  rung: number;
+export interface WakeResponse {
+  /** How many. */
+  partitions: number;
 }
 
 export interface DeadEntry {
@@ -957,19 +957,19 @@ export const SettleResponse: MessageFns<SettleResponse> = {
   },
 };
 
-function createBaseRingRequest(): RingRequest {
+function createBaseWakeRequest(): WakeRequest {
   return { lane: "" };
 }
 
-export const RingRequest: MessageFns<RingRequest> = {
-  encode(message: RingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const WakeRequest: MessageFns<WakeRequest> = {
+  encode(message: WakeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.lane !== "") {
       writer.uint32(10).string(message.lane);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): RingRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): WakeRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -978,7 +978,7 @@ export const RingRequest: MessageFns<RingRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRingRequest();
+      const message = createBaseWakeRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1002,11 +1002,11 @@ export const RingRequest: MessageFns<RingRequest> = {
     }
   },
 
-  fromJSON(object: any): RingRequest {
+  fromJSON(object: any): WakeRequest {
     return { lane: isSet(object.lane) ? globalThis.String(object.lane) : "" };
   },
 
-  toJSON(message: RingRequest): unknown {
+  toJSON(message: WakeRequest): unknown {
     const obj: any = {};
     if (message.lane !== "") {
       obj.lane = message.lane;
@@ -1014,29 +1014,29 @@ export const RingRequest: MessageFns<RingRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<RingRequest>): RingRequest {
-    return RingRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<WakeRequest>): WakeRequest {
+    return WakeRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<RingRequest>): RingRequest {
-    const message = createBaseRingRequest();
+  fromPartial(object: DeepPartial<WakeRequest>): WakeRequest {
+    const message = createBaseWakeRequest();
     message.lane = object.lane ?? "";
     return message;
   },
 };
 
-function createBaseRingResponse(): RingResponse {
-  return { rung: 0 };
+function createBaseWakeResponse(): WakeResponse {
+  return { partitions: 0 };
 }
 
-export const RingResponse: MessageFns<RingResponse> = {
-  encode(message: RingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.rung !== 0) {
-      writer.uint32(8).int32(message.rung);
+export const WakeResponse: MessageFns<WakeResponse> = {
+  encode(message: WakeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.partitions !== 0) {
+      writer.uint32(8).int32(message.partitions);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): RingResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): WakeResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1045,7 +1045,7 @@ export const RingResponse: MessageFns<RingResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRingResponse();
+      const message = createBaseWakeResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1054,7 +1054,7 @@ export const RingResponse: MessageFns<RingResponse> = {
               break;
             }
 
-            message.rung = reader.int32();
+            message.partitions = reader.int32();
             continue;
           }
         }
@@ -1069,24 +1069,24 @@ export const RingResponse: MessageFns<RingResponse> = {
     }
   },
 
-  fromJSON(object: any): RingResponse {
-    return { rung: isSet(object.rung) ? globalThis.Number(object.rung) : 0 };
+  fromJSON(object: any): WakeResponse {
+    return { partitions: isSet(object.partitions) ? globalThis.Number(object.partitions) : 0 };
   },
 
-  toJSON(message: RingResponse): unknown {
+  toJSON(message: WakeResponse): unknown {
     const obj: any = {};
-    if (message.rung !== 0) {
-      obj.rung = Math.round(message.rung);
+    if (message.partitions !== 0) {
+      obj.partitions = Math.round(message.partitions);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<RingResponse>): RingResponse {
-    return RingResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<WakeResponse>): WakeResponse {
+    return WakeResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<RingResponse>): RingResponse {
-    const message = createBaseRingResponse();
-    message.rung = object.rung ?? 0;
+  fromPartial(object: DeepPartial<WakeResponse>): WakeResponse {
+    const message = createBaseWakeResponse();
+    message.partitions = object.partitions ?? 0;
     return message;
   },
 };
@@ -1674,12 +1674,12 @@ export const FeedDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Rings every partition of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
-    ring: {
-      name: "Ring",
-      requestType: RingRequest as typeof RingRequest,
+    /** Wakes the workers of every partition of a lane that has due entries. A worker calls it when it starts. */
+    wake: {
+      name: "Wake",
+      requestType: WakeRequest as typeof WakeRequest,
       requestStream: false,
-      responseType: RingResponse as typeof RingResponse,
+      responseType: WakeResponse as typeof WakeResponse,
       responseStream: false,
       options: {},
     },
@@ -1718,8 +1718,8 @@ export interface FeedServiceImplementation<CallContextExt = {}> {
   take(request: TakeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<TakeResponse>>;
   /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
   settle(request: SettleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SettleResponse>>;
-  /** Rings every partition of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
-  ring(request: RingRequest, context: CallContext & CallContextExt): Promise<DeepPartial<RingResponse>>;
+  /** Wakes the workers of every partition of a lane that has due entries. A worker calls it when it starts. */
+  wake(request: WakeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<WakeResponse>>;
   /** Dead entries, newest first. */
   listDead(request: ListDeadRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListDeadResponse>>;
   /** Opens dead entries again, with their tries reset. */
@@ -1733,8 +1733,8 @@ export interface FeedClient<CallOptionsExt = {}> {
   take(request: DeepPartial<TakeRequest>, options?: CallOptions & CallOptionsExt): Promise<TakeResponse>;
   /** What became of taken entries. Called after the worker's commit; repeating it changes nothing. */
   settle(request: DeepPartial<SettleRequest>, options?: CallOptions & CallOptionsExt): Promise<SettleResponse>;
-  /** Rings every partition of a lane that has due entries. A worker calls it when it starts, for it has missed all bells before. */
-  ring(request: DeepPartial<RingRequest>, options?: CallOptions & CallOptionsExt): Promise<RingResponse>;
+  /** Wakes the workers of every partition of a lane that has due entries. A worker calls it when it starts. */
+  wake(request: DeepPartial<WakeRequest>, options?: CallOptions & CallOptionsExt): Promise<WakeResponse>;
   /** Dead entries, newest first. */
   listDead(request: DeepPartial<ListDeadRequest>, options?: CallOptions & CallOptionsExt): Promise<ListDeadResponse>;
   /** Opens dead entries again, with their tries reset. */

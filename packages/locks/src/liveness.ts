@@ -1,8 +1,8 @@
-import { instances, type Life } from '@lockstep/contracts'
+import { instances, type Liveness } from '@lockstep/contracts'
 import { type Redis, script } from './redis.ts'
 
 /** A life with the means to keep it. */
-export interface OwnLife extends Life {
+export interface OwnLiveness extends Liveness {
   /** Renews the key; false when it was gone. */
   renew(ttlMs: number): Promise<boolean>
   close(): Promise<void>
@@ -34,7 +34,12 @@ return deliveries
 `)
 
 /** The life of a process that has this id from now on; `renewSoon` has its key renewed at once. */
-export function openLife(redis: Redis, id: string, scale: number, renewSoon: () => void): OwnLife {
+export function openLiveness(
+  redis: Redis,
+  id: string,
+  scale: number,
+  renewSoon: () => void,
+): OwnLiveness {
   const { usable } = instances
   const noteTtlMs = Math.round(instances.noteTtlMs * scale)
   const keysOf = (of: string) => [
@@ -85,7 +90,8 @@ export function openLife(redis: Redis, id: string, scale: number, renewSoon: () 
     },
     answered(sentAt) {
       const unheardMs = sentAt - certainUntil
-      // After a gap an answer proves life in the gap only on the same connection, and only while a stopped process would have been spared.
+      // After a gap an answer proves life in the gap only on the same connection, and only while a
+      // stopped process would have been spared.
       if (
         unheardMs > 0 &&
         (wasDisconnected ||

@@ -4,7 +4,7 @@ import {
   consumerName,
   instances,
   type LaneName,
-  type Life,
+  type Liveness,
   lanes,
   wakeSubject,
 } from '@lockstep/contracts'
@@ -13,34 +13,34 @@ import { nak } from './lease.ts'
 import type { Link } from './link.ts'
 import { counted } from './metrics.ts'
 
-/** `gone`: nobody listens where it would; `mute`: it is connected and does not answer; `unknown`: NATS could not be asked. */
+/** `gone`: nobody listens; `mute`: connected without an answer; `unknown`: NATS is away. */
 type Answer = 'alive' | 'gone' | 'mute' | 'unknown'
 
-/** While Redis hears nothing of this process, it assures itself of its connection to NATS this often. */
+/** So often NATS is asked while Redis hears nothing of this process. */
 const lookEveryMs = 250
 /** It begins to when this little certainty is left. */
 const littleMs = 600
 
-/** Answers whether this process lives, asks for others that Redis has not heard of, and gives out again what the dead held. */
-export async function watchLives(link: Link, life: Life): Promise<Disposable> {
+/** Answers that this process lives, and redelivers what dead ones had. */
+export async function watchDeadProcesses(link: Link, liveness: Liveness): Promise<Disposable> {
   const { nc, log, scale } = link
   const stop = new AbortController()
   /** Those whom Redis has last named, and those who are being asked. */
   let silent: readonly string[] = []
   const asked = new Set<string>()
 
-  const answers = nc.subscribe(aliveSubject(life.id), {
+  const answers = nc.subscribe(aliveSubject(liveness.id), {
     callback: (_err, msg) => void msg.respond(),
   })
   await nc.flush().catch(() => undefined) // whoever is listed must be found listening
 
   const ask = async (id: string) => {
-    if (asked.has(id) || id === life.id) return
+    if (asked.has(id) || id === liveness.id) return
     asked.add(id)
     try {
       const deliveries = await untilDead(
         link,
-        life,
+        liveness,
         id,
         () => silent.includes(id) && !stop.signal.aborted,
       )
@@ -50,7 +50,7 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
         { instance: id, deliveries: deliveries.length },
         'a process is dead; what it held is given to others',
       )
-      await Promise.all(deliveries.map((subject) => handBack(link, subject)))
+      await Promise.all(deliveries.map((subject) => redeliver(link, subject)))
     } catch (err) {
       log.debug(
         { err, instance: id },
@@ -60,15 +60,15 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
       asked.delete(id)
     }
   }
-  const following = life.follow((ids) => {
+  const following = liveness.follow((ids) => {
     silent = ids
     for (const id of ids) void ask(id)
   })
   const look = setInterval(() => {
-    if (life.certainForMs() > littleMs * scale) return
+    if (liveness.certainForMs() > littleMs * scale) return
     const sentAt = performance.now()
     nc.flush().then(
-      () => life.answered(sentAt),
+      () => liveness.answered(sentAt),
       () => undefined,
     )
   }, lookEveryMs * scale).unref()
@@ -82,10 +82,10 @@ export async function watchLives(link: Link, life: Life): Promise<Disposable> {
   }
 }
 
-/** Asks for a process until it is declared dead, and gives its deliveries; null as soon as it shows that it lives, or another was first. */
+/** The deliveries of a process once it is declared dead; null when it lives or another was first. */
 async function untilDead(
   link: Link,
-  life: Life,
+  liveness: Liveness,
   id: string,
   isSilent: () => boolean,
 ): Promise<readonly string[] | null> {
@@ -101,7 +101,7 @@ async function untilDead(
     const isMute = performance.now() - since >= instances.unansweredMs * scale
     const deliveries =
       isGone || isMute
-        ? await life.declareDead(id, isGone ? instances.silentMs : instances.ttlMs)
+        ? await liveness.declareDead(id, isGone ? instances.silentMs : instances.ttlMs)
         : null
     if (deliveries) return deliveries
     await delay(instances.confirmMs * scale)
@@ -131,17 +131,14 @@ async function isReachable(nc: Link['nc']): Promise<boolean> {
   ])
 }
 
-/**
- * Gives a delivery out again, unless it was answered or given out since: the server would take a late word for one about the next.
- * Wakes the workers of its lane, for perhaps none listens.
- */
-async function handBack({ nc, jsm }: Link, replySubject: string): Promise<void> {
+/** A late answer would count for the next message, so one that moved on is left alone. */
+async function redeliver({ nc, jsm }: Link, replySubject: string): Promise<void> {
   const tokens = replySubject.split('.')
   const [stream, consumer, , , sequence] = tokens.length < 11 ? tokens.slice(2) : tokens.slice(4)
   const { delivered, num_ack_pending } = await jsm.consumers.info(stream!, consumer!)
   if (num_ack_pending === 0 || delivered.consumer_seq !== Number(sequence)) return
   nc.publish(replySubject, nak())
-  counted.handedBack()
+  counted.redelivered()
   const number = consumer!.slice(consumer!.lastIndexOf('-') + 1)
   const lane = (Object.keys(lanes) as LaneName[]).find(
     (name) => consumerName(name, Number(number)) === consumer,

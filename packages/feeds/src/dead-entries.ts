@@ -8,7 +8,7 @@ export interface DeadEntry {
   reason: string
 }
 
-/** Dead entries, newest first, at most `limit` and one take's bytes; of every lane when none is named. */
+/** Newest first, at most `limit` and one take's bytes; of every lane when none is named. */
 export async function listDead(tx: Tx, lane: string, limit: number): Promise<DeadEntry[]> {
   const rows = await query<EntryRow & { lane: string; reason: string }>(
     tx,
@@ -22,15 +22,15 @@ export async function listDead(tx: Tx, lane: string, limit: number): Promise<Dea
 }
 
 /** An entry that is open again. */
-export interface Reopened {
+export interface ReopenedEntry {
   lane: LaneName
   key: string
   id: string
   rowId: string
 }
 
-/** Opens dead entries again with their tries reset, all of the lane when no id is named; answers the keys to ring. */
-export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<Reopened[]> {
+/** Opens dead entries of a lane again, all when no id is named; answers the keys to wake. */
+export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<ReopenedEntry[]> {
   return query(
     tx,
     sql`with locked as (select id from feed_dead where lane = ${lane} and ${ids.length === 0 ? sql`true` : sql`id = any(${ids}::bigint[])`}
@@ -43,7 +43,7 @@ export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<Reopene
 }
 
 /** A dead entry that was given up. */
-export interface Dismissed {
+export interface DismissedEntry {
   key: string
   id: string
   rowId: string
@@ -52,7 +52,7 @@ export interface Dismissed {
 }
 
 /** Gives dead entries of a lane up for good; answers those that were there. */
-export function dismissDead(tx: Tx, lane: LaneName, ids: string[]): Promise<Dismissed[]> {
+export function dismissDead(tx: Tx, lane: LaneName, ids: string[]): Promise<DismissedEntry[]> {
   return query(
     tx,
     sql`with locked as (select id from feed_dead where lane = ${lane} and id = any(${ids}::bigint[]) order by id for update)

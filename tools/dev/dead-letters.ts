@@ -5,7 +5,7 @@ import { type DeadEntry, FeedDefinition } from '@lockstep/rpc/gen/feed'
 import { type Ready, readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
 
-const help = `npm run dead -- [list | replay | dismiss] [--lane NAME] [--id N …] [--json]
+const help = `npm run dead-letters -- [list | replay | dismiss] [--lane NAME] [--id N …] [--json]
 
   list     entries whose handler failed three times, with the reason (default)
   replay   opens them again: all of a lane, or those named by --id
@@ -54,7 +54,7 @@ async function list(ready: Ready): Promise<void> {
     ]),
   )
   screen.line(
-    '  Open them again with: npm run dead -- replay --lane NAME [--id N], or give them up: dismiss --lane NAME --id N',
+    '  Open them again with: npm run dead-letters -- replay --lane NAME [--id N], or give them up: dismiss --lane NAME --id N',
   )
 }
 

@@ -4,18 +4,18 @@ import { type Messaging, type MessagingOptions, openMessaging } from './messagin
 import { counted } from './metrics.ts'
 
 /**
- * Like `openMessaging`, but waits at most `patienceMs` for a server that is away: then it goes on trying by itself, for
- * rows are the law and a service can do much without a doorbell. Until the server is there rings and events are counted as
- * failed; lanes and subscriptions begin as soon as it is.
+ * Like `openMessaging`, but resolves after `maxWaitMs` when NATS is away, and goes on connecting.
+ * Until then wake-ups and events count as failed; lanes and subscriptions begin once it is
+ * connected.
  */
-export async function openMessagingSoon(
+export async function openMessagingWithin(
   options: MessagingOptions,
-  patienceMs: number,
+  maxWaitMs: number,
 ): Promise<Messaging> {
   const stop = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
   const opening = openMessaging({ ...options, signal })
-  const opened = await Promise.race([opening, delay(patienceMs, undefined, { ref: false })])
+  const opened = await Promise.race([opening, delay(maxWaitMs, undefined, { ref: false })])
   return opened ?? stillOpening(opening, stop, options)
 }
 
@@ -61,13 +61,13 @@ function stillOpening(
   }
 
   return {
-    ring(lane: LaneName, key: string) {
-      if (open) open.ring(lane, key)
-      else counted.ringFailures(1, { lane })
+    wake(lane: LaneName, key: string) {
+      if (open) open.wake(lane, key)
+      else counted.wakeUpFailures(1, { lane })
     },
-    ringPartition(lane: LaneName, partition: number) {
-      if (open) open.ringPartition(lane, partition)
-      else counted.ringFailures(1, { lane })
+    wakePartition(lane: LaneName, partition: number) {
+      if (open) open.wakePartition(lane, partition)
+      else counted.wakeUpFailures(1, { lane })
     },
     flush: async () => open?.flush(),
     async consumeLane(...args) {
