@@ -17,11 +17,16 @@ export class Templates extends Migration {
         parameter_format text not null,
         quality text not null,
         rejected_reason text not null,
+        status_reason text not null default '',
+        next_category text not null default '',
+        next_category_at timestamptz,
         last_seen_at timestamptz not null,
         synced_at timestamptz not null,
         status_event_at timestamptz,
         quality_event_at timestamptz,
         category_event_at timestamptz,
+        announcement_event_at timestamptz,
+        components_event_at timestamptz,
         -- Accounts that share a WABA have rows of their own.
         unique (account_id, waba_id, name, language)
       );

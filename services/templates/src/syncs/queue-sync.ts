@@ -1,11 +1,11 @@
 import type { Tx } from '@lockstep/database'
 import { feed } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
-import type { Context } from './context.ts'
-import { insertRun } from './db/queries.ts'
+import type { Context } from '../context.ts'
+import { insertRun } from '../db/sync-runs.ts'
 
 /** Queues a sync of a connection's WABA and answers its id; undefined while one is queued or running. */
-export async function orderSync(
+export async function queueSync(
   ctx: Context,
   tx: Tx,
   { connectionId, wabaId }: { connectionId: string; wabaId: string },
