@@ -1,14 +1,9 @@
-import path from 'node:path'
-import { accountsService } from '@lockstep/accounts'
-import { startSimulator, type TemplateInput } from '@lockstep/meta-simulator'
+import type { TemplateInput } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { type Template, TemplatesDefinition } from '@lockstep/rpc/gen/templates'
-import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
-import { startService } from '@lockstep/service'
-import { createWorld, outcomesOf, postWebhook, until } from '@lockstep/testing'
-import { webhookGatewayService } from '@lockstep/webhook-gateway'
-import type { Config } from '../src/config.ts'
+import { owning, startService } from '@lockstep/service'
+import { outcomesOf, postWebhook, until } from '@lockstep/testing'
+import { configIn, startSystem, type TestSystem } from '@lockstep/testing/system'
 import { templatesService } from '../src/service.ts'
 
 /** Every time of the services under test is a twentieth. */
@@ -31,37 +26,23 @@ interface Change {
   value: object
 }
 
-/** A world with Meta, accounts and templates running, and clients of both. */
+/** A service's configuration in a system that runs without it. */
+function configBeside({ world, simulator, ports }: TestSystem) {
+  return configIn(world, templatesService, {
+    LOCKSTEP_GRAPH_URL: simulator.url,
+    LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${ports.accounts.grpc}`,
+    LOCKSTEP_WEBHOOK_GATEWAY_ADDRESS: `127.0.0.1:${ports['webhook-gateway'].grpc}`,
+  })
+}
+
+/** Accounts and the gateway with Meta simulated, which holds templates of one WABA. */
 export async function openStack(templates: TemplateInput[] = [template('welcome')]) {
-  await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
-  const logFile = path.join(world.nats.dir, 'simulator.ndjson')
-  const simulator = up.use(
-    await startSimulator({ logFile, state: { templates: { [wabaId]: templates } } }),
-  )
-  const { encryptionKey, platformKey } = world
-  const { addresses: nowhere } = world.base('templates')
-  const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0' }
-  const at = ({ grpcPort }: { grpcPort: number }) => `127.0.0.1:${grpcPort}`
-  const accountsAddress = at(
-    up.use(await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale })),
-  )
-  const gatewayConfig = {
-    ...world.base('webhook-gateway'),
-    encryptionKey,
-    platformKey,
-    httpPort: 0,
-    addresses: { ...nowhere, accounts: accountsAddress },
-  }
-  const gatewayService = up.use(await startService(webhookGatewayService, gatewayConfig, { scale }))
-  const config: Config = {
-    ...world.base('templates'),
-    ...graph,
-    addresses: { ...nowhere, accounts: accountsAddress, 'webhook-gateway': at(gatewayService) },
-  }
-  const accounts = up.use(connect(AccountsDefinition, accountsAddress))
-  const gateway = up.use(connect(WebhookGatewayDefinition, config.addresses['webhook-gateway']))
-  const opened = up.move()
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(await startSystem({ services: ['accounts', 'webhook-gateway'], scale }))
+  const { world, simulator, clients, webhookUrl } = system
+  const { accounts } = clients
+  await simulator.client.setState({ templates: { [wabaId]: templates } })
+  const config = configBeside(system)
 
   /** A tenant with a number of the WABA. */
   async function tenant(phoneNumberId: string) {
@@ -110,36 +91,24 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
       entry: [{ id: waba, time, changes }],
     })
     const body = text.replaceAll(/"message_template_id":"(\d+)"/g, '"message_template_id":$1')
-    const status = await postWebhook(
-      `http://127.0.0.1:${gatewayService.httpPort}/webhooks/${appId}`,
-      secret,
-      body,
-    )
+    const status = await postWebhook(webhookUrl({ appId }), secret, body)
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
-  const outcomes = (parts: number) => outcomesOf(gateway, parts)
-  return {
-    world,
-    simulator,
-    accounts,
-    config,
-    tenant,
-    connectNumber,
-    deliver,
-    outcomes,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  }
+  const outcomes = (parts: number) => outcomesOf(clients.webhookGateway, parts)
+  return owning(
+    { world, simulator, accounts, config, tenant, connectNumber, deliver, outcomes },
+    stack,
+  )
 }
 
 /** A running templates service and its client. */
-export async function openService(config: Config) {
-  await using up = new AsyncDisposableStack()
-  const service = up.use(await startService(templatesService, config, { scale }))
-  const client = up.use(connect(TemplatesDefinition, `127.0.0.1:${service.grpcPort}`))
-  const opened = up.move()
+export async function openService(config: ReturnType<typeof configBeside>) {
+  await using stack = new AsyncDisposableStack()
+  const service = stack.use(await startService(templatesService, config, { scale }))
+  const client = stack.use(connect(TemplatesDefinition, `127.0.0.1:${service.grpcPort}`))
 
-  /** Orders a sync and waits for its end. */
+  /** Asks for a sync and waits for its end. */
   async function sync(tenant: { accountId: string; connectionId: string }) {
     const run = await client.startSync({ connectionId: tenant.connectionId }, tenant)
     return until(async () => {
@@ -157,5 +126,5 @@ export async function openService(config: Config) {
     return all
   }
 
-  return { client, sync, listAll, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return owning({ client, sync, listAll }, stack)
 }

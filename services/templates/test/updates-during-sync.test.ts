@@ -1,8 +1,9 @@
 import { withClient } from '@lockstep/database'
+import { owning } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import { openMetaProxy } from './meta-proxy.ts'
-import { openService, openStack, template, wabaId } from './setup.ts'
+import { openService, openStack, template, wabaId } from './templates-at-meta.ts'
 
 const now = () => Math.floor(Date.now() / 1000)
 const status = (event: string, { id, name }: { id: string; name: string }, time = now()) => ({
@@ -19,26 +20,27 @@ const status = (event: string, { id, name }: { id: string; name: string }, time 
 const welcome = { id: '9007199254740993', name: 'welcome' }
 
 /** A stack whose Meta answers through a proxy that can keep a list on its way. */
-async function openHeld(statusAtMeta: string) {
-  await using up = new AsyncDisposableStack()
-  const stack = up.use(await openStack([template('welcome', { ...welcome, status: statusAtMeta })]))
-  const meta = up.use(await openMetaProxy(stack.simulator.url))
-  const templates = up.use(await openService({ ...stack.config, graphUrl: meta.url }))
-  const opened = up.move()
+async function openDelayed(statusAtMeta: string) {
+  await using opened = new AsyncDisposableStack()
+  const stack = opened.use(
+    await openStack([template('welcome', { ...welcome, status: statusAtMeta })]),
+  )
+  const meta = opened.use(await openMetaProxy(stack.simulator.url))
+  const templates = opened.use(await openService({ ...stack.config, graphUrl: meta.url }))
 
-  /** Orders a sync, and goes on when Meta has answered: what it said is not written before `release`, which waits for the end. */
-  async function syncHeld(tenant: { accountId: string; connectionId: string }) {
-    const held = meta.holdNext()
+  /** Begins a sync whose page Meta has answered: it is written once the answer, `release`, is called, which waits for the end. */
+  async function syncDelayed(tenant: { accountId: string; connectionId: string }) {
+    const answer = meta.delayNext()
     const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)
-    await held.answered
+    await answer.answered
     return async () => {
-      held.release()
+      answer.release()
       await until(async () => (await templates.client.getSync({ id }, tenant)).state === 'done')
     }
   }
 
-  /** Waits until all news that came was tried: it has ended or is put off. */
-  const tried = () =>
+  /** Waits until all updates that came were handled: they have ended or are delayed. */
+  const allHandled = () =>
     until(async () => {
       const open = await stack.world.sql(
         `select from webhook_gateway.feed_open where lane = 'webhooks.template' and not_before is null`,
@@ -53,32 +55,24 @@ async function openHeld(statusAtMeta: string) {
   const statusOf = async (of: { accountId: string }) =>
     (await templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of))
       .status
-  return {
-    ...stack,
-    templates,
-    syncHeld,
-    tried,
-    change,
-    statusOf,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  }
+  return owning({ ...stack, templates, syncDelayed, allHandled, change, statusOf }, opened)
 }
 
-test('news of a template that a sync is about to write is kept, by whichever connection of whichever account it is read', async () => {
-  await using stack = await openHeld('PENDING')
+test('an update of a template that a sync is about to write stays, by whichever connection of whichever account it is read', async () => {
+  await using stack = await openDelayed('PENDING')
   const [one, other] = [await stack.tenant('101'), await stack.tenant('102')]
   const secondOfOne = await stack.connectNumber(one, '103')
-  const releases = [await stack.syncHeld(secondOfOne), await stack.syncHeld(other)]
+  const releases = [await stack.syncDelayed(secondOfOne), await stack.syncDelayed(other)]
   await stack.deliver(one, status('APPROVED', welcome))
   await stack.deliver(other, status('REJECTED', welcome))
-  await stack.tried()
+  await stack.allHandled()
   for (const release of releases) await release()
   expect(await stack.outcomes(2)).toEqual({ done: 2 })
   expect([await stack.statusOf(one), await stack.statusOf(other)]).toEqual(['APPROVED', 'REJECTED'])
 })
 
-test('news is kept also when the sync that writes its template ends while the news is being applied', async () => {
-  await using stack = await openHeld('PENDING')
+test('an update stays also when the sync that writes its template ends while the update is being applied', async () => {
+  await using stack = await openDelayed('PENDING')
   const tenant = await stack.tenant('101')
   const gone = { id: '77', name: 'gone' }
   await stack.simulator.client.setState({ templates: { [wabaId]: [template('gone', gone)] } })
@@ -92,9 +86,9 @@ test('news is kept also when the sync that writes its template ends while the ne
   await stack.templates.sync(tenant)
   // As if Meta had it only now.
   await stack.world.sql(`delete from templates.templates where name = 'welcome'`)
-  const release = await stack.syncHeld(tenant)
+  const release = await stack.syncDelayed(tenant)
   await withClient(stack.world.adminUrl, async (holder) => {
-    // No sync writes this row, so it holds up nothing but the news.
+    // No sync writes this row, so it holds up nothing but the update.
     await holder.query(`begin; select from templates.templates where name = 'gone' for update`)
     await stack.deliver(tenant, status('APPROVED', welcome), status('DELETED', gone))
     await until(async () => {
@@ -110,11 +104,11 @@ test('news is kept also when the sync that writes its template ends while the ne
   expect(await stack.statusOf(tenant)).toBe('APPROVED')
 })
 
-test('a list that Meta was asked for before news does not undo it, also when our clock is ahead of the one that dates the news', async () => {
-  await using stack = await openHeld('APPROVED')
+test('a list that Meta was asked for before an update does not undo it, also when our clock is ahead of the one that dates the update', async () => {
+  await using stack = await openDelayed('APPROVED')
   const tenant = await stack.tenant('101')
   await stack.templates.sync(tenant)
-  const release = await stack.syncHeld(tenant)
+  const release = await stack.syncDelayed(tenant)
   await stack.deliver(tenant, status('PAUSED', welcome, now() - 30))
   expect(await stack.outcomes(1)).toEqual({ done: 1 })
   expect(await stack.statusOf(tenant)).toBe('PAUSED')
@@ -123,10 +117,10 @@ test('a list that Meta was asked for before news does not undo it, also when our
 })
 
 test('a list does not overwrite what another connection of the WABA was told later', async () => {
-  await using stack = await openHeld('APPROVED')
+  await using stack = await openDelayed('APPROVED')
   const slow = await stack.tenant('101')
   const quick = await stack.connectNumber(slow, '102')
-  const release = await stack.syncHeld(slow)
+  const release = await stack.syncDelayed(slow)
   await stack.change('PAUSED')
   await stack.templates.sync(quick)
   await release()
