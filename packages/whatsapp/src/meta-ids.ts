@@ -1,5 +1,7 @@
 import { idOf } from './json.ts'
-import { userIdPattern } from './message.ts'
+
+/** Meta, business-scoped-user-ids: a country code, a dot, letters and digits; parents have `ENT.` between. */
+export const userIdPattern = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/
 
 /** How Meta names a person. */
 export interface MetaIds {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Part, parseWebhook, type SplitOptions, splitWebhook } from '../src/index.ts'
+import { parseWebhook, type SplitOptions, splitWebhook, type WebhookPart } from '../src/index.ts'
 
 const mixed = readFileSync(new URL('fixtures/mixed-batch.json', import.meta.url))
 
@@ -12,7 +12,7 @@ const options: SplitOptions = {
     return id === undefined ? undefined : { lane: 'webhooks.campaign', key: id }
   },
 }
-const split = (body: unknown): Part[] =>
+const split = (body: unknown): WebhookPart[] =>
   splitWebhook(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), options)
 const body = (...changes: unknown[]) => ({
   object: 'whatsapp_business_account',

@@ -1,16 +1,14 @@
 import type { LaneName } from '@lockstep/contracts'
-import { messagesOfChunk } from './history-chunk.ts'
 import {
   idOf,
   isObject,
   type JsonObject,
-  listOf,
   objectOf,
   parseLossless,
   TooManyValues,
   textOf,
   timestampMsOf,
-} from './json.ts'
+} from '../json.ts'
 
 /**
  * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
@@ -21,8 +19,8 @@ interface WebhookBody {
   entry: unknown[]
 }
 
-interface Unreadable {
-  /** Why, in words. */
+export interface Unreadable {
+  /** Why, for a person. */
   unreadable: string
   /** It may be readable, but holds more than is read at once. */
   isOver?: boolean
@@ -31,7 +29,7 @@ interface Unreadable {
 export type ParsedWebhook = WebhookBody | Unreadable
 
 /** One change of one entry, as far as its frame can be read. */
-export interface Change {
+export interface WebhookChange {
   entry: unknown
   change: unknown
   /** Mostly the WABA, see `wabaIdOf`; undefined when missing. */
@@ -43,7 +41,7 @@ export interface Change {
   value: JsonObject
 }
 
-const ours = 'whatsapp_business_account'
+const webhookObject = 'whatsapp_business_account'
 
 /** Parses a webhook body without losing a digit of its ids. Never throws: what is not a webhook body says why it is unreadable. */
 export function parseWebhook(raw: Buffer, options?: { isUnbounded?: boolean }): ParsedWebhook {
@@ -55,14 +53,14 @@ export function parseWebhook(raw: Buffer, options?: { isUnbounded?: boolean }): 
     return { unreadable: error instanceof Error ? error.message : 'The body is not JSON' }
   }
   if (!isObject(body)) return { unreadable: 'The body is not a JSON object' }
-  if (body.object !== undefined && body.object !== ours)
-    return { unreadable: `The body is not of the object ${ours}` }
+  if (body.object !== undefined && body.object !== webhookObject)
+    return { unreadable: `The body is not of the object ${webhookObject}` }
   if (!Array.isArray(body.entry)) return { unreadable: 'The body has no list of entries' }
   return body as unknown as WebhookBody
 }
 
 /** Every change of every entry: a body may hold several WABAs, fields and numbers (Meta, webhooks/overview). */
-export function* changesOf(parsed: ParsedWebhook): Generator<Change> {
+export function* changesOf(parsed: ParsedWebhook): Generator<WebhookChange> {
   if ('unreadable' in parsed) return
   for (const entry of parsed.entry) {
     const { id, time, changes } = objectOf(entry)
@@ -72,7 +70,7 @@ export function* changesOf(parsed: ParsedWebhook): Generator<Change> {
   }
 }
 
-function contentOf(change: unknown): Pick<Change, 'field' | 'value'> {
+function contentOf(change: unknown): Pick<WebhookChange, 'field' | 'value'> {
   const { field, value } = objectOf(change)
   const name = isObject(value) ? textOf(field) : undefined
   return name === undefined
@@ -120,29 +118,12 @@ export function phoneNumberIdOf(value: JsonObject): string | undefined {
 }
 
 /**
- * How many elements of a number's lane stand in a body, readable or not, a chunk of history being as many as its messages: what the
- * readers skip is the difference.
- */
-export function countElements(parsed: ParsedWebhook, phoneNumberId: string): number {
-  let count = 0
-  for (const { field, value } of changesOf(parsed)) {
-    if (field === null || phoneNumberIdOf(value) !== phoneNumberId) continue
-    for (const list of fieldRule(field).lists) {
-      const items = listOf(value[list]).filter(isObject)
-      if (list !== errorList)
-        count += list === 'history' ? items.flatMap(messagesOfChunk).length : items.length
-    }
-  }
-  return count
-}
-
-/**
  * The WABA that a change is about: the one that its value names, if any, for `entry.id` is a business portfolio in events of partners
  * and of terms (Meta, account_update).
  */
 export function wabaIdOf({
   entryId,
   value,
-}: Pick<Change, 'entryId' | 'value'>): string | undefined {
+}: Pick<WebhookChange, 'entryId' | 'value'>): string | undefined {
   return idOf(objectOf(value.waba_info).waba_id) || entryId
 }

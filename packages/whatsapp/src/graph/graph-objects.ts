@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
-import { cleanJson, objectOf } from './json.ts'
+import { cleanJson, objectOf } from '../json.ts'
 
 /** A template as Meta holds it (Meta, templates/template-management). `components` stay as Meta returned them. */
 export interface GraphTemplate {

@@ -7,8 +7,8 @@ import {
   objectOf,
   parseLossless,
   textOf,
-} from './json.ts'
-import { idsOf, type MetaIds, userIdOf, waIdOf } from './meta-ids.ts'
+} from '../json.ts'
+import { idsOf, type MetaIds, userIdOf, waIdOf } from '../meta-ids.ts'
 
 /** A file that a person sent: Meta keeps it for 7 days under its id (meta-cloud-api.md §4). */
 export interface Media {

@@ -1,4 +1,4 @@
-import { type JsonObject, listOf, objectOf, textOf } from './json.ts'
+import { type JsonObject, listOf, objectOf, textOf } from '../json.ts'
 import { editedOf } from './message-content.ts'
 
 /** Longest text in characters (code points): nobody can write a longer one in WhatsApp, the element keeps it. */

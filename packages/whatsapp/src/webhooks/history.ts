@@ -1,32 +1,33 @@
-import { messagesOfChunk } from './history-chunk.ts'
-import { type InboundMessage, readMessage } from './inbound-messages.ts'
-import { type JsonObject, objectOf } from './json.ts'
+import { isObject, type JsonObject, listOf, objectOf } from '../json.ts'
+import { idsOf, type MetaIds, userIdOf } from '../meta-ids.ts'
+import { matchKey } from '../number.ts'
+import { idsOfPerson, isOwn } from './echoes.ts'
+import type { Element } from './element.ts'
+import { type InboundMessage, readMessage } from './message.ts'
 import { isButton } from './message-content.ts'
 import { stopText } from './message-text.ts'
-import { idsOf, type MetaIds, userIdOf } from './meta-ids.ts'
-import { matchKey } from './number.ts'
-import { idsOfPerson, isOwn } from './phone-app.ts'
-import type { ParsedWebhook } from './webhook.ts'
-import { type Element, elements } from './webhook-elements.ts'
 
 /** A message from before the number was connected; `from` and the ids are the person's. */
 export interface PastMessage extends InboundMessage {
   direction: 'in' | 'out'
+  source: 'history'
+}
+
+/** The messages of one chunk of a number's history (Meta, history), in its order. */
+export function readChunk(element: Element): (PastMessage | undefined)[] {
+  const threads = listOf(element.item.threads).filter(isObject)
+  return threads.flatMap((thread) =>
+    listOf(thread.messages)
+      .filter(isObject)
+      .map((item) => readPast({ ...element, item }, thread)),
+  )
 }
 
 /**
- * What the phone app tells of the time before (Meta, history): the messages of chunks, and the files that come later in place of a
- * `media_placeholder`, under its id. A stop in them is one, a start takes nothing back, and nobody changes their number by them.
+ * A message of a chunk, or a file that comes later in place of a `media_placeholder` under its id. A stop in it is one, a start takes
+ * nothing back, and nobody changes their number by it.
  */
-export function pastMessages(parsed: ParsedWebhook): PastMessage[] {
-  const ofChunks = elements(parsed, 'history', 'history').flatMap((element) =>
-    messagesOfChunk(element.item).map(({ thread, item }) => readPast({ ...element, item }, thread)),
-  )
-  const files = elements(parsed, 'history', 'messages').map((element) => readPast(element, {}))
-  return [...ofChunks, ...files].filter((message) => message !== undefined)
-}
-
-function readPast(element: Element, thread: JsonObject): PastMessage | undefined {
+export function readPast(element: Element, thread: JsonObject): PastMessage | undefined {
   const { item, people, ownNumber } = element
   const { wa_id, user_id, parent_user_id } = objectOf(thread.context)
   const ofThread = idsOf(wa_id ?? thread.id, user_id)
@@ -41,11 +42,12 @@ function readPast(element: Element, thread: JsonObject): PastMessage | undefined
     element,
     people().find({ ...own, isNamed: side.isNamed || thread.id != null }),
   )
-  if (!read || direction === 'out') return read && { ...read, direction }
+  if (!read) return undefined
+  const past = { ...read, direction, source: 'history' } as const
+  if (direction === 'out') return past
   const { type, message } = read
   return {
-    ...read,
-    direction,
+    ...past,
     stopText: stopText(type, message),
     button: isButton(type, message),
     stopOnly: true,

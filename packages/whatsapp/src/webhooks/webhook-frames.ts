@@ -1,13 +1,13 @@
 import { laneKeyPattern } from '@lockstep/contracts'
-import { type JsonObject, objectOf, textOf } from './json.ts'
-import { type Change, fieldRule } from './webhook.ts'
+import { type JsonObject, objectOf, textOf } from '../json.ts'
+import { fieldRule, type WebhookChange } from './webhook-body.ts'
 
 /** Bytes of contacts and the like that the parts of one body repeat: Meta's largest batch, 1,000 updates (meta-cloud-api.md §1), needs about 1 MB. */
 const maxCopied = 8 * 1024 * 1024
 
 /** An element where it stood: in the list `list` of its change's value, or (null) the change itself. */
 export interface Placed {
-  change: Change
+  change: WebhookChange
   list: string | null
   item: unknown
 }
@@ -38,7 +38,7 @@ export interface Frames {
  * of one large frame and a million empty elements, or of elements for a thousand lanes.
  */
 export function openFrames(): Frames {
-  const whole = new Map<Change, Frame>()
+  const whole = new Map<WebhookChange, Frame>()
   let left = maxCopied
   function look({ change, list }: Placed): Frame {
     if (list === null) return noFrame
@@ -86,7 +86,7 @@ function small(members: JsonObject): JsonObject {
 const timePattern = /^\d{1,128}$/
 
 /** An entry without a list of changes is an element by itself. */
-export const isBareEntry = (change: Change): boolean => change.change === undefined
+export const isBareEntry = (change: WebhookChange): boolean => change.change === undefined
 
 /** Consecutive elements of one change share its frame, consecutive changes of one entry share the entry. */
 export function writeBody(object: string | undefined, elements: Written[]): string {
@@ -104,7 +104,7 @@ export function writeBody(object: string | undefined, elements: Written[]): stri
   return `{"object":${JSON.stringify(object ?? 'whatsapp_business_account')},"entry":[${entries.join(',')}]}`
 }
 
-function writeChange(change: Change, elements: Written[]): string {
+function writeChange(change: WebhookChange, elements: Written[]): string {
   const { list, text, frame } = elements[0]!
   if (list === null) return text
   const lists = runs(elements, (element) => element.list).map(

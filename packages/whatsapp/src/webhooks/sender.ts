@@ -1,6 +1,6 @@
-import { cleanJson, isObject, type JsonObject, listOf, objectOf, textOf } from './json.ts'
-import { idsOf, type MetaIds, userIdOf } from './meta-ids.ts'
-import { matchKey } from './number.ts'
+import { cleanJson, isObject, type JsonObject, listOf, objectOf, textOf } from '../json.ts'
+import { idsOf, type MetaIds, userIdOf } from '../meta-ids.ts'
+import { matchKey } from '../number.ts'
 
 /** A person whom an element is about, by its own ids and those of their entry in the value's `contacts`. */
 export interface Sender extends MetaIds {

@@ -1,4 +1,6 @@
-import { cleanJson, idOf, type JsonObject, objectOf, timestampMsOf } from './json.ts'
+import { cleanJson, idOf, type JsonObject, objectOf, timestampMsOf } from '../json.ts'
+import { idsOf, userIdOf } from '../meta-ids.ts'
+import type { Element } from './element.ts'
 import {
   contentOf,
   emojiOf,
@@ -15,12 +17,9 @@ import {
   typeOf,
 } from './message-content.ts'
 import { displayText, stopText } from './message-text.ts'
-import { idsOf, userIdOf } from './meta-ids.ts'
 import type { Sender } from './sender.ts'
-import type { ParsedWebhook } from './webhook.ts'
-import { type Element, elements } from './webhook-elements.ts'
 
-/** A message that a person sent (Meta, webhooks/reference/messages). What an element lacks or has in a wrong shape is undefined or null. */
+/** A message that a person sent (Meta, webhooks/reference/messages). What it lacks or has in a wrong shape is undefined or null. */
 export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
   phoneNumberId: string
   wabaId: string | undefined
@@ -34,11 +33,11 @@ export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
   groupId: string | undefined
   /** What a person reads in a list of messages, for every type. */
   text: string
-  /** The words in which the person may have said stop, see `stopText`. */
+  /** In which the person may have said stop, see `stopText`. */
   stopText: string | undefined
-  /** They stood on a button or in a list. */
+  /** `stopText` stood on a button or in a list. */
   button: boolean
-  /** They can be a stop, and take none back, see `isStopOnly`. */
+  /** `stopText` can be a stop, and takes none back, see `isStopOnly`. */
   stopOnly: boolean
   /** The message that this one answers. */
   contextWamid: string | undefined
@@ -55,12 +54,7 @@ export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
   message: JsonObject
 }
 
-/** Inbound messages of a body, in its order. Elements without an id are skipped: nothing could tell them apart when they come again. */
-export function inboundMessages(parsed: ParsedWebhook): InboundMessage[] {
-  return elements(parsed, 'messages', 'messages').flatMap((element) => readInbound(element) ?? [])
-}
-
-/** The message that an element is which names its sender; undefined without an id. */
+/** A message that names its sender; undefined without an id, for nothing could tell it apart when it comes again. */
 export function readInbound(element: Element): InboundMessage | undefined {
   const { from, from_user_id, from_parent_user_id } = element.item
   const own = idsOf(from, from_user_id)
@@ -81,7 +75,7 @@ export function readInbound(element: Element): InboundMessage | undefined {
   }
 }
 
-/** What an element says as a message with a person, whoever of the two wrote it; nothing in it is the person's word yet. */
+/** A message with a person, whoever of the two wrote it; nothing in it can be a stop yet. */
 export function readMessage(
   { item, phoneNumberId, wabaId }: Pick<Element, 'item' | 'phoneNumberId' | 'wabaId'>,
   { waId, ...person }: Sender,

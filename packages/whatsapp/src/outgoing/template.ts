@@ -1,5 +1,5 @@
 import { AppError } from '@lockstep/contracts'
-import { isObject, type JsonObject, listOf, objectOf, textOf } from './json.ts'
+import { isObject, type JsonObject, listOf, objectOf, textOf } from '../json.ts'
 import { type Addressee, envelope, type MessageBody } from './message.ts'
 import { collapseSpace } from './template-values.ts'
 

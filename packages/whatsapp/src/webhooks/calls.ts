@@ -1,11 +1,10 @@
-import { type InboundMessage, readMessage } from './inbound-messages.ts'
-import { isObject, type JsonObject, textOf, timestampMsOf } from './json.ts'
-import { idsOf } from './meta-ids.ts'
-import { idsOfPerson, isOwn } from './phone-app.ts'
-import type { ParsedWebhook } from './webhook.ts'
-import { type Element, elements } from './webhook-elements.ts'
+import { isObject, type JsonObject, textOf, timestampMsOf } from '../json.ts'
+import { idsOf } from '../meta-ids.ts'
+import { idsOfPerson, isOwn } from './echoes.ts'
+import type { Element } from './element.ts'
+import { type InboundMessage, readMessage } from './message.ts'
 
-/** What is known of a call: each kind of event writes keys of its own, so that any order and any number of repeats add up to the same. */
+/** What is known of a call: each kind of event writes keys of its own, so that any order and any repeats add up to the same. */
 export interface CallFacts {
   /** Times are ISO 8601. */
   created_at?: string
@@ -29,15 +28,8 @@ export interface CallEvent extends InboundMessage {
   opensMs: number | null
 }
 
-/** Events of calls of a body (Meta, calling); `from` and the ids are the person's. Their media sessions are left out. */
-export function callEvents(parsed: ParsedWebhook): CallEvent[] {
-  return [
-    ...elements(parsed, 'calls', 'calls').flatMap((element) => readCall(element) ?? []),
-    ...elements(parsed, 'calls', 'statuses').flatMap((element) => readCallStatus(element) ?? []),
-  ]
-}
-
-function readCall(element: Element): CallEvent | undefined {
+/** An event of a call (Meta, calling) without its media session; `from` and the ids are the person's. */
+export function readCall(element: Element): CallEvent | undefined {
   const { item, ownNumber, people } = element
   const isOurs = isOwn(item.from, ownNumber)
   const direction =
@@ -54,7 +46,7 @@ function readCall(element: Element): CallEvent | undefined {
 }
 
 /** RINGING, ACCEPTED and REJECTED are told of calls that the business makes. */
-function readCallStatus(element: Element): CallEvent | undefined {
+export function readCallStatus(element: Element): CallEvent | undefined {
   const { recipient_id, recipient_user_id, status, timestamp } = element.item
   const person = {
     ...idsOf(recipient_id, recipient_user_id),
@@ -117,6 +109,6 @@ export function callText(direction: string, { duration_seconds = 0, ...call }: C
 }
 
 /** What is known of a call by two of its events, or undefined for what is no object. */
-export function joinCallFacts(a: unknown, b: CallFacts): CallFacts {
+export function mergeCallFacts(a: unknown, b: CallFacts): CallFacts {
   return isObject(a) ? { ...a, ...b } : b
 }

@@ -1,15 +1,15 @@
 import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
-import { codeOf, refusalCodes } from './graph-errors.ts'
-import { isObject, listOf, objectOf } from './json.ts'
+import { codeOf, refusalCodes } from '../graph/graph-errors.ts'
+import { isObject, listOf, objectOf } from '../json.ts'
 import {
-  type Change,
   changesOf,
   errorList,
   fieldRule,
   parseWebhook,
   phoneNumberIdOf,
+  type WebhookChange,
   wabaIdOf,
-} from './webhook.ts'
+} from './webhook-body.ts'
 import {
   type Frames,
   frameOverhead,
@@ -34,7 +34,7 @@ export interface SplitOptions {
 }
 
 /** The elements of one body that wait in one lane. */
-export interface Part {
+export interface WebhookPart {
   /** Null: nobody acts on it; it is kept raw and counted, for `reason`. */
   lane: LaneName | null
   key: string | null
@@ -58,7 +58,7 @@ const changesAStep = 250
  * where a single element, or the contacts that each part keeps, alone are larger than that or half of it. All parts together hold
  * at most the body's bytes, 8 MB of copied contacts, and some hundred bytes each. Never throws.
  */
-export function splitWebhook(raw: Buffer, options: SplitOptions): Part[] {
+export function splitWebhook(raw: Buffer, options: SplitOptions): WebhookPart[] {
   const steps = splitInSteps(raw, options)
   for (;;) {
     const { done, value } = steps.next()
@@ -67,7 +67,7 @@ export function splitWebhook(raw: Buffer, options: SplitOptions): Part[] {
 }
 
 /** As `splitWebhook`, with pauses between which little is done: to read 3 MB takes longer than others should wait. */
-export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<void, Part[]> {
+export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<void, WebhookPart[]> {
   const parsed = parseWebhook(raw, { isUnbounded: options.maxKeys === undefined })
   if ('unreadable' in parsed) {
     const { unreadable: reason, isOver = false } = parsed
@@ -104,7 +104,7 @@ export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<voi
   const small = first!.placed.length <= maxElements && raw.length <= maxBytes
   if (groups.size === 1 && small) return [partOf(first!, first!.placed.length, null)]
   const frames = openFrames()
-  const parts: Part[] = []
+  const parts: WebhookPart[] = []
   for (const group of groups.values()) {
     for (const part of writeParts(group, parsed.object, frames)) {
       parts.push(part)
@@ -175,7 +175,7 @@ function place(groups: Groups, address: Address, placed: Placed): Group {
   return group
 }
 
-function sortChange(groups: Groups, change: Change, options: SplitOptions): void {
+function sortChange(groups: Groups, change: WebhookChange, options: SplitOptions): void {
   const whole = wholeAddress(change)
   if (whole)
     place(groups, whole, {
@@ -187,7 +187,7 @@ function sortChange(groups: Groups, change: Change, options: SplitOptions): void
 }
 
 /** Where a change goes that is an element itself; null when its lists hold the elements. */
-function wholeAddress(change: Change): Address | null {
+function wholeAddress(change: WebhookChange): Address | null {
   const { field, value } = change
   if (field === null) return nobody('It is not a change with a field and a value')
   const { lane, lists } = fieldRule(field)
@@ -200,7 +200,7 @@ function wholeAddress(change: Change): Address | null {
     : null
 }
 
-function placeItems(groups: Groups, change: Change, options: SplitOptions): void {
+function placeItems(groups: Groups, change: WebhookChange, options: SplitOptions): void {
   const { lists } = fieldRule(change.field!)
   const phoneNumberId = phoneNumberIdOf(change.value)
   const number = addressOf('webhooks.message', phoneNumberId, 'phone number id')
@@ -246,14 +246,18 @@ const partOf = (
   { lane, key, field, reason, isOver, hasRefusal }: Group,
   elements: number,
   content: Buffer | null,
-): Part => ({
+): WebhookPart => ({
   ...{ lane, key, field, elements, content },
   ...(reason !== undefined && { reason }),
   ...(isOver && { isOver }),
   ...(hasRefusal && { hasRefusal }),
 })
 
-function* writeParts(group: Group, object: string | undefined, frames: Frames): Generator<Part> {
+function* writeParts(
+  group: Group,
+  object: string | undefined,
+  frames: Frames,
+): Generator<WebhookPart> {
   let pending: Written[] = []
   let bytes = 0
   const written = () => partOf(group, pending.length, Buffer.from(writeBody(object, pending)))

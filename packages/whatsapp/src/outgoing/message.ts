@@ -1,4 +1,5 @@
 import { AppError } from '@lockstep/contracts'
+import { userIdPattern } from '../meta-ids.ts'
 
 /** Whom a message goes to: a phone number (digits, with or without +) or a business-scoped user id. */
 export type Addressee = { phone: string } | { userId: string }
@@ -17,9 +18,6 @@ export interface MessageBody {
   context?: { message_id: string }
   [node: string]: unknown
 }
-
-/** Meta, business-scoped-user-ids: a country code, a dot, letters and digits; parents have `ENT.` between. */
-export const userIdPattern = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/
 
 /** Longest text body (Meta, messages/text-messages). */
 const maxText = 4096
