@@ -1,4 +1,6 @@
 export * from './graph/graph-client.ts'
+export type { GraphErrorClass, GraphErrorRow, GraphErrorScope } from './graph/graph-error-row.ts'
+export { graphErrors } from './graph/graph-error-table.ts'
 export * from './graph/graph-errors.ts'
 export type { GraphPhoneNumber, GraphTemplate } from './graph/graph-objects.ts'
 export type { SendOutcome } from './graph/send-outcome.ts'

@@ -215,7 +215,7 @@ test('a message that waits for a connection past its time is not sent, and the c
     if (graph.seen.length === 1) held.resolve(() => answerJson(200, accepted)(req, res, body))
     else answerJson(200, accepted)(req, res, body)
   })
-  await using meta = client(graph.url, { connections: 1 })
+  await using meta = client(graph.url, { maxSockets: 1 })
   const first = meta.sendMessage(request())
   const answerFirst = await held.promise
   const late = meta.sendMessage(
@@ -237,7 +237,7 @@ test('a message that waits for a connection past its time is not sent, and the c
 
 test('a connection that is given back is the next one in line, and nobody passes it', async () => {
   await using graph = await startGraph(answerJson(200, accepted))
-  await using meta = client(graph.url, { connections: 1 })
+  await using meta = client(graph.url, { maxSockets: 1 })
   const first = await meta.open()
   const order: string[] = []
   const open = async (name: string, signal?: AbortSignal) => {

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isObject, type JsonObject, listOf, objectOf, parseLossless, textOf } from '../json.ts'
 import type { Exchange } from './exchange.ts'
-import { type ClassifiedError, classifyGraphError, type GraphErrorScope } from './graph-errors.ts'
+import type { GraphErrorScope } from './graph-error-row.ts'
+import { type ClassifiedError, classifyGraphError } from './graph-errors.ts'
 
 /** What became of one POST to `/messages`. The caller's state follows from `kind` alone. */
 export type SendOutcome =

@@ -2,7 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import { Client, type Dispatcher } from 'undici'
 import { codeOfError } from './exchange.ts'
 
-/** A connection to Graph that is open, and nobody else's until it is released. */
+/** An open connection to Graph, nobody else's until it is released. */
 export interface Socket {
   readonly dispatcher: Dispatcher
   /** Gives it back; a second call changes nothing. */
@@ -11,8 +11,8 @@ export interface Socket {
 
 export interface Sockets extends AsyncDisposable {
   /**
-   * An open connection, kept from before where there is one. Waits in order while as many as may be open are in use. Throws `busy` with
-   * the cause when none can be opened in time, or `signal` aborts.
+   * An idle connection, or a new one. Waits in order while as many as may be open are in use; throws `busy` when none can be opened in
+   * time, or `signal` aborts.
    */
   open(signal?: AbortSignal): Promise<Socket>
 }
@@ -26,21 +26,82 @@ export interface SocketOptions {
   keepAliveTimeoutMs: number
 }
 
-interface Kept {
+/** HTTP/1.1 connections, each for one request at a time. Disposing lets running requests end. */
+export function createSockets(options: SocketOptions): Sockets {
+  return new SocketPool(options)
+}
+
+interface PooledClient {
   client: Client
   isOpen: boolean
 }
 
-/** HTTP/1.1 connections, each for one request at a time. Disposing lets running requests end. */
-export function createSockets(options: SocketOptions): Sockets {
-  const idle: Kept[] = []
-  const all = new Set<Kept>()
-  const waiting: { resolve(): void; reject(error: AppError): void }[] = []
-  let used = 0
-  let isClosed = false
+interface Waiter {
+  resolve(): void
+  reject(error: AppError): void
+}
 
-  function create(): Kept {
-    const { connectTimeoutMs, keepAliveTimeoutMs, origin } = options
+class SocketPool implements Sockets {
+  readonly #options: SocketOptions
+  readonly #all = new Set<PooledClient>()
+  readonly #idle: PooledClient[] = []
+  readonly #waiters: Waiter[] = []
+  #used = 0
+  #isClosed = false
+
+  constructor(options: SocketOptions) {
+    this.#options = options
+  }
+
+  async open(signal?: AbortSignal): Promise<Socket> {
+    if (signal?.aborted || this.#isClosed) throw notOpened('it was cancelled')
+    await this.#waitForPlace(signal)
+    const pooled = this.#idle.pop() ?? this.#create()
+    let isReleased = false
+    const socket: Socket = {
+      dispatcher: pooled.client,
+      release: () => {
+        if (!isReleased) this.#release(pooled)
+        isReleased = true
+      },
+    }
+    if (pooled.isOpen) return socket
+    try {
+      await connect(pooled.client)
+      return socket
+    } catch (cause) {
+      socket.release()
+      throw cause
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
+    for (const { reject } of this.#waiters.splice(0)) reject(notOpened('it was cancelled'))
+    await Promise.all([...this.#all].map(({ client }) => client.close()))
+  }
+
+  /** Waits for a place among those that may be open; one that is released is the first waiter's. */
+  async #waitForPlace(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#used < this.#options.max) {
+      this.#used += 1
+      return
+    }
+    const { promise, ...waiter } = Promise.withResolvers<void>()
+    const leave = () => {
+      const at = this.#waiters.indexOf(waiter)
+      if (at < 0) return // it has its place already
+      this.#waiters.splice(at, 1)
+      waiter.reject(notOpened('no connection was free in time'))
+    }
+    this.#waiters.push(waiter)
+    signal?.addEventListener('abort', leave, { once: true })
+    await promise
+    signal?.removeEventListener('abort', leave)
+  }
+
+  #create(): PooledClient {
+    const { connectTimeoutMs, keepAliveTimeoutMs, origin } = this.#options
     const client = new Client(origin, {
       pipelining: 1,
       // `exchange` knows what was written by HTTP/1.1's rules; HTTP/2 may send a refused stream again by itself.
@@ -52,80 +113,32 @@ export function createSockets(options: SocketOptions): Sockets {
       // A server's hint never makes it longer.
       keepAliveMaxTimeout: keepAliveTimeoutMs,
     })
-    const kept: Kept = { client, isOpen: false }
+    const pooled: PooledClient = { client, isOpen: false }
     client.on('connect', () => {
-      kept.isOpen = true
+      pooled.isOpen = true
     })
     client.on('disconnect', () => {
-      kept.isOpen = false
-      const at = idle.indexOf(kept)
-      if (at >= 0) idle.splice(at, 1)
-      if (at >= 0) discard(kept)
+      pooled.isOpen = false
+      const at = this.#idle.indexOf(pooled)
+      if (at >= 0) this.#idle.splice(at, 1)
+      if (at >= 0) this.#discard(pooled)
     })
-    all.add(kept)
-    return kept
+    this.#all.add(pooled)
+    return pooled
   }
 
-  function discard(kept: Kept): void {
-    all.delete(kept)
-    kept.client.destroy().catch(() => {})
-  }
-
-  function release(kept: Kept): void {
-    if (isClosed) return
-    if (kept.isOpen) idle.push(kept)
-    else discard(kept)
-    const next = waiting.shift()
+  #release(pooled: PooledClient): void {
+    if (this.#isClosed) return
+    if (pooled.isOpen) this.#idle.push(pooled)
+    else this.#discard(pooled)
+    const next = this.#waiters.shift()
     if (next) next.resolve()
-    else used -= 1
+    else this.#used -= 1
   }
 
-  /** Waits for a place among those that may be open: the one that is given back, which nobody else gets meanwhile. */
-  async function takePlace(signal: AbortSignal | undefined): Promise<void> {
-    if (used < options.max) {
-      used += 1
-      return
-    }
-    const { promise, ...turn } = Promise.withResolvers<void>()
-    const leave = () => {
-      const at = waiting.indexOf(turn)
-      if (at < 0) return // it has its place already
-      waiting.splice(at, 1)
-      turn.reject(notOpened('no connection was free in time'))
-    }
-    waiting.push(turn)
-    signal?.addEventListener('abort', leave, { once: true })
-    await promise
-    signal?.removeEventListener('abort', leave)
-  }
-
-  return {
-    async open(signal) {
-      if (signal?.aborted || isClosed) throw notOpened('it was cancelled')
-      await takePlace(signal)
-      const kept = idle.pop() ?? create()
-      let isReleased = false
-      const socket: Socket = {
-        dispatcher: kept.client,
-        release() {
-          if (!isReleased) release(kept)
-          isReleased = true
-        },
-      }
-      if (kept.isOpen) return socket
-      try {
-        await connect(kept.client)
-        return socket
-      } catch (cause) {
-        socket.release()
-        throw cause
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      isClosed = true
-      for (const { reject } of waiting.splice(0)) reject(notOpened('it was cancelled'))
-      await Promise.all([...all].map(({ client }) => client.close()))
-    },
+  #discard(pooled: PooledClient): void {
+    this.#all.delete(pooled)
+    pooled.client.destroy().catch(() => {})
   }
 }
 
