@@ -93,7 +93,8 @@ test('a reset before the server read anything is unknown: bytes were written', a
   await using meta = client(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   let written = 0
   const outcome = await meta.sendMessage(request({ onWritten: () => written++ }))
-  // Either the reset came before the write (then nothing was written), or after it: never notSent once written.
+  // Either the reset came before the write (then nothing was written), or after it: never notSent
+  // once written.
   expect(outcome.kind).toBe(written === 0 ? 'notSent' : 'unknown')
   server.close()
 })

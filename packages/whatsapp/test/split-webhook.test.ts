@@ -300,7 +300,10 @@ const listNames: Record<string, string[]> = {
   history: ['history', 'messages'],
 }
 
-/** The elements of a body, told independently of the code: list items with their frame, whole changes, bare entries. Only usable ids count. */
+/**
+ * The elements of a body, told independently of the code: list items with their frame, whole
+ * changes, bare entries. Only usable ids count.
+ */
 function elementsOf(parsed: { entry: unknown[] }): string[] {
   const isRecord = (x: unknown): x is Record<string, unknown> =>
     typeof x === 'object' && x !== null && !Array.isArray(x)

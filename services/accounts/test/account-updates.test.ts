@@ -43,7 +43,10 @@ async function openStack() {
     return (await accounts.createConnection(asked, { accountId })).id
   }
 
-  /** Delivers a change of the WABA as Meta does, dated in Unix seconds, and waits for what became of it. */
+  /**
+   * Delivers a change of the WABA as Meta does, dated in Unix seconds, and waits for what became of
+   * it.
+   */
   async function deliver(
     appId: string,
     field: string,

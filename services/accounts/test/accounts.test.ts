@@ -5,7 +5,10 @@ import { until, type World } from '@lockstep/testing'
 import { startSystem, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-/** Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last have one token. */
+/**
+ * Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last
+ * have one token.
+ */
 const numbers = (count: number, wabaId: string, from: number, token = 'good-token') =>
   Array.from({ length: count }, (_, n) => ({
     id: String(from + n),

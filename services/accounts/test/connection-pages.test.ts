@@ -5,7 +5,10 @@ import { expect, test } from 'vitest'
 
 const numbers = 9_000
 
-/** The service, with an account that has thousands of numbers of one app: every hundredth has ended, half of these lately. */
+/**
+ * The service, with an account that has thousands of numbers of one app: every hundredth has ended,
+ * half of these lately.
+ */
 async function openLargeAccount() {
   await using stack = new AsyncDisposableStack()
   const system = stack.use(await startSystem({ services: ['accounts'], scale: 0.05 }))

@@ -13,7 +13,10 @@ import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accountsService } from '../src/service.ts'
 
-/** A key is replaced: what is new has the new one at once, what was there when it is sealed again, and then nobody needs the old one. */
+/**
+ * A key is replaced: what is new has the new one at once, what was there when it is sealed again,
+ * and then nobody needs the old one.
+ */
 const stack = new AsyncDisposableStack()
 let world: World
 let accountId: string

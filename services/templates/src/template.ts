@@ -1,6 +1,9 @@
 import type { GraphTemplate } from '@lockstep/whatsapp'
 
-/** Lists and webhooks write a language as `en_US` or `en-US` (meta-cloud-api.md §5): one of the two, so that it is found. */
+/**
+ * Lists and webhooks write a language as `en_US` or `en-US` (meta-cloud-api.md §5): one of the two,
+ * so that it is found.
+ */
 export function normaliseLanguage(language: string): string {
   return language.replaceAll('-', '_')
 }

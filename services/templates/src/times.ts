@@ -8,6 +8,9 @@ export const times = {
   throttledRetryMs: 60_000,
   /** A run that Meta keeps from ending fails after this, so that a person sees why. */
   giveUpMs: 15 * 60_000,
-  /** A sync that is under way may write the template of an update: how long until it is asked whether it has ended. */
+  /**
+   * A sync that is under way may write the template of an update: how long until it is asked
+   * whether it has ended.
+   */
   syncUnderWayMs: 5_000,
 }

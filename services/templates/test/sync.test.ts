@@ -225,7 +225,8 @@ test('accounts that share a WABA have rows of their own and never see each other
 })
 
 test('a sync whose process is killed between two pages is completed by another, and no template is twice', async () => {
-  // Eleven pages: the limit of ten calls a minute holds the eleventh back, so that the kill falls between two pages.
+  // Eleven pages: the limit of ten calls a minute holds the eleventh back, so that the kill falls
+  // between two pages.
   await using stack = await openStack(names(1_050).map((name) => template(name)))
   const tenant = await stack.tenant('101')
   const config = { ...stack.config, encryptionKey: stack.world.encryptionKey.toString('hex') }

@@ -77,7 +77,10 @@ export async function openStack(templates: TemplateInput[] = [template('welcome'
     return { accountId, appId, connectionId, state }
   }
 
-  /** Delivers a change of a WABA as Meta does, dated in Unix seconds; further ones come in the same entry. */
+  /**
+   * Delivers a change of a WABA as Meta does, dated in Unix seconds; further ones come in the same
+   * entry.
+   */
   async function deliver(
     { appId }: { appId: string },
     change: Change & { time: number; waba?: string },

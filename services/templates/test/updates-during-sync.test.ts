@@ -28,7 +28,10 @@ async function openDelayed(statusAtMeta: string) {
   const meta = opened.use(await openMetaProxy(stack.simulator.url))
   const templates = opened.use(await openService({ ...stack.config, graphUrl: meta.url }))
 
-  /** Begins a sync whose page Meta has answered: it is written once the answer, `release`, is called, which waits for the end. */
+  /**
+   * Begins a sync whose page Meta has answered: it is written once the answer, `release`, is
+   * called, which waits for the end.
+   */
   async function syncDelayed(tenant: { accountId: string; connectionId: string }) {
     const answer = meta.delayNext()
     const { id } = await templates.client.startSync({ connectionId: tenant.connectionId }, tenant)

@@ -9,7 +9,10 @@ export type Exchange =
   | { kind: 'answered'; status: number; headers: IncomingHttpHeaders; body: Buffer }
 
 export interface ExchangeOptions {
-  /** Bound on the wait for a connection, and again on the time from the first byte written to the last one read. */
+  /**
+   * Bound on the wait for a connection, and again on the time from the first byte written to the
+   * last one read.
+   */
   timeoutMs: number
   maxResponseBytes: number
   /** On the clock of `performance.now()`: a request that was not begun by then is never written. */
@@ -20,10 +23,9 @@ export interface ExchangeOptions {
 }
 
 /**
- * Sends one request and resolves with how it went; never rejects. `notWritten` is certain: undici calls `onRequestStart` in the same
- * synchronous step as, and right before, the first write to the socket, and when it throws nothing is written and the connection stays
- * usable (undici client-h1.js, writeH1; HTTP/1.1 only). What is settled before that point refuses to start later, and nothing starts
- * twice: undici itself may queue a running request again when its socket closes for a reason of its own.
+ * Sends one request and resolves with how it went. `notWritten` is certain: undici calls
+ * `onRequestStart` right before the first write, and writes nothing when that throws (client-h1.js,
+ * writeH1; HTTP/1.1 only).
  */
 export function exchange(
   dispatcher: Dispatcher,
@@ -67,7 +69,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#timer = setTimeout(() => this.#giveUp(reason, isLate), Math.min(timeoutMs, untilLatest))
   }
 
-  /** Throwing here is the one way to stop a request without a byte written and without losing the connection. */
+  /**
+   * Throwing here is the one way to stop a request without a byte written and without losing the
+   * connection.
+   */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller) this.#giveUp('the connection was lost after it was written')
     // The timer may be late when the event loop was blocked, so the clock is asked again.
@@ -120,7 +125,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The code of a network error, e.g. ECONNREFUSED. Its message is left out: it may quote what was sent. */
+/**
+ * The code of a network error, e.g. ECONNREFUSED. Its message is left out: it may quote what was
+ * sent.
+ */
 export function codeOfError(error: Error & { code?: unknown }): string {
   return typeof error.code === 'string' ? error.code : error.name
 }

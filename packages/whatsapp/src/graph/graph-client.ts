@@ -18,7 +18,10 @@ export interface GraphClientOptions {
   version: string
   /** Bound on the wait for a connection, and again on the wait for the answer. */
   timeoutMs?: number
-  /** An idle connection is closed after this: shorter than any peer's, or its idle resets turn into unknown outcomes. */
+  /**
+   * An idle connection is closed after this: shorter than any peer's, or its idle resets turn into
+   * unknown outcomes.
+   */
   keepAliveTimeoutMs?: number
   /** The most connections that are open at the same time. */
   maxSockets?: number
@@ -32,16 +35,25 @@ export interface SendRequest {
   signal?: AbortSignal
   /** A connection that was opened for it; without one it waits for one first. */
   socket?: Socket
-  /** On the clock of `performance.now()`: if the POST was not begun by then, it is never written and the outcome is `notSent`. */
+  /**
+   * On the clock of `performance.now()`: if the POST was not begun by then, it is never written and
+   * the outcome is `notSent`.
+   */
   notAfterMs?: number
   /** Called right before the first byte is written, with `performance.now()`. */
   onWritten?: (writtenAtMs: number) => void
 }
 
 export interface GraphClient {
-  /** Opens a connection, or takes one that is open, before it is known when it is used. Throws `busy` when none can be opened in time. */
+  /**
+   * Opens a connection, or takes one that is open, before it is known when it is used. Throws
+   * `busy` when none can be opened in time.
+   */
   open(signal?: AbortSignal): Promise<Socket>
-  /** Sends one message and says what became of it. Never throws: each way it can end is an outcome. Never retries. */
+  /**
+   * Sends one message and says what became of it. Never throws: each way it can end is an outcome.
+   * Never retries.
+   */
   sendMessage(request: SendRequest): Promise<SendOutcome>
   /** The templates of a WABA, page by page. Throws AppError. */
   listTemplates(request: {
@@ -66,7 +78,10 @@ export interface GraphClient {
 
 const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by outcome')
 
-/** The client of Meta's Graph API, over HTTP/1.1 connections. Disposing it lets running requests end. */
+/**
+ * The client of Meta's Graph API, over HTTP/1.1 connections. Disposing it lets running requests
+ * end.
+ */
 export function createGraphClient(options: GraphClientOptions): GraphClient & AsyncDisposable {
   const { timeoutMs = 10_000, keepAliveTimeoutMs = 4_000, maxSockets = 64 } = options
   const { origin, pathname } = new URL(options.baseUrl)
@@ -116,6 +131,9 @@ const numbersOf = (nodeId: string) => ({
   read: readIdPage,
 })
 
-/** `whatsapp_business_manager_messaging_limit`: Meta, messaging-limits; the other fields are of the phone-number node. */
+/**
+ * `whatsapp_business_manager_messaging_limit`: Meta, messaging-limits; the other fields are of the
+ * phone-number node.
+ */
 const phoneNumberFields =
   'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'

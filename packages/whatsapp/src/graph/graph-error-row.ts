@@ -8,8 +8,8 @@
 export type GraphErrorClass = 'throttle' | 'stop' | 'unknown' | 'rejected'
 
 /**
- * What the error is about. What concerns the connection or the template is wrong with everybody's message: none of it is `rejected`.
- * `management` is of calls that send nothing.
+ * What the error is about. What is wrong with everybody's message is never `rejected`; `management`
+ * is of calls that send nothing.
  */
 export type GraphErrorScope = 'connection' | 'template' | 'recipient' | 'message' | 'management'
 
@@ -18,9 +18,14 @@ export interface GraphErrorRow {
   scope: GraphErrorScope
   /** What is wrong and what to do, for the person who reads it. */
   message: string
-  /** True when the recipient told WhatsApp to stop marketing: to be written to the consent ledger. */
+  /**
+   * True when the recipient told WhatsApp to stop marketing: to be written to the consent ledger.
+   */
   optOut?: boolean
-  /** True when the recipient is on the block list of the number: to be written to the consent ledger. */
+  /**
+   * True when the recipient is on the block list of the number: to be written to the consent
+   * ledger.
+   */
   blocked?: boolean
   /** Sending again sooner makes Meta block for longer. */
   noRetryBeforeMs?: number

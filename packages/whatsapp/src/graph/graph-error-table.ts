@@ -20,9 +20,8 @@ const username =
 const blockList = 'Meta refused a change of the block list. Try it again in WhatsApp Manager.'
 
 /**
- * Every error code of Meta that is known here, from Meta's error-codes page (support/error-codes, read 2026-09-11) and public
- * clients that add to it (pywa errors.py, whatsapp-cloud-api-js categorize.ts, courier's Meta handler). Nothing else lists codes.
- * Subcodes of code 100 stand beside the codes: the numbers don't overlap.
+ * Every error code of Meta that is known here (support/error-codes, read 2026-09-11; pywa
+ * errors.py, whatsapp-cloud-api-js categorize.ts, courier), with the subcodes of code 100.
  */
 export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
   // The access token and its permissions.

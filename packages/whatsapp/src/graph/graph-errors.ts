@@ -6,7 +6,10 @@ export interface ClassifiedError extends GraphErrorRow {
   code: number | null
 }
 
-/** Meta's codes come as numbers, and as strings in some pages (template-pacing): a number of 32 bits, or null for anything else. */
+/**
+ * Meta's codes come as numbers, and as strings in some pages (template-pacing): a number of 32
+ * bits, or null for anything else.
+ */
 export function codeOf(value: unknown): number | null {
   if (typeof value === 'number')
     return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? value : null
@@ -14,8 +17,8 @@ export function codeOf(value: unknown): number | null {
 }
 
 /**
- * Says what an error means: by its code first, by the HTTP status only when the code is missing or not known. Without either (an unlisted
- * code in a failed status) it is `rejected`. `subcode` matters for code 100 only.
+ * By its code first, by the HTTP status only when the code is missing or not known; without either
+ * `rejected`. `subcode` matters for code 100 only.
  */
 export function classifyGraphError(
   code: unknown,

@@ -2,7 +2,10 @@ import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
 import { cleanJson, objectOf } from '../json.ts'
 
-/** A template as Meta holds it (Meta, templates/template-management). `components` stay as Meta returned them. */
+/**
+ * A template as Meta holds it (Meta, templates/template-management). `components` stay as Meta
+ * returned them.
+ */
 export interface GraphTemplate {
   id: string
   name: string
@@ -27,7 +30,10 @@ export interface GraphPhoneNumber {
   quality: string
   /** STANDARD or HIGH: 80 or 1,000 messages a second; empty when Meta did not say. */
   throughput: string
-  /** TIER_250 … TIER_UNLIMITED: people written to outside their windows in 24 hours, shared by the whole portfolio. */
+  /**
+   * TIER_250 … TIER_UNLIMITED: people written to outside their windows in 24 hours, shared by the
+   * whole portfolio.
+   */
   messagingLimit: string
 }
 
@@ -59,7 +65,9 @@ const templateShape = z
     }),
   )
 
-/** One page of templates and the cursor of the next one. A template that can't be read is left out. */
+/**
+ * One page of templates and the cursor of the next one. A template that can't be read is left out.
+ */
 export function readTemplatePage(body: unknown): {
   templates: GraphTemplate[]
   after: string | undefined
@@ -69,15 +77,18 @@ export function readTemplatePage(body: unknown): {
   return { templates: read.map((item) => item.data), after }
 }
 
-/** One page of the ids of a WABA's numbers (meta-cloud-api.md §4 "Other endpoints") and the cursor of the next one. */
+/**
+ * One page of the ids of a WABA's numbers (meta-cloud-api.md §4 "Other endpoints") and the cursor
+ * of the next one.
+ */
 export function readIdPage(body: unknown): { ids: string[]; after: string | undefined } {
   const { data, after } = readPage(body, 'phone numbers')
   return { ids: data.map((item) => String(objectOf(item).id)), after }
 }
 
 /**
- * The cursor is followed only while `paging.next` is there (the last page has cursors too: whaloc SPEC 1.5), and never the address in
- * it: that one carries the access token.
+ * The cursor counts only while `paging.next` is there, for the last page has cursors too (whaloc
+ * SPEC 1.5). Its address carries the access token, and is never followed.
  */
 function readPage(body: unknown, what: string): { data: unknown[]; after: string | undefined } {
   const { data, paging } = objectOf(cleanJson(body))

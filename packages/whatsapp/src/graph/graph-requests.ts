@@ -13,7 +13,10 @@ export const graphErrorsTotal = counter(
 )
 
 const maxAnswerBytes = 256 * 1024
-/** A page of 100 templates with carousels is a few hundred kB; this is a bound, not a size to expect. */
+/**
+ * A page of 100 templates with carousels is a few hundred kB; this is a bound, not a size to
+ * expect.
+ */
 const maxPageBytes = 8 * 1024 * 1024
 const perPage = 100
 /** A WABA holds at most 6,000 templates, each language counted (Meta, templates/overview). */

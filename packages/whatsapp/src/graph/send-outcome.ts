@@ -7,8 +7,8 @@ import { type ClassifiedError, classifyGraphError } from './graph-errors.ts'
 /** What became of one POST to `/messages`. The caller's state follows from `kind` alone. */
 export type SendOutcome =
   /**
-   * Meta took it and will send statuses for `wamid`. Accepted is not delivered. `input` is what was dialled, `waId` and `userId` whom
-   * it reached.
+   * Meta took it and will send statuses for `wamid`. Accepted is not delivered. `input` is what was
+   * dialled, `waId` and `userId` whom it reached.
    */
   | {
       kind: 'accepted'
@@ -38,7 +38,10 @@ export type SendOutcome =
   /** It may have gone out: only its status webhook can tell. */
   | { kind: 'unknown'; code?: number | null; reason: string }
 
-/** Reads an outcome from how the request went: by Meta's error code first, by the HTTP status only without one. */
+/**
+ * Reads an outcome from how the request went: by Meta's error code first, by the HTTP status only
+ * without one.
+ */
 export function sendOutcome(result: Exchange): SendOutcome {
   if (result.kind === 'notWritten')
     return { kind: 'notSent', reason: sentence(result.reason), isLate: result.isLate }
@@ -48,7 +51,10 @@ export function sendOutcome(result: Exchange): SendOutcome {
   return error ? fromError(error) : accepted(result.status, objectOf(body))
 }
 
-/** Shape of the answer: Meta, messages/send-messages; `wa_id` is missing when it was sent to a user id (business-scoped-user-ids). */
+/**
+ * Shape of the answer: Meta, messages/send-messages; `wa_id` is missing when it was sent to a user
+ * id (business-scoped-user-ids).
+ */
 function accepted(status: number, body: JsonObject): SendOutcome {
   const message = objectOf(listOf(body.messages)[0])
   const contact = objectOf(listOf(body.contacts)[0])
@@ -87,7 +93,10 @@ export interface GraphError extends ClassifiedError {
   details: string
 }
 
-/** The error that an answer holds, or null for a 2xx without one. The body may be anything: 5xx are seen as plain text and as HTML. */
+/**
+ * The error that an answer holds, or null for a 2xx without one. The body may be anything: 5xx are
+ * seen as plain text and as HTML.
+ */
 export function graphErrorOf(
   status: number,
   headers: IncomingHttpHeaders,
@@ -122,8 +131,8 @@ export function readBody(body: Buffer): unknown {
 const maxRetryAfterMs = 3_600_000
 
 /**
- * `Retry-After` in seconds, and `estimated_time_to_regain_access` in minutes of X-Business-Use-Case-Usage: the longer one, at most an
- * hour.
+ * `Retry-After` in seconds, and `estimated_time_to_regain_access` in minutes of
+ * X-Business-Use-Case-Usage: the longer one, at most an hour.
  */
 function retryAfterMs(headers: IncomingHttpHeaders): number | undefined {
   const seconds = Number(headers['retry-after'])

@@ -11,8 +11,8 @@ export interface Socket {
 
 export interface Sockets extends AsyncDisposable {
   /**
-   * An idle connection, or a new one. Waits in order while as many as may be open are in use; throws `busy` when none can be opened in
-   * time, or `signal` aborts.
+   * An idle connection, or a new one. Waits in order while as many as may be open are in use;
+   * throws `busy` when none can be opened in time, or `signal` aborts.
    */
   open(signal?: AbortSignal): Promise<Socket>
 }
@@ -104,7 +104,8 @@ class SocketPool implements Sockets {
     const { connectTimeoutMs, keepAliveTimeoutMs, origin } = this.#options
     const client = new Client(origin, {
       pipelining: 1,
-      // `exchange` knows what was written by HTTP/1.1's rules; HTTP/2 may send a refused stream again by itself.
+      // `exchange` knows what was written by HTTP/1.1's rules; HTTP/2 may send a refused stream
+      // again by itself.
       allowH2: false,
       connectTimeout: connectTimeoutMs,
       headersTimeout: 0,
@@ -144,7 +145,10 @@ class SocketPool implements Sockets {
 
 const notOpened = (why: string) => new AppError('busy', `Meta was not reached: ${why}`)
 
-/** Opens a client's connection: a request that is refused as it begins leaves the connection open, and nothing is written. */
+/**
+ * Opens a client's connection: a request that is refused as it begins leaves the connection open,
+ * and nothing is written.
+ */
 function connect(client: Client): Promise<void> {
   return new Promise((resolve, reject) => {
     client.dispatch(

@@ -1,7 +1,9 @@
 import { AppError } from '@lockstep/contracts'
 import { userIdPattern } from '../meta-ids.ts'
 
-/** Whom a message goes to: a phone number (digits, with or without +) or a business-scoped user id. */
+/**
+ * Whom a message goes to: a phone number (digits, with or without +) or a business-scoped user id.
+ */
 export type Addressee = { phone: string } | { userId: string }
 
 /** The body of a POST to `/{phone-number-id}/messages` (Meta, messages/send-messages). */
@@ -22,7 +24,10 @@ export interface MessageBody {
 /** Longest text body (Meta, messages/text-messages). */
 const maxText = 4096
 
-/** What every message has: addressee, type and token. Throws AppError `invalid` for an address that can't be one. */
+/**
+ * What every message has: addressee, type and token. Throws AppError `invalid` for an address that
+ * can't be one.
+ */
 export function envelope(to: Addressee, type: string, token: string): MessageBody {
   const common = {
     messaging_product: 'whatsapp',
@@ -41,7 +46,10 @@ export function envelope(to: Addressee, type: string, token: string): MessageBod
   return { ...common, to: `+${digits}` }
 }
 
-/** A free text, allowed only within 24 hours of the person's last message. Throws AppError `invalid` when it is empty or too long. */
+/**
+ * A free text, allowed only within 24 hours of the person's last message. Throws AppError `invalid`
+ * when it is empty or too long.
+ */
 export function buildTextMessage(message: {
   to: Addressee
   text: string

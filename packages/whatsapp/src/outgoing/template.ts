@@ -5,7 +5,10 @@ import { collapseSpace } from './template-values.ts'
 
 /** A value that a template needs before it can be sent. */
 export interface TemplateVariable {
-  /** Name of the value, unique in the template: `body.1`, `body.first_name`, `header.1`, `header.image`, `button.0.1`, `button.1.code`. */
+  /**
+   * Name of the value, unique in the template: `body.1`, `body.first_name`, `header.1`,
+   * `header.image`, `button.0.1`, `button.1.code`.
+   */
   key: string
   component: 'header' | 'body' | 'button'
   /** What stands in the braces; the kind of media or code where there are none. */
@@ -25,8 +28,8 @@ export interface SendableTemplate {
 }
 
 /**
- * The values that a template needs, in the order in which it shows them. Positional {{1}} and named {{first_name}} alike; a repeated
- * one counts once.
+ * The values that a template needs, in the order in which it shows them. Positional {{1}} and named
+ * {{first_name}} alike; a repeated one counts once.
  */
 export function templateVariables(components: readonly unknown[]): TemplateVariable[] {
   return components.filter(isObject).flatMap((component) => {
@@ -45,7 +48,10 @@ export function templateVariables(components: readonly unknown[]): TemplateVaria
   })
 }
 
-/** Why a template can't be sent from here, in words, or null when it can. Its values alone don't describe these kinds. */
+/**
+ * Why a template can't be sent from here, in words, or null when it can. Its values alone don't
+ * describe these kinds.
+ */
 export function unsupportedReason(components: readonly unknown[]): string | null {
   for (const component of components.filter(isObject)) {
     const type = typeOf(component)
@@ -66,9 +72,9 @@ export function unsupportedReason(components: readonly unknown[]): string | null
 }
 
 /**
- * The body of the POST that sends a template. A value is looked up by its key (`body.1`), then by its bare name where that is
- * unambiguous: names of named variables anywhere, numbers in the body only. Throws AppError `invalid` naming the first value that is
- * missing, `precondition` for a kind not supported.
+ * The body of the POST that sends a template. A value is found by its key (`body.1`), else by its
+ * name where that is unambiguous. Throws `invalid` for a missing one, `precondition` for an
+ * unsupported kind.
  */
 export function buildTemplateMessage(message: {
   template: SendableTemplate
@@ -125,12 +131,17 @@ function filledValue(
   return value
 }
 
-/** A value that was given: a name such as `constructor` must not find what every object inherits. */
+/**
+ * A value that was given: a name such as `constructor` must not find what every object inherits.
+ */
 function own(values: Readonly<Record<string, string>>, key: string): string | undefined {
   return Object.hasOwn(values, key) ? values[key] : undefined
 }
 
-/** Meta, templates/components: positional parameters in order, named ones with `parameter_name`; media by a public link. */
+/**
+ * Meta, templates/components: positional parameters in order, named ones with `parameter_name`;
+ * media by a public link.
+ */
 function parameter({ variable, value }: Filled): object {
   if (variable.kind !== 'text') return { type: variable.kind, [variable.kind]: { link: value } }
   const text = collapseSpace(value)
@@ -140,8 +151,8 @@ function parameter({ variable, value }: Filled): object {
 }
 
 /**
- * Button parameters have the button's position and kind beside them; a one-time password button is sent as `url`. The shape is that of
- * Meta's examples for sending templates with buttons; our copy of the reference names the buttons, not this shape.
+ * As in Meta's examples for sending templates with buttons: position and kind stand beside the
+ * parameter, and a one-time password button is sent as `url`.
  */
 function buttonComponent({ variable, value }: Filled): object {
   const parameter =
@@ -220,7 +231,10 @@ function buttonVariables(button: JsonObject, index: number): TemplateVariable[] 
   }
 }
 
-/** Names in double braces in order of first appearance; positional ones in order of their number, which is how Meta takes them. */
+/**
+ * Names in double braces in order of first appearance; positional ones in order of their number,
+ * which is how Meta takes them.
+ */
 function namesIn(text: string): string[] {
   const names = [...new Set([...text.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map((match) => match[1]!))]
   return names.every(isNumber) ? names.sort((a, b) => Number(a) - Number(b)) : names

@@ -4,7 +4,10 @@ import { idsOfPerson, isOwn } from './echoes.ts'
 import type { Element } from './element.ts'
 import { type InboundMessage, readMessage } from './message.ts'
 
-/** What is known of a call: each kind of event writes keys of its own, so that any order and any repeats add up to the same. */
+/**
+ * What is known of a call: each kind of event writes keys of its own, so that any order and any
+ * repeats add up to the same.
+ */
 export interface CallFacts {
   /** Times are ISO 8601. */
   created_at?: string
@@ -20,7 +23,10 @@ export interface CallFacts {
   status?: string
 }
 
-/** One event of a call as an entry of a thread; its wamid is the call's id, the same for all of its events. */
+/**
+ * One event of a call as an entry of a thread; its wamid is the call's id, the same for all of its
+ * events.
+ */
 export interface CallEvent extends InboundMessage {
   direction: 'in' | 'out'
   call: CallFacts
@@ -28,7 +34,10 @@ export interface CallEvent extends InboundMessage {
   opensMs: number | null
 }
 
-/** An event of a call (Meta, calling) without its media session; `from` and the ids are the person's. */
+/**
+ * An event of a call (Meta, calling) without its media session; `from` and the ids are the
+ * person's.
+ */
 export function readCall(element: Element): CallEvent | undefined {
   const { item, ownNumber, people } = element
   const isOurs = isOwn(item.from, ownNumber)

@@ -4,7 +4,9 @@ import { matchKey } from '../number.ts'
 import type { Element } from './element.ts'
 import { type InboundMessage, readMessage } from './message.ts'
 
-/** A message of the business that another sender than we wrote; `from` and the ids are the person's. */
+/**
+ * A message of the business that another sender than we wrote; `from` and the ids are the person's.
+ */
 export function readEcho(element: Element): InboundMessage | undefined {
   const { people, ownNumber, item } = element
   const side = isOwn(item.to, ownNumber) ? 'from' : 'to'
@@ -21,7 +23,10 @@ export function idsOfPerson(item: JsonObject, side: 'from' | 'to') {
   }
 }
 
-/** Whether an id is that of the number itself: Meta's samples of edits and deletions name the two sides the other way round. */
+/**
+ * Whether an id is that of the number itself: Meta's samples of edits and deletions name the two
+ * sides the other way round.
+ */
 export function isOwn(id: unknown, ownNumber: string | undefined): boolean {
   const digits = waIdOf(id)
   return digits !== undefined && ownNumber !== undefined && matchKey(digits) === matchKey(ownNumber)

@@ -24,8 +24,8 @@ export function readChunk(element: Element): (PastMessage | undefined)[] {
 }
 
 /**
- * A message of a chunk, or a file that comes later in place of a `media_placeholder` under its id. A stop in it is one, a start takes
- * nothing back, and nobody changes their number by it.
+ * A message of a chunk, or a file that comes later in place of a `media_placeholder`. A stop in it
+ * counts, a start doesn't, and nobody changes their number by it.
  */
 export function readPast(element: Element, thread: JsonObject): PastMessage | undefined {
   const { item, people, ownNumber } = element
@@ -54,7 +54,10 @@ export function readPast(element: Element, thread: JsonObject): PastMessage | un
   }
 }
 
-/** Whether the business wrote a message: by the number, else by whose thread it is, else by its naming an addressee. */
+/**
+ * Whether the business wrote a message: by the number, else by whose thread it is, else by its
+ * naming an addressee.
+ */
 function isOut(
   { from, from_user_id, to }: JsonObject,
   thread: MetaIds,

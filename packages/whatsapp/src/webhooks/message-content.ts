@@ -73,20 +73,31 @@ export function mediaOf(type: string, message: JsonObject): Media | undefined {
   return media
 }
 
-/** What a person tapped or filled in: the answer to a button, a list, a flow or a question of ours. */
+/**
+ * What a person tapped or filled in: the answer to a button, a list, a flow or a question of ours.
+ */
 export interface Reply {
-  /** `button` of a template, or as Meta names the reply: button_reply, list_reply, nfm_reply, call_permission_reply. */
+  /**
+   * `button` of a template, or as Meta names the reply: button_reply, list_reply, nfm_reply,
+   * call_permission_reply.
+   */
   kind: string
-  /** The id or payload that we gave it, the name of a flow, or the response to a call permission request. */
+  /**
+   * The id or payload that we gave it, the name of a flow, or the response to a call permission
+   * request.
+   */
   id: string
   title: string
-  /** What a flow sent, parsed where it is JSON; Meta says that it may lack its token or be no object. */
+  /**
+   * What a flow sent, parsed where it is JSON; Meta says that it may lack its token or be no
+   * object.
+   */
   data?: unknown
 }
 
 /**
- * What a message holds beyond its text and file: a location's, contacts' or order's node as Meta sends it, or the reply of a button,
- * list or flow. Undefined for other types and for what can't be read.
+ * The node of a location, contacts or an order as Meta sends it, or the reply of a button, list or
+ * flow; undefined for other types and for what can't be read.
  */
 export function contentOf(
   type: string,
@@ -171,7 +182,10 @@ export interface IdentityMove {
   to: MetaIds & { parentUserId: string | undefined }
 }
 
-/** `customer_changed_number` is the old name. `customer_identity_changed` is about a key: nobody gets another id by it. */
+/**
+ * `customer_changed_number` is the old name. `customer_identity_changed` is about a key: nobody
+ * gets another id by it.
+ */
 const moving = new Set(['user_changed_number', 'customer_changed_number', 'user_changed_user_id'])
 
 /** The move that a system message tells of; its `from` is the old number. */
@@ -189,7 +203,10 @@ export function moveOf(
   return to.waId === undefined && to.userId === undefined ? undefined : { from: sender, to }
 }
 
-/** Reads what a message was edited to. One level only: an edit of an edit is not a thing, and must not become a loop. */
+/**
+ * Reads what a message was edited to. One level only: an edit of an edit is not a thing, and must
+ * not become a loop.
+ */
 export function editedOf<T>(
   message: JsonObject,
   read: (type: string, edited: JsonObject) => T,
@@ -199,7 +216,10 @@ export function editedOf<T>(
   return type === 'edit' ? undefined : read(type, edited)
 }
 
-/** The person's own number, where they shared it because they were asked to (business-scoped-user-ids, REQUEST_CONTACT_INFO). */
+/**
+ * The person's own number, where they shared it because they were asked to
+ * (business-scoped-user-ids, REQUEST_CONTACT_INFO).
+ */
 export function sharedNumberOf(type: string, message: JsonObject): string | undefined {
   if (type !== 'contacts') return undefined
   const own = listOf(message.contacts).filter(
@@ -243,7 +263,10 @@ export function pricingOf(status: JsonObject): Pricing | undefined {
   }
 }
 
-/** Words that a person tapped, on a button or in a list, are evidence of another kind than words that they wrote. */
+/**
+ * Words that a person tapped, on a button or in a list, are evidence of another kind than words
+ * that they wrote.
+ */
 export function isButton(type: string, message: JsonObject): boolean {
   return (
     type === 'button' ||
@@ -252,14 +275,17 @@ export function isButton(type: string, message: JsonObject): boolean {
   )
 }
 
-/** A row of a list stands in a menu of the business, beside others; what it says is less of a person's own word than a button's. */
+/**
+ * A row of a list stands in a menu of the business, beside others; what it says is less of a
+ * person's own word than a button's.
+ */
 function isRow(type: string, message: JsonObject): boolean {
   return type === 'interactive' && isObject(objectOf(message.interactive).list_reply)
 }
 
 /**
- * Whether what a message says can be a stop only, and takes none back: a row of a menu, a caption, which is about its picture first,
- * and whatever is said before a group. A stop is heard in doubt.
+ * A row of a menu, a caption, which is about its picture first, and what is said before a group can
+ * be a stop, and take none back.
  */
 export function isStopOnly(type: string, message: JsonObject): boolean {
   if (message.group_id !== undefined || isRow(type, message) || mediaTypes.has(type)) return true

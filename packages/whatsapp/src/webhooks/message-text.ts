@@ -1,10 +1,16 @@
 import { type JsonObject, listOf, objectOf, textOf } from '../json.ts'
 import { editedOf } from './message-content.ts'
 
-/** Longest text in characters (code points): nobody can write a longer one in WhatsApp, the element keeps it. */
+/**
+ * Longest text in characters (code points): nobody can write a longer one in WhatsApp, the element
+ * keeps it.
+ */
 const maxText = 65_536
 
-/** What a person reads of an inbound message, for every type of Meta's messages reference and for those that do not exist yet. */
+/**
+ * What a person reads of an inbound message, for every type of Meta's messages reference and for
+ * those that do not exist yet.
+ */
 export function displayText(type: string, message: JsonObject): string {
   const read = Object.hasOwn(readers, type)
     ? readers[type]!(objectOf(message[type]), message)
@@ -12,7 +18,10 @@ export function displayText(type: string, message: JsonObject): string {
   return shortened(read || `[${type}]`, maxText)
 }
 
-/** The text, or its first characters and a mark: code points are counted, so that no emoji is cut in two. */
+/**
+ * The text, or its first characters and a mark: code points are counted, so that no emoji is cut in
+ * two.
+ */
 function shortened(text: string, most: number): string {
   if (text.length <= most) return text
   let end = 0
@@ -22,9 +31,8 @@ function shortened(text: string, most: number): string {
 }
 
 /**
- * The words in which a person may have said stop, or undefined for a type that has none: the text, also one that was edited to it, a
- * caption, or id and title of what was tapped, one a line. Template quick replies come as `button`, interactive ones and rows of a list as
- * `interactive` (Meta, webhooks/reference/messages).
+ * The text in which a person may have said stop: also an edited one, a caption, or id and title of
+ * what was tapped, one a line (Meta, webhooks/reference/messages).
  */
 export function stopText(type: string, message: JsonObject): string | undefined {
   const node = objectOf(message[type])

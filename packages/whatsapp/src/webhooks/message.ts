@@ -19,7 +19,10 @@ import {
 import { displayText, stopText } from './message-text.ts'
 import type { Sender } from './sender.ts'
 
-/** A message that a person sent (Meta, webhooks/reference/messages). What it lacks or has in a wrong shape is undefined or null. */
+/**
+ * A message that a person sent (Meta, webhooks/reference/messages). What it lacks or has in a wrong
+ * shape is undefined or null.
+ */
 export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
   phoneNumberId: string
   wabaId: string | undefined
@@ -54,7 +57,10 @@ export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
   message: JsonObject
 }
 
-/** A message that names its sender; undefined without an id, for nothing could tell it apart when it comes again. */
+/**
+ * A message that names its sender; undefined without an id, for nothing could tell it apart when it
+ * comes again.
+ */
 export function readInbound(element: Element): InboundMessage | undefined {
   const { from, from_user_id, from_parent_user_id } = element.item
   const own = idsOf(from, from_user_id)

@@ -61,10 +61,15 @@ export function readUserIdUpdate({ item, phoneNumberId }: Element): UserIdUpdate
   return { phoneNumberId, waId, parentUserId, previous, current, timestampMs }
 }
 
-/** A change in the address book of the WhatsApp app on the business's phone (Meta, smb_app_state_sync). */
+/**
+ * A change in the address book of the WhatsApp app on the business's phone (Meta,
+ * smb_app_state_sync).
+ */
 export interface AppContact extends MetaIds {
   phoneNumberId: string
-  /** As the business calls them; undefined for one that was taken out of the book, or has no name. */
+  /**
+   * As the business calls them; undefined for one that was taken out of the book, or has no name.
+   */
   name: string | undefined
   timestampMs: number | null
 }

@@ -2,7 +2,10 @@ import { cleanJson, isObject, type JsonObject, listOf, objectOf, textOf } from '
 import { idsOf, type MetaIds, userIdOf } from '../meta-ids.ts'
 import { matchKey } from '../number.ts'
 
-/** A person whom an element is about, by its own ids and those of their entry in the value's `contacts`. */
+/**
+ * A person whom an element is about, by its own ids and those of their entry in the value's
+ * `contacts`.
+ */
 export interface Sender extends MetaIds {
   /** Of the same person for all portfolios of a parent business. */
   parentUserId: string | undefined
@@ -25,8 +28,8 @@ export interface Directory {
 }
 
 /**
- * The directory of a value whose elements stand in `list`. An entry is the person with its user id, or with its number however that is
- * written. Without one it is the only entry, if the element stands alone or names nobody, and nothing contradicts.
+ * An element's person is the entry with its user id or number; else the only entry, if the element
+ * stands alone or names nobody, and nothing contradicts.
  */
 export function directoryOf(value: JsonObject, list: string): Directory {
   const entries = listOf(value.contacts).filter(isObject).map(readEntry)

@@ -24,7 +24,10 @@ export interface MessageStatus {
   token: string | undefined
   recipientId: string | undefined
   userId: string | undefined
-  /** A message to a group has statuses for each participant, told apart by wamid, status and participant. */
+  /**
+   * A message to a group has statuses for each participant, told apart by wamid, status and
+   * participant.
+   */
   participantId: string | undefined
   errors: StatusError[]
   /** On sent and on one of delivered and read. */
@@ -39,7 +42,10 @@ export interface StatusError {
   details: string
 }
 
-/** The error that explains a failed status: the recipient's refusal before any other, else the first; undefined when Meta gave none. */
+/**
+ * The error that explains a failed status: the recipient's refusal before any other, else the
+ * first; undefined when Meta gave none.
+ */
 export function mainError(errors: readonly StatusError[]): StatusError | undefined {
   const [refusal] = refusalCodes(errors.map(({ code }) => code))
   return errors.find(({ code }) => code === refusal) ?? errors[0]
@@ -56,7 +62,10 @@ export function statusFailure(errors: readonly StatusError[]): {
   return { code: error.code, message: withDetails(message, error.details || error.title) }
 }
 
-/** False for statuses of old pages or still to come, which say nothing of a message that is known (status reference). */
+/**
+ * False for statuses of old pages or still to come, which say nothing of a message that is known
+ * (status reference).
+ */
 export const isKnownStatus = (status: string): boolean =>
   ['sent', 'delivered', 'read', 'played', 'failed'].includes(status)
 
@@ -82,7 +91,10 @@ export function readStatus({ item, phoneNumberId }: Element): MessageStatus | un
   }
 }
 
-/** Errors in their old shape {code, title, details} and their new one {code, title, message, error_data{details}}, or one without a list. */
+/**
+ * Errors in their old shape {code, title, details} and their new one {code, title, message,
+ * error_data{details}}, or one without a list.
+ */
 export function errorsOf(value: unknown): StatusError[] {
   return (isObject(value) ? [value] : listOf(value))
     .filter(isObject)

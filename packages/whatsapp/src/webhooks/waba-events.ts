@@ -18,17 +18,26 @@ import {
   wabaIdOf,
 } from './webhook-body.ts'
 
-/** An update of a template. Each names the template; the rest depends on the field. Codes are upper case, as Meta writes them. */
+/**
+ * An update of a template. Each names the template; the rest depends on the field. Codes are upper
+ * case, as Meta writes them.
+ */
 export interface TemplateEvent {
   wabaId: string
-  /** message_template_status_update, message_template_quality_update, message_template_components_update or template_category_update. */
+  /**
+   * message_template_status_update, message_template_quality_update,
+   * message_template_components_update or template_category_update.
+   */
   field: string
   timestampMs: number | null
   templateId: string
   name: string | undefined
   /** With `_`: webhooks sometimes write `en-US`. */
   language: string | undefined
-  /** New status: APPROVED, REJECTED, PAUSED, DISABLED and others (Meta, message_template_status_update). */
+  /**
+   * New status: APPROVED, REJECTED, PAUSED, DISABLED and others (Meta,
+   * message_template_status_update).
+   */
   status: string | undefined
   /** As Meta says it. */
   reason: string | undefined
@@ -38,8 +47,8 @@ export interface TemplateEvent {
 }
 
 /**
- * Template updates of a body, in its order. The field is read from the value where the two differ, as in Meta's own quality sample. A
- * category update that only announces a change has no `category`.
+ * Template updates of a body, in its order. Meta's own quality sample has the wrong field, so the
+ * value decides; an announced category is no `category`.
  */
 export function templateEvents(parsed: ParsedWebhook): TemplateEvent[] {
   return [...changesOf(parsed)].flatMap((change) => {
@@ -75,7 +84,10 @@ export interface AccountEvent {
   value: JsonObject
 }
 
-/** Account updates of a body, in its order, and errors that belong to no message, each with its number. */
+/**
+ * Account updates of a body, in its order, and errors that belong to no message, each with its
+ * number.
+ */
 export function accountEvents(parsed: ParsedWebhook): AccountEvent[] {
   return [...changesOf(parsed)].flatMap((change) => {
     const { field } = change

@@ -11,8 +11,8 @@ import {
 } from '../json.ts'
 
 /**
- * A webhook body: `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the outer frame is
- * certain: what stands in it is read by the readers, each of which skips what it can't read.
+ * `{object, entry:[{id, time?, changes:[{field, value}]}]}` (Meta, webhooks/overview). Only the
+ * outer frame is certain; each reader skips what it can't read.
  */
 interface WebhookBody {
   object?: string
@@ -43,7 +43,10 @@ export interface WebhookChange {
 
 const webhookObject = 'whatsapp_business_account'
 
-/** Parses a webhook body without losing a digit of its ids. Never throws: what is not a webhook body says why it is unreadable. */
+/**
+ * Parses a webhook body without losing a digit of its ids. Never throws: what is not a webhook body
+ * says why it is unreadable.
+ */
 export function parseWebhook(raw: Buffer, options?: { isUnbounded?: boolean }): ParsedWebhook {
   let body: unknown
   try {
@@ -59,7 +62,10 @@ export function parseWebhook(raw: Buffer, options?: { isUnbounded?: boolean }): 
   return body as unknown as WebhookBody
 }
 
-/** Every change of every entry: a body may hold several WABAs, fields and numbers (Meta, webhooks/overview). */
+/**
+ * Every change of every entry: a body may hold several WABAs, fields and numbers (Meta,
+ * webhooks/overview).
+ */
 export function* changesOf(parsed: ParsedWebhook): Generator<WebhookChange> {
   if ('unreadable' in parsed) return
   for (const entry of parsed.entry) {
@@ -90,10 +96,16 @@ const listsByField: Readonly<Record<string, readonly string[]>> = {
   standby: ['messages', 'message_echoes'],
 }
 
-/** The list of `messages` and `calls` whose items are about the account or its number, and so no element of the number's lane. */
+/**
+ * The list of `messages` and `calls` whose items are about the account or its number, and so no
+ * element of the number's lane.
+ */
 export const errorList = 'errors'
 
-/** Fields about a WABA, its numbers or its business whose names don't say so (Meta, webhooks/overview). */
+/**
+ * Fields about a WABA, its numbers or its business whose names don't say so (Meta,
+ * webhooks/overview).
+ */
 const accountFields: ReadonlySet<string> = new Set([
   'business_capability_update',
   'business_username_updates',
@@ -102,7 +114,10 @@ const accountFields: ReadonlySet<string> = new Set([
   'security',
 ])
 
-/** What a field is about: which lane its elements belong to, and the lists in which they stand (none: the change is the element). */
+/**
+ * What a field is about: which lane its elements belong to, and the lists in which they stand
+ * (none: the change is the element).
+ */
 export function fieldRule(field: string): { lane: LaneName | null; lists: readonly string[] } {
   const lists = Object.hasOwn(listsByField, field) ? listsByField[field]! : []
   if (lists.length > 0) return { lane: 'webhooks.message', lists }
@@ -118,8 +133,8 @@ export function phoneNumberIdOf(value: JsonObject): string | undefined {
 }
 
 /**
- * The WABA that a change is about: the one that its value names, if any, for `entry.id` is a business portfolio in events of partners
- * and of terms (Meta, account_update).
+ * The WABA that a change is about: `entry.id` is a business portfolio in events of partners and of
+ * terms (Meta, account_update), so the value's own comes first.
  */
 export function wabaIdOf({
   entryId,

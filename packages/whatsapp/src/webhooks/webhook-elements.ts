@@ -25,8 +25,8 @@ export interface ThreadMessage extends InboundMessage {
 }
 
 /**
- * How a message came to be known: written to the number, or a call (cloud_api); by the business in its phone's WhatsApp app; from before
- * the number was connected (history); while another sender, such as Meta's agent, answers (standby).
+ * How a message came to be known: by the Cloud API, from the business's phone app, from before the
+ * number was connected, or while another sender answers (standby).
  */
 export type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
 
@@ -94,7 +94,10 @@ const readers: Readonly<Record<string, Readonly<Record<string, Reader<ElementKin
   },
 }
 
-/** The elements of numbers' lanes in a body, in its order: of these kinds, or of all with those that are unreadable. */
+/**
+ * The elements of numbers' lanes in a body, in its order: of these kinds, or of all with those that
+ * are unreadable.
+ */
 export function* webhookElements(
   parsed: ParsedWebhook,
   kinds?: readonly ElementKind[],

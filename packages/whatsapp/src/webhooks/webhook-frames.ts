@@ -2,10 +2,15 @@ import { laneKeyPattern } from '@lockstep/contracts'
 import { type JsonObject, objectOf, textOf } from '../json.ts'
 import { fieldRule, type WebhookChange } from './webhook-body.ts'
 
-/** Bytes of contacts and the like that the parts of one body repeat: Meta's largest batch, 1,000 updates (meta-cloud-api.md §1), needs about 1 MB. */
+/**
+ * Bytes of contacts and the like that the parts of one body repeat: Meta's largest batch, 1,000
+ * updates (meta-cloud-api.md §1), needs about 1 MB.
+ */
 const maxCopied = 8 * 1024 * 1024
 
-/** An element where it stood: in the list `list` of its change's value, or (null) the change itself. */
+/**
+ * An element where it stood: in the list `list` of its change's value, or (null) the change itself.
+ */
 export interface Placed {
   change: WebhookChange
   list: string | null
@@ -33,9 +38,8 @@ export interface Frames {
 }
 
 /**
- * The frames of one body. Each part repeats those of its elements: metadata, all contacts, and whatever else stands there. Once the
- * copies have used up their bytes the further ones hold the number alone, without which no part can be read: a body can be made
- * of one large frame and a million empty elements, or of elements for a thousand lanes.
+ * The frames of one body: metadata, contacts and whatever else its parts repeat. Once the copies
+ * have used up their bytes, further ones hold the number alone.
  */
 export function openFrames(): Frames {
   const whole = new Map<WebhookChange, Frame>()
@@ -72,7 +76,10 @@ function frameOf(value: JsonObject): Frame {
   return { text, bytes: Buffer.byteLength(text) }
 }
 
-/** Those of these members that are an id or a time: what else may stand there is in the body, and would be in every part. */
+/**
+ * Those of these members that are an id or a time: what else may stand there is in the body, and
+ * would be in every part.
+ */
 function small(members: JsonObject): JsonObject {
   const kept = Object.entries(members).flatMap(([name, value]) => {
     const text = textOf(value) ?? ''
@@ -88,7 +95,10 @@ const timePattern = /^\d{1,128}$/
 /** An entry without a list of changes is an element by itself. */
 export const isBareEntry = (change: WebhookChange): boolean => change.change === undefined
 
-/** Consecutive elements of one change share its frame, consecutive changes of one entry share the entry. */
+/**
+ * Consecutive elements of one change share its frame, consecutive changes of one entry share the
+ * entry.
+ */
 export function writeBody(object: string | undefined, elements: Written[]): string {
   const entries = runs(elements, ({ change }) => (isBareEntry(change) ? change : change.entry)).map(
     ([, inEntry]) => {

@@ -26,9 +26,15 @@ interface LanePick {
 }
 
 export interface SplitOptions {
-  /** The lane that the token of a status names, or undefined when it is none of ours: then the status goes to its number's lane. */
+  /**
+   * The lane that the token of a status names, or undefined when it is none of ours: then the
+   * status goes to its number's lane.
+   */
   verifyToken(phoneNumberId: string, token: unknown): LanePick | undefined
-  /** So many distinct keys that are the signer's own, so many others, and so many fields have parts of their own; without it a body has no bounds. */
+  /**
+   * So many distinct keys of the signer's own, of others, and so many fields have parts of their
+   * own; unbounded by default.
+   */
   maxKeys?: { own: number; other: number; fields: number }
   isOwn?(lane: LaneName, key: string, field: string | null): boolean
 }
@@ -40,12 +46,17 @@ export interface WebhookPart {
   key: string | null
   field: string | null
   elements: number
-  /** A webhook body that holds only these elements; null when the part is the entire body, so that no byte is stored twice. */
+  /**
+   * A webhook body that holds only these elements; null when the part is the entire body, so that
+   * no byte is stored twice.
+   */
   content: Buffer | null
   reason?: string
   /** Its elements' keys were more than a body may name. */
   isOver?: boolean
-  /** A status among those of its campaign says that its recipient may not be written to any more. */
+  /**
+   * A status among those of its campaign says that its recipient may not be written to any more.
+   */
   hasRefusal?: boolean
 }
 
@@ -54,9 +65,8 @@ const maxBytes = 256 * 1024
 const changesAStep = 250
 
 /**
- * Splits a body by lane: each element lands in exactly one part, in its order. A part holds at most 500 elements and 256 kB; more only
- * where a single element, or the contacts that each part keeps, alone are larger than that or half of it. All parts together hold
- * at most the body's bytes, 8 MB of copied contacts, and some hundred bytes each. Never throws.
+ * Splits a body by lane: each element lands in exactly one part, of at most 500 elements and 256 kB
+ * unless one element, or its contacts, are larger. Never throws.
  */
 export function splitWebhook(raw: Buffer, options: SplitOptions): WebhookPart[] {
   const steps = splitInSteps(raw, options)
@@ -66,7 +76,10 @@ export function splitWebhook(raw: Buffer, options: SplitOptions): WebhookPart[] 
   }
 }
 
-/** As `splitWebhook`, with pauses between which little is done: to read 3 MB takes longer than others should wait. */
+/**
+ * As `splitWebhook`, with pauses between which little is done: to read 3 MB takes longer than
+ * others should wait.
+ */
 export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<void, WebhookPart[]> {
   const parsed = parseWebhook(raw, { isUnbounded: options.maxKeys === undefined })
   if ('unreadable' in parsed) {

@@ -5,12 +5,15 @@ export interface HealthIssue {
 }
 
 /**
- * `standing`: banned, deleted or offboarded; `review`: rejected, or still looked at; `access`: taken from us until Meta accepts a
- * token again.
+ * `standing`: banned, deleted or offboarded; `review`: rejected, or still looked at; `access`:
+ * taken from us until Meta accepts a token again.
  */
 export type HealthIssues = Partial<Record<'standing' | 'review' | 'access', HealthIssue | null>>
 
-/** What updates of Meta's can change, each by its own times; `restriction` is when all were last known to be over. */
+/**
+ * What updates of Meta's can change, each by its own times; `restriction` is when all were last
+ * known to be over.
+ */
 export type Fact =
   | keyof HealthIssues
   | 'restriction'

@@ -8,7 +8,10 @@ export interface ActiveRestriction {
   endsAt: Date | null
 }
 
-/** What a connection can do by Meta's word: a ban outweighs a restriction, and only restrictions that touch messaging count. */
+/**
+ * What a connection can do by Meta's word: a ban outweighs a restriction, and only restrictions
+ * that touch messaging count.
+ */
 export function healthOf(
   { standing, review, access }: HealthIssues,
   restrictions: ActiveRestriction[],

@@ -2,10 +2,16 @@ import { type AccountEvent, listOf, objectOf, textOf, timestampMsOf } from '@loc
 
 type Value = AccountEvent['value']
 
-/** What a restriction forbids: to write first, or to answer. Calls and changes at Meta are not messaging. */
+/**
+ * What a restriction forbids: to write first, or to answer. Calls and changes at Meta are not
+ * messaging.
+ */
 export type Forbids = 'business_initiated' | 'replies'
 
-/** The types that Meta documents (account_update), and what each means for the account or number that has it. */
+/**
+ * The types that Meta documents (account_update), and what each means for the account or number
+ * that has it.
+ */
 const types: Readonly<Record<string, { clause: string; forbids?: Forbids }>> = {
   RESTRICTED_BIZ_INITIATED_MESSAGING: {
     clause: 'it can only answer people who write to it',

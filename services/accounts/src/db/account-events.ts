@@ -27,7 +27,10 @@ export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]
     on conflict do nothing`.execute(tx.sql)
 }
 
-/** The account's events, newest received first; of one WABA, of one field, and before an id where they are named. */
+/**
+ * The account's events, newest received first; of one WABA, of one field, and before an id where
+ * they are named.
+ */
 export function listEvents(
   tx: Tx,
   {
@@ -47,7 +50,10 @@ export function listEvents(
   )
 }
 
-/** Takes away events of any account that were received before a time, of the `most` that were stored first; answers how many. */
+/**
+ * Takes away events of any account that were received before a time, of the `most` that were stored
+ * first; answers how many.
+ */
 export async function forgetEventPage(db: Database, before: Date, most: number): Promise<number> {
   const [row] = await db.statement<{ rows: number }>(
     sql`select forget_account_events(${before}, ${most}) as rows`,

@@ -1,6 +1,9 @@
 import { query, rowset, sql, type Tx } from '@lockstep/database'
 
-/** A restriction of a number in a WABA, the newest of its type; `liftedAt` once Meta has taken it back. */
+/**
+ * A restriction of a number in a WABA, the newest of its type; `liftedAt` once Meta has taken it
+ * back.
+ */
 export interface RestrictionRow {
   connectionId: string
   wabaId: string
@@ -27,7 +30,10 @@ export interface Restricted {
 const ofConnections = (tx: Tx, connections: Restricted[]) => sql`account_id = ${tx.accountId}
   and (connection_id, waba_id) in (select v.id, v.waba_id from ${rowset(connections, { id: 'uuid', wabaId: 'text' })})`
 
-/** All restrictions of connections whose rows are locked, the ended ones too: they say which updates are old. */
+/**
+ * All restrictions of connections whose rows are locked, the ended ones too: they say which updates
+ * are old.
+ */
 export function allRestrictions(tx: Tx, connections: Restricted[]): Promise<RestrictionRow[]> {
   return query(tx, sql`select ${columns} from restrictions where ${ofConnections(tx, connections)}`)
 }

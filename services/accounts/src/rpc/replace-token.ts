@@ -9,7 +9,10 @@ import type { Connection as ConnectionRow } from '../db/entities.ts'
 import { connectionToProto } from '../to-proto.ts'
 import { restoreAccess } from '../updates/account-update-rules.ts'
 
-/** Gives a connection another token once Meta lets it use the number; nothing else changes, so that what was paused can go on. */
+/**
+ * Gives a connection another token once Meta lets it use the number; nothing else changes, so that
+ * what was paused can go on.
+ */
 export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = async (
   ctx,
   request,

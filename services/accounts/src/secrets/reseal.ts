@@ -38,7 +38,10 @@ export interface Resealed {
   unreadable: string[]
 }
 
-/** Seals a page of rows again, each under its lock: what replaces a secret meanwhile waits, and is sealed with the newest key itself. */
+/**
+ * Seals a page of rows again, each under its lock: what replaces a secret meanwhile waits, and is
+ * sealed with the newest key itself.
+ */
 export async function resealPage(
   ctx: Context,
   { table, after }: Cursor,

@@ -22,7 +22,9 @@ export function eventName(event: AccountEvent): string {
   )
 }
 
-/** What an event means, for a person: in Meta's own text where it sends any (meta-cloud-api.md §2). */
+/**
+ * What an event means, for a person: in Meta's own text where it sends any (meta-cloud-api.md §2).
+ */
 export function summaryOf(event: AccountEvent): string {
   const { field, value } = event
   const error = eventError(event)

@@ -37,7 +37,10 @@ export const TemplateSchema = defineEntity({
   },
 })
 
-/** One sync of a connection's WABA, asked for by a person or an update; a connection has one `queued` or `running`. */
+/**
+ * One sync of a connection's WABA, asked for by a person or an update; a connection has one
+ * `queued` or `running`.
+ */
 export const SyncRunSchema = defineEntity({
   name: 'SyncRun',
   tableName: 'sync_runs',

@@ -71,7 +71,10 @@ export async function endRun(
     where account_id = ${tx.accountId} and id = ${id}`.execute(tx.sql)
 }
 
-/** Takes away runs of any account that ended before a time, `most` at once and the oldest first; answers how many. */
+/**
+ * Takes away runs of any account that ended before a time, `most` at once and the oldest first;
+ * answers how many.
+ */
 export async function forgetRunPage(db: Database, before: Date, most: number): Promise<number> {
   const [row] = await db.statement<{ rows: number }>(
     sql`select forget_sync_runs(${before}, ${most}) as rows`,

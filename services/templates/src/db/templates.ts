@@ -24,7 +24,10 @@ export interface TemplatePage {
   updatesSince: Date
 }
 
-/** Writes one page of a list. Rows that another connection's run has read from a later list stay as they are. */
+/**
+ * Writes one page of a list. Rows that another connection's run has read from a later list stay as
+ * they are.
+ */
 export async function writePage(tx: Tx, page: TemplatePage): Promise<void> {
   const { runId, wabaId, templates } = page
   const inPage = sql`t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.name = v.name and t.language = v.language`
@@ -76,7 +79,10 @@ async function upsertTemplates(
     where t.synced_at <= excluded.synced_at`.execute(tx.sql)
 }
 
-/** Marks the WABA's templates that the run did not see as deleted, until a later list has them; answers how many they are. */
+/**
+ * Marks the WABA's templates that the run did not see as deleted, until a later list has them;
+ * answers how many they are.
+ */
 export async function markRemoved(tx: Tx, runId: string, wabaId: string): Promise<number> {
   const removed = await query(
     tx,

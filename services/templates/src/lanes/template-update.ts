@@ -6,7 +6,10 @@ import { applyUpdates, type TemplateUpdate } from '../updates/apply-updates.ts'
 import { readersOf } from '../updates/readers.ts'
 import { isRelevant } from '../updates/template-update-rules.ts'
 
-/** Applies what Meta says about templates, for every account that has the WABA by the app that signed. */
+/**
+ * Applies what Meta says about templates, for every account that has the WABA by the app that
+ * signed.
+ */
 export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
   const connectionsOf = await connectionsAt(entries, 'wabaId', async (asked) => {
     const { intervals } = await ctx.peers.accounts.resolveConnections(asked, {})

@@ -4,7 +4,10 @@ import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import { insertRun } from '../db/sync-runs.ts'
 
-/** Queues a sync of a connection's WABA and answers its id; undefined while one is queued or running. */
+/**
+ * Queues a sync of a connection's WABA and answers its id; undefined while one is queued or
+ * running.
+ */
 export async function queueSync(
   ctx: Context,
   tx: Tx,

@@ -16,7 +16,9 @@ export interface Run {
   lock: FencedLock
 }
 
-/** Reads the list of a WABA page by page, marks what it did not hold as deleted, and ends the run. */
+/**
+ * Reads the list of a WABA page by page, marks what it did not hold as deleted, and ends the run.
+ */
 export async function readList(ctx: Context, run: Run, wabaId: string): Promise<void> {
   const { accountId, connectionId, runId, lock } = run
   const token = await tokenFor(ctx, run, wabaId)
@@ -46,7 +48,10 @@ export async function readList(ctx: Context, run: Run, wabaId: string): Promise<
   ctx.log.info({ connection: connectionId, run: runId, removed }, 'Templates were synced')
 }
 
-/** The connection's token; `precondition` when it has left the run's WABA, by which updates find the run. */
+/**
+ * The connection's token; `precondition` when it has left the run's WABA, by which updates find the
+ * run.
+ */
 async function tokenFor(
   ctx: Context,
   { accountId, connectionId, lock: { signal } }: Run,
@@ -66,8 +71,8 @@ async function tokenFor(
 }
 
 /**
- * Waits for a grant of the limit, one a page. Throws `throttled` when the first would take long, so that the lane is given back; later
- * ones wait in place, for a long list would never end by starting over.
+ * Waits for a grant, one a page. Throws `throttled` when the first would take long; later ones wait
+ * in place, for a long list would never end by starting over.
  */
 async function waitForGrant(
   ctx: Context,

@@ -33,7 +33,8 @@ export async function applyUpdates(
   const events = ofAccount.flatMap((update) => update.events)
   const metaIds = [...new Set(events.map(({ event }) => event.templateId))]
   return ctx.db.transaction(accountId, async (tx) => {
-    // Asked before the rows are read: the pages of a later run are either among those rows, or younger than these updates.
+    // Asked before the rows are read: the pages of a later run are either among those rows, or
+    // younger than these updates.
     const isBeingRead = await hasActiveRun(tx, wabaId)
     const templates = await lockTemplates(tx, wabaId, metaIds)
     const byMetaId = new Map(templates.map((template) => [template.metaId, template]))
@@ -67,7 +68,10 @@ interface UnknownTemplate {
   connectionId: string | null
 }
 
-/** Queues a sync for a template without a row, which was made after the last list; false when a list since then knows better. */
+/**
+ * Queues a sync for a template without a row, which was made after the last list; false when a list
+ * since then knows better.
+ */
 async function syncUnknown(
   ctx: Context,
   tx: Tx,

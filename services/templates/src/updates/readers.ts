@@ -1,10 +1,16 @@
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
 
-/** By account, a connection through which the WABA's templates can be read; null when all have ended. */
+/**
+ * By account, a connection through which the WABA's templates can be read; null when all have
+ * ended.
+ */
 export type Readers = Map<string, string | null>
 
-/** The accounts of these intervals of one WABA, each with the connection through which its templates can be read now. */
+/**
+ * The accounts of these intervals of one WABA, each with the connection through which its templates
+ * can be read now.
+ */
 export async function readersOf(ctx: Context, intervals: ConnectionInterval[]): Promise<Readers> {
   const readers: Readers = new Map()
   for (const interval of intervals) {

@@ -12,7 +12,10 @@ export interface OutdatedTemplate {
   connectionId: string
 }
 
-/** Has outdated templates read again, by a sync that is queued already or now. Answers the entries that must come again. */
+/**
+ * Has outdated templates read again, by a sync that is queued already or now. Answers the entries
+ * that must come again.
+ */
 export async function syncOutdated(
   ctx: Context,
   tx: Tx,

@@ -22,12 +22,15 @@ const isAboutCategory = ({ field }: TemplateEvent) => field === 'template_catego
 export const isAboutComponents = ({ field }: TemplateEvent) =>
   field === 'message_template_components_update'
 
-/** Events that leave a template approved, or make it so again: a list names none of them (meta-cloud-api.md §5, "Status values"). */
+/**
+ * Events that leave a template approved, or make it so again: a list names none of them
+ * (meta-cloud-api.md §5, "Status values").
+ */
 const approving = new Set(['REINSTATED', 'UNPAUSED', 'UNARCHIVED', 'FLAGGED'])
 
 /**
- * Applies an event of Meta's time `at`. Events come in any order and hours late: status, quality and category each take none that is
- * older than their last, or than the list that they were last read from.
+ * Events come in any order and hours late: status, quality and category each take none older than
+ * their last, or than the list they were read from.
  */
 export function applyEvent(template: Template, event: TemplateEvent, at: Date): void {
   const isNewer = (last: Date | null | undefined) =>
@@ -50,8 +53,8 @@ export function applyEvent(template: Template, event: TemplateEvent, at: Date): 
 }
 
 /**
- * Meta announces a change of category a day ahead, and tells when it is done: `correct_category` is what is to come, `new_category`
- * what still is (Meta, template_category_update).
+ * Meta announces a change of category a day ahead, and tells when it is done: `correct_category` is
+ * what is to come, `new_category` what still is (Meta, template_category_update).
  */
 function applyAnnouncement(template: Template, { value }: TemplateEvent, at: Date): void {
   if (template.announcementEventAt && at < template.announcementEventAt) return
