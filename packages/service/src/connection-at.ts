@@ -11,7 +11,7 @@ export type ConnectionsAt = ConnectionInterval[] | 'no_connection' | 'wrong_app'
 export async function connectionsAt(
   entries: readonly FeedEntry[],
   key: 'phoneNumberId' | 'wabaId',
-  ask: (asked: ResolveConnectionsRequest) => Promise<ConnectionInterval[]>,
+  ask: (request: ResolveConnectionsRequest) => Promise<ConnectionInterval[]>,
 ): Promise<(entry: FeedEntry) => ConnectionsAt> {
   const keys = [...new Set(entries.map((entry) => entry.key))]
   const times = entries.map(({ asOfMs }) => asOfMs)

@@ -94,7 +94,7 @@ type Sender = Parameters<typeof readMessage>[1]
 function eventOf(
   element: Element,
   person: Sender,
-  said: Pick<CallEvent, 'direction' | 'call' | 'opensMs'>,
+  event: Pick<CallEvent, 'direction' | 'call' | 'opensMs'>,
 ): CallEvent | undefined {
   const { session: _, ...item } = element.item
   const read = readMessage({ ...element, item }, person)
@@ -102,9 +102,9 @@ function eventOf(
   return {
     ...read,
     type: 'call',
-    text: callText(said.direction, said.call),
-    content: said.call,
-    ...said,
+    text: callText(event.direction, event.call),
+    content: event.call,
+    ...event,
   }
 }
 

@@ -81,13 +81,13 @@ function frameOf(value: JsonObject): Frame {
  * would be in every part.
  */
 function small(members: JsonObject): JsonObject {
-  const kept = Object.entries(members).flatMap(([name, value]) => {
+  const entries = Object.entries(members).flatMap(([name, value]) => {
     const text = textOf(value) ?? ''
     const fits = name === 'time' ? timePattern.test(text) : laneKeyPattern.test(text)
     // A text may hold any number of U+0000 that its readers pass over.
     return fits ? [[name, typeof value === 'string' ? text : value]] : []
   })
-  return Object.fromEntries(kept)
+  return Object.fromEntries(entries)
 }
 
 const timePattern = /^\d{1,128}$/

@@ -1,6 +1,8 @@
+import type { ConnectionHealth } from '@lockstep/contracts'
+
 /** Why a connection sends less than it should, or nothing at all. */
 export interface HealthIssue {
-  health: 'restricted' | 'disabled'
+  health: Exclude<ConnectionHealth, 'ok'>
   reason: string
 }
 

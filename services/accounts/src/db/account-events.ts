@@ -15,14 +15,14 @@ export interface AccountEventRow {
 /** Stores events, each once by its value and Meta's time, or without a time once a day. */
 export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]): Promise<void> {
   if (events.length === 0) return
-  const told = rowset(events, {
+  const rows = rowset(events, {
     ...({ wabaId: 'text', field: 'text', event: 'text', summary: 'text', value: 'jsonb' } as const),
     ...({ occurredAt: 'timestamptz', receivedAt: 'timestamptz' } as const),
   })
   const dated = sql`v.value::text || case when v.occurred_at is null then (v.received_at at time zone 'UTC')::date::text else '' end`
   await sql`insert into account_events (account_id, waba_id, field, event, summary, value, value_hash, occurred_at, received_at)
     select ${tx.accountId}, e.waba_id, e.field, e.event, e.summary, e.value, e.hash, e.occurred_at, e.received_at
-    from (select v.*, sha256(convert_to(${dated}, 'UTF8')) as hash from ${told}) e
+    from (select v.*, sha256(convert_to(${dated}, 'UTF8')) as hash from ${rows}) e
     order by e.waba_id, e.field, e.hash, e.occurred_at
     on conflict do nothing`.execute(tx.sql)
 }

@@ -55,14 +55,14 @@ export async function activeRestrictions(
 /** Writes restrictions of connections whose rows are locked. */
 export async function writeRestrictions(tx: Tx, rows: RestrictionRow[]): Promise<void> {
   if (rows.length === 0) return
-  const written = rowset(rows, {
+  const values = rowset(rows, {
     ...({ connectionId: 'uuid', wabaId: 'text', type: 'text', violation: 'text' } as const),
     ...({ remediation: 'text', endsAt: 'timestamptz', liftedAt: 'timestamptz' } as const),
     ...({ eventAt: 'timestamptz', notedAt: 'timestamptz' } as const),
   })
   await sql`insert into restrictions (account_id, connection_id, waba_id, type, violation, remediation, ends_at, lifted_at, event_at, noted_at)
     select ${tx.accountId}, v.connection_id, v.waba_id, v.type, v.violation, v.remediation, v.ends_at, v.lifted_at, v.event_at, v.noted_at
-    from ${written}
+    from ${values}
     on conflict (connection_id, waba_id, type) do update set
       violation = excluded.violation, remediation = excluded.remediation, ends_at = excluded.ends_at,
       lifted_at = excluded.lifted_at, event_at = excluded.event_at, noted_at = excluded.noted_at`.execute(

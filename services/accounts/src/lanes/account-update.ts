@@ -15,8 +15,8 @@ import { type AccountUpdate, recordUpdates } from '../updates/record-updates.ts'
  * the app that signed.
  */
 export const accountUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
-  const connectionsOf = await connectionsAt(entries, 'wabaId', (asked) =>
-    ctx.db.system((tx) => intervalsOverlapping(tx, asked)),
+  const connectionsOf = await connectionsAt(entries, 'wabaId', (request) =>
+    ctx.db.system((tx) => intervalsOverlapping(tx, request)),
   )
   const results: EntryResult[] = []
   const byAccount = new Map<string, AccountUpdate[]>()

@@ -130,11 +130,11 @@ function errorSummary({ metadata }: Value, { code, title, details }: StatusError
   const number = textOf(objectOf(metadata).display_phone_number) ?? 'a number'
   const known = classifyGraphError(code)
   const advice = known.scope === 'connection' ? ` ${known.message}` : ''
-  const said =
+  const text =
     [...new Set([title, details].map((text) => text.replace(/\.$/, '')).filter(Boolean))].join(
       ': ',
     ) || 'it does not say which'
-  return `Meta reports an error of ${number}${code === null ? '' : ` (${code})`}: ${said}.${advice}`
+  return `Meta reports an error of ${number}${code === null ? '' : ` (${code})`}: ${text}.${advice}`
 }
 
 function reviewAdvice({ decision }: Value): string {

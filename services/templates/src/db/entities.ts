@@ -1,3 +1,4 @@
+import type { SyncState } from '@lockstep/contracts'
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 
 /** A template in one language, as an account's WABA holds it at Meta. */
@@ -49,7 +50,7 @@ export const SyncRunSchema = defineEntity({
     accountId: p.uuid(),
     connectionId: p.uuid(),
     wabaId: p.text(),
-    state: p.text().$type<'queued' | 'running' | 'done' | 'failed'>(),
+    state: p.text().$type<SyncState>(),
     seen: p.integer(),
     removed: p.integer(),
     failure: p.text(),

@@ -53,7 +53,7 @@ async function upsertTemplates(
   const status = updatedOr('status', 'status_event_at')
   const category = updatedOr('category', 'category_event_at')
   const announced = sql`${same} and t.next_category <> ${category}`
-  const listed = rowset(templates, {
+  const rows = rowset(templates, {
     ...({ id: 'uuid', metaId: 'text', name: 'text', language: 'text' } as const),
     ...({ category: 'text', status: 'text', components: 'jsonb' } as const),
     ...({ parameterFormat: 'text', quality: 'text', rejectedReason: 'text' } as const),
@@ -62,7 +62,7 @@ async function upsertTemplates(
       parameter_format, quality, rejected_reason, last_seen_at, synced_at)
     select v.id, ${tx.accountId}, ${wabaId}, v.meta_id, v.name, v.language, v.category, v.status, v.components,
       v.parameter_format, v.quality, v.rejected_reason, now(), ${askedAt}
-    from ${listed} order by v.name, v.language
+    from ${rows} order by v.name, v.language
     on conflict (account_id, waba_id, name, language) do update set
       meta_id = excluded.meta_id, components = excluded.components, parameter_format = excluded.parameter_format,
       status_reason = case when ${same} and t.status = ${status} then t.status_reason else '' end,

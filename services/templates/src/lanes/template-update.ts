@@ -11,8 +11,8 @@ import { isRelevant } from '../updates/template-update-rules.ts'
  * signed.
  */
 export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
-  const connectionsOf = await connectionsAt(entries, 'wabaId', async (asked) => {
-    const { intervals } = await ctx.peers.accounts.resolveConnections(asked, {})
+  const connectionsOf = await connectionsAt(entries, 'wabaId', async (request) => {
+    const { intervals } = await ctx.peers.accounts.resolveConnections(request, {})
     return intervals
   })
   const results: EntryResult[] = []

@@ -1,4 +1,5 @@
-import { fenceTable, tenantTable } from '@lockstep/database'
+import { syncStates } from '@lockstep/contracts'
+import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 
@@ -38,7 +39,7 @@ export class Templates extends Migration {
         account_id uuid not null,
         connection_id uuid not null,
         waba_id text not null,
-        state text not null check (state in ('queued', 'running', 'done', 'failed')),
+        state text not null ${checkOneOf('state', syncStates)},
         seen integer not null default 0,
         removed integer not null default 0,
         failure text not null default '',
