@@ -7,7 +7,6 @@ export type { SendOutcome } from './graph/send-outcome.ts'
 export type { Socket } from './graph/sockets.ts'
 export {
   cleanJson,
-  cleanText,
   isObject,
   type JsonObject,
   listOf,
@@ -43,7 +42,6 @@ export {
   type ParsedWebhook,
   parseWebhook,
   type Unreadable,
-  type WebhookBody,
 } from './webhooks/webhook-body.ts'
 export * from './webhooks/webhook-elements.ts'
 export * from './webhooks/webhook-split.ts'

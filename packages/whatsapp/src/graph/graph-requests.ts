@@ -1,4 +1,4 @@
-import { AppError, type Failure } from '@lockstep/contracts'
+import { AppError, type Failure, Throttled } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
 import type { Dispatcher } from 'undici'
 import { type Exchange, type ExchangeOptions, exchange } from './exchange.ts'
@@ -105,9 +105,9 @@ export class GraphRequests {
     if (!error) return body
     graphErrorsTotal(1, { code: String(error.code ?? 'none'), endpoint: 'management' })
     const { code, details, message, retryAfterMs } = error
-    throw new AppError(failureOfClass[error.class], message, {
-      details: { code, details, httpStatus: result.status, retryAfterMs },
-    })
+    const about = { code, details, httpStatus: result.status }
+    if (error.class === 'throttle') throw new Throttled(message, retryAfterMs, about)
+    throw new AppError(failureOfClass[error.class], message, { details: about })
   }
 
   /** The pages of a list. */

@@ -1,5 +1,5 @@
 import { failureOf } from '@lockstep/contracts'
-import { isLockBusy } from '@lockstep/locks'
+import { LockBusy } from '@lockstep/locks'
 import { type EntryResult, holdFenced, type LaneHandler } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { runSync } from '../syncs/run-sync.ts'
@@ -16,7 +16,7 @@ export const sync: LaneHandler<Context> = async (ctx, connectionId, entries, { s
     return results
   } catch (error) {
     // Another holds the lock, or has acquired it since, and is doing this very work.
-    if (!isLockBusy(error) && failureOf(error) !== 'conflict') throw error
+    if (!(error instanceof LockBusy) && failureOf(error) !== 'conflict') throw error
     return entries.map(({ id }) => ({ id, laterMs: ctx.times.lockBusyRetryMs }))
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, secretPlaces } from '@lockstep/contracts'
+import { AppError, secretPlaces, Throttled } from '@lockstep/contracts'
 import type { FencedLock } from '@lockstep/service'
 import { metaClockMarginMs } from '@lockstep/whatsapp'
 import { v7 as uuid } from 'uuid'
@@ -83,9 +83,10 @@ async function waitForGrant(
     const grant = await ctx.limiter.take('template_sync_rate_limit', connectionId)
     if (grant.ok) return
     if (isFirst && grant.retryAfterMs > ctx.times.firstGrantMs)
-      throw new AppError('throttled', 'The limit of template calls of this connection is used up', {
-        details: grant,
-      })
+      throw new Throttled(
+        'The limit of template calls of this connection is used up',
+        grant.retryAfterMs,
+      )
     await pause(grant.retryAfterMs, undefined, { signal })
   }
 }

@@ -1,4 +1,4 @@
-import { AppError, failureOf, failures } from '@lockstep/contracts'
+import { failureOf, failures, messageOf, Throttled } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
 import type { Context } from '../context.ts'
 import { beginRun, endRun } from '../db/sync-runs.ts'
@@ -20,7 +20,8 @@ export async function runSync(ctx: Context, run: Run): Promise<RunResult> {
     const isOld = ctx.now() - begun.createdAt.getTime() > ctx.times.giveUpMs
     if (isOld || !failures[failureOf(error)].retry) return failRun(ctx, run, error)
     if (failureOf(error) !== 'throttled') throw error
-    return { laterMs: retryAfterMs(error) ?? ctx.times.throttledRetryMs }
+    const askedMs = error instanceof Throttled ? error.retryAfterMs : undefined
+    return { laterMs: askedMs ?? ctx.times.throttledRetryMs }
   }
 }
 
@@ -28,13 +29,7 @@ export async function runSync(ctx: Context, run: Run): Promise<RunResult> {
 async function failRun(ctx: Context, run: Run, error: unknown): Promise<RunResult> {
   const { runId, accountId, connectionId, lock } = run
   ctx.log.warn({ err: error, connection: connectionId, run: runId }, 'A template sync failed')
-  const failure =
-    error instanceof AppError ? error.message : "Internal error; the service's log has the cause"
+  const failure = messageOf(error)
   await lock.transaction(accountId, (tx) => endRun(tx, runId, { failure }))
   return { outcome: 'failed' }
-}
-
-function retryAfterMs(error: unknown): number | undefined {
-  const ms = error instanceof AppError ? error.details.retryAfterMs : undefined
-  return typeof ms === 'number' ? ms : undefined
 }
