@@ -16,7 +16,6 @@ export const knownDeadExports: Readonly<Record<string, readonly string[]>> = {
   'packages/service/test/fixtures/lane.ts': ['scale'],
   'packages/system/src/services.ts': ['Ports'],
   'packages/testing/src/world.ts': ['Killable'],
-  'services/templates/test/meta-proxy.ts': ['HeldAnswer'],
 }
 
 interface Named {

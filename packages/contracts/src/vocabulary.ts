@@ -14,12 +14,10 @@ export const partOutcomes = {
 export type PartOutcome = keyof typeof partOutcomes
 
 /** What a connection can do by Meta's word. A `disabled` one sends nothing, a `restricted` one less. */
-export const connectionHealths = ['ok', 'restricted', 'disabled'] as const
-export type ConnectionHealth = (typeof connectionHealths)[number]
+export type ConnectionHealth = 'ok' | 'restricted' | 'disabled'
 
 /** What of messaging a restriction of a number forbids: to write first, or to answer. */
-export const messagingBans = ['business_initiated', 'replies'] as const
-export type MessagingBan = (typeof messagingBans)[number]
+export type MessagingBan = 'business_initiated' | 'replies'
 
 /** Where a sync of templates stands. */
 export const syncStates = ['queued', 'running', 'done', 'failed'] as const

@@ -1,20 +1,10 @@
 export * from './graph/graph-client.ts'
-export type { GraphErrorClass, GraphErrorRow, GraphErrorScope } from './graph/graph-error-row.ts'
 export { graphErrors } from './graph/graph-error-table.ts'
 export * from './graph/graph-errors.ts'
 export type { GraphPhoneNumber, GraphTemplate } from './graph/graph-objects.ts'
 export type { SendOutcome } from './graph/send-outcome.ts'
 export type { Socket } from './graph/sockets.ts'
-export {
-  cleanJson,
-  isObject,
-  type JsonObject,
-  listOf,
-  objectOf,
-  parseLossless,
-  textOf,
-  timestampMsOf,
-} from './json.ts'
+export { cleanJson, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
 export * from './meta-ids.ts'
 export * from './meta-time.ts'
 export * from './number.ts'
@@ -24,11 +14,8 @@ export * from './outgoing/template-values.ts'
 export * from './signature.ts'
 export * from './token.ts'
 export { type CallFacts, callText, mergeCallFacts } from './webhooks/calls.ts'
-export type { InboundMessage } from './webhooks/message.ts'
-export type { IdentityMove, Media, Origin, Pricing, Reply } from './webhooks/message-content.ts'
 export * from './webhooks/message-text.ts'
 export type { AppContact, UserIdUpdate, UserPreference } from './webhooks/people-updates.ts'
-export type { Sender } from './webhooks/sender.ts'
 export {
   isKnownStatus,
   type MessageStatus,
@@ -37,11 +24,6 @@ export {
   statusFailure,
 } from './webhooks/statuses.ts'
 export * from './webhooks/waba-events.ts'
-export {
-  fieldRule,
-  type ParsedWebhook,
-  parseWebhook,
-  type Unreadable,
-} from './webhooks/webhook-body.ts'
+export { fieldRule, parseWebhook } from './webhooks/webhook-body.ts'
 export * from './webhooks/webhook-elements.ts'
 export * from './webhooks/webhook-split.ts'

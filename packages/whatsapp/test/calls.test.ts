@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest'
-import {
-  accountEvents,
-  callText,
-  mergeCallFacts,
-  splitWebhook,
-  threadMessages,
-} from '../src/index.ts'
+import { accountEvents, callText, mergeCallFacts, splitWebhook } from '../src/index.ts'
+import { threadMessages } from './elements.ts'
 
 const own = '16315550100'
 const ada = '491512000001'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { appContacts, countElements, parseWebhook, threadMessages } from '../src/index.ts'
+import { parseWebhook } from '../src/index.ts'
+import { appContacts, countElements, threadMessages } from './elements.ts'
 
 const own = '15550100'
 const ada = '491512000001'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { inboundMessages, statuses, userIdUpdates, userPreferences } from '../src/index.ts'
+import { inboundMessages, statuses } from '../src/index.ts'
+import { userIdUpdates, userPreferences } from './elements.ts'
 
 /** The senders of the messages of one value, without what they lack. */
 function senders(contacts: object[], ...messages: object[]) {

@@ -12,9 +12,8 @@ import {
   statuses,
   statusFailure,
   templateEvents,
-  userIdUpdates,
-  userPreferences,
 } from '../src/index.ts'
+import { userIdUpdates, userPreferences } from './elements.ts'
 
 const mixed = parseWebhook(readFileSync(new URL('fixtures/mixed-batch.json', import.meta.url)))
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** An answer of Meta's that has not arrived yet. */
-export interface DelayedAnswer {
+interface DelayedAnswer {
   /** Resolves when Meta has answered. */
   answered: Promise<void>
   release(): void

@@ -140,8 +140,7 @@ function withoutToken(body: Buffer, token: string): Buffer {
 }
 
 const failureOfClass = {
-  throttle: 'throttled',
   stop: 'precondition',
   unknown: 'busy',
   rejected: 'precondition',
-} as const satisfies Record<GraphErrorClass, Failure>
+} as const satisfies Record<Exclude<GraphErrorClass, 'throttle'>, Failure>

@@ -19,7 +19,7 @@ interface WebhookBody {
   entry: unknown[]
 }
 
-export interface Unreadable {
+interface Unreadable {
   /** Why, for a person. */
   unreadable: string
   /** It may be readable, but holds more than is read at once. */

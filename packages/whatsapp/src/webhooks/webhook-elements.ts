@@ -1,3 +1,4 @@
+import type { MessageDirection, MessageSource } from '@lockstep/contracts'
 import { type CallFacts, readCall, readCallStatus } from './calls.ts'
 import { readEcho } from './echoes.ts'
 import { type Element, elementsIn } from './element.ts'
@@ -16,19 +17,13 @@ import { changesOf, fieldRule, type ParsedWebhook, phoneNumberIdOf } from './web
 
 /** A message of a thread, whoever wrote it; `from` and the ids are the person's. */
 export interface ThreadMessage extends InboundMessage {
-  direction: 'in' | 'out'
+  direction: MessageDirection
   source: MessageSource
   /** Of an event of a call. */
   call?: CallFacts
   /** When a call opened the customer-service window; null when it didn't. */
   opensMs?: number | null
 }
-
-/**
- * How a message came to be known: by the Cloud API, from the business's phone app, from before the
- * number was connected, or while another sender answers (standby).
- */
-export type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
 
 /** What each kind of element is read as. */
 interface ElementValues {
@@ -38,7 +33,7 @@ interface ElementValues {
   user_id_update: UserIdUpdate
   app_contact: AppContact
 }
-export type ElementKind = keyof ElementValues
+type ElementKind = keyof ElementValues
 
 type OfKind<Kind extends ElementKind> = Kind extends ElementKind
   ? { kind: Kind; phoneNumberId: string; value: ElementValues[Kind] }
@@ -58,7 +53,7 @@ const reader = <Kind extends ElementKind>(
 ) => ({ kind, read: (element: Element) => [read(element)] }) as Reader<Kind>
 
 const messageFrom =
-  (source: MessageSource, direction: 'in' | 'out', read: typeof readInbound) =>
+  (source: MessageSource, direction: MessageDirection, read: typeof readInbound) =>
   (element: Element): ThreadMessage | undefined => {
     const message = read(element)
     return message && { ...message, direction, source }
@@ -124,19 +119,11 @@ const valuesOf =
   (parsed: ParsedWebhook): ElementValues[Kind][] =>
     [...webhookElements(parsed, [kind])].map((element) => (element as Valued<Kind>).value)
 
-/** All messages of a body that stand in a thread. */
-export const threadMessages = valuesOf('message')
 export const statuses = valuesOf('status')
-export const userPreferences = valuesOf('preference')
-export const userIdUpdates = valuesOf('user_id_update')
-export const appContacts = valuesOf('app_contact')
+const threadMessages = valuesOf('message')
 
 /** Messages that people have written to a number. */
 export const inboundMessages = (parsed: ParsedWebhook): ThreadMessage[] =>
   threadMessages(parsed).filter(
     ({ source, direction, call }) => source === 'cloud_api' && direction === 'in' && !call,
   )
-
-/** How many elements of a number's lane stand in a body, readable or not. */
-export const countElements = (parsed: ParsedWebhook, phoneNumberId: string): number =>
-  [...webhookElements(parsed)].filter((element) => element.phoneNumberId === phoneNumberId).length

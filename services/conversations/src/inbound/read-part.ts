@@ -1,17 +1,13 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import {
-  appContacts,
-  countElements,
   isKnownStatus,
   type MessageStatus,
   metaTimeMs,
   parseWebhook,
-  statuses,
   type ThreadMessage,
-  threadMessages,
   type UserPreference,
-  userIdUpdates,
-  userPreferences,
+  type WebhookElement,
+  webhookElements,
 } from '@lockstep/whatsapp'
 import {
   isIdentified,
@@ -74,48 +70,47 @@ export interface InboundPart {
 export type ElementCounts = Record<'no_sender' | 'unreadable' | 'unknown' | 'no_match', number>
 
 /** Reads the elements of a part that belong to a number. */
-export function readPart(entry: FeedEntry, phoneNumberId: string): InboundPart {
-  const { id, asOfMs } = entry
-  const parsed = parseWebhook(entry.body)
-  const ofNumber = <Element extends { phoneNumberId: string; timestampMs: number | null }>(
-    elements: Element[],
-  ) =>
-    elements
-      .filter((element) => element.phoneNumberId === phoneNumberId)
-      .map((element) => ({ ...element, timestampMs: metaTimeMs(element.timestampMs, asOfMs) }))
+export function readPart({ id, asOfMs, body }: FeedEntry, phoneNumberId: string): InboundPart {
+  const withoutEffect = { no_sender: 0, unreadable: 0, unknown: 0, no_match: 0 }
+  const part: InboundPart = { id, asOfMs, messages: [], updates: [], statuses: [], withoutEffect }
+  for (const element of webhookElements(parseWebhook(body)))
+    if (element.phoneNumberId === phoneNumberId) {
+      const reason = addElement(part, element)
+      if (reason) withoutEffect[reason] += 1
+    }
+  return part
+}
 
-  const threads = ofNumber(threadMessages(parsed))
-  const preferences = ofNumber(userPreferences(parsed))
-  const idUpdates = ofNumber(userIdUpdates(parsed))
-  const bookEntries = ofNumber(appContacts(parsed))
-  const allStatuses = ofNumber(statuses(parsed))
-
-  const messages = threads.map((message) => toPartMessage(message, new Date(asOfMs)))
-  const consents = preferences.filter(isConsent)
-  const named = bookEntries.filter(({ name }) => name !== undefined)
-  const known = allStatuses.filter(({ status }) => isKnownStatus(status))
-  const updates = [
-    ...consents.map(personOfPreference),
-    ...idUpdates.map(personOfIdUpdate),
-    ...named.map(personOfAppContact),
-  ]
-  const people = [...messages.map(({ person }) => person), ...updates]
-  const all = [threads, preferences, idUpdates, bookEntries, allStatuses]
-  return {
-    id,
-    asOfMs,
-    messages: messages.filter(({ person }) => isIdentified(person)),
-    updates: updates.filter(isIdentified),
-    statuses: known,
-    withoutEffect: {
-      no_sender: people.filter((person) => !isIdentified(person)).length,
-      unreadable: countElements(parsed, phoneNumberId) - all.flat().length,
-      unknown:
-        [preferences, bookEntries, allStatuses].flat().length -
-        [consents, named, known].flat().length,
-      no_match: 0,
-    },
+/** Adds an element to its part; answers why it can have no effect, if it can have none. */
+function addElement(part: InboundPart, element: WebhookElement): keyof ElementCounts | undefined {
+  if (element.kind === 'unreadable') return 'unreadable'
+  const timestampMs = metaTimeMs(element.value.timestampMs, part.asOfMs)
+  switch (element.kind) {
+    case 'message': {
+      const message = toPartMessage({ ...element.value, timestampMs }, new Date(part.asOfMs))
+      if (!isIdentified(message.person)) return 'no_sender'
+      part.messages.push(message)
+      return undefined
+    }
+    case 'status':
+      if (!isKnownStatus(element.value.status)) return 'unknown'
+      part.statuses.push({ ...element.value, timestampMs })
+      return undefined
+    case 'preference':
+      if (!isConsent(element.value)) return 'unknown'
+      return addUpdate(part, personOfPreference({ ...element.value, timestampMs }))
+    case 'user_id_update':
+      return addUpdate(part, personOfIdUpdate({ ...element.value, timestampMs }))
+    case 'app_contact':
+      if (element.value.name === undefined) return 'unknown'
+      return addUpdate(part, personOfAppContact({ ...element.value, timestampMs }))
   }
+}
+
+function addUpdate(part: InboundPart, person: KnownPerson): 'no_sender' | undefined {
+  if (!isIdentified(person)) return 'no_sender'
+  part.updates.push(person)
+  return undefined
 }
 
 /** A stop counts whatever it is about, a resume or sign-up only for marketing. */

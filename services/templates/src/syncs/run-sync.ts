@@ -20,8 +20,8 @@ export async function runSync(ctx: Context, run: Run): Promise<RunResult> {
     const isOld = ctx.now() - begun.createdAt.getTime() > ctx.times.giveUpMs
     if (isOld || !failures[failureOf(error)].retry) return failRun(ctx, run, error)
     if (failureOf(error) !== 'throttled') throw error
-    const askedMs = error instanceof Throttled ? error.retryAfterMs : undefined
-    return { laterMs: askedMs ?? ctx.times.throttledRetryMs }
+    const retryAfterMs = error instanceof Throttled ? error.retryAfterMs : undefined
+    return { laterMs: retryAfterMs ?? ctx.times.throttledRetryMs }
   }
 }
 
