@@ -1,115 +1,10 @@
-import { openContext, owning } from '@lockstep/service'
-import { postWebhook, until } from '@lockstep/testing'
-import { configIn, startSystem } from '@lockstep/testing/system'
+import { openContext } from '@lockstep/service'
+import { configIn } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
 import { accountUpdate } from '../src/lanes/account-update.ts'
 import { accountsService } from '../src/service.ts'
-
-const wabaId = '2002'
-const now = () => Math.floor(Date.now() / 1000)
-
-/** Accounts and the gateway, with Meta simulated. */
-async function openStack() {
-  await using stack = new AsyncDisposableStack()
-  const system = stack.use(
-    await startSystem({ services: ['accounts', 'webhook-gateway'], scale: 0.05 }),
-  )
-  const { world, simulator, clients, webhookUrl } = system
-  const { accounts } = clients
-
-  /** A tenant with an app, and with a number of the WABA. */
-  async function tenant(phoneNumberId?: string) {
-    const { id: accountId } = await accounts.createAccount({ name: 'Tenant' }, {})
-    const app = await accounts.createApp(
-      { name: 'App', metaAppId: '1', secret: 'secret', verifyToken: 'v' },
-      { accountId },
-    )
-    const one = { accountId, appId: app.id, connectionId: '' }
-    return phoneNumberId ? { ...one, connectionId: await connectNumber(one, phoneNumberId) } : one
-  }
-
-  async function connectNumber(
-    { accountId, appId }: { accountId: string; appId: string },
-    phoneNumberId: string,
-    displayPhoneNumber = `+1 555 ${phoneNumberId}`,
-    waba = wabaId,
-  ) {
-    const token = `token-${phoneNumberId}`
-    await simulator.client.setState({
-      numbers: [{ id: phoneNumberId, wabaId: waba, displayPhoneNumber, token }],
-    })
-    const asked = { name: 'Number', phoneNumberId, wabaId: waba, appId, accessToken: token }
-    return (await accounts.createConnection(asked, { accountId })).id
-  }
-
-  /**
-   * Delivers a change of the WABA as Meta does, dated in Unix seconds, and waits for what became of
-   * it.
-   */
-  async function deliver(
-    appId: string,
-    field: string,
-    value: object,
-    time: number,
-    waba = wabaId,
-  ): Promise<string> {
-    const entry = [{ id: waba, time, changes: [{ field, value }] }]
-    const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
-    expect(await postWebhook(webhookUrl({ appId }), 'secret', body)).toBe(200)
-    const newest =
-      'select outcome from webhook_gateway.webhook_parts where app_id = $1 order by id desc limit 1'
-    return until(
-      async () => (await world.sql<{ outcome: string | null }>(newest, [appId]))[0]?.outcome,
-    )
-  }
-
-  const health = async (of: { accountId: string; connectionId: string }) => {
-    const { health, healthReason } = await accounts.getConnection({ id: of.connectionId }, of)
-    return { health, healthReason }
-  }
-
-  return owning({ world, accounts, tenant, connectNumber, deliver, health }, stack)
-}
-
-const update = (event: string, more: object = {}) => ['account_update', { event, ...more }] as const
-const ban = (state: string) =>
-  update('DISABLED_UPDATE', { ban_info: { waba_ban_state: state, waba_ban_date: 'May 1' } })
-const ok = { health: 'ok', healthReason: '' }
-
-test('a ban says why nothing can be sent, outweighs a restriction, and ends with it when Meta reinstates the WABA', async () => {
-  await using stack = await openStack()
-  const tenant = await stack.tenant('101')
-  expect(await stack.health(tenant)).toEqual(ok)
-  await stack.deliver(tenant.appId, ...ban('DISABLE'), now())
-  const expiration = now() + 3_600
-  const restriction_info = [{ restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration }]
-  await stack.deliver(
-    tenant.appId,
-    ...update('ACCOUNT_RESTRICTION', { restriction_info }),
-    now() + 1,
-  )
-  expect(await stack.health(tenant)).toEqual({
-    health: 'disabled',
-    healthReason: expect.stringMatching(/^Meta has disabled .*May 1/),
-  })
-  await stack.deliver(tenant.appId, ...ban('REINSTATE'), now() + 2)
-  expect(await stack.health(tenant)).toEqual(ok)
-})
-
-test('a restriction ends by itself at the time that Meta names', async () => {
-  await using stack = await openStack()
-  const tenant = await stack.tenant('101')
-  const restriction_info = [
-    { restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration: String(now() + 3) },
-  ]
-  await stack.deliver(tenant.appId, ...update('ACCOUNT_RESTRICTION', { restriction_info }), now())
-  expect(await stack.health(tenant)).toEqual({
-    health: 'restricted',
-    healthReason: expect.stringMatching(/can only answer people/),
-  })
-  await until(async () => (await stack.health(tenant)).health === 'ok')
-})
+import { ban, now, ok, openStack, update, wabaId } from './account-stack.ts'
 
 test('an older update never overrides a newer one, fact by fact, and one from before a number was connected is only stored', async () => {
   await using stack = await openStack()
@@ -211,34 +106,6 @@ test('restrictions are a set by type and number: each has its end, a lifting end
     remediation: 'Appeal at Meta.',
     endsAtMs: expect.any(Number),
   })
-})
-
-test("no time of Meta's counts as later than its receipt: a ban that it dates ahead does not outlive the reinstatement", async () => {
-  await using stack = await openStack()
-  const tenant = await stack.tenant('101')
-  await stack.deliver(tenant.appId, ...ban('DISABLE'), now() + 7_200)
-  await stack.deliver(tenant.appId, ...ban('REINSTATE'), now())
-  expect(await stack.health(tenant)).toEqual(ok)
-})
-
-test("the app's own removal from the account is known before the next send, another app's changes nothing", async () => {
-  await using stack = await openStack()
-  const tenant = await stack.tenant('101')
-  const apps = (partner_app_id: string) => ({
-    waba_info: { waba_id: wabaId, owner_business_id: '2', partner_app_id },
-  })
-  await stack.deliver(tenant.appId, ...update('PARTNER_APP_UNINSTALLED', apps('2')), now(), '888')
-  expect(await stack.health(tenant)).toEqual(ok)
-  await stack.deliver(tenant.appId, ...update('PARTNER_APP_UNINSTALLED', apps('1')), now(), '888')
-  expect(await stack.health(tenant)).toMatchObject({
-    health: 'disabled',
-    healthReason: expect.stringMatching(/app was removed/),
-  })
-  expect(
-    await stack.deliver(tenant.appId, ...update('MM_LITE_TERMS_SIGNED', apps('1')), now(), '888'),
-  ).toBe('done')
-  await stack.deliver(tenant.appId, ...update('PARTNER_APP_INSTALLED', apps('1')), now(), '888')
-  expect(await stack.health(tenant)).toEqual(ok)
 })
 
 test.each([
@@ -344,61 +211,6 @@ test('summaries, events and fields that are cut inside an emoji are kept', async
     ['\ufffd', 'W', 'W'],
     ['s', '\ufffd', '\ufffd'],
   ])
-})
-
-test('that Meta has taken the access away ends with a token that it accepts again, and an older update of it changes nothing', async () => {
-  await using stack = await openStack()
-  const tenant = await stack.tenant('101')
-  await stack.deliver(
-    tenant.appId,
-    ...update('PARTNER_REMOVED', { waba_info: { waba_id: wabaId } }),
-    now(),
-  )
-  expect(await stack.health(tenant)).toEqual({
-    health: 'disabled',
-    healthReason: expect.stringMatching(/no longer gives .* access/),
-  })
-  await stack.accounts.replaceToken({ id: tenant.connectionId, accessToken: 'token-101' }, tenant)
-  expect(await stack.health(tenant)).toEqual(ok)
-  await stack.deliver(
-    tenant.appId,
-    ...update('PARTNER_REMOVED', { waba_info: { waba_id: wabaId } }),
-    now() - 5,
-  )
-  expect(await stack.health(tenant)).toEqual(ok)
-})
-
-test('a ban outlives another token and connecting again, ends by an update from in between, and stays behind with its WABA', async () => {
-  await using stack = await openStack()
-  const tenant = await stack.tenant('101')
-  const banned = { health: 'disabled', healthReason: expect.stringMatching(/^Meta has disabled/) }
-  const again = async () => {
-    await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
-    expect(await stack.connectNumber(tenant, '101')).toBe(tenant.connectionId)
-  }
-  const start = now()
-  await stack.deliver(tenant.appId, ...ban('DISABLE'), start - 300)
-  expect(await stack.health(tenant)).toEqual(ok) // from before it was connected: as it was when Meta was asked
-  await stack.deliver(tenant.appId, ...ban('DISABLE'), start)
-  await stack.accounts.replaceToken({ id: tenant.connectionId, accessToken: 'token-101' }, tenant)
-  expect(await stack.health(tenant)).toEqual(banned)
-  await again()
-  expect(await stack.health(tenant)).toEqual(banned)
-
-  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
-  await until(
-    async () =>
-      (await stack.deliver(tenant.appId, 'security', { event: 'PIN_CHANGED' }, now())) ===
-      'no_connection',
-  )
-  expect(await stack.deliver(tenant.appId, ...ban('REINSTATE'), now())).toBe('no_connection')
-  await stack.connectNumber(tenant, '101')
-  await until(async () => (await stack.health(tenant)).health === 'ok')
-  await stack.deliver(tenant.appId, ...ban('DISABLE'), now() + 1)
-  expect(await stack.health(tenant)).toEqual(banned)
-  await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
-  expect(await stack.connectNumber(tenant, '101', undefined, '2003')).toBe(tenant.connectionId)
-  expect(await stack.health(tenant)).toEqual(ok)
 })
 
 test('an update of a WABA that the number has left before it was handled does not touch the number', async () => {
