@@ -49,21 +49,18 @@ async function ask(
     { contactIds, category },
     { accountId: queue.accountId },
   )
-  if (results.length < claimed.length)
+  const answers = new Map(results.map((result) => [result.contactId, result]))
+  if (contactIds.some((id) => !answers.has(id)))
     throw new AppError('internal', 'contacts did not answer for every message')
-  const also = results.flatMap((result) => result.also)
-  const others = new Map(
-    (also.length === 0 ? [] : await queue.otherMessages(also)).map((other) => [
-      other.contactId,
-      other,
-    ]),
-  )
-  return claimed.map(({ attemptId }, i): CheckResult => {
-    const { refusal, phone, userId, also } = results[i]!
+  const otherIds = results.flatMap((result) => result.otherContactIds)
+  const others = otherIds.length === 0 ? [] : await queue.otherMessages(otherIds)
+  const byContact = new Map(others.map((other) => [other.contactId, other]))
+  return claimed.map(({ attemptId, contactId }): CheckResult => {
+    const { refusal, phone, userId, otherContactIds } = answers.get(contactId)!
     if (refusal) return { decision: { kind: 'skipped', reason: refusal } }
     const decision = afterOtherMessages(
       attemptId,
-      also.flatMap((id) => others.get(id) ?? []),
+      otherContactIds.flatMap((id) => byContact.get(id) ?? []),
       ctx.now(),
     )
     return decision ? { decision } : { to: phone ? { phone } : { userId } }

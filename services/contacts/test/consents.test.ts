@@ -53,9 +53,9 @@ test('answers come in the order asked, a merged contact by its survivor, an unkn
   await say(a!, 'opt_out')
   const nobody = randomUUID()
   expect(await check(true, nobody, c!, 'nonsense', a!)).toMatchObject([
-    { contactId: nobody, refusal: 'deleted', also: [] },
+    { contactId: nobody, refusal: 'deleted', otherContactIds: [] },
     { contactId: c, refusal: 'opted_out' },
-    { contactId: 'nonsense', refusal: 'deleted', also: [] },
+    { contactId: 'nonsense', refusal: 'deleted', otherContactIds: [] },
     { contactId: a, refusal: 'opted_out' },
   ])
   expect((await system.contacts.getContact({ id: c! }, system.call)).id).toBe(a)
@@ -84,9 +84,9 @@ test('each contact comes with all others of its person, however they were merged
     await merge(from, into)
   const people = [[a, b, c], [hub, left, right, below], [alone]]
   for (const asked of [ids, ids.toReversed(), ...ids.map((id) => [id])])
-    for (const { contactId, also } of await check(false, ...asked)) {
+    for (const { contactId, otherContactIds } of await check(false, ...asked)) {
       const person = people.find((one) => one.includes(contactId))!
-      expect(also.toSorted()).toEqual(person.filter((id) => id !== contactId).toSorted())
+      expect(otherContactIds.toSorted()).toEqual(person.filter((id) => id !== contactId).toSorted())
     }
 })
 

@@ -53,11 +53,11 @@ async function readContacts(tx: Tx, condition: Sql): Promise<Contact[]> {
 export const lookUp = (condition: Sql) =>
   sql`lateral (select * from contacts n where ${condition} offset 0) n`
 
-/** `also` are the other contacts of the person, seen from the id that was asked for. */
+/** `otherContactIds` are the person's but for the id that was asked for. */
 export type LiveContact = ContactFlags & {
   id: string
   accountId: string
-  also: string[]
+  otherContactIds: string[]
   phone: string
   waId: string
   userId: string
@@ -77,7 +77,7 @@ export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, L
           union select person.live, n.id from person, ${lookUp(sql`n.merged_into = person.id`)})
         select chain.asked, c.id, c.account_id as "accountId", c.opted_out as "optedOut", c.blocked,
                ${isReachable}, c.phone, c.wa_id as "waId", c.user_id as "userId",
-               array_remove(p.ids, chain.asked) as also
+               array_remove(p.ids, chain.asked) as "otherContactIds"
         from chain join contacts c on c.id = chain.id
           join (select live, array_agg(id order by id) as ids from person group by live) p
             on p.live = c.id

@@ -41,7 +41,7 @@ export const checkSendable: Method<Context, CheckSendableRequest, CheckSendableR
       const address = refusal
         ? { phone: '', userId: '' }
         : { phone: contact!.waId || contact!.phone, userId: contact!.userId }
-      return { contactId, refusal, also: contact?.also ?? [], ...address }
+      return { contactId, refusal, otherContactIds: contact?.otherContactIds ?? [], ...address }
     }),
   }
 }

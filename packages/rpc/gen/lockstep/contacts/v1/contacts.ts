@@ -137,12 +137,13 @@ export interface Sendable {
   /** Empty when it may be written to: opted_out, blocked, unreachable or deleted otherwise. */
   refusal: string;
   /** Other contacts that are the same person now: the one it was merged into and all that were merged into that. Empty for most. */
-  also: string[];
+  otherContactIds: string[];
   /** Where it is reached now: digits, and the user id where it is known. Both empty when it must not be written to. */
   phone: string;
   userId: string;
 }
 
+/** One for each contact id of the request. */
 export interface CheckSendableResponse {
   results: Sendable[];
 }
@@ -1969,7 +1970,7 @@ export const CheckSendableRequest: MessageFns<CheckSendableRequest> = {
 };
 
 function createBaseSendable(): Sendable {
-  return { contactId: "", refusal: "", also: [], phone: "", userId: "" };
+  return { contactId: "", refusal: "", otherContactIds: [], phone: "", userId: "" };
 }
 
 export const Sendable: MessageFns<Sendable> = {
@@ -1980,7 +1981,7 @@ export const Sendable: MessageFns<Sendable> = {
     if (message.refusal !== "") {
       writer.uint32(26).string(message.refusal);
     }
-    for (const v of message.also) {
+    for (const v of message.otherContactIds) {
       writer.uint32(34).string(v!);
     }
     if (message.phone !== "") {
@@ -2026,7 +2027,7 @@ export const Sendable: MessageFns<Sendable> = {
               break;
             }
 
-            message.also.push(reader.string());
+            message.otherContactIds.push(reader.string());
             continue;
           }
           case 5: {
@@ -2065,7 +2066,11 @@ export const Sendable: MessageFns<Sendable> = {
         ? globalThis.String(object.contact_id)
         : "",
       refusal: isSet(object.refusal) ? globalThis.String(object.refusal) : "",
-      also: globalThis.Array.isArray(object?.also) ? object.also.map((e: any) => globalThis.String(e)) : [],
+      otherContactIds: globalThis.Array.isArray(object?.otherContactIds)
+        ? object.otherContactIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.other_contact_ids)
+        ? object.other_contact_ids.map((e: any) => globalThis.String(e))
+        : [],
       phone: isSet(object.phone) ? globalThis.String(object.phone) : "",
       userId: isSet(object.userId)
         ? globalThis.String(object.userId)
@@ -2083,8 +2088,8 @@ export const Sendable: MessageFns<Sendable> = {
     if (message.refusal !== "") {
       obj.refusal = message.refusal;
     }
-    if (message.also?.length) {
-      obj.also = message.also;
+    if (message.otherContactIds?.length) {
+      obj.otherContactIds = message.otherContactIds;
     }
     if (message.phone !== "") {
       obj.phone = message.phone;
@@ -2102,7 +2107,7 @@ export const Sendable: MessageFns<Sendable> = {
     const message = createBaseSendable();
     message.contactId = object.contactId ?? "";
     message.refusal = object.refusal ?? "";
-    message.also = object.also?.map((e) => e) || [];
+    message.otherContactIds = object.otherContactIds?.map((e) => e) || [];
     message.phone = object.phone ?? "";
     message.userId = object.userId ?? "";
     return message;
