@@ -1,10 +1,9 @@
 import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
-import { type EntryResult, holdBatch, type SetHandler } from '@lockstep/service'
+import { connectionsAt, type EntryResult, holdBatch, type SetHandler } from '@lockstep/service'
 import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
-import { connectionsAt } from '../inbound/connection-at.ts'
 import { noteOf, outcomeOf, recheckAfterMs, withoutEffect } from '../inbound/part-result.ts'
 import { readPart } from '../inbound/read-part.ts'
 import {
@@ -20,13 +19,17 @@ import { storeMessages, uniqueMessages } from '../inbound/store-messages.ts'
  * contacts.
  */
 export const webhookMessage: SetHandler<Context> = async (ctx, entries) => {
-  const connectionAt = await connectionsAt(ctx, entries)
+  // Asked after the receipt of each part, so that no interval can change the answer.
+  const connectionsOf = await connectionsAt(entries, 'phoneNumberId', async (request) => {
+    return (await ctx.peers.accounts.resolveConnections(request, {})).intervals
+  })
   const results: EntryResult[] = []
   const parts: ConnectedPart[] = []
   for (const entry of entries) {
-    const connection = connectionAt(entry)
-    if (typeof connection === 'string') results.push({ id: entry.id, outcome: connection })
-    else parts.push(connectedPart(entry, connection))
+    const found = connectionsOf(entry)
+    // A number is of one account at a time, so there is one.
+    if (typeof found === 'string') results.push({ id: entry.id, outcome: found })
+    else parts.push(connectedPart(entry, found[0]!))
   }
   if (parts.length > 0) results.push(...(await handleParts(ctx, parts)))
   return results
