@@ -1,3 +1,4 @@
+import type { MessageDirection, MessageSource } from '@lockstep/contracts'
 import { type CallFacts, readCall, readCallStatus } from './calls.ts'
 import { readEcho } from './echoes.ts'
 import { type Element, elementsIn } from './element.ts'
@@ -16,19 +17,13 @@ import { changesOf, fieldRule, type ParsedWebhook, phoneNumberIdOf } from './web
 
 /** A message of a thread, whoever wrote it; `from` and the ids are the person's. */
 export interface ThreadMessage extends InboundMessage {
-  direction: 'in' | 'out'
+  direction: MessageDirection
   source: MessageSource
   /** Of an event of a call. */
   call?: CallFacts
   /** When a call opened the customer-service window; null when it didn't. */
   opensMs?: number | null
 }
-
-/**
- * How a message came to be known: by the Cloud API, from the business's phone app, from before the
- * number was connected, or while another sender answers (standby).
- */
-export type MessageSource = 'cloud_api' | 'phone_app' | 'history' | 'standby'
 
 /** What each kind of element is read as. */
 interface ElementValues {
@@ -58,7 +53,7 @@ const reader = <Kind extends ElementKind>(
 ) => ({ kind, read: (element: Element) => [read(element)] }) as Reader<Kind>
 
 const messageFrom =
-  (source: MessageSource, direction: 'in' | 'out', read: typeof readInbound) =>
+  (source: MessageSource, direction: MessageDirection, read: typeof readInbound) =>
   (element: Element): ThreadMessage | undefined => {
     const message = read(element)
     return message && { ...message, direction, source }
