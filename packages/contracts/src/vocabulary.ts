@@ -13,6 +13,9 @@ export const partOutcomes = {
 } as const
 export type PartOutcome = keyof typeof partOutcomes
 
+/** What became of an entry of any lane; `failed` says that its work ended without success. */
+export type EntryOutcome = PartOutcome | 'failed'
+
 /** What a connection can do by Meta's word. A `disabled` one sends nothing, a `restricted` one less. */
 export type ConnectionHealth = 'ok' | 'restricted' | 'disabled'
 

@@ -1,10 +1,10 @@
-import type { LaneName, lanes } from '@lockstep/contracts'
+import type { EntryOutcome, LaneName, lanes } from '@lockstep/contracts'
 import type { Lease } from '@lockstep/messaging'
 import type { FeedEntry } from './entry.ts'
 
 /** Entries that a handler does not mention are done. A note says what had no effect. */
 export type EntryResult = { id: string } & (
-  | { outcome: string; note?: string }
+  | { outcome: EntryOutcome; note?: string }
   | { laterMs: number }
 )
 

@@ -1,8 +1,11 @@
+import type { PartOutcome } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { ConnectionInterval, ResolveConnectionsRequest } from '@lockstep/rpc/gen/accounts'
 
-/** The intervals of a webhook part's number or WABA, or the outcome of a part that is nobody's. */
-export type ConnectionsAt = ConnectionInterval[] | 'no_connection' | 'wrong_app'
+/** The intervals of a webhook part's number or WABA, or the outcome of a part without any. */
+export type ConnectionsAt =
+  | ConnectionInterval[]
+  | Extract<PartOutcome, 'no_connection' | 'wrong_app'>
 
 /**
  * Says for each entry, whose keys are numbers or WABAs, which intervals covered its receipt by the

@@ -1,3 +1,4 @@
+import type { EntryOutcome } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
 import type { LockKey } from '@lockstep/locks'
 import { statusChange } from '@lockstep/sending'
@@ -51,7 +52,7 @@ async function record(
 interface Read {
   changes: CampaignChange[]
   refused: RecipientRefusal[]
-  outcome?: string
+  outcome?: EntryOutcome
 }
 
 /** Only an app of the campaign's number is believed. */

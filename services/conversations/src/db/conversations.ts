@@ -176,7 +176,8 @@ export function listConversations(tx: Tx, { after, limit }: Page): Promise<Conve
   return query(
     tx,
     sql`select id, connection_id as "connectionId", contact_id as "contactId",
-               group_id as "groupId", unread, last_text as "lastText", last_message_at as "lastMessageAt",
+               group_id as "groupId", unread, last_text as "lastText",
+               last_message_at as "lastMessageAt",
                window_until as "windowUntil"
         from conversations where account_id = ${tx.accountId} and last_message_at is not null
           ${after ? sql`and (last_message_at, id) < ${place}` : sql``}

@@ -5,8 +5,7 @@ import type { ElementCounts, InboundPart } from './read-part.ts'
 const descriptions: Record<keyof ElementCounts, string> = {
   no_sender: 'without a sender that can be read',
   unreadable: 'without an id or in another shape',
-  unknown:
-    'that nobody acts on: statuses or preferences with an unknown word, names that the phone app gave up',
+  unknown: 'that nobody acts on: unknown statuses or preferences, names that the phone app gave up',
   no_match: 'about messages that were not sent from here',
 }
 

@@ -19,16 +19,17 @@ import { storeMessages, uniqueMessages } from '../inbound/store-messages.ts'
  * contacts.
  */
 export const webhookMessage: SetHandler<Context> = async (ctx, entries) => {
+  // Asked after the receipt of each part, so that no interval can change the answer.
   const connectionsOf = await connectionsAt(entries, 'phoneNumberId', async (request) => {
-    const { intervals } = await ctx.peers.accounts.resolveConnections(request, {})
-    return intervals
+    return (await ctx.peers.accounts.resolveConnections(request, {})).intervals
   })
   const results: EntryResult[] = []
   const parts: ConnectedPart[] = []
   for (const entry of entries) {
-    const connections = connectionsOf(entry)
-    if (typeof connections === 'string') results.push({ id: entry.id, outcome: connections })
-    else parts.push(connectedPart(entry, connections[0]!))
+    const found = connectionsOf(entry)
+    // A number is of one account at a time, so there is one.
+    if (typeof found === 'string') results.push({ id: entry.id, outcome: found })
+    else parts.push(connectedPart(entry, found[0]!))
   }
   if (parts.length > 0) results.push(...(await handleParts(ctx, parts)))
   return results

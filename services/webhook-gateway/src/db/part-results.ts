@@ -2,8 +2,8 @@ import { type RawBuilder, sql } from '@lockstep/database'
 import { documentedFields } from '../parts/documented-fields.ts'
 
 /*
- * An outcome is written three times, each for a reader of its own: to the part, to the counts, and to
- * `webhook_part_results` if it had no effect, so that no index of parts holds it.
+ * An outcome is written three times, each for a reader of its own: to the part, to the counts, and
+ * to `webhook_part_results` if it had no effect, so that no index of parts holds it.
  */
 
 const documented = [...documentedFields]
