@@ -2,8 +2,8 @@ import type { AttemptOutcome, RecipientState } from '@lockstep/contracts'
 import { withDetails } from '@lockstep/whatsapp'
 
 /**
- * One try to send to one recipient: the outcome of the call to Meta, and the times that status
- * webhooks added. Times only get earlier, so that webhooks may come in any order and repeatedly.
+ * One try to send to one recipient. Its times only get earlier, so that status webhooks may come in
+ * any order and repeatedly.
  */
 export interface Attempt {
   id: string

@@ -33,10 +33,8 @@ export interface RepeatableRequest {
 const leavesOpen: ReadonlySet<Failure> = new Set(['busy', 'timeout', 'internal'])
 
 /**
- * Runs a request once per account and key: a repetition gets the stored answer, also a refusal. A
- * failure before anything was done frees the key. One that leaves the outcome open keeps it taken:
- * carried out again, an order would undo what a person has ordered since. Only what is dated runs
- * again: `run` gets the time of the first try, and with it says the same thing as then.
+ * Runs a request once per account and key; a repetition gets the stored response. One whose outcome
+ * is open never runs again, unless it is dated by the time of its first try.
  */
 export async function runOnce(
   ctx: Context,
@@ -63,8 +61,8 @@ export async function runOnce(
 }
 
 /**
- * What a key that is taken answers, or when its request was first sent if it may run again. Throws
- * `conflict` with words otherwise.
+ * The stored response of a key that is taken, or when its request was first sent if it may run
+ * again; else throws `conflict`.
  */
 function repeated(
   row: KeyRow | undefined,

@@ -5,12 +5,12 @@ import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { v7 as uuid } from 'uuid'
+import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
 import { failureResponse, type HttpResponse, toAppError } from './http-response.ts'
 import { runOnce } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import type { Route } from './route.ts'
-import { type CallShares, countCalls } from './share.ts'
 
 export interface ApiServer extends AsyncDisposable {
   port: number
@@ -185,11 +185,11 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
   const error = toAppError(thrown)
   const { status, body } = failureResponse(error, request.id)
   const route = `${request.method} ${request.routeOptions.url ?? ''}`
-  const facts = { requestId: request.id, accountId: request.accountId, route }
-  if (error.failure === 'internal') ctx.log.error({ ...facts, err: thrown }, 'A request failed')
+  const fields = { requestId: request.id, accountId: request.accountId, route }
+  if (error.failure === 'internal') ctx.log.error({ ...fields, err: thrown }, 'A request failed')
   else if (status >= 500)
     ctx.log.warn(
-      { ...facts, failure: error.failure, reason: error.message },
+      { ...fields, failure: error.failure, reason: error.message },
       'A request could not be served',
     )
   if (status === 429) reply.header('retry-after', retryAfterSeconds)

@@ -9,9 +9,8 @@ import { listPeople } from './list-people.ts'
 import { type ListWork, removalPage, whilePreparing } from './list-work.ts'
 
 /**
- * Freezes a campaign's audience for one slice, and answers in how many ms to go on. The cursor is
- * committed with the people that it is past, so that any number of killed runs gives the result of
- * one.
+ * Freezes a campaign's audience for one slice; answers in how many ms to go on. The cursor is
+ * committed with the people that it is past, so a restart costs a slice.
  */
 export async function prepare(
   ctx: Context,

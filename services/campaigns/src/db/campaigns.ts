@@ -1,7 +1,7 @@
 import { AppError, type CampaignState, type CampaignWait } from '@lockstep/contracts'
 import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { Wait } from '@lockstep/sending'
-import { LockMode } from '@mikro-orm/core'
+import { LockMode, type RequiredEntityData } from '@mikro-orm/core'
 import { type Campaign, CampaignSchema } from './entities.ts'
 
 /**
@@ -21,6 +21,31 @@ export async function findCampaign(
   )
   if (!campaign) throw new AppError('not_found', `There is no campaign ${id}`)
   return campaign
+}
+
+/** A new draft, with statistics of nobody. */
+export async function insertDraft(
+  tx: Tx,
+  draft: Omit<RequiredEntityData<Campaign>, 'state' | 'waitsFor' | 'reason'>,
+): Promise<Campaign> {
+  const campaign = tx.em.create(CampaignSchema, {
+    ...draft,
+    state: 'draft',
+    waitsFor: '',
+    reason: '',
+  } as RequiredEntityData<Campaign>)
+  await tx.em.flush()
+  await sql`insert into campaign_statistics (campaign_id, account_id)
+    values (${campaign.id}, ${campaign.accountId})`.execute(tx.sql)
+  return campaign
+}
+
+export function newestCampaigns(tx: Tx, limit: number): Promise<Campaign[]> {
+  return tx.em.find(
+    CampaignSchema,
+    { accountId: tx.accountId! },
+    { orderBy: { id: 'desc' }, limit },
+  )
 }
 
 /** Whose a campaign is, and by which number and apps it has sent. */
@@ -76,6 +101,18 @@ export async function hasEndedUnsent(tx: Tx, campaignId: string): Promise<boolea
           for no key update`,
   )
   return row !== undefined
+}
+
+/** Campaigns of all accounts with attempts that have no outcome since before a moment. */
+export function campaignsWithStaleAttempts(
+  db: Database,
+  before: Date,
+  limit: number,
+): Promise<{ accountId: string; campaignId: string }[]> {
+  return db.statement(
+    sql`select account_id as "accountId", campaign_id as "campaignId"
+        from campaigns_with_stale_sending(${before}, ${limit})`,
+  )
 }
 
 /** Ended campaigns of all accounts whose recipients are kept no longer, oldest first. */

@@ -68,9 +68,8 @@ async function endOfPage(
 }
 
 /**
- * Takes people off a list that was never sent to, a page of it by primary key; of a run's list only
- * those whom another run has put there. Answers the last recipient of the page, or null when the
- * list is at its end.
+ * Takes a page of people off a list that was never sent to. Answers the last of the page, or null
+ * at the end of the list.
  */
 export async function removePage(
   tx: Tx,

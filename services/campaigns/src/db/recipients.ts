@@ -10,8 +10,8 @@ export interface ClaimedRecipient extends ClaimedMessage {
 }
 
 /**
- * Claims queued recipients of a sending campaign, each with a new attempt. Rows are joined by their
- * whole key: with the campaign named beside it, a plan for a short list reads all of a long one.
+ * Claims queued recipients of a sending campaign. Rows are joined by their whole key, or a plan for
+ * a short list reads all of a long one.
  */
 export async function claimRecipients(
   tx: Tx,

@@ -20,8 +20,8 @@ export async function readStatistics(
 }
 
 /**
- * Adds to the counters of campaigns, in the order of their primary key, each variant once. Always
- * the last statement of a transaction: everybody waits for these rows.
+ * Adds to counters in the order of their primary key; always the last statement of a transaction,
+ * for everybody waits for these rows.
  */
 export async function addStatistics(tx: Tx, deltas: readonly StatisticsDelta[]): Promise<void> {
   const changed = statisticsColumns.filter((column) => deltas.some((delta) => delta[column] !== 0))

@@ -1,6 +1,6 @@
-import { query, sql } from '@lockstep/database'
 import type { Context } from '../context.ts'
 import { staleAttempts } from '../db/attempts.ts'
+import { campaignsWithStaleAttempts } from '../db/campaigns.ts'
 import { applyChanges } from '../outcomes/apply-changes.ts'
 import { campaignChanges } from '../outcomes/campaign-change.ts'
 
@@ -15,12 +15,7 @@ const maxCampaigns = 1_000
  */
 export async function expireSending(ctx: Context): Promise<void> {
   const before = new Date(ctx.now() - ctx.times.staleAfterMs)
-  const stale = await ctx.db.system((tx) =>
-    query<{ accountId: string; campaignId: string }>(
-      tx,
-      sql`select account_id as "accountId", campaign_id as "campaignId" from campaigns_with_stale_sending(${before}, ${maxCampaigns})`,
-    ),
-  )
+  const stale = await campaignsWithStaleAttempts(ctx.db, before, maxCampaigns)
   for (const { accountId, campaignId } of stale) {
     try {
       await expire(ctx, accountId, campaignId, before)

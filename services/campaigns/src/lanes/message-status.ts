@@ -12,8 +12,8 @@ import type { CampaignChange } from '../outcomes/campaign-change.ts'
 import { type RecipientRefusal, recordRefusals, refusalsIn } from '../outcomes/refusals.ts'
 
 /**
- * Tells contacts who may not be written to any more, then adds status facts to the attempts of
- * campaigns, all in one transaction; late, repeated and out-of-order statuses change nothing.
+ * Records refusals with contacts, then statuses of attempts; late, repeated and out-of-order ones
+ * change nothing.
  */
 export const messageStatus: SetHandler<Context> = async (ctx, entries) => {
   const owners = await campaignOwners(

@@ -9,8 +9,8 @@ import type { Campaign } from '../db/entities.ts'
 import { sendCampaign } from '../sending/send-campaign.ts'
 
 /**
- * Moves a campaign on by one step: prepares it, sends, or clears its list, for a few seconds. Its
- * entries stay open until nothing is left to do.
+ * Prepares, sends, or clears a list, for one slice; the entries stay open until nothing is left to
+ * do.
  */
 export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries, lease) => {
   const accountId = entries[0]!.accountId
@@ -47,8 +47,8 @@ const isLastTry = (entries: FeedEntry[]): boolean =>
   entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
 
 /**
- * Stops a campaign that can't go on as things are, and says why: a person can order it to go on, or
- * to start anew. False when there is more to do.
+ * Stops a campaign that fails again and again, with the reason; a person lets it go on. False when
+ * there is more to do.
  */
 async function giveUp(
   ctx: Context,

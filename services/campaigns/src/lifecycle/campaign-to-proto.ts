@@ -2,7 +2,7 @@ import type * as proto from '@lockstep/rpc/gen/campaigns'
 import type { Campaign } from '../db/entities.ts'
 import { noStatistics, type Statistics } from '../outcomes/statistics.ts'
 
-/** `waits` is what the preparation of a campaign waits for, in words. */
+/** `waits` is the reason why its preparation waits. */
 export function campaignToProto(
   campaign: Campaign,
   statistics: Statistics = noStatistics(),

@@ -14,8 +14,8 @@ import { emitConsequences } from './consequences.ts'
 import { count, noStatistics, type StatisticsDelta } from './statistics.ts'
 
 /**
- * Writes what became known about attempts, and all that follows; the only writer of outcomes and
- * statuses, which may come in any order and repeatedly. Answers the attempts found.
+ * Writes changes of attempts and all that follows; the only writer of outcomes and statuses.
+ * Answers the attempts found.
  */
 export async function applyChanges(
   ctx: Context,

@@ -15,7 +15,9 @@ interface Consequences {
   contactOf(attemptId: string): string | undefined
 }
 
-/** What follows from changes elsewhere: identity updates go to contacts, campaigns pause or go on. */
+/**
+ * What follows from changes elsewhere: identity updates go to contacts, campaigns pause or go on.
+ */
 export async function emitConsequences(
   ctx: Context,
   tx: Tx,

@@ -21,8 +21,8 @@ interface RefusedGroup extends RefusalKind {
 export const runLength = (stops: number): number => 10 * 2 ** stops
 
 /**
- * Records outcomes of a campaign. When Meta has taken no message and refused many alike,
- * everybody's message is wrong: those who were refused are queued again, and the campaign pauses.
+ * Records outcomes. When Meta took no message and refused many alike, those who were refused are
+ * queued again, and the campaign pauses.
  */
 export async function applyOutcomes(
   ctx: Context,

@@ -21,9 +21,8 @@ type StatusTimes = Pick<Attempt, 'sentAt' | 'deliveredAt' | 'readAt'>
 const acceptedStates: readonly RecipientState[] = ['accepted', 'sent', 'delivered', 'read']
 
 /**
- * Adds one recipient to statistics (`sign` −1 takes it away). accepted = accepted by Meta and not
- * failed later; sent, delivered and read are cumulative: a read message was delivered, a delivered
- * one was sent.
+ * Adds one recipient, or takes it away. `accepted` counts those that did not fail later; sent,
+ * delivered and read are cumulative.
  */
 export function count(
   into: Statistics,

@@ -1,12 +1,11 @@
 import { AppError } from '@lockstep/contracts'
-import { sql } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { Campaign, CreateCampaignRequest } from '@lockstep/rpc/gen/campaigns'
 import { requireId, requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import { checkValues } from '../audience/template-values.ts'
 import type { Context } from '../context.ts'
-import { CampaignSchema } from '../db/entities.ts'
+import { insertDraft } from '../db/campaigns.ts'
 import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
 
 /**
@@ -43,7 +42,7 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
     request.values,
   )
   return ctx.db.transaction(accountId, async (tx) => {
-    const campaign = tx.em.create(CampaignSchema, {
+    const campaign = await insertDraft(tx, {
       id: uuid(),
       accountId,
       name,
@@ -53,15 +52,8 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
       templateId: template.id,
       filter: { tags },
       values: request.values,
-      state: 'draft',
-      waitsFor: '',
-      reason: '',
       createdAt: new Date(ctx.now()),
     })
-    await tx.em.flush()
-    await sql`insert into campaign_statistics (campaign_id, account_id) values (${campaign.id}, ${accountId})`.execute(
-      tx.sql,
-    )
     return campaignToProto(campaign)
   })
 }

@@ -1,7 +1,7 @@
 import type { Method } from '@lockstep/rpc'
 import type { ListCampaignsRequest, ListCampaignsResponse } from '@lockstep/rpc/gen/campaigns'
 import type { Context } from '../context.ts'
-import { CampaignSchema } from '../db/entities.ts'
+import { newestCampaigns } from '../db/campaigns.ts'
 import { waitingReasons } from '../db/preparations.ts'
 import { readStatistics } from '../db/statistics.ts'
 import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
@@ -15,11 +15,7 @@ export const listCampaigns: Method<Context, ListCampaignsRequest, ListCampaignsR
   call,
 ) =>
   ctx.db.transaction(call.accountId, async (tx) => {
-    const campaigns = await tx.em.find(
-      CampaignSchema,
-      { accountId: call.accountId },
-      { orderBy: { id: 'desc' }, limit: pageSize },
-    )
+    const campaigns = await newestCampaigns(tx, pageSize)
     const statistics = await readStatistics(
       tx,
       campaigns.map((campaign) => campaign.id),

@@ -12,8 +12,8 @@ import type { CampaignChange } from '../outcomes/campaign-change.ts'
 import { recordRefusals, refusalsIn } from '../outcomes/refusals.ts'
 
 /**
- * Adds status facts to attempts that are found by wamid, of all campaigns at once. Answers which
- * wamids are campaign messages.
+ * Adds statuses to attempts that are found by wamid, of all campaigns at once; answers which wamids
+ * are of campaigns.
  */
 export const recordStatuses: Method<
   Context,

@@ -12,8 +12,8 @@ import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
 import { stateAfter } from '../lifecycle/transitions.ts'
 
 /**
- * Starts a draft, or one that could not be prepared. RecipientRefusal unless its template is
- * approved and still fits the values.
+ * Starts a draft, or a campaign that could not be prepared, unless its template is not approved or
+ * no longer fits.
  */
 export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, request, call) => {
   const id = requireId(request.id, 'campaign')

@@ -2,8 +2,8 @@ import type { Connection } from '@lockstep/rpc/gen/accounts'
 import type { Campaign } from '../db/entities.ts'
 
 /**
- * Why a campaign waits because Meta lets nobody be written to first; empty when it needn't. A
- * resume since the restriction became known counts more: Meta may have lifted it without saying so.
+ * Why a campaign waits for a restriction of Meta's; empty when it needn't, or was resumed since,
+ * for Meta may have lifted it.
  */
 export function whyRestricted(
   { restrictions }: Connection,

@@ -6,8 +6,8 @@ import type { Context } from '../context.ts'
 const askTimeoutMs = 3_000
 
 /**
- * Why nobody may be written to for now: webhooks of the account's numbers are not handled, or that
- * can't be known. Empty when they are; the answer holds for a slice.
+ * Why nobody may be written to: webhooks of the account's numbers are not handled, or that can't be
+ * known. Holds for a slice.
  */
 export async function whyUnhandled(
   ctx: Context,

@@ -77,9 +77,8 @@ export class Campaigns extends Migration {
 }
 
 /**
- * Updated in place (HOT) but for the claim: no index holds what statuses change. Without foreign
- * keys, which would be asked for each row: both tables are written under the lock of a campaign,
- * and campaigns are never deleted.
+ * Written in place (HOT), for no index holds what statuses change. Foreign keys would be checked
+ * for each row, and campaigns are never deleted.
  */
 const recipients = `create table recipients (
     campaign_id uuid not null,
