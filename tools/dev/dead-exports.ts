@@ -8,8 +8,6 @@ import { promisify } from 'node:util'
  */
 export const knownDeadExports: Readonly<Record<string, readonly string[]>> = {
   'packages/contracts/src/locks.ts': ['WhenBusy'],
-  'packages/contracts/src/vocabulary.ts': [
-  ],
   'packages/rpc/src/peers.ts': ['Peer'],
   'packages/rpc/src/server.ts': ['MethodName'],
   'packages/service/src/define.ts': ['RpcMethods', 'Job', 'PublicHttp'],

@@ -91,8 +91,7 @@ export const importStates = ['queued', 'running', 'done', 'failed'] as const
 export type ImportState = (typeof importStates)[number]
 
 /** Why a contact may not be written to. */
-export const contactRefusals = ['deleted', 'blocked', 'opted_out', 'unreachable'] as const
-export type ContactRefusal = (typeof contactRefusals)[number]
+export type ContactRefusal = 'deleted' | 'blocked' | 'opted_out' | 'unreachable'
 
 /** Whether a person wrote a message, or the business. */
 export const messageDirections = ['in', 'out'] as const
