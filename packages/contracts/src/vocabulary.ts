@@ -13,6 +13,18 @@ export const partOutcomes = {
 } as const
 export type PartOutcome = keyof typeof partOutcomes
 
+/** What a connection can do by Meta's word. A `disabled` one sends nothing, a `restricted` one less. */
+export const connectionHealths = ['ok', 'restricted', 'disabled'] as const
+export type ConnectionHealth = (typeof connectionHealths)[number]
+
+/** What of messaging a restriction of a number forbids: to write first, or to answer. */
+export const messagingBans = ['business_initiated', 'replies'] as const
+export type MessagingBan = (typeof messagingBans)[number]
+
+/** Where a sync of templates stands. */
+export const syncStates = ['queued', 'running', 'done', 'failed'] as const
+export type SyncState = (typeof syncStates)[number]
+
 /** Where a campaign stands. */
 export const campaignStates = [
   'draft',

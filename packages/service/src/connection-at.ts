@@ -5,13 +5,13 @@ import type { ConnectionInterval, ResolveConnectionsRequest } from '@lockstep/rp
 export type ConnectionsAt = ConnectionInterval[] | 'no_connection' | 'wrong_app'
 
 /**
- * Says for each entry, whose keys are numbers or WABAs, which intervals covered its receipt by the app that signed it. `ask` is called
- * once, after all receipts, so that no interval can change its answer any more.
+ * Says for each entry, whose keys are numbers or WABAs, which intervals covered its receipt by the
+ * app that signed it.
  */
 export async function connectionsAt(
   entries: readonly FeedEntry[],
   key: 'phoneNumberId' | 'wabaId',
-  ask: (asked: ResolveConnectionsRequest) => Promise<ConnectionInterval[]>,
+  ask: (request: ResolveConnectionsRequest) => Promise<ConnectionInterval[]>,
 ): Promise<(entry: FeedEntry) => ConnectionsAt> {
   const keys = [...new Set(entries.map((entry) => entry.key))]
   const times = entries.map(({ asOfMs }) => asOfMs)

@@ -34,7 +34,7 @@ export interface TestSystem extends AsyncDisposable {
   ports: PortPlan
   surroundings: Surroundings
   clients: Clients
-  webhookUrl(tenant: Tenant): string
+  webhookUrl(tenant: Pick<Tenant, 'appId'>): string
   /** A further tenant; the number's limits are Meta's upper tier unless they are given. */
   addTenant(limits?: NumberLimits): Promise<Tenant>
   /** Imports contacts with the tag `all`, and waits until they are in. */
@@ -113,7 +113,7 @@ type Parts = Pick<TestSystem, 'world' | 'simulator' | 'ports' | 'clients'>
 function stepsIn(parts: Parts) {
   const { clients, ports } = parts
   return {
-    webhookUrl: ({ appId }: Tenant) =>
+    webhookUrl: ({ appId }: Pick<Tenant, 'appId'>) =>
       `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${appId}`,
     addTenant: (limits: NumberLimits = upperTier) => addTenant(parts, limits),
     importContacts: (tenant: Tenant, numbers: string[], tag = 'all') =>

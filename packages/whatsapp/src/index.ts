@@ -1,22 +1,47 @@
-export * from './app-contacts.ts'
-export { type CallFacts, callText, joinCallFacts } from './calls.ts'
-export * from './graph-client.ts'
-export * from './graph-errors.ts'
-export type { GraphPhoneNumber, GraphTemplate } from './graph-objects.ts'
-export * from './inbound-messages.ts'
-export { cleanJson, listOf, objectOf, textOf, timestampMsOf } from './json.ts'
-export * from './message.ts'
-export * from './message-text.ts'
+export * from './graph/graph-client.ts'
+export type { GraphErrorClass, GraphErrorRow, GraphErrorScope } from './graph/graph-error-row.ts'
+export { graphErrors } from './graph/graph-error-table.ts'
+export * from './graph/graph-errors.ts'
+export type { GraphPhoneNumber, GraphTemplate } from './graph/graph-objects.ts'
+export type { SendOutcome } from './graph/send-outcome.ts'
+export type { Socket } from './graph/sockets.ts'
+export {
+  cleanJson,
+  isObject,
+  type JsonObject,
+  listOf,
+  objectOf,
+  parseLossless,
+  textOf,
+  timestampMsOf,
+} from './json.ts'
 export * from './meta-ids.ts'
 export * from './meta-time.ts'
 export * from './number.ts'
-export type { SendOutcome } from './send-outcome.ts'
+export * from './outgoing/message.ts'
+export * from './outgoing/template.ts'
+export * from './outgoing/template-values.ts'
 export * from './signature.ts'
-export type { Socket } from './sockets.ts'
-export * from './template.ts'
-export * from './template-values.ts'
-export * from './thread-messages.ts'
 export * from './token.ts'
-export { countElements, fieldRule, parseWebhook } from './webhook.ts'
-export * from './webhook-elements.ts'
-export * from './webhook-split.ts'
+export { type CallFacts, callText, mergeCallFacts } from './webhooks/calls.ts'
+export type { InboundMessage } from './webhooks/message.ts'
+export type { IdentityMove, Media, Origin, Pricing, Reply } from './webhooks/message-content.ts'
+export * from './webhooks/message-text.ts'
+export type { AppContact, UserIdUpdate, UserPreference } from './webhooks/people-updates.ts'
+export type { Sender } from './webhooks/sender.ts'
+export {
+  isKnownStatus,
+  type MessageStatus,
+  mainError,
+  type StatusError,
+  statusFailure,
+} from './webhooks/statuses.ts'
+export * from './webhooks/waba-events.ts'
+export {
+  fieldRule,
+  type ParsedWebhook,
+  parseWebhook,
+  type Unreadable,
+} from './webhooks/webhook-body.ts'
+export * from './webhooks/webhook-elements.ts'
+export * from './webhooks/webhook-split.ts'

@@ -1,6 +1,9 @@
 import { AppError, cleanText } from '@lockstep/contracts'
 
-/** Meta's own bodies nest about a dozen levels; far more than that is an attack on the parser or on whoever walks the value. */
+/**
+ * Meta's own bodies nest about a dozen levels; far more than that is an attack on the parser or on
+ * whoever walks the value.
+ */
 const maxDepth = 64
 
 const quote = 0x22
@@ -21,8 +24,8 @@ const json = JSON as unknown as {
 }
 
 /**
- * What is parsed at once, a value being about what stands between two commas: numbers that need care cost more. Meta's largest batch,
- * 1,000 updates (meta-cloud-api.md §1), holds some 30,000; without a bound 3 MB of `{},{},…` would occupy a process for a second.
+ * A value is about what stands between two commas. Meta's largest batch, 1,000 updates
+ * (meta-cloud-api.md §1), holds some 30,000; 3 MB of `{},{},…` would take a second.
  */
 const maxValues = { plain: 150_000, withCare: 50_000 }
 
@@ -30,9 +33,8 @@ const maxValues = { plain: 150_000, withCare: 50_000 }
 export class TooManyValues extends AppError {}
 
 /**
- * Parses JSON without losing a digit: a number that a double can't hold (Meta's ids can pass 2^53) becomes raw JSON, which
- * `JSON.stringify` writes back as it was and `textOf` reads as text. Throws AppError `invalid` for anything that is not JSON or nests
- * more than 64 levels, and TooManyValues unless `isUnbounded`.
+ * Parses JSON; a number that a double can't hold stays raw, and `JSON.stringify` writes it as it
+ * was. Throws AppError `invalid`, and TooManyValues unless `isUnbounded`.
  */
 export function parseLossless(raw: Buffer, { isUnbounded = false } = {}): unknown {
   const { depth, care, values } = scan(raw)
@@ -55,8 +57,8 @@ function keepDigits(_key: string, value: unknown, context: { source?: string }):
 }
 
 /**
- * One pass over the bytes, before any parser sees them: the deepest nesting, about how many values there are, and whether a number outside quotes may not fit a double
- * (16 digits or more, or an exponent).
+ * One pass over the bytes: the deepest nesting, about how many values there are, and whether a
+ * number outside quotes may not fit a double.
  */
 function scan(raw: Buffer): { depth: number; care: boolean; values: number } {
   let values = 0
@@ -88,7 +90,9 @@ function scan(raw: Buffer): { depth: number; care: boolean; values: number } {
   return { depth, care, values }
 }
 
-/** Index of the quote that closes the string whose content starts at `i`, or the end of the bytes. */
+/**
+ * Index of the quote that closes the string whose content starts at `i`, or the end of the bytes.
+ */
 function endOfString(raw: Buffer, start: number): number {
   let i = start
   while (i < raw.length && raw[i] !== quote) i += raw[i] === backslash ? 2 : 1
@@ -104,7 +108,10 @@ export function isObject(value: unknown): value is JsonObject {
   )
 }
 
-/** The value as an object, or an empty one: for reading optional nodes of a body that may have any shape. */
+/**
+ * The value as an object, or an empty one: for reading optional nodes of a body that may have any
+ * shape.
+ */
 export function objectOf(value: unknown): JsonObject {
   return isObject(value) ? value : {}
 }
@@ -114,14 +121,20 @@ export function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** An id or text that Meta writes as a string in one place and as a number in another, cleaned; undefined for anything else. */
+/**
+ * An id or text that Meta writes as a string in one place and as a number in another, cleaned;
+ * undefined for anything else.
+ */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return cleanText(value)
   if (typeof value === 'number') return String(value)
   return json.isRawJSON(value) ? value.rawJSON : undefined
 }
 
-/** The longest that Meta is seen to give has about 130 characters; no index could hold one of thousands. */
+/**
+ * The longest that Meta is seen to give has about 130 characters; no index could hold one of
+ * thousands.
+ */
 const maxIdLength = 512
 
 /** An id of Meta's; undefined for what is none, or longer than any can be. */
@@ -141,7 +154,9 @@ export function cleanJson(value: unknown): unknown {
   )
 }
 
-/** Unix seconds, as a string or a number (Meta uses both), in milliseconds; null for anything else. */
+/**
+ * Unix seconds, as a string or a number (Meta uses both), in milliseconds; null for anything else.
+ */
 export function timestampMsOf(value: unknown): number | null {
   const text = textOf(value)
   return text !== undefined && /^\d{1,11}$/.test(text) ? Number(text) * 1000 : null

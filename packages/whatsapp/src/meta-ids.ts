@@ -1,5 +1,10 @@
 import { idOf } from './json.ts'
-import { userIdPattern } from './message.ts'
+
+/**
+ * Meta, business-scoped-user-ids: a country code, a dot, letters and digits; parents have `ENT.`
+ * between.
+ */
+export const userIdPattern = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/
 
 /** How Meta names a person. */
 export interface MetaIds {
@@ -8,12 +13,18 @@ export interface MetaIds {
   userId: string | undefined
 }
 
-/** A person's ids as Meta writes them in two places; a user id is also seen where a number should stand (courier, hello_bsuid_in_from). */
+/**
+ * A person's ids as Meta writes them in two places; a user id is also seen where a number should
+ * stand (courier, hello_bsuid_in_from).
+ */
 export function idsOf(waId: unknown, userId: unknown): MetaIds {
   return { waId: waIdOf(waId), userId: userIdOf(userId) ?? userIdOf(waId) }
 }
 
-/** The digits of a number that is written as one, with whatever stands between them; undefined for what is none. */
+/**
+ * The digits of a number that is written as one, with whatever stands between them; undefined for
+ * what is none.
+ */
 export function waIdOf(value: unknown): string | undefined {
   const text = idOf(value) ?? ''
   const digits = text.replace(/\D/g, '')

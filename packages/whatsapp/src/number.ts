@@ -1,7 +1,7 @@
 /**
- * What two ways of writing one number have in common: its digits without the one that Brazil, Mexico and Argentina put before
- * mobile numbers, which Meta writes in one place and not in another (meta-cloud-api.md §6). Brazil's 9 is dropped before 6–9 only:
- * before 2–5 the rest would be a landline's number, and that is somebody else's.
+ * The digits of a number without the one that Brazil, Mexico and Argentina put before mobile
+ * numbers (meta-cloud-api.md §6). Brazil's 9 before 2–5 stays: the rest would be somebody's
+ * landline.
  */
 export function matchKey(digits: string): string {
   return digits

@@ -6,16 +6,16 @@ const prefix = 'sha256='
 export type AppSecret = string | KeyObject
 
 /**
- * The value of `X-Hub-Signature-256` for these raw bytes: `sha256=` and 64 lowercase hex digits (Meta, webhooks/create-webhook-
- * endpoint).
+ * The value of `X-Hub-Signature-256` for these raw bytes: `sha256=` and 64 lowercase hex digits
+ * (Meta, webhooks/create-webhook- endpoint).
  */
 export function signBody(secret: AppSecret, raw: Uint8Array): string {
   return prefix + createHmac('sha256', secret).update(raw).digest('hex')
 }
 
 /**
- * True when one of the app secrets (present and previous one during rotation) signed exactly these bytes. The bytes are hashed as
- * received: Meta signs its body with non-ASCII characters escaped, so that a body which was parsed and written again would not match.
+ * True when one of the secrets signed exactly these bytes: Meta signs its body with non-ASCII
+ * characters escaped, so a body that was parsed and written again would not match.
  */
 export function verifySignature(
   raw: Uint8Array,

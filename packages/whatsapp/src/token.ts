@@ -1,7 +1,10 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { type KeyRing, keysOf } from '@lockstep/contracts'
 
-/** `c`: an attempt of a campaign, the owner is the campaign. `m`: an attempt of a message of the inbox or a bot. */
+/**
+ * `c`: an attempt of a campaign, the owner is the campaign. `m`: an attempt of a message of the
+ * inbox or a bot.
+ */
 export type TokenKind = 'c' | 'm'
 
 interface TokenContent {
@@ -11,9 +14,15 @@ interface TokenContent {
 }
 
 export interface Tokens {
-  /** The `biz_opaque_callback_data` of one attempt: at most 512 characters (whaloc SPEC), which Meta echoes on each of its statuses. */
+  /**
+   * The `biz_opaque_callback_data` of one attempt: at most 512 characters (whaloc SPEC), which Meta
+   * echoes on each of its statuses.
+   */
   issue(content: TokenContent & { phoneNumberId: string }): string
-  /** What a token names, or null if it is not one of ours for this number. A bad token counts as none. */
+  /**
+   * What a token names, or null if it is not one of ours for this number. A bad token counts as
+   * none.
+   */
   read(token: unknown, phoneNumberId: string): TokenContent | null
 }
 
@@ -21,8 +30,8 @@ const idPattern = /^[A-Za-z0-9_-]{1,128}$/
 const tokenPattern = /^lk1\.([cm])\.([A-Za-z0-9_-]{1,128})\.([A-Za-z0-9_-]{1,128})\.([0-9a-f]{12})$/
 
 /**
- * Tokens `lk1.<kind>.<ownerId>.<attemptId>.<tag>`: the tag binds them to a platform key and to one number. The ring's first key
- * issues, any of it is believed.
+ * Tokens `lk1.<kind>.<ownerId>.<attemptId>.<tag>`: the tag binds them to a platform key and to one
+ * number. The ring's first key issues, any of it is believed.
  */
 export function createTokens(ring: KeyRing): Tokens {
   const platformKeys = keysOf(ring).map(({ key }) => key)
@@ -58,7 +67,10 @@ export function createTokens(ring: KeyRing): Tokens {
   }
 }
 
-/** 48 bits: enough to tell our statuses from strangers', which can only cost a wrong lane; rows decide the rest. */
+/**
+ * 48 bits: enough to tell our statuses from strangers', which can only cost a wrong lane; rows
+ * decide the rest.
+ */
 function tag(key: KeyObject, phoneNumberId: string, content: string): string {
   return createHmac('sha256', key).update(`${phoneNumberId}\n${content}`).digest('hex').slice(0, 12)
 }

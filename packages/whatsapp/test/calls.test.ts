@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import {
   accountEvents,
   callText,
-  joinCallFacts,
+  mergeCallFacts,
   splitWebhook,
   threadMessages,
 } from '../src/index.ts'
@@ -88,9 +88,11 @@ test("the media session of a call, with its addresses, is not kept; the person i
 
 test('events of a call add up to the same in any order', () => {
   const [ringing, accepted] = [status('RINGING')!.call!, status('ACCEPTED')!.call!]
-  expect(joinCallFacts(ringing, accepted)).toEqual(joinCallFacts(accepted, ringing))
-  expect(callText('out', joinCallFacts(ringing, { ended_at: 'later' }))).toBe('[call not answered]')
-  expect(callText('out', joinCallFacts(accepted, { ended_at: 'later' }))).toBe('[call]')
+  expect(mergeCallFacts(ringing, accepted)).toEqual(mergeCallFacts(accepted, ringing))
+  expect(callText('out', mergeCallFacts(ringing, { ended_at: 'later' }))).toBe(
+    '[call not answered]',
+  )
+  expect(callText('out', mergeCallFacts(accepted, { ended_at: 'later' }))).toBe('[call]')
   expect(callText('out', status('REJECTED')!.call!)).toBe('[call rejected]')
 })
 

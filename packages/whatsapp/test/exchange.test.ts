@@ -1,8 +1,11 @@
 import { Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
-import { exchange } from '../src/exchange.ts'
+import { exchange } from '../src/graph/exchange.ts'
 
-/** A dispatcher with a start of its own in the place of a connection; counts the requests that were written. */
+/**
+ * A dispatcher with a start of its own in the place of a connection; counts the requests that were
+ * written.
+ */
 class Starter extends Dispatcher {
   written = 0
   readonly #starts: (start: () => void) => void

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { classifyGraphError, graphErrors } from '../src/index.ts'
 
-/** Every code by what it does to a campaign and what it is about: the table that a change has to pass by. */
+/**
+ * Every code by what it does to a campaign and what it is about: the table that a change has to
+ * pass by.
+ */
 const table = {
   'stop connection': [
     0, 3, 10, 33, 190, 200, 368, 131005, 131031, 131037, 131042, 131045, 131048, 131055, 131063,

@@ -93,7 +93,8 @@ test('a reset before the server read anything is unknown: bytes were written', a
   await using meta = client(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   let written = 0
   const outcome = await meta.sendMessage(request({ onWritten: () => written++ }))
-  // Either the reset came before the write (then nothing was written), or after it: never notSent once written.
+  // Either the reset came before the write (then nothing was written), or after it: never notSent
+  // once written.
   expect(outcome.kind).toBe(written === 0 ? 'notSent' : 'unknown')
   server.close()
 })
@@ -215,7 +216,7 @@ test('a message that waits for a connection past its time is not sent, and the c
     if (graph.seen.length === 1) held.resolve(() => answerJson(200, accepted)(req, res, body))
     else answerJson(200, accepted)(req, res, body)
   })
-  await using meta = client(graph.url, { connections: 1 })
+  await using meta = client(graph.url, { maxSockets: 1 })
   const first = meta.sendMessage(request())
   const answerFirst = await held.promise
   const late = meta.sendMessage(
@@ -237,7 +238,7 @@ test('a message that waits for a connection past its time is not sent, and the c
 
 test('a connection that is given back is the next one in line, and nobody passes it', async () => {
   await using graph = await startGraph(answerJson(200, accepted))
-  await using meta = client(graph.url, { connections: 1 })
+  await using meta = client(graph.url, { maxSockets: 1 })
   const first = await meta.open()
   const order: string[] = []
   const open = async (name: string, signal?: AbortSignal) => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Part, parseWebhook, type SplitOptions, splitWebhook } from '../src/index.ts'
+import { parseWebhook, type SplitOptions, splitWebhook, type WebhookPart } from '../src/index.ts'
 
 const mixed = readFileSync(new URL('fixtures/mixed-batch.json', import.meta.url))
 
@@ -12,7 +12,7 @@ const options: SplitOptions = {
     return id === undefined ? undefined : { lane: 'webhooks.campaign', key: id }
   },
 }
-const split = (body: unknown): Part[] =>
+const split = (body: unknown): WebhookPart[] =>
   splitWebhook(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), options)
 const body = (...changes: unknown[]) => ({
   object: 'whatsapp_business_account',
@@ -300,7 +300,10 @@ const listNames: Record<string, string[]> = {
   history: ['history', 'messages'],
 }
 
-/** The elements of a body, told independently of the code: list items with their frame, whole changes, bare entries. Only usable ids count. */
+/**
+ * The elements of a body, told independently of the code: list items with their frame, whole
+ * changes, bare entries. Only usable ids count.
+ */
 function elementsOf(parsed: { entry: unknown[] }): string[] {
   const isRecord = (x: unknown): x is Record<string, unknown> =>
     typeof x === 'object' && x !== null && !Array.isArray(x)

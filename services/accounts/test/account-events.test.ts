@@ -1,19 +1,14 @@
 import { openContext } from '@lockstep/service'
 import { createWorld, type World } from '@lockstep/testing'
+import { configIn } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
 import { insertEvents as keepEvents, listEvents } from '../src/db/account-events.ts'
 import { forgetEvents } from '../src/jobs/forget-events.ts'
 import { accountsService } from '../src/service.ts'
 
-function ownContext(world: World) {
-  const graph = {
-    encryptionKey: world.encryptionKey,
-    graphUrl: 'http://127.0.0.1:1',
-    graphVersion: 'v24.0',
-  }
-  return openContext<Context>(accountsService, { ...world.base('accounts'), ...graph })
-}
+const contextIn = (world: World) =>
+  openContext<Context>(accountsService, configIn(world, accountsService))
 
 /** Events of two accounts in turn, each named by its place. */
 const insertEvents = (world: World, count: number, receivedAt: string) =>
@@ -28,7 +23,7 @@ const insertEvents = (world: World, count: number, receivedAt: string) =>
 
 test('events go once they are older than they are kept, whoever they are of, and younger ones stay', async () => {
   await using world = await createWorld()
-  await using ctx = await ownContext(world)
+  await using ctx = await contextIn(world)
   // More than a page of old ones, with one among them that is young, and then young ones.
   await insertEvents(
     world,
@@ -50,7 +45,7 @@ test('events go once they are older than they are kept, whoever they are of, and
 
 test('an event that Meta does not date is kept once a day, one that it dates once', async () => {
   await using world = await createWorld()
-  await using ctx = await ownContext(world)
+  await using ctx = await contextIn(world)
   const [account] = await insertEvents(world, 0, 'now()')
   const event = {
     wabaId: '1',
@@ -85,7 +80,7 @@ test('an event that Meta does not date is kept once a day, one that it dates onc
 
 test('events are listed newest first by number, not as texts, on every page', async () => {
   await using world = await createWorld()
-  await using ctx = await ownContext(world)
+  await using ctx = await contextIn(world)
   const [account] = await insertEvents(world, 240, 'now()')
   const listed: string[] = []
   for (let beforeId = ''; ; ) {

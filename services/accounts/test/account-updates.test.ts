@@ -1,11 +1,6 @@
-import path from 'node:path'
-import { startSimulator } from '@lockstep/meta-simulator'
-import { connect } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { openContext, startService } from '@lockstep/service'
-import { planPorts } from '@lockstep/system'
-import { createWorld, postWebhook, until } from '@lockstep/testing'
-import { webhookGatewayService } from '@lockstep/webhook-gateway'
+import { openContext, owning } from '@lockstep/service'
+import { postWebhook, until } from '@lockstep/testing'
+import { configIn, startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
 import { accountUpdate } from '../src/lanes/account-update.ts'
@@ -14,31 +9,14 @@ import { accountsService } from '../src/service.ts'
 const wabaId = '2002'
 const now = () => Math.floor(Date.now() / 1000)
 
-/** Accounts and the gateway, each the other's peer, with Meta simulated. */
+/** Accounts and the gateway, with Meta simulated. */
 async function openStack() {
-  await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
-  const simulator = up.use(
-    await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }),
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(
+    await startSystem({ services: ['accounts', 'webhook-gateway'], scale: 0.05 }),
   )
-  const { encryptionKey, platformKey } = world
-  const { accounts: ports, 'webhook-gateway': gatewayPorts } = await planPorts()
-  const { addresses: nowhere } = world.base('accounts')
-  const addresses = {
-    ...nowhere,
-    accounts: `127.0.0.1:${ports.grpc}`,
-    'webhook-gateway': `127.0.0.1:${gatewayPorts.grpc}`,
-  }
-  const graph = { encryptionKey, graphUrl: simulator.url, graphVersion: 'v24.0', addresses }
-  const config = { ...world.base('accounts'), grpcPort: ports.grpc, ...graph }
-  up.use(await startService(accountsService, config, { scale: 0.05 }))
-  const secrets = { encryptionKey, platformKey, addresses }
-  const base = { ...world.base('webhook-gateway'), grpcPort: gatewayPorts.grpc, httpPort: 0 }
-  const { httpPort } = up.use(
-    await startService(webhookGatewayService, { ...base, ...secrets }, { scale: 0.05 }),
-  )
-  const accounts = up.use(connect(AccountsDefinition, addresses.accounts))
-  const opened = up.move()
+  const { world, simulator, clients, webhookUrl } = system
+  const { accounts } = clients
 
   /** A tenant with an app, and with a number of the WABA. */
   async function tenant(phoneNumberId?: string) {
@@ -65,7 +43,10 @@ async function openStack() {
     return (await accounts.createConnection(asked, { accountId })).id
   }
 
-  /** Delivers a change of the WABA as Meta does, dated in Unix seconds, and waits for what became of it. */
+  /**
+   * Delivers a change of the WABA as Meta does, dated in Unix seconds, and waits for what became of
+   * it.
+   */
   async function deliver(
     appId: string,
     field: string,
@@ -75,9 +56,7 @@ async function openStack() {
   ): Promise<string> {
     const entry = [{ id: waba, time, changes: [{ field, value }] }]
     const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
-    expect(
-      await postWebhook(`http://127.0.0.1:${httpPort}/webhooks/${appId}`, 'secret', body),
-    ).toBe(200)
+    expect(await postWebhook(webhookUrl({ appId }), 'secret', body)).toBe(200)
     const newest =
       'select outcome from webhook_gateway.webhook_parts where app_id = $1 order by id desc limit 1'
     return until(
@@ -90,16 +69,7 @@ async function openStack() {
     return { health, healthReason }
   }
 
-  return {
-    world,
-    config,
-    accounts,
-    tenant,
-    connectNumber,
-    deliver,
-    health,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  }
+  return owning({ world, accounts, tenant, connectNumber, deliver, health }, stack)
 }
 
 const update = (event: string, more: object = {}) => ['account_update', { event, ...more }] as const
@@ -452,7 +422,10 @@ test('an update of a WABA that the number has left before it was handled does no
     .connectedAtMs
   await stack.accounts.disconnect({ id: tenant.connectionId }, tenant)
   await stack.connectNumber(tenant, '101', undefined, '2003')
-  await using ctx = await openContext<Context>(accountsService, stack.config)
+  await using ctx = await openContext<Context>(
+    accountsService,
+    configIn(stack.world, accountsService),
+  )
   const part = { ...entry, asOfMs: receivedAtMs, body: Buffer.from(JSON.stringify(body)) }
   expect(await accountUpdate(ctx, wabaId, [part], {} as never)).toEqual([
     { id: '1', outcome: 'done' },

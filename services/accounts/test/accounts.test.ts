@@ -1,15 +1,14 @@
-import path from 'node:path'
 import { secretPlaces } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
-import { startSimulator } from '@lockstep/meta-simulator'
-import { connect } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { createSecrets, startService } from '@lockstep/service'
-import { createWorld, until, type World } from '@lockstep/testing'
+import { createSecrets } from '@lockstep/service'
+import { until, type World } from '@lockstep/testing'
+import { startSystem, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { accountsService } from '../src/service.ts'
 
-/** Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last have one token. */
+/**
+ * Numbers at Meta: five of one WABA, one of another, more than a page of a third. All but the last
+ * have one token.
+ */
 const numbers = (count: number, wabaId: string, from: number, token = 'good-token') =>
   Array.from({ length: count }, (_, n) => ({
     id: String(from + n),
@@ -26,29 +25,16 @@ const atMeta = {
   ],
 }
 
-const stack = new AsyncDisposableStack()
+let system: TestSystem
 let world: World
-let accounts: ReturnType<typeof connect<typeof AccountsDefinition>>
+let accounts: TestSystem['clients']['accounts']
 let tenants: { id: string; appId: string }[]
 
 beforeAll(async () => {
-  world = stack.use(await createWorld())
-  const graph = stack.use(
-    await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson'), state: atMeta }),
-  )
-  const service = stack.use(
-    await startService(
-      accountsService,
-      {
-        ...world.base('accounts'),
-        encryptionKey: world.encryptionKey,
-        graphUrl: graph.url,
-        graphVersion: 'v24.0',
-      },
-      { scale: 0.05 },
-    ),
-  )
-  accounts = stack.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
+  system = await startSystem({ services: ['accounts'], scale: 0.05 })
+  world = system.world
+  accounts = system.clients.accounts
+  await system.simulator.client.setState(atMeta)
   tenants = []
   for (const name of ['Acme', 'Globex']) {
     const { id } = await accounts.createAccount({ name }, {})
@@ -59,7 +45,7 @@ beforeAll(async () => {
     tenants.push({ id, appId: app.id })
   }
 })
-afterAll(() => stack.disposeAsync())
+afterAll(() => system[Symbol.asyncDispose]())
 
 const connectNumber = (
   tenant: number,

@@ -1,25 +1,19 @@
-import { connect } from '@lockstep/rpc'
-import { AccountsDefinition, type Connection } from '@lockstep/rpc/gen/accounts'
-import { startService } from '@lockstep/service'
-import { createWorld } from '@lockstep/testing'
+import type { Connection } from '@lockstep/rpc/gen/accounts'
+import { owning } from '@lockstep/service'
+import { startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
-import { accountsService } from '../src/service.ts'
 
 const numbers = 9_000
 
-/** The service, with an account that has thousands of numbers of one app: every hundredth has ended, half of these lately. */
+/**
+ * The service, with an account that has thousands of numbers of one app: every hundredth has ended,
+ * half of these lately.
+ */
 async function openLargeAccount() {
-  await using up = new AsyncDisposableStack()
-  const world = up.use(await createWorld())
-  const graph = {
-    encryptionKey: world.encryptionKey,
-    graphUrl: 'http://127.0.0.1:1',
-    graphVersion: 'v24.0',
-  }
-  const service = up.use(
-    await startService(accountsService, { ...world.base('accounts'), ...graph }, { scale: 0.05 }),
-  )
-  const accounts = up.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
+  await using stack = new AsyncDisposableStack()
+  const system = stack.use(await startSystem({ services: ['accounts'], scale: 0.05 }))
+  const { world, clients } = system
+  const { accounts } = clients
   const { id: accountId } = await accounts.createAccount({ name: 'Chain' }, {})
   const call = { accountId }
   const { id: appId } = await accounts.createApp(
@@ -37,8 +31,7 @@ async function openLargeAccount() {
      select id, account_id, phone_number_id, app_id, waba_id, connected_at, disconnected_at from c`,
     [accountId, appId, numbers],
   )
-  const opened = up.move()
-  return { world, accounts, call, appId, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return owning({ world, accounts, call, appId }, stack)
 }
 
 test('pages list every connection of the account once, oldest first, and nothing of another account', async () => {

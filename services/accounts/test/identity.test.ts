@@ -1,31 +1,20 @@
-import path from 'node:path'
 import { events, secretPlaces } from '@lockstep/contracts'
-import { type Simulator, startSimulator } from '@lockstep/meta-simulator'
-import { connect } from '@lockstep/rpc'
-import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { createSecrets, openContext, startService } from '@lockstep/service'
-import { createWorld, until, type World } from '@lockstep/testing'
+import { createSecrets, openContext } from '@lockstep/service'
+import { until } from '@lockstep/testing'
+import { configIn, startSystem, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Config } from '../src/config.ts'
 import type { Context } from '../src/context.ts'
 import { accountsService } from '../src/service.ts'
 
 /** A number is one connection of its account, by whatever app, WABA and token it is connected. */
-const stack = new AsyncDisposableStack()
-let world: World
-let meta: Simulator
-let config: Config
-let accounts: ReturnType<typeof connect<typeof AccountsDefinition>>
+let system: TestSystem
+let accounts: TestSystem['clients']['accounts']
 
 beforeAll(async () => {
-  world = stack.use(await createWorld())
-  meta = stack.use(await startSimulator({ logFile: path.join(world.nats.dir, 'simulator.ndjson') }))
-  const graph = { graphUrl: meta.url, graphVersion: 'v24.0' }
-  config = { ...world.base('accounts'), encryptionKey: world.encryptionKey, ...graph }
-  const service = stack.use(await startService(accountsService, config, { scale: 0.05 }))
-  accounts = stack.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
+  system = await startSystem({ services: ['accounts'], scale: 0.05 })
+  accounts = system.clients.accounts
 })
-afterAll(() => stack.disposeAsync())
+afterAll(() => system[Symbol.asyncDispose]())
 
 let numbers = 1_000
 const newNumber = () => String(++numbers)
@@ -54,7 +43,7 @@ const atMeta = (
   id: string,
   given: { wabaId?: string; token?: string; throughputLevel?: 'STANDARD' | 'HIGH' } = {},
 ) =>
-  meta.client.setState({
+  system.simulator.client.setState({
     numbers: [{ wabaId: '2000', token: 'token', displayPhoneNumber: `+1 555 ${id}`, ...given, id }],
   })
 
@@ -73,7 +62,7 @@ async function ownersAt(phoneNumberId: string, atMs: number) {
 }
 
 const opened = (id: string, accountId: string, sealed: Uint8Array) =>
-  createSecrets(world.encryptionKey).open(sealed, secretPlaces.connection(id, accountId))
+  createSecrets(system.world.encryptionKey).open(sealed, secretPlaces.connection(id, accountId))
 
 test('a number that its account connects again is the connection that it was, by whatever app, WABA and token', async () => {
   const owner = await tenant()
@@ -166,10 +155,10 @@ test('of many who connect a number at once, in its account and in others, one ha
     )
     const rows =
       'select from accounts.connection_intervals where phone_number_id = $1 and disconnected_at is null'
-    expect(await world.sql(rows, [number])).toHaveLength(1)
+    expect(await system.world.sql(rows, [number])).toHaveLength(1)
     const live =
       'select account_id from accounts.connections where phone_number_id = $1 and disconnected_at is null'
-    expect(await world.sql(live, [number])).toHaveLength(1)
+    expect(await system.world.sql(live, [number])).toHaveLength(1)
   }
 })
 
@@ -180,7 +169,7 @@ test('disconnecting at the same time ends one interval once', async () => {
   const { id } = await connectNumber(owner, number)
   const ends = await Promise.all([1, 2, 3, 4].map(() => accounts.disconnect({ id }, owner)))
   expect(new Set(ends.map(({ disconnectedAtMs }) => disconnectedAtMs)).size).toBe(1)
-  const [interval] = await world.sql<{ at: number }>(
+  const [interval] = await system.world.sql<{ at: number }>(
     'select extract(epoch from disconnected_at)::float8 * 1000 as at from accounts.connection_intervals where connection_id = $1',
     [id],
   )
@@ -223,7 +212,10 @@ test("a token is replaced once Meta lets it use the connection's number, and not
   await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'not_found' })
   expect(await accounts.getConnection({ id: before.id }, owner)).toEqual(before)
 
-  await using ctx = await openContext<Context>(accountsService, config)
+  await using ctx = await openContext<Context>(
+    accountsService,
+    configIn(system.world, accountsService),
+  )
   const heard: unknown[] = []
   await until(() => ctx.messaging.isConnected())
   using _heard = ctx.messaging.subscribeEvent(events.appsChanged, (appId) => void heard.push(appId))

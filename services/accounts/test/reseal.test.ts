@@ -6,13 +6,17 @@ import { type KeyRing, secretPlaces } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { createSecrets, type Secrets, startService } from '@lockstep/service'
+import { createSecrets, owning, type Secrets, startService } from '@lockstep/service'
 import { createWorld, until, type World } from '@lockstep/testing'
+import { configIn } from '@lockstep/testing/system'
 import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accountsService } from '../src/service.ts'
 
-/** A key is replaced: what is new has the new one at once, what was there when it is sealed again, and then nobody needs the old one. */
+/**
+ * A key is replaced: what is new has the new one at once, what was there when it is sealed again,
+ * and then nobody needs the old one.
+ */
 const stack = new AsyncDisposableStack()
 let world: World
 let accountId: string
@@ -37,19 +41,12 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync())
 
 /** The service with a ring of keys, as a deployment would start it. */
-async function openAccounts(encryptionKey: KeyRing) {
-  await using up = new AsyncDisposableStack()
-  const nowhere = { graphUrl: 'http://127.0.0.1:1', graphVersion: 'v24.0' }
-  const service = up.use(
-    await startService(
-      accountsService,
-      { ...world.base('accounts'), ...nowhere, encryptionKey },
-      { scale: 0.05 },
-    ),
-  )
-  const client = up.use(connect(AccountsDefinition, `127.0.0.1:${service.grpcPort}`))
-  const opened = up.move()
-  return { client, grpcPort: service.grpcPort, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+async function openAccounts(ring: KeyRing) {
+  await using stack = new AsyncDisposableStack()
+  const config = { ...configIn(world, accountsService), encryptionKey: ring }
+  const { grpcPort } = stack.use(await startService(accountsService, config, { scale: 0.05 }))
+  const client = stack.use(connect(AccountsDefinition, `127.0.0.1:${grpcPort}`))
+  return owning({ client, grpcPort }, stack)
 }
 
 type Client = Awaited<ReturnType<typeof openAccounts>>['client']

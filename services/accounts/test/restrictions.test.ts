@@ -26,7 +26,10 @@ const restriction = (restriction_type: string, expiration: unknown, more: object
 const violation = (violation_type: string) =>
   event({ event: 'ACCOUNT_RESTRICTION', violation_info: { violation_type } })
 
-/** A connection with the display number, and what updates make of it, each with its seconds after the first. */
+/**
+ * A connection with the display number, and what updates make of it, each with its seconds after
+ * the first.
+ */
 function number(displayPhoneNumber = '+1 555 078 3999') {
   const connection = {
     ...{ id: 'c', wabaId: '1', displayPhoneNumber, healthIssues: {}, factTimes: {} },

@@ -33,7 +33,7 @@ export function open(
   const { graphTimeoutMs: timeoutMs } = times
   const { graphUrl: baseUrl, graphVersion: version, sendSockets, sendConcurrency } = config
   const graph = stack.use(
-    createGraphClient({ baseUrl, version, timeoutMs, connections: sendSockets }),
+    createGraphClient({ baseUrl, version, timeoutMs, maxSockets: sendSockets }),
   )
   const inFlight = stack.use(
     createInFlight({ maxSockets: sendSockets, maxOfOwner: sendConcurrency }),

@@ -1,9 +1,10 @@
 import { createSecrets, type Secrets, type ServiceContext } from '@lockstep/service'
 import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
+import type { times } from './times.ts'
 
 export const peers = ['accounts'] as const
-type Base = ServiceContext<Config, (typeof peers)[number]>
+type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own {
   secrets: Secrets

@@ -8,6 +8,7 @@ import { forgetSyncs } from './jobs/forget-syncs.ts'
 import { sync } from './lanes/sync.ts'
 import { templateUpdate } from './lanes/template-update.ts'
 import { callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const templatesService = defineService({
   name: 'templates',
@@ -15,6 +16,7 @@ export const templatesService = defineService({
   migrations,
   entities,
   peers,
+  times,
   open,
   rpc: { definition: TemplatesDefinition, methods, callers },
   lanes: { 'templates.sync': sync, 'webhooks.template': templateUpdate },

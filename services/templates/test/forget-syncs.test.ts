@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openContext } from '@lockstep/service'
 import { createWorld } from '@lockstep/testing'
+import { configIn } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
 import { forgetSyncs } from '../src/jobs/forget-syncs.ts'
@@ -8,15 +9,7 @@ import { templatesService } from '../src/service.ts'
 
 test('runs go once they have ended for longer than they are kept; those that wait, run or ended lately stay', async () => {
   await using world = await createWorld()
-  const graph = {
-    encryptionKey: world.encryptionKey,
-    graphUrl: 'http://127.0.0.1:1',
-    graphVersion: 'v24.0',
-  }
-  await using ctx = await openContext<Context>(templatesService, {
-    ...world.base('templates'),
-    ...graph,
-  })
+  await using ctx = await openContext<Context>(templatesService, configIn(world, templatesService))
   const insert = (count: number, state: string, finishedDaysAgo: number | null) =>
     world.sql(
       `insert into templates.sync_runs (id, account_id, connection_id, waba_id, state, created_at, started_at, finished_at)

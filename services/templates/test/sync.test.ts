@@ -6,7 +6,7 @@ import { connect } from '@lockstep/rpc'
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
-import { openService, openStack, scale, template, wabaId } from './setup.ts'
+import { openService, openStack, scale, template, wabaId } from './templates-at-meta.ts'
 
 async function useUpLimit(redisUrl: string, connectionId: string): Promise<void> {
   const redis = openRedis(redisUrl)
@@ -130,7 +130,7 @@ test('a template that Meta no longer lists is marked deleted, and only that one'
   expect(await templates.sync(tenant)).toMatchObject({ removed: 0 })
 })
 
-test('a dead token fails the sync in words, deletes nothing, and the next sync can be ordered', async () => {
+test('a dead token fails the sync with a reason, deletes nothing, and the next sync can be queued', async () => {
   await using stack = await openStack()
   await using templates = await openService(stack.config)
   const tenant = await stack.tenant('101')
@@ -225,10 +225,11 @@ test('accounts that share a WABA have rows of their own and never see each other
 })
 
 test('a sync whose process is killed between two pages is completed by another, and no template is twice', async () => {
-  // Eleven pages: the limit of ten calls a minute holds the eleventh back, so that the kill falls between two pages.
+  // Eleven pages: the limit of ten calls a minute holds the eleventh back, so that the kill falls
+  // between two pages.
   await using stack = await openStack(names(1_050).map((name) => template(name)))
   const tenant = await stack.tenant('101')
-  const config = { ...stack.config, encryptionKey: stack.config.encryptionKey.toString('hex') }
+  const config = { ...stack.config, encryptionKey: stack.world.encryptionKey.toString('hex') }
   const child = spawn(
     process.execPath,
     [path.join(import.meta.dirname, 'service-process.ts'), JSON.stringify({ config, scale })],

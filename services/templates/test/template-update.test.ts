@@ -1,11 +1,11 @@
 import { createLimiter, openRedis, untilReady } from '@lockstep/locks'
-import { openContext } from '@lockstep/service'
+import { openContext, owning } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
 import { templateUpdate } from '../src/lanes/template-update.ts'
 import { templatesService } from '../src/service.ts'
-import { openService, openStack, scale, template, wabaId } from './setup.ts'
+import { openService, openStack, scale, template, wabaId } from './templates-at-meta.ts'
 
 /** Past 2^53, where a double would change it. */
 const metaId = '9007199254740993'
@@ -32,29 +32,21 @@ const category = (name: string, time: number) => ({
 })
 
 async function openSynced() {
-  await using up = new AsyncDisposableStack()
-  const stack = up.use(await openStack([template('welcome', { id: metaId })]))
-  const templates = up.use(await openService(stack.config))
+  await using opened = new AsyncDisposableStack()
+  const stack = opened.use(await openStack([template('welcome', { id: metaId })]))
+  const templates = opened.use(await openService(stack.config))
   const tenant = await stack.tenant('101')
   await templates.sync(tenant)
-  const opened = up.move()
   const welcome = (of = tenant) =>
     templates.client.getTemplate({ id: '', wabaId, name: 'welcome', language: 'en_US' }, of)
   /** All that the rows date becomes an hour older, so that what comes now comes an hour later. */
   const anHourPasses = () =>
     stack.world.sql(`update templates.templates set
       synced_at = synced_at - interval '1 hour', status_event_at = status_event_at - interval '1 hour'`)
-  return {
-    ...stack,
-    templates,
-    first: tenant,
-    welcome,
-    anHourPasses,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  }
+  return owning({ ...stack, templates, first: tenant, welcome, anHourPasses }, opened)
 }
 
-test('news of status, quality and category reach the rows of the account whose app signed it, and no other', async () => {
+test('updates of status, quality and category reach the rows of the account whose app signed it, and no other', async () => {
   await using stack = await openSynced()
   const { first: tenant, welcome } = stack
   const other = await stack.tenant('102')
@@ -76,22 +68,22 @@ test('news of status, quality and category reach the rows of the account whose a
   })
 })
 
-test('news that is repeated or comes in the wrong order ends with the newest of each kind', async () => {
+test('updates that are repeated or come in the wrong order end with the newest of each kind', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
   const start = now() - 20
-  const news = [
+  const updates = [
     status('PAUSED', start + 3),
     quality('RED', start + 9),
     status('APPROVED', start + 1),
     quality('GREEN', start + 2),
   ]
-  for (const each of [...news, ...news]) await stack.deliver(tenant, each)
+  for (const each of [...updates, ...updates]) await stack.deliver(tenant, each)
   expect(await stack.outcomes(8)).toEqual({ done: 8 })
   expect(await stack.welcome()).toMatchObject({ status: 'PAUSED', quality: 'RED' })
 })
 
-test('a sync overrides older news, keeps news that Meta dates later, and is not undone by news that comes hours late', async () => {
+test('a sync overrides older updates, keeps those that Meta dates later, and is not undone by one that comes hours late', async () => {
   await using stack = await openSynced()
   const { first: tenant, templates } = stack
   await stack.deliver(tenant, status('PAUSED', now()))
@@ -109,7 +101,7 @@ test('a sync overrides older news, keeps news that Meta dates later, and is not 
   expect(await stack.welcome()).toMatchObject({ status: 'PAUSED' })
 })
 
-test('news that applies to nothing is told apart: unmatched, unclaimed, kept', async () => {
+test('an update that applies to nothing is told apart: no match, no connection, no action', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
   const unknown = status('PAUSED', now())
@@ -123,11 +115,11 @@ test('news that applies to nothing is told apart: unmatched, unclaimed, kept', a
   const { id: appId } = await stack.accounts.createApp(app, { accountId: stranger.id })
   await stack.deliver({ appId }, status('PAUSED', now()))
   await stack.deliver(tenant, { field: 'message_template_unheard_of', value: about, time: now() })
-  expect(await stack.outcomes(4)).toEqual({ unmatched: 1, unclaimed: 2, kept: 1 })
+  expect(await stack.outcomes(4)).toEqual({ no_match: 1, no_connection: 2, no_action: 1 })
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
 })
 
-test('news of a template without a row has it read, and changes it then; one that is in no list is looked for once', async () => {
+test('an update of a template without a row has it read, and changes it then; one that is in no list is looked for once', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
   const made = template('made_later', { id: '78', status: 'PENDING' })
@@ -158,7 +150,7 @@ test('news of a template without a row has it read, and changes it then; one tha
   const nowhere = { ...approved, value: { ...approved.value, message_template_id: '79' } }
   await stack.deliver(tenant, nowhere, nowhere)
   await stack.deliver(tenant, { ...nowhere, value: { ...nowhere.value, event: 'DELETED' } })
-  expect(await stack.outcomes(4)).toEqual({ done: 2, unmatched: 2 })
+  expect(await stack.outcomes(4)).toEqual({ done: 2, no_match: 2 })
   expect((await runs()).length).toBe(3)
 })
 
@@ -171,7 +163,7 @@ test("no time of Meta's counts as later than its receipt: what it dates ahead do
   expect(await stack.welcome()).toMatchObject({ status: 'DISABLED' })
 })
 
-test('a template that Meta lists again is deleted no longer, however fresh its last news is', async () => {
+test('a template that Meta lists again is deleted no longer, however fresh its last update is', async () => {
   await using stack = await openSynced()
   const { first: tenant, templates } = stack
   await stack.deliver(tenant, status('PAUSED', now()))
@@ -194,7 +186,7 @@ test('an event that puts a template back to work leaves it approved', async () =
   expect(await stack.welcome()).toMatchObject({ status: 'APPROVED' })
 })
 
-test('a status says why in the words of Meta, and a list that names another status ends them', async () => {
+test('a status says why as Meta does, and a list that names another status ends them', async () => {
   await using stack = await openSynced()
   const paused = status('PAUSED', now())
   const other_info = { title: 'SECOND_PAUSE', description: 'Paused for 6 hours' }
@@ -245,7 +237,7 @@ test('an announced category shows with its day until it has come, also by a list
   expect(await stack.welcome()).toMatchObject(come)
 })
 
-test('changed components are read anew: once for all news while a sync is queued, and again after one that runs already', async () => {
+test('changed components are read anew: once for all updates while a sync is queued, and again after one that runs already', async () => {
   await using stack = await openSynced()
   const { first: tenant } = stack
   const runs = () =>

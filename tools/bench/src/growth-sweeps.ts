@@ -4,7 +4,7 @@ import type { World } from '@lockstep/testing'
 import { forgetEventPage } from '../../../services/accounts/src/db/account-events.ts'
 import { deleteOldConsents, deleteOldImports } from '../../../services/contacts/src/db/old-rows.ts'
 import { forgetMessagePage } from '../../../services/conversations/src/jobs/forget-messages.ts'
-import { forgetRunPage } from '../../../services/templates/src/db/queries.ts'
+import { forgetRunPage } from '../../../services/templates/src/db/sync-runs.ts'
 import type { GrownCall } from './growth-calls.ts'
 
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000)

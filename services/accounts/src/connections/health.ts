@@ -1,4 +1,5 @@
-import type { HealthIssue, HealthIssues } from './facts.ts'
+import type { ConnectionHealth } from '@lockstep/contracts'
+import type { HealthIssues } from './facts.ts'
 import { restrictionClause, touchesMessaging } from './restrictions.ts'
 
 /** A restriction of a number that is in force. */
@@ -8,11 +9,14 @@ export interface ActiveRestriction {
   endsAt: Date | null
 }
 
-/** What a connection can do by Meta's word: a ban outweighs a restriction, and only restrictions that touch messaging count. */
+/**
+ * What a connection can do by Meta's word: a ban outweighs a restriction, and only restrictions
+ * that touch messaging count.
+ */
 export function healthOf(
   { standing, review, access }: HealthIssues,
   restrictions: ActiveRestriction[],
-): { health: 'ok' | HealthIssue['health']; reason: string } {
+): { health: ConnectionHealth; reason: string } {
   const issues = [standing, review, access].filter((issue) => issue != null)
   const disabled = issues.find(({ health }) => health === 'disabled')
   if (disabled) return disabled

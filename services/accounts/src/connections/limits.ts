@@ -5,12 +5,17 @@ export interface SendingLimits {
   perSecond: number
 }
 
-/** Messages per second that Meta allows a number, by its throughput level (meta-cloud-api.md §4, "Rate and volume limits"). */
+/**
+ * Messages per second that Meta allows a number, by its throughput level (meta-cloud-api.md §4,
+ * "Rate and volume limits").
+ */
 export function maxPerSecond(throughputLevel: string): number {
   return throughputLevel === 'HIGH' ? 1_000 : 80
 }
 
-/** What a new connection sends at: the cautious default of 100 a minute, until its owner raises it. */
+/**
+ * What a new connection sends at: the cautious default of 100 a minute, until its owner raises it.
+ */
 export const defaultLimits: SendingLimits = {
   perMinute: rateLimits.whatsapp_api_rate_limit.limit,
   perSecond: 80,

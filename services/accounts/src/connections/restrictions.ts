@@ -1,12 +1,13 @@
+import type { MessagingBan } from '@lockstep/contracts'
 import { type AccountEvent, listOf, objectOf, textOf, timestampMsOf } from '@lockstep/whatsapp'
 
 type Value = AccountEvent['value']
 
-/** What a restriction forbids: to write first, or to answer. Calls and changes at Meta are not messaging. */
-export type Forbids = 'business_initiated' | 'replies'
-
-/** The types that Meta documents (account_update), and what each means for the account or number that has it. */
-const types: Readonly<Record<string, { clause: string; forbids?: Forbids }>> = {
+/**
+ * The types that Meta documents (account_update), and what each means for the account or number
+ * that has it.
+ */
+const types: Readonly<Record<string, { clause: string; forbids?: MessagingBan }>> = {
   RESTRICTED_BIZ_INITIATED_MESSAGING: {
     clause: 'it can only answer people who write to it',
     forbids: 'business_initiated',
@@ -35,7 +36,7 @@ const typeOf = (type: string) => (Object.hasOwn(types, type) ? types[type] : und
 export const restrictionTypes: readonly string[] = Object.keys(types)
 
 /** Undefined for a restriction that does not touch messaging, and for a type that is not known. */
-export const forbids = (type: string): Forbids | undefined => typeOf(type)?.forbids
+export const forbids = (type: string): MessagingBan | undefined => typeOf(type)?.forbids
 
 /** Whether a restriction is about messages: of a type that is not known by its name. */
 export const touchesMessaging = (type: string): boolean =>

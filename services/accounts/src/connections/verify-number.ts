@@ -10,8 +10,8 @@ interface NumberClaim {
 }
 
 /**
- * Asks Meta for a number with the token, and whether the WABA has it: webhooks of templates and of the account come by the WABA's id
- * alone, so a wrong one would keep them from their tenant.
+ * Asks Meta for a number with the token, and whether the WABA has it: webhooks come by the WABA's
+ * id, so a wrong one would keep them from their tenant.
  */
 export async function verifyNumber(
   { graph }: Context,
@@ -31,7 +31,10 @@ export async function verifyNumber(
   )
 }
 
-/** Meta's refusal names no number: one that has several must see for which of them the token is no good. */
+/**
+ * Meta's refusal names no number: one that has several must see for which of them the token is no
+ * good.
+ */
 function refused(error: unknown, phoneNumberId: string): unknown {
   if (!(error instanceof AppError) || failureOf(error) !== 'precondition') return error
   const { message, details } = error

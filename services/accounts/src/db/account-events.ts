@@ -1,4 +1,4 @@
-import { type Database, query, sql, type Tx } from '@lockstep/database'
+import { type Database, query, rowset, sql, type Tx } from '@lockstep/database'
 
 /** Something that Meta said about an account's WABA, its numbers or its business. */
 export interface AccountEventRow {
@@ -15,17 +15,22 @@ export interface AccountEventRow {
 /** Stores events, each once by its value and Meta's time, or without a time once a day. */
 export async function insertEvents(tx: Tx, events: Omit<AccountEventRow, 'id'>[]): Promise<void> {
   if (events.length === 0) return
+  const rows = rowset(events, {
+    ...({ wabaId: 'text', field: 'text', event: 'text', summary: 'text', value: 'jsonb' } as const),
+    ...({ occurredAt: 'timestamptz', receivedAt: 'timestamptz' } as const),
+  })
+  const dated = sql`v.value::text || case when v.occurred_at is null then (v.received_at at time zone 'UTC')::date::text else '' end`
   await sql`insert into account_events (account_id, waba_id, field, event, summary, value, value_hash, occurred_at, received_at)
-    select ${tx.accountId}, v."wabaId", v.field, v.event, v.summary, v.value, v.hash, v."occurredAt", v."receivedAt"
-    from (select *, sha256(convert_to(value::text || case when "occurredAt" is null
-                                                              then ("receivedAt" at time zone 'UTC')::date::text else '' end, 'UTF8')) as hash
-          from jsonb_to_recordset(${JSON.stringify(events)}::jsonb) r("wabaId" text, field text, event text, summary text, value jsonb,
-            "occurredAt" timestamptz, "receivedAt" timestamptz)) v
-    order by v."wabaId", v.field, v.hash, v."occurredAt"
+    select ${tx.accountId}, e.waba_id, e.field, e.event, e.summary, e.value, e.hash, e.occurred_at, e.received_at
+    from (select v.*, sha256(convert_to(${dated}, 'UTF8')) as hash from ${rows}) e
+    order by e.waba_id, e.field, e.hash, e.occurred_at
     on conflict do nothing`.execute(tx.sql)
 }
 
-/** The account's events, newest received first; of one WABA, of one field, and before an id where they are named. */
+/**
+ * The account's events, newest received first; of one WABA, of one field, and before an id where
+ * they are named.
+ */
 export function listEvents(
   tx: Tx,
   {
@@ -45,7 +50,10 @@ export function listEvents(
   )
 }
 
-/** Takes away events of any account that were received before a time, of the `most` that were stored first; answers how many. */
+/**
+ * Takes away events of any account that were received before a time, of the `most` that were stored
+ * first; answers how many.
+ */
 export async function forgetEventPage(db: Database, before: Date, most: number): Promise<number> {
   const [row] = await db.statement<{ rows: number }>(
     sql`select forget_account_events(${before}, ${most}) as rows`,

@@ -26,7 +26,10 @@ export interface WebhookAppRow
   formerPhoneNumberIds: string[]
 }
 
-/** One app of any tenant, with the numbers and WABAs of the connections that are bound to it now, and the numbers that were. */
+/**
+ * One app of any tenant, with the numbers and WABAs of the connections that are bound to it now,
+ * and the numbers that were.
+ */
 export function webhookApp(tx: Tx, id: string): Promise<WebhookAppRow | undefined> {
   return queryOne(
     tx,

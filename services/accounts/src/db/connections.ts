@@ -3,7 +3,9 @@ import { query, sql, type Tx } from '@lockstep/database'
 import { LockMode } from '@mikro-orm/core'
 import { type Connection, type ConnectionFields, ConnectionSchema } from './entities.ts'
 
-/** The account's connection, locked if it is to be changed; `not_found` also for another account's. */
+/**
+ * The account's connection, locked if it is to be changed; `not_found` also for another account's.
+ */
 export async function findConnection(
   tx: Tx,
   id: string,
@@ -19,7 +21,10 @@ export async function findConnection(
   return connection
 }
 
-/** A page of the account's connections in id order; plain rows, for entities of a page cost more than its query. */
+/**
+ * A page of the account's connections in id order; plain rows, for entities of a page cost more
+ * than its query.
+ */
 export function listConnections(
   tx: Tx,
   { after, limit }: { after: string; limit: number },

@@ -8,7 +8,10 @@ export const AccountSchema = defineEntity({
   properties: { id: p.uuid().primary(), name: p.text(), createdAt: p.datetime() },
 })
 
-/** A Meta app: its secret signs webhooks, its verify token answers the handshake. Both are stored sealed. */
+/**
+ * A Meta app: its secret signs webhooks, its verify token answers the handshake. Both are stored
+ * sealed.
+ */
 export const AppSchema = defineEntity({
   name: 'App',
   tableName: 'apps',
@@ -26,7 +29,10 @@ export const AppSchema = defineEntity({
   },
 })
 
-/** A WhatsApp number of an account; app, WABA, `connectedAt` and `disconnectedAt` are those of its newest interval. */
+/**
+ * A WhatsApp number of an account; app, WABA, `connectedAt` and `disconnectedAt` are those of its
+ * newest interval.
+ */
 export const ConnectionSchema = defineEntity({
   name: 'Connection',
   tableName: 'connections',
@@ -43,7 +49,9 @@ export const ConnectionSchema = defineEntity({
     perMinute: p.integer(),
     perSecond: p.integer(),
     maxPerSecond: p.integer(),
-    /** As Meta names it: GREEN, YELLOW, RED or UNKNOWN; FLAGGED or UNFLAGGED after such an update. */
+    /**
+     * As Meta names it: GREEN, YELLOW, RED or UNKNOWN; FLAGGED or UNFLAGGED after such an update.
+     */
     quality: p.text(),
     /** TIER_250 … TIER_UNLIMITED; empty when Meta has not said. */
     messagingLimit: p.text(),

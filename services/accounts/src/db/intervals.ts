@@ -2,7 +2,10 @@ import { query, sql, type Tx } from '@lockstep/database'
 import type { ConnectionInterval, ResolveConnectionsRequest } from '@lockstep/rpc/gen/accounts'
 import type { Connection } from './entities.ts'
 
-/** Begins an interval of a connection whose row is written; a unique violation while another account has the number. */
+/**
+ * Begins an interval of a connection whose row is written; a unique violation while another account
+ * has the number.
+ */
 export async function openInterval(tx: Tx, connection: Connection): Promise<void> {
   const { id, phoneNumberId, appId, wabaId, connectedAt } = connection
   await sql`insert into connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
@@ -19,7 +22,10 @@ export async function closeInterval(tx: Tx, phoneNumberId: string, at: Date): Pr
   )
 }
 
-/** When numbers and WABAs belonged to connections, of every tenant: the intervals that overlap the time asked for. */
+/**
+ * When numbers and WABAs belonged to connections, of every tenant: the intervals that overlap the
+ * time asked for.
+ */
 export async function intervalsOverlapping(
   tx: Tx,
   { phoneNumberIds, wabaIds, fromMs, untilMs }: ResolveConnectionsRequest,

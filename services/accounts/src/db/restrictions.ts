@@ -1,6 +1,9 @@
-import { query, sql, type Tx } from '@lockstep/database'
+import { query, rowset, sql, type Tx } from '@lockstep/database'
 
-/** A restriction of a number in a WABA, the newest of its type; `liftedAt` once Meta has taken it back. */
+/**
+ * A restriction of a number in a WABA, the newest of its type; `liftedAt` once Meta has taken it
+ * back.
+ */
 export interface RestrictionRow {
   connectionId: string
   wabaId: string
@@ -25,9 +28,12 @@ export interface Restricted {
 }
 
 const ofConnections = (tx: Tx, connections: Restricted[]) => sql`account_id = ${tx.accountId}
-  and (connection_id, waba_id) in (select * from unnest(${connections.map(({ id }) => id)}::uuid[], ${connections.map(({ wabaId }) => wabaId)}::text[]))`
+  and (connection_id, waba_id) in (select v.id, v.waba_id from ${rowset(connections, { id: 'uuid', wabaId: 'text' })})`
 
-/** All restrictions of connections whose rows are locked, the ended ones too: they say which updates are old. */
+/**
+ * All restrictions of connections whose rows are locked, the ended ones too: they say which updates
+ * are old.
+ */
 export function allRestrictions(tx: Tx, connections: Restricted[]): Promise<RestrictionRow[]> {
   return query(tx, sql`select ${columns} from restrictions where ${ofConnections(tx, connections)}`)
 }
@@ -49,11 +55,17 @@ export async function activeRestrictions(
 /** Writes restrictions of connections whose rows are locked. */
 export async function writeRestrictions(tx: Tx, rows: RestrictionRow[]): Promise<void> {
   if (rows.length === 0) return
+  const values = rowset(rows, {
+    ...({ connectionId: 'uuid', wabaId: 'text', type: 'text', violation: 'text' } as const),
+    ...({ remediation: 'text', endsAt: 'timestamptz', liftedAt: 'timestamptz' } as const),
+    ...({ eventAt: 'timestamptz', notedAt: 'timestamptz' } as const),
+  })
   await sql`insert into restrictions (account_id, connection_id, waba_id, type, violation, remediation, ends_at, lifted_at, event_at, noted_at)
-    select ${tx.accountId}, r."connectionId", r."wabaId", r.type, r.violation, r.remediation, r."endsAt", r."liftedAt", r."eventAt", r."notedAt"
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) r("connectionId" uuid, "wabaId" text, type text, violation text,
-      remediation text, "endsAt" timestamptz, "liftedAt" timestamptz, "eventAt" timestamptz, "notedAt" timestamptz)
+    select ${tx.accountId}, v.connection_id, v.waba_id, v.type, v.violation, v.remediation, v.ends_at, v.lifted_at, v.event_at, v.noted_at
+    from ${values}
     on conflict (connection_id, waba_id, type) do update set
-      violation = excluded.violation, remediation = excluded.remediation, ends_at = excluded.ends_at, lifted_at = excluded.lifted_at,
-      event_at = excluded.event_at, noted_at = excluded.noted_at`.execute(tx.sql)
+      violation = excluded.violation, remediation = excluded.remediation, ends_at = excluded.ends_at,
+      lifted_at = excluded.lifted_at, event_at = excluded.event_at, noted_at = excluded.noted_at`.execute(
+    tx.sql,
+  )
 }

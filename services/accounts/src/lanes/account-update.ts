@@ -10,10 +10,13 @@ import { accountOfApp } from '../db/apps.ts'
 import { intervalsOverlapping } from '../db/intervals.ts'
 import { type AccountUpdate, recordUpdates } from '../updates/record-updates.ts'
 
-/** Applies and stores what Meta says about a WABA and its numbers, for every account that has it by the app that signed. */
+/**
+ * Applies and stores what Meta says about a WABA and its numbers, for every account that has it by
+ * the app that signed.
+ */
 export const accountUpdate: LaneHandler<Context> = async (ctx, wabaId, entries) => {
-  const connectionsOf = await connectionsAt(entries, 'wabaId', (asked) =>
-    ctx.db.system((tx) => intervalsOverlapping(tx, asked)),
+  const connectionsOf = await connectionsAt(entries, 'wabaId', (request) =>
+    ctx.db.system((tx) => intervalsOverlapping(tx, request)),
   )
   const results: EntryResult[] = []
   const byAccount = new Map<string, AccountUpdate[]>()

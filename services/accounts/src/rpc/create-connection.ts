@@ -15,8 +15,8 @@ import { openInterval } from '../db/intervals.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /**
- * Connects a number that Meta lets the token use; one that the account had before gets its connection back. In the same transaction the
- * gateway is asked to claim what came for it meanwhile.
+ * Connects a number that Meta lets the token use; one that the account had before gets its
+ * connection back. The gateway then claims what came for it meanwhile.
  */
 export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (
   ctx,

@@ -7,7 +7,10 @@ import { findConnection } from '../db/connections.ts'
 import { closeInterval } from '../db/intervals.ts'
 import { connectionToProto } from '../to-proto.ts'
 
-/** Ends a connection's interval; webhooks received until now still belong to it. Doing it again changes nothing. */
+/**
+ * Ends a connection's interval; webhooks received until now still belong to it. Doing it again
+ * changes nothing.
+ */
 export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     const connection = await findConnection(tx, requireId(request.id, 'connection'), { lock: true })

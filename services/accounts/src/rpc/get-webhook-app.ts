@@ -4,7 +4,10 @@ import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { webhookApp } from '../db/apps.ts'
 
-/** What the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
+/**
+ * What the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may
+ * speak for.
+ */
 export const getWebhookApp: Method<Context, GetWebhookAppRequest, GetWebhookAppResponse> = async (
   ctx,
   request,

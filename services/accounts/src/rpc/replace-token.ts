@@ -9,7 +9,10 @@ import type { Connection as ConnectionRow } from '../db/entities.ts'
 import { connectionToProto } from '../to-proto.ts'
 import { restoreAccess } from '../updates/account-update-rules.ts'
 
-/** Gives a connection another token once Meta lets it use the number; nothing else changes, so that what was paused can go on. */
+/**
+ * Gives a connection another token once Meta lets it use the number; nothing else changes, so that
+ * what was paused can go on.
+ */
 export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = async (
   ctx,
   request,
@@ -18,14 +21,14 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
   const { accountId } = call
   const token = requireText(request.accessToken, 'access_token', 4_096)
   const id = requireId(request.id, 'connection')
-  const asked = requireConnected(
+  const before = requireConnected(
     await ctx.db.transaction(accountId, (tx) => findConnection(tx, id)),
   )
-  const { phoneNumberId, wabaId } = asked
+  const { phoneNumberId, wabaId } = before
   await verifyNumber(ctx, { phoneNumberId, wabaId, token, signal: call.signal })
   return ctx.db.transaction(accountId, async (tx) => {
     const connection = requireConnected(await findConnection(tx, id, { lock: true }))
-    if (connection.connectedAt.getTime() !== asked.connectedAt.getTime())
+    if (connection.connectedAt.getTime() !== before.connectedAt.getTime())
       throw new AppError(
         'conflict',
         `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`,

@@ -10,7 +10,9 @@ import { intervalsOverlapping } from '../db/intervals.ts'
 /** As many numbers as a set of webhook parts can name. */
 const maxNamed = 1_000
 
-/** Whose numbers and WABAs were, and when. Webhooks are read with it, before their tenant is known. */
+/**
+ * Whose numbers and WABAs were, and when. Webhooks are read with it, before their tenant is known.
+ */
 export const resolveConnections: Method<
   Context,
   ResolveConnectionsRequest,

@@ -7,10 +7,16 @@ import { findApp } from '../db/apps.ts'
 import { appToProto } from '../to-proto.ts'
 
 const day = 86_400_000
-/** Meta goes on signing with the secret before for a while, and sends a webhook again for up to 7 days. */
+/**
+ * Meta goes on signing with the secret before for a while, and sends a webhook again for up to 7
+ * days.
+ */
 const previousValid = { usualMs: day, maxMs: 7 * day }
 
-/** Replaces an app's secret; the one before stays good for a time. Doing it again changes nothing, nor that time. */
+/**
+ * Replaces an app's secret; the one before stays good for a time. Doing it again changes nothing,
+ * nor that time.
+ */
 export const rotateAppSecret: Method<Context, RotateAppSecretRequest, App> = async (
   ctx,
   request,

@@ -31,19 +31,22 @@ export function cursorFrom(text: string): Cursor {
   return { table, after: after || start }
 }
 
-export interface Resealed {
+export interface ResealedPage {
   next: Cursor | null
   resealed: number
   /** As `cursorToText` names rows. */
   unreadable: string[]
 }
 
-/** Seals a page of rows again, each under its lock: what replaces a secret meanwhile waits, and is sealed with the newest key itself. */
+/**
+ * Seals a page of rows again, each under its lock: what replaces a secret meanwhile waits, and is
+ * sealed with the newest key itself.
+ */
 export async function resealPage(
   ctx: Context,
   { table, after }: Cursor,
   most: number,
-): Promise<Resealed> {
+): Promise<ResealedPage> {
   const page = await sealedPage(ctx.db, table, after, most)
   const unreadable: string[] = []
   const accountIds = [...new Set(page.map(({ accountId }) => accountId))]
@@ -52,8 +55,8 @@ export async function resealPage(
     unreadable.length = 0
     const rows = await lockSealed(tx, table, ids, ctx.secrets.keyId)
     for (const row of rows) {
-      const again = resealRow(ctx, table, row)
-      if (again) await updateSealed(tx, table, again)
+      const sealedRow = resealRow(ctx, table, row)
+      if (sealedRow) await updateSealed(tx, table, sealedRow)
       else unreadable.push(cursorToText({ table, after: row.id }))
     }
     return rows.length - unreadable.length
@@ -79,13 +82,13 @@ function resealRow(
 ): SealedRow | null {
   const places = Object.entries(sealedTables[table])
   try {
-    const again = places.flatMap(([column, placeOf]) => {
+    const sealed = places.flatMap(([column, placeOf]) => {
       const bytes = row.sealed[column]
       if (!bytes || keyIdOf(bytes) === secrets.keyId) return []
       const place = placeOf(row.id, row.accountId)
       return [[column, secrets.seal(secrets.open(bytes, place), place)] as const]
     })
-    return { ...row, sealed: Object.fromEntries(again) }
+    return { ...row, sealed: Object.fromEntries(sealed) }
   } catch (err) {
     log.error({ err, table, row: row.id }, 'A secret can not be opened, and is left as it is')
     return null

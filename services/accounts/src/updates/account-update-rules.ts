@@ -33,7 +33,10 @@ interface ValueUpdate {
   >
 }
 
-/** Whether an update of a number is about this connection; one of no number is about every number of the WABA. */
+/**
+ * Whether an update of a number is about this connection; one of no number is about every number of
+ * the WABA.
+ */
 export function isAbout(
   { displayPhoneNumber }: Pick<ConnectionFacts, 'displayPhoneNumber'>,
   number: string | undefined,
@@ -50,8 +53,8 @@ export function oldestUpdateMs(
 }
 
 /**
- * Applies an update that is about this connection. Webhooks come in any order and days late: a fact takes none that is older than its
- * last, or than the connection.
+ * Webhooks come in any order and days late: a fact takes no update that is older than its last, or
+ * than the connection.
  */
 export function applyUpdate(connection: ConnectionFacts, update: ConnectionUpdate, at: Date): void {
   const { fact, number } = update
@@ -71,7 +74,10 @@ export function restoreAccess(
   connection.factTimes = { ...connection.factTimes, access: atMs }
 }
 
-/** What stays when a number is connected again: what stands against its WABA, unless it has another one now. Its other facts were read anew. */
+/**
+ * What stays when a number is connected again: what stands against its WABA, unless it has another
+ * one now. Its other facts were read anew.
+ */
 export function keepIssuesOfWaba(
   connection: ConnectionFacts,
   { wabaId, atMs }: { wabaId: string; atMs: number },
@@ -85,7 +91,9 @@ export function keepIssuesOfWaba(
   restoreAccess(connection, atMs)
 }
 
-/** What an event changes in the connections of its WABA (meta-cloud-api.md §2); nothing for most. */
+/**
+ * What an event changes in the connections of its WABA (meta-cloud-api.md §2); nothing for most.
+ */
 export function connectionUpdates(event: AccountEvent, metaAppId = ''): ConnectionUpdate[] {
   switch (event.field) {
     case 'account_update':
@@ -115,7 +123,10 @@ function namedNumber({ value }: AccountEvent): string | undefined {
   return named && numberKey(named)
 }
 
-/** What lets a WABA send again ends every issue: if something still stands, Meta refuses and says so. */
+/**
+ * What lets a WABA send again ends every issue: if something still stands, Meta refuses and says
+ * so.
+ */
 const reinstated: ConnectionUpdate[] = [
   { fact: 'standing', issue: null },
   { fact: 'review', issue: null },
@@ -157,7 +168,9 @@ function standingUpdates(event: AccountEvent, metaAppId: string): ConnectionUpda
 const banState = (value: AccountEvent['value']) =>
   textOf(objectOf(value.ban_info).waba_ban_state) ?? ''
 
-/** Meta lets an account that it has rejected send nothing; one that it still looks at may send less. */
+/**
+ * Meta lets an account that it has rejected send nothing; one that it still looks at may send less.
+ */
 function reviewUpdates(event: AccountEvent): ConnectionUpdate[] {
   const reason = summaryOf(event)
   switch (textOf(event.value.decision)) {
@@ -209,7 +222,10 @@ function nameUpdates({ value }: AccountEvent): ConnectionUpdate[] {
   return [{ fact: 'verifiedName', number: numberKey(displayed), values: { verifiedName } }]
 }
 
-/** The business's limit concerns all its numbers; one number's own (until February 2026) only that number. */
+/**
+ * The business's limit concerns all its numbers; one number's own (until February 2026) only that
+ * number.
+ */
 function limitUpdates({ value }: AccountEvent): ConnectionUpdate[] {
   const ofBusiness = tierOf(value.max_daily_conversations_per_business)
   const ofOneNumber = tierOf(value.current_limit ?? value.max_daily_conversation_per_phone)
@@ -221,7 +237,10 @@ function limitUpdates({ value }: AccountEvent): ConnectionUpdate[] {
   return [{ ...update, ...(number !== undefined && { number }) }]
 }
 
-/** A limit as Meta names it, also where it is written as a number (-1: unlimited; both forms are seen). */
+/**
+ * A limit as Meta names it, also where it is written as a number (-1: unlimited; both forms are
+ * seen).
+ */
 function tierOf(limit: unknown): string | undefined {
   const text = textOf(limit)
   if (text === undefined || text.startsWith('TIER_')) return text

@@ -3,15 +3,18 @@ import { type Lifting, type Restriction, violationKind } from '../connections/re
 import type { RestrictionRow } from '../db/restrictions.ts'
 import { isAbout, oldestUpdateMs, type RestrictionUpdate } from './account-update-rules.ts'
 
-/** A connection with all restrictions that it ever had in its WABA, by type: the ended ones say which updates are old. */
+/**
+ * A connection with all restrictions that it ever had in its WABA, by type: the ended ones say
+ * which updates are old.
+ */
 export interface RestrictedConnection {
   connection: ConnectionFacts & { id: string }
   restrictions: Map<string, RestrictionRow>
 }
 
 /**
- * Applies what an event of Meta's time `at` says of a connection's restrictions; answers the rows that changed. A type takes no update
- * that is older than its last, or than the time when all were over.
+ * Applies an event of Meta's time `at`; answers the rows that changed. A type takes nothing older
+ * than its last, or than the time when all were over.
  */
 export function applyRestrictions(
   { connection, restrictions }: RestrictedConnection,
@@ -40,7 +43,10 @@ const columnsOf = ({ type, endsAtMs, violation, remediation }: Restriction) => (
   endsAt: endsAtMs === null ? null : new Date(endsAtMs),
 })
 
-/** The restrictions that a lifting ends, those of its own types even if they are not known yet: updates come in any order. */
+/**
+ * The restrictions that a lifting ends, those of its own types even if they are not known yet:
+ * updates come in any order.
+ */
 function liftedBy(
   lifts: Lifting | 'all' | null,
   known: Map<string, RestrictionRow>,

@@ -22,7 +22,9 @@ export function eventName(event: AccountEvent): string {
   )
 }
 
-/** What an event means, for a person: in Meta's own text where it sends any (meta-cloud-api.md §2). */
+/**
+ * What an event means, for a person: in Meta's own text where it sends any (meta-cloud-api.md §2).
+ */
 export function summaryOf(event: AccountEvent): string {
   const { field, value } = event
   const error = eventError(event)
@@ -128,11 +130,11 @@ function errorSummary({ metadata }: Value, { code, title, details }: StatusError
   const number = textOf(objectOf(metadata).display_phone_number) ?? 'a number'
   const known = classifyGraphError(code)
   const advice = known.scope === 'connection' ? ` ${known.message}` : ''
-  const said =
+  const text =
     [...new Set([title, details].map((text) => text.replace(/\.$/, '')).filter(Boolean))].join(
       ': ',
     ) || 'it does not say which'
-  return `Meta reports an error of ${number}${code === null ? '' : ` (${code})`}: ${said}.${advice}`
+  return `Meta reports an error of ${number}${code === null ? '' : ` (${code})`}: ${text}.${advice}`
 }
 
 function reviewAdvice({ decision }: Value): string {

@@ -19,7 +19,10 @@ export interface AccountUpdate {
   receivedAt: Date
 }
 
-/** Applies updates to an account's connections in their order, and stores their events, in one transaction. */
+/**
+ * Applies updates to an account's connections in their order, and stores their events, in one
+ * transaction.
+ */
 export async function recordUpdates(
   ctx: Context,
   accountId: string,

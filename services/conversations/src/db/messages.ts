@@ -1,6 +1,6 @@
 import type { MessageDirection, MessageSource } from '@lockstep/contracts'
 import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
-import { type CallFacts, callText, joinCallFacts } from '@lockstep/whatsapp'
+import { type CallFacts, callText, mergeCallFacts } from '@lockstep/whatsapp'
 
 /**
  * Who wrote to a connection, to it alone or in a group. Each contact and group has one
@@ -123,7 +123,7 @@ export async function updateCalls(tx: Tx, calls: readonly CallRow[]): Promise<vo
         order by m.id for update of m`,
   )
   const rows = stored.map(({ id, direction, content, call, at }) => {
-    const all = joinCallFacts(content, call)
+    const all = mergeCallFacts(content, call)
     return { id, at, content: all, text: callText(direction, all) }
   })
   await sql`update messages m set at = v.at, content = v.content, text = v.text

@@ -1,5 +1,5 @@
 import type { MessageDirection, MessageSource } from '@lockstep/contracts'
-import { type CallFacts, callText, joinCallFacts } from '@lockstep/whatsapp'
+import { type CallFacts, callText, mergeCallFacts } from '@lockstep/whatsapp'
 
 interface Repeatable {
   type: string
@@ -19,7 +19,7 @@ interface Repeatable {
 export function mergeRepeats<Message extends Repeatable>(known: Message, later: Message): Message {
   if (isPlaceholder(known) && later.source === 'history') return later
   if (!known.call || !later.call) return known
-  const call = joinCallFacts(known.call, later.call)
+  const call = mergeCallFacts(known.call, later.call)
   return {
     ...known,
     at: new Date(Math.min(known.at.getTime(), later.at.getTime())),

@@ -1,3 +1,4 @@
+import type { SyncState } from '@lockstep/contracts'
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 
 /** A template in one language, as an account's WABA holds it at Meta. */
@@ -18,7 +19,7 @@ export const TemplateSchema = defineEntity({
     quality: p.text(),
     /** Meta's word for why it was rejected; NONE otherwise. */
     rejectedReason: p.text(),
-    /** Why it has its status, in Meta's words; empty when it gave none, or a list has named another status since. */
+    /** As Meta said it; empty when it gave none, or a list has named another status since. */
     statusReason: p.text(),
     /** The category that Meta has announced and when it comes; empty when it has announced none. */
     nextCategory: p.text(),
@@ -27,17 +28,20 @@ export const TemplateSchema = defineEntity({
     lastSeenAt: p.datetime(),
     /** When the list that it was last read from was asked for. */
     syncedAt: p.datetime(),
-    /** Meta's times of the last news. */
+    /** Meta's times of the last updates. */
     statusEventAt: p.datetime().nullable(),
     qualityEventAt: p.datetime().nullable(),
     categoryEventAt: p.datetime().nullable(),
     announcementEventAt: p.datetime().nullable(),
-    /** Of the last change of its components that a sync was ordered for. */
+    /** Of the last change of its components that a sync was queued for. */
     componentsEventAt: p.datetime().nullable(),
   },
 })
 
-/** One sync of a connection's WABA, ordered by a person or by news of changed components; `queued` and `running` ones are unique a connection. */
+/**
+ * One sync of a connection's WABA, asked for by a person or an update; a connection has one
+ * `queued` or `running`.
+ */
 export const SyncRunSchema = defineEntity({
   name: 'SyncRun',
   tableName: 'sync_runs',
@@ -46,12 +50,12 @@ export const SyncRunSchema = defineEntity({
     accountId: p.uuid(),
     connectionId: p.uuid(),
     wabaId: p.text(),
-    state: p.text().$type<'queued' | 'running' | 'done' | 'failed'>(),
+    state: p.text().$type<SyncState>(),
     seen: p.integer(),
     removed: p.integer(),
     failure: p.text(),
     createdAt: p.datetime(),
-    /** When its present try began; when it was ordered, while it is queued. */
+    /** When its present attempt began; when it was queued, until then. */
     startedAt: p.datetime(),
     finishedAt: p.datetime().nullable(),
   },

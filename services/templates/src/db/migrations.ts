@@ -1,9 +1,5 @@
 import type { MigrationList } from '@lockstep/database'
 import { Templates } from './migrations/2026-11-24-templates.ts'
-import { TemplatesNews } from './migrations/2026-11-24-templates-news.ts'
 
 /** In the order in which they run; a name that has landed never changes. */
-export const migrations: MigrationList = [
-  { name: '2026-11-24-templates', class: Templates },
-  { name: '2026-11-24-templates-news', class: TemplatesNews },
-]
+export const migrations: MigrationList = [{ name: '2026-11-24-templates', class: Templates }]

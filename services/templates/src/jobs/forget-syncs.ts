@@ -1,6 +1,6 @@
 import { forgetOld } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { forgetRunPage } from '../db/queries.ts'
+import { forgetRunPage } from '../db/sync-runs.ts'
 
 /** Runs in one transaction. */
 const page = 2_000

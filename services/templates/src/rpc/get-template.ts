@@ -13,24 +13,24 @@ export const getTemplate: Method<Context, GetTemplateRequest, Template> = (
   request,
   { accountId },
 ) => {
-  const { which, words } = identify(request)
+  const { which, described } = identify(request)
   return ctx.db.transaction(accountId, async (tx) => {
     const template = await tx.em.findOne(TemplateSchema, { ...which, accountId })
     if (!template)
       throw new AppError(
         'not_found',
-        `There is no template ${words}; sync the templates if it is new at Meta`,
+        `There is no template ${described}; sync the templates if it is new at Meta`,
       )
     return templateToProto(template)
   })
 }
 
 function identify(request: GetTemplateRequest) {
-  if (request.id) return { which: { id: requireId(request.id, 'template') }, words: request.id }
+  if (request.id) return { which: { id: requireId(request.id, 'template') }, described: request.id }
   const name = requireText(request.name, 'name')
   const language = normaliseLanguage(requireText(request.language, 'language'))
   return {
     which: { wabaId: requireText(request.wabaId, 'waba_id'), name, language },
-    words: `"${name}" in ${language}`,
+    described: `"${name}" in ${language}`,
   }
 }

@@ -7,10 +7,16 @@ import { TemplateSchema } from '../db/entities.ts'
 import { templateToProto } from '../to-proto.ts'
 
 const usualLimit = 50
-/** A template is a few kB, one with a carousel some dozens: a page stays far below the 16 MB of an answer. */
+/**
+ * A template is a few kB, one with a carousel some dozens: a page stays far below the 16 MB of an
+ * answer.
+ */
 const maxLimit = 200
 
-/** A page of the account's templates in id order, 50 by default; of one WABA or with one status where the request names them. */
+/**
+ * A page of the account's templates in id order, 50 by default; of one WABA or with one status
+ * where the request names them.
+ */
 export const listTemplates: Method<Context, ListTemplatesRequest, ListTemplatesResponse> = async (
   ctx,
   request,

@@ -4,8 +4,8 @@ import type { StartSyncRequest, SyncRun } from '@lockstep/rpc/gen/templates'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { SyncRunSchema } from '../db/entities.ts'
-import { findActiveRun } from '../db/queries.ts'
-import { orderSync } from '../order-sync.ts'
+import { findActiveRun } from '../db/sync-runs.ts'
+import { queueSync } from '../syncs/queue-sync.ts'
 import { syncRunToProto } from '../to-proto.ts'
 
 /** Queues a sync of the connection's WABA; refused while one is queued or running. */
@@ -21,7 +21,7 @@ export const startSync: Method<Context, StartSyncRequest, SyncRun> = async (ctx,
     )
   const { id: connectionId, wabaId } = connection
   return ctx.db.transaction(call.accountId, async (tx) => {
-    const id = await orderSync(ctx, tx, { connectionId, wabaId })
+    const id = await queueSync(ctx, tx, { connectionId, wabaId })
     if (id)
       return syncRunToProto(
         await tx.em.findOneOrFail(SyncRunSchema, { id, accountId: call.accountId }),

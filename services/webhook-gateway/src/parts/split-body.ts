@@ -1,5 +1,11 @@
 import { type LaneName, type PartOutcome, shares } from '@lockstep/contracts'
-import { fieldRule, type Part, parseWebhook, splitInSteps, type Tokens } from '@lockstep/whatsapp'
+import {
+  fieldRule,
+  parseWebhook,
+  splitInSteps,
+  type Tokens,
+  type WebhookPart,
+} from '@lockstep/whatsapp'
 import { type App, owns } from '../apps/app.ts'
 
 /** A body whose signature was valid. */
@@ -85,7 +91,7 @@ export function* splitBodyInSteps(
 }
 
 function toNewPart(
-  { reason: given, isOver, ...part }: Part,
+  { reason: given, isOver, ...part }: WebhookPart,
   raw: Buffer,
   isOwn: (lane: LaneName, key: string, field: string | null) => boolean,
 ): NewPart {

@@ -1,4 +1,5 @@
-import { fenceTable, tenantTable } from '@lockstep/database'
+import { syncStates } from '@lockstep/contracts'
+import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 
@@ -17,11 +18,16 @@ export class Templates extends Migration {
         parameter_format text not null,
         quality text not null,
         rejected_reason text not null,
+        status_reason text not null default '',
+        next_category text not null default '',
+        next_category_at timestamptz,
         last_seen_at timestamptz not null,
         synced_at timestamptz not null,
         status_event_at timestamptz,
         quality_event_at timestamptz,
         category_event_at timestamptz,
+        announcement_event_at timestamptz,
+        components_event_at timestamptz,
         -- Accounts that share a WABA have rows of their own.
         unique (account_id, waba_id, name, language)
       );
@@ -33,7 +39,7 @@ export class Templates extends Migration {
         account_id uuid not null,
         connection_id uuid not null,
         waba_id text not null,
-        state text not null check (state in ('queued', 'running', 'done', 'failed')),
+        state text not null ${checkOneOf('state', syncStates)},
         seen integer not null default 0,
         removed integer not null default 0,
         failure text not null default '',

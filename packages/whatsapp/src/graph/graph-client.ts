@@ -1,0 +1,139 @@
+import { counter } from '@lockstep/telemetry'
+import {
+  type GraphPhoneNumber,
+  type GraphTemplate,
+  readIdPage,
+  readPhoneNumber,
+  readTemplatePage,
+  templateFields,
+} from './graph-objects.ts'
+import { GraphRequests, graphErrorsTotal } from './graph-requests.ts'
+import { type SendOutcome, sendOutcome } from './send-outcome.ts'
+import { createSockets, type Socket } from './sockets.ts'
+
+export interface GraphClientOptions {
+  /** Scheme, host, port and optional path of the Graph API, e.g. `https://graph.facebook.com`. */
+  baseUrl: string
+  /** Version of the Graph API, e.g. `v24.0`. */
+  version: string
+  /** Bound on the wait for a connection, and again on the wait for the answer. */
+  timeoutMs?: number
+  /**
+   * An idle connection is closed after this: shorter than any peer's, or its idle resets turn into
+   * unknown outcomes.
+   */
+  keepAliveTimeoutMs?: number
+  /** The most connections that are open at the same time. */
+  maxSockets?: number
+}
+
+export interface SendRequest {
+  phoneNumberId: string
+  token: string
+  /** The message, as `buildTemplateMessage` or `buildTextMessage` makes it. */
+  body: object
+  signal?: AbortSignal
+  /** A connection that was opened for it; without one it waits for one first. */
+  socket?: Socket
+  /**
+   * On the clock of `performance.now()`: if the POST was not begun by then, it is never written and
+   * the outcome is `notSent`.
+   */
+  notAfterMs?: number
+  /** Called right before the first byte is written, with `performance.now()`. */
+  onWritten?: (writtenAtMs: number) => void
+}
+
+export interface GraphClient {
+  /**
+   * Opens a connection, or takes one that is open, before it is known when it is used. Throws
+   * `busy` when none can be opened in time.
+   */
+  open(signal?: AbortSignal): Promise<Socket>
+  /**
+   * Sends one message and says what became of it. Never throws: each way it can end is an outcome.
+   * Never retries.
+   */
+  sendMessage(request: SendRequest): Promise<SendOutcome>
+  /** The templates of a WABA, page by page. Throws AppError. */
+  listTemplates(request: {
+    wabaId: string
+    token: string
+    signal?: AbortSignal
+  }): AsyncIterable<GraphTemplate[]>
+  /** A number as Meta knows it: also the check that a token may use it. Throws AppError. */
+  getPhoneNumber(request: {
+    phoneNumberId: string
+    token: string
+    signal?: AbortSignal
+  }): Promise<GraphPhoneNumber>
+  /** True when a number is one of the WABA's, which its own node doesn't say. Throws AppError. */
+  hasPhoneNumber(request: {
+    wabaId: string
+    phoneNumberId: string
+    token: string
+    signal?: AbortSignal
+  }): Promise<boolean>
+}
+
+const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by outcome')
+
+/**
+ * The client of Meta's Graph API, over HTTP/1.1 connections. Disposing it lets running requests
+ * end.
+ */
+export function createGraphClient(options: GraphClientOptions): GraphClient & AsyncDisposable {
+  const { timeoutMs = 10_000, keepAliveTimeoutMs = 4_000, maxSockets = 64 } = options
+  const { origin, pathname } = new URL(options.baseUrl)
+  const prefix = `${pathname.replace(/\/$/, '')}/${options.version}`
+  const limits = { max: maxSockets, connectTimeoutMs: timeoutMs, keepAliveTimeoutMs }
+  const sockets = createSockets({ origin, ...limits })
+  const requests = new GraphRequests(sockets, { prefix, timeoutMs })
+  return {
+    open: (signal) => sockets.open(signal),
+    sendMessage: (request) => sendMessage(requests, request),
+    async *listTemplates({ wabaId, ...how }) {
+      for await (const { templates } of requests.pages(templatesOf(wabaId), how)) yield templates
+    },
+    async getPhoneNumber({ phoneNumberId, ...how }) {
+      const path = `/${encodeURIComponent(phoneNumberId)}?fields=${phoneNumberFields}`
+      return readPhoneNumber(await requests.get(path, how))
+    },
+    async hasPhoneNumber({ wabaId, phoneNumberId, ...how }) {
+      for await (const { ids } of requests.pages(numbersOf(wabaId), how))
+        if (ids.includes(phoneNumberId)) return true
+      return false
+    },
+    [Symbol.asyncDispose]: () => sockets[Symbol.asyncDispose](),
+  }
+}
+
+async function sendMessage(
+  requests: GraphRequests,
+  { phoneNumberId, token, body, ...how }: SendRequest,
+): Promise<SendOutcome> {
+  const path = `/${encodeURIComponent(phoneNumberId)}/messages`
+  const request = { method: 'POST', path, body: JSON.stringify(body) } as const
+  const outcome = sendOutcome(await requests.send(request, token, how))
+  sends(1, { outcome: outcome.kind })
+  if ('code' in outcome)
+    graphErrorsTotal(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })
+  return outcome
+}
+
+const templatesOf = (nodeId: string) => ({
+  ...{ nodeId, edge: 'message_templates', fields: templateFields },
+  read: readTemplatePage,
+})
+
+const numbersOf = (nodeId: string) => ({
+  ...{ nodeId, edge: 'phone_numbers', fields: 'id' },
+  read: readIdPage,
+})
+
+/**
+ * `whatsapp_business_manager_messaging_limit`: Meta, messaging-limits; the other fields are of the
+ * phone-number node.
+ */
+const phoneNumberFields =
+  'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'
