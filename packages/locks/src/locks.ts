@@ -57,6 +57,13 @@ const defaultWaitMs = 2_000
 
 const rank = (name: LockName): number => lockOrder.indexOf(table[name].of)
 
+/** What holds need beside what a held lock does. */
+interface Manager extends LockManager {
+  scale: number
+  /** An instance's id is drawn anew at each start, so nobody else has this owner. */
+  nextOwner(): string
+}
+
 /** Starts whether Redis is there or not; disposing releases what is still held. */
 export async function createLocks({
   redis: given,
@@ -67,77 +74,23 @@ export async function createLocks({
   const redis = typeof given === 'string' ? openRedis(given, { scale, onWarn }) : given
   const instance = await keepInstance(redis, instanceId, scale, onWarn)
   const closing = new AbortController()
-  const manager: LockManager = {
+  let holds = 0
+  const manager: Manager = {
     redis,
     instance,
+    scale,
     onWarn,
+    nextOwner: () => `${instance.id}:${(holds++).toString(16)}`,
     releaseLater: (request) => void releaseLater(redis, request, scale, closing.signal),
   }
-
-  let holds = 0
-  function prepare(given: readonly LockKey[]): Hold {
-    const { wanted, keys } = inOrder(given)
-    const owner = `${instance.id}:${(holds++).toString(16)}` // an instance's id is drawn anew at each start
-    const ttlsMs = wanted.map(({ name }) => Math.round(table[name].ttlMs * scale))
-    return { request: { owner, keys, ttlsMs }, wanted, tally: tallyOf(wanted), doubtful: false }
-  }
-
-  async function attempt(hold: Hold): Promise<Lock | Extract<AcquireReply, { held: false }>> {
-    for (;;) {
-      const epoch = instance.epoch()
-      const { reply, askedAt } = await ask(redis, instance, hold, scale)
-      if (!reply.held) return reply
-      if (!reply.instanceKnown) instance.wasGone(askedAt)
-      // The instance key went missing between question and answer: perhaps the lock did too.
-      if (reply.instanceKnown && epoch !== instance.epoch()) continue
-      lockMetrics.acquired(hold.tally)
-      if (reply.takenOver.length > 0) reportTakeOver(hold, reply.takenOver, onWarn)
-      return new HeldLock(manager, {
-        request: hold.request,
-        tally: hold.tally,
-        askedAt,
-        doubtful: hold.doubtful,
-      })
-    }
-  }
-
-  async function holdAll(
-    keys: readonly LockKey[],
-    { waitMs, signal }: HoldOptions = {},
-  ): Promise<Lock> {
-    const hold = prepare(keys)
-    const from = performance.now()
-    const boundMs =
-      waitMs ??
-      (hold.wanted.every(({ name }) => table[name].whenBusy === 'wait') ? defaultWaitMs * scale : 0)
-    try {
-      for (let round = 0; ; round++) {
-        signal?.throwIfAborted()
-        const got = await attempt(hold)
-        const waitedMs = performance.now() - from
-        if (!('held' in got)) {
-          lockMetrics.wait(hold.tally, waitedMs)
-          return got
-        }
-        if (waitedMs >= boundMs) throw refusal(hold, got, boundMs)
-        await pause(Math.min(pollMs(round, scale), boundMs - waitedMs), undefined, {
-          signal,
-        }).catch(() => signal?.throwIfAborted())
-      }
-    } catch (error) {
-      if (hold.doubtful) manager.releaseLater(hold.request)
-      throw error
-    }
-  }
-
   return {
     instanceId: instance.id,
     liveness: instance.liveness,
-    hold: (name, id, options) => holdAll([{ name, id }], options),
-    holdAll,
+    hold: (name, id, options) => holdAll(manager, [{ name, id }], options),
+    holdAll: (keys, options) => holdAll(manager, keys, options),
     async tryHold(name, id) {
       try {
-        return await holdAll([{ name, id }], { waitMs: 0 })
+        return await holdAll(manager, [{ name, id }], { waitMs: 0 })
       } catch (error) {
         if (error instanceof LockBusy) return null
         throw error
@@ -150,6 +103,61 @@ export async function createLocks({
       await instance[Symbol.asyncDispose]()
       if (typeof given === 'string') redis.disconnect()
     },
+  }
+}
+
+function prepare({ scale, nextOwner }: Manager, keysGiven: readonly LockKey[]): Hold {
+  const { wanted, keys } = inOrder(keysGiven)
+  const ttlsMs = wanted.map(({ name }) => Math.round(table[name].ttlMs * scale))
+  const request = { owner: nextOwner(), keys, ttlsMs }
+  return { request, wanted, tally: tallyOf(wanted), doubtful: false }
+}
+
+async function holdAll(
+  manager: Manager,
+  keys: readonly LockKey[],
+  { waitMs, signal }: HoldOptions = {},
+): Promise<Lock> {
+  const { scale } = manager
+  const hold = prepare(manager, keys)
+  const from = performance.now()
+  const waits = hold.wanted.every(({ name }) => table[name].whenBusy === 'wait')
+  const boundMs = waitMs ?? (waits ? defaultWaitMs * scale : 0)
+  try {
+    for (let round = 0; ; round++) {
+      signal?.throwIfAborted()
+      const result = await attempt(manager, hold)
+      const waitedMs = performance.now() - from
+      if (!('held' in result)) {
+        lockMetrics.wait(hold.tally, waitedMs)
+        return result
+      }
+      if (waitedMs >= boundMs) throw refusal(hold, result, boundMs)
+      const ms = Math.min(pollMs(round, scale), boundMs - waitedMs)
+      await pause(ms, undefined, { signal }).catch(() => signal?.throwIfAborted())
+    }
+  } catch (error) {
+    if (hold.doubtful) manager.releaseLater(hold.request)
+    throw error
+  }
+}
+
+async function attempt(
+  manager: Manager,
+  hold: Hold,
+): Promise<Lock | Extract<AcquireReply, { held: false }>> {
+  const { redis, instance, scale, onWarn } = manager
+  for (;;) {
+    const epoch = instance.epoch()
+    const { reply, askedAt } = await ask(redis, instance, hold, scale)
+    if (!reply.held) return reply
+    if (!reply.instanceKnown) instance.wasGone(askedAt)
+    // The instance key went missing between question and answer: perhaps the lock did too.
+    if (reply.instanceKnown && epoch !== instance.epoch()) continue
+    lockMetrics.acquired(hold.tally)
+    if (reply.takenOver.length > 0) reportTakeOver(hold, reply.takenOver, onWarn)
+    const { request, tally, doubtful } = hold
+    return new HeldLock(manager, { request, tally, askedAt, doubtful })
   }
 }
 

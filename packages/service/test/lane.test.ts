@@ -16,6 +16,7 @@ import {
   sweepFeed,
   work,
 } from '../src/index.ts'
+import { configOf } from './fixtures/config.ts'
 import {
   lane,
   otherLane,
@@ -39,10 +40,10 @@ beforeEach(async () => {
 afterEach(() => stack.disposeAsync())
 
 const produce = async (options?: { sweeps?: boolean }) =>
-  stack.use(await startProducer(world.base('campaigns'), options))
+  stack.use(await startProducer(configOf(world, 'campaigns'), options))
 const addressOf = (producer: Producer) => `127.0.0.1:${producer.grpcPort}`
 const consume = async (producer: Producer, handler: LaneHandler<BaseContext> = writeEffects) =>
-  stack.use(await startConsumer(world.base('contacts'), addressOf(producer), handler))
+  stack.use(await startConsumer(configOf(world, 'contacts'), addressOf(producer), handler))
 
 /** Entries named 0, 1, 2 … of a key, written in one transaction; with a wake-up unless it is to be lost. */
 const append = ({ ctx }: Producer, key: string, count: number, { wakeUps = true } = {}) =>
@@ -69,7 +70,7 @@ test('a worker that is killed between its commit and the settling leaves exactly
   const producer = await produce()
   const env = {
     STUCK_WORKER: JSON.stringify({
-      config: world.base('contacts'),
+      config: configOf(world, 'contacts'),
       feedAddress: addressOf(producer),
     }),
   }
@@ -199,12 +200,12 @@ test('a worker that starts asks for wake-ups of the work that waits: nobody swee
 })
 
 test('a worker whose producer is away at first catches up as soon as it is there', async () => {
-  const first = await startProducer(world.base('campaigns'))
+  const first = await startProducer(configOf(world, 'campaigns'))
   await append(first, 'a', 1, { wakeUps: false })
   const { grpcPort } = first
   await first[Symbol.asyncDispose]()
-  stack.use(await startConsumer(world.base('contacts'), `127.0.0.1:${grpcPort}`, writeEffects))
-  stack.use(await startProducer({ ...world.base('campaigns'), grpcPort }))
+  stack.use(await startConsumer(configOf(world, 'contacts'), `127.0.0.1:${grpcPort}`, writeEffects))
+  stack.use(await startProducer({ ...configOf(world, 'campaigns'), grpcPort }))
   await settled()
 })
 
@@ -242,7 +243,7 @@ test('a key that never runs dry gives its lane back, and a stop waits for the ba
 test('a stop whose handlers never end takes the time of one lane, not of all: Kubernetes gives a service 30 s', async () => {
   const drainMs = 1_000
   const ctx = stack.use(
-    await createBaseContext({ ...world.base('campaigns'), drainMs }, [], { scale: 0.05 }),
+    await createBaseContext({ ...configOf(world, 'campaigns'), drainMs }, [], { scale: 0.05 }),
   )
   const begun = new Set<string>()
   const stuck: LaneHandler<BaseContext> = async (_ctx, key) => {

@@ -20,13 +20,14 @@ import {
   serviceConfig,
   troubleOf,
 } from '../src/index.ts'
+import { configOf } from './fixtures/config.ts'
 
 const stack = new AsyncDisposableStack()
 let world: World
 let ctx: BaseContext
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  ctx = stack.use(await createBaseContext(world.base('campaigns'), [], { scale: 0.05 }))
+  ctx = stack.use(await createBaseContext(configOf(world, 'campaigns'), [], { scale: 0.05 }))
 })
 afterAll(() => stack.disposeAsync())
 

@@ -10,6 +10,7 @@ import {
   serveEndpoints,
   sweepFeed,
 } from '../src/index.ts'
+import { configOf } from './fixtures/config.ts'
 import { lane } from './fixtures/lane.ts'
 
 const stack = new AsyncDisposableStack()
@@ -21,7 +22,7 @@ const times = (partition: number, of: LaneName = lane) =>
 
 beforeAll(async () => {
   world = stack.use(await createWorld())
-  const base = stack.use(await createBaseContext(world.base('campaigns'), [], { scale: 0.01 })) // sweeps every 50 ms
+  const base = stack.use(await createBaseContext(configOf(world, 'campaigns'), [], { scale: 0.01 })) // sweeps every 50 ms
   const wakePartition: BaseContext['messaging']['wakePartition'] = (of, partition) => {
     woken.push(`${of} ${partition}`)
     base.messaging.wakePartition(of, partition)

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
-import { locks, type ServiceName, services } from '@lockstep/contracts'
+import { locks, type ServiceName } from '@lockstep/contracts'
 import { databaseUrl, schemaOf, withClient } from '@lockstep/database'
 import { openRedis } from '@lockstep/locks'
 import { type RunningServer, startNats, startRedis } from '@lockstep/servers'
-import type { BaseConfig } from '@lockstep/service'
 import { inject } from 'vitest'
 import { type TestServers, testPassword } from './test-servers.ts'
 
@@ -29,29 +28,12 @@ export interface World extends AsyncDisposable {
   redis: Killable
   encryptionKey: Buffer
   platformKey: Buffer
-  /** A service's base configuration: any free ports, plain text, quiet. */
-  base(service: ServiceName): BaseConfig & typeof kept
   /** The URL by which a service's role sees the database. */
   roleUrl(service: ServiceName): string
   /** Runs SQL as superuser, past row-level security. Name tables with their schema. */
   sql<Row = Record<string, unknown>>(text: string, params?: unknown[]): Promise<Row[]>
   /** Closes every connection to the world's database, as a restart of PostgreSQL would. */
   killBackends(): Promise<void>
-}
-
-/** Where no service is, unless a test says where. */
-const nowhere = Object.fromEntries(
-  services.map((service) => [service, '127.0.0.1:9']),
-) as BaseConfig['addresses']
-
-/** How many days rows are kept, by default: each service reads its own. */
-const kept = {
-  accountEventRetentionDays: 400,
-  messageRetentionDays: 400,
-  importRetentionDays: 90,
-  consentRetentionDays: 1_826,
-  templateSyncRetentionDays: 30,
-  campaignRetentionDays: 400,
 }
 
 /**
@@ -100,22 +82,6 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
     encryptionKey: randomBytes(32),
     platformKey: randomBytes(32),
     roleUrl,
-    base: (service) => ({
-      service,
-      postgresUrl: roleUrl(service),
-      natsUrl: nats.url,
-      redisUrl: redis.url,
-      host: '127.0.0.1',
-      grpcPort: 0,
-      healthPort: 0,
-      tls: null,
-      logLevel: (process.env.LOCKSTEP_TEST_LOG as BaseConfig['logLevel']) ?? 'silent',
-      streamReplicas: 1,
-      poolSize: 5,
-      drainMs: 5_000,
-      addresses: nowhere,
-      ...kept,
-    }),
     sql: (text, params) =>
       withClient(adminUrl, async (client) => (await client.query(text, params)).rows),
     killBackends: () =>
