@@ -5,7 +5,7 @@ import { analyzeLists, endPreparation } from '../db/preparations.ts'
 import type { ListWork } from './list-work.ts'
 
 /** PostgreSQL should know of a list of so many before it is sent to. */
-const largeList = 10_000
+const largeList = 500
 
 /** preparing → sending, or completed when the list has nobody to write to. */
 export async function finishList({ ctx, campaign }: ListWork, tx: Tx): Promise<void> {
