@@ -70,7 +70,7 @@ export const statusKinds: Kind[] = [
         {
           field: 'messages',
           event: 'error 130429',
-          words:
+          summary:
             'Meta reports an error of 15550100 (130429): Rate limit hit. ' +
             'This number has reached its throughput limit. Sending goes on more slowly by itself.',
           occurred_at: null,
