@@ -51,6 +51,10 @@ export type ServiceOptions<
   ) => Own | Promise<Own>
   rpc?: RpcMethods<Definition, ServiceContext<ConfigOf<Config>, Peer, Declared> & Own>
   jobs?: Readonly<Record<string, Job<ServiceContext<ConfigOf<Config>, Peer, Declared> & Own>>>
+  /** Jobs that take away what is older than it is kept; their interval is not scaled in tests. */
+  retention?: Readonly<
+    Record<string, (ctx: ServiceContext<ConfigOf<Config>, Peer, Declared> & Own) => Promise<void>>
+  >
   /** What happens in the service's own rows when entries of its feed are settled. */
   feed?: (ctx: ServiceContext<ConfigOf<Config>, Peer, Declared> & Own) => FeedOptions
   /** Opened last and closed first; `stack` closes what it needs right after it. */
@@ -77,6 +81,7 @@ export interface DeclaredService {
   rpc?: RpcMethods<any, any>
   lanes: Readonly<Record<string, HandlerOf<any, any>>>
   jobs: Readonly<Record<string, Job<any>>>
+  retention: Readonly<Record<string, (ctx: any) => Promise<void>>>
   feed?: (ctx: any) => FeedOptions
   http?: (ctx: any, stack: AsyncDisposableStack) => Promise<PublicHttp>
   // biome-ignore-end lint/suspicious/noExplicitAny: as above
@@ -91,6 +96,6 @@ export function defineService<
   Own extends object = object,
   Definition extends RpcDefinition = RpcDefinition,
 >(options: ServiceOptions<Name, Config, Peer, Declared, Own, Definition>): DeclaredService {
-  const { entities = [], peers = [], times = {}, lanes = {}, jobs = {}, ...others } = options
-  return { ...others, entities, peers, times, lanes, jobs }
+  const { entities = [], peers = [], times = {}, lanes = {}, jobs = {} } = options
+  return { ...options, entities, peers, times, lanes, jobs, retention: options.retention ?? {} }
 }

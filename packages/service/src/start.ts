@@ -16,6 +16,7 @@ import { type BaseContext, type BaseOverrides, createServiceContext } from './co
 import type { DeclaredService } from './define.ts'
 import { type RunningService, serveEndpoints, sideBySide } from './endpoints.ts'
 import { every } from './every.ts'
+import { forgetEveryMs } from './forget.ts'
 import { owning } from './owning.ts'
 import { sweepFeed } from './sweep.ts'
 
@@ -31,6 +32,8 @@ export async function startService(
     producedLanes(ctx).length > 0 ? serveFeed(ctx, service.feed?.(ctx), stack) : undefined
   for (const [name, [everyMs, run]] of Object.entries(service.jobs))
     stack.use(every(ctx, name, everyMs * ctx.scale, run))
+  for (const [name, run] of Object.entries(service.retention))
+    stack.use(every(ctx, name, forgetEveryMs, run))
   stack.use(await sideBySide(workOn(service, ctx, feed?.source, stack)))
   const methods = service.rpc
     ? [bind(service.rpc.definition, ctx, service.rpc.methods, service.rpc)]

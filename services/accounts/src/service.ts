@@ -1,5 +1,5 @@
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { defineService, forgetEveryMs } from '@lockstep/service'
+import { defineService } from '@lockstep/service'
 import { config } from './config.ts'
 import { open } from './context.ts'
 import { entities } from './db/entities.ts'
@@ -16,5 +16,5 @@ export const accountsService = defineService({
   open,
   rpc: { definition: AccountsDefinition, methods, callers, acrossAccounts },
   lanes: { 'webhooks.account': accountUpdate },
-  jobs: { 'forget-events': [forgetEveryMs, forgetEvents] },
+  retention: { 'forget-events': forgetEvents },
 })

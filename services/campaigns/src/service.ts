@@ -1,5 +1,5 @@
 import { CampaignsDefinition } from '@lockstep/rpc/gen/campaigns'
-import { defineService, forgetEveryMs } from '@lockstep/service'
+import { defineService } from '@lockstep/service'
 import { config } from './config.ts'
 import { open, peers } from './context.ts'
 import { entities } from './db/entities.ts'
@@ -23,6 +23,6 @@ export const campaignsService = defineService({
   lanes: { 'campaigns.run': runCampaign, 'webhooks.campaign': messageStatus },
   jobs: {
     'expire-sending': [5_000, expireSending],
-    'forget-campaigns': [forgetEveryMs, forgetCampaigns],
   },
+  retention: { 'forget-campaigns': forgetCampaigns },
 })

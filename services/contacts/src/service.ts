@@ -1,5 +1,5 @@
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
-import { defineService, forgetEveryMs } from '@lockstep/service'
+import { defineService } from '@lockstep/service'
 import { config } from './config.ts'
 import { open } from './context.ts'
 import { entities } from './db/entities.ts'
@@ -22,7 +22,6 @@ export const contactsService = defineService({
   lanes: { 'contacts.import': importContacts, 'contacts.identity-updates': updateIdentities },
   jobs: {
     'drop-abandoned-uploads': [dropEveryMs, dropAbandonedUploads],
-    'forget-imports': [forgetEveryMs, forgetImports],
-    'forget-consents': [forgetEveryMs, forgetConsents],
   },
+  retention: { 'forget-imports': forgetImports, 'forget-consents': forgetConsents },
 })

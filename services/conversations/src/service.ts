@@ -1,5 +1,5 @@
 import { ConversationsDefinition } from '@lockstep/rpc/gen/conversations'
-import { defineService, forgetEveryMs } from '@lockstep/service'
+import { defineService } from '@lockstep/service'
 import { config } from './config.ts'
 import { peers } from './context.ts'
 import { migrations } from './db/migrations.ts'
@@ -16,5 +16,5 @@ export const conversationsService = defineService({
   times,
   rpc: { definition: ConversationsDefinition, methods, callers },
   lanes: { 'webhooks.message': webhookMessage },
-  jobs: { 'forget-messages': [forgetEveryMs, forgetMessages] },
+  retention: { 'forget-messages': forgetMessages },
 })

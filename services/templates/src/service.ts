@@ -1,5 +1,5 @@
 import { TemplatesDefinition } from '@lockstep/rpc/gen/templates'
-import { defineService, forgetEveryMs } from '@lockstep/service'
+import { defineService } from '@lockstep/service'
 import { config } from './config.ts'
 import { open, peers } from './context.ts'
 import { entities } from './db/entities.ts'
@@ -20,5 +20,5 @@ export const templatesService = defineService({
   open,
   rpc: { definition: TemplatesDefinition, methods, callers },
   lanes: { 'templates.sync': sync, 'webhooks.template': templateUpdate },
-  jobs: { 'forget-syncs': [forgetEveryMs, forgetSyncs] },
+  retention: { 'forget-syncs': forgetSyncs },
 })

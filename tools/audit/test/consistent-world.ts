@@ -240,7 +240,8 @@ async function insertRows(world: World): Promise<void> {
   await world.sql(`
     insert into accounts.accounts select id, 'Account', now() from unnest('{${account}, ${other}}'::uuid[]) id;
     insert into accounts.apps values ('${app}', '${account}', 'App', '1', '', null, '', now());
-    insert into accounts.connections
+    insert into accounts.connections (id, account_id, name, phone_number_id, waba_id, app_id, display_phone_number, verified_name,
+                                      sealed_token, per_minute, per_second, max_per_second, quality, connected_at, disconnected_at)
       select id, account, 'Number', phone, 'waba', '${app}', '', '', '', 100, 80, 80, 'GREEN', now() - interval '1 day', null
       from (values ('${connection}'::uuid, '${account}'::uuid, '${number}'), ('${otherConnection}'::uuid, '${account}'::uuid, '2')) v(id, account, phone);
     insert into accounts.connection_intervals (connection_id, account_id, phone_number_id, app_id, waba_id, connected_at)
