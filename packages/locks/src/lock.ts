@@ -27,7 +27,7 @@ export interface LockManager {
   releaseLater(request: Request): void
 }
 
-/** What the manager learnt when it acquired. */
+/** What acquiring told the manager. */
 export interface Acquisition {
   request: Request
   tally: Tally

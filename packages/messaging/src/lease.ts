@@ -2,7 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import type { Msg } from '@nats-io/nats-core'
 import type { Link } from './link.ts'
 
-/** A job's right to act for its key. */
+/** A worker's right to a partition. */
 export interface Lease {
   /** Aborts when another worker is given the message, or this one shuts down. */
   readonly signal: AbortSignal

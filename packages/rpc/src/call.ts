@@ -44,10 +44,10 @@ export function failureOfStatus(status: number): Failure {
 }
 
 /** grpc-js gives it the status of a rate limit, and only its message differs. */
-export function isTooLarge(status: number, words: string): boolean {
+export function isTooLarge(status: number, message: string): boolean {
   return (
     status === Status.RESOURCE_EXHAUSTED &&
-    /^(Received|Sent) message larger than max \(/.test(words)
+    /^(Received|Sent) message larger than max \(/.test(message)
   )
 }
 

@@ -136,10 +136,10 @@ function failureOf(error: unknown, call: CallWith, path: string): unknown {
   if (!(error instanceof Error) || error.name !== 'AbortError') return error
   const reason: unknown = call.signal?.aborted ? call.signal.reason : undefined
   if (reason instanceof AppError) return reason
-  const words = reason
+  const what = reason
     ? 'was given up by its caller'
     : `took longer than ${call.timeoutMs ?? defaultTimeoutMs} ms`
-  return new AppError('timeout', `The call ${path} ${words}; what it did is not known`, {
+  return new AppError('timeout', `The call ${path} ${what}; what it did is not known`, {
     cause: reason ?? error,
   })
 }

@@ -20,7 +20,7 @@ const measureEveryMs = 5_000
 /** The first question may have to open a connection; the quickest answer counts most. */
 const samples = 3
 /** How long a start waits to hear the time. */
-const patienceMs = 2_000
+const startWaitMs = 2_000
 
 /**
  * PostgreSQL's clock, for times of all processes are compared with each other and with `now()` in
@@ -42,7 +42,7 @@ export async function followDatabaseClock({ db, log, scale }: Needs): Promise<Cl
   const measuring = every({ log }, 'measure-clock', measureEveryMs * scale, () =>
     measure().finally(first.resolve),
   )
-  await Promise.race([first.promise, delay(patienceMs, undefined, { ref: false })])
+  await Promise.race([first.promise, delay(startWaitMs, undefined, { ref: false })])
   return {
     now: () => Math.round(performance.now() - aheadMs),
     [Symbol.asyncDispose]: () => measuring[Symbol.asyncDispose](),

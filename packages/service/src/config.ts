@@ -113,10 +113,12 @@ function problemsOf(schema: z.ZodType, given: Record<string, string>): string[] 
   const issues = schema.safeParse(given).error?.issues ?? []
   return issues.map(({ path, message }) => {
     const name = String(path[0])
-    const words = message.startsWith('must') ? message : ''
+    const requirement = message.startsWith('must') ? message : ''
     if (name in given)
-      return words ? `${variableOf(name)} ${words}` : `${variableOf(name)}: ${message}`
-    return words ? `${variableOf(name)} is missing; it ${words}` : `${variableOf(name)} is missing`
+      return requirement ? `${variableOf(name)} ${requirement}` : `${variableOf(name)}: ${message}`
+    return requirement
+      ? `${variableOf(name)} is missing; it ${requirement}`
+      : `${variableOf(name)} is missing`
   })
 }
 

@@ -30,9 +30,9 @@ export const templateUpdate: LaneHandler<Context> = async (ctx, wabaId, entries)
   }
   const { matched, delayed } = await applyToAccounts(ctx, wabaId, updates)
   for (const { entryId: id, events } of updates) {
-    const unmatched = events.length > 0 ? 'no_match' : 'no_action'
+    const withoutMatch = events.length > 0 ? 'no_match' : 'no_action'
     if (delayed.has(id)) results.push({ id, laterMs: ctx.times.syncUnderWayMs })
-    else results.push({ id, outcome: matched.has(id) ? 'done' : unmatched })
+    else results.push({ id, outcome: matched.has(id) ? 'done' : withoutMatch })
   }
   return results
 }
