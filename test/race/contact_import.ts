@@ -26,7 +26,7 @@ export const contactImport = scenario<Tenant>({
         },
         {
           in: 'update imports set done_bytes',
-          replace: "and state = 'running' and rows = ",
+          replace: String.raw`and state = 'running'\s+and rows = `,
           by: 'and 0 <= ',
         },
       ],

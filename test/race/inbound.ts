@@ -43,7 +43,7 @@ export const messageRows: Guard = {
   statements: [
     {
       in: 'insert into messages',
-      replace: String.raw`order by v\."connectionId", v\.wamid\s+on conflict \(connection_id, wamid\) do nothing`,
+      replace: String.raw`order by v\.connection_id, v\.wamid\s+on conflict \(connection_id, wamid\) do nothing`,
       by: 'where not exists (select from messages m where m.wamid = v.wamid)',
     },
     {

@@ -56,6 +56,19 @@ export function rowset<Row extends object>(
   return sql`(select ${sql.join(cast)} from ${unnested} texts(${list})) ${sql.ref(as)}(${list})`
 }
 
+/** The columns of a rowset by their names in SQL, as an insert lists them. */
+export const columnList = (columns: object): RawBuilder<unknown> =>
+  sql.join(Object.keys(columns).map((property) => sql.ref(snakeCase(property))))
+
+/** Columns of a table under their names in a row; those in `asText` as text. */
+export const selectList = (columns: object, asText: readonly string[] = []): RawBuilder<unknown> =>
+  sql.join(
+    Object.keys(columns).map((property) => {
+      const cast = asText.includes(property) ? sql`::text` : sql``
+      return sql`${sql.ref(snakeCase(property))}${cast} as ${sql.ref(property)}`
+    }),
+  )
+
 /** An array of arrays would be unnested to its innermost values, so these travel as text. */
 const isNested = (type: ColumnType): boolean => type === 'jsonb' || type.endsWith('[]')
 

@@ -1,5 +1,8 @@
 import { recipientStates } from '@lockstep/contracts'
+import type { Call } from '@lockstep/rpc'
+import type { Campaign } from '@lockstep/rpc/gen/campaigns'
 import { z } from 'zod'
+import type { Context } from '../context.ts'
 import { id, idParams, oneOf, page, serial, text } from '../input.ts'
 import { time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
@@ -98,7 +101,11 @@ export const getCampaign = route({
 const afterLostResponse = lookFirst('/v1/campaigns/:id')
 
 /** A route that moves a campaign to another state; `conflict` where it is in no state for that. */
-function transition(name: 'start' | 'pause' | 'resume' | 'cancel', summary: string) {
+function transition(
+  name: 'start' | 'pause' | 'resume' | 'cancel',
+  summary: string,
+  move: (ctx: Context, params: { id: string }, call: Call) => Promise<Campaign>,
+) {
   return route({
     method: 'POST',
     path: `/v1/campaigns/:id/${name}`,
@@ -107,25 +114,29 @@ function transition(name: 'start' | 'pause' | 'resume' | 'cancel', summary: stri
     response: campaign,
     errors: ['not_found', 'conflict', ...(name === 'start' ? (['precondition'] as const) : [])],
     afterLostResponse,
-    run: (ctx, { params }, call) => ctx.peers.campaigns[`${name}Campaign`](params, call),
+    run: (ctx, { params }, call) => move(ctx, params, call),
   })
 }
 
 export const startCampaign = transition(
   'start',
   'Starts a draft: the audience is frozen, then the messages are sent.',
+  (ctx, params, call) => ctx.peers.campaigns.startCampaign(params, call),
 )
 export const pauseCampaign = transition(
   'pause',
   'Pauses a campaign that is sending; messages under way are finished.',
+  (ctx, params, call) => ctx.peers.campaigns.pauseCampaign(params, call),
 )
 export const resumeCampaign = transition(
   'resume',
   'Goes on with a paused campaign where it stopped.',
+  (ctx, params, call) => ctx.peers.campaigns.resumeCampaign(params, call),
 )
 export const cancelCampaign = transition(
   'cancel',
   'Ends a campaign for good; those still queued are never written to.',
+  (ctx, params, call) => ctx.peers.campaigns.cancelCampaign(params, call),
 )
 
 const recipientIds = z

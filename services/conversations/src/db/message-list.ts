@@ -1,33 +1,27 @@
-import type { MessageDirection, MessageSource } from '@lockstep/contracts'
-import { query, queryOne, sql, type Tx } from '@lockstep/database'
-import type { Media } from '@lockstep/rpc/gen/conversations'
+import { query, queryOne, selectList, sql, type Tx } from '@lockstep/database'
 import type { ConversationRow, Page } from './conversations.ts'
+import { type ListedFields, messageFields } from './message-fields.ts'
 import { isAboutStored } from './messages.ts'
 
-export interface MessageRow {
+export interface MessageRow extends ListedFields {
   id: string
   wamid: string
-  direction: MessageDirection
-  source: MessageSource
-  type: string
-  text: string
   at: Date
   groupId: string | null
   /** Who wrote it; null for what the business wrote. */
   contactId: string | null
-  contextWamid: string | null
-  targetWamid: string | null
-  media: Partial<Media> | null
-  content: string | null
-  forwarded: boolean
-  frequentlyForwarded: boolean
-  referral: string | null
-  referredProduct: string | null
   editedAt: Date | null
   originalText: string | null
   revokedAt: Date | null
   reactions: { emoji: string; atMs: number; contactId: string }[]
 }
+
+const listedFields = selectList(
+  messageFields,
+  Object.keys(messageFields).filter(
+    (name) => name !== 'media' && messageFields[name as keyof typeof messageFields] === 'jsonb',
+  ),
+)
 
 /** Of the texts and contents of one page; a longer message has a page of its own. */
 const maxPageBytes = 4 * 1024 * 1024
@@ -46,13 +40,10 @@ export async function listMessages(
     + coalesce(octet_length(content::text), 0)`
   const found = await query<MessageRow & { fits: boolean }>(
     tx,
-    sql`select m.id::text, wamid, direction, source, type, text, at, group_id as "groupId",
+    sql`select m.id::text, wamid, at, group_id as "groupId", ${listedFields},
           case when direction = 'in' then coalesce(contact_id, ${contactId}::uuid) end
             as "contactId",
-          context_wamid as "contextWamid", target_wamid as "targetWamid", media, content::text,
-          forwarded, frequently_forwarded as "frequentlyForwarded", referral::text,
-          referred_product::text as "referredProduct", edited_at as "editedAt",
-          original_text as "originalText", revoked_at as "revokedAt",
+          edited_at as "editedAt", original_text as "originalText", revoked_at as "revokedAt",
           coalesce(${reactionsOfMessage(contactId)}, '[]') as reactions,
           sum(${bytes}) over w <= ${maxPageBytes} or row_number() over w = 1 as fits
         from messages m

@@ -1,6 +1,7 @@
-import type { MessageDirection, MessageSource } from '@lockstep/contracts'
-import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
+import type { MessageDirection } from '@lockstep/contracts'
+import { columnList, query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import { type CallFacts, callText, mergeCallFacts } from '@lockstep/whatsapp'
+import { type MessageFields, messageFields } from './message-fields.ts'
 
 /**
  * Who wrote to a connection, to it alone or in a group. Each contact and group has one
@@ -22,26 +23,14 @@ export interface MessageKey {
 export const messageKey = ({ connectionId, wamid }: MessageKey): string =>
   `${connectionId} ${wamid}`
 
-export interface NewMessage extends Sender {
+export interface NewMessage extends Sender, MessageFields {
   conversationId: string
   wamid: string
-  direction: MessageDirection
-  source: MessageSource
-  type: string
-  text: string
   at: Date
-  contextWamid: string | undefined
-  targetWamid: string | undefined
   /** Of a reaction; empty when it was taken back. */
   emoji: string | undefined
-  media: object | undefined
-  content: object | undefined
   /** Of an event of a call. */
   call?: CallFacts
-  forwarded: boolean
-  frequentlyForwarded: boolean
-  referredProduct: object | undefined
-  referral: object | undefined
   payload: object
   receivedAt: Date
 }
@@ -51,23 +40,12 @@ const messageColumns = {
   connectionId: 'uuid',
   conversationId: 'uuid',
   wamid: 'text',
-  direction: 'text',
-  source: 'text',
-  type: 'text',
-  text: 'text',
   at: 'timestamptz',
   groupId: 'text',
   contactId: 'uuid',
-  contextWamid: 'text',
-  targetWamid: 'text',
-  media: 'jsonb',
-  content: 'jsonb',
-  forwarded: 'boolean',
-  frequentlyForwarded: 'boolean',
-  referredProduct: 'jsonb',
-  referral: 'jsonb',
   payload: 'jsonb',
   receivedAt: 'timestamptz',
+  ...messageFields,
 } as const
 
 /** Stores messages; answers the keys of those that were not stored before. */
@@ -75,22 +53,20 @@ export async function insertMessages(
   tx: Tx,
   messages: readonly NewMessage[],
 ): Promise<Set<string>> {
-  const rows = await query<MessageKey>(
+  // Only in a group it is not the conversation that says who wrote.
+  const rows = messages.map((message) => ({
+    ...message,
+    contactId: message.groupId === undefined ? null : message.contactId,
+  }))
+  const inserted = await query<MessageKey>(
     tx,
-    sql`insert into messages (
-          account_id, conversation_id, connection_id, wamid, direction, source, type, text, at,
-          group_id, contact_id, context_wamid, target_wamid, media, content, forwarded,
-          frequently_forwarded, referred_product, referral, payload, received_at)
-        select v.account_id, v.conversation_id, v.connection_id, v.wamid, v.direction, v.source,
-          v.type, v.text, v.at, v.group_id, case when v.group_id is not null then v.contact_id end,
-          v.context_wamid, v.target_wamid, v.media, v.content, v.forwarded, v.frequently_forwarded,
-          v.referred_product, v.referral, v.payload, v.received_at
-        from ${rowset(messages, messageColumns)}
+    sql`insert into messages (${columnList(messageColumns)})
+        select v.* from ${rowset(rows, messageColumns)}
         order by v.connection_id, v.wamid
         on conflict (connection_id, wamid) do nothing
         returning connection_id as "connectionId", wamid`,
   )
-  return new Set(rows.map(messageKey))
+  return new Set(inserted.map(messageKey))
 }
 
 interface CallRow extends MessageKey {

@@ -9,6 +9,7 @@ import {
   type WebhookElement,
   webhookElements,
 } from '@lockstep/whatsapp'
+import { type MessageFields, pickFields } from '../db/message-fields.ts'
 import {
   isIdentified,
   type KnownPerson,
@@ -19,7 +20,9 @@ import {
 } from './person.ts'
 
 /** A message with the person who wrote or got it, ready to be stored. */
-export interface PartMessage extends StoredFields {
+export interface PartMessage
+  extends MessageFields,
+    Pick<ThreadMessage, 'wamid' | 'groupId' | 'emoji' | 'call'> {
   person: KnownPerson
   at: Date
   /** The element as Meta sent it. */
@@ -28,27 +31,6 @@ export interface PartMessage extends StoredFields {
   /** When a call opened the window. */
   callOpenedAt: Date | null
 }
-
-/** What is stored of a message as it was read. */
-type StoredFields = Pick<
-  ThreadMessage,
-  | 'wamid'
-  | 'direction'
-  | 'source'
-  | 'type'
-  | 'text'
-  | 'groupId'
-  | 'contextWamid'
-  | 'targetWamid'
-  | 'emoji'
-  | 'media'
-  | 'content'
-  | 'call'
-  | 'forwarded'
-  | 'frequentlyForwarded'
-  | 'referredProduct'
-  | 'referral'
->
 
 /** What one webhook part says about one number. */
 export interface InboundPart {
@@ -125,13 +107,10 @@ function toPartMessage(
   element: ThreadMessage & { timestampMs: number },
   receivedAt: Date,
 ): PartMessage {
-  const { wamid, direction, source, type, text, groupId, contextWamid, targetWamid } = element
-  const { emoji, media, content, call, timestampMs, opensMs = null, message } = element
-  const { forwarded, frequentlyForwarded, referredProduct, referral } = element
+  const { wamid, groupId, emoji, call, timestampMs, opensMs = null, message } = element
   return {
-    ...{ wamid, direction, source, type, text, groupId, contextWamid, targetWamid },
-    ...{ emoji, media, content, ...(call && { call }) },
-    ...{ forwarded, frequentlyForwarded, referredProduct, referral },
+    ...pickFields(element),
+    ...{ wamid, groupId, emoji, ...(call && { call }) },
     person: personOfMessage(element),
     at: new Date(timestampMs),
     payload: message,

@@ -1,5 +1,6 @@
 import type * as proto from '@lockstep/rpc/gen/conversations'
 import type { ConversationRow } from '../db/conversations.ts'
+import { fieldsToProto } from '../db/message-fields.ts'
 import type { MessageRow } from '../db/message-list.ts'
 
 export function conversationToProto({
@@ -17,32 +18,17 @@ export function conversationToProto({
 }
 
 export function messageToProto(row: MessageRow): proto.Message {
-  const {
-    id,
-    wamid,
-    direction,
-    source,
-    type,
-    text,
-    forwarded,
-    frequentlyForwarded,
-    reactions,
-    media,
-  } = row
+  const { id, wamid, reactions, media } = row
   return {
-    ...{ id, wamid, direction, source, type, text, forwarded, frequentlyForwarded, reactions },
+    ...{ id, wamid, reactions },
+    ...fieldsToProto(row),
     media: media ? { ...noMedia, ...media } : undefined,
     atMs: row.at.getTime(),
     groupId: row.groupId ?? '',
     contactId: row.contactId ?? '',
-    contextWamid: row.contextWamid ?? '',
-    targetWamid: row.targetWamid ?? '',
     editedAtMs: row.editedAt?.getTime(),
     originalText: row.originalText ?? '',
     revokedAtMs: row.revokedAt?.getTime(),
-    referralJson: row.referral ?? '',
-    referredProductJson: row.referredProduct ?? '',
-    contentJson: row.content ?? '',
   }
 }
 
