@@ -106,8 +106,9 @@ function* ownPorts(): Generator<number> {
 /** A free port for each endpoint: the wanted ones where they are free, any others otherwise. */
 export async function planPorts(wanted?: PortPlan): Promise<PortPlan> {
   const own = ownPorts()
-  const choose = async (port: number | undefined): Promise<number> => {
-    for (let candidate = port ?? own.next().value; candidate; candidate = own.next().value)
+  /** 0 is no port that anybody wants. */
+  const choose = async (port = 0): Promise<number> => {
+    for (let candidate = port || own.next().value; candidate; candidate = own.next().value)
       if ((await freePort(candidate)) === candidate) return candidate
     throw new Error('All ports of this process are taken')
   }
