@@ -1,6 +1,6 @@
 import { services } from '@lockstep/contracts'
 import type { FeedEntry } from '@lockstep/feeds'
-import { openContext } from '@lockstep/service'
+import { addressVariable, openContext } from '@lockstep/service'
 import { configIn, startSystem } from '@lockstep/testing/system'
 import { createTokens, splitWebhook } from '@lockstep/whatsapp'
 import fc from 'fast-check'
@@ -43,7 +43,7 @@ beforeAll(async () => {
   const { world } = system
   const peers = Object.fromEntries(
     services.map((service) => [
-      `LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`,
+      addressVariable(service),
       `127.0.0.1:${system.ports[service].grpc}`,
     ]),
   )

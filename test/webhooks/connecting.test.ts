@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { startService } from '@lockstep/service'
-import { postWebhook, until } from '@lockstep/testing'
+import { messageWebhook, postWebhook, until } from '@lockstep/testing'
 import { configIn, startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import { webhookGatewayService } from '../../services/webhook-gateway/src/service.ts'
@@ -25,25 +25,7 @@ test('what comes before, while and just after a number is connected has its effe
 
   const sent: string[] = []
   async function deliver(): Promise<void> {
-    const wamid = `wamid.${randomBytes(12).toString('hex')}`
-    const messages = [
-      {
-        from: '491512999999',
-        id: wamid,
-        timestamp: '1764000000',
-        type: 'text',
-        text: { body: 'hello' },
-      },
-    ]
-    const value = {
-      messaging_product: 'whatsapp',
-      metadata: { phone_number_id: phoneNumberId },
-      messages,
-    }
-    const body = JSON.stringify({
-      object: 'whatsapp_business_account',
-      entry: [{ id: wabaId, changes: [{ field: 'messages', value }] }],
-    })
+    const { wamid, body } = messageWebhook({ phoneNumberId, wabaId })
     expect(await postWebhook(urls[sent.push(wamid) % 2]!, tenant.appSecret, body)).toBe(200)
   }
   const outcomes = async () => {

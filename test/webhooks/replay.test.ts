@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { postWebhook, until } from '@lockstep/testing'
+import { messageWebhook, postWebhook, until } from '@lockstep/testing'
 import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -11,23 +10,7 @@ afterAll(() => stack?.[Symbol.asyncDispose]())
 
 /** Delivers a message to a number by a tenant's app; answers its wamid. */
 async function deliver(tenant: Tenant, phoneNumberId: string): Promise<string> {
-  const wamid = `wamid.${randomBytes(12).toString('hex')}`
-  const messages = [
-    {
-      from: '491512999999',
-      id: wamid,
-      timestamp: '1764000000',
-      type: 'text',
-      text: { body: 'hello' },
-    },
-  ]
-  const value = {
-    messaging_product: 'whatsapp',
-    metadata: { phone_number_id: phoneNumberId },
-    messages,
-  }
-  const entry = [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }]
-  const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
+  const { wamid, body } = messageWebhook({ phoneNumberId, wabaId: tenant.wabaId })
   expect(await postWebhook(stack.webhookUrl(tenant), tenant.appSecret, body)).toBe(200)
   return wamid
 }

@@ -1,4 +1,4 @@
-import type { LaneName } from '@lockstep/contracts'
+import { type LaneName, laneSettings } from '@lockstep/contracts'
 import { type RawBuilder, sql } from '@lockstep/database'
 
 /** An open piece of work, as its worker sees it. */
@@ -16,6 +16,10 @@ export interface FeedEntry {
   /** The app whose signature a webhook part carried; empty otherwise. */
   appId: string
 }
+
+/** Whether an entry is dead when its handler fails once more. */
+export const isLastTry = ({ attempts }: Pick<FeedEntry, 'attempts'>): boolean =>
+  attempts + 1 >= laneSettings.maxTries
 
 export interface FeedAppend {
   lane: LaneName

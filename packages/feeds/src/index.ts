@@ -8,7 +8,13 @@ export {
   replayDead,
 } from './dead-entries.ts'
 export { duePartitions, type FeedCounts, feedCounts } from './due.ts'
-export type { FeedAppend, FeedContent, FeedEntry, Settlement } from './entry.ts'
+export {
+  type FeedAppend,
+  type FeedContent,
+  type FeedEntry,
+  isLastTry,
+  type Settlement,
+} from './entry.ts'
 export * from './handler.ts'
 export { measureFeed } from './metrics.ts'
 export { feedService } from './service.ts'

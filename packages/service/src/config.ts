@@ -64,7 +64,8 @@ export type Environment = Record<string, string | undefined>
 const variableOf = (name: string) =>
   `LOCKSTEP_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 
-const addressVariable = (service: ServiceName) =>
+/** The variable with the host:port of a service. */
+export const addressVariable = (service: ServiceName) =>
   `LOCKSTEP_${service.replaceAll('-', '_').toUpperCase()}_ADDRESS`
 
 /** Reads the environment; throws `invalid` naming each wrong variable and what it must be. */

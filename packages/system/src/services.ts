@@ -7,6 +7,7 @@ import { lanes, type ServiceName, services } from '@lockstep/contracts'
 import { type MigrationList, schemaOf } from '@lockstep/database'
 import { freePort, tail, tied } from '@lockstep/servers'
 import {
+  addressVariable,
   type BaseOverrides,
   type DeclaredService,
   ownVariables,
@@ -144,10 +145,7 @@ export function environmentOf(
   plan: PortPlan,
   around: Surroundings,
 ): Record<string, string> {
-  const addresses = services.map((peer) => [
-    `LOCKSTEP_${peer.replaceAll('-', '_').toUpperCase()}_ADDRESS`,
-    `127.0.0.1:${plan[peer].grpc}`,
-  ])
+  const addresses = services.map((peer) => [addressVariable(peer), `127.0.0.1:${plan[peer].grpc}`])
   const tls = around.tls?.(service)
   const transport: Record<string, string> = tls
     ? {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { RpcClient } from '@lockstep/rpc'
 import type { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { signBody } from '@lockstep/whatsapp'
@@ -18,6 +19,28 @@ export async function postWebhook(
   const response = await fetch(url, { method: 'POST', headers: { ...ofMeta, ...headers }, body })
   await response.arrayBuffer() // or its connection would stay taken
   return response.status
+}
+
+/** A webhook's body with one text message of a person to a number. */
+export function messageWebhook({
+  phoneNumberId,
+  wabaId,
+}: {
+  phoneNumberId: string
+  wabaId: string
+}): {
+  wamid: string
+  body: string
+} {
+  const wamid = `wamid.${randomBytes(12).toString('hex')}`
+  const text = { timestamp: '1764000000', type: 'text', text: { body: 'hello' } }
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { phone_number_id: phoneNumberId },
+    messages: [{ from: '491512999999', id: wamid, ...text }],
+  }
+  const entry = [{ id: wabaId, changes: [{ field: 'messages', value }] }]
+  return { wamid, body: JSON.stringify({ object: 'whatsapp_business_account', entry }) }
 }
 
 /** How many parts of webhooks ended with which outcome, once so many have ended. */

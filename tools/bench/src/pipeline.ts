@@ -11,7 +11,8 @@ import { type BenchSystem, openSystem } from './system.ts'
 import { openWatcher, type Watcher } from './watcher.ts'
 import { type Element, type Kind, makeElements, webhooksOf } from './webhook-stream.ts'
 
-const names = [
+/** All that a webhook goes through. */
+export const pipelineServices = [
   'accounts',
   'templates',
   'contacts',
@@ -43,7 +44,7 @@ export const run: Bench = async (ctx) => {
   await using stack = new AsyncDisposableStack()
   const sets: SeededNumber[][] = []
   const system = stack.use(
-    await openSystem(ctx, names, async ({ world }) => {
+    await openSystem(ctx, pipelineServices, async ({ world }) => {
       for (const [i, count] of counts.entries()) {
         const tenants = await seedTenants(world, Math.min(count, 10))
         sets.push(await seedNumbers(world, tenants, count, 70_000_000 + i * 100_000))

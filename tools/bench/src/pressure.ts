@@ -7,20 +7,12 @@ import { idleAfter, totalOf } from './cpu.ts'
 import { bodyOf, contender as intakeOf } from './intake.ts'
 import { startProcess } from './load.ts'
 import { type Comparison, type Contender, compare } from './measure.ts'
-import { throughSystem } from './pipeline.ts'
+import { pipelineServices, throughSystem } from './pipeline.ts'
 import { type SeededNumber, seedNumbers, seedTenants } from './seed.ts'
 import { campaigns, liftLimits } from './send.ts'
 import { type BenchSystem, openSystem } from './system.ts'
 import { type Element, makeElements, signed } from './webhook-stream.ts'
 
-const all = [
-  'accounts',
-  'templates',
-  'contacts',
-  'campaigns',
-  'conversations',
-  'webhook-gateway',
-] as const
 const mostACore = 4
 const reachCpu = 1.3
 const reachWakeUps = 1.5
@@ -68,7 +60,7 @@ async function messagesAndCampaigns(ctx: BenchContext): Promise<Part> {
   await using up = new AsyncDisposableStack()
   let number!: SeededNumber
   const system = up.use(
-    await openSystem(ctx, all, async (stack) => {
+    await openSystem(ctx, pipelineServices, async (stack) => {
       number = await seedNumber(stack)
     }),
   )
@@ -167,7 +159,7 @@ async function afterwards(system: BenchSystem, messages: Contender): Promise<Che
 /** WakeUps that were stored and sets that were handled so far, as the services count them. */
 async function lanesOf({ ports }: BenchSystem): Promise<{ wakeUps: number; sets: number }> {
   const pages = await Promise.all(
-    all.map(async (service) =>
+    pipelineServices.map(async (service) =>
       (await fetch(`http://127.0.0.1:${ports[service].health}/metrics`)).text(),
     ),
   )

@@ -21,7 +21,7 @@ export async function finishList({ ctx, campaign }: ListWork, tx: Tx): Promise<v
     ctx.log.info({ campaignId: campaign.id, recipients }, 'A campaign was prepared')
     if (recipients >= largeList)
       void ctx.db
-        .system(analyzeLists)
+        .system((own) => analyzeLists(own, recipients))
         .catch((err) => ctx.log.warn({ err }, 'The lists were not analyzed'))
   })
 }

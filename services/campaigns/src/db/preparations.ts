@@ -129,6 +129,6 @@ export async function dropPreparation(tx: Tx, campaignId: string): Promise<void>
 }
 
 /** Plans that PostgreSQL made while the lists were small would stay. */
-export async function analyzeLists(tx: Tx): Promise<void> {
-  await query(tx, sql`select analyze_lists()`)
+export async function analyzeLists(tx: Tx, listed: number): Promise<void> {
+  await query(tx, sql`select analyze_lists(${listed}::integer)`)
 }

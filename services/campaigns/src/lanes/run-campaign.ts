@@ -1,5 +1,5 @@
-import { AppError, laneSettings } from '@lockstep/contracts'
-import type { FeedEntry } from '@lockstep/feeds'
+import { AppError } from '@lockstep/contracts'
+import { isLastTry } from '@lockstep/feeds'
 import { type EntryResult, type LaneHandler, troubleOf } from '@lockstep/service'
 import { clearList } from '../audience/clear-list.ts'
 import { prepare } from '../audience/prepare.ts'
@@ -19,7 +19,7 @@ export const runCampaign: LaneHandler<Context> = async (ctx, campaignId, entries
   try {
     laterMs = await step(ctx, campaign, lease.signal)
   } catch (error) {
-    if (troubleOf(error) === 'away' || !isLastTry(entries)) throw error
+    if (troubleOf(error) === 'away' || !entries.some(isLastTry)) throw error
     laterMs = (await giveUp(ctx, campaign, error)) ? null : 0
   }
   return laterMs === null ? [] : entries.map(({ id }): EntryResult => ({ id, laterMs }))
@@ -39,12 +39,6 @@ async function step(ctx: Context, campaign: Campaign, signal: AbortSignal): Prom
       return null // paused or done: whoever resumes it opens a new entry
   }
 }
-
-/**
- * An entry that fails once more would be dead, and nobody would know why the campaign stands still.
- */
-const isLastTry = (entries: FeedEntry[]): boolean =>
-  entries.some(({ attempts }) => attempts + 1 >= laneSettings.maxTries)
 
 /**
  * Stops a campaign that fails again and again, with the reason; a person lets it go on. False when

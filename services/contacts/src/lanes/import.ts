@@ -1,5 +1,5 @@
-import { AppError, failureOf, laneSettings } from '@lockstep/contracts'
-import type { FeedEntry } from '@lockstep/feeds'
+import { AppError, failureOf } from '@lockstep/contracts'
+import { type FeedEntry, isLastTry } from '@lockstep/feeds'
 import { holdFenced, isInfrastructure, type LaneHandler } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { endRun, type ImportRun } from '../imports/import-run.ts'
@@ -34,8 +34,7 @@ async function importEntry(run: ImportRun, entry: FeedEntry): Promise<boolean> {
       await endRun(run, 'failed', error.message)
       return false
     }
-    const isLastTry = entry.attempts + 1 >= laneSettings.maxTries
-    if (isLastTry && !isInfrastructure(error) && failureOf(error) !== 'conflict') {
+    if (isLastTry(entry) && !isInfrastructure(error) && failureOf(error) !== 'conflict') {
       const failure = 'An internal error stopped the import; the service log has the cause'
       await endRun(run, 'failed', failure)
     }

@@ -168,10 +168,13 @@ const functions = `
     $$;
 
   -- Plans that were made while the tables were small would stay for as long as their connections.
-  create function analyze_lists() returns void
+  -- A list that is less than a tenth of what they hold changes little of what is known of them.
+  create function analyze_lists(listed integer) returns void
     language plpgsql security definer set search_path = campaigns, pg_temp
     as $$
       begin
         -- Another one at it is as good.
-        if pg_try_advisory_xact_lock(hashtext('campaigns.analyze_lists')) then analyze recipients, attempts; end if;
+        if 10 * listed >= (select reltuples from pg_class where oid = 'recipients'::regclass)
+          and pg_try_advisory_xact_lock(hashtext('campaigns.analyze_lists'))
+        then analyze recipients, attempts; end if;
       end $$;`
