@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { rateLimits, sendLimits, slotGraceMs, slotHorizonMs } from '@lockstep/contracts'
 import { openRedis, type Redis, type SendClass, untilReady } from '@lockstep/locks'
@@ -6,7 +7,7 @@ import { openProxy, type Proxy as TcpProxy, until } from '@lockstep/testing'
 import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { takeSlots } from '../packages/locks/src/send-limit.ts'
+import { lookAtSlots, takeSlots } from '../packages/locks/src/send-limit.ts'
 import type { Plan, Report, Sent } from './fixtures/sender.ts'
 import { type Senders, startSenders } from './fixtures/senders.ts'
 
@@ -81,6 +82,12 @@ async function connect({ perMinute, perSecond, scale, wayMs = 0 }: Limits) {
     bulk: (processes: number) => Array.from({ length: processes }, () => plan('bulk')),
     /** One message at a time; the next is there `everyMs` after the slot of the one before it. */
     replies: (by: 'agent' | 'bot', everyMs = 1) => plan(by, everyMs),
+    /** This class has to wait for another minute: slots that were missed count, too. */
+    isMinuteFull: async (by: SendClass) => {
+      const request = { connectionId: phoneNumberId, perMinute, perSecond, class: by, count: 1 }
+      const { retryAfterMs } = await lookAtSlots(redis, request, scale)
+      return retryAfterMs != null && retryAfterMs > 2 * sendLimits.perSecond.windowMs
+    },
     /** All POSTs that arrived, whatever became of them, from the log. */
     posts: async () =>
       (await Array.fromAsync(simulator.client.log({ kind: 'post', phoneNumberId }))) as PostLine[],
@@ -133,9 +140,30 @@ const of = (by: SendClass, all: readonly Arrival[]) => all.filter((arrival) => a
 const count = (all: readonly { atMs: number }[], fromMs: number, ms: number) =>
   all.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + ms).length
 
+/** What the processors have done since they began, ms. */
+function readProcessors() {
+  const times = cpus().map((one) => one.times)
+  const sum = (some: readonly number[]) => some.reduce((total, ms) => total + ms, 0)
+  return {
+    atMs: Date.now(),
+    idle: sum(times.map(({ idle }) => idle)),
+    all: sum(times.flatMap((one) => Object.values(one))),
+  }
+}
+const readings = [readProcessors()]
+const reading = setInterval(() => readings.push(readProcessors()), 250)
+afterAll(() => clearInterval(reading))
+
+/** Less than a tenth of the processors' time was idle: whoever had work waited for one. */
+function wasBusy(fromMs: number, ms: number): boolean {
+  const within = readings.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + ms)
+  const [first, last] = [within.at(0), within.at(-1)]
+  return !first || !last || last.idle - first.idle < (last.all - first.all) / 10
+}
+
 /**
- * That so many were sent in a time, or were booked: where a twentieth of the slots was missed, this machine held the processes up, and
- * their number says nothing. How many are used on a calm one shows the bench.
+ * That so many were sent in a time, or were booked: where a twentieth of the slots was missed, or the processors were
+ * never idle, this machine held the processes up, and their number says nothing. How many are used on a calm one shows the bench.
  */
 function expectUse(
   reports: readonly Report[],
@@ -150,7 +178,8 @@ function expectUse(
     ms,
   )
   const sent = count(all, fromMs, ms)
-  if (sent >= booked * 0.95) expect(booked).toBeGreaterThanOrEqual(least)
+  const isHeldUp = sent < booked * 0.95 || wasBusy(fromMs, ms)
+  if (!isHeldUp) expect(booked).toBeGreaterThanOrEqual(least)
 }
 
 /** The test is run again where a twentieth of the slots was missed from 1.5 s before a time on. */
@@ -309,6 +338,24 @@ function inStep(replies: readonly Arrival[], everyMs: number): Arrival[] {
   return some
 }
 
+/**
+ * The replies before the first slot that their agent missed: the next one is a slot more than are
+ * kept for it. If that happened early, the test is run again.
+ */
+function beforeMiss(
+  replies: readonly Arrival[],
+  { sent, slotsAtMs }: Report,
+  wanted: number,
+): Arrival[] {
+  const used = new Set(sent.map(({ slotAtMs }) => slotAtMs))
+  const missed = Math.min(...slotsAtMs.filter((slot) => !used.has(slot) && slot < Date.now()))
+  const some = replies.filter(({ slotAtMs }) => slotAtMs < missed).slice(0, wanted)
+  if (missed < Number.POSITIVE_INFINITY && some.length < wanted / 2)
+    throw new Error(`The machine is too busy: a slot was missed after ${some.length} replies`)
+  if (missed === Number.POSITIVE_INFINITY) expect(some).toHaveLength(wanted)
+  return some
+}
+
 /** How long the limiter made one of them wait at most. */
 const longestWaitMs = (all: readonly Arrival[]) =>
   Math.max(...all.map(({ slotAtMs, answeredAtMs }) => slotAtMs - answeredAtMs))
@@ -323,16 +370,22 @@ test.each(saturated)(
       ...(given.bots > 0 ? [number.replies('bot')] : []),
     ]
     await using saturating = await senders.send(others)
-    await until(async () => (await number.posts()).length >= given.after)
-    await using answering = await senders.send([number.replies('agent', given.everyMs)])
-    const posts = await until(async () => {
-      const replies = (await number.posts()).filter(
-        ({ callback }) => classOf(callback!) === 'agent',
-      )
-      return replies.length >= given.replies && replies.slice(0, given.replies)
+    const most = given.bots > 0 ? 'bot' : 'bulk'
+    await until(async () => {
+      const posts = await number.posts()
+      const quietMs = Date.now() - (posts.at(-1)?.atMs ?? Date.now())
+      const isOver =
+        quietMs > 2 * sendLimits.perSecond.windowMs && (await number.isMinuteFull(most))
+      return posts.length >= given.after || isOver
     })
+    await using answering = await senders.send([number.replies('agent', given.everyMs)])
+    const answers = async () =>
+      (await number.posts()).filter(({ callback }) => classOf(callback!) === 'agent')
+    const isAnswered = async () => (await answers()).length >= given.replies
+    await until(async () => (await isAnswered()) || (await number.isMinuteFull('agent')))
+    if (!(await isAnswered())) await until(isAnswered, 1_000).catch(() => undefined)
     const [reports] = await Promise.all([answering.stop(), saturating.stop()])
-    const replies = arrivals(posts, reports)
+    const replies = beforeMiss(arrivals(await answers(), reports), reports[0]!, given.replies)
     expect(longestWaitMs(replies)).toBeLessThanOrEqual(given.bookedMs)
     expect(longestWaitMs(inStep(replies, given.everyMs))).toBeLessThanOrEqual(0)
   },

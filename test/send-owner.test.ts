@@ -36,7 +36,7 @@ beforeAll(async () => {
     scale,
     limiter: createLimiter({ redis, scale }),
     graph: stack.use(
-      createGraphClient({ baseUrl: system.simulator.url, version: 'v24.0', timeoutMs: 1_000 }),
+      createGraphClient({ baseUrl: system.simulator.url, version: 'v24.0', timeoutMs: 4_000 }),
     ),
     tokens: createTokens(Buffer.alloc(32, 7)),
     peers: system.clients,
@@ -60,7 +60,7 @@ afterAll(() => stack.disposeAsync())
 const slice = () =>
   sendSlice(ctx, replies.queue, route, {
     sliceMs: 500,
-    claimLifeMs: 2_000,
+    claimLifeMs: 8_000,
     signal: new AbortController().signal,
   })
 const posts = async (phone: string) =>
@@ -185,7 +185,7 @@ test('Meta can not be reached: nobody is claimed, and it is said', async () => {
   await replies.add([people[used++]!.id])
   const end = await sendSlice({ ...ctx, graph }, replies.queue, route, {
     sliceMs: 300,
-    claimLifeMs: 2_000,
+    claimLifeMs: 8_000,
     signal: new AbortController().signal,
   })
   expect(end.wait).toMatchObject({ for: 'meta', reason: expect.stringMatching(/can't be reached/) })

@@ -93,7 +93,7 @@ async function sendUntilSliceEnds<Message extends ClaimedMessage>(
   { sliceMs, claimLifeMs, signal }: SliceOptions,
 ): Promise<SliceEnd> {
   const endAt = performance.now() + sliceMs
-  const waits = countWaits(ctx.scale)
+  const waits = countWaits()
   const known = { ready: 0 }
   const more = (afterMs: number): SliceEnd => ({
     kind: 'more',

@@ -26,7 +26,7 @@ export interface Waits {
 /** A call, an answer of Meta's or a transaction that takes longer is told to people. */
 const slowMs = 500
 
-export function countWaits(scale: number): Waits {
+export function countWaits(): Waits {
   const waited = new Map<Cause, number>()
   const longest = new Map<Cause, number>()
   const startedAt = performance.now()
@@ -50,9 +50,9 @@ export function countWaits(scale: number): Waits {
       const [cause, ms] = [...waited].sort(([, a], [, b]) => b - a)[0] ?? ['none', 0]
       if (ms < (performance.now() - startedAt) / 2) return null
       const isSlow = {
-        checking: flight.lastMs.checking > slowMs * scale,
-        posting: flight.lastMs.posting > slowMs * scale,
-        database: (longest.get('database') ?? 0) > slowMs, // whose time no test multiplies
+        checking: flight.lastMs.checking > slowMs,
+        posting: flight.lastMs.posting > slowMs,
+        database: (longest.get('database') ?? 0) > slowMs,
       }
       return cause in isSlow && !isSlow[cause as keyof typeof isSlow] ? null : waitOf(cause, route)
     },

@@ -50,6 +50,8 @@ export type BaseOverrides = Partial<
 > & {
   /** Puts something around what was opened, e.g. to take a guard away. */
   around?: (opened: Guards) => Guards
+  /** Times of the services by name, ms, as they are: `scale` does not touch them. */
+  times?: Times
   /** The tokens of a service that has some. */
   tokens?: Tokens
   /** Takes the place of what the service's own `open` gave, by name. */
@@ -123,15 +125,15 @@ export async function createServiceContext<
   const clients = stack.use(
     await connectPeers(peers, (peer) => config.addresses[peer], config.tls ?? undefined),
   )
-  const scaled = Object.fromEntries(
-    Object.entries(times).map(([name, ms]) => [name, ms * base.scale]),
+  const inUse = Object.fromEntries(
+    Object.entries(times).map(([name, ms]) => [name, overrides.times?.[name] ?? ms * base.scale]),
   )
   return owning(
     {
       ...base,
       config,
       peers: clients,
-      times: scaled as ServiceContext<Config, Peer, Declared>['times'],
+      times: inUse as ServiceContext<Config, Peer, Declared>['times'],
     },
     stack,
   )

@@ -72,6 +72,9 @@ export interface SystemOptions {
 /** Meta's upper tier. */
 const upperTier: NumberLimits = { perMinute: 60_000, perSecond: 1_000 }
 
+/** A call to the simulator takes as long as the machine lets it, whatever the scale. */
+const callTimes = { graphTimeoutMs: 4_000, staleAfterMs: 8_000 }
+
 /** Starts services in this process, with servers and a simulator of their own. */
 export async function startSystem(options: SystemOptions = {}): Promise<TestSystem> {
   await using stack = new AsyncDisposableStack()
@@ -83,7 +86,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const { environment, tls } = options
   const surroundings = surroundingsOf(world, { graphUrl: simulator.url, environment, tls })
   const names = options.services ?? services.filter((name) => name !== 'api')
-  const overrides = { scale: options.scale ?? 0.1, ...options.overrides }
+  const overrides = { scale: options.scale ?? 0.1, times: callTimes, ...options.overrides }
   stack.use(await startInProcess(ports, surroundings, names, overrides))
   const clients = await openClients(stack, ports, tls)
   const logDir = path.join(dir, 'logs')

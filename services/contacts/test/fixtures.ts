@@ -15,15 +15,8 @@ import {
 import { until, type World } from '@lockstep/testing'
 import { startSystem } from '@lockstep/testing/system'
 import { type Config, config } from '../src/config.ts'
-import { times } from '../src/times.ts'
 
 const scale = 0.05
-
-/** The service's times as they are here, but for some. */
-export const timesWith = (changed: Partial<Record<keyof typeof times, number>>) => ({
-  ...Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, ms * scale])),
-  ...changed,
-})
 
 /** Contacts in a world of its own; its feed also plays the part of that of campaigns. */
 export interface TestContacts extends AsyncDisposable {

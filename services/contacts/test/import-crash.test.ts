@@ -9,7 +9,6 @@ import {
   prepareContacts,
   startContacts,
   type TestContacts,
-  timesWith,
 } from './fixtures.ts'
 
 const total = 20_000
@@ -67,9 +66,7 @@ test('an import that is killed goes on after its last committed batch and counts
 test('an import whose lock another process has taken over commits nothing more, and is completed by the newest holder', {
   timeout: 90_000,
 }, async () => {
-  await using system = await startContacts({
-    own: { times: timesWith({ importSliceMs: 60_000 }) },
-  })
+  await using system = await startContacts({ times: { importSliceMs: 60_000 } })
   const { id } = await system.contacts.createImport(file(csv), system.call)
   await begun(system, id)
   await system.world.sql('update contacts.lock_fences set token = token + 1')

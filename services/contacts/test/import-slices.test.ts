@@ -1,22 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  counts,
-  ended,
-  file,
-  importCsv,
-  startContacts,
-  type TestContacts,
-  timesWith,
-} from './fixtures.ts'
+import { counts, ended, file, importCsv, startContacts, type TestContacts } from './fixtures.ts'
 
 const sliceMs = 100
 const statementMs = 400
 let world: TestContacts
 beforeAll(async () => {
   world = await startContacts({
-    own: { times: timesWith({ importSliceMs: sliceMs }), importStatementMs: statementMs },
+    times: { importSliceMs: sliceMs },
+    own: { importStatementMs: statementMs },
   })
 })
 afterAll(() => world?.[Symbol.asyncDispose]())
