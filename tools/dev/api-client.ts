@@ -18,7 +18,7 @@ export function createApiClient(url: string, apiKey: string): ApiClient {
     if (body !== undefined) headers['content-type'] = type
     const answer = await fetch(url + path, { method, headers, body, duplex: 'half' } as RequestInit)
     const text = await answer.text()
-    if (!answer.ok) throw new Error(`${method} ${path}: ${JSON.parse(text).error?.message ?? text}`)
+    if (!answer.ok) throw new Error(`${method} ${path}: ${JSON.parse(text).detail ?? text}`)
     return JSON.parse(text) as T
   }
   const json = (body: unknown) => (body === undefined ? undefined : JSON.stringify(body))

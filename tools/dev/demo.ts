@@ -121,16 +121,16 @@ async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Prom
 
 interface Connections {
   connections: Record<string, string>[]
-  next_after: string | null
+  next_cursor: string | null
 }
 
 async function findConnection(api: ApiClient, id: string): Promise<Record<string, string>> {
   for (let query = ''; ; ) {
-    const { connections, next_after } = await api.get<Connections>(`/v1/connections${query}`)
+    const { connections, next_cursor } = await api.get<Connections>(`/v1/connections${query}`)
     const found = connections.find((connection) => connection.id === id)
     if (found) return found
-    if (!next_after) throw new Error(`The account has no connection ${id}`)
-    query = `?after=${next_after}`
+    if (!next_cursor) throw new Error(`The account has no connection ${id}`)
+    query = `?cursor=${next_cursor}`
   }
 }
 

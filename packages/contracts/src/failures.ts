@@ -4,23 +4,30 @@ export interface FailureRow {
   grpc: number
   /** HTTP status of the public API. */
   http: number
+  /** What it says in general, for people; `message` of an error says it in particular. */
+  title: string
   /** True when the same call can succeed later without being changed. */
   retry: boolean
 }
 
 /** The closed list of ways in which a call can fail; no other statuses leave a service. */
 export const failures = {
-  invalid: { grpc: 3, http: 400, retry: false },
-  unauthenticated: { grpc: 16, http: 401, retry: false },
-  forbidden: { grpc: 7, http: 403, retry: false },
-  not_found: { grpc: 5, http: 404, retry: false },
-  conflict: { grpc: 10, http: 409, retry: false },
-  precondition: { grpc: 9, http: 422, retry: false },
-  too_large: { grpc: 11, http: 413, retry: false },
-  throttled: { grpc: 8, http: 429, retry: true },
-  busy: { grpc: 14, http: 503, retry: true },
-  timeout: { grpc: 4, http: 504, retry: true },
-  internal: { grpc: 13, http: 500, retry: false },
+  invalid: { grpc: 3, http: 400, title: 'The request is not as it must be', retry: false },
+  unauthenticated: { grpc: 16, http: 401, title: 'It is not known who asks', retry: false },
+  forbidden: { grpc: 7, http: 403, title: 'Who asks may not do this', retry: false },
+  not_found: { grpc: 5, http: 404, title: 'There is no such thing', retry: false },
+  conflict: {
+    grpc: 10,
+    http: 409,
+    title: 'It does not fit what is there or under way',
+    retry: false,
+  },
+  precondition: { grpc: 9, http: 422, title: 'Something has to be done first', retry: false },
+  too_large: { grpc: 11, http: 413, title: 'The request is too large', retry: false },
+  throttled: { grpc: 8, http: 429, title: 'Too much at once', retry: true },
+  busy: { grpc: 14, http: 503, title: 'Not possible for a moment', retry: true },
+  timeout: { grpc: 4, http: 504, title: 'It took too long', retry: true },
+  internal: { grpc: 13, http: 500, title: 'Something went wrong inside', retry: false },
 } as const satisfies Record<string, FailureRow>
 
 export type Failure = keyof typeof failures

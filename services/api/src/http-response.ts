@@ -1,5 +1,6 @@
 import { AppError, failureOf, failures } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
+import { InvalidInput } from './input.ts'
 
 /** A status and a JSON text. */
 export interface HttpResponse {
@@ -33,13 +34,23 @@ export function toAppError(error: unknown): AppError {
 }
 
 /**
- * A failure as the caller sees it: `{error: {code, message, request_id}}`, the code being the
- * failure's name.
+ * A failure as the caller sees it (RFC 9457): `code` is the failure's name, `detail` says what is
+ * wrong and what to do, `errors` names the fields of a request that doesn't fit.
  */
 export function failureResponse(error: AppError, requestId: string): HttpResponse {
-  const { failure, message } = error
-  return {
-    status: failures[failure].http,
-    body: JSON.stringify({ error: { code: failure, message, request_id: requestId } }),
+  const { http: status, title } = failures[error.failure]
+  const body = {
+    type: `/docs#${error.failure}`,
+    title,
+    status,
+    code: error.failure,
+    detail: error.message,
+    ...(error instanceof InvalidInput && { errors: error.errors }),
+    request_id: requestId,
   }
+  return { status, body: JSON.stringify(body) }
 }
+
+/** The media type of a body with this status. */
+export const typeOf = (status: number): string =>
+  `application/${status >= 400 ? 'problem+json' : 'json'}; charset=utf-8`

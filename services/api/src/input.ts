@@ -45,9 +45,9 @@ export const serial = z
 /** The size of a page, when the request names none. */
 const defaultLimit = 100
 
-/** Query of a list: `after` is the last id of the page before. */
-export function page<After extends z.ZodType<string, string>>(after: After, maxLimit: number) {
-  return { after: after.optional(), limit: wholeText(1, maxLimit).default(defaultLimit) }
+/** Query of a list: `cursor` is the `next_cursor` of the page before. */
+export function page<Cursor extends z.ZodType>(cursor: Cursor, maxLimit: number) {
+  return { cursor: cursor.optional(), limit: wholeText(1, maxLimit).default(defaultLimit) }
 }
 
 /** The id in a path; the service that owns the row says whether there is one. */
@@ -70,26 +70,47 @@ export const csvFile = z.instanceof(Readable, {
   error: 'must be the CSV file, sent with "Content-Type: text/csv"',
 })
 
-/** Parses a part of a request; throws `invalid` naming each wrong field and what it must be. */
+/** A part of a request, as its errors name it. */
+type Part = 'path' | 'query' | 'body'
+
+/** What is wrong with one field; `field` is absent when it is the whole part. */
+export interface FieldError {
+  in: Part
+  field?: string
+  detail: string
+}
+
+/** A request that does not fit its route's schemas. */
+export class InvalidInput extends AppError {
+  readonly errors: readonly FieldError[]
+
+  constructor(errors: readonly FieldError[]) {
+    const named = errors.map(({ field, detail }) => (field ? `"${field}" ${detail}` : detail))
+    super('invalid', named.join('; '))
+    this.errors = errors
+  }
+}
+
+/** Parses a part of a request; throws `InvalidInput`. */
 export function parse<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-  part: 'path' | 'query' | 'body',
+  part: Part,
 ): z.infer<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new AppError(
-    'invalid',
-    parsed.error.issues.map((issue) => faultOf(issue, schema, part)).join('; '),
-  )
+  throw new InvalidInput(parsed.error.issues.map((issue) => errorOf(issue, schema, part)))
 }
 
-function faultOf(issue: z.core.$ZodIssue, schema: z.ZodType, part: string): string {
+function errorOf(issue: z.core.$ZodIssue, schema: z.ZodType, part: Part): FieldError {
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys.map((key) => `"${key.slice(0, 64)}"`).join(', ')
     const fields = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
-    return `The ${part} has no field ${unknown}${fields.length > 0 && issue.path.length === 0 ? `; its fields are ${fields.join(', ')}` : ''}`
+    const known = fields.length > 0 && issue.path.length === 0
+    const detail = `The ${part} has no field ${unknown}${known ? `; its fields are ${fields.join(', ')}` : ''}`
+    return { in: part, detail }
   }
-  if (issue.path.length > 0) return `"${issue.path.join('.')}" ${issue.message}`
-  return `The ${part} ${issue.code === 'invalid_type' && issue.expected === 'object' ? 'must be a JSON object' : issue.message}`
+  if (issue.path.length > 0) return { in: part, field: issue.path.join('.'), detail: issue.message }
+  const isNoObject = issue.code === 'invalid_type' && issue.expected === 'object'
+  return { in: part, detail: `The ${part} ${isNoObject ? 'must be a JSON object' : issue.message}` }
 }

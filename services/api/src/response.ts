@@ -113,11 +113,11 @@ function encoded(schema: z.core.$ZodType, value: unknown): unknown {
 const camelCase = (name: string): string =>
   name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
-/** The `after` of the next page; null when this one was not full. */
-export function nextAfter<Row, Id extends string | number>(
+/** The `cursor` of the next page; null when this one was not full. */
+export function nextCursor<Row>(
   rows: readonly Row[],
   limit: number,
-  idOf: (row: Row) => Id,
-): Id | null {
-  return rows.length < limit ? null : idOf(rows.at(-1)!)
+  idOf: (row: Row) => string | number,
+): string | null {
+  return rows.length < limit ? null : String(idOf(rows.at(-1)!))
 }

@@ -7,7 +7,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { v7 as uuid } from 'uuid'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
-import { failureResponse, type HttpResponse, toAppError } from './http-response.ts'
+import { failureResponse, type HttpResponse, toAppError, typeOf } from './http-response.ts'
 import { runOnce } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import type { Route } from './route.ts'
@@ -58,7 +58,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
         uuid(),
       )
       socket.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${typeOf(status)}\r\nConnection: close\r\n\r\n${body}`,
       )
     },
   })
@@ -111,7 +111,7 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
     handler: async (request, reply) => {
       const { replayed, status, body } = await answer(ctx, route, request)
       if (replayed) reply.header('idempotent-replayed', 'true')
-      return reply.code(status).type('application/json; charset=utf-8').send(body)
+      return reply.code(status).type(typeOf(status)).send(body)
     },
   })
 }
@@ -194,9 +194,5 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
     )
   if (status === 429) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', 'Bearer')
-  reply
-    .header('x-request-id', request.id)
-    .code(status)
-    .type('application/json; charset=utf-8')
-    .send(body)
+  reply.header('x-request-id', request.id).code(status).type(typeOf(status)).send(body)
 }

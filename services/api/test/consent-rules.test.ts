@@ -41,7 +41,7 @@ test('an account reads and sets its default country, its imports are read by it,
   for (const default_country of ['Texas', 'ZZ', 1])
     expect(await api.ask(mine, 'PUT', settings, { default_country })).toMatchObject({
       status: 400,
-      json: { error: { code: 'invalid' } },
+      json: { code: 'invalid' },
     })
   const { json } = await importCsv(api, mine, 'phone,GDPR\n(512) 345-6789,\n')
   expect(json).toMatchObject({ created: 1, rejected: 0, default_country: 'US' })
@@ -72,8 +72,8 @@ test('a choice that is none is refused in words, and changes nothing', async () 
     { utility_after_stop: true, marketing_after_stop: true },
   ]) {
     const refused = await api.ask(key, 'PUT', path, body)
-    expect(refused).toMatchObject({ status: 400, json: { error: { code: 'invalid' } } })
-    expect(refused.json.error.message).toContain('utility_after_stop')
+    expect(refused).toMatchObject({ status: 400, json: { code: 'invalid' } })
+    expect(refused.json.detail).toContain('utility_after_stop')
   }
   expect((await api.ask(key, 'GET', path)).json).toEqual({ utility_after_stop: false })
 })

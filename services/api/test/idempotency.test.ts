@@ -54,7 +54,7 @@ test('of many identical requests at once, to two processes, one creates the camp
     const early = await Promise.race(all)
     expect(early).toMatchObject({
       status: 409,
-      json: { error: { message: expect.stringContaining('still running') } },
+      json: { detail: expect.stringContaining('still running') },
     })
     return all
   })
@@ -92,7 +92,7 @@ test('a key that was used for another body, path or query is refused', async () 
   for (const other of await Promise.all(others))
     expect(other).toMatchObject({
       status: 409,
-      json: { error: { code: 'conflict', message: expect.stringContaining('another request') } },
+      json: { code: 'conflict', detail: expect.stringContaining('another request') },
     })
   expect(await campaignsNamed('Second')).toEqual([])
 })
@@ -131,7 +131,7 @@ test('a refusal is answered again as it was; a request with something wrong in i
     )
   expect([(await limits(81)).status, (await limits(80)).status]).toEqual([400, 200])
   for (const key of ['', 'two words', 'x'.repeat(256)])
-    expect((await order('Bad key', key)).json.error?.message).toContain('Idempotency-Key must be')
+    expect((await order('Bad key', key)).json.detail).toContain('Idempotency-Key must be')
 })
 
 test('a request that found its peer away may be sent again with its key', async () => {
@@ -176,7 +176,7 @@ async function loseAnswer(
   })
   await until(tookEffect)
   await proxy.down()
-  expect(await lost).toMatchObject({ status: 503, json: { error: { code: 'busy' } } })
+  expect(await lost).toMatchObject({ status: 503, json: { code: 'busy' } })
   proxy.thaw()
   await proxy.up()
 }
@@ -206,7 +206,7 @@ test('an order whose answer was lost is not carried out again: it never undoes w
   expect(await order('pause', api)).toMatchObject({ status: 200, json: { state: 'paused' } })
   expect(await resume()).toMatchObject({
     status: 409,
-    json: { error: { message: expect.stringMatching(/^Outcome unknown/) } },
+    json: { detail: expect.stringMatching(/^Outcome unknown/) },
   })
   expect(await state()).toBe('paused')
   await order('cancel', api)

@@ -30,18 +30,18 @@ test('a campaign is run from the connection to the last recipient through the AP
   )
   expect(file.json).toMatchObject({ state: 'done', rows: 3, created: 2, rejected: 1 })
   const errors = await api.ask(key, 'GET', `/v1/contact-imports/${file.json.id}/errors`)
-  expect(errors.json).toMatchObject({ errors: [{ line: 4 }], next_after_line: null })
+  expect(errors.json).toMatchObject({ errors: [{ line: 4 }], next_cursor: null })
 
   const first = await api.ask(key, 'GET', '/v1/contacts?tag=spring&limit=1')
   expect(first.json.contacts).toHaveLength(1)
   const second = await api.ask(
     key,
     'GET',
-    `/v1/contacts?tag=spring&limit=2&after=${first.json.next_after}`,
+    `/v1/contacts?tag=spring&limit=2&cursor=${first.json.next_cursor}`,
   )
   expect(second.json).toMatchObject({
     contacts: [{ tags: ['spring'], attributes: {}, opted_out: false }],
-    next_after: null,
+    next_cursor: null,
   })
   const stopped = second.json.contacts[0].id
   const consent = await api.ask(key, 'POST', `/v1/contacts/${stopped}/consent`, {
@@ -74,7 +74,7 @@ test('a campaign is run from the connection to the last recipient through the AP
   })
   expect((await api.ask(key, 'GET', '/v1/conversations')).json).toEqual({
     conversations: [],
-    next_after: null,
+    next_cursor: null,
   })
   expect(
     (await api.ask(key, 'GET', `/v1/inbound-count?connection_id=${connectionId}&since_ms=0`)).json,
@@ -93,7 +93,7 @@ test('limits are set within what Meta allows the number, and no answer holds a t
     per_second: 81,
   })
   expect(beyond.status).toBe(400)
-  expect(beyond.json.error.message).toContain('from 1 to 80')
+  expect(beyond.json.detail).toContain('from 1 to 80')
   const listed = await api.ask(key, 'GET', '/v1/connections')
   expect(listed.json.connections).toMatchObject([
     { id: connectionId, per_minute: 600, quality: 'GREEN', disconnected_at: null },
@@ -108,7 +108,7 @@ test('a token is replaced, and a number that was disconnected is the same connec
   const refused = await replace('wrong')
   expect(refused).toMatchObject({
     status: 422,
-    json: { error: { code: 'precondition', message: expect.stringMatching(/9005.*access token/) } },
+    json: { code: 'precondition', detail: expect.stringMatching(/9005.*access token/) },
   })
   const number = await stack.number('9005')
   const replaced = await replace(number.access_token)
@@ -216,7 +216,7 @@ test('a message is shown with all that is known of it: as edited, with its file 
     },
   }
   const listed = await api.ask(key, 'GET', `/v1/conversations/${own.id}/messages`)
-  expect(listed.json).toMatchObject({ messages: [location, file], next_after: null })
+  expect(listed.json).toMatchObject({ messages: [location, file], next_cursor: null })
   const said = await api.ask(key, 'GET', `/v1/conversations/${group.id}/messages`)
   expect(said.json.messages).toMatchObject([
     { text: 'Hello all', group_id: 'Y2Fw', contact_id: contact.id },
@@ -267,7 +267,7 @@ test('nothing of another account is found: neither by reading it nor by ordering
   const stranger = await stack.account()
   for (const [method, path, body] of requests) {
     const foreign = await api.ask(stranger.key, method, path, body)
-    expect([method, path, foreign.status, foreign.json.error?.code]).toEqual([
+    expect([method, path, foreign.status, foreign.json.code]).toEqual([
       method,
       path,
       404,

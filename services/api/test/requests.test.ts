@@ -43,10 +43,8 @@ test('a request without a key that is in use is refused, with what to send', asy
       'Bearer',
     ])
     expect(await response.json()).toMatchObject({
-      error: {
-        code: 'unauthenticated',
-        message: expect.stringContaining('Authorization: Bearer lk_'),
-      },
+      code: 'unauthenticated',
+      detail: expect.stringContaining('Authorization: Bearer lk_'),
     })
   }
 })
@@ -83,7 +81,7 @@ test('an account has its share of requests under way, whatever is over is told w
     return reply.status === 429 && reply
   })
   expect(refused.headers.get('retry-after')).toBe('1')
-  expect(refused.json.error.code).toBe('throttled')
+  expect(refused.json.code).toBe('throttled')
   expect((await api.ask(other, 'GET', '/v1/campaigns')).status).toBe(200)
   agent.destroy()
   await until(async () => (await api.ask(busy, 'GET', '/v1/campaigns')).status === 200)
@@ -97,8 +95,13 @@ test('a wrong request names each wrong field and what it must be', async () => {
     values: { a: 1 },
   })
   expect(campaign.status).toBe(400)
-  expect(campaign.json.error.code).toBe('invalid')
-  expect(campaign.json.error.message.split('; ')).toEqual([
+  expect(campaign.json.code).toBe('invalid')
+  expect(campaign.json.errors[4]).toEqual({
+    in: 'body',
+    field: 'filter.tags',
+    detail: 'must name at least one tag: no filter ever means everybody',
+  })
+  expect(campaign.json.detail.split('; ')).toEqual([
     '"name" must be a text of 1 to 512 characters',
     '"connection_id" must be an id',
     '"template_name" must be a text of 1 to 512 characters',
@@ -107,7 +110,7 @@ test('a wrong request names each wrong field and what it must be', async () => {
     '"values.a" must be a text of 1 to 4096 characters',
   ])
   const words = async (method: string, path: string, body?: unknown) =>
-    (await api.ask(key, method, path, body)).json.error.message
+    (await api.ask(key, method, path, body)).json.detail
   const consent = '/v1/contacts/0/consent'
   expect(await words('POST', consent, { kind: 'maybe', evidence: 'x' })).toBe(
     '"kind" must be one of opt_out, opt_in, block, unblock',
@@ -120,10 +123,10 @@ test('a wrong request names each wrong field and what it must be', async () => {
     '"per_minute" must be a whole number from 1 to 1000000; "per_second" must be a whole number from 1 to 100000',
   )
   expect(await words('GET', '/v1/contacts?tags=spring')).toBe(
-    'The query has no field "tags"; its fields are tag, after, limit',
+    'The query has no field "tags"; its fields are tag, cursor, limit',
   )
-  expect(await words('GET', '/v1/contacts?limit=201&after=x')).toBe(
-    '"after" must be an id; "limit" must be a whole number from 1 to 200',
+  expect(await words('GET', '/v1/contacts?limit=201&cursor=x')).toBe(
+    '"cursor" must be an id; "limit" must be a whole number from 1 to 200',
   )
   expect(await words('GET', '/v1/campaigns/0/recipients?state=lost')).toContain(
     '"state" must be one of queued, sending, ',
@@ -137,12 +140,16 @@ test('a wrong request names each wrong field and what it must be', async () => {
 })
 
 test('every failure has the same shape and the id of its request', async () => {
-  const { error } = (
-    await api.ask(key, 'GET', '/v1/campaigns/7', undefined, { 'x-request-id': 'mine-1' })
-  ).json
-  expect(error).toEqual({
+  const missing = await api.ask(key, 'GET', '/v1/campaigns/7', undefined, {
+    'x-request-id': 'mine-1',
+  })
+  expect(missing.headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
+  expect(missing.json).toEqual({
+    type: '/docs#not_found',
+    title: 'There is no such thing',
+    status: 404,
     code: 'not_found',
-    message: 'There is no campaign "7"',
+    detail: 'There is no campaign "7"',
     request_id: 'mine-1',
   })
   const big = JSON.stringify({ name: 'x'.repeat(1_000_001) })
@@ -167,9 +174,9 @@ test('every failure has the same shape and the id of its request', async () => {
   ]
   for (const [status, code, method, path, body, headers] of cases) {
     const answer = await api.ask(key, method, path, body, headers)
-    expect([path, answer.status, answer.json.error.code]).toEqual([path, status, code])
-    expect(answer.json.error.message).not.toBe('')
-    expect(answer.json.error.request_id).toBe(answer.headers.get('x-request-id'))
+    expect([path, answer.status, answer.json.code]).toEqual([path, status, code])
+    expect(answer.json.detail).not.toBe('')
+    expect(answer.json.request_id).toBe(answer.headers.get('x-request-id'))
   }
   expect(await raw('nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*"code":"invalid"/s)
 })
@@ -205,7 +212,12 @@ test('what goes wrong inside is logged and leaves as "Internal error"', async ()
   expect(broken.status).toBe(500)
   const request_id = broken.headers.get('x-request-id')
   expect(broken.json).toEqual({
-    error: { code: 'internal', message: 'Internal error', request_id },
+    type: '/docs#internal',
+    title: 'Something went wrong inside',
+    status: 500,
+    code: 'internal',
+    detail: 'Internal error',
+    request_id,
   })
   expect(lines).toMatchObject([
     [{ requestId: request_id, route: 'GET /v1/connections' }, 'A request failed'],
@@ -220,7 +232,7 @@ test('a peer that is away is 503: the same request may be sent again', async () 
   })
   expect(await own.ask(key, 'GET', '/v1/campaigns')).toMatchObject({
     status: 503,
-    json: { error: { code: 'busy' } },
+    json: { code: 'busy' },
   })
 })
 

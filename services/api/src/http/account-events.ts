@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { page, serial, text } from '../input.ts'
-import { metaJson, nextAfter, time } from '../response.ts'
+import { metaJson, nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'
 
 const event = z.object({
@@ -24,12 +24,12 @@ export const listAccountEvents = route({
     field: text(128).optional(),
     ...page(serial, 1_000),
   }),
-  response: z.object({ events: z.array(event), next_after: z.string().nullable() }),
-  run: async (ctx, { query: { waba_id = '', field = '', after = '', limit } }, call) => {
+  response: z.object({ events: z.array(event), next_cursor: z.string().nullable() }),
+  run: async (ctx, { query: { waba_id = '', field = '', cursor = '', limit } }, call) => {
     const { events } = await ctx.peers.accounts.listAccountEvents(
-      { wabaId: waba_id, field, limit, beforeId: after },
+      { wabaId: waba_id, field, limit, beforeId: cursor },
       call,
     )
-    return { events, nextAfter: nextAfter(events, limit, (row) => row.id) }
+    return { events, nextCursor: nextCursor(events, limit, (row) => row.id) }
   },
 })

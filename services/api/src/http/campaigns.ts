@@ -172,16 +172,16 @@ export const listRecipients = route({
   method: 'GET',
   path: '/v1/campaigns/:id/recipients',
   summary:
-    'Lists the recipients of a campaign in id order; ?state= narrows it, ?after= is the next_after of the page before.',
+    'Lists the recipients of a campaign in id order; ?state= narrows it, ?cursor= is the next_cursor of the page before.',
   params: idParams,
   query: z.strictObject({ state: oneOf(recipientStates).optional(), ...page(serial, 1_000) }),
-  response: z.object({ recipients: z.array(recipient), next_after: z.string().nullable() }),
+  response: z.object({ recipients: z.array(recipient), next_cursor: z.string().nullable() }),
   errors: ['not_found'],
-  run: async (ctx, { params: { id }, query: { state = '', after = '', limit } }, call) => {
+  run: async (ctx, { params: { id }, query: { state = '', cursor = '', limit } }, call) => {
     const { recipients, next } = await ctx.peers.campaigns.listRecipients(
-      { campaignId: id, state, after, limit },
+      { campaignId: id, state, after: cursor, limit },
       call,
     )
-    return { recipients, nextAfter: next || null }
+    return { recipients, nextCursor: next || null }
   },
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { id, idParams, page, text, whole } from '../input.ts'
-import { nextAfter, time } from '../response.ts'
+import { nextCursor, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
 const restriction = z.object({
@@ -66,12 +66,13 @@ export const createConnection = route({
 export const listConnections = route({
   method: 'GET',
   path: '/v1/connections',
-  summary: 'Lists the connected numbers, oldest first; ?after= is the last id of the page before.',
+  summary:
+    'Lists the connected numbers, oldest first; ?cursor= is the next_cursor of the page before.',
   query: z.strictObject(page(id, 200)),
-  response: z.object({ connections: z.array(connection), next_after: z.string().nullable() }),
-  run: async (ctx, { query: { after = '', limit } }, call) => {
-    const { connections } = await ctx.peers.accounts.listConnections({ after, limit }, call)
-    return { connections, nextAfter: nextAfter(connections, limit, (row) => row.id) }
+  response: z.object({ connections: z.array(connection), next_cursor: z.string().nullable() }),
+  run: async (ctx, { query: { cursor = '', limit } }, call) => {
+    const { connections } = await ctx.peers.accounts.listConnections({ after: cursor, limit }, call)
+    return { connections, nextCursor: nextCursor(connections, limit, (row) => row.id) }
   },
 })
 

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
-import { country, csvFile, idParams, text, wholeText } from '../input.ts'
-import { nextAfter, textOrNull, time } from '../response.ts'
+import { country, csvFile, idParams, page, text, wholeText } from '../input.ts'
+import { nextCursor, textOrNull, time } from '../response.ts'
 import { route } from '../route.ts'
 
 const contactImport = z.object({
@@ -83,20 +83,17 @@ export const listImportErrors = route({
   path: '/v1/contact-imports/:id/errors',
   summary: 'Lists the rows of an import that were rejected, each with its line and the reason.',
   params: idParams,
-  query: z.strictObject({
-    after_line: wholeText(0, 2_147_483_647).default(0),
-    limit: wholeText(1, 1_000).default(100),
-  }),
+  query: z.strictObject(page(wholeText(0, 2_147_483_647), 1_000)),
   response: z.object({
     errors: z.array(z.object({ line: z.number(), reason: z.string() })),
-    next_after_line: z.number().nullable(),
+    next_cursor: z.string().nullable(),
   }),
   errors: ['not_found'],
-  run: async (ctx, { params: { id }, query: { after_line, limit } }, call) => {
+  run: async (ctx, { params: { id }, query: { cursor = 0, limit } }, call) => {
     const { errors } = await ctx.peers.contacts.listImportErrors(
-      { id, afterLine: after_line, limit },
+      { id, afterLine: cursor, limit },
       call,
     )
-    return { errors, nextAfterLine: nextAfter(errors, limit, ({ line }) => line) }
+    return { errors, nextCursor: nextCursor(errors, limit, ({ line }) => line) }
   },
 })

@@ -1,7 +1,7 @@
 import { consentKinds } from '@lockstep/contracts'
 import { z } from 'zod'
 import { country, id, idParams, oneOf, page, text } from '../input.ts'
-import { nextAfter, textOrNull, textsByName, time } from '../response.ts'
+import { nextCursor, textOrNull, textsByName, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
 const contact = z.object({
@@ -25,12 +25,12 @@ export const listContacts = route({
   method: 'GET',
   path: '/v1/contacts',
   summary:
-    'Lists contacts in id order; ?tag= narrows it, ?after= is the last id of the page before.',
+    'Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before.',
   query: z.strictObject({ tag: text().optional(), ...page(id, 200) }),
-  response: z.object({ contacts: z.array(contact), next_after: z.string().nullable() }),
-  run: async (ctx, { query: { tag = '', after = '', limit } }, call) => {
-    const { contacts } = await ctx.peers.contacts.listContacts({ tag, after, limit }, call)
-    return { contacts, nextAfter: nextAfter(contacts, limit, (row) => row.id) }
+  response: z.object({ contacts: z.array(contact), next_cursor: z.string().nullable() }),
+  run: async (ctx, { query: { tag = '', cursor = '', limit } }, call) => {
+    const { contacts } = await ctx.peers.contacts.listContacts({ tag, after: cursor, limit }, call)
+    return { contacts, nextCursor: nextCursor(contacts, limit, (row) => row.id) }
   },
 })
 

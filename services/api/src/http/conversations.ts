@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { id, idParams, page, serial, wholeText } from '../input.ts'
-import { metaJson, nextAfter, textOrNull, textWhen, time } from '../response.ts'
+import { metaJson, nextCursor, textOrNull, textWhen, time } from '../response.ts'
 import { route } from '../route.ts'
 
 const conversation = z.object({
@@ -52,15 +52,15 @@ export const listConversations = route({
   method: 'GET',
   path: '/v1/conversations',
   summary:
-    'Lists the conversations, the one with the newest message first; ?after= is the last id of the page before.',
+    'Lists the conversations, the one with the newest message first; ?cursor= is the next_cursor of the page before.',
   query: z.strictObject(page(id, 200)),
-  response: z.object({ conversations: z.array(conversation), next_after: z.string().nullable() }),
-  run: async (ctx, { query: { after = '', limit } }, call) => {
+  response: z.object({ conversations: z.array(conversation), next_cursor: z.string().nullable() }),
+  run: async (ctx, { query: { cursor = '', limit } }, call) => {
     const { conversations } = await ctx.peers.conversations.listConversations(
-      { after, limit },
+      { after: cursor, limit },
       call,
     )
-    return { conversations, nextAfter: nextAfter(conversations, limit, (row) => row.id) }
+    return { conversations, nextCursor: nextCursor(conversations, limit, (row) => row.id) }
   },
 })
 
@@ -68,17 +68,17 @@ export const listMessages = route({
   method: 'GET',
   path: '/v1/conversations/:id/messages',
   summary:
-    'Lists the messages of a conversation, newest first, as edited; a deleted one has revoked_at. ?after= is next_after of the page before.',
+    'Lists the messages of a conversation, newest first, as edited; a deleted one has revoked_at. ?cursor= is the next_cursor of the page before.',
   params: idParams,
   query: z.strictObject(page(serial, 200)),
-  response: z.object({ messages: z.array(message), next_after: z.string().nullable() }),
+  response: z.object({ messages: z.array(message), next_cursor: z.string().nullable() }),
   errors: ['not_found'],
-  run: async (ctx, { params: { id }, query: { after = '', limit } }, call) => {
+  run: async (ctx, { params: { id }, query: { cursor = '', limit } }, call) => {
     const { messages, nextAfter } = await ctx.peers.conversations.listMessages(
-      { conversationId: id, after, limit },
+      { conversationId: id, after: cursor, limit },
       call,
     )
-    return { messages, nextAfter: nextAfter || null }
+    return { messages, nextCursor: nextAfter || null }
   },
 })
 

@@ -1,7 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
 import { id, idParams, page, text } from '../input.ts'
-import { metaJson, nextAfter, time } from '../response.ts'
+import { metaJson, nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'
 
 const template = z.object({
@@ -58,25 +58,29 @@ export const listTemplates = route({
   method: 'GET',
   path: '/v1/templates',
   summary:
-    'Lists templates in id order; ?connection_id= or ?waba_id= and ?status=APPROVED narrow it, ?after= is the last id of the page before.',
+    'Lists templates in id order; ?connection_id= or ?waba_id= and ?status=APPROVED narrow it, ?cursor= is the next_cursor of the page before.',
   query: z.strictObject({
     connection_id: id.optional(),
     waba_id: text().optional(),
     status: text(64).toUpperCase().optional(),
     ...page(id, 200),
   }),
-  response: z.object({ templates: z.array(template), next_after: z.string().nullable() }),
+  response: z.object({ templates: z.array(template), next_cursor: z.string().nullable() }),
   errors: ['not_found'],
-  run: async (ctx, { query: { connection_id, waba_id, status = '', after = '', limit } }, call) => {
+  run: async (
+    ctx,
+    { query: { connection_id, waba_id, status = '', cursor = '', limit } },
+    call,
+  ) => {
     if (connection_id && waba_id)
       throw new AppError('invalid', 'Name either "connection_id" or "waba_id", not both')
     const wabaId = connection_id
       ? (await ctx.peers.accounts.getConnection({ id: connection_id }, call)).wabaId
       : waba_id
     const { templates } = await ctx.peers.templates.listTemplates(
-      { wabaId: wabaId ?? '', status, after, limit },
+      { wabaId: wabaId ?? '', status, after: cursor, limit },
       call,
     )
-    return { templates, nextAfter: nextAfter(templates, limit, (row) => row.id) }
+    return { templates, nextCursor: nextCursor(templates, limit, (row) => row.id) }
   },
 })
