@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { everyRight } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { demoTemplates } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
@@ -112,7 +113,10 @@ function inDatabase<Row extends object>(
 async function createAccount(stack: Stack): Promise<{ account_id: string; api_key: string }> {
   using accounts = connect(AccountsDefinition, `127.0.0.1:${stack.ports.accounts.grpc}`)
   const { id } = await accounts.createAccount({ name: 'Greenhouse & Sons' }, {})
-  const { key } = await accounts.createApiKey({ name: 'npm start' }, { accountId: id })
+  const { key } = await accounts.createApiKey(
+    { name: 'npm start', rights: [everyRight], heldRights: [everyRight] },
+    { accountId: id },
+  )
   return { account_id: id, api_key: key }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { everyRight } from '@lockstep/contracts'
 import { demoTemplates, type Simulator } from '@lockstep/meta-simulator'
 import type { PortPlan } from '@lockstep/system'
 import type { Clients } from './clients.ts'
@@ -36,7 +37,10 @@ export async function addTenant(place: Place, limits: NumberLimits): Promise<Ten
   const n = ++numbers
   const name = `Tenant ${n}`
   const { id: accountId } = await clients.accounts.createAccount({ name }, {})
-  const { key: apiKey } = await clients.accounts.createApiKey({ name }, { accountId })
+  const { key: apiKey } = await clients.accounts.createApiKey(
+    { name, rights: [everyRight], heldRights: [everyRight] },
+    { accountId },
+  )
   const meta = {
     metaAppId: String(3_000_000 + n),
     appSecret: randomBytes(16).toString('hex'),

@@ -3,8 +3,23 @@ import type * as proto from '@lockstep/rpc/gen/accounts'
 import { healthOf, restrictionsSummary } from './connections/health.ts'
 import { forbids } from './connections/restrictions.ts'
 import type { AccountEventRow } from './db/account-events.ts'
+import type { ApiKeyRow } from './db/api-keys.ts'
 import type { App, ConnectionFields } from './db/entities.ts'
 import { activeRestrictions, type RestrictionRow } from './db/restrictions.ts'
+
+export function apiKeyToProto(row: ApiKeyRow): proto.ApiKey {
+  const { id, name, rights, prefix, createdAt, expiresAt, withdrawnAt, lastUsedAt } = row
+  return {
+    id,
+    name,
+    rights,
+    prefix,
+    createdAtMs: createdAt.getTime(),
+    expiresAtMs: expiresAt?.getTime(),
+    withdrawnAtMs: withdrawnAt?.getTime(),
+    lastUsedAtMs: lastUsedAt?.getTime(),
+  }
+}
 
 export function appToProto({ id, accountId, name, metaAppId }: App): proto.App {
   return { id, accountId, name, metaAppId }

@@ -1,4 +1,4 @@
-import { secretPlaces } from '@lockstep/contracts'
+import { everyRight, secretPlaces } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { createSecrets } from '@lockstep/service'
 import { until, type World } from '@lockstep/testing'
@@ -59,7 +59,10 @@ const connectNumber = (
   )
 
 test('an API key names its account, is stored as a hash only, and an unknown one is refused', async () => {
-  const { key } = await accounts.createApiKey({ name: 'ci' }, { accountId: tenants[0]!.id })
+  const { key } = await accounts.createApiKey(
+    { name: 'ci', rights: [everyRight], heldRights: [everyRight] },
+    { accountId: tenants[0]!.id },
+  )
   expect(await accounts.authenticateKey({ key }, {})).toMatchObject({ accountId: tenants[0]!.id })
   await expect(accounts.authenticateKey({ key: `${key}x` }, {})).rejects.toMatchObject({
     failure: 'unauthenticated',

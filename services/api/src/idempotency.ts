@@ -24,6 +24,8 @@ export interface RepeatableRequest {
    * again, as of its first try.
    */
   afterLostResponse: string | null
+  /** Fields of the response that are not kept. */
+  shownOnce?: readonly string[] | undefined
 }
 
 /**
@@ -55,7 +57,7 @@ export async function runOnce(
     throw error
   }
   await settle(ctx, asked, (tx) =>
-    keepResponse(tx, asked.key, answer.status, Buffer.from(answer.body)),
+    keepResponse(tx, asked.key, answer.status, Buffer.from(withoutShownOnce(answer.body, asked))),
   )
   return { ...answer, replayed: false }
 }
@@ -90,6 +92,13 @@ function repeated(
     'conflict',
     `Outcome unknown: the first request with this Idempotency-Key got no answer. ${afterLostResponse}`,
   )
+}
+
+/** The body with null for what is told only once. */
+function withoutShownOnce(body: string, { shownOnce = [] }: RepeatableRequest): string {
+  if (shownOnce.length === 0) return body
+  const gone = Object.fromEntries(shownOnce.map((field) => [field, null]))
+  return JSON.stringify({ ...JSON.parse(body), ...gone })
 }
 
 function afterFailure(

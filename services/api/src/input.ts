@@ -30,6 +30,11 @@ export function wholeText(min: number, max: number) {
     .refine((value) => value >= min && value <= max, error)
 }
 
+/** A time as ISO 8601, as ms of the epoch. */
+export const timeText = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-12-24T18:00:00Z' })
+  .transform(Date.parse)
+
 export function oneOf<const Names extends readonly string[]>(names: Names) {
   return z.enum(names, { error: `must be one of ${names.join(', ')}` })
 }

@@ -1,6 +1,7 @@
-import type { Failure } from '@lockstep/contracts'
+import type { Failure, Right } from '@lockstep/contracts'
 import type { Call } from '@lockstep/rpc'
 import type { z } from 'zod'
+import type { Caller } from './api-key-authenticator.ts'
 import type { Context } from './context.ts'
 import { nothing } from './input.ts'
 import { encode, type SourceOf } from './response.ts'
@@ -12,6 +13,7 @@ interface Input<Params, Query, Body> {
   body: Body
   /** When it was first sent: a repetition with the same Idempotency-Key has the same time. */
   askedAt: Date
+  caller: Caller
 }
 
 interface Common<
@@ -23,6 +25,8 @@ interface Common<
   path: `/v1/${string}`
   /** What it does, in one or two plain sentences. */
   summary: string
+  /** What a caller must be allowed to do. */
+  right: Right
   params?: Params
   query?: Query
   body?: Body
@@ -30,8 +34,8 @@ interface Common<
   status?: 200 | 201 | 202
   response: Response
   /**
-   * How it can fail, beside `invalid`, `unauthenticated`, `throttled`, `busy`, `timeout`,
-   * `internal`.
+   * How it can fail, beside `invalid`, `unauthenticated`, `forbidden`, `throttled`, `busy`,
+   * `timeout`, `internal`.
    */
   errors?: readonly Failure[]
   run(
@@ -44,22 +48,26 @@ interface Common<
 interface Reads {
   method: 'GET'
   afterLostResponse?: undefined
+  shownOnce?: undefined
 }
 
 /** A writing route makes one call, so that nothing was done if that never left. */
 interface Writes {
-  method: 'POST' | 'PUT'
+  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /**
    * What a person does when the response was lost. Null where the effect is dated by `askedAt`: a
    * repetition changes nothing that came since, so it runs.
    */
   afterLostResponse: string | null
+  /** Fields of the response that are told this once: a repetition finds null there. */
+  shownOnce?: readonly string[]
 }
 
 /** Any route, as the server sees it. */
 export type Route = (Reads | Writes) & {
   path: string
   summary: string
+  right: Right
   params: z.ZodType
   query: z.ZodType
   body: z.ZodType

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import { AppError } from '@lockstep/contracts'
+import { AppError, mayDo } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { v7 as uuid } from 'uuid'
+import type { Caller } from './api-key-authenticator.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
 import { failureResponse, type HttpResponse, toAppError, typeOf } from './http-response.ts'
@@ -18,8 +19,8 @@ export interface ApiServer extends AsyncDisposable {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whose API key came with it. */
-    accountId: string
+    /** Who asks; null before that is known. */
+    caller: Caller | null
     /** The JSON body as it came; empty for a streamed one. */
     rawBody: string
   }
@@ -62,7 +63,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
       )
     },
   })
-  server.decorateRequest('accountId', '')
+  server.decorateRequest('caller', null)
   server.decorateRequest('rawBody', '')
   server.addHook(
     'onRequest',
@@ -105,8 +106,10 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
     url: route.path,
     // Before the body is read: a stranger can't make us hold it.
     onRequest: async (request, reply) => {
-      request.accountId = await ctx.apiKeys.accountOf(request.headers.authorization)
-      if (!reply.raw.closed) reply.raw.once('close', calls.begin(request.accountId))
+      const caller = await ctx.apiKeys.callerOf(request.headers.authorization)
+      request.caller = caller
+      requireRight(caller, route)
+      if (!reply.raw.closed) reply.raw.once('close', calls.begin(caller.accountId))
     },
     handler: async (request, reply) => {
       const { replayed, status, body } = await answer(ctx, route, request)
@@ -114,6 +117,15 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
       return reply.code(status).type(typeOf(status)).send(body)
     },
   })
+}
+
+/** Throws `forbidden` with the right that the route asks for. */
+function requireRight({ rights }: Caller, { right }: Route): void {
+  if (mayDo(rights, right)) return
+  throw new AppError(
+    'forbidden',
+    `This API key has not the right "${right}"; an owner can create one that has it`,
+  )
 }
 
 function acceptJson(scope: FastifyInstance): void {
@@ -135,10 +147,12 @@ async function answer(
     query: parse(route.query, request.query, 'query'),
     body: parse(route.body, request.body ?? {}, 'body'),
   }
-  const { accountId, id: requestId } = request
+  const { id: requestId } = request
+  const caller = request.caller!
+  const { accountId } = caller
   const run = async (askedAt: Date) => ({
     status: route.status,
-    body: JSON.stringify(await route.run(ctx, { ...input, askedAt }, { accountId })),
+    body: JSON.stringify(await route.run(ctx, { ...input, askedAt, caller }, { accountId })),
   })
   const key = request.headers['idempotency-key']
   if (key === undefined || route.method === 'GET')
@@ -156,6 +170,7 @@ async function answer(
       hash: hashOf(request),
       requestId,
       afterLostResponse: route.afterLostResponse,
+      shownOnce: route.shownOnce,
     },
     run,
   )
@@ -185,7 +200,7 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
   const error = toAppError(thrown)
   const { status, body } = failureResponse(error, request.id)
   const route = `${request.method} ${request.routeOptions.url ?? ''}`
-  const fields = { requestId: request.id, accountId: request.accountId, route }
+  const fields = { requestId: request.id, accountId: request.caller?.accountId, route }
   if (error.failure === 'internal') ctx.log.error({ ...fields, err: thrown }, 'A request failed')
   else if (status >= 500)
     ctx.log.warn(

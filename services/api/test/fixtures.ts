@@ -1,4 +1,4 @@
-import { type ServiceName, services } from '@lockstep/contracts'
+import { everyRight, type ServiceName, services } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { type BaseOverrides, startService } from '@lockstep/service'
 import { postWebhook, until, type World } from '@lockstep/testing'
@@ -44,7 +44,10 @@ export async function openStack(systemScale = scale) {
   /** An account and an API key of it. */
   async function account() {
     const { id: accountId } = await clients.accounts.createAccount({ name: 'Acme' }, {})
-    const { key } = await clients.accounts.createApiKey({ name: 'test' }, { accountId })
+    const { key } = await clients.accounts.createApiKey(
+      { name: 'test', rights: [everyRight], heldRights: [everyRight] },
+      { accountId },
+    )
     return { accountId, key }
   }
 

@@ -70,7 +70,7 @@ async function ask(method: string, url: string, body?: unknown, atMoment = false
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
 const changing =
-  /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
+  /lk_[\w-]{4,43}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /** Replaces ids and times by what they are; `atMoment` also what depends on how far a campaign is. */
 function masking(atMoment: boolean) {
@@ -78,7 +78,8 @@ function masking(atMoment: boolean) {
   const nameOf = (text: string): string => {
     if (/^\d{4}-\d\d-\d\dT/.test(text)) return '<time>'
     const known = names.get(text)
-    const name = known ?? `<${text.startsWith('wamid.') ? 'wamid' : 'id'} ${names.size + 1}>`
+    const kind = text.startsWith('lk_') ? 'key' : text.startsWith('wamid.') ? 'wamid' : 'id'
+    const name = known ?? `<${kind} ${names.size + 1}>`
     names.set(text, name)
     return name
   }
@@ -101,6 +102,15 @@ async function useEveryRoute(): Promise<void> {
   await runCampaigns(connectionId)
   await hear(appId, connectionId)
   await ask('POST', `/v1/connections/${connectionId}/disconnect`)
+  await useKeys()
+}
+
+async function useKeys(): Promise<void> {
+  const asked = { name: 'Reports', rights: ['campaigns.read'] }
+  const { api_key } = await ask('POST', '/v1/api-keys', asked)
+  await ask('GET', '/v1/api-keys')
+  await ask('POST', `/v1/api-keys/${api_key.id}/rotate`, { overlap_hours: 24 })
+  await ask('POST', `/v1/api-keys/${api_key.id}/withdraw`)
 }
 
 async function connect() {

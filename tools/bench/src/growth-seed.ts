@@ -124,8 +124,8 @@ function statements(
        insert into accounts.account_events (account_id, waba_id, field, event, summary, value, value_hash, occurred_at, received_at)
          select ${account}, (900000 + i % 1000)::text, case when i % 2 = 0 then 'account_update' else 'phone_number_quality_update' end,
            'ONBOARDING', '', '{}', decode(md5(i::text), 'hex'), ${ago('1 hour')}, ${ago('1 hour')} from ${rows(Math.ceil(messages / 50))};
-       insert into accounts.api_keys (id, account_id, name, hash)
-         select gen_random_uuid(), ${account}, 'Grown', decode(md5(i::text), 'hex') from ${rows(2_000)}`,
+       insert into accounts.api_keys (id, account_id, name, hash, prefix, rights, created_at)
+         select gen_random_uuid(), ${account}, 'Grown', decode(md5(i::text), 'hex'), 'lk_grow', '{*}', ${now} from ${rows(2_000)}`,
     ],
     [
       'templates',

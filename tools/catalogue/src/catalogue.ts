@@ -3,7 +3,11 @@ import {
   failures,
   lanes,
   locks,
+  mayDo,
+  type Right,
   rateLimits,
+  rights,
+  roles,
   sendLimits,
   services,
   streams,
@@ -38,7 +42,12 @@ export function writeCatalogue(sources: readonly Source[]): string {
       ['lane', 'subjects', 'producer → consumer', 'key', 'work', 'used in'],
       laneRows(uses),
     ),
-    section('Failures', ['failure', 'gRPC', 'HTTP', 'try again', 'thrown in'], failureRows(uses)),
+    section(
+      'Failures',
+      ['failure', 'means', 'gRPC', 'HTTP', 'try again', 'thrown in'],
+      failureRows(uses),
+    ),
+    section('Rights', ['right', 'who has it may', ...Object.keys(roles)], rightRows()),
     section('Events', ['event', 'subject', 'used in'], eventRows(uses)),
   ]
   return `${sections.join('\n\n')}\n`
@@ -147,11 +156,20 @@ function laneRows(uses: Uses): string[][] {
 
 /** Failures are thrown everywhere, so the places are folders. */
 function failureRows(uses: Uses): string[][] {
-  return Object.entries(failures).map(([name, { grpc, http, retry }]) => {
+  return Object.entries(failures).map(([name, { title, grpc, http, retry }]) => {
     const files = uses(new RegExp(`new AppError\\(\\s*'${name}'`))
     const folders = [...new Set(files.map((file) => file.split('/').slice(0, 2).join('/')))]
-    return [code(name), String(grpc), String(http), retry ? 'yes' : 'no', links(folders)]
+    return [code(name), title, String(grpc), String(http), retry ? 'yes' : 'no', links(folders)]
   })
+}
+
+/** Which role has which right. */
+function rightRows(): string[][] {
+  return Object.entries(rights).map(([right, does]) => [
+    code(right),
+    does,
+    ...Object.values(roles).map((held) => (mayDo(held, right as Right) ? 'yes' : '')),
+  ])
 }
 
 function eventRows(uses: Uses): string[][] {

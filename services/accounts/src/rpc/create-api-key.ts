@@ -1,11 +1,13 @@
-import { randomBytes } from 'node:crypto'
-import { sql } from '@lockstep/database'
+import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { CreateApiKeyRequest, CreateApiKeyResponse } from '@lockstep/rpc/gen/accounts'
 import { requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
-import { hashKey } from '../secrets/api-key.ts'
+import { insertApiKey } from '../db/api-keys.ts'
+import { createKeyText, hashKey, prefixOf } from '../secrets/api-key.ts'
+import { requireHeld, requireRights } from '../secrets/rights.ts'
+import { apiKeyToProto } from '../to-proto.ts'
 
 /** Creates an API key; the answer is the only time that its text is seen. */
 export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResponse> = async (
@@ -13,13 +15,23 @@ export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResp
   request,
   call,
 ) => {
+  const now = ctx.now()
   const name = requireText(request.name, 'name')
-  const id = uuid()
-  const key = `lk_${randomBytes(32).toString('base64url')}`
-  await ctx.db.transaction(call.accountId, (tx) =>
-    sql`insert into api_keys (id, account_id, name, hash) values (${id}, ${call.accountId}, ${name}, ${hashKey(key)})`.execute(
-      tx.sql,
-    ),
+  if (request.expiresAtMs !== undefined && request.expiresAtMs <= now)
+    throw new AppError('invalid', '"expires_at" must be a time that has not come yet')
+  const rights = requireRights(request.rights)
+  requireHeld(request.heldRights, rights)
+  const key = createKeyText()
+  const row = {
+    id: uuid(),
+    name,
+    rights,
+    prefix: prefixOf(key),
+    createdAt: new Date(now),
+    expiresAt: request.expiresAtMs === undefined ? null : new Date(request.expiresAtMs),
+  }
+  const inserted = await ctx.db.transaction(call.accountId, (tx) =>
+    insertApiKey(tx, row, hashKey(key)),
   )
-  return { id, key }
+  return { apiKey: apiKeyToProto(inserted), key }
 }

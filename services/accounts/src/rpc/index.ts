@@ -7,12 +7,15 @@ import { disconnect } from './disconnect.ts'
 import { getConnection } from './get-connection.ts'
 import { getWebhookApp } from './get-webhook-app.ts'
 import { listAccountEvents } from './list-account-events.ts'
+import { listApiKeys } from './list-api-keys.ts'
 import { listConnections } from './list-connections.ts'
 import { replaceToken } from './replace-token.ts'
 import { resealSecrets } from './reseal-secrets.ts'
 import { resolveConnections } from './resolve-connections.ts'
+import { rotateApiKey } from './rotate-api-key.ts'
 import { rotateAppSecret } from './rotate-app-secret.ts'
 import { setConnectionLimits } from './set-connection-limits.ts'
+import { withdrawApiKey } from './withdraw-api-key.ts'
 
 export const methods = {
   authenticateKey,
@@ -24,30 +27,36 @@ export const methods = {
   getConnection,
   getWebhookApp,
   listAccountEvents,
+  listApiKeys,
   listConnections,
   replaceToken,
   resealSecrets,
   resolveConnections,
+  rotateApiKey,
   rotateAppSecret,
   setConnectionLimits,
+  withdrawApiKey,
 }
 
 export const callers = {
   authenticateKey: ['api'],
   createAccount: ['operator'],
-  createApiKey: ['operator'],
+  createApiKey: ['api', 'operator'],
   createApp: ['api'],
   createConnection: ['api'],
   disconnect: ['api'],
   getConnection: ['api', 'campaigns', 'templates', 'webhook-gateway'],
   getWebhookApp: ['webhook-gateway'],
   listAccountEvents: ['api'],
+  listApiKeys: ['api'],
   listConnections: ['api', 'webhook-gateway'],
   replaceToken: ['api'],
   resealSecrets: ['operator'],
   resolveConnections: ['conversations', 'templates', 'webhook-gateway'],
+  rotateApiKey: ['api'],
   rotateAppSecret: ['operator'],
   setConnectionLimits: ['api'],
+  withdrawApiKey: ['api'],
 } as const
 
 /** Called by the platform itself, before or across tenants. */

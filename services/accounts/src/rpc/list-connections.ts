@@ -1,13 +1,10 @@
-import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ListConnectionsRequest, ListConnectionsResponse } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { listConnections as connectionsPage } from '../db/connections.ts'
+import { requirePageLimit } from '../page.ts'
 import { connectionsToProto } from '../to-proto.ts'
-
-const usualLimit = 50
-const maxLimit = 200
 
 /** A page of the account's connections in id order, so oldest first; 50 by default. */
 export const listConnections: Method<
@@ -15,12 +12,9 @@ export const listConnections: Method<
   ListConnectionsRequest,
   ListConnectionsResponse
 > = async (ctx, request, call) => {
-  const { limit } = request
-  if (limit < 0 || limit > maxLimit)
-    throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
   const page = {
     after: request.after && requireId(request.after, 'connection'),
-    limit: limit || usualLimit,
+    limit: requirePageLimit(request.limit),
   }
   return ctx.db.transaction(call.accountId, async (tx) => ({
     connections: await connectionsToProto(tx, await connectionsPage(tx, page), ctx.now()),

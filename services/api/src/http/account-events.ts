@@ -17,6 +17,7 @@ const event = z.object({
 export const listAccountEvents = route({
   method: 'GET',
   path: '/v1/account-events',
+  right: 'connections.read',
   summary:
     'Lists what Meta said about the numbers and their WABAs, last received first; ?waba_id= and ?field= narrow it.',
   query: z.strictObject({

@@ -8,6 +8,7 @@ const app = z.object({ id: z.string(), name: z.string(), meta_app_id: z.string()
 export const createApp = route({
   method: 'POST',
   path: '/v1/apps',
+  right: 'connections.write',
   summary:
     'Registers a Meta app, with the secret that signs its webhooks and the token of its handshake.',
   body: z.strictObject({

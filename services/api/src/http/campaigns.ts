@@ -44,6 +44,7 @@ const tags = z
 export const createCampaign = route({
   method: 'POST',
   path: '/v1/campaigns',
+  right: 'campaigns.write',
   summary:
     'Drafts a campaign: a template, the values of its variables, and the tags of the contacts who get it.',
   body: z.strictObject({
@@ -83,6 +84,7 @@ export const createCampaign = route({
 export const listCampaigns = route({
   method: 'GET',
   path: '/v1/campaigns',
+  right: 'campaigns.read',
   summary: 'Lists the newest 100 campaigns with their statistics, newest first.',
   response: z.object({ campaigns: z.array(campaign) }),
   run: (ctx, _input, call) => ctx.peers.campaigns.listCampaigns({}, call),
@@ -91,6 +93,7 @@ export const listCampaigns = route({
 export const getCampaign = route({
   method: 'GET',
   path: '/v1/campaigns/:id',
+  right: 'campaigns.read',
   summary: 'Shows a campaign: its state, why it is in it, and its statistics of this moment.',
   params: idParams,
   response: campaign,
@@ -109,6 +112,7 @@ function transition(
   return route({
     method: 'POST',
     path: `/v1/campaigns/:id/${name}`,
+    right: 'campaigns.send',
     summary,
     params: idParams,
     response: campaign,
@@ -147,6 +151,7 @@ const recipientIds = z
 export const resendUnknown = route({
   method: 'POST',
   path: '/v1/campaigns/:id/resend-unknown',
+  right: 'campaigns.send',
   summary:
     'Sends again to recipients whose message may or may not have gone out: those named in recipient_ids, or all that are older than 15 minutes.',
   params: idParams,
@@ -171,6 +176,7 @@ const recipient = z.object({
 export const listRecipients = route({
   method: 'GET',
   path: '/v1/campaigns/:id/recipients',
+  right: 'campaigns.read',
   summary:
     'Lists the recipients of a campaign in id order; ?state= narrows it, ?cursor= is the next_cursor of the page before.',
   params: idParams,

@@ -37,6 +37,7 @@ const timeoutMs = 15_000
 export const createConnection = route({
   method: 'POST',
   path: '/v1/connections',
+  right: 'connections.write',
   summary:
     "Connects a WhatsApp number: asks Meta for it with the access token. The name is Meta's when none is given.",
   body: z.strictObject({
@@ -66,6 +67,7 @@ export const createConnection = route({
 export const listConnections = route({
   method: 'GET',
   path: '/v1/connections',
+  right: 'connections.read',
   summary:
     'Lists the connected numbers, oldest first; ?cursor= is the next_cursor of the page before.',
   query: z.strictObject(page(id, 200)),
@@ -79,6 +81,7 @@ export const listConnections = route({
 export const setConnectionLimits = route({
   method: 'PUT',
   path: '/v1/connections/:id/limits',
+  right: 'connections.write',
   summary:
     'Sets how many messages a number sends per minute and per second, within what Meta allows it.',
   params: idParams,
@@ -97,6 +100,7 @@ export const setConnectionLimits = route({
 export const replaceToken = route({
   method: 'PUT',
   path: '/v1/connections/:id/token',
+  right: 'connections.write',
   summary:
     "Replaces a number's access token, once Meta lets the new one use the number. A campaign that was paused for the old one can be resumed.",
   params: idParams,
@@ -111,6 +115,7 @@ export const replaceToken = route({
 export const disconnect = route({
   method: 'POST',
   path: '/v1/connections/:id/disconnect',
+  right: 'connections.write',
   summary:
     'Disconnects a number: it sends and hears nothing. Connected again in this account it is the same connection, with all its history.',
   params: idParams,

@@ -33,6 +33,7 @@ const chunkBytes = 256_000
 export const createContactImport = route({
   method: 'POST',
   path: '/v1/contact-imports',
+  right: 'contacts.write',
   summary:
     "Imports contacts from the CSV file in the body (Content-Type: text/csv, ?file_name=). It runs on its own; ask how far it is. Numbers without a country code are read as those of ?default_country=, else of the account's; without one they are refused.",
   query: z.strictObject({ file_name: text(255), default_country: country.optional() }),
@@ -70,6 +71,7 @@ async function* wholeFile(file: Readable): AsyncGenerator<Buffer> {
 export const getContactImport = route({
   method: 'GET',
   path: '/v1/contact-imports/:id',
+  right: 'contacts.read',
   summary:
     'Shows how far an import is, and how many rows were created, updated, duplicates or rejected.',
   params: idParams,
@@ -81,6 +83,7 @@ export const getContactImport = route({
 export const listImportErrors = route({
   method: 'GET',
   path: '/v1/contact-imports/:id/errors',
+  right: 'contacts.read',
   summary: 'Lists the rows of an import that were rejected, each with its line and the reason.',
   params: idParams,
   query: z.strictObject(page(wholeText(0, 2_147_483_647), 1_000)),

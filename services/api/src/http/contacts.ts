@@ -24,6 +24,7 @@ const contact = z.object({
 export const listContacts = route({
   method: 'GET',
   path: '/v1/contacts',
+  right: 'contacts.read',
   summary:
     'Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before.',
   query: z.strictObject({ tag: text().optional(), ...page(id, 200) }),
@@ -38,6 +39,7 @@ export const listContacts = route({
 export const getContact = route({
   method: 'GET',
   path: '/v1/contacts/:id',
+  right: 'contacts.read',
   summary: 'Shows a contact.',
   params: idParams,
   response: contact,
@@ -49,6 +51,7 @@ export const getContact = route({
 export const recordConsent = route({
   method: 'POST',
   path: '/v1/contacts/:id/consent',
+  right: 'consent.write',
   summary: 'Records that a person opted out or in, or is blocked or not, with the evidence for it.',
   params: idParams,
   body: z.strictObject({ kind: oneOf(consentKinds), evidence: text() }),
@@ -68,6 +71,7 @@ const consentRules = z.object({ utility_after_stop: z.boolean() })
 export const getConsentRules = route({
   method: 'GET',
   path: rulesPath,
+  right: 'contacts.read',
   summary: 'Shows whether UTILITY templates are sent to people who said stop.',
   response: consentRules,
   run: (ctx, _input, call) => ctx.peers.contacts.getConsentRules({}, call),
@@ -76,6 +80,7 @@ export const getConsentRules = route({
 export const setConsentRules = route({
   method: 'PUT',
   path: rulesPath,
+  right: 'settings.write',
   summary:
     'Chooses whether UTILITY templates are sent to people who said stop; without a choice they are not.',
   body: z.strictObject({ utility_after_stop: z.boolean({ error: 'must be true or false' }) }),
@@ -91,6 +96,7 @@ const contactSettings = z.object({ default_country: textOrNull })
 export const getContactSettings = route({
   method: 'GET',
   path: settingsPath,
+  right: 'contacts.read',
   summary:
     'Shows the country whose numbers imports may write without a country code; null when such numbers are refused.',
   response: contactSettings,
@@ -100,6 +106,7 @@ export const getContactSettings = route({
 export const setContactSettings = route({
   method: 'PUT',
   path: settingsPath,
+  right: 'settings.write',
   summary:
     'Chooses the country as which imports read numbers without a country code, by its two letters; null refuses such numbers.',
   body: z.strictObject({ default_country: country.nullable() }),

@@ -51,6 +51,7 @@ const message = z.object({
 export const listConversations = route({
   method: 'GET',
   path: '/v1/conversations',
+  right: 'conversations.read',
   summary:
     'Lists the conversations, the one with the newest message first; ?cursor= is the next_cursor of the page before.',
   query: z.strictObject(page(id, 200)),
@@ -67,6 +68,7 @@ export const listConversations = route({
 export const listMessages = route({
   method: 'GET',
   path: '/v1/conversations/:id/messages',
+  right: 'conversations.read',
   summary:
     'Lists the messages of a conversation, newest first, as edited; a deleted one has revoked_at. ?cursor= is the next_cursor of the page before.',
   params: idParams,
@@ -88,6 +90,7 @@ const lastMs = 8_640_000_000_000_000
 export const countInbound = route({
   method: 'GET',
   path: '/v1/inbound-count',
+  right: 'conversations.read',
   summary:
     'Counts the messages that people sent to a number (?connection_id=) at or after a time (?since_ms=).',
   query: z.strictObject({ connection_id: id, since_ms: wholeText(0, lastMs).default(0) }),

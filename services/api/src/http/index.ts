@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts'
 import { listAccountEvents } from './account-events.ts'
+import { createApiKey, listApiKeys, rotateApiKey, withdrawApiKey } from './api-keys.ts'
 import { createApp } from './apps.ts'
 import {
   cancelCampaign,
@@ -66,4 +67,8 @@ export const routes: readonly Route[] = [
   listConversations,
   listMessages,
   countInbound,
+  createApiKey,
+  listApiKeys,
+  rotateApiKey,
+  withdrawApiKey,
 ]

@@ -35,6 +35,7 @@ const sync = z.object({
 export const startTemplateSync = route({
   method: 'POST',
   path: '/v1/connections/:id/template-syncs',
+  right: 'templates.write',
   summary: "Starts a sync of the templates of a number's WhatsApp Business Account; one at a time.",
   params: idParams,
   status: 202,
@@ -47,6 +48,7 @@ export const startTemplateSync = route({
 export const getTemplateSync = route({
   method: 'GET',
   path: '/v1/template-syncs/:id',
+  right: 'templates.read',
   summary: 'Shows how far a template sync is: queued, running, done or failed.',
   params: idParams,
   response: sync,
@@ -57,6 +59,7 @@ export const getTemplateSync = route({
 export const listTemplates = route({
   method: 'GET',
   path: '/v1/templates',
+  right: 'templates.read',
   summary:
     'Lists templates in id order; ?connection_id= or ?waba_id= and ?status=APPROVED narrow it, ?cursor= is the next_cursor of the page before.',
   query: z.strictObject({

@@ -21,9 +21,16 @@ export class Accounts extends Migration {
         id uuid primary key,
         account_id uuid not null references accounts,
         name text not null,
+        -- SHA-256 of the key's text.
         hash bytea not null unique,
-        created_at timestamptz not null default now()
-      );${tenantTable('accounts', 'api_keys')}`)
+        prefix text not null,
+        rights text[] not null check (cardinality(rights) > 0),
+        created_at timestamptz not null,
+        expires_at timestamptz,
+        withdrawn_at timestamptz,
+        last_used_at timestamptz
+      );
+      create index api_keys_page on api_keys (account_id, id);${tenantTable('accounts', 'api_keys')}`)
 
     this.addSql(`create table apps (
         id uuid primary key,
@@ -126,9 +133,14 @@ export class Accounts extends Migration {
 
   private addFunctions(): void {
     // What the platform itself must know before it knows the tenant. Owned by the owner, who sees every tenant's rows.
-    this.addSql(`create function account_of_key(key_hash bytea) returns table (account_id uuid, key_id uuid)
-        language sql stable security definer set search_path = accounts, pg_temp
-        as $$ select k.account_id, k.id from api_keys k where k.hash = key_hash $$;
+    this.addSql(`create function use_api_key(key_hash bytea, at timestamptz)
+        returns table (account_id uuid, key_id uuid, rights text[])
+        language sql volatile security definer set search_path = accounts, pg_temp
+        as $$ with used as (
+                update api_keys k set last_used_at = at
+                where k.hash = key_hash and (k.last_used_at is null or k.last_used_at < at - interval '1 minute'))
+              select k.account_id, k.id, k.rights from api_keys k
+              where k.hash = key_hash and k.withdrawn_at is null and (k.expires_at is null or k.expires_at > at) $$;
       -- One scan for both lists of what it has, and JSON, which is read faster than arrays.
       create function webhook_app(app uuid)
         returns table (id uuid, account_id uuid, sealed_secret bytea, sealed_previous_secret bytea, previous_secret_until timestamptz,

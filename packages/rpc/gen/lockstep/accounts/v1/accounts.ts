@@ -22,14 +22,65 @@ export interface CreateAccountRequest {
   name: string;
 }
 
+export interface ApiKey {
+  id: string;
+  name: string;
+  /** Names of packages/contracts/src/rights.ts; "*" is every right. */
+  rights: string[];
+  /** How it begins: "lk_" and 4 characters. */
+  prefix: string;
+  createdAtMs: number;
+  expiresAtMs?: number | undefined;
+  withdrawnAtMs?:
+    | number
+    | undefined;
+  /** To the minute; absent when it was never used. */
+  lastUsedAtMs?: number | undefined;
+}
+
 export interface CreateApiKeyRequest {
   name: string;
+  /** At least one. */
+  rights: string[];
+  /** Never when absent. */
+  expiresAtMs?:
+    | number
+    | undefined;
+  /** What the caller may do: a key gets no other rights. forbidden when it would. */
+  heldRights: string[];
 }
 
 export interface CreateApiKeyResponse {
-  id: string;
+  apiKey:
+    | ApiKey
+    | undefined;
   /** "lk_" and 43 characters. */
   key: string;
+}
+
+export interface ListApiKeysRequest {
+  /** Id of the last key of the page before. */
+  after: string;
+  /** 50 when 0, at most 200. */
+  limit: number;
+}
+
+export interface ListApiKeysResponse {
+  apiKeys: ApiKey[];
+}
+
+export interface RotateApiKeyRequest {
+  id: string;
+  /** How long the one before stays good, at most 30 days; 0 ends it at once. */
+  previousValidMs: number;
+  /** What the caller may do: forbidden when the key may do more. */
+  heldRights: string[];
+}
+
+export interface WithdrawApiKeyRequest {
+  id: string;
+  /** What the caller may do: forbidden when the key may do more. */
+  heldRights: string[];
 }
 
 export interface AuthenticateKeyRequest {
@@ -39,6 +90,7 @@ export interface AuthenticateKeyRequest {
 export interface AuthenticateKeyResponse {
   accountId: string;
   keyId: string;
+  rights: string[];
 }
 
 export interface App {
@@ -419,14 +471,229 @@ export const CreateAccountRequest: MessageFns<CreateAccountRequest> = {
   },
 };
 
+function createBaseApiKey(): ApiKey {
+  return {
+    id: "",
+    name: "",
+    rights: [],
+    prefix: "",
+    createdAtMs: 0,
+    expiresAtMs: undefined,
+    withdrawnAtMs: undefined,
+    lastUsedAtMs: undefined,
+  };
+}
+
+export const ApiKey: MessageFns<ApiKey> = {
+  encode(message: ApiKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.rights) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.prefix !== "") {
+      writer.uint32(34).string(message.prefix);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(40).int64(message.createdAtMs);
+    }
+    if (message.expiresAtMs !== undefined) {
+      writer.uint32(48).int64(message.expiresAtMs);
+    }
+    if (message.withdrawnAtMs !== undefined) {
+      writer.uint32(56).int64(message.withdrawnAtMs);
+    }
+    if (message.lastUsedAtMs !== undefined) {
+      writer.uint32(64).int64(message.lastUsedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApiKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApiKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rights.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.expiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.withdrawnAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.lastUsedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApiKey {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      rights: globalThis.Array.isArray(object?.rights) ? object.rights.map((e: any) => globalThis.String(e)) : [],
+      prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? globalThis.Number(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? globalThis.Number(object.expires_at_ms)
+        : undefined,
+      withdrawnAtMs: isSet(object.withdrawnAtMs)
+        ? globalThis.Number(object.withdrawnAtMs)
+        : isSet(object.withdrawn_at_ms)
+        ? globalThis.Number(object.withdrawn_at_ms)
+        : undefined,
+      lastUsedAtMs: isSet(object.lastUsedAtMs)
+        ? globalThis.Number(object.lastUsedAtMs)
+        : isSet(object.last_used_at_ms)
+        ? globalThis.Number(object.last_used_at_ms)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ApiKey): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.rights?.length) {
+      obj.rights = message.rights;
+    }
+    if (message.prefix !== "") {
+      obj.prefix = message.prefix;
+    }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    if (message.expiresAtMs !== undefined) {
+      obj.expiresAtMs = Math.round(message.expiresAtMs);
+    }
+    if (message.withdrawnAtMs !== undefined) {
+      obj.withdrawnAtMs = Math.round(message.withdrawnAtMs);
+    }
+    if (message.lastUsedAtMs !== undefined) {
+      obj.lastUsedAtMs = Math.round(message.lastUsedAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApiKey>): ApiKey {
+    return ApiKey.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApiKey>): ApiKey {
+    const message = createBaseApiKey();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.rights = object.rights?.map((e) => e) || [];
+    message.prefix = object.prefix ?? "";
+    message.createdAtMs = object.createdAtMs ?? 0;
+    message.expiresAtMs = object.expiresAtMs ?? undefined;
+    message.withdrawnAtMs = object.withdrawnAtMs ?? undefined;
+    message.lastUsedAtMs = object.lastUsedAtMs ?? undefined;
+    return message;
+  },
+};
+
 function createBaseCreateApiKeyRequest(): CreateApiKeyRequest {
-  return { name: "" };
+  return { name: "", rights: [], expiresAtMs: undefined, heldRights: [] };
 }
 
 export const CreateApiKeyRequest: MessageFns<CreateApiKeyRequest> = {
   encode(message: CreateApiKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    for (const v of message.rights) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.expiresAtMs !== undefined) {
+      writer.uint32(24).int64(message.expiresAtMs);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -452,6 +719,30 @@ export const CreateApiKeyRequest: MessageFns<CreateApiKeyRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rights.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -465,13 +756,35 @@ export const CreateApiKeyRequest: MessageFns<CreateApiKeyRequest> = {
   },
 
   fromJSON(object: any): CreateApiKeyRequest {
-    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      rights: globalThis.Array.isArray(object?.rights) ? object.rights.map((e: any) => globalThis.String(e)) : [],
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? globalThis.Number(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? globalThis.Number(object.expires_at_ms)
+        : undefined,
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
   },
 
   toJSON(message: CreateApiKeyRequest): unknown {
     const obj: any = {};
     if (message.name !== "") {
       obj.name = message.name;
+    }
+    if (message.rights?.length) {
+      obj.rights = message.rights;
+    }
+    if (message.expiresAtMs !== undefined) {
+      obj.expiresAtMs = Math.round(message.expiresAtMs);
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
     }
     return obj;
   },
@@ -482,18 +795,21 @@ export const CreateApiKeyRequest: MessageFns<CreateApiKeyRequest> = {
   fromPartial(object: DeepPartial<CreateApiKeyRequest>): CreateApiKeyRequest {
     const message = createBaseCreateApiKeyRequest();
     message.name = object.name ?? "";
+    message.rights = object.rights?.map((e) => e) || [];
+    message.expiresAtMs = object.expiresAtMs ?? undefined;
+    message.heldRights = object.heldRights?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseCreateApiKeyResponse(): CreateApiKeyResponse {
-  return { id: "", key: "" };
+  return { apiKey: undefined, key: "" };
 }
 
 export const CreateApiKeyResponse: MessageFns<CreateApiKeyResponse> = {
   encode(message: CreateApiKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.id !== "") {
-      writer.uint32(10).string(message.id);
+    if (message.apiKey !== undefined) {
+      ApiKey.encode(message.apiKey, writer.uint32(10).fork()).join();
     }
     if (message.key !== "") {
       writer.uint32(18).string(message.key);
@@ -519,7 +835,7 @@ export const CreateApiKeyResponse: MessageFns<CreateApiKeyResponse> = {
               break;
             }
 
-            message.id = reader.string();
+            message.apiKey = ApiKey.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
@@ -544,15 +860,19 @@ export const CreateApiKeyResponse: MessageFns<CreateApiKeyResponse> = {
 
   fromJSON(object: any): CreateApiKeyResponse {
     return {
-      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      apiKey: isSet(object.apiKey)
+        ? ApiKey.fromJSON(object.apiKey)
+        : isSet(object.api_key)
+        ? ApiKey.fromJSON(object.api_key)
+        : undefined,
       key: isSet(object.key) ? globalThis.String(object.key) : "",
     };
   },
 
   toJSON(message: CreateApiKeyResponse): unknown {
     const obj: any = {};
-    if (message.id !== "") {
-      obj.id = message.id;
+    if (message.apiKey !== undefined) {
+      obj.apiKey = ApiKey.toJSON(message.apiKey);
     }
     if (message.key !== "") {
       obj.key = message.key;
@@ -565,8 +885,366 @@ export const CreateApiKeyResponse: MessageFns<CreateApiKeyResponse> = {
   },
   fromPartial(object: DeepPartial<CreateApiKeyResponse>): CreateApiKeyResponse {
     const message = createBaseCreateApiKeyResponse();
-    message.id = object.id ?? "";
+    message.apiKey = (object.apiKey !== undefined && object.apiKey !== null)
+      ? ApiKey.fromPartial(object.apiKey)
+      : undefined;
     message.key = object.key ?? "";
+    return message;
+  },
+};
+
+function createBaseListApiKeysRequest(): ListApiKeysRequest {
+  return { after: "", limit: 0 };
+}
+
+export const ListApiKeysRequest: MessageFns<ListApiKeysRequest> = {
+  encode(message: ListApiKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListApiKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListApiKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListApiKeysRequest {
+    return {
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListApiKeysRequest): unknown {
+    const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListApiKeysRequest>): ListApiKeysRequest {
+    return ListApiKeysRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListApiKeysRequest>): ListApiKeysRequest {
+    const message = createBaseListApiKeysRequest();
+    message.after = object.after ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListApiKeysResponse(): ListApiKeysResponse {
+  return { apiKeys: [] };
+}
+
+export const ListApiKeysResponse: MessageFns<ListApiKeysResponse> = {
+  encode(message: ListApiKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.apiKeys) {
+      ApiKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListApiKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListApiKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.apiKeys.push(ApiKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListApiKeysResponse {
+    return {
+      apiKeys: globalThis.Array.isArray(object?.apiKeys)
+        ? object.apiKeys.map((e: any) => ApiKey.fromJSON(e))
+        : globalThis.Array.isArray(object?.api_keys)
+        ? object.api_keys.map((e: any) => ApiKey.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListApiKeysResponse): unknown {
+    const obj: any = {};
+    if (message.apiKeys?.length) {
+      obj.apiKeys = message.apiKeys.map((e) => ApiKey.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListApiKeysResponse>): ListApiKeysResponse {
+    return ListApiKeysResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListApiKeysResponse>): ListApiKeysResponse {
+    const message = createBaseListApiKeysResponse();
+    message.apiKeys = object.apiKeys?.map((e) => ApiKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRotateApiKeyRequest(): RotateApiKeyRequest {
+  return { id: "", previousValidMs: 0, heldRights: [] };
+}
+
+export const RotateApiKeyRequest: MessageFns<RotateApiKeyRequest> = {
+  encode(message: RotateApiKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.previousValidMs !== 0) {
+      writer.uint32(16).int64(message.previousValidMs);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateApiKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateApiKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.previousValidMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RotateApiKeyRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      previousValidMs: isSet(object.previousValidMs)
+        ? globalThis.Number(object.previousValidMs)
+        : isSet(object.previous_valid_ms)
+        ? globalThis.Number(object.previous_valid_ms)
+        : 0,
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RotateApiKeyRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.previousValidMs !== 0) {
+      obj.previousValidMs = Math.round(message.previousValidMs);
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RotateApiKeyRequest>): RotateApiKeyRequest {
+    return RotateApiKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateApiKeyRequest>): RotateApiKeyRequest {
+    const message = createBaseRotateApiKeyRequest();
+    message.id = object.id ?? "";
+    message.previousValidMs = object.previousValidMs ?? 0;
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseWithdrawApiKeyRequest(): WithdrawApiKeyRequest {
+  return { id: "", heldRights: [] };
+}
+
+export const WithdrawApiKeyRequest: MessageFns<WithdrawApiKeyRequest> = {
+  encode(message: WithdrawApiKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WithdrawApiKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWithdrawApiKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WithdrawApiKeyRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: WithdrawApiKeyRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WithdrawApiKeyRequest>): WithdrawApiKeyRequest {
+    return WithdrawApiKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WithdrawApiKeyRequest>): WithdrawApiKeyRequest {
+    const message = createBaseWithdrawApiKeyRequest();
+    message.id = object.id ?? "";
+    message.heldRights = object.heldRights?.map((e) => e) || [];
     return message;
   },
 };
@@ -639,7 +1317,7 @@ export const AuthenticateKeyRequest: MessageFns<AuthenticateKeyRequest> = {
 };
 
 function createBaseAuthenticateKeyResponse(): AuthenticateKeyResponse {
-  return { accountId: "", keyId: "" };
+  return { accountId: "", keyId: "", rights: [] };
 }
 
 export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
@@ -649,6 +1327,9 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
     }
     if (message.keyId !== "") {
       writer.uint32(18).string(message.keyId);
+    }
+    for (const v of message.rights) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -682,6 +1363,14 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
             message.keyId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rights.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -706,6 +1395,7 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
         : isSet(object.key_id)
         ? globalThis.String(object.key_id)
         : "",
+      rights: globalThis.Array.isArray(object?.rights) ? object.rights.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -717,6 +1407,9 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
     if (message.keyId !== "") {
       obj.keyId = message.keyId;
     }
+    if (message.rights?.length) {
+      obj.rights = message.rights;
+    }
     return obj;
   },
 
@@ -727,6 +1420,7 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
     const message = createBaseAuthenticateKeyResponse();
     message.accountId = object.accountId ?? "";
     message.keyId = object.keyId ?? "";
+    message.rights = object.rights?.map((e) => e) || [];
     return message;
   },
 };
@@ -3681,7 +4375,34 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Operator: the account behind an API key. unauthenticated when there is none. */
+    /** A page of the account's keys in id order, those that are over too. */
+    listApiKeys: {
+      name: "ListApiKeys",
+      requestType: ListApiKeysRequest as typeof ListApiKeysRequest,
+      requestStream: false,
+      responseType: ListApiKeysResponse as typeof ListApiKeysResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Creates a key with the name and rights of another, which stays good for a time. conflict when that is over already. */
+    rotateApiKey: {
+      name: "RotateApiKey",
+      requestType: RotateApiKeyRequest as typeof RotateApiKeyRequest,
+      requestStream: false,
+      responseType: CreateApiKeyResponse as typeof CreateApiKeyResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Ends a key at once; ending it again changes nothing. */
+    withdrawApiKey: {
+      name: "WithdrawApiKey",
+      requestType: WithdrawApiKeyRequest as typeof WithdrawApiKeyRequest,
+      requestStream: false,
+      responseType: ApiKey as typeof ApiKey,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: the account behind an API key, and what it may do. unauthenticated when there is none, or it is over. */
     authenticateKey: {
       name: "AuthenticateKey",
       requestType: AuthenticateKeyRequest as typeof AuthenticateKeyRequest,
@@ -3817,7 +4538,19 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: CreateApiKeyRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateApiKeyResponse>>;
-  /** Operator: the account behind an API key. unauthenticated when there is none. */
+  /** A page of the account's keys in id order, those that are over too. */
+  listApiKeys(
+    request: ListApiKeysRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListApiKeysResponse>>;
+  /** Creates a key with the name and rights of another, which stays good for a time. conflict when that is over already. */
+  rotateApiKey(
+    request: RotateApiKeyRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CreateApiKeyResponse>>;
+  /** Ends a key at once; ending it again changes nothing. */
+  withdrawApiKey(request: WithdrawApiKeyRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ApiKey>>;
+  /** Operator: the account behind an API key, and what it may do. unauthenticated when there is none, or it is over. */
   authenticateKey(
     request: AuthenticateKeyRequest,
     context: CallContext & CallContextExt,
@@ -3885,7 +4618,19 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateApiKeyRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateApiKeyResponse>;
-  /** Operator: the account behind an API key. unauthenticated when there is none. */
+  /** A page of the account's keys in id order, those that are over too. */
+  listApiKeys(
+    request: DeepPartial<ListApiKeysRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListApiKeysResponse>;
+  /** Creates a key with the name and rights of another, which stays good for a time. conflict when that is over already. */
+  rotateApiKey(
+    request: DeepPartial<RotateApiKeyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CreateApiKeyResponse>;
+  /** Ends a key at once; ending it again changes nothing. */
+  withdrawApiKey(request: DeepPartial<WithdrawApiKeyRequest>, options?: CallOptions & CallOptionsExt): Promise<ApiKey>;
+  /** Operator: the account behind an API key, and what it may do. unauthenticated when there is none, or it is over. */
   authenticateKey(
     request: DeepPartial<AuthenticateKeyRequest>,
     options?: CallOptions & CallOptionsExt,

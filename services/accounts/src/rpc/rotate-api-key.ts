@@ -1,0 +1,46 @@
+import { AppError } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type { CreateApiKeyResponse, RotateApiKeyRequest } from '@lockstep/rpc/gen/accounts'
+import { requireId } from '@lockstep/service'
+import { v7 as uuid } from 'uuid'
+import type { Context } from '../context.ts'
+import { expireApiKey, insertApiKey, lockApiKey } from '../db/api-keys.ts'
+import { createKeyText, hashKey, prefixOf } from '../secrets/api-key.ts'
+import { requireHeld } from '../secrets/rights.ts'
+import { apiKeyToProto } from '../to-proto.ts'
+
+const maxOverlapMs = 30 * 86_400_000
+
+/** Creates a key with the name, rights and end of another, which stays good for a time. */
+export const rotateApiKey: Method<Context, RotateApiKeyRequest, CreateApiKeyResponse> = async (
+  ctx,
+  request,
+  call,
+) => {
+  const { previousValidMs } = request
+  if (!(previousValidMs >= 0 && previousValidMs <= maxOverlapMs))
+    throw new AppError(
+      'invalid',
+      `The key before stays good from 0 to ${maxOverlapMs} ms, which are 30 days; not ${previousValidMs}`,
+    )
+  const key = createKeyText()
+  const now = ctx.now()
+  const apiKey = await ctx.db.transaction(call.accountId, async (tx) => {
+    const before = await lockApiKey(tx, requireId(request.id, 'API key'))
+    requireHeld(request.heldRights, before.rights)
+    if (before.withdrawnAt || (before.expiresAt && before.expiresAt.getTime() <= now))
+      throw new AppError('conflict', `API key ${before.id} is over; create a new one`)
+    await expireApiKey(tx, before.id, new Date(now + previousValidMs))
+    const { name, rights, expiresAt } = before
+    const row = {
+      id: uuid(),
+      name,
+      rights,
+      prefix: prefixOf(key),
+      createdAt: new Date(now),
+      expiresAt,
+    }
+    return insertApiKey(tx, row, hashKey(key))
+  })
+  return { apiKey: apiKeyToProto(apiKey), key }
+}
