@@ -216,25 +216,25 @@ export const partitionSubject = (lane: LaneName, partition: number): string =>
 export const consumerName = (lane: LaneName, partition: number): string =>
   `${lane.replace('.', '-')}-${partition}`
 
-const slotBits = 16
+const keyHashBits = 16
 
-/** From 0 to 65,535, and never another for the same key; a partition is a range of slots. */
-export function slotOf(key: string): number {
+/** From 0 to 65,535, and never another for the same key; a partition is a range of hashes. */
+export function hashOfKey(key: string): number {
   return hash('sha256', key, 'buffer').readUInt16BE(0)
 }
 
 /** The partition that a key belongs to. */
 export function partitionOf(lane: LaneName, key: string): number {
-  return partitionOfSlot(lane, slotOf(key))
+  return partitionOfHash(lane, hashOfKey(key))
 }
 
-/** The partition that has a slot. */
-export function partitionOfSlot(lane: LaneName, slot: number): number {
-  return slot >>> (slotBits - Math.log2(lanes[lane].partitions))
+/** The partition whose range has a key's hash. */
+export function partitionOfHash(lane: LaneName, keyHash: number): number {
+  return keyHash >>> (keyHashBits - Math.log2(lanes[lane].partitions))
 }
 
-/** The first and the last slot of a partition. */
-export function slotsOf(lane: LaneName, partition: number): { first: number; last: number } {
-  const size = 2 ** slotBits / lanes[lane].partitions
+/** The first and the last hash of a partition. */
+export function hashRangeOf(lane: LaneName, partition: number): { first: number; last: number } {
+  const size = 2 ** keyHashBits / lanes[lane].partitions
   return { first: partition * size, last: (partition + 1) * size - 1 }
 }
