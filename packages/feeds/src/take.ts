@@ -112,12 +112,12 @@ export async function takeFeed(
             order by f.id limit (select per_key from bound)) d
           where seen.key <> all(${exceptKeys}::text[]) and (d.account_id is null or d.account_id <> all(${exceptAccounts}::uuid[]))
         ), shared as (
-          select *, row_number() over (partition by account_id order by nth, id) as turn,
-                 dense_rank() over (partition by account_id order by oldest, key) as key_turn
+          select *, row_number() over (partition by account_id order by nth, id) as nth_of_account,
+                 dense_rank() over (partition by account_id order by oldest, key) as key_of_account
           from due
-        ), ranked as (select *, dense_rank() over (order by key_turn, oldest, key) as key_place from shared
+        ), ranked as (select *, dense_rank() over (order by key_of_account, oldest, key) as key_place from shared
         ), chosen as (
-          select *, sum(bytes) over (order by turn, id) - bytes as before, row_number() over (order by turn, id) as place
+          select *, sum(bytes) over (order by nth_of_account, id) - bytes as before, row_number() over (order by nth_of_account, id) as place
           from ranked where key_place <= ${maxKeys}
         ), given as (select * from chosen where place <= ${maxEntries} and before < ${maxBytes})
         select ${entryColumns}, (select count(*) from seen) >= ${laneSettings.takeKeys}
