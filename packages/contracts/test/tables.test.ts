@@ -83,7 +83,7 @@ test('a slice of work ends before the server doubts its worker, and a stored wak
 test('each lane runs between two services of the table, on a stream that takes its subject', () => {
   for (const [name, lane] of Object.entries(lanes)) {
     expect(services, name).toContain(lane.producer)
-    expect(services, name).toContain(lane.consumer)
+    expect(services, name).toContain(lane.worker)
     const subject = partitionSubject(name as LaneName, 7)
     expect(subject).toMatch(/\.7$/)
     const takers = Object.entries(streams).filter(([, stream]) =>
