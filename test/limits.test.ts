@@ -103,16 +103,16 @@ type Arrival = Pick<Sent, 'class' | 'askedAtMs' | 'answeredAtMs' | 'slotAtMs'> &
 
 /** Meta is simulated in this process: when it stands still for longer, what arrives meanwhile is logged with the time at which it goes on. */
 const stillMs = 20
-const turns: number[] = [Date.now()]
-const turning = setInterval(() => turns.push(Date.now()), 5)
-afterAll(() => clearInterval(turning))
+const ticks: number[] = [Date.now()]
+const ticking = setInterval(() => ticks.push(Date.now()), 5)
+afterAll(() => clearInterval(ticking))
 
 /** When a POST of the log may have arrived at first: it was read once by the way to Meta, and once by Meta. */
 function sinceOf(atMs: number): number {
-  const next = turns.findLastIndex((turn) => turn <= atMs) + 1
+  const next = ticks.findLastIndex((tick) => tick <= atMs) + 1
   const stills = [0, 1, 2].map((back) => ({
-    from: turns[next - back - 1] ?? atMs,
-    to: Math.min(turns[next - back] ?? atMs, atMs),
+    from: ticks[next - back - 1] ?? atMs,
+    to: Math.min(ticks[next - back] ?? atMs, atMs),
   }))
   return Math.min(
     atMs,
@@ -325,7 +325,7 @@ const saturated = [
 
 /**
  * The replies that an agent asked for in step, each before a bot could book the slot after the next: a quarter of a second after its
- * turn. The first came at any time. If this machine held up many, the test is run again.
+ * slot. The first came at any time. If this machine held up many, the test is run again.
  */
 function inStep(replies: readonly Arrival[], everyMs: number): Arrival[] {
   const some = replies.filter(

@@ -18,7 +18,7 @@ export interface Scan {
 
 /**
  * Reads of growing tables that an index doesn't bound: sequential scans, and scans that read more rows than a page or a set
- * holds. Tables are named without the day of a partition.
+ * holds. Day tables are named without their day.
  */
 export function scansOf(
   { role, text, plan }: LoggedStatement,

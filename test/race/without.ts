@@ -92,7 +92,7 @@ function credulousTokens(tokens: Tokens, isTaken: () => boolean): Tokens {
   }
 }
 
-/** A limiter for whom everybody's turn to be written to has come. */
+/** A limiter by which everybody may be written to at once. */
 function unpairedLimiter(limiter: Limiter, isTaken: () => boolean): Limiter {
   return {
     ...limiter,

@@ -221,7 +221,7 @@ test('a captured body that is sent again has no effect, neither at once nor when
     )
   }
   await again()
-  // Seven days later the partitions of that day are gone.
+  // Seven days later the tables of that day are gone.
   await stack.world.sql('truncate webhook_gateway.webhook_bodies, webhook_gateway.webhook_parts')
   await again()
 })

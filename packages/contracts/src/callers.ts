@@ -9,6 +9,6 @@ export const allCallers: readonly Caller[] = [...services, 'operator']
 /** The services that work on lanes whose rows wait in another one. */
 export function workersOf(producer: ServiceName): ServiceName[] {
   const rows: LaneRow[] = Object.values(lanes)
-  const theirs = rows.filter((lane) => lane.producer === producer && lane.consumer !== producer)
-  return [...new Set(theirs.map((lane) => lane.consumer))]
+  const theirs = rows.filter((lane) => lane.producer === producer && lane.worker !== producer)
+  return [...new Set(theirs.map((lane) => lane.worker))]
 }

@@ -8,6 +8,6 @@ export interface RingKey {
 export type KeyRing = Buffer | readonly RingKey[]
 
 /** The keys of a ring, the one for what is new first. */
-export function keysOf(ring: KeyRing): readonly RingKey[] {
+export function ringKeys(ring: KeyRing): readonly RingKey[] {
   return Buffer.isBuffer(ring) ? [{ id: 1, key: ring }] : ring
 }

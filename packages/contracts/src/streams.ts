@@ -54,7 +54,7 @@ export interface LaneRow {
   partitions: number
   /** The service whose rows wait (it serves Take and Settle), and the one that works on them. */
   producer: ServiceName
-  consumer: ServiceName
+  worker: ServiceName
   /** `keys`: a handler gets each key's entries for themselves. `sets`: those of all keys. */
   by: 'keys' | 'sets'
   /** Runs at a time in one process; the usual number unless it is said here. */
@@ -64,14 +64,14 @@ export interface LaneRow {
   work: string
 }
 
-/** A key belongs to one partition, and a partition to one consumer (docs/decisions/0015). */
+/** A key belongs to one partition, and a partition to one durable consumer (docs/decisions/0015). */
 export const lanes = {
   'webhooks.message': {
     stream: 'WEBHOOKS',
     prefix: 'webhooks.message.',
     partitions: 256,
     producer: 'webhook-gateway',
-    consumer: 'conversations',
+    worker: 'conversations',
     by: 'sets',
     key: 'phone number id',
     work: 'inbound messages, and statuses without a valid token, of one number',
@@ -81,7 +81,7 @@ export const lanes = {
     prefix: 'webhooks.campaign.',
     partitions: 256,
     producer: 'webhook-gateway',
-    consumer: 'campaigns',
+    worker: 'campaigns',
     by: 'sets',
     key: 'campaign id',
     work: 'statuses whose token names an attempt of this campaign',
@@ -91,7 +91,7 @@ export const lanes = {
     prefix: 'webhooks.template.',
     partitions: 256,
     producer: 'webhook-gateway',
-    consumer: 'templates',
+    worker: 'templates',
     by: 'keys',
     key: 'WABA id',
     work: 'template status, quality and category updates',
@@ -101,7 +101,7 @@ export const lanes = {
     prefix: 'webhooks.account.',
     partitions: 256,
     producer: 'webhook-gateway',
-    consumer: 'accounts',
+    worker: 'accounts',
     by: 'keys',
     key: 'WABA id',
     work: 'account, number and capability updates',
@@ -111,7 +111,7 @@ export const lanes = {
     prefix: 'webhooks.claim.',
     partitions: 16,
     producer: 'accounts',
-    consumer: 'webhook-gateway',
+    worker: 'webhook-gateway',
     by: 'keys',
     key: 'phone number id',
     work: 'a number was connected: what came for it and its WABA before is claimed',
@@ -121,7 +121,7 @@ export const lanes = {
     prefix: 'campaigns.run.',
     partitions: 256,
     producer: 'campaigns',
-    consumer: 'campaigns',
+    worker: 'campaigns',
     by: 'keys',
     key: 'campaign id',
     work: 'a campaign to prepare or send; one slice at a time',
@@ -131,7 +131,7 @@ export const lanes = {
     prefix: 'default.contacts.import.',
     partitions: 256,
     producer: 'contacts',
-    consumer: 'contacts',
+    worker: 'contacts',
     by: 'keys',
     maxActive: 4, // an import keeps a batch of rows in memory and a connection busy
     key: 'account id',
@@ -142,7 +142,7 @@ export const lanes = {
     prefix: 'default.contacts.identity-updates.',
     partitions: 256,
     producer: 'campaigns',
-    consumer: 'contacts',
+    worker: 'contacts',
     by: 'sets',
     key: 'account id',
     work: 'ids of contacts that answers to sends name: wa_id, user_id',
@@ -152,7 +152,7 @@ export const lanes = {
     prefix: 'default.templates.sync.',
     partitions: 256,
     producer: 'templates',
-    consumer: 'templates',
+    worker: 'templates',
     by: 'keys',
     key: 'connection id',
     work: 'template syncs of one connection',
@@ -163,7 +163,7 @@ export type LaneName = keyof typeof lanes
 
 /** The lanes that a service works on. */
 export type LaneOf<Service extends ServiceName> = {
-  [Name in LaneName]: (typeof lanes)[Name]['consumer'] extends Service ? Name : never
+  [Name in LaneName]: (typeof lanes)[Name]['worker'] extends Service ? Name : never
 }[LaneName]
 
 /** Ids of Meta's and ours, and nothing that a hostile id could hide in. */
@@ -216,25 +216,25 @@ export const partitionSubject = (lane: LaneName, partition: number): string =>
 export const consumerName = (lane: LaneName, partition: number): string =>
   `${lane.replace('.', '-')}-${partition}`
 
-const slotBits = 16
+const keyHashBits = 16
 
-/** From 0 to 65,535, and never another for the same key; a partition is a range of slots. */
-export function slotOf(key: string): number {
+/** From 0 to 65,535, and never another for the same key; a partition is a range of hashes. */
+export function hashOfKey(key: string): number {
   return hash('sha256', key, 'buffer').readUInt16BE(0)
 }
 
 /** The partition that a key belongs to. */
 export function partitionOf(lane: LaneName, key: string): number {
-  return partitionOfSlot(lane, slotOf(key))
+  return partitionOfHash(lane, hashOfKey(key))
 }
 
-/** The partition that has a slot. */
-export function partitionOfSlot(lane: LaneName, slot: number): number {
-  return slot >>> (slotBits - Math.log2(lanes[lane].partitions))
+/** The partition whose range has a key's hash. */
+export function partitionOfHash(lane: LaneName, keyHash: number): number {
+  return keyHash >>> (keyHashBits - Math.log2(lanes[lane].partitions))
 }
 
-/** The first and the last slot of a partition. */
-export function slotsOf(lane: LaneName, partition: number): { first: number; last: number } {
-  const size = 2 ** slotBits / lanes[lane].partitions
+/** The first and the last hash of a partition. */
+export function hashRangeOf(lane: LaneName, partition: number): { first: number; last: number } {
+  const size = 2 ** keyHashBits / lanes[lane].partitions
   return { first: partition * size, last: (partition + 1) * size - 1 }
 }

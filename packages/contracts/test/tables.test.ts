@@ -6,6 +6,8 @@ import {
   consumerName,
   failureOf,
   failures,
+  hashOfKey,
+  hashRangeOf,
   instances,
   type LaneName,
   laneKeyPattern,
@@ -17,8 +19,6 @@ import {
   rateLimits,
   renewEveryMs,
   services,
-  slotOf,
-  slotsOf,
   streams,
 } from '../src/index.ts'
 
@@ -83,7 +83,7 @@ test('a slice of work ends before the server doubts its worker, and a stored wak
 test('each lane runs between two services of the table, on a stream that takes its subject', () => {
   for (const [name, lane] of Object.entries(lanes)) {
     expect(services, name).toContain(lane.producer)
-    expect(services, name).toContain(lane.consumer)
+    expect(services, name).toContain(lane.worker)
     const subject = partitionSubject(name as LaneName, 7)
     expect(subject).toMatch(/\.7$/)
     const takers = Object.entries(streams).filter(([, stream]) =>
@@ -110,11 +110,13 @@ test('no two partitions of any lanes share a subject or a consumer, and a stream
   }
 })
 
-test('the partitions of a lane are a power of two and share all slots among them, each slot once', () => {
+test('the partitions of a lane are a power of two and share all hashes among them, each hash once', () => {
   for (const lane of laneNames) {
     const { partitions } = lanes[lane]
     expect(Math.log2(partitions) % 1, lane).toBe(0)
-    const ranges = Array.from({ length: partitions }, (_, partition) => slotsOf(lane, partition))
+    const ranges = Array.from({ length: partitions }, (_, partition) =>
+      hashRangeOf(lane, partition),
+    )
     expect([ranges[0]!.first, ranges.at(-1)!.last]).toEqual([0, 65_535])
     ranges.reduce((before, range) => {
       expect(range.first).toBe(before.last + 1)
@@ -123,17 +125,17 @@ test('the partitions of a lane are a power of two and share all slots among them
   }
 })
 
-test('a key keeps its slot for ever, and its partition is the one that has the slot', () => {
+test('a key keeps its hash for ever, and its partition is the one that has the hash', () => {
   const known = {
     '106540352242922': 20_912,
     '0198c000-0000-7000-8000-000000000001': 48_551,
     a: 51_863,
   }
-  expect(Object.fromEntries(Object.keys(known).map((key) => [key, slotOf(key)]))).toEqual(known)
+  expect(Object.fromEntries(Object.keys(known).map((key) => [key, hashOfKey(key)]))).toEqual(known)
   for (const key of Object.keys(known)) {
-    const { first, last } = slotsOf('webhooks.message', partitionOf('webhooks.message', key))
-    expect(slotOf(key)).toBeGreaterThanOrEqual(first)
-    expect(slotOf(key)).toBeLessThanOrEqual(last)
+    const { first, last } = hashRangeOf('webhooks.message', partitionOf('webhooks.message', key))
+    expect(hashOfKey(key)).toBeGreaterThanOrEqual(first)
+    expect(hashOfKey(key)).toBeLessThanOrEqual(last)
   }
 })
 

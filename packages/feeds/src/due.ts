@@ -1,4 +1,4 @@
-import { type LaneName, lanes, partitionOfSlot, slotsOf } from '@lockstep/contracts'
+import { hashRangeOf, type LaneName, lanes, partitionOfHash } from '@lockstep/contracts'
 import { query, rowset, sql, type Tx } from '@lockstep/database'
 
 /** The most entries that are looked at for partitions whose time has come. */
@@ -7,17 +7,18 @@ const maxLater = 2_000
 /** Partitions of a lane that have a due entry. */
 export async function duePartitions(tx: Tx, lane: LaneName): Promise<number[]> {
   const ranges = Array.from({ length: lanes[lane].partitions }, (_, partition) =>
-    slotsOf(lane, partition),
+    hashRangeOf(lane, partition),
   )
-  const slots = await query<{ slot: number }>(
+  const hashes = await query<{ keyHash: number }>(
     tx,
-    sql`select s.first as slot from ${rowset(ranges, { first: 'integer', last: 'integer' }, { as: 's' })}
+    sql`select s.first as "keyHash" from ${rowset(ranges, { first: 'integer', last: 'integer' }, { as: 's' })}
         cross join lateral (
-          select from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last and not_before is null limit 1) due
+          select from feed_open where lane = ${lane} and key_hash >= s.first and key_hash <= s.last and not_before is null limit 1) due
         union
-        select slot from (select slot from feed_open where lane = ${lane} and not_before <= now() order by not_before limit ${maxLater}) l`,
+        select key_hash from (select key_hash from feed_open where lane = ${lane} and not_before <= now() order by not_before limit ${maxLater}) l`,
   )
-  return [...new Set(slots.map(({ slot }) => partitionOfSlot(lane, slot)))].sort((a, b) => a - b)
+  const partitions = hashes.map(({ keyHash }) => partitionOfHash(lane, keyHash))
+  return [...new Set(partitions)].sort((a, b) => a - b)
 }
 
 export interface FeedCounts {

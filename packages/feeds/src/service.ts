@@ -97,7 +97,7 @@ function operatorMethods(
 
 /** A worker has no business in another's lane; without certificates nobody knows who it is. */
 function requireWorker({ caller }: Call, lane: string): void {
-  if (!caller || lanes[laneOf(lane)].consumer === caller) return
+  if (!caller || lanes[laneOf(lane)].worker === caller) return
   throw new AppError('forbidden', `${caller} is not the worker of lane ${lane}`)
 }
 

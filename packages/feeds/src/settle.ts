@@ -1,4 +1,4 @@
-import { type LaneName, laneSettings, slotOf } from '@lockstep/contracts'
+import { hashOfKey, type LaneName, laneSettings } from '@lockstep/contracts'
 import { type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import { type FeedContent, ownContent, type Settlement } from './entry.ts'
 
@@ -6,16 +6,22 @@ import { type FeedContent, ownContent, type Settlement } from './entry.ts'
 function rowsOf(settlements: readonly Settlement[]): RawBuilder<unknown> {
   const rows = settlements.map((settlement) => ({
     id: settlement.id,
-    slot: slotOf(settlement.key),
+    key_hash: hashOfKey(settlement.key),
     key: settlement.key,
     ms: 'laterMs' in settlement ? settlement.laterMs : null,
     reason: 'failure' in settlement ? settlement.failure : null,
   }))
-  return rowset(rows, { id: 'bigint', slot: 'integer', key: 'text', ms: 'float8', reason: 'text' })
+  return rowset(rows, {
+    id: 'bigint',
+    key_hash: 'integer',
+    key: 'text',
+    ms: 'float8',
+    reason: 'text',
+  })
 }
 
 /** An entry `f` that a row `v` of settlements names. */
-const named = sql`f.slot = v.slot and f.key = v.key and f.id = v.id`
+const named = sql`f.key_hash = v.key_hash and f.key = v.key and f.id = v.id`
 const isDue = sql`(f.not_before is null or f.not_before <= now())`
 
 /**
@@ -36,8 +42,8 @@ export async function settleFeed(
   // Two workers may settle the same entries; in the order of the primary key they wait for each
   // other instead of deadlocking.
   const locked = (some: readonly Settlement[]) => sql`locked as (
-    select f.slot, f.key, f.id, v.ms, v.reason from ${rowsOf(some)} join feed_open f on f.lane = ${lane} and ${named}
-    order by f.slot, f.key, f.id for update of f)`
+    select f.key_hash, f.key, f.id, v.ms, v.reason from ${rowsOf(some)} join feed_open f on f.lane = ${lane} and ${named}
+    order by f.key_hash, f.key, f.id for update of f)`
   if (done.length > 0)
     await sql`with ${locked(done)} delete from feed_open f using locked v where f.lane = ${lane} and ${named}`.execute(
       tx.sql,

@@ -1,11 +1,19 @@
+import { type RawBuilder, sql } from '@lockstep/database'
+
+const hashSql = (key: string) =>
+  `(get_byte(sha256(${key}::bytea), 0) * 256 + get_byte(sha256(${key}::bytea), 1))`
+
+/** What `hashOfKey` of contracts computes, of a column. */
+export const keyHashOf = (column: string): RawBuilder<number> => sql.raw(hashSql(column))
+
 /**
  * SQL of a service's feed: entries that wait for a worker, and those that were given up. They have
- * no tenant; `slot` is `slotOf(key)`.
+ * no tenant.
  */
 export const feedTable = `
   create table feed_open (
     lane text not null,
-    slot integer not null generated always as (get_byte(sha256(key::bytea), 0) * 256 + get_byte(sha256(key::bytea), 1)) stored,
+    key_hash integer not null generated always as ${hashSql('key')} stored,
     key text not null,
     id bigint not null generated always as identity,
     kind text not null default '',
@@ -20,9 +28,9 @@ export const feedTable = `
     app_id text,
     as_of timestamptz,
     created_at timestamptz not null default now(),
-    primary key (lane, slot, key, id)
+    primary key (lane, key_hash, key, id)
   ) with (fillfactor = 80);
-  create index feed_open_fresh on feed_open (lane, slot) where not_before is null;
+  create index feed_open_fresh on feed_open (lane, key_hash) where not_before is null;
   create index feed_open_later on feed_open (lane, not_before) where not_before is not null;
   create table feed_dead (
     id bigint primary key,

@@ -1,4 +1,10 @@
-import { AppError, type LaneName, laneKeyPattern, laneSettings, slotsOf } from '@lockstep/contracts'
+import {
+  AppError,
+  hashRangeOf,
+  type LaneName,
+  laneKeyPattern,
+  laneSettings,
+} from '@lockstep/contracts'
 import { query, queryOne, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import {
   type EntryRow,
@@ -59,11 +65,11 @@ export interface TakeResult {
   nextDueMs: number | null
 }
 
-/** Slots as rows `s`, from a random one of each on, so that no key is always the last. */
+/** Ranges of hashes as rows `s`, from a random hash on, so that no key is always the last. */
 function spansOf(lane: LaneName, partitions: readonly number[]): RawBuilder<unknown> {
   const spans: { first: number; last: number }[] = []
   for (const partition of partitions) {
-    const { first, last } = slotsOf(lane, partition)
+    const { first, last } = hashRangeOf(lane, partition)
     const middle = first + Math.floor(Math.random() * (last - first + 1))
     spans.push({ first: middle, last })
     if (middle > first) spans.push({ first, last: middle - 1 })
@@ -90,34 +96,34 @@ export async function takeFeed(
   const rows = await query<EntryRow & { cut: boolean }>(
     tx,
     sql`with recursive keys as (
-          select s.last, k.slot, k.key from ${spans} cross join lateral (
-            select slot, key from feed_open where lane = ${lane} and slot >= s.first and slot <= s.last order by slot, key limit 1) k
+          select s.last, k.key_hash, k.key from ${spans} cross join lateral (
+            select key_hash, key from feed_open where lane = ${lane} and key_hash >= s.first and key_hash <= s.last order by key_hash, key limit 1) k
           union all
-          select p.last, k.slot, k.key from keys p cross join lateral (
-            select slot, key from feed_open where lane = ${lane} and (slot, key) > (p.slot, p.key) and slot <= p.last
-            order by slot, key limit 1) k
-        ), seen as materialized (select slot, key from keys limit ${laneSettings.takeKeys}
+          select p.last, k.key_hash, k.key from keys p cross join lateral (
+            select key_hash, key from feed_open where lane = ${lane} and (key_hash, key) > (p.key_hash, p.key) and key_hash <= p.last
+            order by key_hash, key limit 1) k
+        ), seen as materialized (select key_hash, key from keys limit ${laneSettings.takeKeys}
         ), bound as (select greatest(8, 4 * ${maxEntries}::int / greatest(count(*), 1))::int as per_key from seen
         ), due as (
           select d.*, row_number() over (partition by d.key order by d.id) as nth, min(d.id) over (partition by d.key) as oldest
           from seen cross join lateral (
-            select slot, key, id, account_id, bytes from feed_open f
-            where f.lane = ${lane} and f.slot = seen.slot and f.key = seen.key and (f.not_before is null or f.not_before <= now())
+            select key_hash, key, id, account_id, bytes from feed_open f
+            where f.lane = ${lane} and f.key_hash = seen.key_hash and f.key = seen.key and (f.not_before is null or f.not_before <= now())
             order by f.id limit (select per_key from bound)) d
           where seen.key <> all(${exceptKeys}::text[]) and (d.account_id is null or d.account_id <> all(${exceptAccounts}::uuid[]))
         ), shared as (
-          select *, row_number() over (partition by account_id order by nth, id) as turn,
-                 dense_rank() over (partition by account_id order by oldest, key) as key_turn
+          select *, row_number() over (partition by account_id order by nth, id) as nth_of_account,
+                 dense_rank() over (partition by account_id order by oldest, key) as key_of_account
           from due
-        ), ranked as (select *, dense_rank() over (order by key_turn, oldest, key) as key_place from shared
+        ), ranked as (select *, dense_rank() over (order by key_of_account, oldest, key) as key_place from shared
         ), chosen as (
-          select *, sum(bytes) over (order by turn, id) - bytes as before, row_number() over (order by turn, id) as place
+          select *, sum(bytes) over (order by nth_of_account, id) - bytes as before, row_number() over (order by nth_of_account, id) as place
           from ranked where key_place <= ${maxKeys}
         ), given as (select * from chosen where place <= ${maxEntries} and before < ${maxBytes})
         select ${entryColumns}, (select count(*) from seen) >= ${laneSettings.takeKeys}
           or (select count(*) from due) > (select count(*) from given)
           or (select max(nth) from due) >= (select per_key from bound) as cut
-        from given g join feed_open f on f.lane = ${lane} and f.slot = g.slot and f.key = g.key and f.id = g.id
+        from given g join feed_open f on f.lane = ${lane} and f.key_hash = g.key_hash and f.key = g.key and f.id = g.id
         left join lateral (${content}) c on true
         order by f.key, f.id`,
   )
@@ -135,7 +141,7 @@ async function nextDue(tx: Tx, lane: LaneName, spans: RawBuilder<unknown>): Prom
     tx,
     sql`select (extract(epoch from min(f.not_before) - now()) * 1000)::float8 as ms
         from ${spans}
-        join feed_open f on f.lane = ${lane} and f.slot >= s.first and f.slot <= s.last and f.not_before > now()`,
+        join feed_open f on f.lane = ${lane} and f.key_hash >= s.first and f.key_hash <= s.last and f.not_before > now()`,
   )
   return row?.ms == null ? null : Math.max(0, Math.ceil(row.ms))
 }

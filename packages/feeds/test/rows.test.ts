@@ -1,4 +1,4 @@
-import { laneSettings, lanes, partitionOf, slotOf } from '@lockstep/contracts'
+import { hashOfKey, laneSettings, lanes, partitionOf } from '@lockstep/contracts'
 import { type Database, openDatabase, sql } from '@lockstep/database'
 import { createWorld, until, type World } from '@lockstep/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -282,14 +282,14 @@ test('what a scrape costs has a bound: of each lane at most 10,000 open and dead
   expect(Number(after.dead) - Number(before.dead)).toBeLessThanOrEqual(10_000)
 })
 
-test("an entry's slot is the one that contracts compute from its key", async () => {
+test("an entry's hash is the one that contracts compute from its key", async () => {
   const keys = ['a', '106540352242922', '0198c000-0000-7000-8000-000000000001', 'x'.repeat(128)]
   for (const key of keys) await append(key, 1)
-  const rows = await world.sql<{ key: string; slot: number }>(
-    'select key, slot from templates.feed_open',
+  const rows = await world.sql<{ key: string; hash: number }>(
+    'select key, key_hash as hash from templates.feed_open',
   )
-  expect(Object.fromEntries(rows.map((row) => [row.key, row.slot]))).toEqual(
-    Object.fromEntries(keys.map((key) => [key, slotOf(key)])),
+  expect(Object.fromEntries(rows.map((row) => [row.key, row.hash]))).toEqual(
+    Object.fromEntries(keys.map((key) => [key, hashOfKey(key)])),
   )
 })
 

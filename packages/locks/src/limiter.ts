@@ -36,11 +36,11 @@ export interface Limiter {
   takeSend(request: SendRequest): Promise<SendSlots>
   /** How many of `count` slots would be granted at this moment; books none. */
   lookSend(request: SendRequest): Promise<SendProspect>
-  /** Returns slots, and the turns of their persons, in which certainly nothing was written. */
+  /** Returns slots in which certainly nothing was written, and the pairs booked for them. */
   giveBack(unused: Unused): Promise<void>
   /**
-   * One message to a person in 6 s, sent within `aheadMs`: for each recipient null when its turn is
-   * taken, or the ms until the next turn.
+   * One message to a person in 6 s, sent within `aheadMs`: for each recipient null when the pair
+   * is booked, or the ms until it can be.
    */
   takePair(
     connectionId: string,
@@ -64,7 +64,7 @@ const throttled = counter(
   'Reports that Meta throttled a connection',
 )
 
-const takeScript = script(`
+const takeGrantsScript = script(`
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local limit, window, count, nonce = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -141,7 +141,11 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
       if (count < 1 || count > limit)
         throw new AppError('invalid', `${name} grants 1 to ${limit} at once, not ${count}`)
       const retryAfterMs = (await reach(
-        takeScript(redis, [key(id)], [limit, Math.round(windowMs * scale * 1000), count, nonce()]),
+        takeGrantsScript(
+          redis,
+          [key(id)],
+          [limit, Math.round(windowMs * scale * 1000), count, nonce()],
+        ),
       )) as number
       const labels = { limit: name, class: 'all' }
       if (retryAfterMs > 0) hits(1, labels)

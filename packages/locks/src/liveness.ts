@@ -42,7 +42,7 @@ export function openLiveness(
 ): OwnLiveness {
   const { usable } = instances
   const noteTtlMs = Math.round(instances.noteTtlMs * scale)
-  const keysOf = (of: string) => [
+  const redisKeysOf = (of: string) => [
     instances.key(of),
     instances.listKey,
     instances.deliveriesKey(of),
@@ -106,7 +106,7 @@ export function openLiveness(
     addDelivery: (subject) => void redis.sadd(deliveriesKey, subject).catch(() => undefined),
     removeDelivery: (subject) => void redis.srem(deliveriesKey, subject).catch(() => undefined),
     async declareDead(other, silentMs) {
-      return (await declareDeadScript(redis, keysOf(other), [
+      return (await declareDeadScript(redis, redisKeysOf(other), [
         other,
         Math.round(silentMs * scale),
         noteTtlMs,
@@ -122,7 +122,7 @@ export function openLiveness(
       ]
       if (isFollowed && !isListed) certainFrom(askedAt, instances.silentMs)
       isListed = isFollowed
-      const [known, dead, ...silent] = (await renewScript(redis, keysOf(id), args)) as [
+      const [known, dead, ...silent] = (await renewScript(redis, redisKeysOf(id), args)) as [
         number,
         string,
         ...string[],

@@ -2,9 +2,9 @@ import { rateLimits, sendLimits } from '@lockstep/contracts'
 import { inOneTurn, type Redis } from './redis.ts'
 import {
   backoff,
+  bookSlotsScript,
   giveBackScript,
   type SendClass,
-  takeScript,
   throttledScript,
 } from './send-script.ts'
 
@@ -21,7 +21,7 @@ export interface SendRequest {
   count: number
 }
 
-/** Slots in which certainly nothing was written, and the turns that were taken for them. */
+/** Slots in which certainly nothing was written, and the recipients of their messages. */
 export interface Unused extends Pick<SendRequest, 'connectionId' | 'class'> {
   ids: readonly number[]
   recipients: readonly string[]
@@ -57,7 +57,7 @@ export async function lookAtSlots(
   return (await takeAll(redis, [request], scale, '', true))[0] as SendGrant
 }
 
-/** Takes unused slots out of the minute's logs, and ends the turns that were taken for them. */
+/** Takes unused slots out of the minute's logs, and deletes the pairs booked for them. */
 export async function giveSlotsBack(
   redis: Redis,
   { connectionId, class: of, ids, recipients }: Unused,
@@ -66,10 +66,10 @@ export async function giveSlotsBack(
     rateLimits.whatsapp_api_rate_limit.key(connectionId),
     sendLimits.reserve.key(connectionId),
   ]
-  const turns = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
+  const pairs = recipients.map((recipient) => sendLimits.pair.key(connectionId, recipient))
   await giveBackScript(
     redis,
-    [...(of === 'bulk' ? logs : logs.toReversed()), ...turns],
+    [...(of === 'bulk' ? logs : logs.toReversed()), ...pairs],
     ids.map(String),
   )
 }
@@ -113,7 +113,10 @@ async function takeAll(
     keys.push(rateLimits.whatsapp_api_rate_limit.key(connectionId))
     args.push(isQuestion ? `?${of}` : of, Math.min(count, maxSlotsACall), perMinute, perSecond)
   }
-  const [nowUs, ...grants] = (await takeScript(scale)(redis, keys, args)) as [number, ...number[][]]
+  const [nowUs, ...grants] = (await bookSlotsScript(scale)(redis, keys, args)) as [
+    number,
+    ...number[][],
+  ]
   return grants.map(([retryAfterMs, ...fromNowUs], i) => ({
     nowUs,
     slotsUs: fromNowUs.map((us) => nowUs + us),

@@ -197,7 +197,7 @@ return answer
 
 /**
  * Takes slots out of the minute's logs; a log's last entry ages instead, for it keeps the key's
- * expiry. The other keys are turns.
+ * expiry. The other keys are pairs.
  */
 export const giveBackScript = script(`
 for _, at in ipairs(ARGV) do
@@ -213,12 +213,12 @@ end
 for i = 3, #KEYS do redis.call('DEL', KEYS[i]) end
 `)
 
-const takeScripts = new Map<number, Script>()
+const bookSlotsScripts = new Map<number, Script>()
 
 /** The script that books slots, with its times; tests use others than production. */
-export function takeScript(scale: number): Script {
-  const made = takeScripts.get(scale) ?? script(takeLua(scale))
-  takeScripts.set(scale, made)
+export function bookSlotsScript(scale: number): Script {
+  const made = bookSlotsScripts.get(scale) ?? script(takeLua(scale))
+  bookSlotsScripts.set(scale, made)
   return made
 }
 

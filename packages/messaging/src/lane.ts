@@ -30,7 +30,7 @@ export interface Partition {
 }
 
 /** What one worker has open on one lane. */
-export interface LaneConsumer {
+export interface LaneWorker {
   link: Link
   lane: LaneName
   listener: LaneListener

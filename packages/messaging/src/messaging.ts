@@ -2,7 +2,7 @@ import { type LaneName, partitionOf } from '@lockstep/contracts'
 import { watchDeadProcesses } from './dead-processes.ts'
 import { type EventSubject, publishEvent, subscribeEvent } from './events.ts'
 import type { LaneListener } from './lane.ts'
-import { consumeLane, type LaneConsumerOptions } from './lane-consumer.ts'
+import { consumeLane, type LaneWorkerOptions } from './lane-worker.ts'
 import { type LinkOptions, openLink } from './link.ts'
 import { openWakeUps } from './wake-ups.ts'
 
@@ -20,7 +20,7 @@ export interface Messaging extends AsyncDisposable {
   consumeLane(
     lane: LaneName,
     listener: LaneListener,
-    options?: LaneConsumerOptions,
+    options?: LaneWorkerOptions,
   ): Promise<AsyncDisposable>
   /** Tells live views that something happened, best effort. */
   publishEvent(subject: EventSubject, payload?: unknown): void

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { consumerName, lanes } from '@lockstep/contracts'
 import type { Msg } from '@nats-io/nats-core'
 import { createConsumer, isFull, isMissing, purgeLeaked } from './consumers.ts'
-import type { LaneConsumer, Partition } from './lane.ts'
+import type { LaneWorker, Partition } from './lane.ts'
 import { ack, holdLease, nak } from './lease.ts'
 import { counted } from './metrics.ts'
 import type { PullResult } from './pulls.ts'
 
 interface State {
-  consumer: LaneConsumer
+  worker: LaneWorker
   number: number
   /** When it was last woken or released, on the monotonic clock. */
   activeAt: number
@@ -20,9 +20,9 @@ interface State {
 const hurriedPullMs = 150
 
 /** Serves a partition until it is idle and the server has no message for it. */
-export function openPartition(consumer: LaneConsumer, number: number): Partition {
+export function openPartition(worker: LaneWorker, number: number): Partition {
   const state: State = {
-    consumer,
+    worker,
     number,
     activeAt: performance.now(),
     isAssigned: false,
@@ -31,8 +31,8 @@ export function openPartition(consumer: LaneConsumer, number: number): Partition
   return {
     wake() {
       state.activeAt = performance.now()
-      if (state.isAssigned) consumer.listener.onWakeUp(number)
-      else consumer.pulls.expect(consumerName(consumer.lane, number))
+      if (state.isAssigned) worker.listener.onWakeUp(number)
+      else worker.pulls.expect(consumerName(worker.lane, number))
     },
     served: serve(state),
   }
@@ -40,7 +40,7 @@ export function openPartition(consumer: LaneConsumer, number: number): Partition
 
 /** Never rejects. */
 async function serve(state: State): Promise<void> {
-  const { link, lane, partitions, stopping } = state.consumer
+  const { link, lane, partitions, stopping } = state.worker
   while (!stopping.aborted) {
     try {
       await serveOnce(state)
@@ -58,13 +58,13 @@ async function serve(state: State): Promise<void> {
   partitions.delete(state.number)
 }
 
-const isIdle = ({ consumer, activeAt, hasConsumer }: State): boolean =>
-  hasConsumer && performance.now() - activeAt >= consumer.link.settings.idlePullMs
+const isIdle = ({ worker, activeAt, hasConsumer }: State): boolean =>
+  hasConsumer && performance.now() - activeAt >= worker.link.settings.idlePullMs
 
 /** One pull and what comes of it. */
 async function serveOnce(state: State): Promise<void> {
-  const { consumer, number } = state
-  if (!state.hasConsumer) await createConsumer(consumer.link, consumer.lane, number)
+  const { worker, number } = state
+  if (!state.hasConsumer) await createConsumer(worker.link, worker.lane, number)
   const pulled = await pull(state)
   state.hasConsumer = pulled.kind !== 'unanswered'
   if (pulled.kind !== 'message') return
@@ -72,8 +72,8 @@ async function serveOnce(state: State): Promise<void> {
   state.activeAt = performance.now()
 }
 
-async function pull({ consumer, number }: State): Promise<PullResult> {
-  const { link, lane, places, pulls } = consumer
+async function pull({ worker, number }: State): Promise<PullResult> {
+  const { link, lane, places, pulls } = worker
   const release = await places.acquire()
   if (!release) return { kind: 'unanswered' }
   try {
@@ -85,7 +85,7 @@ async function pull({ consumer, number }: State): Promise<PullResult> {
 }
 
 /** Whether the server has a message to give out, now or later; others are purged. */
-async function hasMessages({ consumer: { link, lane }, number }: State): Promise<boolean> {
+async function hasMessages({ worker: { link, lane }, number }: State): Promise<boolean> {
   try {
     const { num_pending, num_ack_pending, delivered } = await link.jsm.consumers.info(
       lanes[lane].stream,
@@ -101,8 +101,8 @@ async function hasMessages({ consumer: { link, lane }, number }: State): Promise
 
 /** Assigns the partition under a lease, and resolves when it is released or the lease is lost. */
 async function assign(state: State, msg: Msg, since: number): Promise<void> {
-  const { consumer, number } = state
-  const { link, lane, leases, listener, stopping } = consumer
+  const { worker, number } = state
+  const { link, lane, leases, listener, stopping } = worker
   using lease = holdLease(link, msg, since)
   if (stopping.aborted) {
     lease.answer(nak()) // nothing was begun, another worker may have it at once
@@ -136,6 +136,6 @@ async function assign(state: State, msg: Msg, since: number): Promise<void> {
 }
 
 /** 1–5 s; the spread keeps partitions that failed together from trying together. */
-function retryMs({ consumer }: State): number {
-  return (1_000 + Math.random() * 4_000) * consumer.link.scale
+function retryMs({ worker }: State): number {
+  return (1_000 + Math.random() * 4_000) * worker.link.scale
 }

@@ -125,7 +125,7 @@ export interface GroundTruth extends AsyncDisposable {
   readonly path: string
   /** Sequence number of the newest line. */
   readonly seq: number
-  /** Appends a line; resolves when it is in the file together with all other lines of the same turn of the event loop. */
+  /** Appends a line; resolves when it is in the file together with all other lines of the same iteration of the event loop. */
   append(line: Unnumbered<LogLine>): Promise<void>
   /** Resolves when all that was appended is in the file. */
   flushed(): Promise<void>

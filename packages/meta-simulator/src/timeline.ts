@@ -16,7 +16,7 @@ interface Entry<T> {
 const SLICE = 1_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** Opens a timeline that hands each item to `onDue` at its time, at most 1,000 between two turns of the event loop. */
+/** Opens a timeline that hands each item to `onDue` at its time, at most 1,000 between two iterations of the event loop. */
 export function createTimeline<T>(onDue: (item: T, dueMs: number) => void): Timeline<T> {
   const heap: Entry<T>[] = []
   let order = 0

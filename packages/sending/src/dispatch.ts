@@ -1,22 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError, slotGraceMs } from '@lockstep/contracts'
+import { AppError, sendLimits, slotGraceMs } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
 import type { Addressee, SendOutcome, Socket } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
+import type { Bookings } from './bookings.ts'
 import { type CheckResult, checkMessages } from './check.ts'
 import type { SendContext } from './context.ts'
 import type { Flight, Phase } from './in-flight.ts'
 import { changeOf, identityUpdateOf } from './outcome-change.ts'
 import type { OutcomeWriter } from './outcome-writer.ts'
 import type { ClaimedMessage, MessageOutcome, SendQueue, SendRoute } from './queue.ts'
-import type { Turns } from './turns.ts'
 
 /** What the messages of a slice have in common. */
 export interface Slice<Message extends ClaimedMessage = ClaimedMessage> {
   queue: SendQueue<Message>
   route: SendRoute
   flight: Flight
-  turns: Turns
+  bookings: Bookings
   writer: OutcomeWriter
   /** What made a check impossible, of the last group for which it was. */
   checkError?: unknown
@@ -30,6 +30,9 @@ const givenBack = counter(
   'lockstep_send_given_back',
   'Claimed messages that went back into their queue before a byte was written',
 )
+
+const writtenToLately = `written to within the last ${sendLimits.pair.perMs / 1_000} seconds`
+const notBegun = 'its turn had not come'
 
 /** How soon what could not be checked is claimed again. */
 const uncheckedDelayMs = 2_000
@@ -117,7 +120,7 @@ class Dispatch<Message extends ClaimedMessage> {
     try {
       socket = await this.#ctx.graph.open(flight.stop.signal)
     } catch (error) {
-      if (flight.stop.signal.aborted) return this.#back('its turn had not come')
+      if (flight.stop.signal.aborted) return this.#back(notBegun)
       return this.#outcome(changeOf(this.#unreached(error), this.#message.number, this.#ctx.now()))
     }
     try {
@@ -127,26 +130,25 @@ class Dispatch<Message extends ClaimedMessage> {
     }
   }
 
-  /** Takes turns until one of them is used in time. */
+  /** Books until a slot is used in time. */
   async #write(socket: Socket, to: Addressee, body: object): Promise<MessageOutcome> {
-    const { route, turns, flight } = this.#slice
+    const { route, bookings, flight } = this.#slice
     const address = 'phone' in to ? to.phone : to.userId
     for (;;) {
       this.#enter('booking')
-      const turn = await turns.take(address, this.#notAfterMs)
-      if (turn.kind === 'none') return this.#back('its turn had not come')
-      if (turn.kind === 'pair')
-        return this.#back('written to within the last 6 seconds', turn.waitMs)
+      const booking = await bookings.book(address, this.#notAfterMs)
+      if (booking.kind === 'none') return this.#back(notBegun)
+      if (booking.kind === 'pair') return this.#back(writtenToLately, booking.waitMs)
       this.#enter('waiting')
-      const waitMs = turn.atMs - performance.now()
+      const waitMs = booking.atMs - performance.now()
       if (waitMs > 1) await delay(waitMs)
       if (flight.stop.signal.aborted || performance.now() >= this.#notAfterMs) {
-        turns.giveBack(turn, address)
-        return this.#back('its turn had not come')
+        bookings.giveBack(booking, address)
+        return this.#back(notBegun)
       }
       this.#enter('posting')
       const { phoneNumberId, accessToken } = route
-      const notAfterMs = turn.atMs + slotGraceMs
+      const notAfterMs = booking.atMs + slotGraceMs
       const outcome = await this.#ctx.graph.sendMessage({
         phoneNumberId,
         token: accessToken,
@@ -154,7 +156,7 @@ class Dispatch<Message extends ClaimedMessage> {
         socket,
         notAfterMs,
       })
-      if (outcome.kind === 'notSent') turns.giveBack(turn, address)
+      if (outcome.kind === 'notSent') bookings.giveBack(booking, address)
       if (outcome.kind !== 'notSent' || !outcome.isLate) return this.#answered(outcome, to)
       missedSlots(1)
     }

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { createBookings } from './bookings.ts'
 import type { SendContext } from './context.ts'
 import { dispatch, type Slice } from './dispatch.ts'
 import type { Flight, Phase } from './in-flight.ts'
 import { createOutcomeWriter } from './outcome-writer.ts'
 import type { ClaimedMessage, SendQueue, SendRoute } from './queue.ts'
-import { createTurns } from './turns.ts'
 import { type Cause, countWaits, type Wait, type Waits } from './waits.ts'
 
 /** How a slice ended. */
@@ -57,13 +57,13 @@ export async function sendSlice<Message extends ClaimedMessage>(
   options: SliceOptions,
 ): Promise<SliceEnd> {
   const flight = ctx.inFlight.flight(queue.accountId, queue.owner.id)
-  const turns = createTurns(ctx, route, flight.stop.signal, flight.changed)
+  const bookings = createBookings(ctx, route, flight.stop.signal, flight.changed)
   const stop = () => flight.stop.abort()
   const slice: Slice<Message> = {
     queue,
     route,
     flight,
-    turns,
+    bookings,
     writer: createOutcomeWriter(ctx, queue, stop),
   }
   options.signal.addEventListener('abort', stop, { once: true })

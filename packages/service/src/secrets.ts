@@ -1,5 +1,11 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { AppError, type KeyRing, keysOf, type RingKey, type SecretPlace } from '@lockstep/contracts'
+import {
+  AppError,
+  type KeyRing,
+  type RingKey,
+  ringKeys,
+  type SecretPlace,
+} from '@lockstep/contracts'
 
 export interface Secrets {
   /** The id of the key that seals. */
@@ -21,7 +27,7 @@ const aad = (place: SecretPlace, keyId: number) =>
 
 /** AES-256-GCM: one byte of key id, 12 of nonce, 16 of tag, then the ciphertext. */
 export function createSecrets(ring: KeyRing): Secrets {
-  const keys = keysOf(ring)
+  const keys = ringKeys(ring)
   const newest = keys[0]!
   return {
     keyId: newest.id,

@@ -21,8 +21,8 @@ import {
   lane,
   otherLane,
   type Producer,
-  startConsumer,
   startProducer,
+  startWorker,
   writeEffects,
 } from './fixtures/lane.ts'
 
@@ -43,7 +43,7 @@ const produce = async (options?: { sweeps?: boolean }) =>
   stack.use(await startProducer(configOf(world, 'campaigns'), options))
 const addressOf = (producer: Producer) => `127.0.0.1:${producer.grpcPort}`
 const consume = async (producer: Producer, handler: LaneHandler<BaseContext> = writeEffects) =>
-  stack.use(await startConsumer(configOf(world, 'contacts'), addressOf(producer), handler))
+  stack.use(await startWorker(configOf(world, 'contacts'), addressOf(producer), handler))
 
 /** Entries named 0, 1, 2 … of a key, written in one transaction; with a wake-up unless it is to be lost. */
 const append = ({ ctx }: Producer, key: string, count: number, { wakeUps = true } = {}) =>
@@ -204,7 +204,7 @@ test('a worker whose producer is away at first catches up as soon as it is there
   await append(first, 'a', 1, { wakeUps: false })
   const { grpcPort } = first
   await first[Symbol.asyncDispose]()
-  stack.use(await startConsumer(configOf(world, 'contacts'), `127.0.0.1:${grpcPort}`, writeEffects))
+  stack.use(await startWorker(configOf(world, 'contacts'), `127.0.0.1:${grpcPort}`, writeEffects))
   stack.use(await startProducer({ ...configOf(world, 'campaigns'), grpcPort }))
   await settled()
 })

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
-import { type KeyRing, keysOf } from '@lockstep/contracts'
+import { type KeyRing, ringKeys } from '@lockstep/contracts'
 
 /**
  * `c`: an attempt of a campaign, the owner is the campaign. `m`: an attempt of a message of the
@@ -34,7 +34,7 @@ const tokenPattern = /^lk1\.([cm])\.([A-Za-z0-9_-]{1,128})\.([A-Za-z0-9_-]{1,128
  * number. The ring's first key issues, any of it is believed.
  */
 export function createTokens(ring: KeyRing): Tokens {
-  const platformKeys = keysOf(ring).map(({ key }) => key)
+  const platformKeys = ringKeys(ring).map(({ key }) => key)
   if (platformKeys.some((key) => key.length < 16))
     throw new TypeError('A platform key is too short: it must have at least 16 bytes')
   // As a KeyObject an HMAC costs 1 µs, as a buffer 8 µs: a batch of statuses has a thousand.

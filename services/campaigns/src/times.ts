@@ -12,8 +12,8 @@ export const times = {
   listSliceMs: 3_000,
   /** Reading one page of the audience. */
   audiencePageMs: 30_000,
-  /** How soon a campaign asks again for one of its account's turns to prepare. */
-  prepareTurnMs: 1_000,
+  /** How soon a campaign asks again for one of its account's places to prepare. */
+  prepareAgainMs: 1_000,
   /** A message of a person is handled so long after its webhook, or marketing waits. */
   repliesWithinMs: 30_000,
   /** How soon it is asked again whether replies are handled. */

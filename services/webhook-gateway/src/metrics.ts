@@ -81,13 +81,13 @@ export const countReplayed = (bodies: number): void => replayed(bodies)
 
 export const countClaimed = (n: number): void => claimed(n)
 
-const partitionFailures = counter(
-  'lockstep_webhook_partition_failures_total',
-  'Failed steps of the job that creates and drops the partitions of days, by step',
+const dayTableFailures = counter(
+  'lockstep_webhook_day_table_failures_total',
+  'Failed steps of the job that creates and drops the day tables, by step',
 )
 
 /**
- * Any of them is worth an alert: a day without a partition receives no body, and one that stays
+ * Any of them is worth an alert: a day without its table receives no body, and one that stays
  * fills the disk.
  */
-export const countPartitionFailure = (step: string): void => partitionFailures(1, { step })
+export const countDayTableFailure = (step: string): void => dayTableFailures(1, { step })

@@ -5,7 +5,7 @@ import { open, peers } from './context.ts'
 import { migrations } from './db/migrations.ts'
 import { openGroupCommit } from './intake/group-commit.ts'
 import { serveWebhooks } from './intake/webhook-server.ts'
-import { maintainPartitions, maintainPartitionsEveryMs } from './jobs/maintain-partitions.ts'
+import { maintainDayTables, maintainDayTablesEveryMs } from './jobs/maintain-day-tables.ts'
 import { webhookClaim } from './lanes/webhook-claim.ts'
 import { partsFeed } from './parts/feed.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
@@ -20,7 +20,7 @@ export const webhookGatewayService = defineService({
   open,
   rpc: { definition: WebhookGatewayDefinition, methods, callers, acrossAccounts },
   lanes: { 'webhooks.claim': webhookClaim },
-  jobs: { 'maintain-partitions': [maintainPartitionsEveryMs, maintainPartitions] },
+  jobs: { 'maintain-day-tables': [maintainDayTablesEveryMs, maintainDayTables] },
   feed: partsFeed,
   http: (ctx, stack) => serveWebhooks(ctx, stack.use(openGroupCommit(ctx))),
 })

@@ -82,7 +82,7 @@ const contender = (
   run: (operations) => repeat(operations, atOnce, operation),
 })
 
-function keysOf(i: number, count: number): LockKey[] {
+function lockKeys(i: number, count: number): LockKey[] {
   const messages = Array.from({ length: count - 1 }, (_, n) => ({
     name: 'webhook_message' as const,
     id: `wamid.${i}.${n}`,
@@ -95,7 +95,7 @@ function ours(locks: Locks, atOnce: number, keys: number): Contender {
     await using _ =
       keys === 1
         ? await locks.hold('webhook_process', `${i}`)
-        : await locks.holdAll(keysOf(i, keys))
+        : await locks.holdAll(lockKeys(i, keys))
   })
 }
 
@@ -125,7 +125,7 @@ function semaphore(redis: Redis, atOnce: number, keys: number): Contender {
 }
 
 const texts = (prefix: string, i: number, keys: number): string[] =>
-  keysOf(i, keys).map(({ name, id }) => `${prefix}:${table[name].key(id)}`)
+  lockKeys(i, keys).map(({ name, id }) => `${prefix}:${table[name].key(id)}`)
 
 /** Counted on the wire; the sign of life of the process may come between, so the least of several counts. */
 async function roundTripsOfABatch(ctx: BenchContext, url: string): Promise<Check> {
@@ -135,7 +135,7 @@ async function roundTripsOfABatch(ctx: BenchContext, url: string): Promise<Check
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < 5; i++) {
     const before = wire.count()
-    const lock = await locks.holdAll(keysOf(i, batchSize))
+    const lock = await locks.holdAll(lockKeys(i, batchSize))
     await lock.release()
     least = Math.min(least, wire.count() - before)
   }

@@ -31,9 +31,9 @@ async function conversationsOf(floor: Watcher, elements: readonly Element[]): Pr
   const next = new Map<string, number>()
   return elements.map(({ number: { connectionId } }) => {
     const own = byConnection.get(connectionId) ?? []
-    const turn = next.get(connectionId) ?? 0
-    next.set(connectionId, turn + 1)
-    return own[turn % own.length]!.id
+    const nth = next.get(connectionId) ?? 0
+    next.set(connectionId, nth + 1)
+    return own[nth % own.length]!.id
   })
 }
 

@@ -43,12 +43,12 @@ export async function makeElements(
   const peopleEach = Math.max(1, Math.floor(people / numbers.length))
   return Array.from({ length: each * numbers.length }, (_, i) => {
     const number = numbers[i % numbers.length]!
-    const turn = Math.floor(i / numbers.length)
-    const attempt = accepted?.get(number.campaignId)?.[turn]
+    const nth = Math.floor(i / numbers.length)
+    const attempt = accepted?.get(number.campaignId)?.[nth]
     if (attempt)
       return { number, wamid: attempt.wamid, attempt: { ...attempt, kind: statusKinds[i % 3]! } }
-    const person = `49151${number.phoneNumberId.slice(-4)}${String(turn % peopleEach).padStart(4, '0')}`
-    return { number, wamid: `wamid.${run}.${number.phoneNumberId}.${turn}`, person }
+    const person = `49151${number.phoneNumberId.slice(-4)}${String(nth % peopleEach).padStart(4, '0')}`
+    return { number, wamid: `wamid.${run}.${number.phoneNumberId}.${nth}`, person }
   })
 }
 

@@ -39,7 +39,7 @@ export function writeCatalogue(sources: readonly Source[]): string {
     ),
     section(
       'Lanes',
-      ['lane', 'subjects', 'producer → consumer', 'key', 'work', 'used in'],
+      ['lane', 'subjects', 'producer → worker', 'key', 'work', 'used in'],
       laneRows(uses),
     ),
     section(
@@ -62,11 +62,11 @@ function serviceRows(uses: Uses): string[][] {
   return services.map((service) => {
     const isOurs = (file: string) => file.startsWith(`services/${service}/`)
     const held = Object.keys(locks).filter((name) => uses(quoted(name)).some(isOurs))
-    const lanesOf = (side: 'producer' | 'consumer') =>
+    const lanesOf = (side: 'producer' | 'worker') =>
       Object.entries(lanes).flatMap(([name, lane]) => (lane[side] === service ? [name] : []))
     return [
       `[${service}](../services/${service})`,
-      codes(lanesOf('consumer')),
+      codes(lanesOf('worker')),
       codes(lanesOf('producer')),
       codes(held),
     ]
@@ -143,10 +143,10 @@ function streamRows(): string[][] {
 
 function laneRows(uses: Uses): string[][] {
   return Object.entries(lanes).map(
-    ([name, { prefix, partitions, producer, consumer, key, work }]) => [
+    ([name, { prefix, partitions, producer, worker, key, work }]) => [
       code(name),
       code(`${prefix}0…${partitions - 1}`),
-      producer === consumer ? producer : `${producer} → ${consumer}`,
+      producer === worker ? producer : `${producer} → ${worker}`,
       key,
       work,
       links(uses(quoted(name))),

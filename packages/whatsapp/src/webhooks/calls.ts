@@ -3,6 +3,7 @@ import { idsOf } from '../meta-ids.ts'
 import { idsOfPerson, isOwn } from './echoes.ts'
 import type { Element } from './element.ts'
 import { type InboundMessage, readMessage } from './message.ts'
+import type { Person } from './person.ts'
 
 /**
  * What is known of a call: each kind of event writes keys of its own, so that any order and any
@@ -89,11 +90,9 @@ function timed(key: keyof CallFacts, time: unknown): CallFacts {
   return ms === null ? {} : { [key]: new Date(ms).toISOString() }
 }
 
-type Sender = Parameters<typeof readMessage>[1]
-
 function eventOf(
   element: Element,
-  person: Sender,
+  person: Person,
   event: Pick<CallEvent, 'direction' | 'call' | 'opensMs'>,
 ): CallEvent | undefined {
   const { session: _, ...item } = element.item

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, listOf, objectOf } from '../json.ts'
 import { waIdOf } from '../meta-ids.ts'
-import { type Directory, directoryOf } from './sender.ts'
+import { type Directory, directoryOf } from './person.ts'
 import type { WebhookChange } from './webhook-body.ts'
 
 /** An item of one of the lists of a change. */

@@ -17,13 +17,13 @@ import {
   typeOf,
 } from './message-content.ts'
 import { displayText, stopText } from './message-text.ts'
-import type { Sender } from './sender.ts'
+import type { Person } from './person.ts'
 
 /**
  * A message that a person sent (Meta, webhooks/reference/messages). What it lacks or has in a wrong
  * shape is undefined or null.
  */
-export interface InboundMessage extends Origin, Omit<Sender, 'waId'> {
+export interface InboundMessage extends Origin, Omit<Person, 'waId'> {
   phoneNumberId: string
   wabaId: string | undefined
   wamid: string
@@ -84,7 +84,7 @@ export function readInbound(element: Element): InboundMessage | undefined {
 /** A message with a person, whoever of the two wrote it; nothing in it can be a stop yet. */
 export function readMessage(
   { item, phoneNumberId, wabaId }: Pick<Element, 'item' | 'phoneNumberId' | 'wabaId'>,
-  { waId, ...person }: Sender,
+  { waId, ...person }: Person,
 ): InboundMessage | undefined {
   const message = cleanJson(item) as JsonObject
   const wamid = idOf(message.id)

@@ -18,11 +18,11 @@ export async function prepare(
   lease: AbortSignal,
 ): Promise<number> {
   const { id, accountId } = campaign
-  using turn = takeTurn(ctx.preparing, accountId)
-  if (!turn) {
+  using place = takePlace(ctx.preparing, accountId)
+  if (!place) {
     const reason = `It waits: ${shares.prepares_under_way.limit} campaigns of this account are being prepared.`
     await ctx.db.transaction(accountId, (tx) => writeReason(tx, id, reason))
-    return ctx.times.prepareTurnMs
+    return ctx.times.prepareAgainMs
   }
   await using lock = await holdFenced(ctx, 'campaign_prepare_recipients', id, { signal: lease })
   const work = { ctx, campaign, lock, endsAt: performance.now() + ctx.times.listSliceMs }
@@ -35,10 +35,10 @@ export async function prepare(
 }
 
 /**
- * One of an account's turns to prepare in this process, given back by disposing; null when it has
+ * One of an account's places to prepare in this process, given back by disposing; null when it has
  * none left.
  */
-function takeTurn(preparing: Map<string, number>, accountId: string): Disposable | null {
+function takePlace(preparing: Map<string, number>, accountId: string): Disposable | null {
   const others = preparing.get(accountId) ?? 0
   if (others >= shares.prepares_under_way.limit) return null
   preparing.set(accountId, others + 1)

@@ -43,7 +43,7 @@ async function record(
 ): Promise<Set<string>> {
   await recordRefusals(ctx, refused)
   if (changes.length === 0) return new Set()
-  await using _locks = await holdBatch(ctx, keysOf(changes))
+  await using _locks = await holdBatch(ctx, locksOfChanges(changes))
   const accountIds = [...new Set(changes.map(({ accountId }) => accountId))]
   return await ctx.db.transaction(accountIds, (tx) => applyChanges(ctx, tx, changes))
 }
@@ -90,7 +90,7 @@ function readStatuses(
 }
 
 /** One key a message that Meta has named; other changes need none. */
-function keysOf(changes: CampaignChange[]): LockKey[] {
+function locksOfChanges(changes: CampaignChange[]): LockKey[] {
   return changes.flatMap(({ change }) =>
     'wamid' in change && change.wamid ? { name: 'campaign_status_update', id: change.wamid } : [],
   )

@@ -16,7 +16,7 @@ import type { Person } from '../identities/group-people.ts'
 import { type Identity, metaIdentities } from '../identities/identity.ts'
 import { resolveIdentities } from '../identities/resolve-identities.ts'
 
-const maxPeople = 5_000
+const maxInbound = 5_000
 
 /** A person of the request, with the ids that they have now, and with all that lead to them. */
 interface NamedPerson extends Person {
@@ -30,10 +30,10 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
   { people },
 ) => {
   if (people.length === 0) return { contactIds: {}, merged: [] }
-  if (people.length > maxPeople)
+  if (people.length > maxInbound)
     throw new AppError(
       'invalid',
-      `${people.length} people at once; at most ${maxPeople} are allowed`,
+      `${people.length} people at once; at most ${maxInbound} are allowed`,
     )
   const accountIds = [...new Set(people.map((person) => person.accountId))]
   for (const accountId of accountIds) requireId(accountId, 'account')

@@ -1,7 +1,7 @@
 import { query, queryOne, rowset, sql, type Tx } from '@lockstep/database'
 import type { Merged } from '@lockstep/rpc/gen/contacts'
 import { v7 as uuid } from 'uuid'
-import { isAboutStored, type Sender } from './messages.ts'
+import { type ConversationKey, isAboutStored } from './messages.ts'
 
 /** With a contact or a group; the other is null. */
 export interface LockedConversation {
@@ -15,21 +15,21 @@ export const conversationKey = ({
   connectionId,
   contactId,
   groupId,
-}: Omit<Sender, 'accountId'> | LockedConversation): string =>
+}: Omit<ConversationKey, 'accountId'> | LockedConversation): string =>
   groupId == null ? `${connectionId} ${contactId}` : `${connectionId} group ${groupId}`
 
 /**
- * Finds or creates the conversations of senders and of contacts that were merged, and locks their
+ * Finds or creates the conversations of keys and of contacts that were merged, and locks their
  * rows in the order of their ids.
  */
 export async function lockConversations(
   tx: Tx,
   connections: readonly { id: string; accountId: string }[],
-  senders: readonly Sender[],
+  keys: readonly ConversationKey[],
   merged: readonly Merged[],
 ): Promise<Map<string, LockedConversation>> {
   const former = await formerConversations(tx, connections, merged)
-  const wanted = uniqueSenders([...senders, ...former.map((each) => each.into)])
+  const wanted = uniqueKeys([...keys, ...former.map((each) => each.into)])
   await insertConversations(tx, wanted)
   const all = [...wanted, ...former]
   const join = all.some((each) => each.groupId !== undefined) ? joinWithGroups : joinByContact
@@ -47,18 +47,18 @@ export async function lockConversations(
   return new Map(rows.map((row) => [conversationKey(row), row]))
 }
 
-const uniqueSenders = (senders: readonly Sender[]): Sender[] => [
-  ...new Map(senders.map((sender) => [conversationKey(sender), sender])).values(),
+const uniqueKeys = (keys: readonly ConversationKey[]): ConversationKey[] => [
+  ...new Map(keys.map((key) => [conversationKey(key), key])).values(),
 ]
 
 /** Of a conversation of a group the contact is null. */
-const withOneKey = (sender: Sender) => ({
-  ...sender,
-  contactId: sender.groupId === undefined ? sender.contactId : null,
+const withOneKey = (key: ConversationKey) => ({
+  ...key,
+  contactId: key.groupId === undefined ? key.contactId : null,
 })
 
-async function insertConversations(tx: Tx, senders: readonly Sender[]): Promise<void> {
-  const rows = senders.map((sender) => ({ id: uuid(), ...withOneKey(sender) }))
+async function insertConversations(tx: Tx, keys: readonly ConversationKey[]): Promise<void> {
+  const rows = keys.map((key) => ({ id: uuid(), ...withOneKey(key) }))
   await sql`insert into conversations (id, account_id, connection_id, contact_id, group_id)
     select v.* from ${rowset(rows, {
       id: 'uuid',
@@ -88,16 +88,16 @@ const joinWithGroups = sql`
   join conversations c on c.id = k.id`
 
 /**
- * Conversations of contacts that were merged, each with the sender whose conversation it goes into.
+ * Conversations of contacts that were merged, each with the key of the conversation it goes into.
  */
 async function formerConversations(
   tx: Tx,
   connections: readonly { id: string; accountId: string }[],
   merged: readonly Merged[],
-): Promise<(Sender & { into: Sender })[]> {
+): Promise<(ConversationKey & { into: ConversationKey })[]> {
   if (merged.length === 0) return []
   const intoOf = new Map(merged.map((each) => [each.contactId, each.into]))
-  const rows = await query<Sender>(
+  const rows = await query<ConversationKey>(
     tx,
     sql`select account_id as "accountId", connection_id as "connectionId",
                contact_id as "contactId"

@@ -3,11 +3,8 @@ import { columnList, query, type RawBuilder, rowset, sql, type Tx } from '@locks
 import { type CallFacts, callText, mergeCallFacts } from '@lockstep/whatsapp'
 import { type MessageFields, messageFields } from './message-fields.ts'
 
-/**
- * Who wrote to a connection, to it alone or in a group. Each contact and group has one
- * conversation.
- */
-export interface Sender {
+/** A conversation is known by its connection and its contact or group. */
+export interface ConversationKey {
   accountId: string
   connectionId: string
   contactId: string
@@ -23,7 +20,7 @@ export interface MessageKey {
 export const messageKey = ({ connectionId, wamid }: MessageKey): string =>
   `${connectionId} ${wamid}`
 
-export interface NewMessage extends Sender, MessageFields {
+export interface NewMessage extends ConversationKey, MessageFields {
   conversationId: string
   wamid: string
   at: Date

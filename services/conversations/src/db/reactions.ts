@@ -1,8 +1,8 @@
 import type { MessageDirection } from '@lockstep/contracts'
 import { rowset, sql, type Tx } from '@lockstep/database'
-import type { Sender } from './messages.ts'
+import type { ConversationKey } from './messages.ts'
 
-export interface NewReaction extends Sender {
+export interface NewReaction extends ConversationKey {
   conversationId: string
   wamid: string
   direction: MessageDirection

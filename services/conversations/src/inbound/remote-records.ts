@@ -12,7 +12,7 @@ export type ConnectedMessage = PartMessage & { connection: ConnectionInterval }
  * More of the shortest messages would be a larger call than `contacts` accepts; nearly every set is
  * one call.
  */
-const maxPeople = 2_000
+const maxPerCall = 2_000
 
 export interface RecordedPeople {
   /** The contact of each message's sender, in the order of the messages. */
@@ -37,8 +37,8 @@ export async function recordPeople(
   ]
   const contactIds: string[] = []
   const merged = new Map<string, Merged>()
-  for (let from = 0; from < people.length; from += maxPeople) {
-    const page = people.slice(from, from + maxPeople)
+  for (let from = 0; from < people.length; from += maxPerCall) {
+    const page = people.slice(from, from + maxPerCall)
     const named = page.map((person, i) => ({ ...person, ref: String(i) }))
     const answer = await ctx.peers.contacts.recordInbound({ people: named }, {})
     contactIds.push(...named.map(({ ref }) => answer.contactIds[ref]!))
@@ -84,8 +84,8 @@ export async function recordRefusals(ctx: Context, parts: readonly ConnectedPart
       }))
     }),
   )
-  for (let from = 0; from < refusals.length; from += maxPeople) {
-    const page = refusals.slice(from, from + maxPeople)
+  for (let from = 0; from < refusals.length; from += maxPerCall) {
+    const page = refusals.slice(from, from + maxPerCall)
     await ctx.peers.contacts.recordRefusals({ refusals: page }, {})
   }
 }

@@ -47,15 +47,15 @@ export async function storeMessages(
     ...new Map(parts.map((part) => [part.connection.id, part.connection])).values(),
   ]
   const accountIds = [...new Set(connections.map((connection) => connection.accountId))]
-  const senders = messages.map(({ groupId, connection: { id, accountId } }, i) => {
+  const keys = messages.map(({ groupId, connection: { id, accountId } }, i) => {
     return { accountId, connectionId: id, contactId: people.contactIds[i]!, groupId }
   })
   await ctx.db.transaction(accountIds, async (tx) => {
-    const conversations = await lockConversations(tx, connections, senders, people.merged)
+    const conversations = await lockConversations(tx, connections, keys, people.merged)
     const rows = messages.map(({ person: _, connection, ...message }, i) => ({
       ...message,
-      ...senders[i]!,
-      conversationId: conversations.get(conversationKey(senders[i]!))!.id,
+      ...keys[i]!,
+      conversationId: conversations.get(conversationKey(keys[i]!))!.id,
     }))
     const merged = await mergeConversations(tx, people.merged, conversations)
     const stored = await storeRows(tx, rows)

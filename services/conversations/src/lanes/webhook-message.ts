@@ -44,7 +44,7 @@ function connectedPart(entry: FeedEntry, connection: ConnectionInterval): Connec
  * nothing is called.
  */
 async function handleParts(ctx: Context, parts: ConnectedPart[]): Promise<EntryResult[]> {
-  await using _lock = await holdBatch(ctx, keysOf(parts))
+  await using _lock = await holdBatch(ctx, locksOfParts(parts))
   const messages = uniqueMessages(parts)
   const [people, matched] = await Promise.all([
     recordPeople(ctx, messages, parts),
@@ -56,7 +56,7 @@ async function handleParts(ctx: Context, parts: ConnectedPart[]): Promise<EntryR
   return parts.map((part) => resultOf(ctx, part, matched))
 }
 
-function keysOf(parts: ConnectedPart[]): LockKey[] {
+function locksOfParts(parts: ConnectedPart[]): LockKey[] {
   const connectionIds = new Set(parts.map((part) => part.connection.id))
   return [
     ...[...connectionIds].map((id) => ({ name: 'webhook_process' as const, id })),

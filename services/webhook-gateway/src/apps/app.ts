@@ -83,7 +83,7 @@ export function owns(app: App, lane: LaneName, key: string, field: string | null
 }
 
 /** A lane's key as the number or WABA that it is. */
-export const keysOf = (lane: LaneName, ids: readonly string[]): Keys =>
+export const numbersOrWabas = (lane: LaneName, ids: readonly string[]): Keys =>
   lane === 'webhooks.message'
     ? { phoneNumberIds: ids, wabaIds: [] }
     : { phoneNumberIds: [], wabaIds: ids }

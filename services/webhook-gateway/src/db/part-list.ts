@@ -2,7 +2,7 @@ import { query, type RawBuilder, sql, type Tx } from '@lockstep/database'
 import type { Part, PartCount } from '@lockstep/rpc/gen/webhook_gateway'
 
 /**
- * Parts and elements by outcome and field: of the days with partitions, and of older parts that are
+ * Parts and elements by outcome and field: of the days with tables, and of older parts that are
  * open or dead.
  */
 export function countsByOutcome(tx: Tx): Promise<PartCount[]> {

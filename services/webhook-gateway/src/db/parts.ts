@@ -1,10 +1,10 @@
-import { type LaneName, laneSettings, type PartOutcome, slotOf } from '@lockstep/contracts'
+import { hashOfKey, type LaneName, laneSettings, type PartOutcome } from '@lockstep/contracts'
 import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import type { DismissedEntry, FeedContent, ReopenedEntry, Settlement } from '@lockstep/feeds'
 import { countResults, writeResults } from './part-results.ts'
 
 /**
- * An entry's content: that of its part, or the whole body. An entry's time names the partitions of
+ * An entry's content: that of its part, or the whole body. An entry's time names the day tables of
  * both.
  */
 export const partContent: FeedContent = sql`
@@ -63,14 +63,14 @@ export function settleParts(
 function endedParts(lane: string, settlements: readonly Settlement[]): RawBuilder<unknown> {
   const rows = settlements.map((each) => ({
     id: each.id,
-    slot: slotOf(each.key),
+    key_hash: hashOfKey(each.key),
     key: each.key,
     outcome: 'outcome' in each ? each.outcome : null,
     reason: 'failure' in each ? each.failure : 'outcome' in each ? (each.note ?? null) : null,
   }))
   const columns = {
     id: 'bigint',
-    slot: 'integer',
+    key_hash: 'integer',
     key: 'text',
     outcome: 'text',
     reason: 'text',
@@ -79,21 +79,21 @@ function endedParts(lane: string, settlements: readonly Settlement[]): RawBuilde
     select f.row_id::bigint as part_id, f.created_at, coalesce(v.outcome, 'dead') as outcome,
            v.reason
     from ${rowset(rows, columns)}
-    join feed_open f on f.lane = ${lane} and f.slot = v.slot and f.key = v.key and f.id = v.id
+    join feed_open f on f.lane = ${lane} and f.key_hash = v.key_hash and f.key = v.key and f.id = v.id
     where v.outcome is not null
       or (v.reason is not null and (f.not_before is null or f.not_before <= now())
           and f.attempts + 1 >= ${laneSettings.maxTries})
-    order by f.slot, f.key, f.id for update of f`
+    order by f.key_hash, f.key, f.id for update of f`
 }
 
 /** Parts of dead entries that were opened again have no outcome any more. */
 export async function reopenParts(tx: Tx, reopened: readonly ReopenedEntry[]): Promise<void> {
-  const rows = reopened.map((each) => ({ ...each, slot: slotOf(each.key) }))
-  const v = rowset(rows, { lane: 'text', slot: 'integer', key: 'text', id: 'bigint' })
+  const rows = reopened.map((each) => ({ ...each, key_hash: hashOfKey(each.key) }))
+  const v = rowset(rows, { lane: 'text', key_hash: 'integer', key: 'text', id: 'bigint' })
   const update = (table: RawBuilder<unknown>, ofDay: RawBuilder<unknown>) => sql`
     update ${table} p set outcome = null, reason = null, outcome_at = null
     from ${v}
-    join feed_open f on f.lane = v.lane and f.slot = v.slot and f.key = v.key and f.id = v.id
+    join feed_open f on f.lane = v.lane and f.key_hash = v.key_hash and f.key = v.key and f.id = v.id
     where p.id = f.row_id::bigint ${ofDay}
     returning p.id, p.received_at, p.outcome, p.field, p.elements`
   await sql`with changed as (${update(sql`webhook_parts`, sql`and p.received_at = f.created_at`)}

@@ -1,5 +1,6 @@
 import type { LaneName } from '@lockstep/contracts'
 import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
+import { keyHashOf } from '@lockstep/feeds'
 import { insertParts, type NewBody } from './bodies.ts'
 import { uncountResults } from './part-results.ts'
 
@@ -22,7 +23,7 @@ export interface PartFilter {
   beforePartId: string
 }
 
-/** Where a part is found: its body, in the partition of its day. */
+/** Where a part is found: its body, in the table of its day. */
 export interface PartPlace {
   id: string
   appId: string
@@ -136,18 +137,17 @@ interface DeletedPart {
 
 /** Deletes the open and dead entries of parts. */
 async function deleteEntries(tx: Tx, isReplaced: RawBuilder<unknown>): Promise<void> {
-  const slot = sql`(get_byte(sha256(p.key::bytea), 0) * 256 + get_byte(sha256(p.key::bytea), 1))`
   await query(
     tx,
     sql`with entries as (
-          select f.lane, f.slot, f.key, f.id from webhook_parts p
-          join feed_open f on f.lane = p.lane and f.slot = ${slot} and f.key = p.key
+          select f.lane, f.key_hash, f.key, f.id from webhook_parts p
+          join feed_open f on f.lane = p.lane and f.key_hash = ${keyHashOf('p.key')} and f.key = p.key
             and f.row_id = p.id::text
           where ${isReplaced} and p.outcome is null
-          order by f.lane, f.slot, f.key, f.id for update of f
+          order by f.lane, f.key_hash, f.key, f.id for update of f
         ), open as (
           delete from feed_open f using entries e
-          where f.lane = e.lane and f.slot = e.slot and f.key = e.key and f.id = e.id)
+          where f.lane = e.lane and f.key_hash = e.key_hash and f.key = e.key and f.id = e.id)
         delete from feed_dead f using webhook_parts p
         where ${isReplaced} and p.outcome = 'dead' and f.lane = p.lane and f.key = p.key
           and f.row_id = p.id::text`,

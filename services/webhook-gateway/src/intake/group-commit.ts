@@ -18,7 +18,7 @@ export interface GroupCommit extends AsyncDisposable {
 }
 
 const maxGroup = { bodies: 500, bytes: 8 * 1024 * 1024 }
-/** A larger body is split in its account's turn. */
+/** A larger body is split in its account's queue. */
 const largeBytes = 32 * 1024
 const maxQueuedBytes = 64 * 1024 * 1024
 

@@ -7,7 +7,7 @@ import { countRequest } from '../metrics.ts'
  * process's time.
  */
 export interface LargeBodyQueue {
-  /** Runs the steps in the account's turn. Throws `busy` when too many of its bytes wait. */
+  /** Runs the steps in the account's queue. Throws `busy` when too many of its bytes wait. */
   run<Result>(
     accountId: string,
     bytes: number,
@@ -25,7 +25,7 @@ interface AccountQueue {
 const pausePerMs = 1 / shares.account_reading.limit - 1
 /** A process that stood still has not worked all that while. */
 const maxPauseMs = 2_000
-/** After so long other work has its turn. */
+/** After so long other work goes on. */
 const stepMs = 2
 
 export function openLargeBodyQueue(): LargeBodyQueue {

@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
-import { keysOf, owns } from '../apps/app.ts'
+import { numbersOrWabas, owns } from '../apps/app.ts'
 import type { Context } from '../context.ts'
 import { insertBodies, type NewBody } from '../db/bodies.ts'
 import { countRequest, countStored, groupSeconds, groupSize } from '../metrics.ts'
@@ -82,7 +82,7 @@ function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
   if (!app) return
   for (const { outcome, lane, key, field } of parts)
     if (outcome === 'no_connection' && owns(app, lane!, key!, field))
-      ctx.claims.add(app, keysOf(lane!, [key!]))
+      ctx.claims.add(app, numbersOrWabas(lane!, [key!]))
 }
 
 function answerAway(ctx: Context, { body, answer }: QueuedBody, cause: unknown): void {

@@ -70,7 +70,7 @@ async function claimOf(
   if (live.length === 0) return null
   const numbers = new Set(live.map((each) => each.phoneNumberId))
   const wabas = new Set(live.map((each) => each.wabaId))
-  // The consumer resolves the connection at this time, which must not be before the connection's
+  // The worker resolves the connection at this time, which must not be before the connection's
   // own.
   const atMs = former
     ? former.disconnectedAtMs! - 1

@@ -1,5 +1,5 @@
 import type { FeedOptions } from '@lockstep/service'
-import { keysOf, owns } from '../apps/app.ts'
+import { numbersOrWabas, owns } from '../apps/app.ts'
 import type { Context } from '../context.ts'
 import {
   dismissParts,
@@ -37,6 +37,6 @@ function claimAgain(ctx: Context, { toClaim, field }: SettledParts): void {
   const { lane, key, appId } = toClaim
   if (lane === 'webhooks.campaign') return
   const app = ctx.apps.peek(appId)
-  if (app && owns(app, lane, key, field)) ctx.claims.add(app, keysOf(lane, [key]))
+  if (app && owns(app, lane, key, field)) ctx.claims.add(app, numbersOrWabas(lane, [key]))
   else ctx.apps.refreshSoon(appId)
 }

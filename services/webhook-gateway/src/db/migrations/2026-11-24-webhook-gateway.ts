@@ -7,9 +7,8 @@ const outcomes = Object.keys(partOutcomes)
 
 export class WebhookGateway extends Migration {
   override up(): void {
-    // One partition a day of all three. Parts are updated in place: no index holds a column that
-    // changes when they are
-    // settled, and each page keeps room.
+    // One table a day of all three. Parts are updated in place: no index holds a column that
+    // changes when they are settled, and each page keeps room.
     this.addSql(`create table webhook_bodies (
         id uuid not null,
         app_id uuid not null,
@@ -70,16 +69,16 @@ export class WebhookGateway extends Migration {
         where lane = 'webhooks.message' or kind = 'refusal';
       create index feed_dead_account on feed_dead (account_id, created_at)
         where lane = 'webhooks.message' or kind = 'refusal';`)
-    this.addSql(partitionFunctions)
-    this.addSql('select create_partitions(now(), 7)')
+    this.addSql(dayTableFunctions)
+    this.addSql('select create_day_tables(now(), 7)')
   }
 }
 
 // The service's role may not create or drop tables; this is all that it needs of that. DDL on a
-// partition stops the
-// parent's inserts, so it gives up soon. Everybody locks parts before results and bodies.
-const partitionFunctions = `
-  create function create_partitions(moment timestamptz, days_ahead integer) returns integer
+// day table stops the parent's inserts, so it gives up soon. Everybody locks parts before
+// results and bodies.
+const dayTableFunctions = `
+  create function create_day_tables(moment timestamptz, days_ahead integer) returns integer
     language plpgsql security definer set search_path = webhook_gateway, pg_temp
     set lock_timeout = '500ms'
     as $$
@@ -89,7 +88,7 @@ const partitionFunctions = `
       name text;
       created integer := 0;
     begin
-      perform pg_advisory_xact_lock(hashtext('webhook_gateway.create_partitions'));
+      perform pg_advisory_xact_lock(hashtext('webhook_gateway.create_day_tables'));
       for n in -1..days_ahead loop
         first := ((moment at time zone 'UTC')::date + n)::timestamp at time zone 'UTC';
         suffix := to_char(first at time zone 'UTC', 'YYYYMMDD');
@@ -106,7 +105,7 @@ const partitionFunctions = `
     end $$;
 
   -- Days of bodies before a day, the oldest first.
-  create function partitions_before(day date) returns setof date
+  create function days_before(day date) returns setof date
     language sql stable set search_path = webhook_gateway, pg_temp
     as $$
       -- Materialized, or PostgreSQL may ask to_date of the name of every table.
@@ -136,7 +135,7 @@ const partitionFunctions = `
 
   -- False: something in it is open or dead again. Claims and replays lock the parents until they
   -- commit, so that they are waited for, and none begins before the day is gone.
-  create function drop_partitions(day date) returns boolean
+  create function drop_day_tables(day date) returns boolean
     language plpgsql security definer set search_path = webhook_gateway, pg_temp
     set lock_timeout = '500ms'
     as $$
@@ -153,6 +152,6 @@ const partitionFunctions = `
       if is_needed then return false; end if;
       execute format(
         'drop table webhook_parts_%1$s, webhook_part_results_%1$s, webhook_bodies_%1$s', suffix);
-      delete from webhook_part_counts c where c.day = drop_partitions.day;
+      delete from webhook_part_counts c where c.day = drop_day_tables.day;
       return true;
     end $$;`

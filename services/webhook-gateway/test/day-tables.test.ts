@@ -4,9 +4,9 @@ import { until, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
 import { claimSlice } from '../src/db/claim.ts'
-import { dropPartitions, indexUnresolved } from '../src/db/partitions.ts'
+import { dropDayTables, indexUnresolved } from '../src/db/day-tables.ts'
 import { lockBodies, type PartPlace } from '../src/db/replay.ts'
-import { maintainPartitions } from '../src/jobs/maintain-partitions.ts'
+import { maintainDayTables } from '../src/jobs/maintain-day-tables.ts'
 import { webhookGatewayService } from '../src/service.ts'
 import {
   bodyOf,
@@ -34,7 +34,7 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
   ) {
     await using gateway = await startGateway(config, { now: () => Date.now() - daysAgo * day })
     await untilKnown(gateway.origin, app)
-    // Its first run makes the partitions of that time.
+    // Its first run makes the day tables of that time.
     await until(async () => {
       expect(await post(gateway.origin, app, bodyOf(message(text)))).toBe(200)
       return true
@@ -97,17 +97,17 @@ test('a day that can not be dropped, and one of a tenant whose parts are dead, k
   await using here = await openWorld()
   const { world, config } = here
   await using gateway = await startGateway(config)
-  await world.sql(`create or replace function webhook_gateway.partitions_before(day date) returns setof date
+  await world.sql(`create or replace function webhook_gateway.days_before(day date) returns setof date
     language sql as $$ select date '2001-01-01' $$`)
   await world.sql(`drop table ${(await lastDays(world)).join(', ')}`)
   await until(async () => (await lastDays(world)).length === 3)
   await until(
     async () =>
-      (await gateway.metric('lockstep_webhook_partition_failures_total', { step: 'index' })) > 0,
+      (await gateway.metric('lockstep_webhook_day_table_failures_total', { step: 'index' })) > 0,
   )
 })
 
-/** Partitions of the last day that bodies can be received into. */
+/** Tables of the last day that bodies can be received into. */
 async function lastDays(world: World): Promise<string[]> {
   const last = new Date(Date.now() + 7 * day).toISOString().slice(0, 10).replaceAll('-', '')
   const rows = await world.sql<{ name: string }>(
@@ -131,12 +131,12 @@ async function openOldDay() {
   }
   const ctx = up.use(await openContext<Context>(webhookGatewayService, config, { scale }))
   // The days before it go first: to wait for them is to wait for this one's readers, too.
-  await maintainPartitions({ ...ctx, now: () => Date.now() - 3 * day })
+  await maintainDayTables({ ...ctx, now: () => Date.now() - 3 * day })
   const [old] = await world.sql<{ day: string }>(
     'select received_at::date::text as day from webhook_gateway.webhook_parts',
   )
   await ctx.db.system((tx) => indexUnresolved(tx, old!.day))
-  await world.sql(`alter function webhook_gateway.drop_partitions set lock_timeout = '30s'`)
+  await world.sql(`alter function webhook_gateway.drop_day_tables set lock_timeout = '30s'`)
   const parts = () =>
     world.sql<{ outcome: string | null }>('select outcome from webhook_gateway.webhook_parts')
   const waits = async () =>
@@ -167,7 +167,7 @@ test('whether a day is still needed is asked of an index, while all others wait 
     ctx.db.system((tx) => sql`select pg_stat_force_next_flush()`.execute(tx.sql))
   await flushed()
   const before = await scans()
-  expect(await ctx.db.system((tx) => dropPartitions(tx, old))).toBe(false)
+  expect(await ctx.db.system((tx) => dropDayTables(tx, old))).toBe(false)
   await until(async () => {
     await flushed()
     return (await scans()).index > before.index
@@ -198,12 +198,12 @@ test('a part that is being claimed while its day is dropped is kept', async () =
     await commit.promise
   })
   await claimed.promise
-  const kept = maintainPartitions(ctx)
+  const kept = maintainDayTables(ctx)
   await until(here.waits)
   commit.resolve()
   await Promise.all([claim, kept])
   expect(await parts()).toEqual([{ outcome: null }])
-  await maintainPartitions(ctx)
+  await maintainDayTables(ctx)
   expect(await parts()).toEqual([])
   expect(
     await here.world.sql('select outcome from webhook_gateway.webhook_parts_unresolved'),
@@ -228,7 +228,7 @@ test('who goes on from a part to its body while old days are dropped gets it, an
     return lockBodies(tx, places)
   })
   await found.promise
-  const kept = maintainPartitions(ctx)
+  const kept = maintainDayTables(ctx)
   await until(here.waits)
   goOn.resolve()
   const [bodies] = await Promise.all([read, kept])

@@ -3,20 +3,20 @@ import type { SendContext } from './context.ts'
 import type { SendRoute } from './queue.ts'
 
 /**
- * A slot to write in, in how many ms the person may be written to again, or that no turn came in
+ * A slot to write in, in how many ms the person may be written to again, or that none came in
  * time.
  */
-type Turn =
+type Booking =
   | { kind: 'slot'; atMs: number; id: number }
   | { kind: 'pair'; waitMs: number }
   | { kind: 'none' }
 
-/** Turns under a number's limit, and one message to a person in six seconds. */
-export interface Turns {
+/** Books slots under a number's limit, and one message to a person in six seconds. */
+export interface Bookings {
   /**
    * Waits in order for a slot, at most until `notAfterMs`; all times are of `performance.now()`.
    */
-  take(address: string, notAfterMs: number): Promise<Turn>
+  book(address: string, notAfterMs: number): Promise<Booking>
   /** A slot in which certainly nothing was written, and whose message it was. */
   giveBack(slot: { id: number }, address: string): void
 }
@@ -24,7 +24,7 @@ export interface Turns {
 interface WaitingMessage {
   address: string
   notAfterMs: number
-  done(turn: Turn): void
+  done(booking: Booking): void
 }
 
 interface UnusedSlot {
@@ -37,16 +37,16 @@ const leastWaitMs = 10
 const awayMs = 250
 
 /** Books for all that wait in one call. When `stop` aborts, nobody waits any longer. */
-export function createTurns(
+export function createBookings(
   ctx: SendContext,
   route: SendRoute,
   stop: AbortSignal,
   onMoved: () => void,
-): Turns {
-  return new BookedTurns(ctx, route, stop, onMoved)
+): Bookings {
+  return new LimiterBookings(ctx, route, stop, onMoved)
 }
 
-class BookedTurns implements Turns {
+class LimiterBookings implements Bookings {
   readonly #ctx: SendContext
   readonly #route: SendRoute
   readonly #stop: AbortSignal
@@ -62,7 +62,7 @@ class BookedTurns implements Turns {
     this.#onMoved = onMoved
   }
 
-  take(address: string, notAfterMs: number): Promise<Turn> {
+  book(address: string, notAfterMs: number): Promise<Booking> {
     return new Promise((done) => {
       this.#waiting.push({ address, notAfterMs, done })
       if (this.#isBooking) return
@@ -79,7 +79,7 @@ class BookedTurns implements Turns {
     // All that become ready in this step of the event loop go together.
     await new Promise(setImmediate)
     while (this.#waiting.length > 0) {
-      const waitMs = await this.#book().catch(() => awayMs * this.#ctx.scale)
+      const waitMs = await this.#bookWaiting().catch(() => awayMs * this.#ctx.scale)
       this.#onMoved()
       if (this.#waiting.length === 0) break
       const soonest = Math.min(...this.#waiting.map(({ notAfterMs }) => notAfterMs))
@@ -99,7 +99,7 @@ class BookedTurns implements Turns {
   }
 
   /** Answers after how many ms there may be more, or null when there was enough. */
-  async #book(): Promise<number | null> {
+  async #bookWaiting(): Promise<number | null> {
     const { connectionId, perMinute, perSecond, class: sendClass } = this.#route
     this.#returnUnused()
     const { slots, ids, retryAfterMs } = await this.#ctx.limiter.takeSend({

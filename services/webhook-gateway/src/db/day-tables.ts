@@ -1,22 +1,20 @@
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
+import { keyHashOf } from '@lockstep/feeds'
 
-/**
- * Creates the partitions of the days until `daysAhead` days from now; answers how many days were
- * new.
- */
-export async function createPartitions(tx: Tx, now: Date, daysAhead: number): Promise<number> {
+/** Creates the day tables until `daysAhead` days from now; answers how many days were new. */
+export async function createDayTables(tx: Tx, now: Date, daysAhead: number): Promise<number> {
   const row = await queryOne<{ created: number }>(
     tx,
-    sql`select create_partitions(${now}, ${daysAhead}) as created`,
+    sql`select create_day_tables(${now}, ${daysAhead}) as created`,
   )
   return row!.created
 }
 
-/** Days with partitions before a day, as `YYYY-MM-DD`, the oldest first. */
-export async function partitionsBefore(tx: Tx, day: string): Promise<string[]> {
+/** Days with tables before a day, as `YYYY-MM-DD`, the oldest first. */
+export async function daysBefore(tx: Tx, day: string): Promise<string[]> {
   const rows = await query<{ day: string }>(
     tx,
-    sql`select d::text as day from partitions_before(${day}::date) d`,
+    sql`select d::text as day from days_before(${day}::date) d`,
   )
   return rows.map((row) => row.day)
 }
@@ -33,8 +31,6 @@ export async function indexUnresolved(tx: Tx, day: string): Promise<void> {
 export async function moveUnresolved(tx: Tx, day: string, limit: number): Promise<number> {
   const first = sql`(${day}::date::timestamp at time zone 'UTC')`
   const ofDay = sql`p.received_at >= ${first} and p.received_at < ${first} + interval '24 hours'`
-  const slot = sql`(get_byte(sha256(found.key::bytea), 0) * 256
-    + get_byte(sha256(found.key::bytea), 1))`
   const rows = await query(
     tx,
     sql`with found as (
@@ -43,9 +39,9 @@ export async function moveUnresolved(tx: Tx, day: string, limit: number): Promis
         ), open_entries as (
           -- A part is only ever changed under its entry's row lock.
           select f.id from found
-          join feed_open f on f.lane = found.lane and f.slot = ${slot} and f.key = found.key
+          join feed_open f on f.lane = found.lane and f.key_hash = ${keyHashOf('found.key')} and f.key = found.key
             and f.row_id = found.id::text
-          order by f.lane, f.slot, f.key, f.id for update of f
+          order by f.lane, f.key_hash, f.key, f.id for update of f
         ), dead_entries as (
           select f.id from found
           join feed_dead f on found.outcome = 'dead' and f.lane = found.lane and f.key = found.key
@@ -72,11 +68,11 @@ export async function moveUnresolved(tx: Tx, day: string, limit: number): Promis
   return rows.length
 }
 
-/** Drops the partitions of a day; false when something in it is open or dead. */
-export async function dropPartitions(tx: Tx, day: string): Promise<boolean> {
+/** Drops the tables of a day; false when something in it is open or dead. */
+export async function dropDayTables(tx: Tx, day: string): Promise<boolean> {
   const row = await queryOne<{ dropped: boolean }>(
     tx,
-    sql`select drop_partitions(${day}::date) as dropped`,
+    sql`select drop_day_tables(${day}::date) as dropped`,
   )
   return row!.dropped
 }

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type LaneName, lanes, wakeSubject } from '@lockstep/contracts'
 import { gauge } from '@lockstep/telemetry'
 import { consumersOf } from './consumers.ts'
-import type { LaneConsumer, LaneListener } from './lane.ts'
+import type { LaneListener, LaneWorker } from './lane.ts'
 import type { Link } from './link.ts'
 import { openPartition } from './partition.ts'
 import { openPulls } from './pulls.ts'
 import { openSemaphore } from './semaphore.ts'
 
-export interface LaneConsumerOptions {
+export interface LaneWorkerOptions {
   /** How long disposing waits for partitions to be released; default 15 s. */
   drainMs?: number
 }
@@ -21,10 +21,10 @@ export async function consumeLane(
   link: Link,
   lane: LaneName,
   listener: LaneListener,
-  { drainMs = 15_000 * link.scale }: LaneConsumerOptions = {},
+  { drainMs = 15_000 * link.scale }: LaneWorkerOptions = {},
 ): Promise<AsyncDisposable> {
   const stop = new AbortController()
-  const consumer: LaneConsumer = {
+  const worker: LaneWorker = {
     link,
     lane,
     listener,
@@ -37,13 +37,13 @@ export async function consumeLane(
   const wakes = link.nc.subscribe(wakeSubject(lane), {
     callback: (err, msg) => {
       if (err) return link.log.error({ err, lane }, 'the subscription for wake-ups failed')
-      for (const partition of msg.string().split(',')) wake(consumer, Number(partition))
+      for (const partition of msg.string().split(',')) wake(worker, Number(partition))
     },
   })
-  const gauges = openGauges(consumer)
-  const reconnects = link.onReconnect(() => void wakeLeftovers(consumer))
+  const gauges = openGauges(worker)
+  const reconnects = link.onReconnect(() => void wakeLeftovers(worker))
   await link.nc.flush().catch(() => undefined) // from here on wake-ups arrive
-  void wakeLeftovers(consumer)
+  void wakeLeftovers(worker)
 
   return {
     async [Symbol.asyncDispose]() {
@@ -51,14 +51,14 @@ export async function consumeLane(
       stop.abort()
       wakes.unsubscribe()
       reconnects[Symbol.dispose]()
-      await drain(consumer, drainMs)
+      await drain(worker, drainMs)
       gauges.dispose()
     },
   }
 }
 
-function wake(consumer: LaneConsumer, number: number): void {
-  const { lane, partitions, stopping } = consumer
+function wake(worker: LaneWorker, number: number): void {
+  const { lane, partitions, stopping } = worker
   if (
     stopping.aborted ||
     !(Number.isInteger(number) && number >= 0 && number < lanes[lane].partitions)
@@ -66,17 +66,17 @@ function wake(consumer: LaneConsumer, number: number): void {
     return
   const known = partitions.get(number)
   if (known) known.wake()
-  else partitions.set(number, openPartition(consumer, number))
+  else partitions.set(number, openPartition(worker, number))
 }
 
 /** Wakes partitions whose stored wake-up a killed worker has not answered. */
-async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
-  const { link, lane, stopping } = consumer
+async function wakeLeftovers(worker: LaneWorker): Promise<void> {
+  const { link, lane, stopping } = worker
   const { stream, prefix } = lanes[lane]
   try {
     for (const { subject, pending, unacknowledged } of await consumersOf(link.jsm, stream))
       if (subject.startsWith(prefix) && pending + unacknowledged > 0)
-        wake(consumer, Number(subject.slice(prefix.length)))
+        wake(worker, Number(subject.slice(prefix.length)))
   } catch (err) {
     if (!stopping.aborted)
       link.log.debug(
@@ -88,7 +88,7 @@ async function wakeLeftovers(consumer: LaneConsumer): Promise<void> {
 
 /** Takes nothing more, waits for releases, then ends the leases that are left. */
 async function drain(
-  { link, places, pulls, partitions, leases }: LaneConsumer,
+  { link, places, pulls, partitions, leases }: LaneWorker,
   drainMs: number,
 ): Promise<void> {
   places.close()
@@ -99,7 +99,7 @@ async function drain(
   await within(served, 1_000 * link.scale) // for work that heeds the signal
 }
 
-function openGauges({ lane, partitions, pulls, leases }: LaneConsumer): DisposableStack {
+function openGauges({ lane, partitions, pulls, leases }: LaneWorker): DisposableStack {
   const gauges = new DisposableStack()
   const labels = { lane }
   const measure = (name: string, description: string, figure: () => number) =>

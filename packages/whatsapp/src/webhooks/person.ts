@@ -6,7 +6,7 @@ import { matchKey } from '../number.ts'
  * A person whom an element is about, by its own ids and those of their entry in the value's
  * `contacts`.
  */
-export interface Sender extends MetaIds {
+export interface Person extends MetaIds {
   /** Of the same person for all portfolios of a parent business. */
   parentUserId: string | undefined
   profileName: string | undefined
@@ -24,7 +24,7 @@ interface OwnIds extends MetaIds {
 /** Finds the people of one value. */
 export interface Directory {
   /** Completes an element's ids by the entry of `contacts` that is the same person. */
-  find(own: OwnIds): Sender
+  find(own: OwnIds): Person
 }
 
 /**
@@ -46,7 +46,7 @@ export function directoryOf(value: JsonObject, list: string): Directory {
   const only = entries.length === 1 ? entries[0] : undefined
   const isAlone = listOf(value[list]).filter(isObject).length === 1
 
-  function entryOf({ isNamed, ...own }: OwnIds): Sender | undefined {
+  function entryOf({ isNamed, ...own }: OwnIds): Person | undefined {
     const { waId, userId } = own
     const named = (userId && byUserId.get(userId)) || (waId && byNumber.get(matchKey(waId)))
     if (named) return named
@@ -67,7 +67,7 @@ export function directoryOf(value: JsonObject, list: string): Directory {
   }
 }
 
-function readEntry(entry: JsonObject): Sender {
+function readEntry(entry: JsonObject): Person {
   const { name, username } = objectOf(cleanJson(entry.profile))
   return {
     ...idsOf(entry.wa_id, entry.user_id),

@@ -1,21 +1,18 @@
 import type { Tx } from '@lockstep/database'
 import type { Context } from '../context.ts'
-import { sumCounts } from '../db/part-list.ts'
 import {
-  createPartitions,
+  createDayTables,
+  daysBefore,
   deleteResolved,
-  dropPartitions,
+  dropDayTables,
   indexUnresolved,
   moveUnresolved,
-  partitionsBefore,
-} from '../db/partitions.ts'
-import { countPartitionFailure } from '../metrics.ts'
+} from '../db/day-tables.ts'
+import { sumCounts } from '../db/part-list.ts'
+import { countDayTableFailure } from '../metrics.ts'
 
-/**
- * Without its day's partition a body is refused, so this runs often; a run without work costs
- * nothing.
- */
-export const maintainPartitionsEveryMs = 10_000
+/** Without its day table a body is refused, so this runs often; a run without work costs nothing. */
+export const maintainDayTablesEveryMs = 10_000
 
 /** Bodies are received into these days without another run of the job. */
 const daysAhead = 7
@@ -26,16 +23,15 @@ const dayMs = 86_400_000
 const maxMoved = 200
 
 /**
- * Creates the partitions of the next days, and drops those past 7 days after moving out what is
- * open or dead. Each step is a transaction of its own: one that fails is counted, and holds up no
- * other.
+ * Creates the day tables to come, and drops those past 7 days after moving out what is open or
+ * dead. Each step is a transaction of its own: one that fails is counted, and holds up no other.
  */
-export async function maintainPartitions(ctx: Context): Promise<void> {
-  await step(ctx, 'create', (tx) => createPartitions(tx, new Date(ctx.now()), daysAhead))
+export async function maintainDayTables(ctx: Context): Promise<void> {
+  await step(ctx, 'create', (tx) => createDayTables(tx, new Date(ctx.now()), daysAhead))
   await step(ctx, 'counts', sumCounts)
   await step(ctx, 'resolved', deleteResolved)
   const last = new Date(ctx.now() - daysKept * dayMs).toISOString().slice(0, 10)
-  const days = (await step(ctx, 'list', (tx) => partitionsBefore(tx, last))) ?? []
+  const days = (await step(ctx, 'list', (tx) => daysBefore(tx, last))) ?? []
   for (const day of days)
     if (await dropDay(ctx, day)) ctx.log.info({ day }, 'the webhook bodies of a day were dropped')
 }
@@ -51,7 +47,7 @@ async function dropDay(ctx: Context, day: string): Promise<boolean> {
     if (moved === undefined) return false
     if (moved > 0) ctx.log.warn({ day, moved }, 'open or dead parts outlive their day')
   }
-  return (await step(ctx, 'drop', (tx) => dropPartitions(tx, day))) === true
+  return (await step(ctx, 'drop', (tx) => dropDayTables(tx, day))) === true
 }
 
 /** The step's result; undefined when it failed. */
@@ -63,8 +59,8 @@ async function step<Result>(
   try {
     return await ctx.db.system(work)
   } catch (err) {
-    countPartitionFailure(name)
-    ctx.log.error({ err, step: name }, 'a step of maintaining partitions failed; it is tried again')
+    countDayTableFailure(name)
+    ctx.log.error({ err, step: name }, 'a step of maintaining day tables failed; it is tried again')
     return undefined
   }
 }
