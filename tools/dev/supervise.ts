@@ -24,29 +24,11 @@ const pauseMs = 200
  * Starts a process again whenever it ends by itself, and says so with its last lines; one that does not stay up is given up.
  * Disposing stops it.
  */
-export function supervise({
-  name,
-  logFile,
-  first,
-  restart,
-  say,
-  giveUp,
-}: Supervision): AsyncDisposable {
+export function supervise(what: Supervision): AsyncDisposable {
+  const { name, first, restart, say, giveUp } = what
   const stopping = new AbortController()
+  const countEnd = createEndCounter(what)
   let running: Running | undefined = first
-  const ends: number[] = []
-
-  /** Answers the error to give up with when it has ended too often. */
-  function countEnd(what: string): Error | undefined {
-    ends.push(performance.now())
-    const recent = ends.filter((at) => performance.now() - at < withinMs)
-    if (recent.length > mostEnds)
-      return new Error(
-        `${what} ${recent.length} times within a minute. The end of ${logFile}:\n${tail(logFile)}`,
-      )
-    say(`${what}; it is started again. The end of ${logFile}:\n${tail(logFile)}`)
-    return undefined
-  }
 
   async function startAgain(): Promise<Running | undefined> {
     for (;;) {
@@ -83,5 +65,20 @@ export function supervise({
       await running?.stop()
       await watching
     },
+  }
+}
+
+/** Says each end that it is told of; answers the error to give up with when there were too many. */
+function createEndCounter({ logFile, say }: Supervision): (what: string) => Error | undefined {
+  const ends: number[] = []
+  return (what) => {
+    ends.push(performance.now())
+    const recent = ends.filter((at) => performance.now() - at < withinMs)
+    if (recent.length > mostEnds)
+      return new Error(
+        `${what} ${recent.length} times within a minute. The end of ${logFile}:\n${tail(logFile)}`,
+      )
+    say(`${what}; it is started again. The end of ${logFile}:\n${tail(logFile)}`)
+    return undefined
   }
 }

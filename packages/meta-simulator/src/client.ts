@@ -52,8 +52,35 @@ const CALL_MS = 30_000
 /** Opens a client for the control API at `url`. */
 export function createSimulatorClient(url: string): SimulatorClient {
   const agent = new Agent({ keepAliveTimeout: 4_000 })
-  const origin = new URL(url).origin
+  const { call, lines } = createCalls(agent, new URL(url).origin)
 
+  return {
+    health: () => call('GET', '/_sim/health'),
+    state: () => call('GET', '/_sim/state'),
+    setState: (patch) => call('PUT', '/_sim/state', patch),
+    settings: () => call('GET', '/_sim/settings'),
+    setSettings: (patch) => call('PUT', '/_sim/settings', patch),
+    accepted: (query = {}) => Array.fromAsync(lines<AcceptedPost>('/_sim/accepted', query)),
+    log: (query = {}) => lines<LogLine>('/_sim/log', query),
+    summary: () => call('GET', '/_sim/summary'),
+    inbound: (message) => call('POST', '/_sim/inbound', message),
+    echo: (message) => call('POST', '/_sim/echo', message),
+    call: (input) => call('POST', '/_sim/call', input),
+    history: (past) => call('POST', '/_sim/history', past),
+    appContacts: (changes) => call('POST', '/_sim/app-contacts', changes),
+    webhook: (given) => call('POST', '/_sim/webhook', given),
+    templateEvent: (event) => call('POST', '/_sim/template-event', event),
+    accountEvent: (event) => call('POST', '/_sim/account-event', event),
+    verify: (appId) => call('POST', `/_sim/apps/${encodeURIComponent(appId)}/verify`),
+    drain: (options = {}) =>
+      call('POST', '/_sim/drain', options, (options.deadlineMs ?? 30_000) + CALL_MS),
+    reset: (options = {}) => call('POST', '/_sim/reset', options),
+    [Symbol.asyncDispose]: () => agent.destroy(),
+  }
+}
+
+/** Calls that answer one JSON value, and those that answer a line for each. */
+function createCalls(agent: Agent, origin: string) {
   async function request(
     method: Dispatcher.HttpMethod,
     path: string,
@@ -92,27 +119,5 @@ export function createSimulatorClient(url: string): SimulatorClient {
     }
   }
 
-  return {
-    health: () => call('GET', '/_sim/health'),
-    state: () => call('GET', '/_sim/state'),
-    setState: (patch) => call('PUT', '/_sim/state', patch),
-    settings: () => call('GET', '/_sim/settings'),
-    setSettings: (patch) => call('PUT', '/_sim/settings', patch),
-    accepted: (query = {}) => Array.fromAsync(lines<AcceptedPost>('/_sim/accepted', query)),
-    log: (query = {}) => lines<LogLine>('/_sim/log', query),
-    summary: () => call('GET', '/_sim/summary'),
-    inbound: (message) => call('POST', '/_sim/inbound', message),
-    echo: (message) => call('POST', '/_sim/echo', message),
-    call: (input) => call('POST', '/_sim/call', input),
-    history: (past) => call('POST', '/_sim/history', past),
-    appContacts: (changes) => call('POST', '/_sim/app-contacts', changes),
-    webhook: (given) => call('POST', '/_sim/webhook', given),
-    templateEvent: (event) => call('POST', '/_sim/template-event', event),
-    accountEvent: (event) => call('POST', '/_sim/account-event', event),
-    verify: (appId) => call('POST', `/_sim/apps/${encodeURIComponent(appId)}/verify`),
-    drain: (options = {}) =>
-      call('POST', '/_sim/drain', options, (options.deadlineMs ?? 30_000) + CALL_MS),
-    reset: (options = {}) => call('POST', '/_sim/reset', options),
-    [Symbol.asyncDispose]: () => agent.destroy(),
-  }
+  return { call, lines }
 }

@@ -3,7 +3,7 @@ import { personOf } from './fate.ts'
 import { createJourneys, type Journeys } from './journeys.ts'
 import { createLimits, type Limits } from './limits.ts'
 import { type GroundTruth, openLog } from './log.ts'
-import { readPast, type Tally } from './replay.ts'
+import { type Past, readPast, type Tally } from './replay.ts'
 import { defaultSettings, mergeSettings, type Settings, type settingsPatch } from './settings.ts'
 import { emptyWorld, mergeState, type State, targetsOf, type World } from './state.ts'
 import { count, type Summary } from './summary.ts'
@@ -57,7 +57,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   lockLog(stack, options.logFile)
   const past = await readPast(options.logFile)
   const { summary } = past
-  const waiting = new Set<() => void>()
+  const idleWaits = createIdleWaits(() => pending(ctx).total === 0)
   const settings = () => ctx.settings
   const log = stack.use(
     openLog(options.logFile, {
@@ -71,26 +71,15 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     app: (id: string) => ctx.world.apps.get(id),
     person: personOf,
   }
-  const wake = () => {
-    if (pending(ctx).total === 0) for (const look of waiting) look()
-  }
   const webhooks = stack.use(
-    createWebhooks(settings, directory, log, { lastId: past.lastDelivery, idle: wake }),
+    createWebhooks(settings, directory, log, { lastId: past.lastDelivery, idle: idleWaits.look }),
   )
   const emit = (element: Element) => {
-    const numberId =
-      element.kind === 'status'
-        ? element.journey.phoneNumberId
-        : element.kind === 'message'
-          ? element.phoneNumberId
-          : undefined
-    const wabaId =
-      element.kind === 'event' ? element.wabaId : (ctx.world.numbers.get(numberId!)?.wabaId ?? '')
-    const targets = targetsOf(ctx.world, wabaId, numberId)
+    const targets = subscribersOf(ctx.world, element)
     for (const { app, url } of targets) webhooks.enqueue(element, app, url)
-    if (targets.length === 0) setImmediate(wake)
+    if (targets.length === 0) setImmediate(idleWaits.look)
   }
-  const journeys = stack.use(createJourneys(settings, directory.number, emit, wake))
+  const journeys = stack.use(createJourneys(settings, directory.number, emit, idleWaits.look))
 
   const ctx: Context = {
     settings: options.seed === undefined ? past.settings : { ...past.settings, seed: options.seed },
@@ -102,43 +91,72 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     webhooks,
     emit,
     summary: () => ({ ...summary, pending: pending(ctx) }),
-    async changeState(patch) {
-      mergeState(ctx.world, patch)
-      await log.append({ kind: 'state', atMs: Date.now(), patch })
-    },
-    async changeSettings(patch) {
-      ctx.settings = mergeSettings(ctx.settings, patch)
-      webhooks.wake()
-      await log.append({ kind: 'settings', atMs: Date.now(), patch })
-    },
-    async reset(forgetState) {
-      journeys.clear()
-      webhooks.clear()
-      ctx.limits.clear()
-      ctx.settings = defaultSettings(ctx.settings.seed)
-      if (forgetState) ctx.world = emptyWorld()
-      wake()
-      await log.append({ kind: 'reset', atMs: Date.now(), forgetState })
-    },
-    async idle(deadlineMs) {
-      if (pending(ctx).total === 0) return true
-      const { promise, resolve } = Promise.withResolvers<boolean>()
-      const look = () => resolve(true)
-      const timer = setTimeout(() => resolve(false), deadlineMs).unref()
-      waiting.add(look)
-      const idle = await promise
-      clearTimeout(timer)
-      waiting.delete(look)
-      return idle
-    },
+    changeState: (patch) => changeState(ctx, patch),
+    changeSettings: (patch) => changeSettings(ctx, patch),
+    reset: (forgetState) => reset(ctx, forgetState, idleWaits.look),
+    idle: idleWaits.until,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
   await log.append({ kind: 'start', atMs: Date.now(), seed: options.seed })
-  for (const element of past.loose.values()) emit(element)
-  for (const { journey, acceptedAtMs } of new Set(past.journeys.values()))
-    journeys.start(journey, acceptedAtMs)
+  goOn(ctx, past)
   const owned = stack.move()
   return ctx
+}
+
+async function changeState(ctx: Context, patch: State): Promise<void> {
+  mergeState(ctx.world, patch)
+  await ctx.log.append({ kind: 'state', atMs: Date.now(), patch })
+}
+
+async function changeSettings(ctx: Context, patch: SettingsChange): Promise<void> {
+  ctx.settings = mergeSettings(ctx.settings, patch)
+  ctx.webhooks.wake()
+  await ctx.log.append({ kind: 'settings', atMs: Date.now(), patch })
+}
+
+async function reset(ctx: Context, forgetState: boolean, onIdle: () => void): Promise<void> {
+  ctx.journeys.clear()
+  ctx.webhooks.clear()
+  ctx.limits.clear()
+  ctx.settings = defaultSettings(ctx.settings.seed)
+  if (forgetState) ctx.world = emptyWorld()
+  onIdle()
+  await ctx.log.append({ kind: 'reset', atMs: Date.now(), forgetState })
+}
+
+/** Sends what the log says was under way. */
+function goOn(ctx: Context, past: Past): void {
+  for (const element of past.loose.values()) ctx.emit(element)
+  for (const { journey, acceptedAtMs } of new Set(past.journeys.values()))
+    ctx.journeys.start(journey, acceptedAtMs)
+}
+
+/** The callback URLs of the apps that are subscribed to the element's WABA. */
+function subscribersOf(world: World, element: Element) {
+  if (element.kind === 'event') return targetsOf(world, element.wabaId)
+  const { phoneNumberId } = element.kind === 'status' ? element.journey : element
+  return targetsOf(world, world.numbers.get(phoneNumberId)?.wabaId ?? '', phoneNumberId)
+}
+
+/** Those who wait until nothing is under way; `look` is called when that may be so. */
+function createIdleWaits(isIdle: () => boolean) {
+  const waiting = new Set<() => void>()
+  return {
+    look(): void {
+      if (isIdle()) for (const resolve of waiting) resolve()
+    },
+    async until(deadlineMs: number): Promise<boolean> {
+      if (isIdle()) return true
+      const { promise, resolve } = Promise.withResolvers<boolean>()
+      const onIdle = () => resolve(true)
+      const timer = setTimeout(() => resolve(false), deadlineMs).unref()
+      waiting.add(onIdle)
+      const idle = await promise
+      clearTimeout(timer)
+      waiting.delete(onIdle)
+      return idle
+    },
+  }
 }
 
 function pending(ctx: Context): Summary['pending'] {

@@ -137,21 +137,43 @@ export function openLog(
   options: { seq: number; fsync: boolean; onLine(line: LogLine): void },
 ): GroundTruth {
   const fd = openSync(path, 'a', 0o600)
-  const sync = promisify(fdatasync)
+  const writer = createGroupWriter(fd, options.fsync)
   let seq = options.seq
-  let lines: string[] = []
+  return {
+    path,
+    get seq() {
+      return seq
+    },
+    append(line) {
+      const numbered = { seq: ++seq, ...line } as LogLine
+      const written = writer.write(`${JSON.stringify(numbered)}\n`)
+      options.onLine(numbered)
+      return written
+    },
+    flushed: writer.flushed,
+    async [Symbol.asyncDispose]() {
+      await writer.flushed()
+      closeSync(fd)
+    },
+  }
+}
+
+/** Writes all texts of one turn of the event loop at once. */
+function createGroupWriter(fd: number, fsync: boolean) {
+  const sync = promisify(fdatasync)
+  let texts: string[] = []
   let group = Promise.withResolvers<void>()
   let newest: Promise<void> = Promise.resolve()
   let busy = false
 
   async function commit(): Promise<void> {
-    while (lines.length > 0) {
-      const [text, done] = [lines.join(''), group]
-      lines = []
+    while (texts.length > 0) {
+      const [text, done] = [texts.join(''), group]
+      texts = []
       group = Promise.withResolvers<void>()
       try {
         writeAll(fd, text)
-        if (options.fsync) await sync(fd)
+        if (fsync) await sync(fd)
         done.resolve()
       } catch (error) {
         done.reject(error)
@@ -160,29 +182,17 @@ export function openLog(
     busy = false
   }
 
-  function append(line: Unnumbered<LogLine>): Promise<void> {
-    const numbered = { seq: ++seq, ...line } as LogLine
-    lines.push(`${JSON.stringify(numbered)}\n`)
-    options.onLine(numbered)
-    if (!busy) {
-      busy = true
-      setImmediate(commit)
-    }
-    newest = group.promise
-    return newest
-  }
-
   return {
-    path,
-    get seq() {
-      return seq
+    write(text: string): Promise<void> {
+      texts.push(text)
+      if (!busy) {
+        busy = true
+        setImmediate(commit)
+      }
+      newest = group.promise
+      return newest
     },
-    append,
     flushed: () => newest,
-    async [Symbol.asyncDispose]() {
-      await newest
-      closeSync(fd)
-    },
   }
 }
 

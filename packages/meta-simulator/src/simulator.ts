@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { createSimulatorClient, type SimulatorClient } from './client.ts'
-import { createContext } from './context.ts'
+import { type Context, createContext } from './context.ts'
 import { controlRoutes } from './control.ts'
 import { ControlError } from './control-error.ts'
 import {
@@ -56,36 +56,8 @@ export async function startSimulator(config: SimulatorConfig): Promise<Simulator
   if (config.state) await ctx.changeState(statePatch.parse(config.state))
   if (config.settings) await ctx.changeSettings(settingsPatch.parse(config.settings))
 
-  const app = Fastify({
-    bodyLimit: MAX_BODY_BYTES,
-    forceCloseConnections: true,
-    routerOptions: { ignoreTrailingSlash: true },
-  })
+  const app = createApp(ctx)
   stack.defer(() => app.close())
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body))
-  controlRoutes(app, ctx)
-  app.post(`${version}/:id/messages`, messages(ctx))
-  app.get(`${version}/:id/message_templates`, messageTemplates(ctx))
-  app.get(`${version}/:id/phone_numbers`, phoneNumbers(ctx))
-  app.get(`${version}/:id/subscribed_apps`, subscribedApps(ctx))
-  // Graph takes a call without a version as one to the app's oldest [U].
-  for (const prefix of [version, '']) app.post(`${prefix}/:id/subscribed_apps`, subscribeApp(ctx))
-  app.get(`${version}/:id`, phoneNumber(ctx))
-  app.setNotFoundHandler((req, reply) => {
-    // [U] What Graph says to a path it does not have.
-    const message = `Unknown path components: ${req.url.split('?')[0]}`
-    return send(reply, errorAnswer({ code: 2500, message, http: 400 }, req.url, ''))
-  })
-  app.setErrorHandler((error, req, reply) => {
-    if (error instanceof ControlError)
-      return reply.code(error.status).send({ error: error.message })
-    if (error instanceof z.ZodError) return reply.code(400).send({ error: z.prettifyError(error) })
-    const status = (error as { statusCode?: number }).statusCode ?? 500
-    if (req.url.startsWith('/_sim/')) return reply.code(status).send({ error: String(error) })
-    return send(reply, errorAnswer({ code: status < 500 ? 100 : 1, http: status }, req.url, ''))
-  })
-
   await app.listen({ port: config.port ?? 0, host: config.host ?? '127.0.0.1' })
   const { port, address } = app.server.address() as AddressInfo
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
@@ -98,4 +70,41 @@ export async function startSimulator(config: SimulatorConfig): Promise<Simulator
     client,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** The control API and Graph's, over HTTP. */
+function createApp(ctx: Context): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body))
+  controlRoutes(app, ctx)
+  graphRoutes(app, ctx)
+  app.setErrorHandler((error, req, reply) => {
+    if (error instanceof ControlError)
+      return reply.code(error.status).send({ error: error.message })
+    if (error instanceof z.ZodError) return reply.code(400).send({ error: z.prettifyError(error) })
+    const status = (error as { statusCode?: number }).statusCode ?? 500
+    if (req.url.startsWith('/_sim/')) return reply.code(status).send({ error: String(error) })
+    return send(reply, errorAnswer({ code: status < 500 ? 100 : 1, http: status }, req.url, ''))
+  })
+  return app
+}
+
+function graphRoutes(app: FastifyInstance, ctx: Context): void {
+  app.post(`${version}/:id/messages`, messages(ctx))
+  app.get(`${version}/:id/message_templates`, messageTemplates(ctx))
+  app.get(`${version}/:id/phone_numbers`, phoneNumbers(ctx))
+  app.get(`${version}/:id/subscribed_apps`, subscribedApps(ctx))
+  // Graph takes a call without a version as one to the app's oldest [U].
+  for (const prefix of [version, '']) app.post(`${prefix}/:id/subscribed_apps`, subscribeApp(ctx))
+  app.get(`${version}/:id`, phoneNumber(ctx))
+  app.setNotFoundHandler((req, reply) => {
+    // [U] What Graph says to a path it does not have.
+    const message = `Unknown path components: ${req.url.split('?')[0]}`
+    return send(reply, errorAnswer({ code: 2500, message, http: 400 }, req.url, ''))
+  })
 }

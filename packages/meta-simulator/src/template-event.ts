@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
-import { templateKey } from './templates.ts'
+import { type Template, templateKey } from './templates.ts'
 
 /** The body of `POST /_sim/template-event`: what Meta decided about a template. One webhook goes out for each decision given. */
 export const templateEventInput = z.strictObject({
@@ -23,7 +23,7 @@ const statusAfter: Record<string, string> = {
   FLAGGED: 'APPROVED',
 }
 
-/** Changes the template and tells the apps; shapes of the values: meta-cloud-api.md §2. */
+/** Changes the template and tells the apps. */
 export async function templateEvent(ctx: Context, input: z.output<typeof templateEventInput>) {
   const key = templateKey(input.name, input.language)
   const list = ctx.world.templates.get(input.wabaId)
@@ -47,6 +47,28 @@ export async function templateEvent(ctx: Context, input: z.output<typeof templat
     templates: { [input.wabaId]: [changed] },
   })
 
+  const values = webhookValues(input, template, changed)
+  for (const [field, value] of values) {
+    const line = {
+      atMs: Date.now(),
+      kind: 'event',
+      id: `e${ctx.log.seq + 1}`,
+      wabaId: input.wabaId,
+      field,
+      value,
+    } as const
+    await ctx.log.append(line)
+    ctx.emit(line)
+  }
+  return { webhooks: values.length, template: changed }
+}
+
+/** What is told of a decision, by webhook field; shapes: meta-cloud-api.md §2. */
+function webhookValues(
+  { event, reason = 'NONE', newCategory, newQuality }: z.output<typeof templateEventInput>,
+  template: Template,
+  changed: Template,
+): [string, Record<string, unknown>][] {
   const about = {
     message_template_id: template.id,
     message_template_name: template.name,
@@ -54,7 +76,6 @@ export async function templateEvent(ctx: Context, input: z.output<typeof templat
   }
   const values: [string, Record<string, unknown>][] = []
   if (event) {
-    const reason = input.reason === undefined ? 'NONE' : input.reason
     values.push([
       'message_template_status_update',
       { event, ...about, reason, message_template_category: changed.category },
@@ -72,17 +93,5 @@ export async function templateEvent(ctx: Context, input: z.output<typeof templat
       { previous_quality_score: previous, new_quality_score: newQuality, ...about },
     ])
   }
-  for (const [field, value] of values) {
-    const line = {
-      atMs: Date.now(),
-      kind: 'event',
-      id: `e${ctx.log.seq + 1}`,
-      wabaId: input.wabaId,
-      field,
-      value,
-    } as const
-    await ctx.log.append(line)
-    ctx.emit(line)
-  }
-  return { webhooks: values.length, template: changed }
+  return values
 }

@@ -1,9 +1,14 @@
-import { Agent } from 'undici'
+import {
+  type Batch,
+  type CallbackQueue,
+  type CallbackQueues,
+  createCallbackQueues,
+} from './callback-queues.ts'
 import { draws } from './fate.ts'
 import type { ElementRef, GroundTruth } from './log.ts'
 import type { Settings } from './settings.ts'
 import type { App } from './state.ts'
-import { createTimeline } from './timeline.ts'
+import { createTimeline, type Timeline } from './timeline.ts'
 import {
   composeBody,
   type Directory,
@@ -12,6 +17,7 @@ import {
   refOf,
   signBody,
 } from './webhook-body.ts'
+import { createWebhookPoster, type WebhookPoster } from './webhook-post.ts'
 
 /** Updates on their way to the callback URLs: batched, signed, retried until HTTP 200 (meta-cloud-api.md §1). */
 export interface Webhooks extends AsyncDisposable {
@@ -32,109 +38,131 @@ export interface Webhooks extends AsyncDisposable {
   ): Promise<number>
 }
 
-interface Lane {
-  app: App
-  url: string
-  queue: Element[]
-  sinceMs: number
-  timer?: NodeJS.Timeout | undefined
-  /** Webhooks sent or waiting to be sent again. */
-  outstanding: number
-  /** Cleared while webhooks were in flight: they are not sent again. */
-  dropped: boolean
-}
-
 interface Delivery {
   id: string
-  lane: Lane
+  queue: CallbackQueue
   body: Buffer
   elements: ElementRef[]
   attempt: number
   firstAtMs: number
 }
 
-/** Bodies kept in memory for one URL; beyond that updates wait in their small form. */
-const MAX_OUTSTANDING = 256
+/** Who is named in a webhook, and the apps as they are now. */
+type WebhookDirectory = Directory & { app(id: string): App | undefined }
 
 /** Opens the delivery of webhooks. `idle` is called whenever nothing is under way any more; ids go on behind `lastId`. */
 export function createWebhooks(
   settings: () => Settings,
-  directory: Directory & { app(id: string): App | undefined },
+  directory: WebhookDirectory,
   log: GroundTruth,
   options: { lastId: number; idle(): void },
 ): Webhooks {
-  const agent = new Agent({ keepAliveTimeout: 4_000, connections: 64 })
-  const closing = new AbortController()
-  const lanes = new Map<string, Lane>()
-  const ready: Delivery[] = []
-  const running = new Set<Promise<void>>()
-  const retries = createTimeline<Delivery>((delivery) => {
-    ready.push(delivery)
-    pump()
-  })
-  let lastId = options.lastId
+  return new WebhookDelivery(settings, directory, log, options)
+}
 
-  function enqueue(element: Element, app: App, url: string): void {
-    const key = `${app.id} ${url}`
-    const lane = lanes.get(key) ?? {
-      app,
-      url,
-      queue: [],
-      sinceMs: 0,
-      outstanding: 0,
-      dropped: false,
-    }
-    lanes.set(key, lane)
-    if (lane.queue.push(element) === 1) {
-      lane.sinceMs = Date.now()
-      lane.timer = setTimeout(pump, settings().webhooks.batchMs)
-    } else if (lane.queue.length === settings().webhooks.batchSize) {
-      setImmediate(pump)
-    }
+class WebhookDelivery implements Webhooks {
+  readonly #settings: () => Settings
+  readonly #directory: WebhookDirectory
+  readonly #onIdle: () => void
+  readonly #closing = new AbortController()
+  readonly #poster: WebhookPoster
+  readonly #queues: CallbackQueues
+  readonly #retries: Timeline<Delivery>
+  /** Copies of a body that was just sent, and deliveries that are to be sent again now. */
+  readonly #ready: Delivery[] = []
+  readonly #running = new Set<Promise<void>>()
+  #lastId: number
+
+  constructor(
+    settings: () => Settings,
+    directory: WebhookDirectory,
+    log: GroundTruth,
+    { lastId, idle }: { lastId: number; idle(): void },
+  ) {
+    this.#settings = settings
+    this.#directory = directory
+    this.#onIdle = idle
+    this.#lastId = lastId
+    this.#poster = createWebhookPoster(settings, log, this.#closing.signal)
+    this.#queues = createCallbackQueues(
+      () => settings().webhooks,
+      () => this.wake(),
+    )
+    this.#retries = createTimeline((delivery) => {
+      this.#ready.push(delivery)
+      this.wake()
+    })
   }
 
-  function pump(): void {
-    const { paused, concurrency } = settings().webhooks
-    if (paused || closing.signal.aborted) return
-    while (running.size < concurrency) {
-      const delivery = ready.shift() ?? nextBatch()
+  enqueue(element: Element, app: App, url: string): void {
+    this.#queues.add(element, app, url)
+  }
+
+  wake(): void {
+    const { paused, concurrency } = this.#settings().webhooks
+    if (paused || this.#closing.signal.aborted) return
+    while (this.#running.size < concurrency) {
+      const delivery = this.#ready.shift() ?? this.#nextBatch()
       if (!delivery) break
-      const run: Promise<void> = attempt(delivery).finally(() => {
-        running.delete(run)
-        pump()
-        if (pending().deliveries + pending().queued === 0) options.idle()
+      const run: Promise<void> = this.#attempt(delivery).finally(() => {
+        this.#running.delete(run)
+        this.wake()
+        const { queued, deliveries } = this.pending()
+        if (queued + deliveries === 0) this.#onIdle()
       })
-      running.add(run)
+      this.#running.add(run)
     }
   }
 
-  function nextBatch(): Delivery | undefined {
-    const { batchSize, batchMs, duplicates } = settings().webhooks
-    for (const [key, lane] of lanes) {
-      const due =
-        lane.queue.length >= batchSize ||
-        (lane.queue.length > 0 && Date.now() - lane.sinceMs >= batchMs - 1)
-      if (!due || lane.outstanding >= MAX_OUTSTANDING) continue
-      clearTimeout(lane.timer)
-      const copies = deliveriesOf(lane, lane.queue.splice(0, batchSize), duplicates)
-      // The lane served goes behind the others.
-      lanes.delete(key)
-      lanes.set(key, lane)
-      ready.push(...copies.slice(1))
-      return copies[0]
-    }
-    return undefined
+  pending(): { queued: number; deliveries: number } {
+    return this.#queues.pending()
   }
 
-  function deliveriesOf(lane: Lane, elements: Element[], copies: number): Delivery[] {
-    const { seed, webhooks } = settings()
-    if (webhooks.disorder > 0) shuffle(elements, draws(seed, 'shuffle', lastId + 1))
-    const body = encodeBody(composeBody(elements, directory))
+  clear(): void {
+    this.#queues.clear()
+    this.#ready.length = 0
+    this.#retries.clear()
+  }
+
+  sendOnce(
+    url: string,
+    body: Buffer,
+    signature: string | undefined,
+    appId: string,
+    elements: ElementRef[] = [],
+  ): Promise<number> {
+    const id = this.#nextId()
+    return this.#poster.post(url, body, signature, { id, appId, attempt: 1, elements })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    this.clear()
+    await Promise.allSettled(this.#running)
+    await this.#poster[Symbol.asyncDispose]()
+  }
+
+  #nextId(): string {
+    return `d${++this.#lastId}`
+  }
+
+  #nextBatch(): Delivery | undefined {
+    const batch = this.#queues.takeBatch()
+    if (!batch) return undefined
+    const [first, ...copies] = this.#deliveriesOf(batch)
+    this.#ready.push(...copies)
+    return first
+  }
+
+  #deliveriesOf({ queue, elements }: Batch): Delivery[] {
+    const { seed, webhooks } = this.#settings()
+    if (webhooks.disorder > 0) shuffle(elements, draws(seed, 'shuffle', this.#lastId + 1))
+    const body = encodeBody(composeBody(elements, this.#directory))
     const refs = elements.map(refOf)
-    lane.outstanding += copies
-    return Array.from({ length: copies }, () => ({
-      id: `d${++lastId}`,
-      lane,
+    queue.outstanding += webhooks.duplicates
+    return Array.from({ length: webhooks.duplicates }, () => ({
+      id: this.#nextId(),
+      queue,
       body,
       elements: refs,
       attempt: 0,
@@ -142,112 +170,24 @@ export function createWebhooks(
     }))
   }
 
-  async function attempt(delivery: Delivery): Promise<void> {
-    const { lane, body, elements } = delivery
+  async #attempt(delivery: Delivery): Promise<void> {
+    const { id, queue, body, elements } = delivery
     // The app may have a new secret or callback URL since the first attempt.
-    const app = directory.app(lane.app.id) ?? lane.app
-    const url = lane.url === lane.app.callbackUrl ? (app.callbackUrl ?? lane.url) : lane.url
-    delivery.attempt++
-    const status = await post(url, body, signBody(app.secret, body), {
-      id: delivery.id,
-      appId: app.id,
-      attempt: delivery.attempt,
-      elements,
-    })
-    if (closing.signal.aborted || lane.dropped) return
-    const { retry } = settings()
-    if (status === 200 || Date.now() - delivery.firstAtMs > retry.giveUpMs) {
-      lane.outstanding--
-      return
-    }
-    // The first repetition comes at once, the others with growing gaps (meta-cloud-api.md §1 "Retries").
-    const waitMs =
-      delivery.attempt === 1
-        ? 0
-        : Math.min(retry.maxMs, retry.baseMs * retry.factor ** (delivery.attempt - 2))
-    retries.add(Date.now() + waitMs, delivery)
-  }
-
-  async function post(
-    url: string,
-    body: Buffer,
-    signature: string | undefined,
-    facts: DeliveryFacts,
-  ): Promise<number> {
-    const startedAtMs = Date.now()
-    const headers = {
-      'content-type': 'application/json',
-      'user-agent': 'facebookexternalua',
-      ...(signature && { 'x-hub-signature-256': signature }),
-    }
-    const signal = AbortSignal.any([
-      closing.signal,
-      AbortSignal.timeout(settings().webhooks.timeoutMs),
-    ])
-    let httpStatus = 0
-    let error: string | undefined
-    try {
-      const { origin, pathname, search } = new URL(url)
-      const response = await agent.request({
-        origin,
-        path: pathname + search,
-        method: 'POST',
-        headers,
-        body,
-        signal,
-      })
-      await response.body.dump()
-      httpStatus = response.statusCode
-    } catch (cause) {
-      error = (cause as NodeJS.ErrnoException).code?.toString() ?? String((cause as Error).name)
-    }
-    if (!closing.signal.aborted)
-      void log.append({
-        atMs: Date.now(),
-        kind: 'delivery',
-        ...facts,
-        startedAtMs,
-        httpStatus,
-        ...(error && { error }),
-      })
-    return httpStatus
-  }
-
-  const outstanding = () => lanes.values().reduce((sum, lane) => sum + lane.outstanding, 0)
-  const pending = () => ({
-    queued: lanes.values().reduce((sum, lane) => sum + lane.queue.length, 0),
-    deliveries: outstanding(),
-  })
-
-  return {
-    enqueue,
-    wake: pump,
-    pending,
-    clear() {
-      for (const lane of lanes.values()) {
-        clearTimeout(lane.timer)
-        lane.dropped = true
-      }
-      lanes.clear()
-      ready.length = 0
-      retries.clear()
-    },
-    sendOnce: (url, body, signature, appId, elements = []) =>
-      post(url, body, signature, { id: `d${++lastId}`, appId, attempt: 1, elements }),
-    async [Symbol.asyncDispose]() {
-      closing.abort()
-      this.clear()
-      await Promise.allSettled(running)
-      await agent.destroy()
-    },
+    const app = this.#directory.app(queue.app.id) ?? queue.app
+    const url = queue.url === queue.app.callbackUrl ? (app.callbackUrl ?? queue.url) : queue.url
+    const attempt = ++delivery.attempt
+    const facts = { id, appId: app.id, attempt, elements }
+    const status = await this.#poster.post(url, body, signBody(app.secret, body), facts)
+    if (this.#closing.signal.aborted || queue.dropped) return
+    const { retry } = this.#settings()
+    if (status === 200 || Date.now() - delivery.firstAtMs > retry.giveUpMs) queue.outstanding--
+    else this.#retries.add(Date.now() + retryAfterMs(retry, attempt), delivery)
   }
 }
 
-interface DeliveryFacts {
-  id: string
-  appId: string
-  attempt: number
-  elements: ElementRef[]
+/** The first repetition comes at once, the others with growing gaps (meta-cloud-api.md §1 "Retries"). */
+function retryAfterMs({ maxMs, baseMs, factor }: Settings['retry'], attempt: number): number {
+  return attempt === 1 ? 0 : Math.min(maxMs, baseMs * factor ** (attempt - 2))
 }
 
 function shuffle<T>(list: T[], draw: () => number): void {

@@ -52,48 +52,22 @@ export const number = '106540352242922'
 export const people = ['5511987654321', '4915112345678', '358401234567']
 export const wamid = (attempt: number) => `wamid.out-${attempt}`
 const reply = 'wamid.in-1'
+/** What one of the people answered. */
+const inbound = {
+  id: reply,
+  from: people[0],
+  timestamp: '1764000000',
+  type: 'text',
+  text: { body: 'Hello' },
+}
 
 /** Opens the world; each call has a database and a log of its own. */
 export async function consistentWorld(): Promise<ConsistentWorld> {
   await using stack = new AsyncDisposableStack()
   const world = stack.use(await createWorld())
   const logFile = path.join(path.dirname(world.redis.dir), 'truth.ndjson')
-  let seq = 0
-  const log = (...lines: Line[]) =>
-    appendFile(
-      logFile,
-      lines
-        .map((line) => `${JSON.stringify({ seq: ++seq, atMs: Date.now(), ...line })}\n`)
-        .join(''),
-    )
-  const post: ConsistentWorld['post'] = (attempt, more) => ({
-    kind: 'post',
-    phoneNumberId: number,
-    recipient: people[attempt - 1] ?? people[0]!,
-    callback: `lk1.c.${ids.campaign}.${attempt}.0123456789ab`,
-    template: { name: 'spring', language: 'en_US', category: 'MARKETING' },
-    outcome: 'accepted',
-    wamid: wamid(attempt),
-    answer: 'sent',
-    ...more,
-  })
-  let deliveries = 0
-  const webhook: ConsistentWorld['webhook'] = async (
-    elements,
-    { outcome = 'done', reason, lane = 'webhooks.campaign' } = {},
-  ) => {
-    await storePart(world, elements, { outcome, reason, lane })
-    const refs = elements.map((element) => refOf(element as Element))
-    await log({
-      kind: 'delivery',
-      id: `d${++deliveries}`,
-      appId: '1',
-      attempt: 1,
-      startedAtMs: Date.now(),
-      httpStatus: 200,
-      elements: refs,
-    })
-  }
+  const log = openSimulatorLog(logFile)
+  const webhook = webhookStore(world, log)
   const redis = await openLocks(world, stack)
   const messaging = await openLanes(world, stack)
   await insertRows(world)
@@ -103,20 +77,7 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
   })
   await webhook([status(1, 'sent'), status(2, 'sent')])
   await webhook([status(1, 'delivered')])
-  await webhook(
-    [
-      {
-        id: reply,
-        from: people[0],
-        timestamp: '1764000000',
-        type: 'text',
-        text: { body: 'Hello' },
-      },
-    ],
-    {
-      lane: 'webhooks.message',
-    },
-  )
+  await webhook([inbound], { lane: 'webhooks.message' })
   const opened = stack.move()
   return {
     sql: world.sql,
@@ -142,6 +103,43 @@ export async function consistentWorld(): Promise<ConsistentWorld> {
         ...options,
       }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+function openSimulatorLog(logFile: string): ConsistentWorld['log'] {
+  let seq = 0
+  return (...lines) => {
+    const texts = lines.map((line) => JSON.stringify({ seq: ++seq, atMs: Date.now(), ...line }))
+    return appendFile(logFile, texts.map((text) => `${text}\n`).join(''))
+  }
+}
+
+const post: ConsistentWorld['post'] = (attempt, more) => ({
+  kind: 'post',
+  phoneNumberId: number,
+  recipient: people[attempt - 1] ?? people[0]!,
+  callback: `lk1.c.${ids.campaign}.${attempt}.0123456789ab`,
+  template: { name: 'spring', language: 'en_US', category: 'MARKETING' },
+  outcome: 'accepted',
+  wamid: wamid(attempt),
+  answer: 'sent',
+  ...more,
+})
+
+function webhookStore(world: World, log: ConsistentWorld['log']): ConsistentWorld['webhook'] {
+  let deliveries = 0
+  return async (elements, { outcome = 'done', reason, lane = 'webhooks.campaign' } = {}) => {
+    await storePart(world, elements, { outcome, reason, lane })
+    const refs = elements.map((element) => refOf(element as Element))
+    await log({
+      kind: 'delivery',
+      id: `d${++deliveries}`,
+      appId: '1',
+      attempt: 1,
+      startedAtMs: Date.now(),
+      httpStatus: 200,
+      elements: refs,
+    })
   }
 }
 

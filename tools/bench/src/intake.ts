@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Bench } from './bench.ts'
+import type { TestSystem } from '@lockstep/testing/system'
+import type { Bench, BenchContext } from './bench.ts'
 import type { Check } from './check.ts'
 import { idleAfter, meterProcesses, totalOf } from './cpu.ts'
 import { connections, post, startProcess } from './load.ts'
@@ -14,16 +15,9 @@ const reach = 0.5
 
 /** Signed webhooks answered 200: in PostgreSQL and their lanes woken, beside an endpoint that stores nothing. */
 export const run: Bench = async (ctx) => {
-  const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 50] : [1, 50, 1_000])
   await using stack = new AsyncDisposableStack()
-  const sets: SeededNumber[][] = []
-  const system = stack.use(
-    await openSystem(ctx, ['accounts', 'webhook-gateway'], async ({ world }) => {
-      const [tenant] = await seedTenants(world, 1) // of one app: the floor knows one secret
-      for (const [i, count] of counts.entries())
-        sets.push(await seedNumbers(world, [tenant!], count, 80_000_000 + i * 100_000))
-    }),
-  )
+  const { system, sets } = await openGateway(ctx)
+  stack.use(system)
   const { appSecret, appId } = sets[0]![0]!.tenant
   const { child } = stack.use(await startProcess(ctx, './load-process.ts'))
   const { ready: floorUrl, child: floor } = stack.use(
@@ -33,23 +27,18 @@ export const run: Bench = async (ctx) => {
   const sent = { posts: 0, answered: 0 }
 
   const against = (numbers: readonly SeededNumber[], elements: number): Promise<Comparison> => {
-    const of = `${numbers.length.toLocaleString('en-US')} ${numbers.length === 1 ? 'number' : 'numbers'}`
-    const what = `POSTs of ${elements} ${elements === 1 ? 'element' : 'elements'}, ${of}`
+    const what = inWords(numbers.length, elements)
     ctx.say(what)
     const bodies = numbers.map((number) => {
       const raw = bodyOf(number, elements)
       return { raw, headers: signed(appSecret, raw) }
     })
+    const bare = `${floorUrl}/webhooks/floor`
     return compare({
       what,
       work: contender('gateway', child, url, bodies, sent),
       floor: {
-        ...contender(
-          'fastify and HMAC, nothing stored',
-          child,
-          `${floorUrl}/webhooks/floor`,
-          bodies,
-        ),
+        ...contender('fastify and HMAC, nothing stored', child, bare, bodies),
         meter: meterProcesses(() => [{ name: 'webhook-gateway', pid: floor.pid! }]),
       },
       meter: system.meter,
@@ -62,31 +51,58 @@ export const run: Bench = async (ctx) => {
   const comparisons: Comparison[] = []
   for (const elements of [1, 50])
     for (const numbers of sets) comparisons.push(await against(numbers, elements))
-  const [{ stored } = { stored: 0 }] = await system.world.sql<{ stored: number }>(
+  return {
+    size: `${comparisons[0]?.rounds} rounds of ${comparisons.map((each) => whole(each.operations)).join(', ')} POSTs, ${connections} connections; PostgreSQL with fsync`,
+    comparisons,
+    growth: [],
+    figures: figuresOf(comparisons),
+    checks: [
+      ...comparisons.flatMap(cheapEnough),
+      ...comparisons.flatMap(inTime),
+      await allStored(system, sent),
+      await idleAfter(system.meter),
+    ],
+  }
+}
+
+/** A system of the gateway, and sets of so many numbers each, all of one app: the floor knows one secret. */
+async function openGateway(ctx: BenchContext) {
+  const counts = ctx.sizes.numbers ?? (ctx.quick ? [1, 50] : [1, 50, 1_000])
+  const sets: SeededNumber[][] = []
+  const system = await openSystem(ctx, ['accounts', 'webhook-gateway'], async ({ world }) => {
+    const [tenant] = await seedTenants(world, 1)
+    for (const [i, count] of counts.entries())
+      sets.push(await seedNumbers(world, [tenant!], count, 80_000_000 + i * 100_000))
+  })
+  return { system, sets }
+}
+
+function inWords(numbers: number, elements: number): string {
+  const of = `${whole(numbers)} ${numbers === 1 ? 'number' : 'numbers'}`
+  return `POSTs of ${elements} ${elements === 1 ? 'element' : 'elements'}, ${of}`
+}
+
+async function allStored(
+  { world }: TestSystem,
+  sent: { posts: number; answered: number },
+): Promise<Check> {
+  const [{ stored } = { stored: 0 }] = await world.sql<{ stored: number }>(
     'select count(*)::int as stored from webhook_gateway.webhook_bodies',
   )
-  const lost: Check = {
+  return {
     what: 'bodies in PostgreSQL, of those answered 200, of those sent',
     found: `${whole(stored)} of ${whole(sent.answered)} of ${whole(sent.posts)}`,
     reach: 'all',
     ok: stored === sent.answered && sent.answered === sent.posts,
   }
-  return {
-    size: `${comparisons[0]?.rounds} rounds of ${comparisons.map((each) => whole(each.operations)).join(', ')} POSTs, ${connections} connections; PostgreSQL with fsync`,
-    comparisons,
-    growth: [],
-    figures: Object.fromEntries(
-      comparisons.flatMap((each) =>
-        Object.entries(sharesOf(each)).map(([of, share]) => [`${each.what}: ${of}`, share]),
-      ),
+}
+
+function figuresOf(comparisons: readonly Comparison[]): Record<string, number> {
+  return Object.fromEntries(
+    comparisons.flatMap((each) =>
+      Object.entries(sharesOf(each)).map(([of, share]) => [`${each.what}: ${of}`, share]),
     ),
-    checks: [
-      ...comparisons.flatMap(cheapEnough),
-      ...comparisons.flatMap(inTime),
-      lost,
-      await idleAfter(system.meter),
-    ],
-  }
+  )
 }
 
 /** The floor's CPU by that of the gateway's process, and by that of the whole system. */

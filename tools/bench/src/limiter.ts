@@ -19,20 +19,10 @@ export const run: Bench = async (ctx) => {
   const server = stack.use(await ownRedis(ctx))
   const redis = stack.adopt(openRedis(server.url), (each) => each.disconnect())
   await untilReady(redis, 5_000)
-  const children = await Promise.all(
-    Array.from({ length: processes }, () => startChild(server.url)),
-  )
-  stack.defer(async () => {
-    for (const child of children) {
-      ctx.watch('limiter process', child.pid ?? 0)
-      child.kill()
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    }
-  })
-
+  const children = await startChildren(ctx, server.url, stack)
   const limiters = children.map(({ pid }) => ({ name: 'limiter processes', pid: pid! }))
   const meter = meterProcesses(() => [...limiters, { name: 'redis', pid: server.pid }])
-  const against = async (count: number): Promise<Comparison & { slotsACall: number }> => {
+  const against = async (count: number): Promise<SlotComparison> => {
     ctx.say(`${count} slots a call`)
     const granted = { calls: 0, slots: 0 }
     const comparison = await compare({
@@ -50,23 +40,46 @@ export const run: Bench = async (ctx) => {
   }
   const sizes = [await against(1), await against(4), await against(16)]
   const all = [...sizes, await against(64)]
-  const checks = all.map(({ work, floor, what, slotsACall }, i) => ({
-    what: `slots a second, ${what}`,
-    found: `${whole(work.perSecond * slotsACall)} (${whole(floor.perSecond * 4 ** i)} if each call of the floor were as many)`,
-    reach: 'all that were asked for',
-    ok: slotsACall === 4 ** i,
-  }))
   return {
     size: `${ctx.rounds} rounds of ${sizes[0]?.operations} calls; then each limit drained for ${drainMs(ctx) / 1000} s`,
     comparisons: all,
     growth: growth(sizes),
     checks: [
-      ...checks,
+      ...all.map(allGranted),
       ...all.flatMap(besidePeers),
       ...(await correctness(ctx, redis, children)),
       await idleAfter(meter),
     ],
   }
+}
+
+type SlotComparison = Comparison & { slotsACall: number }
+
+/** `i` is its place among comparisons of 1, 4, 16 … slots a call. */
+function allGranted({ work, floor, what, slotsACall }: SlotComparison, i: number): Check {
+  const asked = 4 ** i
+  return {
+    what: `slots a second, ${what}`,
+    found: `${whole(work.perSecond * slotsACall)} (${whole(floor.perSecond * asked)} if each call of the floor were as many)`,
+    reach: 'all that were asked for',
+    ok: slotsACall === asked,
+  }
+}
+
+async function startChildren(
+  ctx: BenchContext,
+  url: string,
+  stack: AsyncDisposableStack,
+): Promise<ChildProcess[]> {
+  const children = await Promise.all(Array.from({ length: processes }, () => startChild(url)))
+  stack.defer(async () => {
+    for (const child of children) {
+      ctx.watch('limiter process', child.pid ?? 0)
+      child.kill()
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
+  })
+  return children
 }
 
 async function startChild(url: string): Promise<ChildProcess> {

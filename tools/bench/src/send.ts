@@ -15,6 +15,8 @@ import { type BenchSystem, openSystem } from './system.ts'
 
 const names = ['accounts', 'templates', 'contacts', 'campaigns', 'webhook-gateway'] as const
 const values = { 'header.1': '{{name}}', 'body.1': '20 %', 'body.2': 'Sunday' }
+/** The same as one person gets them. */
+const personValues = { ...values, 'header.1': 'Person 1' }
 const campaignsAtOnce = 16
 /** Sixteen campaigns have a quarter of the people of the one each, so that it is not their starting that is measured. */
 const shareOfMany = 4
@@ -130,6 +132,28 @@ async function untilCompleted(
   }, timeoutMs)
 }
 
+/** A campaign's rows with so many queued recipients, which nothing sends; their phones count from `firstPhone`. */
+async function addPausedCampaign(
+  { world }: BenchSystem,
+  { accountId, connectionId }: Tenant,
+  recipients: number,
+  firstPhone: number,
+): Promise<string> {
+  const campaignId = randomUUID()
+  await world.sql(
+    `with c as (insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
+       values ($1, $2, 'Floor', $3, '1', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'paused', now()) returning id, account_id)
+     insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, queued) select id, account_id, $4, $4 from c`,
+    [campaignId, accountId, connectionId, recipients],
+  )
+  await world.sql(
+    `insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, not_before)
+     select $2, $1, gen_random_uuid(), $1, '49151' || ($3::bigint + n), '', $5::jsonb, 'queued', '-infinity' from generate_series(1, $4::int) n`,
+    [campaignId, accountId, firstPhone, recipients, JSON.stringify(personValues)],
+  )
+  return campaignId
+}
+
 async function floor(system: BenchSystem, tenant: Tenant, child: ChildProcess): Promise<Contender> {
   const { templates } = await until(() => system.clients.templates.listTemplates({}, tenant))
   const found = templates.find(({ name }) => name === 'spring_offer')!
@@ -138,7 +162,6 @@ async function floor(system: BenchSystem, tenant: Tenant, child: ChildProcess): 
     language: found.language,
     components: JSON.parse(found.componentsJson),
   }
-  const { accountId, accessToken } = tenant
   const url = `${system.simulator.url}/v24.0/${tenant.phoneNumberId}/messages`
   let campaignId = ''
   let people = 5_000_000
@@ -146,33 +169,16 @@ async function floor(system: BenchSystem, tenant: Tenant, child: ChildProcess): 
     name: 'one statement that claims 200, their POSTs, one that records',
     meter: meterProcesses(() => [{ name: 'client', pid: child.pid! }, system.postgres]),
     async prepare(operations) {
-      campaignId = randomUUID()
-      await system.world.sql(
-        `with c as (insert into campaigns.campaigns (id, account_id, name, connection_id, phone_number_id, app_id, template_id, filter, values, state, created_at)
-           values ($1, $2, 'Floor', $3, '1', gen_random_uuid(), gen_random_uuid(), '{}', '{}', 'paused', now()) returning id, account_id)
-         insert into campaigns.campaign_statistics (campaign_id, account_id, recipients, queued) select id, account_id, $4, $4 from c`,
-        [campaignId, accountId, tenant.connectionId, operations],
-      )
-      await system.world.sql(
-        `insert into campaigns.recipients (account_id, campaign_id, contact_id, run_id, phone, user_id, values, state, not_before)
-         select $2, $1, gen_random_uuid(), $1, '49151' || ($3::bigint + n), '', $5::jsonb, 'queued', '-infinity' from generate_series(1, $4::int) n`,
-        [
-          campaignId,
-          accountId,
-          20_000_000 + people,
-          operations,
-          JSON.stringify({ ...values, 'header.1': 'Person 1' }),
-        ],
-      )
+      campaignId = await addPausedCampaign(system, tenant, operations, 20_000_000 + people)
       people += operations
     },
     async run(operations) {
       const order: SendFloor = {
         adminUrl: system.world.adminUrl,
         url,
-        accessToken,
+        accessToken: tenant.accessToken,
         template,
-        values: { ...values, 'header.1': 'Person 1' },
+        values: personValues,
         campaignId,
         messages: operations,
         connections: defaultSendConcurrency,

@@ -1,5 +1,5 @@
 import type { TestSystem } from '@lockstep/testing/system'
-import { createTokens, signBody } from '@lockstep/whatsapp'
+import { createTokens, signBody, type Tokens } from '@lockstep/whatsapp'
 import { type AcceptedAttempt, type SeededNumber, seedAccepted } from './seed.ts'
 
 export type Kind = 'messages' | 'statuses'
@@ -57,6 +57,12 @@ export const signed = (appSecret: string, raw: Buffer) => ({
   'x-hub-signature-256': signBody(appSecret, raw),
 })
 
+/** What one webhook carries: elements of one number. */
+interface Batch {
+  number: SeededNumber
+  elements: readonly Element[]
+}
+
 /** Elements as webhooks of so many of one number each, every tenth of them sent twice. */
 export function webhooksOf(
   { world }: TestSystem,
@@ -64,76 +70,69 @@ export function webhooksOf(
   size: number,
 ): SignedWebhook[] {
   const tokens = createTokens(world.platformKey)
-  const timestamp = String(Math.floor(Date.now() / 1000))
-  const byNumber = [...Map.groupBy(elements, ({ number }) => number)].map(([number, its]) => {
-    return Array.from({ length: Math.ceil(its.length / size) }, (_, i) => ({
-      number,
-      its: its.slice(i * size, (i + 1) * size),
-    }))
-  })
-  const bodies = Array.from({ length: Math.max(...byNumber.map((each) => each.length)) }, (_, i) =>
-    byNumber.flatMap((each) => each[i] ?? []),
-  )
-  const webhooks = bodies.flat().map(({ number, its }) => {
-    const raw = bodyOf(number, its)
-    const { appId, appSecret } = number.tenant
+  const webhooks = batchesOf(elements, size).map((batch) => {
+    const { appId, appSecret } = batch.number.tenant
+    const raw = bodyOf(batch, tokens)
     return {
       raw,
       headers: signed(appSecret, raw),
       path: `/webhooks/${appId}`,
-      wamids: its.map(({ wamid }) => wamid),
+      wamids: batch.elements.map(({ wamid }) => wamid),
     }
   })
   return webhooks.flatMap((webhook, i) =>
     i % 10 === 9 ? [webhook, webhooks[Math.max(0, i - 37)]!] : [webhook],
   )
+}
 
-  function bodyOf(
-    { phoneNumberId, wabaId, campaignId }: SeededNumber,
-    its: readonly Element[],
-  ): Buffer {
-    const messages = its.flatMap(({ wamid, person }) =>
-      person
-        ? [
-            {
-              from: person,
-              id: wamid,
-              timestamp,
-              type: 'text',
-              text: { body: 'Is it still there?' },
-            },
-          ]
-        : [],
-    )
-    const statuses = its.flatMap(({ attempt }) => {
-      if (!attempt) return []
-      const token = tokens.issue({
-        kind: 'c',
-        ownerId: campaignId,
-        attemptId: attempt.id,
-        phoneNumberId,
-      })
-      return [
-        {
-          id: attempt.wamid,
-          status: attempt.kind,
-          timestamp,
-          recipient_id: '4915100000',
-          biz_opaque_callback_data: token,
-        },
-      ]
-    })
-    const contacts = [...new Set(messages.map(({ from }) => from))].map((from) => ({
-      wa_id: from,
-      profile: { name: `Person ${from}` },
-    }))
-    const value = {
-      messaging_product: 'whatsapp',
-      metadata: { display_phone_number: '1', phone_number_id: phoneNumberId },
-      ...(messages.length > 0 && { contacts, messages }),
-      ...(statuses.length > 0 && { statuses }),
-    }
-    const entry = [{ id: wabaId, changes: [{ field: 'messages', value }] }]
-    return Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry }))
+/** Up to `size` elements each, the numbers in turn. */
+function batchesOf(elements: readonly Element[], size: number): Batch[] {
+  const byNumber = [...Map.groupBy(elements, ({ number }) => number)].map(([number, all]) =>
+    Array.from({ length: Math.ceil(all.length / size) }, (_, i) => ({
+      number,
+      elements: all.slice(i * size, (i + 1) * size),
+    })),
+  )
+  const most = Math.max(...byNumber.map((each) => each.length))
+  return Array.from({ length: most }, (_, i) => byNumber.flatMap((each) => each[i] ?? [])).flat()
+}
+
+function bodyOf({ number, elements }: Batch, tokens: Tokens): Buffer {
+  const { phoneNumberId, wabaId } = number
+  const timestamp = String(Math.floor(Date.now() / 1000))
+  const messages = elements.flatMap((element) => messageOf(element, timestamp))
+  const statuses = elements.flatMap((element) => statusOf(element, tokens, timestamp))
+  const contacts = [...new Set(messages.map(({ from }) => from))].map((from) => ({
+    wa_id: from,
+    profile: { name: `Person ${from}` },
+  }))
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { display_phone_number: '1', phone_number_id: phoneNumberId },
+    ...(messages.length > 0 && { contacts, messages }),
+    ...(statuses.length > 0 && { statuses }),
   }
+  const entry = [{ id: wabaId, changes: [{ field: 'messages', value }] }]
+  return Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry }))
+}
+
+function messageOf({ wamid, person }: Element, timestamp: string) {
+  if (!person) return []
+  const text = { body: 'Is it still there?' }
+  return [{ from: person, id: wamid, timestamp, type: 'text', text }]
+}
+
+function statusOf({ number, attempt }: Element, tokens: Tokens, timestamp: string) {
+  if (!attempt) return []
+  const { campaignId: ownerId, phoneNumberId } = number
+  const token = tokens.issue({ kind: 'c', ownerId, attemptId: attempt.id, phoneNumberId })
+  return [
+    {
+      id: attempt.wamid,
+      status: attempt.kind,
+      timestamp,
+      recipient_id: '4915100000',
+      biz_opaque_callback_data: token,
+    },
+  ]
 }

@@ -61,29 +61,46 @@ function decide(
     outcome: 'rejected',
     answer: 'sent',
   }
-  const refuse = (fault: GraphFault, wabaId: string, latencyMs = 0): Decision => {
-    const answer = errorAnswer(fault, `${id}|${ctx.log.seq}`, wabaId)
-    return { line: { ...line, code: fault.code, httpStatus: answer.status }, answer, latencyMs }
-  }
-  if (!('token' in number)) return refuse(number, id)
+  if (!('token' in number)) return refusal(ctx, line, number, id)
   const wrong =
     accountFault(ctx.world, number, type, atMs) ?? sendFault(ctx.world, number, body, request)
-  if (wrong) return refuse(wrong, number.wabaId)
+  if (wrong) return refusal(ctx, line, wrong, number.wabaId)
+  return decideByFate(ctx, line, number, request)
+}
 
+function refusal(
+  ctx: Context,
+  line: Line,
+  fault: GraphFault,
+  wabaId: string,
+  latencyMs = 0,
+): Decision {
+  const answer = errorAnswer(fault, `${line.phoneNumberId}|${ctx.log.seq}`, wabaId)
+  return { line: { ...line, code: fault.code, httpStatus: answer.status }, answer, latencyMs }
+}
+
+/** What becomes of a send that is right: by what was ordered, by shares and by limits. */
+function decideByFate(
+  ctx: Context,
+  line: Line,
+  number: PhoneNumber,
+  request: SendRequest,
+): Decision {
+  const { phoneNumberId } = line
   const recipient = request.recipient!
-  const tally = tallyOf(ctx.tallies, id, recipient)
+  const tally = tallyOf(ctx.tallies, phoneNumberId, recipient)
   line.nthPost = ++tally.posts
-  const draw = draws(ctx.settings.seed, 'post', id, recipient, tally.posts)
+  const draw = draws(ctx.settings.seed, 'post', phoneNumberId, recipient, tally.posts)
   const [fails, spoils, waits] = [draw(), draw(), draw()]
   const latencyMs = within(ctx.settings.latencyMs, waits)
   const refused =
-    orderedError(ctx.settings, 'messages', { phoneNumberId: id, recipient }) ??
+    orderedError(ctx.settings, 'messages', { phoneNumberId, recipient }) ??
     sharedError(ctx.settings.errors.shares, fails) ??
-    ctx.limits.take(ctx.settings.limits, id, recipient, atMs)
-  if (refused) return refuse(refused, number.wabaId, latencyMs)
+    ctx.limits.take(ctx.settings.limits, phoneNumberId, recipient, line.atMs)
+  if (refused) return refusal(ctx, line, refused, number.wabaId, latencyMs)
 
   const fault =
-    orderedFault(ctx.settings, { phoneNumberId: id, recipient }) ??
+    orderedFault(ctx.settings, { phoneNumberId, recipient }) ??
     pickShare(ctx.settings.faults.shares, spoils)
   if (fault === 'lost')
     return {
@@ -93,7 +110,7 @@ function decide(
       latencyMs,
     }
   line.nth = ++tally.messages
-  line.wamid = wamid(recipient, 'out', ctx.settings.seed, id, recipient, tally.messages)
+  line.wamid = wamid(recipient, 'out', ctx.settings.seed, phoneNumberId, recipient, tally.messages)
   const accepted: Line = { ...line, outcome: 'accepted', httpStatus: 200, answer: fault ?? 'sent' }
   return { line: accepted, answer: acceptance(number, request, line.wamid), fault, latencyMs }
 }
