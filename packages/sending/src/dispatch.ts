@@ -28,11 +28,18 @@ const missedSlots = counter(
 )
 const givenBack = counter(
   'lockstep_send_given_back',
-  'Claimed messages that went back into their queue before a byte was written',
+  'Claimed messages that went back into their queue before a byte was written, by why',
 )
 
-const writtenToLately = `written to within the last ${sendLimits.pair.perMs / 1_000} seconds`
-const notBegun = 'its turn had not come'
+/** Why a claimed message goes back, as people read it. */
+const backReasons = {
+  unchecked: 'it could not be checked in time',
+  pair: `written to within the last ${sendLimits.pair.perMs / 1_000} seconds`,
+  /** Its slice was stopped. */
+  stopped: 'its turn had not come',
+  /** Its claim was over: this process got no slot, or was too slow for those that it got. */
+  overdue: 'its turn had not come',
+}
 
 /** How soon what could not be checked is claimed again. */
 const uncheckedDelayMs = 2_000
@@ -83,8 +90,7 @@ class Dispatch<Message extends ClaimedMessage> {
     let outcome: MessageOutcome
     try {
       const checked = await check.catch(() => null)
-      if (!checked)
-        outcome = this.#back('it could not be checked in time', uncheckedDelayMs * this.#ctx.scale)
+      if (!checked) outcome = this.#back('unchecked', uncheckedDelayMs * this.#ctx.scale)
       else if ('decision' in checked) outcome = this.#outcome(checked.decision)
       else outcome = await this.#send(checked.to)
     } catch (error) {
@@ -120,7 +126,7 @@ class Dispatch<Message extends ClaimedMessage> {
     try {
       socket = await this.#ctx.graph.open(flight.stop.signal)
     } catch (error) {
-      if (flight.stop.signal.aborted) return this.#back(notBegun)
+      if (flight.stop.signal.aborted) return this.#back('stopped')
       return this.#outcome(changeOf(this.#unreached(error), this.#message.number, this.#ctx.now()))
     }
     try {
@@ -137,14 +143,14 @@ class Dispatch<Message extends ClaimedMessage> {
     for (;;) {
       this.#enter('booking')
       const booking = await bookings.book(address, this.#notAfterMs)
-      if (booking.kind === 'none') return this.#back(notBegun)
-      if (booking.kind === 'pair') return this.#back(writtenToLately, booking.waitMs)
+      if (booking.kind === 'none') return this.#notBegun()
+      if (booking.kind === 'pair') return this.#back('pair', booking.waitMs)
       this.#enter('waiting')
       const waitMs = booking.atMs - performance.now()
       if (waitMs > 1) await delay(waitMs)
       if (flight.stop.signal.aborted || performance.now() >= this.#notAfterMs) {
         bookings.giveBack(booking, address)
-        return this.#back(notBegun)
+        return this.#notBegun()
       }
       this.#enter('posting')
       const { phoneNumberId, accessToken } = route
@@ -189,12 +195,16 @@ class Dispatch<Message extends ClaimedMessage> {
     return { kind: 'notSent', reason, isLate: false }
   }
 
+  #notBegun(): MessageOutcome {
+    return this.#back(this.#slice.flight.stop.signal.aborted ? 'stopped' : 'overdue')
+  }
+
   /** Back into the queue: nothing was written. */
-  #back(reason: string, afterMs = 0): MessageOutcome {
-    givenBack(1)
+  #back(because: keyof typeof backReasons, afterMs = 0): MessageOutcome {
+    givenBack(1, { because })
     return this.#outcome({
       kind: 'not_sent',
-      reason,
+      reason: backReasons[because],
       notBefore: new Date(this.#ctx.now() + afterMs),
     })
   }
