@@ -51,24 +51,11 @@ export async function startPostgres({
     await run('chown', ['-R', `${owner.uid}:${owner.gid}`, data])
   const unclean = await clearPidFile(data)
 
-  const config = {
-    ...settings,
-    ...(durable ? {} : notDurable),
-    timezone: existsSync('/usr/share/zoneinfo/UTC') ? 'UTC' : 'GMT',
-  }
   const start = (/** @type {number} */ chosen) =>
     launch({
       name: 'PostgreSQL',
       program: join(postgresBin, 'postgres'),
-      args: [
-        '-D',
-        data,
-        '-p',
-        String(chosen),
-        '-k',
-        '',
-        ...Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-      ],
+      args: ['-D', data, '-p', String(chosen), '-k', '', ...settingArgs(durable)],
       privileges: owner ? owner.setpriv : [],
       env,
       logFile: join(dir, 'postgres.log'),
@@ -88,6 +75,16 @@ export async function startPostgres({
       url: `postgres://postgres:${password}@127.0.0.1:${chosen}/postgres`,
     }
   })
+}
+
+/** @param {boolean} durable */
+function settingArgs(durable) {
+  const all = {
+    ...settings,
+    ...(durable ? {} : notDurable),
+    timezone: existsSync('/usr/share/zoneinfo/UTC') ? 'UTC' : 'GMT',
+  }
+  return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
 /** @param {string} dir */

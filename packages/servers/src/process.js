@@ -190,39 +190,18 @@ export async function launch({
   signal,
 }) {
   signal?.throwIfAborted()
-  const tooLong = existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES
-  const log = openSync(logFile, tooLong ? 'w' : 'a')
-  const logStart = fstatSync(log).size
+  const log = openLog(logFile)
   const [command = program, ...rest] = tied(stopSignal, [program, ...args], privileges)
   const child = spawn(command, rest, {
     cwd: '/',
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log.fd, log.fd],
     env: { ...process.env, ...env },
   })
-  closeSync(log)
-  /** @type {Error | undefined} */
-  let failure
-  let running = true
-  const exited = new Promise((/** @type {(value: void) => void} */ resolve) => {
-    child.once('error', (error) => {
-      failure = error
-      running = false
-      resolve()
-    })
-    child.once('exit', () => {
-      running = false
-      resolve()
-    })
-  })
-  const stop = async (/** @type {NodeJS.Signals} */ signal = stopSignal) => {
-    child.ref()
-    if (running && child.pid) await stopProcess(child.pid, signal)
-    await exited
-    child.unref()
-  }
+  closeSync(log.fd)
+  const { end, exited, stop } = watchChild(child, stopSignal)
   const until = Date.now() + deadlineMs
-  while (running && !(child.pid && (await ready(child.pid)))) {
+  while (!end.reached && !(child.pid && (await ready(child.pid)))) {
     if (signal?.aborted) {
       await stop()
       throw signal.reason
@@ -230,17 +209,55 @@ export async function launch({
     if (Date.now() > until) {
       await stop('SIGKILL')
       throw new Error(
-        `${name} did not get ready within ${deadlineMs / 1000} s. The end of ${logFile}:\n${tail(logFile, logStart)}`,
+        `${name} did not get ready within ${deadlineMs / 1000} s. The end of ${logFile}:\n${tail(logFile, log.start)}`,
       )
     }
     await sleep(3)
   }
-  if (!running)
+  if (end.reached)
     throw new Error(
-      `${name} did not start. ${failure?.message ?? `The end of ${logFile}:\n${tail(logFile, logStart)}`}`,
+      `${name} did not start. ${end.failure?.message ?? `The end of ${logFile}:\n${tail(logFile, log.start)}`}`,
     )
   child.unref()
   return { pid: child.pid ?? 0, exited, stop }
+}
+
+/**
+ * Opens a log for appending, or anew if it has grown too long; `start` is where what comes begins.
+ * @param {string} logFile
+ */
+function openLog(logFile) {
+  const tooLong = existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES
+  const fd = openSync(logFile, tooLong ? 'w' : 'a')
+  return { fd, start: fstatSync(fd).size }
+}
+
+/**
+ * Notes the end of a child, and with what it failed if it could not be started.
+ * @param {import('node:child_process').ChildProcess} child
+ * @param {NodeJS.Signals} stopSignal
+ */
+function watchChild(child, stopSignal) {
+  /** @type {{ reached: boolean, failure?: Error }} */
+  const end = { reached: false }
+  const exited = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    child.once('error', (error) => {
+      end.failure = error
+      end.reached = true
+      resolve()
+    })
+    child.once('exit', () => {
+      end.reached = true
+      resolve()
+    })
+  })
+  const stop = async (/** @type {NodeJS.Signals} */ signal = stopSignal) => {
+    child.ref()
+    if (!end.reached && child.pid) await stopProcess(child.pid, signal)
+    await exited
+    child.unref()
+  }
+  return { end, exited, stop }
 }
 
 /**

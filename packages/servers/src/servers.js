@@ -120,11 +120,7 @@ export async function startServers({
 }) {
   const dir = resolve(folder)
   mkdirSync(dir, { recursive: true })
-  const lock = lockFile(join(dir, 'supervisor.lock'))
-  if ('heldBy' in lock)
-    throw new Error(
-      `The servers in ${dir} are already run by process ${lock.heldBy}. Stop it first (kill ${lock.heldBy}), or use its servers.`,
-    )
+  const lock = lockSupervisor(dir)
   /** @type {Record<string, RunningServer>} */
   const running = {}
   const stop = async () => {
@@ -144,15 +140,7 @@ export async function startServers({
         : elsewhere(String(env[urlVariables[server]]))
       record(dir, running)
     }
-    const restart = async (/** @type {import('./servers.js').ServerName} */ server) => {
-      const { port } = /** @type {RunningServer} */ (running[server])
-      const again = await start(server, port)
-      running[server] = again
-      record(dir, running)
-      if (again.port !== port)
-        throw new Error(`${server} can't run again on port ${port}: another process has taken it`)
-      return again
-    }
+    const restart = restarter(dir, running, start)
     const pids = own.map((server) => running[server]?.pid ?? 0)
     return /** @type {import('./servers.js').Servers} */ (
       /** @type {unknown} */ ({ ...running, pids, restart, stop })
@@ -173,6 +161,37 @@ function starter(options) {
     if (server === 'postgres') return startPostgres({ ...options, port })
     const start = server === 'nats' ? startNats : startRedis
     return onFreePort(port, (free) => start({ ...options, port: free }))
+  }
+}
+
+/**
+ * One supervisor a folder: throws while another has it.
+ * @param {string} dir
+ */
+function lockSupervisor(dir) {
+  const lock = lockFile(join(dir, 'supervisor.lock'))
+  if ('heldBy' in lock)
+    throw new Error(
+      `The servers in ${dir} are already run by process ${lock.heldBy}. Stop it first (kill ${lock.heldBy}), or use its servers.`,
+    )
+  return lock
+}
+
+/**
+ * Starts a server that has ended again, on the same port.
+ * @param {string} dir
+ * @param {Record<string, RunningServer>} running
+ * @param {ReturnType<typeof starter>} start
+ */
+function restarter(dir, running, start) {
+  return async (/** @type {import('./servers.js').ServerName} */ server) => {
+    const { port } = /** @type {RunningServer} */ (running[server])
+    const again = await start(server, port)
+    running[server] = again
+    record(dir, running)
+    if (again.port !== port)
+      throw new Error(`${server} can't run again on port ${port}: another process has taken it`)
+    return again
   }
 }
 

@@ -15,41 +15,28 @@ export interface Proxy extends AsyncDisposable {
   slow(minMs: number, maxMs?: number): void
 }
 
+/** A client's connection and the one that is made for it. */
+interface Pair {
+  client: Socket
+  upstream: Socket
+}
+
+/** What happens to all that passes. */
+interface Network {
+  frozen: boolean
+  /** How long the next piece to the server is on its way. */
+  wayMs(): number
+}
+
 /** The answer's `url` is the same with the proxy's address. */
 export async function openProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
-  const pairs = new Set<[Socket, Socket]>()
-  let frozen = false
-  let wayMs = () => 0
-  const flow = (socket: Socket) => (frozen ? socket.pause() : socket.resume())
+  const pairs = new Set<Pair>()
+  const network: Network = { frozen: false, wayMs: () => 0 }
   const server = createServer((client) => {
-    const upstream = connect(Number(port), hostname)
-    const pair: [Socket, Socket] = [client, upstream]
+    const pair = { client, upstream: connect(Number(port), hostname) }
     pairs.add(pair)
-    let arrived = Promise.resolve()
-    let onTheWay = 0
-    const pass = (chunk: Buffer) => {
-      const ms = wayMs()
-      const way = ms > 0 ? delay(ms) : undefined
-      onTheWay += 1
-      arrived = arrived
-        .then(() => way)
-        .then(() => {
-          onTheWay -= 1
-          upstream.write(chunk)
-        })
-    }
-    for (const [from, to] of [pair, [upstream, client] as const]) {
-      from.on('data', (chunk: Buffer) =>
-        from === client && (wayMs() > 0 || onTheWay > 0) ? pass(chunk) : to.write(chunk),
-      )
-      from.on('error', () => to.destroy())
-      from.on('close', () => {
-        to.destroy()
-        pairs.delete(pair)
-      })
-      flow(from)
-    }
+    join(pair, network, () => pairs.delete(pair))
   })
   const listen = async (at: number) => {
     server.listen(at, '127.0.0.1')
@@ -57,32 +44,78 @@ export async function openProxy(target: string): Promise<Proxy> {
     return (server.address() as { port: number }).port
   }
   const own = await listen(0)
-  const url = new URL(target)
-  url.hostname = '127.0.0.1'
-  url.port = String(own)
   const down = async () => {
     if (!server.listening) return
     const closed = once(server, 'close')
     server.close()
-    for (const [client, upstream] of pairs) {
+    for (const { client, upstream } of pairs) {
       client.destroy()
       upstream.destroy()
     }
     await closed
   }
-  const setFrozen = (value: boolean) => {
-    frozen = value
-    for (const pair of pairs) for (const socket of pair) flow(socket)
+  const setFrozen = (frozen: boolean) => {
+    network.frozen = frozen
+    for (const { client, upstream } of pairs)
+      for (const each of [client, upstream]) flow(each, network)
   }
   return {
-    url: url.toString(),
+    url: urlAt(target, own),
     down,
     up: async () => void (await listen(own)),
     freeze: () => setFrozen(true),
     thaw: () => setFrozen(false),
     slow(minMs, maxMs = minMs) {
-      wayMs = () => minMs + Math.random() * (maxMs - minMs)
+      network.wayMs = () => minMs + Math.random() * (maxMs - minMs)
     },
     [Symbol.asyncDispose]: down,
+  }
+}
+
+function urlAt(target: string, port: number): string {
+  const url = new URL(target)
+  url.hostname = '127.0.0.1'
+  url.port = String(port)
+  return url.toString()
+}
+
+const flow = (socket: Socket, { frozen }: Network) => (frozen ? socket.pause() : socket.resume())
+
+/** Passes each side's bytes to the other until one closes. */
+function join({ client, upstream }: Pair, network: Network, onClose: () => void): void {
+  const toServer = slowWay(upstream, network)
+  client.on('data', toServer)
+  upstream.on('data', (chunk) => client.write(chunk))
+  for (const [from, to] of [
+    [client, upstream],
+    [upstream, client],
+  ] as const) {
+    from.on('error', () => to.destroy())
+    from.on('close', () => {
+      to.destroy()
+      onClose()
+    })
+    flow(from, network)
+  }
+}
+
+/** Writes pieces in their order, each after its time on the way. */
+function slowWay(upstream: Socket, network: Network): (chunk: Buffer) => void {
+  let arrived = Promise.resolve()
+  let onTheWay = 0
+  return (chunk) => {
+    const ms = network.wayMs()
+    if (ms <= 0 && onTheWay === 0) {
+      upstream.write(chunk)
+      return
+    }
+    const way = ms > 0 ? delay(ms) : undefined
+    onTheWay += 1
+    arrived = arrived
+      .then(() => way)
+      .then(() => {
+        onTheWay -= 1
+        upstream.write(chunk)
+      })
   }
 }

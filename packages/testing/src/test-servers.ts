@@ -37,6 +37,7 @@ export interface OwnServers extends TestServers, AsyncDisposable {
 
 /** Password of every role in test databases, which listen on loopback only. */
 export const testPassword = 'test'
+const template = 'template_lockstep'
 /** The same in all runs, so that a server which one has set up suits the others. */
 export const testInstallation = 'of the tests'
 
@@ -55,23 +56,8 @@ export async function startTestServers(
   const located = await locateServers({ root })
   const servers = await startServers({ dir, root, which: ['postgres'], located, durable })
   let { postgres } = servers
-  const template = 'template_lockstep'
   const adminUrl = postgres.url
-  await provision({
-    adminUrl,
-    database: template,
-    installation: testInstallation,
-    ownerPassword: testPassword,
-    passwords: Object.fromEntries(services.map((service) => [service, testPassword])),
-  })
-  const ownerUrl = new URL(databaseUrl(adminUrl, template))
-  ownerUrl.username = ownerRole
-  ownerUrl.password = testPassword
-  for (const [service, list] of Object.entries(migrations))
-    await migrate(ownerUrl.toString(), service as ServiceName, list)
-  // Autovacuum would do it at some moment of a long run; so every test has the plans of a database
-  // that has been in use.
-  await withClient(databaseUrl(adminUrl, template), (client) => client.query('analyze'))
+  await makeTemplate(adminUrl, migrations)
   return {
     dir,
     adminUrl,
@@ -98,6 +84,28 @@ export async function startTestServers(
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** Makes the database of all services' tables. */
+async function makeTemplate(
+  adminUrl: string,
+  migrations: Partial<Record<ServiceName, MigrationList>>,
+): Promise<void> {
+  await provision({
+    adminUrl,
+    database: template,
+    installation: testInstallation,
+    ownerPassword: testPassword,
+    passwords: Object.fromEntries(services.map((service) => [service, testPassword])),
+  })
+  const ownerUrl = new URL(databaseUrl(adminUrl, template))
+  ownerUrl.username = ownerRole
+  ownerUrl.password = testPassword
+  for (const [service, list] of Object.entries(migrations))
+    await migrate(ownerUrl.toString(), service as ServiceName, list)
+  // Autovacuum would do it at some moment of a long run; so every test has the plans of a database
+  // that has been in use.
+  await withClient(databaseUrl(adminUrl, template), (client) => client.query('analyze'))
 }
 
 /** Folders of runs that were killed. */

@@ -46,17 +46,8 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
   await using stack = new AsyncDisposableStack()
   await mkdir(dir, { recursive: true })
   stack.defer(() => rm(dir, { recursive: true, force: true }))
-  const database = `world_${id}`
-  await withClient(shared.adminUrl, (client) =>
-    client.query(`create database ${database} template ${shared.template}`),
-  )
-  stack.defer(() =>
-    withClient(
-      shared.adminUrl,
-      async (client) => void (await client.query(`drop database ${database} with (force)`)),
-    ),
-  )
-  const adminUrl = databaseUrl(shared.adminUrl, database)
+  const database = stack.use(await cloneDatabase(shared, `world_${id}`))
+  const { adminUrl } = database
   const nats = stack.use(
     await killable(path.join(dir, 'n'), (at) =>
       startNats({ ...at, natsServer: shared.natsServer, env: shared.env }),
@@ -69,30 +60,38 @@ export async function createWorld(shared: TestServers = inject('servers')): Prom
   )
   stack.defer(() => assertNoLockHeld(redis.url))
   const opened = stack.move()
-  const roleUrl = (service: ServiceName) => {
-    const url = new URL(adminUrl)
-    url.username = schemaOf(service)
-    url.password = testPassword
-    return url.toString()
-  }
   return {
     adminUrl,
     nats,
     redis,
     encryptionKey: randomBytes(32),
     platformKey: randomBytes(32),
-    roleUrl,
+    roleUrl: (service) => roleUrl(adminUrl, service),
     sql: (text, params) =>
       withClient(adminUrl, async (client) => (await client.query(text, params)).rows),
-    killBackends: () =>
-      withClient(shared.adminUrl, async (client) => {
-        await client.query(
-          'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1',
-          [database],
-        )
-      }),
+    killBackends: database.killBackends,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
+}
+
+/** A copy of the template; disposing it drops it, whoever is connected. */
+async function cloneDatabase({ adminUrl, template }: TestServers, name: string) {
+  const asAdmin = (text: string, params: unknown[] = []) =>
+    withClient(adminUrl, async (client) => void (await client.query(text, params)))
+  await asAdmin(`create database ${name} template ${template}`)
+  return {
+    adminUrl: databaseUrl(adminUrl, name),
+    killBackends: () =>
+      asAdmin('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]),
+    [Symbol.asyncDispose]: () => asAdmin(`drop database ${name} with (force)`),
+  }
+}
+
+function roleUrl(adminUrl: string, service: ServiceName): string {
+  const url = new URL(adminUrl)
+  url.username = schemaOf(service)
+  url.password = testPassword
+  return url.toString()
 }
 
 async function killable(

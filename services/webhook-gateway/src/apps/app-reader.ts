@@ -48,33 +48,10 @@ interface State {
 const now = () => performance.now()
 
 export function openAppReader(needs: ReaderNeeds): AppReader {
-  const { log, times } = needs
   const state: State = { known: new Map(), unknown: new Map(), changed: new Set() }
   const { known, unknown, changed } = state
-  const reads = new Map<string, Promise<App | undefined>>()
-
-  function read(appId: string): Promise<App | undefined> {
-    const running = reads.get(appId)
-    if (running) return running
-    const started = readApp(needs, state, appId).finally(() => {
-      reads.delete(appId)
-      if (changed.has(appId)) refresh(appId)
-    })
-    reads.set(appId, started)
-    return started
-  }
-
-  /** Reads a known app in the background; meanwhile it is used as it was. */
-  function refresh(appId: string): void {
-    const entry = known.get(appId)
-    if (!entry || reads.has(appId) || reads.size >= 2 * maxReads) return
-    entry.staleAt = now() + times.appRetryMs
-    read(appId).catch((err) =>
-      log.warn({ err, appId }, 'an app could not be read; it is used as it was'),
-    )
-  }
-
-  const refreshes = openRefreshes(times.appRefreshMs, reads, read)
+  const { reads, read, refresh } = openReads(needs, state)
+  const refreshes = openRefreshes(needs.times.appRefreshMs, reads, read)
   return {
     size: () => known.size,
     reading: (appId) => reads.get(appId),
@@ -101,6 +78,35 @@ export function openAppReader(needs: ReaderNeeds): AppReader {
       await Promise.allSettled(reads.values())
     },
   }
+}
+
+/** Reads under way; one that ends begins again if the app changed meanwhile. */
+function openReads(needs: ReaderNeeds, state: State) {
+  const { log, times } = needs
+  const reads = new Map<string, Promise<App | undefined>>()
+
+  function read(appId: string): Promise<App | undefined> {
+    const running = reads.get(appId)
+    if (running) return running
+    const started = readApp(needs, state, appId).finally(() => {
+      reads.delete(appId)
+      if (state.changed.has(appId)) refresh(appId)
+    })
+    reads.set(appId, started)
+    return started
+  }
+
+  /** Reads a known app in the background; meanwhile it is used as it was. */
+  function refresh(appId: string): void {
+    const entry = state.known.get(appId)
+    if (!entry || reads.has(appId) || reads.size >= 2 * maxReads) return
+    entry.staleAt = now() + times.appRetryMs
+    read(appId).catch((err) =>
+      log.warn({ err, appId }, 'an app could not be read; it is used as it was'),
+    )
+  }
+
+  return { reads, read, refresh }
 }
 
 async function readApp(
