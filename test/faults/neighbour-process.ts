@@ -78,81 +78,84 @@ function messageTo(phoneNumberId: string, wamid: string) {
 const bodyOf = (entry: object[]) =>
   Buffer.from(JSON.stringify({ object: 'whatsapp_business_account', entry }))
 
-async function attack(plan: NeighbourPlan): Promise<void> {
-  const { accountId, connectionId, apps, phoneNumberIds, grpcPorts } = plan
+/** A signed POST to the gateway; whether it was answered 200. */
+async function post(
+  port: number,
+  app: { id: string; secret: string },
+  raw: Buffer,
+): Promise<boolean> {
+  const asked = request({
+    agent,
+    localAddress,
+    host: '127.0.0.1',
+    port,
+    path: `/webhooks/${app.id}`,
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'content-length': raw.length,
+      'x-hub-signature-256': signBody(app.secret, raw),
+    },
+  })
+  asked.end(raw)
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  answer.resume()
+  await once(answer, 'end')
+  return answer.statusCode === 200
+}
+
+const madeUpNumbers = (i: number) =>
+  bodyOf(
+    Array.from({ length: 3_000 }, (_, n) => messageTo(`${i}${n}9${i % 7}`, `wamid.made.${i}.${n}`)),
+  )
+
+async function attackGateway({ gatewayPort, apps, phoneNumberIds }: NeighbourPlan): Promise<void> {
   const app = (i: number) => apps[i % apps.length]!
-  const post = async (i: number, raw: Buffer, secret = app(i).secret) => {
-    const asked = request({
-      agent,
-      localAddress,
-      host: '127.0.0.1',
-      port: plan.gatewayPort,
-      path: `/webhooks/${app(i).id}`,
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'content-length': raw.length,
-        'x-hub-signature-256': signBody(secret, raw),
-      },
-    })
-    asked.end(raw)
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
-    answer.resume()
-    await once(answer, 'end')
-    return answer.statusCode === 200
-  }
+  const number = (i: number) => phoneNumberIds[i % phoneNumberIds.length]!
+  const noise = Buffer.alloc(1_000_000, 'x')
+  await Promise.all([
+    flood('bodies of 3,000 made-up numbers', 4, (i) => post(gatewayPort, app(i), madeUpNumbers(i))),
+    flood('wake-ups of many keys', 16, (i) =>
+      post(gatewayPort, app(i), bodyOf([messageTo(number(i), `wamid.own.${i}`)])),
+    ),
+    flood('wrong secrets', 4, (i) =>
+      post(gatewayPort, { ...app(i), secret: 'wrong' }, noise).then(() => false),
+    ),
+    flood('uploads that never end', 200, (i) => endlessUpload(gatewayPort, app(i).id)),
+  ])
+}
+
+const draft = (i: number, connectionId: string) => ({
+  name: `Neighbour ${i}`,
+  connectionId,
+  templateName: 'spring_offer',
+  templateLanguage: 'en_US',
+  filter: { tags: [i % 10 === 0 ? 'few' : 'nobody'] },
+  values: { 'header.1': '{{name}}', 'body.1': '20 %', 'body.2': 'Sunday' },
+})
+
+async function attackServices(plan: NeighbourPlan): Promise<void> {
+  const { accountId, connectionId, grpcPorts, csvRows, csvFiles } = plan
   const at = (service: keyof typeof grpcPorts) => `127.0.0.1:${grpcPorts[service]}`
   const call = { accountId }
   using contacts = connectRpc(ContactsDefinition, at('contacts'))
   using campaigns = connectRpc(CampaignsDefinition, at('campaigns'))
   using conversations = connectRpc(ConversationsDefinition, at('conversations'))
   using accounts = connectRpc(AccountsDefinition, at('accounts'))
-  const made = (i: number) =>
-    bodyOf(
-      Array.from({ length: 3_000 }, (_, n) =>
-        messageTo(`${i}${n}9${i % 7}`, `wamid.made.${i}.${n}`),
-      ),
-    )
-  const noise = Buffer.alloc(1_000_000, 'x')
-  const draft = (i: number, tag: string) => ({
-    name: `Neighbour ${i}`,
-    connectionId,
-    templateName: 'spring_offer',
-    templateLanguage: 'en_US',
-    filter: { tags: [tag] },
-    values: { 'header.1': '{{name}}', 'body.1': '20 %', 'body.2': 'Sunday' },
-  })
   const lists = [
     () => contacts.listContacts({ tag: 'nobody', limit: 200 }, call),
     () => campaigns.listCampaigns({}, call),
     () => conversations.listConversations({ limit: 100 }, call),
     () => accounts.listConnections({ limit: 200 }, call),
   ]
+  const importCsv = (i: number) => contacts.createImport(csv(i, csvRows), call)
+  const startCampaign = async (i: number) => {
+    const { id } = await campaigns.createCampaign(draft(i, connectionId), call)
+    await campaigns.startCampaign({ id }, call)
+  }
   await Promise.all([
-    flood('bodies of 3,000 made-up numbers', 4, (i) => post(i, made(i))),
-    flood('wake-ups of many keys', 16, (i) =>
-      post(i, bodyOf([messageTo(phoneNumberIds[i % phoneNumberIds.length]!, `wamid.own.${i}`)])),
-    ),
-    flood('wrong secrets', 4, (i) => post(i, noise, 'wrong').then(() => false)),
-    flood('uploads that never end', 200, (i) => endlessUpload(plan.gatewayPort, app(i).id)),
-    flood(
-      'CSV files of many tags',
-      2,
-      (i) => contacts.createImport(csv(i, plan.csvRows), call),
-      plan.csvFiles,
-    ),
-    flood(
-      'campaigns',
-      8,
-      async (i) => {
-        const { id } = await campaigns.createCampaign(
-          draft(i, i % 10 === 0 ? 'few' : 'nobody'),
-          call,
-        )
-        await campaigns.startCampaign({ id }, call)
-      },
-      plan.campaigns,
-    ),
+    flood('CSV files of many tags', 2, importCsv, csvFiles),
+    flood('campaigns', 8, startCampaign, plan.campaigns),
     flood('slow lists', 16, (i) => lists[i % lists.length]!()),
   ])
 }
@@ -189,7 +192,7 @@ async function* csv(i: number, rows: number) {
 
 process.once('message', async (plan: NeighbourPlan) => {
   until = Date.now() + plan.seconds * 1000
-  await attack(plan)
+  await Promise.all([attackGateway(plan), attackServices(plan)])
   process.send?.(report)
 })
 process.once('disconnect', () => process.exit())

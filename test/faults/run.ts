@@ -188,44 +188,22 @@ type ProcessFaults = Pick<
 /** Starts a scenario's processes; what can be done to them. */
 async function startProcesses(
   system: TestSystem,
-  { processes, clocksMs, scale = usualScale }: FaultSetup,
+  setup: FaultSetup,
   { tally, note }: Diary,
   ways: FaultRun['ways'],
 ): Promise<ProcessFaults> {
-  const running = new Map<ServiceName, ServiceProcess>()
-  const further: ServiceProcess[] = []
-  const logDir = path.join(system.world.nats.dir, '..', 'logs')
-  const contacts = ways
-    ? { ...system.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) }
-    : system.ports.contacts
-  const spawn = (service: ServiceName, clockMs = 0, ports = { ...system.ports, contacts }) => {
-    const main = [
-      path.join(import.meta.dirname, 'service-process.ts'),
-      service,
-      String(scale),
-      String(clockMs),
-    ]
-    return spawnService(service, ports, system.surroundings, logDir, main)
-  }
-  const start = async (service: ServiceName) => {
-    running.set(service, await spawn(service, clocksMs?.[service]))
-    await answers(system, service)
-  }
+  await using stack = new AsyncDisposableStack()
+  const processes = stack.use(openProcesses(system, setup, ways))
   const kill = async (service: ServiceName) => {
     note(`SIGKILL to ${service}`)
-    await running.get(service)!.stop('SIGKILL')
+    await processes.get(service).stop('SIGKILL')
     tally.kills++
   }
   const restart = async (service: ServiceName) => {
-    await start(service)
+    await processes.start(service)
     tally.restarts++
   }
-  await using stack = new AsyncDisposableStack()
-  stack.defer(
-    async () =>
-      void (await Promise.all([...running.values(), ...further].map((child) => child.stop()))),
-  )
-  await Promise.all(processes.map(start))
+  await Promise.all(setup.processes.map(processes.start))
   const opened = stack.move()
   return {
     kill,
@@ -236,15 +214,11 @@ async function startProcesses(
     },
     async roll(service) {
       note(`SIGTERM to ${service}`)
-      const askedAt = performance.now()
-      const code = await running.get(service)!.stop('SIGTERM')
-      const took = performance.now() - askedAt
-      if (code !== 0 || took > rollMs)
-        throw new Error(`${service} ended with ${code}, ${Math.round(took)} ms after SIGTERM`)
+      await endInTime(service, processes.get(service))
       await restart(service)
     },
     async freeze(service, work) {
-      const { pid } = running.get(service)!
+      const { pid } = processes.get(service)
       note(`SIGSTOP to ${service}`)
       process.kill(pid, 'SIGSTOP')
       tally.stops++
@@ -255,13 +229,51 @@ async function startProcesses(
         note(`SIGCONT to ${service}`)
       }
     },
-    async addWorker(service, clockMs) {
-      further.push(
-        await spawn(service, clockMs, { ...system.ports, [service]: (await planPorts())[service] }),
-      )
-    },
+    addWorker: processes.addWorker,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
+}
+
+/** The processes of a scenario; disposing ends all of them. */
+function openProcesses(
+  system: TestSystem,
+  { clocksMs, scale = usualScale }: FaultSetup,
+  ways: FaultRun['ways'],
+) {
+  const running = new Map<ServiceName, ServiceProcess>()
+  const further: ServiceProcess[] = []
+  const logDir = path.join(system.world.nats.dir, '..', 'logs')
+  const contacts = ways
+    ? { ...system.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) }
+    : system.ports.contacts
+  const spawn = (service: ServiceName, clockMs = 0, ports = { ...system.ports, contacts }) => {
+    const file = path.join(import.meta.dirname, 'service-process.ts')
+    const main = [file, service, String(scale), String(clockMs)]
+    return spawnService(service, ports, system.surroundings, logDir, main)
+  }
+  return {
+    get: (service: ServiceName) => running.get(service)!,
+    async start(service: ServiceName) {
+      running.set(service, await spawn(service, clocksMs?.[service]))
+      await answers(system, service)
+    },
+    async addWorker(service: ServiceName, clockMs?: number) {
+      const ports = { ...system.ports, [service]: (await planPorts())[service] }
+      further.push(await spawn(service, clockMs, ports))
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...running.values(), ...further].map((child) => child.stop()))
+    },
+  }
+}
+
+/** SIGTERM; throws unless the process ends with 0 and in time. */
+async function endInTime(service: ServiceName, child: ServiceProcess): Promise<void> {
+  const askedAt = performance.now()
+  const code = await child.stop('SIGTERM')
+  const took = performance.now() - askedAt
+  if (code !== 0 || took > rollMs)
+    throw new Error(`${service} ended with ${code}, ${Math.round(took)} ms after SIGTERM`)
 }
 
 type ServerFaults = Pick<

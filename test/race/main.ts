@@ -170,7 +170,16 @@ function pathTable(paths: PathResult[]): string[] {
   ]
 }
 
-async function main(): Promise<void> {
+interface Choice {
+  rounds: number
+  /** All of them: the table is written. */
+  isWhole: boolean
+  scenarios: Scenario[]
+  guards: PathGuard[]
+}
+
+/** What the command line asks for; nothing if it asks for help. */
+function readChoice(): Choice | undefined {
   const options = {
     rounds: { type: 'string', default: '3' },
     lock: { type: 'string', multiple: true },
@@ -178,33 +187,39 @@ async function main(): Promise<void> {
     help: { type: 'boolean', short: 'h', default: false },
   } as const
   const { values } = parseArgs({ options })
-  if (values.help) return console.log(help)
+  if (values.help) return undefined
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds takes a whole number from 1, not "${values.rounds}"`)
   const isWhole = !values.lock && !values.guard
   const chosen = scenarios.filter(({ lock }) => isWhole || values.lock?.includes(lock))
-  const chosenGuards = pathGuards.filter(({ name }) => isWhole || values.guard?.includes(name))
-  if (chosen.length + chosenGuards.length === 0)
+  const guards = pathGuards.filter(({ name }) => isWhole || values.guard?.includes(name))
+  if (chosen.length + guards.length === 0)
     throw new Error(
       `There is no such race; there are ${[...scenarios.map((s) => s.lock), ...pathGuards.map((g) => g.name)].join(', ')}`,
     )
+  return { rounds, isWhole, scenarios: chosen, guards }
+}
 
+async function main(): Promise<void> {
+  const choice = readChoice()
+  if (!choice) return console.log(help)
+  const { rounds } = choice
   const screen = createScreen(false)
   await using stack = new AsyncDisposableStack()
   const servers = stack.use(await startTestServers(root, await loadMigrations()))
   const system = stack.use(await startRace({ servers }))
   const results: Result[] = []
-  for (const scenario of chosen) {
+  for (const scenario of choice.scenarios) {
     screen.title(`${scenario.lock}: ${scenario.operation}`)
     results.push(await race(system, scenario, rounds, screen.line))
   }
   const paths: PathResult[] = []
-  for (const guard of chosenGuards) {
+  for (const guard of choice.guards) {
     screen.title(`${guard.name}: ${guard.taken.is}`)
     paths.push(await racePath(system, guard, rounds, screen.line))
   }
-  if (isWhole) {
+  if (choice.isWhole) {
     writeFileSync(tableFile, table(results, paths, rounds))
     screen.line(`\nWrote ${path.relative(root, tableFile)}`)
   }

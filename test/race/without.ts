@@ -136,39 +136,21 @@ function granted(keys: string[]): Lock {
  */
 function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
   const listeners = new Map<LaneName, LaneListener>()
-  const underWay = new Set<string>()
-  const released = new Set<string>()
-  const lease = { signal: new AbortController().signal, isHeld: () => true }
+  const holds = ungovernedHolds()
   let messaging: Messaging | undefined
 
-  /** As its lane would have it, but every process for itself. */
-  function holdNow(lane: LaneName, partition: number): void {
-    const id = `${lane} ${partition}`
-    if (!released.has(id)) return
-    const listener = listeners.get(lane)!
-    if (underWay.has(id)) listener.onWakeUp(partition)
-    else {
-      underWay.add(id)
-      listener.onAssigned({
-        partition,
-        lease,
-        header: () => undefined,
-        release: () => underWay.delete(id),
-      })
-    }
-  }
-
   const wake = (real: Messaging, lane: LaneName, partition: number) => {
-    if (isTaken(lane) && listeners.has(lane)) holdNow(lane, partition)
+    const listener = listeners.get(lane)
+    if (isTaken(lane) && listener) holds.hold(lane, partition, listener)
     else real.wakePartition(lane, partition)
   }
   return {
     go(lane: LaneName, key: string) {
       const partition = partitionOf(lane, key)
-      released.add(`${lane} ${partition}`)
+      holds.allow(lane, partition)
       wake(messaging!, lane, partition)
     },
-    isIdle: () => underWay.size === 0,
+    isIdle: holds.isIdle,
     around(real: Messaging): Messaging {
       messaging ??= real
       return {
@@ -185,6 +167,31 @@ function ungovernedLanes(isTaken: (lane: LaneName) => boolean) {
         },
       }
     },
+  }
+}
+
+/** Partitions that this process holds as its lane would have it, but every process for itself. */
+function ungovernedHolds() {
+  const underWay = new Set<string>()
+  const allowed = new Set<string>()
+  const lease = { signal: new AbortController().signal, isHeld: () => true }
+  return {
+    allow: (lane: LaneName, partition: number) => void allowed.add(`${lane} ${partition}`),
+    hold(lane: LaneName, partition: number, listener: LaneListener): void {
+      const id = `${lane} ${partition}`
+      if (!allowed.has(id)) return
+      if (underWay.has(id)) listener.onWakeUp(partition)
+      else {
+        underWay.add(id)
+        listener.onAssigned({
+          partition,
+          lease,
+          header: () => undefined,
+          release: () => underWay.delete(id),
+        })
+      }
+    },
+    isIdle: () => underWay.size === 0,
   }
 }
 

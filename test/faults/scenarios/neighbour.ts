@@ -170,6 +170,16 @@ interface Seen {
   refused: string[]
 }
 
+const nothingSeen = (): Seen => ({
+  attack: {},
+  stopMs: [],
+  stops: 0,
+  stopped: 0,
+  checkMs: [],
+  intakeMs: [],
+  refused: [],
+})
+
 /** Does as another tenant what must not suffer, until the neighbour is through, and measures it. */
 async function lookOn(
   run: FaultRun,
@@ -177,21 +187,8 @@ async function lookOn(
   people: readonly string[],
   attack: Promise<NeighbourReport>,
 ): Promise<Seen> {
-  const { system, tenant } = run
-  const seen: Seen = {
-    attack: {},
-    stopMs: [],
-    stops: 0,
-    stopped: 0,
-    checkMs: [],
-    intakeMs: [],
-    refused: [],
-  }
-  const { contacts } = await system.clients.contacts.listContacts(
-    { tag: 'victims', limit: 200 },
-    tenant,
-  )
-  const contactIds = contacts.slice(0, 100).map(({ id }) => id)
+  const seen = nothingSeen()
+  const check = await checkOf(run)
   let over = false
   const stopping: Promise<void>[] = []
   const again = async (everyMs: number, work: (i: number) => Promise<void>) => {
@@ -199,11 +196,6 @@ async function lookOn(
       await work(i).catch((error: Error) => seen.refused.push(error.message))
       await delay(everyMs)
     }
-  }
-  const timed = async (into: number[], work: () => Promise<unknown>) => {
-    const from = performance.now()
-    await work()
-    into.push(performance.now() - from)
   }
   const saying = (i: number, text: string) =>
     timed(seen.intakeMs, () => say(run, people[i % people.length]!, text, i))
@@ -216,20 +208,30 @@ async function lookOn(
         over = true
       }),
     again(100, (i) => saying(100 + (i % 100), 'Is it still there?')),
-    again(100, () =>
-      timed(seen.checkMs, () =>
-        system.clients.contacts.checkSendable({ contactIds, category: 'MARKETING' }, tenant),
-      ),
-    ),
+    again(100, () => timed(seen.checkMs, check)),
     again(500, async (i) => {
       if (i >= 100) return
       await saying(i, 'STOP')
       seen.stops++
-      stopping.push(untilStopped(watcher, tenant, people[i]!, seen))
+      stopping.push(untilStopped(watcher, run.tenant, people[i]!, seen))
     }),
   ])
   await Promise.all(stopping)
   return seen
+}
+
+/** Asks whether a hundred of the people may be written to. */
+async function checkOf({ system, tenant }: FaultRun): Promise<() => Promise<unknown>> {
+  const service = system.clients.contacts
+  const { contacts } = await service.listContacts({ tag: 'victims', limit: 200 }, tenant)
+  const contactIds = contacts.slice(0, 100).map(({ id }) => id)
+  return () => service.checkSendable({ contactIds, category: 'MARKETING' }, tenant)
+}
+
+async function timed(into: number[], work: () => Promise<unknown>): Promise<void> {
+  const from = performance.now()
+  await work()
+  into.push(performance.now() - from)
 }
 
 let said = 0
