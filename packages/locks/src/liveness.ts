@@ -33,6 +33,13 @@ redis.call('SET', KEYS[4], now, 'PX', ARGV[3])
 return deliveries
 `)
 
+const redisKeysOf = (id: string) => [
+  instances.key(id),
+  instances.listKey,
+  instances.deliveriesKey(id),
+  instances.deadKey(id),
+]
+
 /** The life of a process that has this id from now on; `renewSoon` has its key renewed at once. */
 export function openLiveness(
   redis: Redis,
@@ -40,109 +47,154 @@ export function openLiveness(
   scale: number,
   renewSoon: () => void,
 ): OwnLiveness {
-  const { usable } = instances
-  const noteTtlMs = Math.round(instances.noteTtlMs * scale)
-  const redisKeysOf = (of: string) => [
-    instances.key(of),
-    instances.listKey,
-    instances.deliveriesKey(of),
-    instances.deadKey(of),
-  ]
-  const deliveriesKey = instances.deliveriesKey(id)
-  const lostListeners = new Set<(reason: string) => void>()
-  const followers = new Set<(silent: readonly string[]) => void>()
-  let isFollowed = false
-  let isListed = false
-  let diedAt = ''
-  let certainUntil = Number.NEGATIVE_INFINITY
-  let wasDisconnected = false
-  let waiting: PromiseWithResolvers<void> | undefined
+  return new ProcessLiveness(redis, id, scale, renewSoon)
+}
 
-  /** Nobody can declare a process dead that was never listed. */
-  const certainForMs = () =>
-    isListed ? certainUntil - performance.now() : Number.POSITIVE_INFINITY
+class ProcessLiveness implements OwnLiveness {
+  readonly id: string
+  readonly #redis: Redis
+  readonly #scale: number
+  readonly #renewSoon: () => void
+  readonly #noteTtlMs: number
+  readonly #deliveriesKey: string
+  readonly #certainty: Certainty
+  readonly #lostListeners = new Set<(reason: string) => void>()
+  readonly #followers = new Set<(silent: readonly string[]) => void>()
+  #isFollowed = false
+  #diedAt = ''
 
-  function certainFrom(heardAt: number, ms: number): void {
-    wasDisconnected = false
-    certainUntil = Math.max(certainUntil, heardAt + ms * scale * usable)
-    if (certainForMs() <= 0) return
-    waiting?.resolve()
-    waiting = undefined
+  constructor(redis: Redis, id: string, scale: number, renewSoon: () => void) {
+    this.id = id
+    this.#redis = redis
+    this.#scale = scale
+    this.#renewSoon = renewSoon
+    this.#noteTtlMs = Math.round(instances.noteTtlMs * scale)
+    this.#deliveriesKey = instances.deliveriesKey(id)
+    this.#certainty = new Certainty(scale)
   }
 
-  return {
-    id,
-    certainForMs,
-    certain() {
-      if (certainForMs() > 0) return Promise.resolve()
-      waiting ??= Promise.withResolvers()
-      return waiting.promise
-    },
-    onLost(fn) {
-      lostListeners.add(fn)
-      return { [Symbol.dispose]: () => void lostListeners.delete(fn) }
-    },
-    follow(fn) {
-      isFollowed = true
-      followers.add(fn)
-      renewSoon()
-      return { [Symbol.dispose]: () => void followers.delete(fn) }
-    },
-    answered(sentAt) {
-      const unheardMs = sentAt - certainUntil
-      // After a gap an answer proves life in the gap only on the same connection, and only while a
-      // stopped process would have been spared.
-      if (
-        unheardMs > 0 &&
-        (wasDisconnected ||
-          unheardMs > (instances.unansweredMs - instances.silentMs) * scale * usable)
-      )
-        return
-      certainFrom(sentAt, instances.confirmMs)
-    },
-    disconnected() {
-      wasDisconnected = true
-    },
-    addDelivery: (subject) => void redis.sadd(deliveriesKey, subject).catch(() => undefined),
-    removeDelivery: (subject) => void redis.srem(deliveriesKey, subject).catch(() => undefined),
-    async declareDead(other, silentMs) {
-      return (await declareDeadScript(redis, redisKeysOf(other), [
-        other,
-        Math.round(silentMs * scale),
-        noteTtlMs,
-      ])) as string[] | null
-    },
-    async renew(ttlMs) {
-      const askedAt = performance.now()
-      const args = [
-        ttlMs,
-        isFollowed ? id : '',
-        noteTtlMs,
-        Math.round(instances.askAfterMs * scale),
-      ]
-      if (isFollowed && !isListed) certainFrom(askedAt, instances.silentMs)
-      isListed = isFollowed
-      const [known, dead, ...silent] = (await renewScript(redis, redisKeysOf(id), args)) as [
-        number,
-        string,
-        ...string[],
-      ]
-      if (dead !== diedAt && dead !== '')
-        for (const fn of [...lostListeners]) fn('this process was silent, and was taken for dead')
-      diedAt = dead
-      certainFrom(askedAt, instances.silentMs)
-      for (const fn of followers) fn(silent)
-      return known === 1
-    },
-    async close() {
-      waiting?.resolve()
-      // Without it they go by themselves.
-      await redis
-        .multi()
-        .zrem(instances.listKey, id)
-        .del(instances.key(id), deliveriesKey)
-        .exec()
-        .catch(() => undefined)
-    },
+  certainForMs(): number {
+    return this.#certainty.forMs()
+  }
+
+  certain(): Promise<void> {
+    return this.#certainty.wait()
+  }
+
+  onLost(fn: (reason: string) => void): Disposable {
+    this.#lostListeners.add(fn)
+    return { [Symbol.dispose]: () => void this.#lostListeners.delete(fn) }
+  }
+
+  follow(fn: (silent: readonly string[]) => void): Disposable {
+    this.#isFollowed = true
+    this.#followers.add(fn)
+    this.#renewSoon()
+    return { [Symbol.dispose]: () => void this.#followers.delete(fn) }
+  }
+
+  answered(sentAt: number): void {
+    this.#certainty.confirm(sentAt)
+  }
+
+  disconnected(): void {
+    this.#certainty.disconnected()
+  }
+
+  addDelivery(subject: string): void {
+    this.#redis.sadd(this.#deliveriesKey, subject).catch(() => undefined)
+  }
+
+  removeDelivery(subject: string): void {
+    this.#redis.srem(this.#deliveriesKey, subject).catch(() => undefined)
+  }
+
+  async declareDead(other: string, silentMs: number): Promise<string[] | null> {
+    const args = [other, Math.round(silentMs * this.#scale), this.#noteTtlMs]
+    return (await declareDeadScript(this.#redis, redisKeysOf(other), args)) as string[] | null
+  }
+
+  async renew(ttlMs: number): Promise<boolean> {
+    const askedAt = performance.now()
+    const askAfterMs = Math.round(instances.askAfterMs * this.#scale)
+    const args = [ttlMs, this.#isFollowed ? this.id : '', this.#noteTtlMs, askAfterMs]
+    if (this.#isFollowed) this.#certainty.list(askedAt)
+    const answer = await renewScript(this.#redis, redisKeysOf(this.id), args)
+    const [known, dead, ...silent] = answer as [number, string, ...string[]]
+    if (dead !== this.#diedAt && dead !== '')
+      for (const fn of [...this.#lostListeners])
+        fn('this process was silent, and was taken for dead')
+    this.#diedAt = dead
+    this.#certainty.extend(askedAt, instances.silentMs)
+    for (const fn of this.#followers) fn(silent)
+    return known === 1
+  }
+
+  async close(): Promise<void> {
+    this.#certainty.endWait()
+    // Without it they go by themselves.
+    await this.#redis
+      .multi()
+      .zrem(instances.listKey, this.id)
+      .del(instances.key(this.id), this.#deliveriesKey)
+      .exec()
+      .catch(() => undefined)
+  }
+}
+
+/** How long a process may be sure that nobody takes it for dead. */
+class Certainty {
+  /** What all times are multiplied by. */
+  readonly #factor: number
+  #isListed = false
+  #until = Number.NEGATIVE_INFINITY
+  #wasDisconnected = false
+  #waiting: PromiseWithResolvers<void> | undefined
+
+  constructor(scale: number) {
+    this.#factor = scale * instances.usable
+  }
+
+  /** Nobody can declare a process dead that was never listed. */
+  forMs(): number {
+    return this.#isListed ? this.#until - performance.now() : Number.POSITIVE_INFINITY
+  }
+
+  wait(): Promise<void> {
+    if (this.forMs() > 0) return Promise.resolve()
+    this.#waiting ??= Promise.withResolvers()
+    return this.#waiting.promise
+  }
+
+  endWait(): void {
+    this.#waiting?.resolve()
+  }
+
+  /** The process is about to be listed for the first time. */
+  list(askedAt: number): void {
+    if (!this.#isListed) this.extend(askedAt, instances.silentMs)
+    this.#isListed = true
+  }
+
+  extend(heardAt: number, ms: number): void {
+    this.#wasDisconnected = false
+    this.#until = Math.max(this.#until, heardAt + ms * this.#factor)
+    if (this.forMs() <= 0) return
+    this.#waiting?.resolve()
+    this.#waiting = undefined
+  }
+
+  /** An answer to a question that was sent at this time. */
+  confirm(sentAt: number): void {
+    const unheardMs = sentAt - this.#until
+    const sparedMs = (instances.unansweredMs - instances.silentMs) * this.#factor
+    // After a gap an answer proves life in the gap only on the same connection, and only while a
+    // stopped process would have been spared.
+    if (unheardMs > 0 && (this.#wasDisconnected || unheardMs > sparedMs)) return
+    this.extend(sentAt, instances.confirmMs)
+  }
+
+  disconnected(): void {
+    this.#wasDisconnected = true
   }
 }
