@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { audit } from '@lockstep/audit'
-import { postWebhook, until } from '@lockstep/testing'
+import { messageWebhook, postWebhook, until } from '@lockstep/testing'
 import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assertClean } from './faults/run.ts'
@@ -91,23 +91,12 @@ test('a conversation goes on after its number was connected by another app, and 
   const [phone] = freshPhones(1)
   let saidAt = Math.floor(Date.now() / 1_000) - 60
   const say = async (text: string, by = tenant) => {
-    const wamid = `wamid.${randomBytes(12).toString('hex')}`
-    const messages = [
-      {
-        from: phone!.slice(1),
-        id: wamid,
-        timestamp: String(++saidAt),
-        type: 'text',
-        text: { body: text },
-      },
-    ]
-    const value = {
-      messaging_product: 'whatsapp',
-      metadata: { phone_number_id: tenant.phoneNumberId },
-      messages,
-    }
-    const entry = [{ id: tenant.wabaId, changes: [{ field: 'messages', value }] }]
-    const body = JSON.stringify({ object: 'whatsapp_business_account', entry })
+    const { body } = messageWebhook({
+      ...tenant,
+      from: phone!.slice(1),
+      text,
+      timestamp: ++saidAt,
+    })
     expect(await postWebhook(system.webhookUrl(by), by.appSecret, body)).toBe(200)
   }
   const conversations = async () =>

@@ -21,23 +21,29 @@ export async function postWebhook(
   return response.status
 }
 
+interface InboundText {
+  phoneNumberId: string
+  wabaId: string
+  from?: string
+  text?: string
+  /** Seconds since the epoch. */
+  timestamp?: number
+}
+
 /** A webhook's body with one text message of a person to a number. */
 export function messageWebhook({
   phoneNumberId,
   wabaId,
-}: {
-  phoneNumberId: string
-  wabaId: string
-}): {
-  wamid: string
-  body: string
-} {
+  from = '491512999999',
+  text = 'hello',
+  timestamp = 1_764_000_000,
+}: InboundText): { wamid: string; body: string } {
   const wamid = `wamid.${randomBytes(12).toString('hex')}`
-  const text = { timestamp: '1764000000', type: 'text', text: { body: 'hello' } }
+  const said = { timestamp: String(timestamp), type: 'text', text: { body: text } }
   const value = {
     messaging_product: 'whatsapp',
     metadata: { phone_number_id: phoneNumberId },
-    messages: [{ from: '491512999999', id: wamid, ...text }],
+    messages: [{ from, id: wamid, ...said }],
   }
   const entry = [{ id: wabaId, changes: [{ field: 'messages', value }] }]
   return { wamid, body: JSON.stringify({ object: 'whatsapp_business_account', entry }) }

@@ -12,17 +12,8 @@ beforeAll(async () => {
 })
 afterAll(() => up.disposeAsync())
 
-test('a campaign is run from the connection to the last recipient through the API alone', async () => {
-  const { key, connectionId } = await tenant(stack, api, '9001')
-  const templates = await api.ask(
-    key,
-    'GET',
-    `/v1/templates?connection_id=${connectionId}&status=approved`,
-  )
-  expect(templates.json.templates).toMatchObject([
-    { name: 'hello', language: 'en_US', status: 'APPROVED', components: [{ type: 'BODY' }] },
-  ])
-
+/** Imports two people of a tag, of whom one then says stop on the phone. */
+async function importTwoAndStopOne(key: string): Promise<void> {
   const file = await importCsv(
     api,
     key,
@@ -49,7 +40,20 @@ test('a campaign is run from the connection to the last recipient through the AP
     evidence: 'said so on the phone',
   })
   expect(consent).toMatchObject({ status: 200, json: { id: stopped, opted_out: true } })
+}
 
+test('a campaign is run from the connection to the last recipient through the API alone', async () => {
+  const { key, connectionId } = await tenant(stack, api, '9001')
+  const templates = await api.ask(
+    key,
+    'GET',
+    `/v1/templates?connection_id=${connectionId}&status=approved`,
+  )
+  expect(templates.json.templates).toMatchObject([
+    { name: 'hello', language: 'en_US', status: 'APPROVED', components: [{ type: 'BODY' }] },
+  ])
+
+  await importTwoAndStopOne(key)
   const created = await api.ask(key, 'POST', '/v1/campaigns', draft(connectionId))
   expect(created).toMatchObject({
     status: 201,
@@ -121,11 +125,10 @@ test('a token is replaced, and a number that was disconnected is the same connec
   expect(again).toMatchObject({ status: 201, json: { id: connectionId, disconnected_at: null } })
 })
 
-test('a message is shown with all that is known of it: as edited, with its file and reactions, and that it was deleted', async () => {
-  const { key, appId } = await tenant(stack, api, '9006')
-  const from = '4915120000001'
-  const at = Math.floor(Date.now() / 1000) - 60
-  const iso = (after: number) => new Date((at + after) * 1000).toISOString()
+const ad = { source_id: '4001', source_type: 'ad' }
+
+/** A file that is edited, reacted to and deleted, a location, and a text in a group; `at` in seconds. */
+function messagesOfAllKinds(from: string, at: number): object[] {
   const message = (id: string, after: number, more: object) => ({
     from,
     id,
@@ -136,8 +139,7 @@ test('a message is shown with all that is known of it: as edited, with its file 
     type: 'image',
     image: { id: '7', mime_type: 'image/png', sha256: 'abc=', caption },
   })
-  const ad = { source_id: '4001', source_type: 'ad' }
-  const messages = [
+  return [
     message('wamid.file', 0, { ...image('Befor'), referral: ad, context: { forwarded: true } }),
     message('wamid.edit', 1, {
       type: 'edit',
@@ -151,35 +153,26 @@ test('a message is shown with all that is known of it: as edited, with its file 
     message('wamid.where', 4, { location: { latitude: 48.4, longitude: 9.9 } }),
     message('wamid.group', 5, { type: 'text', text: { body: 'Hello all' }, group_id: 'Y2Fw' }),
   ]
-  const contacts = [{ wa_id: from, profile: { name: 'Ana', username: 'ana' } }]
-  const value = { metadata: { phone_number_id: '9006' }, contacts, messages }
-  await stack.deliver(appId, {
-    object: 'whatsapp_business_account',
-    entry: [{ id: '202', changes: [{ field: 'messages', value }] }],
-  })
-  const [group, own] = await until(async () => {
-    const { conversations } = (await api.ask(key, 'GET', '/v1/conversations')).json
-    return conversations.length === 2 ? conversations : undefined
-  })
-  const [contact] = (await api.ask(key, 'GET', '/v1/contacts')).json.contacts
-  expect(contact).toMatchObject({ name: 'Ana', profile_name: 'Ana', username: 'ana' })
-  expect([group, own]).toMatchObject([
-    { group_id: 'Y2Fw', contact_id: null },
-    { group_id: null, contact_id: contact.id },
-  ])
-  const none = {
-    edited_at: null,
-    original_text: null,
-    revoked_at: null,
-    media: null,
-    content: null,
-    reactions: [],
-    referral: null,
-  }
+}
+
+/** Of a message of which no more is known than that it came. */
+const noDetails = {
+  edited_at: null,
+  original_text: null,
+  revoked_at: null,
+  media: null,
+  content: null,
+  reactions: [],
+  referral: null,
+}
+
+/** What is shown of the file and of the location. */
+function expectedMessages(contactId: string, at: number) {
+  const iso = (after: number) => new Date((at + after) * 1000).toISOString()
   const plain = {
-    ...none,
+    ...noDetails,
     direction: 'in',
-    contact_id: contact.id,
+    contact_id: contactId,
     group_id: null,
     target_wamid: null,
     forwarded: false,
@@ -203,7 +196,7 @@ test('a message is shown with all that is known of it: as edited, with its file 
     ...{
       referral: ad,
       forwarded: true,
-      reactions: [{ emoji: '👍', at: iso(2), contact_id: contact.id }],
+      reactions: [{ emoji: '👍', at: iso(2), contact_id: contactId }],
     },
     media: {
       id: '7',
@@ -215,6 +208,31 @@ test('a message is shown with all that is known of it: as edited, with its file 
       animated: false,
     },
   }
+  return { location, file }
+}
+
+test('a message is shown with all that is known of it: as edited, with its file and reactions, and that it was deleted', async () => {
+  const { key, appId } = await tenant(stack, api, '9006')
+  const from = '4915120000001'
+  const at = Math.floor(Date.now() / 1000) - 60
+  const messages = messagesOfAllKinds(from, at)
+  const contacts = [{ wa_id: from, profile: { name: 'Ana', username: 'ana' } }]
+  const value = { metadata: { phone_number_id: '9006' }, contacts, messages }
+  await stack.deliver(appId, {
+    object: 'whatsapp_business_account',
+    entry: [{ id: '202', changes: [{ field: 'messages', value }] }],
+  })
+  const [group, own] = await until(async () => {
+    const { conversations } = (await api.ask(key, 'GET', '/v1/conversations')).json
+    return conversations.length === 2 ? conversations : undefined
+  })
+  const [contact] = (await api.ask(key, 'GET', '/v1/contacts')).json.contacts
+  expect(contact).toMatchObject({ name: 'Ana', profile_name: 'Ana', username: 'ana' })
+  expect([group, own]).toMatchObject([
+    { group_id: 'Y2Fw', contact_id: null },
+    { group_id: null, contact_id: contact.id },
+  ])
+  const { location, file } = expectedMessages(contact.id, at)
   const listed = await api.ask(key, 'GET', `/v1/conversations/${own.id}/messages`)
   expect(listed.json).toMatchObject({ messages: [location, file], next_cursor: null })
   const said = await api.ask(key, 'GET', `/v1/conversations/${group.id}/messages`)
@@ -223,23 +241,17 @@ test('a message is shown with all that is known of it: as edited, with its file 
   ])
 })
 
-test('nothing of another account is found: neither by reading it nor by ordering something', async () => {
-  const owner = await tenant(stack, api, '9003')
-  await importCsv(api, owner.key, 'name,phone,tags\nAna,+49 1512 0000003,spring\n')
-  const file = (
-    await stack.world.sql<{ id: string }>('select id from contacts.imports where account_id = $1', [
-      owner.accountId,
-    ])
-  )[0]!.id
-  const contact = (await api.ask(owner.key, 'GET', '/v1/contacts')).json.contacts[0].id
-  const campaign = (await api.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId)))
-    .json.id
-  const conversation = crypto.randomUUID()
-  await stack.world.sql(
-    `insert into conversations.conversations (id, account_id, connection_id, contact_id, last_message_at) values ($1, $2, $3, $4, now())`,
-    [conversation, owner.accountId, owner.connectionId, contact],
-  )
-  const requests: [string, string, unknown?][] = [
+/** Requests that name something of an account: each is to be found by its owner alone. */
+async function requestsOn(
+  owner: Awaited<ReturnType<typeof tenant>>,
+  {
+    file,
+    contact,
+    campaign,
+    conversation,
+  }: Record<'file' | 'contact' | 'campaign' | 'conversation', string>,
+): Promise<[string, string, unknown?][]> {
+  return [
     ['PUT', `/v1/connections/${owner.connectionId}/limits`, { per_minute: 1, per_second: 1 }],
     ['POST', `/v1/connections/${owner.connectionId}/template-syncs`],
     ['GET', `/v1/template-syncs/${owner.syncId}`],
@@ -264,6 +276,25 @@ test('nothing of another account is found: neither by reading it nor by ordering
     ],
     ['POST', `/v1/connections/${owner.connectionId}/disconnect`],
   ]
+}
+
+test('nothing of another account is found: neither by reading it nor by ordering something', async () => {
+  const owner = await tenant(stack, api, '9003')
+  await importCsv(api, owner.key, 'name,phone,tags\nAna,+49 1512 0000003,spring\n')
+  const file = (
+    await stack.world.sql<{ id: string }>('select id from contacts.imports where account_id = $1', [
+      owner.accountId,
+    ])
+  )[0]!.id
+  const contact = (await api.ask(owner.key, 'GET', '/v1/contacts')).json.contacts[0].id
+  const campaign = (await api.ask(owner.key, 'POST', '/v1/campaigns', draft(owner.connectionId)))
+    .json.id
+  const conversation = crypto.randomUUID()
+  await stack.world.sql(
+    `insert into conversations.conversations (id, account_id, connection_id, contact_id, last_message_at) values ($1, $2, $3, $4, now())`,
+    [conversation, owner.accountId, owner.connectionId, contact],
+  )
+  const requests = await requestsOn(owner, { file, contact, campaign, conversation })
   const stranger = await stack.account()
   for (const [method, path, body] of requests) {
     const foreign = await api.ask(stranger.key, method, path, body)

@@ -22,16 +22,11 @@ import {
 
 const day = 86_400_000
 
-test('bodies older than 7 days go; parts of them that still wait or are dead are kept with their bytes, and worked on as ever', async () => {
-  await using here = await openWorld()
-  const { world, app, config } = here
+type Result = { $case: 'outcome'; outcome: string } | { $case: 'failure'; failure: string }
 
-  /** A gateway of some days ago receives a body, and its worker says what became of it. */
-  async function receive(
-    daysAgo: number,
-    text: string,
-    result?: { $case: 'outcome'; outcome: string } | { $case: 'failure'; failure: string },
-  ) {
+/** Has a gateway of some days ago receive a body, and its worker say what became of it. */
+function receiver({ world, app, config }: Awaited<ReturnType<typeof openWorld>>) {
+  return async (daysAgo: number, text: string, result?: Result): Promise<void> => {
     await using gateway = await startGateway(config, { now: () => Date.now() - daysAgo * day })
     await untilKnown(gateway.origin, app)
     // Its first run makes the day tables of that time.
@@ -48,6 +43,13 @@ test('bodies older than 7 days go; parts of them that still wait or are dead are
       await gateway.feed.settle({ lane: 'webhooks.message', settlements }, {})
     }
   }
+}
+
+test('bodies older than 7 days go; parts of them that still wait or are dead are kept with their bytes, and worked on as ever', async () => {
+  await using here = await openWorld()
+  const { world, app, config } = here
+
+  const receive = receiver(here)
   const kept = async () =>
     (await storedBodies(world)).map((body) => /finished|open|dead|recent/.exec(body)![0]).toSorted()
 
