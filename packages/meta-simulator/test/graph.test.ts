@@ -109,12 +109,45 @@ test('access is refused as Meta refuses it', async () => {
   }
 })
 
-test('a faulty send is refused with the code of its fault', async () => {
-  await using sim = await simulation({
-    state: { ...state(), templates: { [WABA]: [hello, ...demoTemplates()] } },
-  })
-  const person = '16505551234'
-  const cases: [string, unknown, number, number][] = [
+const person = '16505551234'
+
+function named(...parameters: Any[]) {
+  return template(
+    person,
+    {},
+    { name: 'delivery_update', components: [{ type: 'body', parameters }] },
+  )
+}
+
+function words(...list: string[]) {
+  return list.map((each) => ({ type: 'text', text: each }))
+}
+
+function button(text: string) {
+  return { type: 'button', sub_type: 'url', index: '0', parameters: words(text) }
+}
+
+function invitation(image: Any) {
+  const parts = [
+    { type: 'header', parameters: [image] },
+    { type: 'body', parameters: words('Ana', 'Saturday') },
+  ]
+  return template(person, {}, { name: 'workshop_invitation', components: parts })
+}
+
+function confirmation(more: Any[]) {
+  const parts = [
+    { type: 'header', parameters: words('A-1') },
+    { type: 'body', parameters: words('Ana', '3 items', '€ 42') },
+  ]
+  return template(person, {}, { name: 'order_confirmation', components: [...parts, ...more] })
+}
+
+/** What is wrong, the body, and the HTTP status and code of the answer. */
+type FaultySend = [string, unknown, number, number]
+
+function faultySends(): FaultySend[] {
+  return [
     ['no JSON', '{', 400, 100],
     ['no product', { ...text(person, 'hi'), messaging_product: undefined }, 400, 100],
     ['no recipient', { ...text(person, 'hi'), to: undefined }, 400, 100],
@@ -161,14 +194,22 @@ test('a faulty send is refused with the code of its fault', async () => {
     ['no link', invitation({ type: 'image', image: { link: 'photo.png' } }), 400, 131009],
     ['no button parameter', confirmation([]), 400, 131008],
     ['line break in a button', confirmation([button('A\n1')]), 400, 132018],
-    ...['a\nb', 'a\rb', 'a\tb', 'a     b'].map((word): (typeof cases)[number] => [
-      JSON.stringify(word),
-      template(person, {}, { components: [{ type: 'body', parameters: words(word, 'x') }] }),
-      400,
-      132018,
-    ]),
+    ...['a\nb', 'a\rb', 'a\tb', 'a     b'].map(
+      (word): FaultySend => [
+        JSON.stringify(word),
+        template(person, {}, { components: [{ type: 'body', parameters: words(word, 'x') }] }),
+        400,
+        132018,
+      ],
+    ),
   ]
-  for (const [what, body, status, code] of cases) {
+}
+
+test('a faulty send is refused with the code of its fault', async () => {
+  await using sim = await simulation({
+    state: { ...state(), templates: { [WABA]: [hello, ...demoTemplates()] } },
+  })
+  for (const [what, body, status, code] of faultySends()) {
     const answer = await graph(sim, `${NUMBER}/messages`, body)
     expect([what, answer.status, answer.body.error?.code]).toEqual([what, status, code])
     expect(answer.body.error.message).toMatch(new RegExp(`^\\(#${code}\\) `))
@@ -201,34 +242,6 @@ test('a faulty send is refused with the code of its fault', async () => {
     { type: 'text', parameter_name: 'first_name', text: 'Ana' },
   )
   expect((await graph(sim, `${NUMBER}/messages`, right)).status).toBe(200)
-
-  function named(...parameters: Any[]) {
-    return template(
-      person,
-      {},
-      { name: 'delivery_update', components: [{ type: 'body', parameters }] },
-    )
-  }
-  function words(...list: string[]) {
-    return list.map((each) => ({ type: 'text', text: each }))
-  }
-  function button(text: string) {
-    return { type: 'button', sub_type: 'url', index: '0', parameters: words(text) }
-  }
-  function invitation(image: Any) {
-    const parts = [
-      { type: 'header', parameters: [image] },
-      { type: 'body', parameters: words('Ana', 'Saturday') },
-    ]
-    return template(person, {}, { name: 'workshop_invitation', components: parts })
-  }
-  function confirmation(more: Any[]) {
-    const parts = [
-      { type: 'header', parameters: words('A-1') },
-      { type: 'body', parameters: words('Ana', '3 items', '€ 42') },
-    ]
-    return template(person, {}, { name: 'order_confirmation', components: [...parts, ...more] })
-  }
 })
 
 test('paging through the templates brings each exactly once and ends without next', async () => {
