@@ -46,6 +46,8 @@ export const streams = {
 
 export type StreamName = keyof typeof streams
 
+export type LaneKey = 'phone number id' | 'WABA id' | 'campaign id' | 'account id' | 'connection id'
+
 export interface LaneRow {
   stream: StreamName
   /** Subjects of its partitions begin with it. */
@@ -60,7 +62,7 @@ export interface LaneRow {
   /** Runs at a time in one process; the usual number unless it is said here. */
   maxActive?: number
   /** What the key names. */
-  key: string
+  key: LaneKey
   work: string
 }
 
@@ -165,6 +167,19 @@ export type LaneName = keyof typeof lanes
 export type LaneOf<Service extends ServiceName> = {
   [Name in LaneName]: (typeof lanes)[Name]['worker'] extends Service ? Name : never
 }[LaneName]
+
+/** The lanes in which parts of webhooks wait. */
+export type WebhookLane = {
+  [Name in LaneName]: (typeof lanes)[Name]['producer'] extends 'webhook-gateway' ? Name : never
+}[LaneName]
+
+/** The lanes in which parts of webhooks wait under a key of this kind. */
+export function webhookLanesBy(key: LaneKey): LaneName[] {
+  const names = Object.keys(lanes) as LaneName[]
+  return names.filter(
+    (name) => lanes[name].producer === 'webhook-gateway' && lanes[name].key === key,
+  )
+}
 
 /** Ids of Meta's and ours, and nothing that a hostile id could hide in. */
 export const laneKeyPattern = /^[A-Za-z0-9_-]{1,128}$/

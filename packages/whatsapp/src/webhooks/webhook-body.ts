@@ -1,4 +1,4 @@
-import type { LaneName } from '@lockstep/contracts'
+import type { WebhookLane } from '@lockstep/contracts'
 import {
   idOf,
   isObject,
@@ -118,7 +118,7 @@ const accountFields: ReadonlySet<string> = new Set([
  * What a field is about: which lane its elements belong to, and the lists in which they stand
  * (none: the change is the element).
  */
-export function fieldRule(field: string): { lane: LaneName | null; lists: readonly string[] } {
+export function fieldRule(field: string): { lane: WebhookLane | null; lists: readonly string[] } {
   const lists = Object.hasOwn(listsByField, field) ? listsByField[field]! : []
   if (lists.length > 0) return { lane: 'webhooks.message', lists }
   if (field.startsWith('message_template_') || field === 'template_category_update')

@@ -1,4 +1,4 @@
-import { type LaneName, laneKeyPattern } from '@lockstep/contracts'
+import { laneKeyPattern, type WebhookLane } from '@lockstep/contracts'
 import { codeOf, refusalCodes } from '../graph/graph-errors.ts'
 import { isObject, listOf, objectOf } from '../json.ts'
 import {
@@ -21,7 +21,7 @@ import {
 } from './webhook-frames.ts'
 
 interface LanePick {
-  lane: LaneName
+  lane: WebhookLane
   key: string
 }
 
@@ -36,13 +36,13 @@ export interface SplitOptions {
    * own; unbounded by default.
    */
   maxKeys?: { own: number; other: number; fields: number }
-  isOwn?(lane: LaneName, key: string, field: string | null): boolean
+  isOwn?(lane: WebhookLane, key: string, field: string | null): boolean
 }
 
 /** The elements of one body that wait in one lane. */
 export interface WebhookPart {
   /** Null: nobody acts on it; it is kept raw and counted, for `reason`. */
-  lane: LaneName | null
+  lane: WebhookLane | null
   key: string | null
   field: string | null
   elements: number
@@ -128,7 +128,7 @@ export function* splitInSteps(raw: Buffer, options: SplitOptions): Generator<voi
 }
 
 interface Group {
-  lane: LaneName | null
+  lane: WebhookLane | null
   key: string | null
   field: string | null
   reason: string | undefined
@@ -235,7 +235,7 @@ function placeItems(groups: Groups, change: WebhookChange, options: SplitOptions
   }
 }
 
-function addressOf(lane: LaneName, key: string | undefined, what: string): Address {
+function addressOf(lane: WebhookLane, key: string | undefined, what: string): Address {
   return key !== undefined && laneKeyPattern.test(key)
     ? { lane, key, reason: undefined }
     : nobody(`It has no usable ${what}`)

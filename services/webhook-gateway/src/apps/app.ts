@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { type LaneName, secretPlaces } from '@lockstep/contracts'
+import { lanes, secretPlaces, type WebhookLane } from '@lockstep/contracts'
 import type { AppSecrets, GetWebhookAppResponse } from '@lockstep/rpc/gen/accounts'
 import type { BaseContext, Secrets } from '@lockstep/service'
 import type { AppSecret } from '@lockstep/whatsapp'
@@ -77,13 +77,25 @@ export function keysGained(before: App | undefined, after: App): Keys | null {
  * Whether a lane's key is the app's. A campaign's is by its token, and `partner_solutions` names no
  * WABA.
  */
-export function owns(app: App, lane: LaneName, key: string, field: string | null): boolean {
-  if (lane === 'webhooks.message') return app.phoneNumberIds.has(key)
-  return lane === 'webhooks.campaign' || field === 'partner_solutions' || app.wabaIds.has(key)
+export function owns(app: App, lane: WebhookLane, key: string, field: string | null): boolean {
+  switch (lanes[lane].key) {
+    case 'phone number id':
+      return app.phoneNumberIds.has(key)
+    case 'campaign id':
+      return true
+    case 'WABA id':
+      return field === 'partner_solutions' || app.wabaIds.has(key)
+  }
 }
 
-/** A lane's key as the number or WABA that it is. */
-export const numbersOrWabas = (lane: LaneName, ids: readonly string[]): Keys =>
-  lane === 'webhooks.message'
-    ? { phoneNumberIds: ids, wabaIds: [] }
-    : { phoneNumberIds: [], wabaIds: ids }
+/** A lane's key as the number or WABA that it is; a campaign's is claimed by nobody. */
+export function claimableKeys(lane: WebhookLane, key: string): Keys | null {
+  switch (lanes[lane].key) {
+    case 'phone number id':
+      return { phoneNumberIds: [key], wabaIds: [] }
+    case 'campaign id':
+      return null
+    case 'WABA id':
+      return { phoneNumberIds: [], wabaIds: [key] }
+  }
+}

@@ -1,4 +1,4 @@
-import type { LaneName } from '@lockstep/contracts'
+import { type LaneKey, type WebhookLane, webhookLanesBy } from '@lockstep/contracts'
 import { query, queryOne, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import type { ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { Keys } from '../apps/app.ts'
@@ -24,6 +24,10 @@ export interface ClaimedSlice {
   lastId: string
 }
 
+const lanesBy = (key: LaneKey) => sql.join(webhookLanesBy(key).map((lane) => sql.lit(lane)))
+const ofNumbers = lanesBy('phone number id')
+const ofWabas = lanesBy('WABA id')
+
 /** One slice holds at most so many parts. */
 export const maxClaimed = 500
 
@@ -39,8 +43,8 @@ export async function keysToClaim(
       where r.outcome = 'no_connection' and r.app_id = ${appId} and r.key = k.key and ${ofLane}))`
   const row = await queryOne<Keys>(
     tx,
-    sql`select ${withParts(phoneNumberIds, sql`r.lane = 'webhooks.message'`)} as "phoneNumberIds",
-               ${withParts(wabaIds, sql`r.lane <> 'webhooks.message'`)} as "wabaIds"`,
+    sql`select ${withParts(phoneNumberIds, sql`r.lane in (${ofNumbers})`)} as "phoneNumberIds",
+               ${withParts(wabaIds, sql`r.lane in (${ofWabas})`)} as "wabaIds"`,
   )
   return row!
 }
@@ -92,7 +96,7 @@ export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise
 
 /** Opened parts by lane and key; the row without a lane is about the slice. */
 interface SliceRow {
-  lane: LaneName | null
+  lane: WebhookLane | null
   key: string
   parts: number
   lastId: string
@@ -132,14 +136,14 @@ const partsToClaim = (
 ): RawBuilder<unknown> => sql`
   select r.part_id, r.received_at, r.lane, r.key from webhook_part_results r
   where r.outcome = 'no_connection' and r.app_id = ${appId} and r.part_id > ${afterId}::bigint
-    and ((r.lane = 'webhooks.message' and r.key = any(${phoneNumberIds}))
-         or (r.lane in ('webhooks.template', 'webhooks.account') and r.key = any(${wabaIds})))
+    and ((r.lane in (${ofNumbers}) and r.key = any(${phoneNumberIds}))
+         or (r.lane in (${ofWabas}) and r.key = any(${wabaIds})))
   order by r.part_id limit ${maxClaimed} for update`
 
 /** Whether the app itself, or another, had the number or WABA of `f` when it was received. */
 const hadBy = (isOwnApp: boolean): RawBuilder<unknown> => sql`exists (
   select from owners o
-  where o.key = f.key and o.is_number = (f.lane = 'webhooks.message') and o.is_own_app = ${isOwnApp}
+  where o.key = f.key and o.is_number = (f.lane in (${ofNumbers})) and o.is_own_app = ${isOwnApp}
     and f.received_at >= o.since and (o.until is null or f.received_at < o.until))`
 
 const maxSearched = 10_000

@@ -1,4 +1,4 @@
-import { hashOfKey, type LaneName, laneSettings, type PartOutcome } from '@lockstep/contracts'
+import { hashOfKey, laneSettings, type PartOutcome, type WebhookLane } from '@lockstep/contracts'
 import { query, type RawBuilder, rowset, sql, type Tx } from '@lockstep/database'
 import type { DismissedEntry, FeedContent, ReopenedEntry, Settlement } from '@lockstep/feeds'
 import { countResults, writeResults } from './part-results.ts'
@@ -23,7 +23,7 @@ export interface SettledParts {
   field: string | null
   parts: number
   /** Of those that are `no_connection`, unless a claim has opened them before. */
-  toClaim: { appId: string; lane: LaneName; key: string } | null
+  toClaim: { appId: string; lane: WebhookLane; key: string } | null
 }
 
 /**

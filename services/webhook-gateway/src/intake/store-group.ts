@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
-import { numbersOrWabas, owns } from '../apps/app.ts'
+import { claimableKeys, owns } from '../apps/app.ts'
 import type { Context } from '../context.ts'
 import { insertBodies, type NewBody } from '../db/bodies.ts'
 import { countRequest, countStored, groupSeconds, groupSize } from '../metrics.ts'
@@ -80,9 +80,11 @@ function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
   ctx.apps.refreshSoon(appId)
   const app = ctx.apps.peek(appId)
   if (!app) return
-  for (const { outcome, lane, key, field } of parts)
-    if (outcome === 'no_connection' && owns(app, lane!, key!, field))
-      ctx.claims.add(app, numbersOrWabas(lane!, [key!]))
+  for (const { outcome, lane, key, field } of parts) {
+    if (outcome !== 'no_connection' || !owns(app, lane!, key!, field)) continue
+    const keys = claimableKeys(lane!, key!)
+    if (keys) ctx.claims.add(app, keys)
+  }
 }
 
 function answerAway(ctx: Context, { body, answer }: QueuedBody, cause: unknown): void {

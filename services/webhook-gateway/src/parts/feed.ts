@@ -1,5 +1,5 @@
 import type { FeedOptions } from '@lockstep/service'
-import { numbersOrWabas, owns } from '../apps/app.ts'
+import { claimableKeys, owns } from '../apps/app.ts'
 import type { Context } from '../context.ts'
 import {
   dismissParts,
@@ -35,8 +35,9 @@ export function partsFeed(ctx: Context): FeedOptions {
 function claimAgain(ctx: Context, { toClaim, field }: SettledParts): void {
   if (!toClaim) return
   const { lane, key, appId } = toClaim
-  if (lane === 'webhooks.campaign') return
+  const keys = claimableKeys(lane, key)
+  if (!keys) return
   const app = ctx.apps.peek(appId)
-  if (app && owns(app, lane, key, field)) ctx.claims.add(app, numbersOrWabas(lane, [key]))
+  if (app && owns(app, lane, key, field)) ctx.claims.add(app, keys)
   else ctx.apps.refreshSoon(appId)
 }

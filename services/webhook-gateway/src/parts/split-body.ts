@@ -1,4 +1,4 @@
-import { type LaneName, type PartOutcome, shares } from '@lockstep/contracts'
+import { type PartOutcome, shares, type WebhookLane } from '@lockstep/contracts'
 import {
   fieldRule,
   parseWebhook,
@@ -25,7 +25,7 @@ type SplitOutcome = Extract<
 /** A part as it is stored: it waits in a lane, or it has its outcome already. */
 export interface NewPart {
   /** Where it waits, or would if its app had the number or WABA. */
-  lane: LaneName | null
+  lane: WebhookLane | null
   key: string | null
   field: string | null
   elements: number
@@ -84,7 +84,7 @@ export function* splitBodyInSteps(
       ? { lane: 'webhooks.campaign' as const, key: named.ownerId }
       : undefined
   }
-  const isOwn = (lane: LaneName, key: string, field: string | null) =>
+  const isOwn = (lane: WebhookLane, key: string, field: string | null) =>
     app !== undefined && owns(app, lane, key, field)
   const parts = yield* splitInSteps(raw, { verifyToken, isOwn, ...(isBounded && { maxKeys }) })
   return parts.map((part) => toNewPart(part, raw, isOwn))
@@ -93,7 +93,7 @@ export function* splitBodyInSteps(
 function toNewPart(
   { reason: given, isOver, ...part }: WebhookPart,
   raw: Buffer,
-  isOwn: (lane: LaneName, key: string, field: string | null) => boolean,
+  isOwn: (lane: WebhookLane, key: string, field: string | null) => boolean,
 ): NewPart {
   const reason = given ?? null
   if (part.lane !== null)

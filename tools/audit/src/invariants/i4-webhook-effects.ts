@@ -1,9 +1,11 @@
+import { webhookLanesBy } from '@lockstep/contracts'
 import { inboundMessages, parseWebhook, statuses } from '@lockstep/whatsapp'
 import { batches, elementKey } from '../ground-truth.ts'
 import type { Invariant, Run } from '../invariant.ts'
 
 /** Parts without an effect of their own, for a reason that they name. */
 const excused = `('dead', 'wrong_app', 'no_connection', 'over_share')`
+const ofNumbers = webhookLanesBy('phone number id').map((lane) => `'${lane}'`)
 /** What waits or is dead longer than its day is kept stands apart. */
 const everyPart = `(
   select id, body_id, received_at, lane, field, elements, content, outcome, reason from webhook_gateway.webhook_parts
@@ -69,7 +71,7 @@ export const webhookEffects: Invariant = {
     union all
     select 'is no_connection, though its app has had the number or WABA for a minute', null, p.id, p.outcome
     from webhook_gateway.webhook_parts p join accounts.connections k on k.app_id = p.app_id and k.disconnected_at is null
-      and p.key = case p.lane when 'webhooks.message' then k.phone_number_id else k.waba_id end
+      and p.key = case when p.lane in (${ofNumbers}) then k.phone_number_id else k.waba_id end
     where p.outcome = 'no_connection' and greatest(p.outcome_at, k.connected_at) < now() - interval '60 seconds'`,
 }
 
