@@ -77,10 +77,14 @@ async function round(race: Race, work: Work, off: Guard[]): Promise<string[]> {
     return [...endless, ...(await work.conflicts(race, subject)), ...(await deadEntries(race))]
   } finally {
     await race.take(nothingTaken)
-    await race.settled()
-    await run(race, [...quickly(work), ...off.flatMap((guard) => guard.restore ?? [])])
+    await race.settled().finally(() => run(race, afterwards(work, off)))
   }
 }
+
+const afterwards = (work: Work, off: Guard[]) => [
+  ...quickly(work),
+  ...off.flatMap((guard) => guard.restore ?? []),
+]
 
 /** Processes that keep each other from ever being done are a conflict too; once they have their guards back they settle. */
 async function endlessWork(race: Race, collide: () => Promise<void>): Promise<string[]> {
@@ -89,7 +93,8 @@ async function endlessWork(race: Race, collide: () => Promise<void>): Promise<st
     await race.settled()
     return []
   } catch (error) {
-    if (error instanceof NotSettled) return [error.message]
+    const cause = error instanceof Error ? error.cause : undefined
+    if (cause instanceof NotSettled) return [cause.message]
     throw error
   }
 }

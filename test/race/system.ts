@@ -19,7 +19,7 @@ export interface Race extends AsyncDisposable {
   bites(): Promise<number[]>
   /** How many transactions PostgreSQL has ended as deadlocked since guards were taken, in all processes. */
   deadlocks(): Promise<number>
-  /** Waits until nothing is under way: no open work, no busy process, no message whose outcome isn't known. Throws NotSettled. */
+  /** Waits until nothing is under way: no open work, no busy process, no message whose outcome isn't known. Throws with NotSettled as its cause. */
   settled(): Promise<void>
   /** Delivers a signed webhook with one change of a number, as Meta does. */
   deliver(tenant: Tenant, value: object): Promise<void>

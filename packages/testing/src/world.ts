@@ -147,7 +147,7 @@ const slowness = () => Math.min(longest.wait, Math.max(1, loadavg()[0]! / availa
 
 /**
  * Waits until `check` answers something true, and returns it; after `timeoutMs` of waiting, longer
- * on a busy machine, it throws what `check` threw last.
+ * on a busy machine, it throws with what `check` threw last as its cause.
  */
 export async function until<T>(
   check: () => Promise<T> | T,

@@ -60,11 +60,13 @@ test('an account has its share of requests under way, whatever is over is told w
   const agent = new Agent({ maxSockets: Number.POSITIVE_INFINITY })
   using _agent = { [Symbol.dispose]: () => agent.destroy() }
   // Each has begun and does not end, for its body does not.
-  for (let n = 0; n < 2 * shares.api_calls.limit; n++) {
+  const begin = () => {
     const begun = request({ hostname, port, agent, path: '/v1/campaigns', method: 'POST', headers })
     begun.on('error', () => undefined).write('{')
   }
+  for (let n = 0; n < shares.api_calls.limit; n++) begin()
   const refused = await until(async () => {
+    begin()
     const reply = await api.ask(busy, 'GET', '/v1/campaigns')
     return reply.status === 429 && reply
   })

@@ -62,10 +62,11 @@ test("of an account's large bodies a share waits, the rest is answered 503; its 
   expect(await Promise.all(beside)).toEqual([200, 200, 200])
   const answered = await Promise.all(sent)
   const refused = answered.filter((status) => status === 503).length
-  expect(refused).toBeGreaterThan(0)
-  expect(
-    await gateway.metric('lockstep_webhook_requests_total', { result: 'account_queue_full' }),
-  ).toBe(refused)
+  const counted = (result: string) => gateway.metric('lockstep_webhook_requests_total', { result })
+  const full = await counted('account_queue_full')
+  expect(full).toBeGreaterThan(0)
+  // On a busy machine PostgreSQL may take too long for one of them.
+  expect(full + (await counted('database_away')) + (await counted('queue_full'))).toBe(refused)
   expect((await storedBodies(here.world)).filter((body) => body === large)).toHaveLength(
     1 + answered.filter((status) => status === 200).length,
   )
