@@ -1,24 +1,30 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { routes } from '../../services/api/src/http/index.ts'
+import { describeApi } from '../../services/api/src/openapi.ts'
 import { writeCatalogue } from './src/catalogue.ts'
 import { differences } from './src/differences.ts'
 import { readSources } from './src/sources.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const file = path.join(root, 'docs', 'catalogue.md')
+/** What is written, as paths below the root. */
+const texts = {
+  'docs/catalogue.md': () => writeCatalogue(readSources(root)),
+  'docs/openapi.json': () => `${JSON.stringify(describeApi(routes), null, 2)}\n`,
+}
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
-const text = writeCatalogue(readSources(root))
-if (values.check) {
-  const found = differences(existsSync(file) ? readFileSync(file, 'utf8') : '', text)
-  if (found.length > 0) {
-    console.error(
-      `docs/catalogue.md is out of date; run \`npm run catalogue\`:\n${found.join('\n')}`,
-    )
-    process.exitCode = 1
+for (const [name, write] of Object.entries(texts)) {
+  const file = path.join(root, name)
+  const text = write()
+  if (!values.check) {
+    writeFileSync(file, text)
+    console.log(`Wrote ${name}`)
+    continue
   }
-} else {
-  writeFileSync(file, text)
-  console.log('Wrote docs/catalogue.md')
+  const found = differences(existsSync(file) ? readFileSync(file, 'utf8') : '', text)
+  if (found.length === 0) continue
+  console.error(`${name} is out of date; run \`npm run catalogue\`:\n${found.join('\n')}`)
+  process.exitCode = 1
 }

@@ -123,6 +123,11 @@ export const pathsAcross: readonly PathAcross[] = [
     why: 'it reads parts of webhooks as conversations does',
   },
   {
+    from: 'tools/catalogue/main.ts',
+    to: 'services/api/src/',
+    why: 'it writes what the routes of the public API say',
+  },
+  {
     from: 'tools/bench/src/',
     to: 'services/',
     why: 'it measures single sweeps and defaults, which services keep to themselves',

@@ -20,6 +20,12 @@ export function whole(min: number, max: number) {
   return z.int({ error }).min(min, { error, abort: true }).max(max, { error })
 }
 
+/** How a whole number in a query string is described. */
+const wholeNumber = (min: number, max: number, more: object = {}) => ({
+  ...{ type: 'integer' as const, minimum: min, maximum: max, pattern: undefined },
+  ...more,
+})
+
 /** A whole number in a query string. */
 export function wholeText(min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`
@@ -28,6 +34,7 @@ export function wholeText(min: number, max: number) {
     .regex(/^\d{1,16}$/, { error, abort: true })
     .transform(Number)
     .refine((value) => value >= min && value <= max, error)
+    .meta({ override: wholeNumber(min, max) })
 }
 
 /** A time as ISO 8601, as ms of the epoch. */
@@ -52,7 +59,9 @@ const defaultLimit = 100
 
 /** Query of a list: `cursor` is the `next_cursor` of the page before. */
 export function page<Cursor extends z.ZodType>(cursor: Cursor, maxLimit: number) {
-  return { cursor: cursor.optional(), limit: wholeText(1, maxLimit).default(defaultLimit) }
+  const described = wholeNumber(1, maxLimit, { default: defaultLimit })
+  const limit = wholeText(1, maxLimit).default(defaultLimit).meta({ override: described })
+  return { cursor: cursor.optional(), limit }
 }
 
 /** The id in a path; the service that owns the row says whether there is one. */

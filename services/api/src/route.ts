@@ -78,6 +78,9 @@ export type Route = (Reads | Writes) & {
   run(ctx: Context, input: Input<unknown, unknown, unknown>, call: Call): Promise<unknown>
 }
 
+/** A route with the name of its declaration. */
+export type NamedRoute = Route & { name: string }
+
 /** Declares a route; `run` is typed by its schemas, and without a schema no field is accepted. */
 export function route<
   Response extends z.ZodType,

@@ -11,7 +11,8 @@ import type { Context } from './context.ts'
 import { failureResponse, type HttpResponse, toAppError, typeOf } from './http-response.ts'
 import { runOnce } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
-import type { Route } from './route.ts'
+import { describeApi } from './openapi.ts'
+import type { NamedRoute, Route } from './route.ts'
 
 export interface ApiServer extends AsyncDisposable {
   port: number
@@ -44,7 +45,8 @@ const requestSeconds = histogram(
  * Serves the routes of the public API. Disposing stops listening, lets running requests be
  * answered, then closes.
  */
-export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<ApiServer> {
+export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Promise<ApiServer> {
+  const document = describeApi(routes)
   const server = fastify({
     bodyLimit,
     requestTimeout,
@@ -83,6 +85,7 @@ export async function serveApi(ctx: Context, routes: readonly Route[]): Promise<
       `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`,
     )
   })
+  server.get('/v1/openapi.json', () => document)
   server.get('/v1', () => ({
     routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
   }))

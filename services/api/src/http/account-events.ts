@@ -3,16 +3,18 @@ import { page, serial, text } from '../input.ts'
 import { metaJson, nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'
 
-const event = z.object({
-  id: z.string(),
-  waba_id: z.string(),
-  field: z.string(),
-  event: z.string(),
-  summary: z.string(),
-  value: metaJson,
-  occurred_at: time,
-  received_at: time,
-})
+const event = z
+  .object({
+    id: z.string(),
+    waba_id: z.string(),
+    field: z.string(),
+    event: z.string(),
+    summary: z.string(),
+    value: metaJson,
+    occurred_at: time,
+    received_at: time,
+  })
+  .meta({ id: 'AccountEvent' })
 
 export const listAccountEvents = route({
   method: 'GET',

@@ -4,17 +4,19 @@ import { id, idParams, page, text, timeText, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'
 
-const apiKey = z.object({
-  id: z.string(),
-  name: z.string(),
-  rights: z.array(z.string()),
-  prefix: z.string(),
-  created_at: time,
-  expires_at: time,
-  withdrawn_at: time,
-  last_used_at: time,
-})
-const createdKey = z.object({ api_key: apiKey, key: z.string() })
+const apiKey = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    rights: z.array(z.string()),
+    prefix: z.string(),
+    created_at: time,
+    expires_at: time,
+    withdrawn_at: time,
+    last_used_at: time,
+  })
+  .meta({ id: 'ApiKey' })
+const createdKey = z.object({ api_key: apiKey, key: z.string() }).meta({ id: 'CreatedApiKey' })
 
 const path = '/v1/api-keys'
 const afterLostResponse = `Look at GET ${path}: withdraw a key whose text nobody has, and create another.`

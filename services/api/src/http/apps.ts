@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { text } from '../input.ts'
 import { route } from '../route.ts'
 
-const app = z.object({ id: z.string(), name: z.string(), meta_app_id: z.string() })
+const app = z
+  .object({ id: z.string(), name: z.string(), meta_app_id: z.string() })
+  .meta({ id: 'App' })
 
 /** Its secrets go in and never come out again. */
 export const createApp = route({

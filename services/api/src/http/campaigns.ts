@@ -7,34 +7,38 @@ import { id, idParams, oneOf, page, serial, text } from '../input.ts'
 import { time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
-const statistics = z.object({
-  recipients: z.number(),
-  queued: z.number(),
-  sending: z.number(),
-  accepted: z.number(),
-  sent: z.number(),
-  delivered: z.number(),
-  read: z.number(),
-  failed: z.number(),
-  rejected: z.number(),
-  skipped: z.number(),
-  unknown: z.number(),
-})
+const statistics = z
+  .object({
+    recipients: z.number(),
+    queued: z.number(),
+    sending: z.number(),
+    accepted: z.number(),
+    sent: z.number(),
+    delivered: z.number(),
+    read: z.number(),
+    failed: z.number(),
+    rejected: z.number(),
+    skipped: z.number(),
+    unknown: z.number(),
+  })
+  .meta({ id: 'CampaignStatistics' })
 
-const campaign = z.object({
-  id: z.string(),
-  name: z.string(),
-  connection_id: z.string(),
-  template_id: z.string(),
-  filter: z.object({ tags: z.array(z.string()) }),
-  values: z.record(z.string(), z.string()),
-  state: z.string(),
-  reason: z.string(),
-  statistics,
-  created_at: time,
-  started_at: time,
-  finished_at: time,
-})
+const campaign = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    connection_id: z.string(),
+    template_id: z.string(),
+    filter: z.object({ tags: z.array(z.string()) }),
+    values: z.record(z.string(), z.string()),
+    state: z.string(),
+    reason: z.string(),
+    statistics,
+    created_at: time,
+    started_at: time,
+    finished_at: time,
+  })
+  .meta({ id: 'Campaign' })
 
 const tags = z
   .array(text(), { error: 'must be a list of tags' })
@@ -163,15 +167,17 @@ export const resendUnknown = route({
     ctx.peers.campaigns.resendUnknown({ campaignId: id, recipientIds: recipient_ids }, call),
 })
 
-const recipient = z.object({
-  id: z.string(),
-  contact_id: z.string(),
-  phone: z.string(),
-  state: z.string(),
-  reason: z.string(),
-  wamid: z.string(),
-  attempts: z.number(),
-})
+const recipient = z
+  .object({
+    id: z.string(),
+    contact_id: z.string(),
+    phone: z.string(),
+    state: z.string(),
+    reason: z.string(),
+    wamid: z.string(),
+    attempts: z.number(),
+  })
+  .meta({ id: 'Recipient' })
 
 export const listRecipients = route({
   method: 'GET',

@@ -3,33 +3,37 @@ import { id, idParams, page, text, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
-const restriction = z.object({
-  type: z.string(),
-  forbids: z.string(),
-  summary: z.string(),
-  remediation: z.string(),
-  ends_at: time,
-  noted_at: time,
-})
+const restriction = z
+  .object({
+    type: z.string(),
+    forbids: z.string(),
+    summary: z.string(),
+    remediation: z.string(),
+    ends_at: time,
+    noted_at: time,
+  })
+  .meta({ id: 'Restriction' })
 
-const connection = z.object({
-  id: z.string(),
-  name: z.string(),
-  phone_number_id: z.string(),
-  waba_id: z.string(),
-  app_id: z.string(),
-  display_phone_number: z.string(),
-  verified_name: z.string(),
-  per_minute: z.number(),
-  per_second: z.number(),
-  quality: z.string(),
-  health: z.string(),
-  health_reason: z.string(),
-  messaging_limit: z.string(),
-  restrictions: z.array(restriction),
-  connected_at: time,
-  disconnected_at: time,
-})
+const connection = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    phone_number_id: z.string(),
+    waba_id: z.string(),
+    app_id: z.string(),
+    display_phone_number: z.string(),
+    verified_name: z.string(),
+    per_minute: z.number(),
+    per_second: z.number(),
+    quality: z.string(),
+    health: z.string(),
+    health_reason: z.string(),
+    messaging_limit: z.string(),
+    restrictions: z.array(restriction),
+    connected_at: time,
+    disconnected_at: time,
+  })
+  .meta({ id: 'Connection' })
 
 /** Longer than `accounts` waits for Meta, so that Meta's answer arrives here. */
 const timeoutMs = 15_000

@@ -5,23 +5,25 @@ import { country, csvFile, idParams, page, text, wholeText } from '../input.ts'
 import { nextCursor, textOrNull, time } from '../response.ts'
 import { route } from '../route.ts'
 
-const contactImport = z.object({
-  id: z.string(),
-  file_name: z.string(),
-  default_country: textOrNull,
-  columns: z.array(z.object({ name: z.string(), taken_for: z.string(), note: z.string() })),
-  state: z.string(),
-  total_bytes: z.number(),
-  done_bytes: z.number(),
-  rows: z.number(),
-  created: z.number(),
-  updated: z.number(),
-  duplicates: z.number(),
-  rejected: z.number(),
-  failure: z.string(),
-  created_at: time,
-  finished_at: time,
-})
+const contactImport = z
+  .object({
+    id: z.string(),
+    file_name: z.string(),
+    default_country: textOrNull,
+    columns: z.array(z.object({ name: z.string(), taken_for: z.string(), note: z.string() })),
+    state: z.string(),
+    total_bytes: z.number(),
+    done_bytes: z.number(),
+    rows: z.number(),
+    created: z.number(),
+    updated: z.number(),
+    duplicates: z.number(),
+    rejected: z.number(),
+    failure: z.string(),
+    created_at: time,
+    finished_at: time,
+  })
+  .meta({ id: 'ContactImport' })
 
 /** As long as the server lets a request arrive. */
 const timeoutMs = 600_000

@@ -4,22 +4,24 @@ import { country, id, idParams, oneOf, page, text } from '../input.ts'
 import { nextCursor, textOrNull, textsByName, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
-const contact = z.object({
-  id: z.string(),
-  name: z.string(),
-  profile_name: z.string(),
-  username: z.string(),
-  phone: z.string(),
-  wa_id: z.string(),
-  user_id: z.string(),
-  tags: z.array(z.string()),
-  attributes: textsByName,
-  opted_out: z.boolean(),
-  blocked: z.boolean(),
-  source: z.string(),
-  last_inbound_at: time,
-  created_at: time,
-})
+const contact = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    profile_name: z.string(),
+    username: z.string(),
+    phone: z.string(),
+    wa_id: z.string(),
+    user_id: z.string(),
+    tags: z.array(z.string()),
+    attributes: textsByName,
+    opted_out: z.boolean(),
+    blocked: z.boolean(),
+    source: z.string(),
+    last_inbound_at: time,
+    created_at: time,
+  })
+  .meta({ id: 'Contact' })
 
 export const listContacts = route({
   method: 'GET',
@@ -66,7 +68,7 @@ export const recordConsent = route({
 })
 
 const rulesPath = '/v1/consent-rules'
-const consentRules = z.object({ utility_after_stop: z.boolean() })
+const consentRules = z.object({ utility_after_stop: z.boolean() }).meta({ id: 'ConsentRules' })
 
 export const getConsentRules = route({
   method: 'GET',
@@ -91,7 +93,7 @@ export const setConsentRules = route({
 })
 
 const settingsPath = '/v1/contact-settings'
-const contactSettings = z.object({ default_country: textOrNull })
+const contactSettings = z.object({ default_country: textOrNull }).meta({ id: 'ContactSettings' })
 
 export const getContactSettings = route({
   method: 'GET',

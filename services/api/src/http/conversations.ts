@@ -3,50 +3,56 @@ import { id, idParams, page, serial, wholeText } from '../input.ts'
 import { metaJson, nextCursor, textOrNull, textWhen, time } from '../response.ts'
 import { route } from '../route.ts'
 
-const conversation = z.object({
-  id: z.string(),
-  connection_id: z.string(),
-  contact_id: textOrNull,
-  group_id: textOrNull,
-  unread: z.number(),
-  last_text: z.string(),
-  last_message_at: time,
-  window_until: time,
-})
+const conversation = z
+  .object({
+    id: z.string(),
+    connection_id: z.string(),
+    contact_id: textOrNull,
+    group_id: textOrNull,
+    unread: z.number(),
+    last_text: z.string(),
+    last_message_at: time,
+    window_until: time,
+  })
+  .meta({ id: 'Conversation' })
 
-const media = z.object({
-  id: z.string(),
-  mime_type: z.string(),
-  sha256: z.string(),
-  caption: z.string(),
-  filename: z.string(),
-  voice: z.boolean(),
-  animated: z.boolean(),
-})
+const media = z
+  .object({
+    id: z.string(),
+    mime_type: z.string(),
+    sha256: z.string(),
+    caption: z.string(),
+    filename: z.string(),
+    voice: z.boolean(),
+    animated: z.boolean(),
+  })
+  .meta({ id: 'Media' })
 
-const message = z.object({
-  id: z.string(),
-  wamid: z.string(),
-  direction: z.string(),
-  source: z.string(),
-  type: z.string(),
-  text: z.string(),
-  at: time,
-  contact_id: textOrNull,
-  group_id: textOrNull,
-  context_wamid: z.string(),
-  target_wamid: textOrNull,
-  edited_at: time,
-  original_text: textWhen(({ editedAtMs }) => editedAtMs !== undefined),
-  revoked_at: time,
-  media: media.nullable(),
-  content: metaJson,
-  reactions: z.array(z.object({ emoji: z.string(), at: time, contact_id: textOrNull })),
-  forwarded: z.boolean(),
-  frequently_forwarded: z.boolean(),
-  referral: metaJson,
-  referred_product: metaJson,
-})
+const message = z
+  .object({
+    id: z.string(),
+    wamid: z.string(),
+    direction: z.string(),
+    source: z.string(),
+    type: z.string(),
+    text: z.string(),
+    at: time,
+    contact_id: textOrNull,
+    group_id: textOrNull,
+    context_wamid: z.string(),
+    target_wamid: textOrNull,
+    edited_at: time,
+    original_text: textWhen(({ editedAtMs }) => editedAtMs !== undefined),
+    revoked_at: time,
+    media: media.nullable(),
+    content: metaJson,
+    reactions: z.array(z.object({ emoji: z.string(), at: time, contact_id: textOrNull })),
+    forwarded: z.boolean(),
+    frequently_forwarded: z.boolean(),
+    referral: metaJson,
+    referred_product: metaJson,
+  })
+  .meta({ id: 'Message' })
 
 export const listConversations = route({
   method: 'GET',

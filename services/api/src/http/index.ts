@@ -1,4 +1,4 @@
-import type { Route } from '../route.ts'
+import type { NamedRoute, Route } from '../route.ts'
 import { listAccountEvents } from './account-events.ts'
 import { createApiKey, listApiKeys, rotateApiKey, withdrawApiKey } from './api-keys.ts'
 import { createApp } from './apps.ts'
@@ -33,8 +33,8 @@ import {
 import { countInbound, listConversations, listMessages } from './conversations.ts'
 import { getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 
-/** Every request of the public API, in the order of the main job. */
-export const routes: readonly Route[] = [
+/** Every request of the public API by its name, in the order of the main job. */
+const byName: Readonly<Record<string, Route>> = {
   createApp,
   createConnection,
   listConnections,
@@ -71,4 +71,9 @@ export const routes: readonly Route[] = [
   listApiKeys,
   rotateApiKey,
   withdrawApiKey,
-]
+}
+
+export const routes: readonly NamedRoute[] = Object.entries(byName).map(([name, route]) => ({
+  ...route,
+  name,
+}))

@@ -4,33 +4,37 @@ import { id, idParams, page, text } from '../input.ts'
 import { metaJson, nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'
 
-const template = z.object({
-  id: z.string(),
-  waba_id: z.string(),
-  name: z.string(),
-  language: z.string(),
-  category: z.string(),
-  status: z.string(),
-  components: metaJson,
-  parameter_format: z.string(),
-  quality: z.string(),
-  rejected_reason: z.string(),
-  status_reason: z.string(),
-  next_category: z.string(),
-  next_category_at: time,
-  synced_at: time,
-})
+const template = z
+  .object({
+    id: z.string(),
+    waba_id: z.string(),
+    name: z.string(),
+    language: z.string(),
+    category: z.string(),
+    status: z.string(),
+    components: metaJson,
+    parameter_format: z.string(),
+    quality: z.string(),
+    rejected_reason: z.string(),
+    status_reason: z.string(),
+    next_category: z.string(),
+    next_category_at: time,
+    synced_at: time,
+  })
+  .meta({ id: 'Template' })
 
-const sync = z.object({
-  id: z.string(),
-  connection_id: z.string(),
-  state: z.string(),
-  seen: z.number(),
-  removed: z.number(),
-  failure: z.string(),
-  started_at: time,
-  finished_at: time,
-})
+const sync = z
+  .object({
+    id: z.string(),
+    connection_id: z.string(),
+    state: z.string(),
+    seen: z.number(),
+    removed: z.number(),
+    failure: z.string(),
+    started_at: time,
+    finished_at: time,
+  })
+  .meta({ id: 'TemplateSync' })
 
 export const startTemplateSync = route({
   method: 'POST',

@@ -1,0 +1,169 @@
+import { type Failure, failures, rights, roles } from '@lockstep/contracts'
+import { z } from 'zod'
+import {
+  type CreateDocumentOptions,
+  createDocument,
+  type ZodOpenApiObject,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from 'zod-openapi'
+import { csvFile, nothing } from './input.ts'
+import type { NamedRoute } from './route.ts'
+
+/** How a request fails (RFC 9457). */
+const problem = z
+  .object({
+    type: z.string().meta({ description: 'Where it is explained: "/docs#" and the code.' }),
+    title: z.string(),
+    status: z.number(),
+    code: z.enum(Object.keys(failures) as Failure[]),
+    detail: z.string().meta({ description: 'What is wrong, with what, and what to do.' }),
+    errors: z
+      .array(
+        z.object({
+          in: z.enum(['path', 'query', 'body']),
+          field: z.string().optional(),
+          detail: z.string(),
+        }),
+      )
+      .optional()
+      .meta({ description: 'Each field that is wrong, when the code is "invalid".' }),
+    request_id: z.string(),
+  })
+  .meta({ id: 'Problem' })
+
+/** What every request can be answered with. */
+const common = [
+  'invalid',
+  'unauthenticated',
+  'forbidden',
+  'throttled',
+  'busy',
+  'timeout',
+  'internal',
+] as const
+
+const headers = {
+  'X-Request-Id': {
+    description: 'The id of the request: the one that was sent, or a new one.',
+    schema: { type: 'string' },
+  },
+} as const
+
+const idempotencyKey = z.string().min(1).max(255).optional().meta({
+  description:
+    'A text of your own: however often the request is sent with it, it takes effect at most once.',
+})
+
+const retryAfter = {
+  'Retry-After': {
+    description: 'In how many seconds to try again.',
+    schema: { type: 'string' },
+  },
+} as const
+
+function failureResponse(failure: Failure): ZodOpenApiResponseObject {
+  const { http, title } = failures[failure]
+  return {
+    id: failure,
+    description: `\`${failure}\`: ${title}.`,
+    headers: { ...headers, ...(http === 429 && retryAfter) },
+    content: { 'application/problem+json': { schema: problem } },
+  }
+}
+
+const failureResponses = new Map(
+  (Object.keys(failures) as Failure[]).map((failure) => [failure, failureResponse(failure)]),
+)
+
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
+
+/** A format says what its pattern says; a response may get further fields in later versions. */
+const overrides: CreateDocumentOptions = {
+  override: ({ jsonSchema, io }) => {
+    if (jsonSchema.format) delete jsonSchema.pattern
+    if (io === 'output' && jsonSchema.additionalProperties === false)
+      delete jsonSchema.additionalProperties
+  },
+}
+
+/** The OpenAPI 3.1 document of the routes. */
+export function describeApi(routes: readonly NamedRoute[]): object {
+  const paths: Record<string, Partial<Record<Method, ZodOpenApiOperationObject>>> = {}
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) }
+  }
+  const document: ZodOpenApiObject = {
+    openapi: '3.1.1',
+    info: {
+      title: 'Lockstep',
+      version: '1',
+      description:
+        'WhatsApp Business messaging in which no message is sent twice, none is lost, no count is wrong, and nobody who said stop is written to.',
+    },
+    servers: [{ url: '/' }],
+    security: [{ apiKey: [] }],
+    tags: [...new Set(routes.map(nounOf))].map((name) => ({ name })),
+    paths: paths as ZodOpenApiPathsObject,
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: "lk_…".' },
+      },
+    },
+    'x-rights': rights,
+    'x-roles': roles,
+  }
+  return createDocument(document, overrides)
+}
+
+/** The noun after `/v1/`. */
+const nounOf = ({ path }: NamedRoute): string => path.split('/')[2]!
+
+function operation(route: NamedRoute): ZodOpenApiOperationObject {
+  const { name, method, summary, right, afterLostResponse, params, query } = route
+  const description = [
+    `Asks for the right \`${right}\`.`,
+    afterLostResponse && `When the response was lost: ${afterLostResponse}`,
+  ]
+  return {
+    operationId: name,
+    tags: [nounOf(route)],
+    summary,
+    description: description.filter(Boolean).join(' '),
+    'x-right': right,
+    requestParams: {
+      ...(params !== nothing && { path: params as z.ZodObject }),
+      ...(query !== nothing && { query: query as z.ZodObject }),
+      ...(method !== 'GET' && { header: z.object({ 'Idempotency-Key': idempotencyKey }) }),
+    },
+    ...bodyOf(route),
+    responses: {
+      [route.status]: {
+        description: 'Done.',
+        headers,
+        content: { 'application/json': { schema: route.response } },
+      },
+      ...failuresOf(route),
+    },
+  }
+}
+
+function bodyOf({ body }: NamedRoute): Pick<ZodOpenApiOperationObject, 'requestBody'> {
+  if (body === nothing) return {}
+  if (body === csvFile)
+    return {
+      requestBody: { required: true, content: { 'text/csv': { schema: { type: 'string' } } } },
+    }
+  const required = !body.safeParse({}).success
+  return { requestBody: { required, content: { 'application/json': { schema: body } } } }
+}
+
+/** By HTTP status. */
+function failuresOf(route: NamedRoute): ZodOpenApiOperationObject['responses'] {
+  const possible = [...new Set<Failure>([...common, ...route.errors])]
+  return Object.fromEntries(
+    possible.map((failure) => [failures[failure].http, failureResponses.get(failure)!]),
+  )
+}
