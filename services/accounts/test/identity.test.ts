@@ -208,7 +208,11 @@ test("a token is replaced once Meta lets it use the connection's number, and not
     failure: 'precondition',
     message: expect.stringMatching(number),
   })
-  await expect(replace('')).rejects.toMatchObject({ failure: 'invalid' })
+  for (const unsendable of ['', 'tok\nen', 'töken', '\ud800'])
+    await expect(replace(unsendable)).rejects.toMatchObject({
+      failure: 'invalid',
+      message: expect.stringContaining('access_token'),
+    })
   await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'not_found' })
   expect(await accounts.getConnection({ id: before.id }, owner)).toEqual(before)
 

@@ -1,5 +1,6 @@
 import type { ServiceContext } from '@lockstep/service'
 import { type ApiKeyAuthenticator, createApiKeyAuthenticator } from './api-key-authenticator.ts'
+import { type ArrivalLimits, arrivalLimits } from './arrival.ts'
 import type { Config } from './config.ts'
 import type { times } from './times.ts'
 
@@ -8,11 +9,12 @@ type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own {
   apiKeys: ApiKeyAuthenticator
+  arrival: ArrivalLimits
 }
 
 /** What the endpoints of this service may use. */
 export type Context = Base & Own
 
 export function open(base: Base): Own {
-  return { apiKeys: createApiKeyAuthenticator(base) }
+  return { apiKeys: createApiKeyAuthenticator(base), arrival: arrivalLimits }
 }

@@ -51,6 +51,28 @@ export function failureResponse(error: AppError, requestId: string): HttpRespons
   return { status, body: JSON.stringify(body) }
 }
 
+/** What a request is refused with that is no HTTP, or did not arrive. */
+export function clientFailure({ code }: { code?: string }): AppError {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new AppError('too_large', 'The headers of the request are larger than 16 KB')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new AppError('invalid', 'The request took too long to arrive; nothing of it was done')
+  return new AppError('invalid', "This isn't a valid HTTP request")
+}
+
+/**
+ * Headers of every response: a browser guesses no type, shows it in no frame, keeps nothing, and
+ * lends it to no other site. None allows an origin: CORS stays closed.
+ */
+export const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+} as const
+
 /** The media type of a body with this status. */
 export const typeOf = (status: number): string =>
   `application/${status >= 400 ? 'problem+json' : 'json'}; charset=utf-8`

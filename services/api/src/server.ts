@@ -1,17 +1,27 @@
 import { createHash } from 'node:crypto'
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { AppError, mayDo } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { v7 as uuid } from 'uuid'
 import type { Caller } from './api-key-authenticator.ts'
+import { cutOffSlowBodies } from './arrival.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
-import { failureResponse, type HttpResponse, toAppError, typeOf } from './http-response.ts'
+import {
+  clientFailure,
+  failureResponse,
+  type HttpResponse,
+  securityHeaders,
+  toAppError,
+  typeOf,
+} from './http-response.ts'
 import { runOnce } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import { describeApi } from './openapi.ts'
+import { openRefusals } from './refusals.ts'
+import { requireSoundHead } from './request-head.ts'
 import type { NamedRoute, Route } from './route.ts'
 
 export interface ApiServer extends AsyncDisposable {
@@ -29,8 +39,6 @@ declare module 'fastify' {
 
 /** A streamed contact import has no such limit here: `contacts` sets its own. */
 const bodyLimit = 1_000_000
-/** A request that takes longer to arrive is cut off. */
-const requestTimeout = 600_000
 
 /** Most requests are answered in less. */
 const retryAfterSeconds = '1'
@@ -47,30 +55,34 @@ const requestSeconds = histogram(
  */
 export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Promise<ApiServer> {
   const document = describeApi(routes)
+  const { arrival } = ctx
   const server = fastify({
     bodyLimit,
-    requestTimeout,
+    requestTimeout: arrival.requestMs,
+    http: {
+      headersTimeout: arrival.headersMs,
+      connectionsCheckingInterval: arrival.headersMs / 2,
+      // Missing ones are refused in words by `requireSoundHead`.
+      requireHostHeader: false,
+    },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: requestId,
     frameworkErrors: (error, request, reply) => fail(ctx, error, request, reply as FastifyReply),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-      const { status, body } = failureResponse(
-        new AppError('invalid', "This isn't a valid HTTP request"),
-        uuid(),
-      )
-      socket.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${typeOf(status)}\r\nConnection: close\r\n\r\n${body}`,
-      )
+      refuse(socket, clientFailure(error))
     },
   })
+  const refuse = openRefusals(server.server)
+  cutOffSlowBodies(server.server, arrival, (socket) => refuse(socket, tooSlow()))
+  server.server.on('checkExpectation', ({ socket }) => refuse(socket, unknownExpectation()))
   server.decorateRequest('caller', null)
   server.decorateRequest('rawBody', '')
-  server.addHook(
-    'onRequest',
-    async (request, reply) => void reply.header('x-request-id', request.id),
-  )
+  server.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...securityHeaders, 'x-request-id': request.id })
+    requireSoundHead(request.raw)
+  })
   server.addHook('onResponse', async (request, reply) =>
     requestSeconds(reply.elapsedTime / 1000, {
       route: `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
@@ -97,6 +109,12 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
   ctx.log.info({ httpPort: port }, 'the public API is served')
   return { port, [Symbol.asyncDispose]: close }
 }
+
+const tooSlow = () =>
+  new AppError('invalid', 'The body of the request came too slowly; nothing of it was done')
+
+const unknownExpectation = () =>
+  new AppError('invalid', 'The header Expect can only be "100-continue"')
 
 /** One route in a scope of its own: what its body may be is no other's business. */
 function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallShares): void {
@@ -212,5 +230,6 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
     )
   if (status === 429) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', 'Bearer')
-  reply.header('x-request-id', request.id).code(status).type(typeOf(status)).send(body)
+  reply.headers({ ...securityHeaders, 'x-request-id': request.id })
+  reply.code(status).type(typeOf(status)).send(body)
 }

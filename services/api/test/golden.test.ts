@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
-import { type Api, draft, importCsv, openApi, openStack, type Stack } from './fixtures.ts'
+import { type Api, openApi, openStack, type Stack } from './fixtures.ts'
+import { makeEverything } from './one-of-everything.ts'
 
 /**
  * One request and its response for each route, as a client sees them. `LOCKSTEP_GOLDEN=write npm
@@ -21,13 +21,13 @@ interface Pair {
 const stack = new AsyncDisposableStack()
 let system: Stack
 let api: Api
-let key: string
+let account: { accountId: string; key: string }
 const pairs = new Map<Route, Pair>()
 
 beforeAll(async () => {
   system = stack.use(await openStack(0.2))
   api = stack.use(await openApi(system.config))
-  key = (await system.account()).key
+  account = await system.account()
   await useEveryRoute()
   if (!isWriting) return
   await mkdir(folder, { recursive: true })
@@ -51,7 +51,7 @@ const fileOf = ({ method, path: route }: Route): string =>
 /** Asks, and keeps the first request of each route with what was answered. */
 async function ask(method: string, url: string, body?: unknown, atMoment = false) {
   const type = typeof body === 'string' ? { 'content-type': 'text/csv' } : undefined
-  const { status, json } = await api.ask(key, method, url, body, type)
+  const { status, json } = await api.ask(account.key, method, url, body, type)
   const route = routes.find((one) => one.method === method && pattern(one).test(url.split('?')[0]!))
   if (!route) throw new Error(`There is no ${method} ${url}`)
   expect([method, url, status, json]).toEqual([method, url, route.status, expect.anything()])
@@ -66,6 +66,8 @@ async function ask(method: string, url: string, body?: unknown, atMoment = false
   pairs.set(route, { request, response: { status, body: mask(json) } })
   return json
 }
+
+const look = async (url: string) => (await api.ask(account.key, 'GET', url)).json
 
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
@@ -95,12 +97,10 @@ function masking(atMoment: boolean) {
 }
 
 async function useEveryRoute(): Promise<void> {
-  const { appId, connectionId } = await connect()
-  await syncTemplates(connectionId)
-  const contact = await importPeople()
-  await chooseRules(contact)
-  await runCampaigns(connectionId)
-  await hear(appId, connectionId)
+  const { accountId } = account
+  const { connectionId, pausedId } = await makeEverything(system, accountId, { ask, look })
+  await ask('POST', `/v1/campaigns/${pausedId}/resume`, undefined, true)
+  await ask('POST', `/v1/campaigns/${pausedId}/cancel`, undefined, true)
   await ask('POST', `/v1/connections/${connectionId}/disconnect`)
   await useKeys()
 }
@@ -111,96 +111,4 @@ async function useKeys(): Promise<void> {
   await ask('GET', '/v1/api-keys')
   await ask('POST', `/v1/api-keys/${api_key.id}/rotate`, { overlap_hours: 24 })
   await ask('POST', `/v1/api-keys/${api_key.id}/withdraw`)
-}
-
-async function connect() {
-  const app = { name: 'App', meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' }
-  const { id: appId } = await ask('POST', '/v1/apps', app)
-  const number = await system.number('9501')
-  const { id } = await ask('POST', '/v1/connections', { ...number, app_id: appId })
-  await ask('GET', '/v1/connections')
-  const limits = { per_minute: 600, per_second: 20 }
-  await ask('PUT', `/v1/connections/${id}/limits`, limits)
-  await ask('PUT', `/v1/connections/${id}/token`, { access_token: number.access_token })
-  return { appId: appId as string, connectionId: id as string }
-}
-
-async function syncTemplates(connectionId: string) {
-  const { id } = await ask('POST', `/v1/connections/${connectionId}/template-syncs`)
-  const state = async () => (await api.ask(key, 'GET', `/v1/template-syncs/${id}`)).json.state
-  await until(async () => (await state()) === 'done')
-  await ask('GET', `/v1/template-syncs/${id}`)
-  await ask('GET', `/v1/templates?connection_id=${connectionId}&status=APPROVED`)
-}
-
-async function importPeople(): Promise<string> {
-  await ask('GET', '/v1/contact-settings')
-  await ask('PUT', '/v1/contact-settings', { default_country: 'DE' })
-  const csv = 'name,phone,tags,city\nAna,+49 1512 0000001,spring,Ulm\nNobody,,spring,\n'
-  const { id } = await ask('POST', '/v1/contact-imports?file_name=people.csv', csv)
-  const state = async () => (await api.ask(key, 'GET', `/v1/contact-imports/${id}`)).json.state
-  await until(async () => (await state()) === 'done')
-  await ask('GET', `/v1/contact-imports/${id}`)
-  await ask('GET', `/v1/contact-imports/${id}/errors`)
-  const { contacts } = await ask('GET', '/v1/contacts?tag=spring')
-  await ask('GET', `/v1/contacts/${contacts[0].id}`)
-  return contacts[0].id
-}
-
-async function chooseRules(contact: string) {
-  const consent = { kind: 'opt_in', evidence: 'ticked in the shop' }
-  await ask('POST', `/v1/contacts/${contact}/consent`, consent)
-  await ask('GET', '/v1/consent-rules')
-  await ask('PUT', '/v1/consent-rules', { utility_after_stop: true })
-}
-
-async function runCampaigns(connectionId: string) {
-  const { id } = await ask('POST', '/v1/campaigns', draft(connectionId))
-  await ask('GET', '/v1/campaigns')
-  await ask('POST', `/v1/campaigns/${id}/start`)
-  await becomes(id, 'completed')
-  await ask('GET', `/v1/campaigns/${id}`)
-  await ask('GET', `/v1/campaigns/${id}/recipients?state=accepted`)
-  await ask('POST', `/v1/campaigns/${id}/resend-unknown`, { recipient_ids: [] })
-  // One that takes long enough to be paused.
-  await ask('PUT', `/v1/connections/${connectionId}/limits`, { per_minute: 1, per_second: 1 })
-  const people = Array.from({ length: 30 }, (_, n) => `P${n},+49 1512 00010${10 + n},many\n`)
-  await importCsv(api, key, `name,phone,tags\n${people.join('')}`)
-  const long = { ...draft(connectionId, 'Long'), filter: { tags: ['many'] } }
-  const { id: next } = await ask('POST', '/v1/campaigns', long)
-  await ask('POST', `/v1/campaigns/${next}/start`)
-  await becomes(next, 'sending')
-  await ask('POST', `/v1/campaigns/${next}/pause`, undefined, true)
-  await ask('POST', `/v1/campaigns/${next}/resume`, undefined, true)
-  await ask('POST', `/v1/campaigns/${next}/cancel`, undefined, true)
-}
-
-const becomes = (id: string, state: string) =>
-  until(async () => (await api.ask(key, 'GET', `/v1/campaigns/${id}`)).json.state === state)
-
-async function hear(appId: string, connectionId: string) {
-  const at = String(Math.floor(Date.now() / 1_000))
-  const metadata = { phone_number_id: '9501' }
-  const text = { from: '4915120000001', id: 'wamid.hello', timestamp: at, type: 'text' }
-  const value = {
-    metadata,
-    contacts: [{ wa_id: '4915120000001', profile: { name: 'Ana' } }],
-    messages: [{ ...text, text: { body: 'Hello' } }],
-  }
-  const review = { field: 'account_review_update', value: { decision: 'APPROVED' } }
-  const changes = [{ field: 'messages', value }, review]
-  await system.deliver(appId, {
-    object: 'whatsapp_business_account',
-    entry: [{ id: '202', time: Number(at), changes }],
-  })
-  const listed = (list: string) =>
-    until(async () => {
-      const { json } = await api.ask(key, 'GET', `/v1/${list}`)
-      return json[list.replace('account-', '')].length > 0
-    })
-  await Promise.all([listed('conversations'), listed('account-events')])
-  await ask('GET', '/v1/account-events')
-  const { conversations } = await ask('GET', '/v1/conversations')
-  await ask('GET', `/v1/conversations/${conversations[0].id}/messages`)
-  await ask('GET', `/v1/inbound-count?connection_id=${connectionId}`)
 }

@@ -9,6 +9,9 @@ interface NumberClaim {
   signal: AbortSignal | undefined
 }
 
+/** What a token must be to stand in a header. */
+const headerText = /^[\x20-\x7e]+$/
+
 /**
  * Asks Meta for a number with the token, and whether the WABA has it: webhooks come by the WABA's
  * id, so a wrong one would keep them from their tenant.
@@ -17,6 +20,11 @@ export async function verifyNumber(
   { graph }: Context,
   { phoneNumberId, wabaId, token, signal }: NumberClaim,
 ): Promise<GraphPhoneNumber> {
+  if (!headerText.test(token))
+    throw new AppError(
+      'invalid',
+      '"access_token" must be printable ASCII characters, as Meta shows it',
+    )
   const how = { phoneNumberId, token, ...(signal && { signal }) }
   const [number, isOfWaba] = await Promise.all([
     graph.getPhoneNumber(how),

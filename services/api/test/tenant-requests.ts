@@ -1,0 +1,188 @@
+import { draft } from './fixtures.ts'
+import type { Everything } from './one-of-everything.ts'
+
+/** A request for a route: its path with ids and query, and a body. */
+export interface Asked {
+  path: string
+  body?: unknown
+}
+
+/** What one account has, for a stranger to name. */
+export interface Owned extends Everything {
+  draftId: string
+  apiKeyId: string
+  texts: { tag: string; number: string; longTag: string }
+}
+
+/** What the stranger has. */
+export interface Own extends Everything {
+  /** Numbers that Meta lets the stranger use, each connected by nobody. */
+  number: object
+  token: object
+}
+
+/** How a stranger may ask by one route for what is the owner's. */
+export interface Attempts {
+  /** Names a row of the owner's: not found. The first is also asked by the owner. */
+  refused?: Asked[]
+  /** Names nothing of the owner's, or beside something of the stranger's own. */
+  answered?: Asked[]
+}
+
+const get = (path: string): Asked => ({ path })
+const csv = 'name,phone,tags\nZoe,+49 1512 7000001,winter\n'
+
+/** One row a route, by its method and path. */
+export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Attempts>> = {
+  'POST /v1/apps': () => ({
+    answered: [
+      {
+        path: '/v1/apps',
+        body: { name: 'App', meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' },
+      },
+    ],
+  }),
+  'POST /v1/connections': ({ appId }, { number }) => ({
+    refused: [{ path: '/v1/connections', body: { ...number, app_id: appId } }],
+  }),
+  'GET /v1/connections': ({ connectionId }) => ({
+    answered: [get('/v1/connections'), get(`/v1/connections?cursor=${before(connectionId)}`)],
+  }),
+  'PUT /v1/connections/:id/limits': ({ connectionId }) => ({
+    refused: [
+      {
+        path: `/v1/connections/${connectionId}/limits`,
+        body: { per_minute: 2, per_second: 2 },
+      },
+    ],
+  }),
+  'PUT /v1/connections/:id/token': ({ connectionId }, { token }) => ({
+    refused: [{ path: `/v1/connections/${connectionId}/token`, body: token }],
+  }),
+  'POST /v1/connections/:id/disconnect': ({ connectionId }) => ({
+    refused: [get(`/v1/connections/${connectionId}/disconnect`)],
+  }),
+  'GET /v1/account-events': ({ eventId }) => ({
+    answered: [
+      get('/v1/account-events'),
+      get('/v1/account-events?waba_id=202'),
+      get(`/v1/account-events?cursor=${Number(eventId) + 1}`),
+    ],
+  }),
+  'POST /v1/connections/:id/template-syncs': ({ connectionId }) => ({
+    refused: [get(`/v1/connections/${connectionId}/template-syncs`)],
+  }),
+  'GET /v1/template-syncs/:id': ({ syncId }) => ({
+    refused: [get(`/v1/template-syncs/${syncId}`)],
+  }),
+  'GET /v1/templates': ({ connectionId, templateId }) => ({
+    refused: [get(`/v1/templates?connection_id=${connectionId}`)],
+    answered: [
+      get('/v1/templates'),
+      get('/v1/templates?waba_id=202'),
+      get(`/v1/templates?cursor=${before(templateId)}`),
+    ],
+  }),
+  'GET /v1/contact-settings': () => ({ answered: [get('/v1/contact-settings')] }),
+  'PUT /v1/contact-settings': () => ({
+    answered: [{ path: '/v1/contact-settings', body: { default_country: 'FR' } }],
+  }),
+  'POST /v1/contact-imports': () => ({
+    answered: [{ path: '/v1/contact-imports?file_name=zoe.csv', body: csv }],
+  }),
+  'GET /v1/contact-imports/:id': ({ importId }) => ({
+    refused: [get(`/v1/contact-imports/${importId}`)],
+  }),
+  'GET /v1/contact-imports/:id/errors': ({ importId }) => ({
+    refused: [get(`/v1/contact-imports/${importId}/errors`)],
+  }),
+  'GET /v1/contacts': ({ contactId, texts }) => ({
+    answered: [
+      get('/v1/contacts'),
+      get(`/v1/contacts?tag=${encodeURIComponent(texts.tag)}`),
+      get(`/v1/contacts?cursor=${before(contactId)}`),
+    ],
+  }),
+  'GET /v1/contacts/:id': ({ contactId }) => ({ refused: [get(`/v1/contacts/${contactId}`)] }),
+  'POST /v1/contacts/:id/consent': ({ contactId }) => ({
+    refused: [
+      { path: `/v1/contacts/${contactId}/consent`, body: { kind: 'opt_out', evidence: 'none' } },
+    ],
+  }),
+  'GET /v1/consent-rules': () => ({ answered: [get('/v1/consent-rules')] }),
+  'PUT /v1/consent-rules': () => ({
+    answered: [{ path: '/v1/consent-rules', body: { utility_after_stop: false } }],
+  }),
+  'POST /v1/campaigns': ({ connectionId, texts }, own) => ({
+    refused: [{ path: '/v1/campaigns', body: draft(connectionId) }],
+    answered: [
+      {
+        path: '/v1/campaigns',
+        body: { ...draft(own.connectionId), filter: { tags: [texts.tag, texts.longTag] } },
+      },
+    ],
+  }),
+  'GET /v1/campaigns': () => ({ answered: [get('/v1/campaigns')] }),
+  'GET /v1/campaigns/:id': ({ campaignId }) => ({ refused: [get(`/v1/campaigns/${campaignId}`)] }),
+  'POST /v1/campaigns/:id/start': ({ draftId }) => ({
+    refused: [get(`/v1/campaigns/${draftId}/start`)],
+  }),
+  'POST /v1/campaigns/:id/pause': ({ pausedId }) => ({
+    refused: [get(`/v1/campaigns/${pausedId}/pause`)],
+  }),
+  'POST /v1/campaigns/:id/resume': ({ pausedId }) => ({
+    refused: [get(`/v1/campaigns/${pausedId}/resume`)],
+  }),
+  'POST /v1/campaigns/:id/cancel': ({ pausedId }) => ({
+    refused: [get(`/v1/campaigns/${pausedId}/cancel`)],
+  }),
+  'POST /v1/campaigns/:id/resend-unknown': ({ campaignId, recipientId }, own) => ({
+    refused: [
+      {
+        path: `/v1/campaigns/${campaignId}/resend-unknown`,
+        body: { recipient_ids: [recipientId] },
+      },
+    ],
+    answered: [
+      {
+        path: `/v1/campaigns/${own.campaignId}/resend-unknown`,
+        body: { recipient_ids: [recipientId] },
+      },
+    ],
+  }),
+  'GET /v1/campaigns/:id/recipients': ({ campaignId, recipientId }, own) => ({
+    refused: [get(`/v1/campaigns/${campaignId}/recipients`)],
+    answered: [get(`/v1/campaigns/${own.campaignId}/recipients?cursor=${Number(recipientId) - 1}`)],
+  }),
+  'GET /v1/conversations': ({ conversationId }) => ({
+    answered: [get('/v1/conversations'), get(`/v1/conversations?cursor=${conversationId}`)],
+  }),
+  'GET /v1/conversations/:id/messages': ({ conversationId, messageId }, own) => ({
+    refused: [get(`/v1/conversations/${conversationId}/messages`)],
+    answered: [
+      get(`/v1/conversations/${own.conversationId}/messages?cursor=${Number(messageId) + 1}`),
+    ],
+  }),
+  'GET /v1/inbound-count': ({ connectionId }) => ({
+    refused: [get(`/v1/inbound-count?connection_id=${connectionId}`)],
+  }),
+  'POST /v1/api-keys': () => ({
+    answered: [{ path: '/v1/api-keys', body: { name: 'Program', rights: ['keys.write'] } }],
+  }),
+  'GET /v1/api-keys': ({ apiKeyId }) => ({
+    answered: [get('/v1/api-keys'), get(`/v1/api-keys?cursor=${before(apiKeyId)}`)],
+  }),
+  'POST /v1/api-keys/:id/rotate': ({ apiKeyId }) => ({
+    refused: [{ path: `/v1/api-keys/${apiKeyId}/rotate`, body: { overlap_hours: 1 } }],
+  }),
+  'POST /v1/api-keys/:id/withdraw': ({ apiKeyId }) => ({
+    refused: [get(`/v1/api-keys/${apiKeyId}/withdraw`)],
+  }),
+}
+
+/** The id right before this one in the order of lists. */
+function before(id: string): string {
+  const last = BigInt(`0x${id.replaceAll('-', '')}`) - 1n
+  const hex = last.toString(16).padStart(32, '0')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
