@@ -23,7 +23,7 @@ function freshPhones(count: number): string[] {
 /** A campaign that has begun to send and has most of its people before it. */
 async function underWay(): Promise<{ tenant: Tenant; id: string }> {
   const tenant = await system.addTenant({ perMinute: 1_200, perSecond: 20 })
-  await system.importContacts(tenant, freshPhones(60), 'all')
+  await system.importContacts(tenant, freshPhones(120), 'all')
   const { id } = await system.startCampaign(tenant)
   await until(async () => (await system.campaign(tenant, id)).statistics!.accepted >= 5)
   return { tenant, id }
@@ -33,15 +33,15 @@ async function underWay(): Promise<{ tenant: Tenant; id: string }> {
 async function completedOnce(tenant: Tenant, id: string): Promise<void> {
   const { statistics } = await system.untilCampaign(tenant, id, 'completed', 60_000)
   expect(statistics).toMatchObject({
-    recipients: 60,
-    accepted: 60,
+    recipients: 120,
+    accepted: 120,
     rejected: 0,
     failed: 0,
     unknown: 0,
   })
   const posts = await system.simulator.client.accepted({ callbackPrefix: `lk1.c.${id}.` })
-  expect(posts).toHaveLength(60)
-  expect(new Set(posts.map(({ recipient }) => recipient)).size).toBe(60)
+  expect(posts).toHaveLength(120)
+  expect(new Set(posts.map(({ recipient }) => recipient)).size).toBe(120)
 }
 
 /** Meta gives the number a token, and accepts the one before no longer. */

@@ -19,7 +19,7 @@ let digests: Awaited<ReturnType<typeof openDigests>>
 /** The owner's texts, none of which is anywhere else. */
 const texts: Texts = {
   app: 'Zaunkönig app',
-  number: '9701',
+  number: '970155501234567',
   tag: 'relatives',
   person: 'Zaunkönigin',
   phone: '4915125550001',

@@ -16,7 +16,9 @@ const apiKey = z
     last_used_at: time,
   })
   .meta({ id: 'ApiKey' })
-const createdKey = z.object({ api_key: apiKey, key: z.string().nullable() }).meta({ id: 'CreatedApiKey' })
+const createdKey = z
+  .object({ api_key: apiKey, key: z.string().nullable() })
+  .meta({ id: 'CreatedApiKey' })
 
 const path = '/v1/api-keys'
 const afterLostResponse = `Look at GET ${path}: withdraw a key whose text nobody has, and create another.`
