@@ -370,12 +370,12 @@ test.each(saturated)(
       ...(given.bots > 0 ? [number.replies('bot')] : []),
     ]
     await using saturating = await senders.send(others)
-    const most = given.bots > 0 ? 'bot' : 'bulk'
+    const filling = given.bots > 0 ? 'bot' : 'bulk'
     await until(async () => {
       const posts = await number.posts()
       const quietMs = Date.now() - (posts.at(-1)?.atMs ?? Date.now())
       const isOver =
-        quietMs > 2 * sendLimits.perSecond.windowMs && (await number.isMinuteFull(most))
+        quietMs > 2 * sendLimits.perSecond.windowMs && (await number.isMinuteFull(filling))
       return posts.length >= given.after || isOver
     })
     await using answering = await senders.send([number.replies('agent', given.everyMs)])

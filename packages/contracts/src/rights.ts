@@ -38,6 +38,7 @@ export const roles = {
   agent: ['contacts.read', 'consent.write', 'conversations.read', 'templates.read'],
   viewer: reading,
 } as const satisfies Record<string, readonly (Right | typeof everyRight)[]>
+
 /** Whether who has `held` may do what `wanted` names. */
 export const mayDo = (held: readonly string[], wanted: Right | typeof everyRight): boolean =>
   held.includes(everyRight) || held.includes(wanted)

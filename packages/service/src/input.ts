@@ -17,3 +17,11 @@ export function requireId(id: string, noun: string): string {
     throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
   return id.toLowerCase()
 }
+
+/** The size of a page: the default when none is asked for. Throws `invalid` outside 1 to `max`. */
+export function pageLimit(asked: number, byDefault: number, max: number): number {
+  if (asked === 0) return byDefault
+  if (asked < 0 || asked > max)
+    throw new AppError('invalid', `"limit" is ${asked}; it must be from 1 to ${max}`)
+  return asked
+}

@@ -63,7 +63,7 @@ const retryAfter = {
   },
 } as const
 
-function failureResponse(failure: Failure): ZodOpenApiResponseObject {
+function describeFailure(failure: Failure): ZodOpenApiResponseObject {
   const { http, title } = failures[failure]
   return {
     id: failure,
@@ -74,7 +74,7 @@ function failureResponse(failure: Failure): ZodOpenApiResponseObject {
 }
 
 const failureResponses = new Map(
-  (Object.keys(failures) as Failure[]).map((failure) => [failure, failureResponse(failure)]),
+  (Object.keys(failures) as Failure[]).map((failure) => [failure, describeFailure(failure)]),
 )
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'

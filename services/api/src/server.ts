@@ -54,7 +54,6 @@ const requestSeconds = histogram(
  * answered, then closes.
  */
 export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Promise<ApiServer> {
-  const document = describeApi(routes)
   const { arrival } = ctx
   const server = fastify({
     bodyLimit,
@@ -97,7 +96,11 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
       `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`,
     )
   })
-  server.get('/v1/openapi.json', () => document)
+  let document: string | undefined
+  server.get('/v1/openapi.json', (_request, reply) => {
+    document ??= JSON.stringify(describeApi(routes))
+    return reply.type(typeOf(200)).send(document)
+  })
   server.get('/v1', () => ({
     routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
   }))

@@ -5,6 +5,7 @@ import { postWebhook, until, type World } from '@lockstep/testing'
 import { configIn, startSystem } from '@lockstep/testing/system'
 import { campaignsService } from '../../campaigns/src/service.ts'
 import { contactsService } from '../../contacts/src/service.ts'
+import type { Route } from '../src/route.ts'
 import { apiService } from '../src/service.ts'
 
 export const scale = 0.05
@@ -193,3 +194,7 @@ export const untilBlocked = (world: World, table: string) =>
       where relation = '${table}'::regclass and not granted`)
       ).length > 0,
   )
+
+/** The file in `golden` with a route's request and response. */
+export const goldenFileOf = ({ method, path: route }: Route): string =>
+  `${method.toLowerCase()}-${route.slice('/v1/'.length).replaceAll(/\W+/g, '-')}.json`

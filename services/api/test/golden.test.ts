@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
-import { type Api, openApi, openStack, type Stack } from './fixtures.ts'
+import { type Api, goldenFileOf, openApi, openStack, type Stack } from './fixtures.ts'
 import { makeEverything } from './one-of-everything.ts'
 
 /**
@@ -32,21 +32,18 @@ beforeAll(async () => {
   if (!isWriting) return
   await mkdir(folder, { recursive: true })
   for (const [route, pair] of pairs)
-    await writeFile(path.join(folder, fileOf(route)), `${JSON.stringify(pair, null, 2)}\n`)
+    await writeFile(path.join(folder, goldenFileOf(route)), `${JSON.stringify(pair, null, 2)}\n`)
 })
 afterAll(() => stack.disposeAsync())
 
 test.each(routes)('$method $path answers as its golden file says', async (route) => {
-  const golden = JSON.parse(await readFile(path.join(folder, fileOf(route)), 'utf8'))
+  const golden = JSON.parse(await readFile(path.join(folder, goldenFileOf(route)), 'utf8'))
   expect(pairs.get(route)).toEqual(golden)
 })
 
 test('there is one golden file for each route, and no other', async () => {
-  expect((await readdir(folder)).sort()).toEqual(routes.map(fileOf).sort())
+  expect((await readdir(folder)).sort()).toEqual(routes.map(goldenFileOf).sort())
 })
-
-const fileOf = ({ method, path: route }: Route): string =>
-  `${method.toLowerCase()}-${route.slice('/v1/'.length).replaceAll(/\W+/g, '-')}.json`
 
 /** Asks, and keeps the first request of each route with what was answered. */
 async function ask(method: string, url: string, body?: unknown, atMoment = false) {

@@ -7,7 +7,7 @@ import formats from 'ajv-formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { NamedRoute } from '../src/route.ts'
-import { type Api, openApi, openStack } from './fixtures.ts'
+import { type Api, goldenFileOf, openApi, openStack } from './fixtures.ts'
 
 interface Operation {
   operationId: string
@@ -83,7 +83,7 @@ test('every response that was seen fits the document', async () => {
   expect(files).toHaveLength(routes.length)
   for (const file of files) {
     const { request, response } = JSON.parse(await readFile(path.join(golden, file), 'utf8'))
-    const route = routes.find((one) => one.method === request.method && fileOf(one) === file)!
+    const route = routes.find((one) => one.method === request.method && goldenFileOf(one) === file)!
     const pointer = [
       'paths',
       pathOf(route).replaceAll('/', '~1'),
@@ -95,9 +95,6 @@ test('every response that was seen fits the document', async () => {
     expect([file, validate.errors]).toEqual([file, null])
   }
 })
-
-const fileOf = ({ method, path: route }: NamedRoute): string =>
-  `${method.toLowerCase()}-${route.slice('/v1/'.length).replaceAll(/\W+/g, '-')}.json`
 
 /** Values in place of what golden files leave out. */
 function unmasked(value: unknown): unknown {

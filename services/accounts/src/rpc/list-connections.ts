@@ -1,9 +1,8 @@
 import type { Method } from '@lockstep/rpc'
 import type { ListConnectionsRequest, ListConnectionsResponse } from '@lockstep/rpc/gen/accounts'
-import { requireId } from '@lockstep/service'
+import { pageLimit, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { listConnections as connectionsPage } from '../db/connections.ts'
-import { requirePageLimit } from '../page.ts'
 import { connectionsToProto } from '../to-proto.ts'
 
 /** A page of the account's connections in id order, so oldest first; 50 by default. */
@@ -14,7 +13,7 @@ export const listConnections: Method<
 > = async (ctx, request, call) => {
   const page = {
     after: request.after && requireId(request.after, 'connection'),
-    limit: requirePageLimit(request.limit),
+    limit: pageLimit(request.limit, 50, 200),
   }
   return ctx.db.transaction(call.accountId, async (tx) => ({
     connections: await connectionsToProto(tx, await connectionsPage(tx, page), ctx.now()),

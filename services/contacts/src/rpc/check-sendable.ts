@@ -9,7 +9,7 @@ import { isSentDespiteOptOut, refusalOf } from '../consents/consent.ts'
 import type { Context } from '../context.ts'
 import { consentRules } from '../db/consent-rules.ts'
 import { liveContacts } from '../db/contacts.ts'
-import { isId } from '../page.ts'
+import { isId } from '../row-id.ts'
 
 const maxContacts = 10_000
 /** A caller that waits longer does better to try again. */

@@ -5,11 +5,10 @@ import type {
   ListContactsRequest,
   ListContactsResponse,
 } from '@lockstep/rpc/gen/contacts'
-import { requireId } from '@lockstep/service'
+import { pageLimit, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { findContact, listContacts as readPage } from '../db/contacts.ts'
 import { readList } from '../list-transaction.ts'
-import { pageLimit } from '../page.ts'
 
 /** One contact of the account, or the one that it was merged into. */
 export const getContact: Method<Context, GetContactRequest, Contact> = (ctx, request, call) =>

@@ -1,11 +1,10 @@
 import type { Method } from '@lockstep/rpc'
 import type * as proto from '@lockstep/rpc/gen/contacts'
-import { requireId } from '@lockstep/service'
+import { pageLimit, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import type { Import } from '../db/entities.ts'
 import { listErrors } from '../db/import-errors.ts'
 import { findImport } from '../db/imports.ts'
-import { pageLimit } from '../page.ts'
 
 export function importToProto({ createdAt, finishedAt, ...rest }: Import): proto.Import {
   return { ...rest, createdAtMs: createdAt.getTime(), finishedAtMs: finishedAt?.getTime() }

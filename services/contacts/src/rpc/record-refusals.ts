@@ -13,7 +13,7 @@ import { deriveFlags, insertConsents } from '../db/consents.ts'
 import { liveContacts, lockContacts } from '../db/contacts.ts'
 import { readOwners } from '../db/identities.ts'
 import { type AccountIdentity, identityKey, metaIdentities } from '../identities/identity.ts'
-import { isId } from '../page.ts'
+import { isId } from '../row-id.ts'
 
 const maxRefusals = 5_000
 

@@ -1,7 +1,6 @@
-import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ListTemplatesRequest, ListTemplatesResponse } from '@lockstep/rpc/gen/templates'
-import { requireId } from '@lockstep/service'
+import { pageLimit, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { TemplateSchema } from '../db/entities.ts'
 import { templateToProto } from '../to-proto.ts'
@@ -22,13 +21,12 @@ export const listTemplates: Method<Context, ListTemplatesRequest, ListTemplatesR
   request,
   { accountId },
 ) => {
-  const { wabaId, status, after, limit } = request
-  if (limit < 0 || limit > maxLimit)
-    throw new AppError('invalid', `"limit" is ${limit}; it must be from 1 to ${maxLimit}`)
+  const { wabaId, status, after } = request
+  const limit = pageLimit(request.limit, usualLimit, maxLimit)
   const next = after && { id: { $gt: requireId(after, 'template') } }
   const where = { accountId, ...(wabaId && { wabaId }), ...(status && { status }), ...next }
   const templates = await ctx.db.transaction(accountId, (tx) =>
-    tx.em.find(TemplateSchema, where, { orderBy: { id: 'asc' }, limit: limit || usualLimit }),
+    tx.em.find(TemplateSchema, where, { orderBy: { id: 'asc' }, limit }),
   )
   return { templates: templates.map(templateToProto) }
 }
