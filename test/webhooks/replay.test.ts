@@ -30,7 +30,7 @@ const outcomes = async (key: string) =>
     )
   ).map(({ outcome }) => outcome)
 
-test('what came before its number was connected reaches the account that claims it, and nobody else', async () => {
+test('what came before its number was connected reaches the account that adopts it, and nobody else', async () => {
   const [tenant, stranger] = [await stack.addTenant(), await stack.addTenant()]
   const phoneNumberId = '770077007'
   const ours = await deliver(tenant, phoneNumberId)
@@ -54,19 +54,19 @@ test('what came before its number was connected reaches the account that claims 
   }
   const { id: connectionId } = await stack.clients.accounts.createConnection(wanted, tenant)
   await expect(
-    stack.clients.webhookGateway.claimParts({ connectionId }, stranger),
+    stack.clients.webhookGateway.adoptParts({ connectionId }, stranger),
   ).rejects.toMatchObject({ failure: 'not_found' })
-  // Connecting claims it by itself, a moment before or after.
+  // Connecting adopts it by itself, a moment before or after.
   expect(
-    (await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).claimed,
+    (await stack.clients.webhookGateway.adoptParts({ connectionId }, tenant)).adopted,
   ).toBeLessThanOrEqual(1)
   await until(async () => (await accountsOf(ours)).length > 0)
   await stack.settled()
   expect(await accountsOf(ours)).toEqual([tenant.accountId])
   expect(await accountsOf(theirs)).toEqual([])
   expect((await outcomes(phoneNumberId)).toSorted()).toEqual(['done', 'no_connection'])
-  expect(await stack.clients.webhookGateway.claimParts({ connectionId }, tenant)).toEqual({
-    claimed: 0,
+  expect(await stack.clients.webhookGateway.adoptParts({ connectionId }, tenant)).toEqual({
+    adopted: 0,
   })
 })
 

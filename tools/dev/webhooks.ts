@@ -5,12 +5,12 @@ import { WebhookGatewayDefinition } from '@lockstep/rpc/gen/webhook_gateway'
 import { type Ready, readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
 
-const help = `npm run webhooks -- [count | list | replay | claim] [options]
+const help = `npm run webhooks -- [count | list | replay | adopt] [options]
 
   count    what became of webhook parts, by outcome and field (default)
   list     parts with an outcome, newest first: all that had no effect, or those of --outcome
   replay   splits stored webhooks anew and opens their parts again: of --body, --part, --since, --until, --key, --outcome
-  claim    opens what came for a connection's number before it was connected: --connection
+  adopt    opens what came for a connection's number before it was connected: --connection
 
   --outcome NAME     open, ${Object.keys(partOutcomes).join(', ')}
   --key ID           a phone number id, WABA id or campaign id
@@ -109,13 +109,13 @@ async function replay(gateway: Gateway): Promise<void> {
   )
 }
 
-async function claim(gateway: Gateway, ready: Ready): Promise<void> {
+async function adopt(gateway: Gateway, ready: Ready): Promise<void> {
   const connectionId = values.connection ?? ready.connection_id
-  const answer = await gateway.claimParts(
+  const answer = await gateway.adoptParts(
     { connectionId },
     { accountId: ready.account_id, timeoutMs: 60_000 },
   )
-  say(answer, () => screen.line(`${answer.claimed} parts are claimed and open.`))
+  say(answer, () => screen.line(`${answer.adopted} parts are adopted and open.`))
 }
 
 function timeOf(text: string | undefined): number {
@@ -128,7 +128,7 @@ const orders: Record<string, (gateway: Gateway, ready: Ready) => Promise<void>> 
   count,
   list,
   replay,
-  claim,
+  adopt,
 }
 
 async function main(): Promise<void> {

@@ -108,15 +108,15 @@ export const lanes = {
     key: 'WABA id',
     work: 'account, number and capability updates',
   },
-  'webhooks.claim': {
+  'webhooks.adopt': {
     stream: 'WEBHOOKS',
-    prefix: 'webhooks.claim.',
+    prefix: 'webhooks.adopt.',
     partitions: 16,
     producer: 'accounts',
     worker: 'webhook-gateway',
     by: 'keys',
     key: 'phone number id',
-    work: 'a number was connected: what came for it and its WABA before is claimed',
+    work: 'a number was connected: what came for it and its WABA before is adopted',
   },
   'campaigns.run': {
     stream: 'CAMPAIGNS',

@@ -11,7 +11,7 @@ export interface FeedEntry {
   rowId: string
   body: Buffer
   attempts: number
-  /** Of a webhook part: when it was received, or claimed later for a new connection. */
+  /** Of a webhook part: when it was received, or adopted later for a new connection. */
   asOfMs: number
   /** The app whose signature a webhook part carried; empty otherwise. */
   appId: string

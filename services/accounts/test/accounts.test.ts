@@ -246,7 +246,7 @@ test("an app's numbers and WABAs are those of its live connections; a number tha
     wabaIds: ['2002'],
     formerPhoneNumberIds: ['3003'],
   })
-  // Whoever connects tells the gateway, in the same transaction, to claim what came before.
+  // Whoever connects tells the gateway, in the same transaction, to adopt what came before.
   const entries = await world.sql(
     'select account_id, row_id from accounts.feed_open where key = $1',
     ['3001'],

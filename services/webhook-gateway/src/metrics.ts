@@ -37,8 +37,8 @@ const replayed = counter(
   'lockstep_webhook_replayed_total',
   'Webhook bodies that were split and opened again',
 )
-const claimed = counter(
-  'lockstep_webhook_claimed_total',
+const adopted = counter(
+  'lockstep_webhook_adopted_total',
   'Webhook parts that were opened for a connection made after their receipt',
 )
 
@@ -79,7 +79,7 @@ export const countForgedToken = (): void => forgedTokens(1)
 
 export const countReplayed = (bodies: number): void => replayed(bodies)
 
-export const countClaimed = (n: number): void => claimed(n)
+export const countAdopted = (n: number): void => adopted(n)
 
 const dayTableFailures = counter(
   'lockstep_webhook_day_table_failures_total',

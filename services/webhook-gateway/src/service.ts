@@ -6,7 +6,7 @@ import { migrations } from './db/migrations.ts'
 import { openGroupCommit } from './intake/group-commit.ts'
 import { serveWebhooks } from './intake/webhook-server.ts'
 import { maintainDayTables, maintainDayTablesEveryMs } from './jobs/maintain-day-tables.ts'
-import { webhookClaim } from './lanes/webhook-claim.ts'
+import { webhookAdopt } from './lanes/webhook-adopt.ts'
 import { partsFeed } from './parts/feed.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
 import { times } from './times.ts'
@@ -19,7 +19,7 @@ export const webhookGatewayService = defineService({
   times,
   open,
   rpc: { definition: WebhookGatewayDefinition, methods, callers, acrossAccounts },
-  lanes: { 'webhooks.claim': webhookClaim },
+  lanes: { 'webhooks.adopt': webhookAdopt },
   jobs: { 'maintain-day-tables': [maintainDayTablesEveryMs, maintainDayTables] },
   feed: partsFeed,
   http: (ctx, stack) => serveWebhooks(ctx, stack.use(openGroupCommit(ctx))),

@@ -9,8 +9,8 @@ export const times = {
   unknownAppMs: 5_000,
   // A list of an account's numbers is used for so long, or until any connection changes.
   numbersMs: 10_000,
-  // After a claim failed.
-  claimRetryMs: 1_000,
+  // After an adoption failed.
+  adoptRetryMs: 1_000,
   // A slower commit is answered 503; if it succeeds later, Meta's repetition changes nothing.
   storeTimeoutMs: 10_000,
 }

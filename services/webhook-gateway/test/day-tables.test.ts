@@ -3,7 +3,7 @@ import { openContext } from '@lockstep/service'
 import { until, type World } from '@lockstep/testing'
 import { expect, test } from 'vitest'
 import type { Context } from '../src/context.ts'
-import { claimSlice } from '../src/db/claim.ts'
+import { adoptSlice } from '../src/db/adopt.ts'
 import { dropDayTables, indexUnresolved } from '../src/db/day-tables.ts'
 import { lockBodies, type PartPlace } from '../src/db/replay.ts'
 import { maintainDayTables } from '../src/jobs/maintain-day-tables.ts'
@@ -177,14 +177,14 @@ test('whether a day is still needed is asked of an index, while all others wait 
   expect((await scans()).table).toBe(before.table)
 })
 
-test('a part that is being claimed while its day is dropped is kept', async () => {
+test('a part that is being adopted while its day is dropped is kept', async () => {
   await using here = await openOldDay()
   const { app, ctx, parts } = here
   expect(await parts()).toEqual([{ outcome: 'no_connection' }])
-  const claimed = Promise.withResolvers<void>()
+  const adopted = Promise.withResolvers<void>()
   const commit = Promise.withResolvers<void>()
-  const claim = ctx.db.system(async (tx) => {
-    await claimSlice(
+  const adoption = ctx.db.system(async (tx) => {
+    await adoptSlice(
       tx,
       {
         appId: app.id,
@@ -196,14 +196,14 @@ test('a part that is being claimed while its day is dropped is kept', async () =
       },
       '0',
     )
-    claimed.resolve()
+    adopted.resolve()
     await commit.promise
   })
-  await claimed.promise
+  await adopted.promise
   const kept = maintainDayTables(ctx)
   await until(here.waits)
   commit.resolve()
-  await Promise.all([claim, kept])
+  await Promise.all([adoption, kept])
   expect(await parts()).toEqual([{ outcome: null }])
   await maintainDayTables(ctx)
   expect(await parts()).toEqual([])

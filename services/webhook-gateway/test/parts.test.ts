@@ -269,7 +269,7 @@ test('no index of today’s parts holds what an outcome changes, so that they ar
      group by 1`,
   )
   expect(indexed.length).toBeGreaterThan(8)
-  const changed = ['outcome', 'reason', 'outcome_at', 'claimed_at']
+  const changed = ['outcome', 'reason', 'outcome_at', 'adopted_at']
   expect(
     indexed.filter(({ columns }) => columns.some((column) => changed.includes(column))),
   ).toEqual([])

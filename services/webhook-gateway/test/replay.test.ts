@@ -147,11 +147,11 @@ test('two replays of the same bodies at the same time leave each part once', asy
   expect(row!.n).toBe(20)
 })
 
-/** A connection made this moment; the gateway hears of it by the claim only. */
+/** A connection made this moment; the gateway hears of it by the adoption only. */
 const connectNow = (phoneNumberId: string) =>
   connectNumber(here.world, here.app, phoneNumberId, { sinceMs: Date.now() })
 
-test("parts that came before their connection wait for it once it claims them; another app's, and another number's, stay", async () => {
+test("parts that came before their connection wait for it once it adopts them; another app's, and another number's, stay", async () => {
   const other = await here.createApp()
   await send(message('ours', '2001'))
   expect(await post(gateway.origin, other, bodyOf(message("another app's", '2001')))).toBe(200)
@@ -163,18 +163,18 @@ test("parts that came before their connection wait for it once it claims them; a
     ['2002', 'no_connection', false],
   ])
   const connectionId = await connectNow('2001')
-  const claim = (accountId: string) => gateway.operator.claimParts({ connectionId }, { accountId })
+  const adopt = (accountId: string) => gateway.operator.adoptParts({ connectionId }, { accountId })
 
-  await expect(claim(other.accountId)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(adopt(other.accountId)).rejects.toMatchObject({ failure: 'not_found' })
   // The gateway may have seen the new number by itself, a moment before.
-  expect((await claim(here.app.accountId)).claimed).toBeLessThanOrEqual(1)
+  expect((await adopt(here.app.accountId)).adopted).toBeLessThanOrEqual(1)
   await until(async () => (await states())[0]![1] === null)
   expect(await states()).toEqual([
     ['2001', null, true],
     ['2001', 'no_connection', false],
     ['2002', 'no_connection', false],
   ])
-  // Whose they are is asked as of the claim, also after a replay.
+  // Whose they are is asked as of the adoption, also after a replay.
   const [entry] = await take('2001')
   expect(entry).toMatchObject({ appId: here.app.id })
   expect(entry!.asOfMs).toBeGreaterThan(receivedAtMs)
@@ -183,19 +183,19 @@ test("parts that came before their connection wait for it once it claims them; a
   expect(again!.asOfMs).toBe(entry!.asOfMs)
 })
 
-test('a connection that has ended claims nothing', async () => {
+test('a connection that has ended adopts nothing', async () => {
   await send(message('late', '2003'))
   const connectionId = await connectNumber(here.world, here.app, '2003', {
     sinceMs: Date.now() - 1,
     untilMs: Date.now(),
   })
-  await expect(gateway.operator.claimParts({ connectionId }, here.app)).rejects.toMatchObject({
+  await expect(gateway.operator.adoptParts({ connectionId }, here.app)).rejects.toMatchObject({
     failure: 'precondition',
   })
   expect(await states()).toEqual([['2003', 'no_connection', false]])
 })
 
-test("connecting by another app claims what the account's app before signed while nobody had the number, and not what came while another had", async () => {
+test("connecting by another app adopts what the account's app before signed while nobody had the number, and not what came while another had", async () => {
   const sent = async (text: string) => {
     const sinceMs = Date.now()
     await send(message(text, '2005'))
@@ -219,7 +219,7 @@ test("connecting by another app claims what the account's app before signed whil
      select id, account_id, phone_number_id, app_id, waba_id, connected_at from c`,
     [id, appId],
   )
-  expect(await gateway.operator.claimParts({ connectionId: id }, here.app)).toEqual({ claimed: 1 })
+  expect(await gateway.operator.adoptParts({ connectionId: id }, here.app)).toEqual({ adopted: 1 })
   expect(await states()).toEqual([
     ['2005', null, true],
     ['2005', 'wrong_app', false],

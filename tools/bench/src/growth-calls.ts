@@ -281,17 +281,17 @@ function ofGateway({ webhookGateway }: Clients, tenant: Tenant, { sizes }: Grown
       run: parts(outcome),
     })),
     ...(['long ago', 'just now'] as const).map((when) => ({
-      name: `GetHearing, connected ${when}`,
+      name: `GetUnhandledReplies, connected ${when}`,
       run: () =>
-        webhookGateway.getHearing(
+        webhookGateway.getUnhandledReplies(
           { ...tenant, connectedAtMs: when === 'just now' ? Date.now() : 1 },
           tenant,
         ),
     })),
     {
-      name: 'ClaimParts',
+      name: 'AdoptParts',
       run: (i) =>
-        webhookGateway.claimParts(
+        webhookGateway.adoptParts(
           { connectionId: grownId('connection', spread(i, sizes.numbers)) },
           tenant,
         ),

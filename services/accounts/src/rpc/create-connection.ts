@@ -16,7 +16,7 @@ import { connectionToProto } from '../to-proto.ts'
 
 /**
  * Connects a number that Meta lets the token use; one that the account had before gets its
- * connection back. The gateway then claims what came for it meanwhile.
+ * connection back. The gateway then adopts what came for it meanwhile.
  */
 export const createConnection: Method<Context, CreateConnectionRequest, Connection> = async (
   ctx,
@@ -45,7 +45,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
       if (known) reconnect(known, settings)
       await tx.em.flush()
       await openInterval(tx, connection)
-      await feed(ctx, tx, { lane: 'webhooks.claim', key: phoneNumberId, rowId: id })
+      await feed(ctx, tx, { lane: 'webhooks.adopt', key: phoneNumberId, rowId: id })
       tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, appId))
       return connectionToProto(tx, connection, ctx.now())
     })

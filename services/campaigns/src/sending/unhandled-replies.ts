@@ -1,6 +1,6 @@
 import { failureOf } from '@lockstep/contracts'
 import type { Connection } from '@lockstep/rpc/gen/accounts'
-import type { UnheardPart } from '@lockstep/rpc/gen/webhook_gateway'
+import type { UnhandledPart } from '@lockstep/rpc/gen/webhook_gateway'
 import type { Context } from '../context.ts'
 
 const askTimeoutMs = 3_000
@@ -18,10 +18,11 @@ export async function whyUnhandled(
   if (category === 'AUTHENTICATION') return ''
   const { accountId, phoneNumberId, appId, connectedAtMs, displayPhoneNumber } = connection
   try {
-    const { oldest, dead, deadParts, hasEarlier } = await ctx.peers.webhookGateway.getHearing(
-      { phoneNumberId, appId, connectedAtMs },
-      { accountId, timeoutMs: askTimeoutMs },
-    )
+    const { oldest, dead, deadParts, hasEarlier } =
+      await ctx.peers.webhookGateway.getUnhandledReplies(
+        { phoneNumberId, appId, connectedAtMs },
+        { accountId, timeoutMs: askTimeoutMs },
+      )
     const number = displayPhoneNumber || phoneNumberId
     if (dead) return waitsBecause(deadReason(dead, deadParts))
     if (hasEarlier)
@@ -30,12 +31,12 @@ export async function whyUnhandled(
     const waitedMs = oldest ? ctx.now() - oldest.receivedAtMs : 0
     if (!oldest || waitedMs <= repliesWithinMs - longestSliceMs) return ''
     return waitsBecause(
-      `replies are not heard: the oldest webhook of ${oldest.number} has waited for ${roughly(waitedMs)}`,
+      `replies are not handled: the oldest webhook of ${oldest.number} has waited for ${roughly(waitedMs)}`,
     )
   } catch (error) {
     ctx.log.debug({ err: error, accountId }, 'whether replies are handled can not be known')
     return waitsBecause(
-      `it can't be known whether replies are heard: the webhook gateway can't be asked (${failureOf(error)})`,
+      `it can't be known whether replies are handled: the webhook gateway can't be asked (${failureOf(error)})`,
     )
   }
 }
@@ -46,7 +47,7 @@ const waitsBecause = (reason: string): string => `Waits because ${reason}`
 const roughly = (ms: number): string =>
   ms < 60_000 ? `${Math.round(ms / 1_000)} s` : `${Math.floor(ms / 60_000)} min`
 
-function deadReason({ number, receivedAtMs }: UnheardPart, count: number): string {
+function deadReason({ number, receivedAtMs }: UnhandledPart, count: number): string {
   const since = new Date(receivedAtMs).toISOString()
   const many = count >= 100 ? '100 or more' : count
   const parts = count === 1 ? `a webhook of ${number}` : `${many} webhooks, the first of ${number},`

@@ -88,8 +88,8 @@ export function owns(app: App, lane: WebhookLane, key: string, field: string | n
   }
 }
 
-/** A lane's key as the number or WABA that it is; a campaign's is claimed by nobody. */
-export function claimableKeys(lane: WebhookLane, key: string): Keys | null {
+/** A lane's key as the number or WABA that it is; a campaign's is adopted by nobody. */
+export function adoptableKeys(lane: WebhookLane, key: string): Keys | null {
   switch (lanes[lane].key) {
     case 'phone number id':
       return { phoneNumberIds: [key], wabaIds: [] }

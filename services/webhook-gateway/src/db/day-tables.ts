@@ -58,11 +58,11 @@ export async function moveUnresolved(tx: Tx, day: string, limit: number): Promis
           where r.part_id = d.id and r.received_at = d.received_at
         )
         insert into webhook_parts_unresolved (id, body_id, app_id, received_at, lane, key, field,
-          elements, content, outcome, reason, outcome_at, claimed_at)
+          elements, content, outcome, reason, outcome_at, adopted_at)
         select d.id, d.body_id, d.app_id, d.received_at, d.lane, d.key, d.field, d.elements,
           coalesce(d.content, (select b.raw from webhook_bodies b
                                where b.id = d.body_id and b.received_at = d.received_at)),
-          d.outcome, d.reason, d.outcome_at, d.claimed_at
+          d.outcome, d.reason, d.outcome_at, d.adopted_at
         from deleted d returning id`,
   )
   return rows.length

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from '@lockstep/database'
 
-/** The kind of a campaign's entry that counts for its account's hearing. */
+/** The kind of a campaign's entry that may hold a stop, as inbound messages do. */
 export const refusalKind = 'refusal'
 
 /**

@@ -10,11 +10,11 @@ import { countResults, writeResults } from './part-results.ts'
 export const partContent: FeedContent = sql`
   select coalesce(p.content, (select b.raw from webhook_bodies b
                               where b.id = p.body_id and b.received_at = p.received_at)) as content,
-         p.app_id::text as app_id, p.claimed_at as as_of
+         p.app_id::text as app_id, p.adopted_at as as_of
   from webhook_parts p
   where f.body is null and p.id = f.row_id::bigint and p.received_at = f.created_at
   union all
-  select u.content, u.app_id::text, u.claimed_at from webhook_parts_unresolved u
+  select u.content, u.app_id::text, u.adopted_at from webhook_parts_unresolved u
   where f.body is null and u.id = f.row_id::bigint`
 
 /** Settled parts with the same outcome and field. */
@@ -22,8 +22,8 @@ export interface SettledParts {
   outcome: PartOutcome
   field: string | null
   parts: number
-  /** Of those that are `no_connection`, unless a claim has opened them before. */
-  toClaim: { appId: string; lane: WebhookLane; key: string } | null
+  /** Of those that are `no_connection`, unless an adoption has opened them before. */
+  toAdopt: { appId: string; lane: WebhookLane; key: string } | null
 }
 
 /**
@@ -40,7 +40,7 @@ export function settleParts(
     update ${table} p set outcome = e.outcome, reason = e.reason, outcome_at = now()
     from ended e where p.id = e.part_id ${ofDay}
     returning p.id, p.received_at, p.app_id, p.lane, p.key, p.outcome, p.field, p.elements,
-      p.claimed_at`
+      p.adopted_at`
   return query(
     tx,
     sql`with ended as (${endedParts(lane, settlements)}
@@ -49,13 +49,13 @@ export function settleParts(
         ), results as (${writeResults(sql`changed`)}
         ), counts as (${countResults(sql`changed`, sql`'open'`)}
         )
-        select outcome, field, count(*)::int as parts, to_claim::json as "toClaim"
+        select outcome, field, count(*)::int as parts, to_adopt::json as "toAdopt"
         from (select outcome, field,
-                case when outcome = 'no_connection' and claimed_at is null
+                case when outcome = 'no_connection' and adopted_at is null
                   then json_build_object('appId', app_id, 'lane', lane, 'key', key)::text
-                end as to_claim
+                end as to_adopt
               from (select * from changed union all select * from unresolved) c) s
-        group by 1, 2, s.to_claim`,
+        group by 1, 2, s.to_adopt`,
   )
 }
 

@@ -97,7 +97,7 @@ export async function lockBodies(
 
 /**
  * Puts new parts in the place of those that the bodies have; a worker with an entry of an old one
- * settles nothing. Claims stay. Answers the lanes in which something is open now.
+ * settles nothing. Adoptions stay. Answers the lanes in which something is open now.
  */
 export async function replaceParts(
   tx: Tx,
@@ -106,7 +106,7 @@ export async function replaceParts(
 ): Promise<OpenedParts[]> {
   const isReplaced = ofBodies(places, sql`p.body_id`, sql`p.received_at`)
   await deleteEntries(tx, isReplaced)
-  // Results before parts, as a claim locks them.
+  // Results before parts, as an adoption locks them.
   await query(
     tx,
     sql`delete from webhook_part_results r using webhook_parts p
@@ -116,11 +116,11 @@ export async function replaceParts(
     tx,
     sql`with deleted as (delete from webhook_parts p where ${isReplaced} returning *),
           counts as (${uncountResults(sql`deleted`)})
-        select body_id as "bodyId", key, claimed_at as "claimedAt" from deleted`,
+        select body_id as "bodyId", key, adopted_at as "adoptedAt" from deleted`,
   )
   await query(tx, insertParts(bodies))
-  const claimed = deleted.filter((part) => part.claimedAt !== null)
-  if (claimed.length > 0) await restoreClaims(tx, claimed, isReplaced)
+  const adopted = deleted.filter((part) => part.adoptedAt !== null)
+  if (adopted.length > 0) await restoreAdopts(tx, adopted, isReplaced)
   return query(
     tx,
     sql`select lane, key, count(*)::int as parts from webhook_parts p
@@ -132,7 +132,7 @@ export async function replaceParts(
 interface DeletedPart {
   bodyId: string
   key: string
-  claimedAt: Date | null
+  adoptedAt: Date | null
 }
 
 /** Deletes the open and dead entries of parts. */
@@ -154,16 +154,16 @@ async function deleteEntries(tx: Tx, isReplaced: RawBuilder<unknown>): Promise<v
   )
 }
 
-async function restoreClaims(
+async function restoreAdopts(
   tx: Tx,
-  claimed: DeletedPart[],
+  adopted: DeletedPart[],
   isReplaced: RawBuilder<unknown>,
 ): Promise<void> {
-  const columns = { bodyId: 'uuid', key: 'text', claimedAt: 'timestamptz' } as const
+  const columns = { bodyId: 'uuid', key: 'text', adoptedAt: 'timestamptz' } as const
   await query(
     tx,
-    sql`update webhook_parts p set claimed_at = c.claimed_at
-        from (select body_id, key, max(claimed_at) as claimed_at from ${rowset(claimed, columns)}
+    sql`update webhook_parts p set adopted_at = c.adopted_at
+        from (select body_id, key, max(adopted_at) as adopted_at from ${rowset(adopted, columns)}
               group by 1, 2) c
         where p.body_id = c.body_id and p.key = c.key and ${isReplaced}`,
   )

@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { isDatabaseUnavailable } from '@lockstep/database'
-import { claimableKeys, owns } from '../apps/app.ts'
+import { adoptableKeys, owns } from '../apps/app.ts'
 import type { Context } from '../context.ts'
 import { insertBodies, type NewBody } from '../db/bodies.ts'
 import { countRequest, countStored, groupSeconds, groupSize } from '../metrics.ts'
@@ -69,21 +69,21 @@ function answerStored(ctx: Context, group: QueuedBody[]): void {
     if (lane !== null && outcome === null) ctx.messaging.wake(lane, key!)
   countStored(group.length, parts)
   for (const { body } of group)
-    if (body.parts.some(({ outcome }) => outcome === 'no_connection')) claimKnown(ctx, body)
+    if (body.parts.some(({ outcome }) => outcome === 'no_connection')) adoptKnown(ctx, body)
 }
 
 /**
- * Claims parts whose number was connected after their body was split: that claim came before they
+ * Adopts parts whose number was connected after their body was split: that adoption came before they
  * were stored.
  */
-function claimKnown(ctx: Context, { appId, parts }: NewBody): void {
+function adoptKnown(ctx: Context, { appId, parts }: NewBody): void {
   ctx.apps.refreshSoon(appId)
   const app = ctx.apps.peek(appId)
   if (!app) return
   for (const { outcome, lane, key, field } of parts) {
     if (outcome !== 'no_connection' || !owns(app, lane!, key!, field)) continue
-    const keys = claimableKeys(lane!, key!)
-    if (keys) ctx.claims.add(app, keys)
+    const keys = adoptableKeys(lane!, key!)
+    if (keys) ctx.adoptions.add(app, keys)
   }
 }
 

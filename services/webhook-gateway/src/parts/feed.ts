@@ -1,5 +1,5 @@
 import type { FeedOptions } from '@lockstep/service'
-import { claimableKeys, owns } from '../apps/app.ts'
+import { adoptableKeys, owns } from '../apps/app.ts'
 import type { Context } from '../context.ts'
 import {
   dismissParts,
@@ -22,7 +22,7 @@ export function partsFeed(ctx: Context): FeedOptions {
       tx.afterCommit(() => {
         for (const parts of settled) {
           countParts(parts.outcome, parts.field, parts.parts)
-          claimAgain(ctx, parts)
+          adoptAgain(ctx, parts)
         }
       })
     },
@@ -32,12 +32,12 @@ export function partsFeed(ctx: Context): FeedOptions {
 }
 
 /** By clocks that differ, a part may be no_connection although its app has the number by now. */
-function claimAgain(ctx: Context, { toClaim, field }: SettledParts): void {
-  if (!toClaim) return
-  const { lane, key, appId } = toClaim
-  const keys = claimableKeys(lane, key)
+function adoptAgain(ctx: Context, { toAdopt, field }: SettledParts): void {
+  if (!toAdopt) return
+  const { lane, key, appId } = toAdopt
+  const keys = adoptableKeys(lane, key)
   if (!keys) return
   const app = ctx.apps.peek(appId)
-  if (app && owns(app, lane, key, field)) ctx.claims.add(app, keys)
+  if (app && owns(app, lane, key, field)) ctx.adoptions.add(app, keys)
   else ctx.apps.refreshSoon(appId)
 }

@@ -1,15 +1,15 @@
-import { claimParts } from './claim-parts.ts'
+import { adoptParts } from './adopt-parts.ts'
 import { countParts } from './count-parts.ts'
-import { getHearing } from './get-hearing.ts'
+import { getUnhandledReplies } from './get-unhandled-replies.ts'
 import { listParts } from './list-parts.ts'
 import { replayWebhooks } from './replay-webhooks.ts'
 
-export const methods = { claimParts, countParts, getHearing, listParts, replayWebhooks }
+export const methods = { adoptParts, countParts, getUnhandledReplies, listParts, replayWebhooks }
 
 export const callers = {
-  claimParts: ['operator'],
+  adoptParts: ['operator'],
   countParts: ['operator'],
-  getHearing: ['campaigns'],
+  getUnhandledReplies: ['campaigns'],
   listParts: ['operator'],
   replayWebhooks: ['operator'],
 } as const

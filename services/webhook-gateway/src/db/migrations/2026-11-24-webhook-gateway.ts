@@ -32,7 +32,7 @@ export class WebhookGateway extends Migration {
         reason text,
         outcome_at timestamptz,
         -- Null: its connection is resolved as of its receipt.
-        claimed_at timestamptz,
+        adopted_at timestamptz,
         primary key (id, received_at)
       ) partition by range (received_at);
       -- Parts come in the order of their receipt: this finds those of a body, and costs little.
@@ -64,7 +64,7 @@ export class WebhookGateway extends Migration {
       create table webhook_parts_unresolved
         (like webhook_parts including constraints, primary key (id));`)
     this.addSql(feedTable)
-    // For GetHearing; the conditions name no column that is ever changed.
+    // For GetUnhandledReplies; the conditions name no column that is ever changed.
     this.addSql(`create index feed_open_account on feed_open (account_id, created_at)
         where lane = 'webhooks.message' or kind = 'refusal';
       create index feed_dead_account on feed_dead (account_id, created_at)
@@ -133,7 +133,7 @@ const dayTableFunctions = `
       end if;
     end $$;
 
-  -- False: something in it is open or dead again. Claims and replays lock the parents until they
+  -- False: something in it is open or dead again. Adopts and replays lock the parents until they
   -- commit, so that they are waited for, and none begins before the day is gone.
   create function drop_day_tables(day date) returns boolean
     language plpgsql security definer set search_path = webhook_gateway, pg_temp

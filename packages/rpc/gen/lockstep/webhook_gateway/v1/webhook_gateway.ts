@@ -72,23 +72,23 @@ export interface ReplayWebhooksResponse {
   beforePartId: string;
 }
 
-export interface ClaimPartsRequest {
+export interface AdoptPartsRequest {
   connectionId: string;
 }
 
-export interface ClaimPartsResponse {
-  claimed: number;
+export interface AdoptPartsResponse {
+  adopted: number;
 }
 
 /** A connection that wants to send, as accounts has it. */
-export interface GetHearingRequest {
+export interface GetUnhandledRepliesRequest {
   phoneNumberId: string;
   appId: string;
   connectedAtMs: number;
 }
 
 /** A part of the lane webhooks.message, or one of a campaign in which Meta refuses a recipient for good (131050, 130403). */
-export interface UnheardPart {
+export interface UnhandledPart {
   /** Empty for a campaign's. */
   phoneNumberId: string;
   /** As a person knows the number; the id where that is not known. "campaign" and its id for a campaign's. */
@@ -96,18 +96,18 @@ export interface UnheardPart {
   receivedAtMs: number;
 }
 
-export interface GetHearingResponse {
-  /** The oldest part of the account's numbers that is open or to be claimed; absent when there is none. */
+export interface GetUnhandledRepliesResponse {
+  /** The oldest part of the account's numbers that is open or to be adopted; absent when there is none. */
   oldest:
-    | UnheardPart
+    | UnhandledPart
     | undefined;
   /** The oldest part that is dead, neither replayed nor dismissed; absent when there is none. */
   dead:
-    | UnheardPart
+    | UnhandledPart
     | undefined;
   /** How many are dead, counted up to 100. */
   deadParts: number;
-  /** Parts of the connection's number from before it was connected are open or to be claimed: it must not send yet. */
+  /** Parts of the connection's number from before it was connected are open or to be adopted: it must not send yet. */
   hasEarlier: boolean;
 }
 
@@ -1027,19 +1027,19 @@ export const ReplayWebhooksResponse: MessageFns<ReplayWebhooksResponse> = {
   },
 };
 
-function createBaseClaimPartsRequest(): ClaimPartsRequest {
+function createBaseAdoptPartsRequest(): AdoptPartsRequest {
   return { connectionId: "" };
 }
 
-export const ClaimPartsRequest: MessageFns<ClaimPartsRequest> = {
-  encode(message: ClaimPartsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const AdoptPartsRequest: MessageFns<AdoptPartsRequest> = {
+  encode(message: AdoptPartsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.connectionId !== "") {
       writer.uint32(10).string(message.connectionId);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ClaimPartsRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): AdoptPartsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1048,7 +1048,7 @@ export const ClaimPartsRequest: MessageFns<ClaimPartsRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseClaimPartsRequest();
+      const message = createBaseAdoptPartsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1072,7 +1072,7 @@ export const ClaimPartsRequest: MessageFns<ClaimPartsRequest> = {
     }
   },
 
-  fromJSON(object: any): ClaimPartsRequest {
+  fromJSON(object: any): AdoptPartsRequest {
     return {
       connectionId: isSet(object.connectionId)
         ? globalThis.String(object.connectionId)
@@ -1082,7 +1082,7 @@ export const ClaimPartsRequest: MessageFns<ClaimPartsRequest> = {
     };
   },
 
-  toJSON(message: ClaimPartsRequest): unknown {
+  toJSON(message: AdoptPartsRequest): unknown {
     const obj: any = {};
     if (message.connectionId !== "") {
       obj.connectionId = message.connectionId;
@@ -1090,29 +1090,29 @@ export const ClaimPartsRequest: MessageFns<ClaimPartsRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<ClaimPartsRequest>): ClaimPartsRequest {
-    return ClaimPartsRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<AdoptPartsRequest>): AdoptPartsRequest {
+    return AdoptPartsRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ClaimPartsRequest>): ClaimPartsRequest {
-    const message = createBaseClaimPartsRequest();
+  fromPartial(object: DeepPartial<AdoptPartsRequest>): AdoptPartsRequest {
+    const message = createBaseAdoptPartsRequest();
     message.connectionId = object.connectionId ?? "";
     return message;
   },
 };
 
-function createBaseClaimPartsResponse(): ClaimPartsResponse {
-  return { claimed: 0 };
+function createBaseAdoptPartsResponse(): AdoptPartsResponse {
+  return { adopted: 0 };
 }
 
-export const ClaimPartsResponse: MessageFns<ClaimPartsResponse> = {
-  encode(message: ClaimPartsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.claimed !== 0) {
-      writer.uint32(8).int32(message.claimed);
+export const AdoptPartsResponse: MessageFns<AdoptPartsResponse> = {
+  encode(message: AdoptPartsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.adopted !== 0) {
+      writer.uint32(8).int32(message.adopted);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ClaimPartsResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): AdoptPartsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1121,7 +1121,7 @@ export const ClaimPartsResponse: MessageFns<ClaimPartsResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseClaimPartsResponse();
+      const message = createBaseAdoptPartsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1130,7 +1130,7 @@ export const ClaimPartsResponse: MessageFns<ClaimPartsResponse> = {
               break;
             }
 
-            message.claimed = reader.int32();
+            message.adopted = reader.int32();
             continue;
           }
         }
@@ -1145,34 +1145,34 @@ export const ClaimPartsResponse: MessageFns<ClaimPartsResponse> = {
     }
   },
 
-  fromJSON(object: any): ClaimPartsResponse {
-    return { claimed: isSet(object.claimed) ? globalThis.Number(object.claimed) : 0 };
+  fromJSON(object: any): AdoptPartsResponse {
+    return { adopted: isSet(object.adopted) ? globalThis.Number(object.adopted) : 0 };
   },
 
-  toJSON(message: ClaimPartsResponse): unknown {
+  toJSON(message: AdoptPartsResponse): unknown {
     const obj: any = {};
-    if (message.claimed !== 0) {
-      obj.claimed = Math.round(message.claimed);
+    if (message.adopted !== 0) {
+      obj.adopted = Math.round(message.adopted);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<ClaimPartsResponse>): ClaimPartsResponse {
-    return ClaimPartsResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<AdoptPartsResponse>): AdoptPartsResponse {
+    return AdoptPartsResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ClaimPartsResponse>): ClaimPartsResponse {
-    const message = createBaseClaimPartsResponse();
-    message.claimed = object.claimed ?? 0;
+  fromPartial(object: DeepPartial<AdoptPartsResponse>): AdoptPartsResponse {
+    const message = createBaseAdoptPartsResponse();
+    message.adopted = object.adopted ?? 0;
     return message;
   },
 };
 
-function createBaseGetHearingRequest(): GetHearingRequest {
+function createBaseGetUnhandledRepliesRequest(): GetUnhandledRepliesRequest {
   return { phoneNumberId: "", appId: "", connectedAtMs: 0 };
 }
 
-export const GetHearingRequest: MessageFns<GetHearingRequest> = {
-  encode(message: GetHearingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetUnhandledRepliesRequest: MessageFns<GetUnhandledRepliesRequest> = {
+  encode(message: GetUnhandledRepliesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.phoneNumberId !== "") {
       writer.uint32(10).string(message.phoneNumberId);
     }
@@ -1185,7 +1185,7 @@ export const GetHearingRequest: MessageFns<GetHearingRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): GetHearingRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUnhandledRepliesRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1194,7 +1194,7 @@ export const GetHearingRequest: MessageFns<GetHearingRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetHearingRequest();
+      const message = createBaseGetUnhandledRepliesRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1234,7 +1234,7 @@ export const GetHearingRequest: MessageFns<GetHearingRequest> = {
     }
   },
 
-  fromJSON(object: any): GetHearingRequest {
+  fromJSON(object: any): GetUnhandledRepliesRequest {
     return {
       phoneNumberId: isSet(object.phoneNumberId)
         ? globalThis.String(object.phoneNumberId)
@@ -1254,7 +1254,7 @@ export const GetHearingRequest: MessageFns<GetHearingRequest> = {
     };
   },
 
-  toJSON(message: GetHearingRequest): unknown {
+  toJSON(message: GetUnhandledRepliesRequest): unknown {
     const obj: any = {};
     if (message.phoneNumberId !== "") {
       obj.phoneNumberId = message.phoneNumberId;
@@ -1268,11 +1268,11 @@ export const GetHearingRequest: MessageFns<GetHearingRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<GetHearingRequest>): GetHearingRequest {
-    return GetHearingRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<GetUnhandledRepliesRequest>): GetUnhandledRepliesRequest {
+    return GetUnhandledRepliesRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<GetHearingRequest>): GetHearingRequest {
-    const message = createBaseGetHearingRequest();
+  fromPartial(object: DeepPartial<GetUnhandledRepliesRequest>): GetUnhandledRepliesRequest {
+    const message = createBaseGetUnhandledRepliesRequest();
     message.phoneNumberId = object.phoneNumberId ?? "";
     message.appId = object.appId ?? "";
     message.connectedAtMs = object.connectedAtMs ?? 0;
@@ -1280,12 +1280,12 @@ export const GetHearingRequest: MessageFns<GetHearingRequest> = {
   },
 };
 
-function createBaseUnheardPart(): UnheardPart {
+function createBaseUnhandledPart(): UnhandledPart {
   return { phoneNumberId: "", number: "", receivedAtMs: 0 };
 }
 
-export const UnheardPart: MessageFns<UnheardPart> = {
-  encode(message: UnheardPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const UnhandledPart: MessageFns<UnhandledPart> = {
+  encode(message: UnhandledPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.phoneNumberId !== "") {
       writer.uint32(10).string(message.phoneNumberId);
     }
@@ -1298,7 +1298,7 @@ export const UnheardPart: MessageFns<UnheardPart> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): UnheardPart {
+  decode(input: BinaryReader | Uint8Array, length?: number): UnhandledPart {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1307,7 +1307,7 @@ export const UnheardPart: MessageFns<UnheardPart> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseUnheardPart();
+      const message = createBaseUnhandledPart();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1347,7 +1347,7 @@ export const UnheardPart: MessageFns<UnheardPart> = {
     }
   },
 
-  fromJSON(object: any): UnheardPart {
+  fromJSON(object: any): UnhandledPart {
     return {
       phoneNumberId: isSet(object.phoneNumberId)
         ? globalThis.String(object.phoneNumberId)
@@ -1363,7 +1363,7 @@ export const UnheardPart: MessageFns<UnheardPart> = {
     };
   },
 
-  toJSON(message: UnheardPart): unknown {
+  toJSON(message: UnhandledPart): unknown {
     const obj: any = {};
     if (message.phoneNumberId !== "") {
       obj.phoneNumberId = message.phoneNumberId;
@@ -1377,11 +1377,11 @@ export const UnheardPart: MessageFns<UnheardPart> = {
     return obj;
   },
 
-  create(base?: DeepPartial<UnheardPart>): UnheardPart {
-    return UnheardPart.fromPartial(base ?? {});
+  create(base?: DeepPartial<UnhandledPart>): UnhandledPart {
+    return UnhandledPart.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<UnheardPart>): UnheardPart {
-    const message = createBaseUnheardPart();
+  fromPartial(object: DeepPartial<UnhandledPart>): UnhandledPart {
+    const message = createBaseUnhandledPart();
     message.phoneNumberId = object.phoneNumberId ?? "";
     message.number = object.number ?? "";
     message.receivedAtMs = object.receivedAtMs ?? 0;
@@ -1389,17 +1389,17 @@ export const UnheardPart: MessageFns<UnheardPart> = {
   },
 };
 
-function createBaseGetHearingResponse(): GetHearingResponse {
+function createBaseGetUnhandledRepliesResponse(): GetUnhandledRepliesResponse {
   return { oldest: undefined, dead: undefined, deadParts: 0, hasEarlier: false };
 }
 
-export const GetHearingResponse: MessageFns<GetHearingResponse> = {
-  encode(message: GetHearingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetUnhandledRepliesResponse: MessageFns<GetUnhandledRepliesResponse> = {
+  encode(message: GetUnhandledRepliesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.oldest !== undefined) {
-      UnheardPart.encode(message.oldest, writer.uint32(10).fork()).join();
+      UnhandledPart.encode(message.oldest, writer.uint32(10).fork()).join();
     }
     if (message.dead !== undefined) {
-      UnheardPart.encode(message.dead, writer.uint32(18).fork()).join();
+      UnhandledPart.encode(message.dead, writer.uint32(18).fork()).join();
     }
     if (message.deadParts !== 0) {
       writer.uint32(24).int32(message.deadParts);
@@ -1410,7 +1410,7 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): GetHearingResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUnhandledRepliesResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1419,7 +1419,7 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetHearingResponse();
+      const message = createBaseGetUnhandledRepliesResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1428,7 +1428,7 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
               break;
             }
 
-            message.oldest = UnheardPart.decode(reader, reader.uint32());
+            message.oldest = UnhandledPart.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
@@ -1436,7 +1436,7 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
               break;
             }
 
-            message.dead = UnheardPart.decode(reader, reader.uint32());
+            message.dead = UnhandledPart.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
@@ -1467,10 +1467,10 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
     }
   },
 
-  fromJSON(object: any): GetHearingResponse {
+  fromJSON(object: any): GetUnhandledRepliesResponse {
     return {
-      oldest: isSet(object.oldest) ? UnheardPart.fromJSON(object.oldest) : undefined,
-      dead: isSet(object.dead) ? UnheardPart.fromJSON(object.dead) : undefined,
+      oldest: isSet(object.oldest) ? UnhandledPart.fromJSON(object.oldest) : undefined,
+      dead: isSet(object.dead) ? UnhandledPart.fromJSON(object.dead) : undefined,
       deadParts: isSet(object.deadParts)
         ? globalThis.Number(object.deadParts)
         : isSet(object.dead_parts)
@@ -1484,13 +1484,13 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
     };
   },
 
-  toJSON(message: GetHearingResponse): unknown {
+  toJSON(message: GetUnhandledRepliesResponse): unknown {
     const obj: any = {};
     if (message.oldest !== undefined) {
-      obj.oldest = UnheardPart.toJSON(message.oldest);
+      obj.oldest = UnhandledPart.toJSON(message.oldest);
     }
     if (message.dead !== undefined) {
-      obj.dead = UnheardPart.toJSON(message.dead);
+      obj.dead = UnhandledPart.toJSON(message.dead);
     }
     if (message.deadParts !== 0) {
       obj.deadParts = Math.round(message.deadParts);
@@ -1501,16 +1501,16 @@ export const GetHearingResponse: MessageFns<GetHearingResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<GetHearingResponse>): GetHearingResponse {
-    return GetHearingResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<GetUnhandledRepliesResponse>): GetUnhandledRepliesResponse {
+    return GetUnhandledRepliesResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<GetHearingResponse>): GetHearingResponse {
-    const message = createBaseGetHearingResponse();
+  fromPartial(object: DeepPartial<GetUnhandledRepliesResponse>): GetUnhandledRepliesResponse {
+    const message = createBaseGetUnhandledRepliesResponse();
     message.oldest = (object.oldest !== undefined && object.oldest !== null)
-      ? UnheardPart.fromPartial(object.oldest)
+      ? UnhandledPart.fromPartial(object.oldest)
       : undefined;
     message.dead = (object.dead !== undefined && object.dead !== null)
-      ? UnheardPart.fromPartial(object.dead)
+      ? UnhandledPart.fromPartial(object.dead)
       : undefined;
     message.deadParts = object.deadParts ?? 0;
     message.hasEarlier = object.hasEarlier ?? false;
@@ -1552,20 +1552,20 @@ export const WebhookGatewayDefinition = {
       options: {},
     },
     /** Opens the no_connection parts of a connection's number and WABA that its app signed, or one that it had before. */
-    claimParts: {
-      name: "ClaimParts",
-      requestType: ClaimPartsRequest as typeof ClaimPartsRequest,
+    adoptParts: {
+      name: "AdoptParts",
+      requestType: AdoptPartsRequest as typeof AdoptPartsRequest,
       requestStream: false,
-      responseType: ClaimPartsResponse as typeof ClaimPartsResponse,
+      responseType: AdoptPartsResponse as typeof AdoptPartsResponse,
       responseStream: false,
       options: {},
     },
     /** Whether what came for the account's numbers is handled, for a connection that wants to send. */
-    getHearing: {
-      name: "GetHearing",
-      requestType: GetHearingRequest as typeof GetHearingRequest,
+    getUnhandledReplies: {
+      name: "GetUnhandledReplies",
+      requestType: GetUnhandledRepliesRequest as typeof GetUnhandledRepliesRequest,
       requestStream: false,
-      responseType: GetHearingResponse as typeof GetHearingResponse,
+      responseType: GetUnhandledRepliesResponse as typeof GetUnhandledRepliesResponse,
       responseStream: false,
       options: {},
     },
@@ -1586,15 +1586,15 @@ export interface WebhookGatewayServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReplayWebhooksResponse>>;
   /** Opens the no_connection parts of a connection's number and WABA that its app signed, or one that it had before. */
-  claimParts(
-    request: ClaimPartsRequest,
+  adoptParts(
+    request: AdoptPartsRequest,
     context: CallContext & CallContextExt,
-  ): Promise<DeepPartial<ClaimPartsResponse>>;
+  ): Promise<DeepPartial<AdoptPartsResponse>>;
   /** Whether what came for the account's numbers is handled, for a connection that wants to send. */
-  getHearing(
-    request: GetHearingRequest,
+  getUnhandledReplies(
+    request: GetUnhandledRepliesRequest,
     context: CallContext & CallContextExt,
-  ): Promise<DeepPartial<GetHearingResponse>>;
+  ): Promise<DeepPartial<GetUnhandledRepliesResponse>>;
 }
 
 export interface WebhookGatewayClient<CallOptionsExt = {}> {
@@ -1611,15 +1611,15 @@ export interface WebhookGatewayClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReplayWebhooksResponse>;
   /** Opens the no_connection parts of a connection's number and WABA that its app signed, or one that it had before. */
-  claimParts(
-    request: DeepPartial<ClaimPartsRequest>,
+  adoptParts(
+    request: DeepPartial<AdoptPartsRequest>,
     options?: CallOptions & CallOptionsExt,
-  ): Promise<ClaimPartsResponse>;
+  ): Promise<AdoptPartsResponse>;
   /** Whether what came for the account's numbers is handled, for a connection that wants to send. */
-  getHearing(
-    request: DeepPartial<GetHearingRequest>,
+  getUnhandledReplies(
+    request: DeepPartial<GetUnhandledRepliesRequest>,
     options?: CallOptions & CallOptionsExt,
-  ): Promise<GetHearingResponse>;
+  ): Promise<GetUnhandledRepliesResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

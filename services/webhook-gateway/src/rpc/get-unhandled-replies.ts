@@ -1,24 +1,24 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type {
-  GetHearingRequest,
-  GetHearingResponse,
-  UnheardPart,
+  GetUnhandledRepliesRequest,
+  GetUnhandledRepliesResponse,
+  UnhandledPart,
 } from '@lockstep/rpc/gen/webhook_gateway'
 import type { ConnectedNumber } from '../apps/number-cache.ts'
 import type { Context } from '../context.ts'
-import { hearingOf, type UnheardRow } from '../db/hearing.ts'
-import { appsOfNumber, older, oldestPartToClaim } from '../hearing/parts-to-claim.ts'
+import { type UnhandledRow, unhandledRepliesOf } from '../db/unhandled-replies.ts'
+import { appsOfNumber, older, oldestPartToAdopt } from '../unhandled/parts-to-adopt.ts'
 
 /**
  * How far what came for the account's numbers has been handled, for a connection that wants to
  * send.
  */
-export const getHearing: Method<Context, GetHearingRequest, GetHearingResponse> = async (
-  ctx,
-  request,
-  { accountId, signal },
-) => {
+export const getUnhandledReplies: Method<
+  Context,
+  GetUnhandledRepliesRequest,
+  GetUnhandledRepliesResponse
+> = async (ctx, request, { accountId, signal }) => {
   const { phoneNumberId, connectedAtMs } = request
   if (!phoneNumberId || connectedAtMs <= 0)
     throw new AppError(
@@ -26,26 +26,28 @@ export const getHearing: Method<Context, GetHearingRequest, GetHearingResponse> 
       '"phone_number_id" and "connected_at_ms" of the connection are needed',
     )
   const numbers = await ctx.numbers.ofAccount(accountId)
-  // Asked before the open parts: a part that is claimed meanwhile is then seen twice, and not
+  // Asked before the open parts: a part that is adopted meanwhile is then seen twice, and not
   // never.
-  const toClaim = await oldestPartToClaim(ctx, numbers)
-  // The process that was to claim it may have been killed.
-  if (toClaim) {
-    const keys = { phoneNumberIds: [toClaim.key], wabaIds: [] }
-    ctx.claims.add({ id: toClaim.appId, accountId }, keys)
+  const toAdopt = await oldestPartToAdopt(ctx, numbers)
+  // The process that was to adopt it may have been killed.
+  if (toAdopt) {
+    const keys = { phoneNumberIds: [toAdopt.key], wabaIds: [] }
+    ctx.adoptions.add({ id: toAdopt.appId, accountId }, keys)
   }
   const appIds = await appsOfNumber(ctx, accountId, request, signal)
   const sender = { accountId, phoneNumberId, appIds, connectedAt: new Date(connectedAtMs) }
-  const { oldest, dead, deadParts, hasEarlier } = await ctx.db.system((tx) => hearingOf(tx, sender))
+  const { oldest, dead, deadParts, hasEarlier } = await ctx.db.system((tx) =>
+    unhandledRepliesOf(tx, sender),
+  )
   return {
-    oldest: toProto(numbers, older<UnheardRow>(oldest, toClaim)),
+    oldest: toProto(numbers, older<UnhandledRow>(oldest, toAdopt)),
     dead: toProto(numbers, dead),
     deadParts,
     hasEarlier,
   }
 }
 
-function toProto(numbers: ConnectedNumber[], part: UnheardRow | null): UnheardPart | undefined {
+function toProto(numbers: ConnectedNumber[], part: UnhandledRow | null): UnhandledPart | undefined {
   if (!part) return undefined
   const { lane, key, receivedAtMs } = part
   if (lane !== 'webhooks.message')

@@ -1,24 +1,24 @@
 import type { ConnectedNumber } from '../apps/number-cache.ts'
 import type { Context } from '../context.ts'
-import { oldestToClaim, type UnheardRow } from '../db/hearing.ts'
-import { lookBackMs } from '../parts/claim.ts'
+import { oldestToAdopt, type UnhandledRow } from '../db/unhandled-replies.ts'
+import { lookBackMs } from '../parts/adopt.ts'
 
-export type PartToClaim = UnheardRow & { appId: string }
+export type PartToAdopt = UnhandledRow & { appId: string }
 
 /** As many numbers as one statement looks for. */
 const maxNumbers = 500
 
 /** The oldest part that is no_connection although its app has the number now; null for none. */
-export async function oldestPartToClaim(
+export async function oldestPartToAdopt(
   ctx: Context,
   numbers: ConnectedNumber[],
-): Promise<PartToClaim | null> {
-  let oldest: PartToClaim | null = null
+): Promise<PartToAdopt | null> {
+  let oldest: PartToAdopt | null = null
   for (const [appId, ofApp] of Map.groupBy(numbers, (number) => number.appId)) {
     const ids = ofApp.map(({ phoneNumberId }) => phoneNumberId)
     for (let i = 0; i < ids.length; i += maxNumbers) {
       const page = ids.slice(i, i + maxNumbers)
-      const found = await ctx.db.system((tx) => oldestToClaim(tx, appId, page))
+      const found = await ctx.db.system((tx) => oldestToAdopt(tx, appId, page))
       oldest = older(oldest, found ? { ...found, appId } : null)
     }
   }
@@ -26,7 +26,7 @@ export async function oldestPartToClaim(
 }
 
 /**
- * The account's apps that had a number since parts are kept: connecting it claims what any of them
+ * The account's apps that had a number since parts are kept: connecting it adopts what any of them
  * signed.
  */
 export async function appsOfNumber(
@@ -47,5 +47,5 @@ export async function appsOfNumber(
 }
 
 /** The one that was received first. */
-export const older = <Part extends UnheardRow>(a: Part | null, b: Part | null): Part | null =>
+export const older = <Part extends UnhandledRow>(a: Part | null, b: Part | null): Part | null =>
   !a || (b && b.receivedAtMs < a.receivedAtMs) ? b : a

@@ -1,28 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { App, Keys } from '../apps/app.ts'
-import { type ClaimNeeds, claimParts } from './claim.ts'
+import { type AdoptNeeds, adoptParts } from './adopt.ts'
 
 /**
- * Claims in the background what this process stored for numbers before it knew that their app has
+ * Adopts in the background what this process stored for numbers before it knew that their app has
  * them.
  */
-export interface ClaimQueue extends AsyncDisposable {
+export interface AdoptionQueue extends AsyncDisposable {
   add(app: Pick<App, 'id' | 'accountId'>, keys: Keys): void
 }
 
 /** As many numbers and WABAs as one call to accounts may name. */
 const maxKeys = 500
 
-/** What is to be claimed for an app. */
-interface QueuedClaim {
+/** What is to be adopted for an app. */
+interface QueuedAdoption {
   accountId: string
   phoneNumberIds: Set<string>
   wabaIds: Set<string>
 }
 
-/** Claims for one app after the other; one that fails is tried again. */
-export function openClaimQueue(ctx: ClaimNeeds & { times: { claimRetryMs: number } }): ClaimQueue {
-  const queue = new Map<string, QueuedClaim>()
+/** Adopts for one app after the other; one that fails is tried again. */
+export function openAdoptionQueue(
+  ctx: AdoptNeeds & { times: { adoptRetryMs: number } },
+): AdoptionQueue {
+  const queue = new Map<string, QueuedAdoption>()
   const stop = new AbortController()
   const { signal } = stop
   let running: Promise<void> | undefined
@@ -32,28 +34,28 @@ export function openClaimQueue(ctx: ClaimNeeds & { times: { claimRetryMs: number
     accountId: string,
     keys: { phoneNumberIds: Iterable<string>; wabaIds: Iterable<string> },
   ): void {
-    const claim = queue.get(appId) ?? {
+    const adoption = queue.get(appId) ?? {
       accountId,
       phoneNumberIds: new Set(),
       wabaIds: new Set(),
     }
-    for (const key of keys.phoneNumberIds) claim.phoneNumberIds.add(key)
-    for (const key of keys.wabaIds) claim.wabaIds.add(key)
-    queue.set(appId, claim)
+    for (const key of keys.phoneNumberIds) adoption.phoneNumberIds.add(key)
+    for (const key of keys.wabaIds) adoption.wabaIds.add(key)
+    queue.set(appId, adoption)
   }
 
   async function run(): Promise<void> {
-    for (const [id, claim] of queue) {
+    for (const [id, adoption] of queue) {
       if (signal.aborted) break
       queue.delete(id)
       try {
-        for (const keys of chunks(claim))
-          await claimParts(ctx, { id, accountId: claim.accountId }, keys, { signal })
+        for (const keys of chunks(adoption))
+          await adoptParts(ctx, { id, accountId: adoption.accountId }, keys, { signal })
       } catch (err) {
         if (signal.aborted) break
-        enqueue(id, claim.accountId, claim)
-        ctx.log.warn({ err, appId: id }, 'webhook parts could not be claimed; it is tried again')
-        await delay(ctx.times.claimRetryMs, undefined, { signal }).catch(() => undefined)
+        enqueue(id, adoption.accountId, adoption)
+        ctx.log.warn({ err, appId: id }, 'webhook parts could not be adopted; it is tried again')
+        await delay(ctx.times.adoptRetryMs, undefined, { signal }).catch(() => undefined)
       }
     }
     running = undefined
@@ -71,7 +73,7 @@ export function openClaimQueue(ctx: ClaimNeeds & { times: { claimRetryMs: number
   }
 }
 
-function* chunks({ phoneNumberIds, wabaIds }: QueuedClaim): Iterable<Keys> {
+function* chunks({ phoneNumberIds, wabaIds }: QueuedAdoption): Iterable<Keys> {
   const numbers = [...phoneNumberIds]
   const wabas = [...wabaIds]
   for (let i = 0; i < Math.max(numbers.length, wabas.length); i += maxKeys)

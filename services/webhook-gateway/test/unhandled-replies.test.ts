@@ -46,7 +46,8 @@ const hear = ({
   phoneNumberId = '1001',
   app = here.app,
   connectedAtMs = Date.now() - 20 * dayMs,
-} = {}) => gateway.operator.getHearing({ phoneNumberId, appId: app.id, connectedAtMs }, app)
+} = {}) =>
+  gateway.operator.getUnhandledReplies({ phoneNumberId, appId: app.id, connectedAtMs }, app)
 
 async function settle(phoneNumberId: string, failure?: string): Promise<void> {
   await here.world.sql('update webhook_gateway.feed_open set not_before = null')
@@ -138,13 +139,13 @@ test('what came for a number before it was connected holds it up while it is no_
   expect((await hear({ connectedAtMs })).hasEarlier).toBe(false)
   // Of the account's other numbers, too, once the list of them is read again.
   await until(async () => (await hear()).oldest?.phoneNumberId === '5005')
-  await gateway.operator.claimParts({ connectionId }, here.app)
+  await gateway.operator.adoptParts({ connectionId }, here.app)
   expect(await own()).toMatchObject({ hasEarlier: true, oldest: { phoneNumberId: '5005' } })
   await settle('5005')
   expect(await own()).toMatchObject({ hasEarlier: false, oldest: undefined })
 })
 
-test('what is no_connection of a number that is connected is claimed when somebody asks, for whoever was to claim it may be dead', async () => {
+test('what is no_connection of a number that is connected is adopted when somebody asks, for whoever was to adopt it may be dead', async () => {
   await send('STOP', '1001')
   await here.world.sql('truncate webhook_gateway.feed_open')
   await here.world.sql(

@@ -5,17 +5,17 @@ import { query, queryOne, sql, type Tx } from '@lockstep/database'
  * A part without effect that may hold a stop: of the lane webhooks.message, or a campaign's with a
  * refusal.
  */
-export interface UnheardRow {
+export interface UnhandledRow {
   lane: LaneName
   key: string
   receivedAtMs: number
 }
 
-export interface HearingRow {
+export interface UnhandledReplies {
   /** The oldest open part. */
-  oldest: UnheardRow | null
+  oldest: UnhandledRow | null
   /** The oldest dead part. */
-  dead: UnheardRow | null
+  dead: UnhandledRow | null
   deadParts: number
   /** Whether parts of the number from before its connection have had no effect yet. */
   hasEarlier: boolean
@@ -34,7 +34,7 @@ const maxDead = 100
 /** At most so many open parts from before a connection are read; more count as the number's. */
 const maxEarlier = 1_000
 /** At most so many `no_connection` parts are read, from the oldest day on. */
-const maxToClaim = 1_000
+const maxToAdopt = 1_000
 
 /** Written as in the condition of the indexes, or they would not be used. */
 const mayStop = sql`(lane = 'webhooks.message' or kind = 'refusal')`
@@ -49,9 +49,12 @@ const asJson = sql`json_build_object('lane', lane, 'key', key,
  * What is open or dead of an account, and of a number from before its connection: all as of one
  * moment.
  */
-export async function hearingOf(tx: Tx, sender: SendingConnection): Promise<HearingRow> {
+export async function unhandledRepliesOf(
+  tx: Tx,
+  sender: SendingConnection,
+): Promise<UnhandledReplies> {
   const { accountId, connectedAt } = sender
-  const row = await queryOne<HearingRow>(
+  const row = await queryOne<UnhandledReplies>(
     tx,
     sql`with oldest as (
           select lane, key, created_at from feed_open
@@ -61,7 +64,7 @@ export async function hearingOf(tx: Tx, sender: SendingConnection): Promise<Hear
           where lane = 'webhooks.message' and account_id = ${accountId}
             and created_at < ${connectedAt}
           order by created_at limit ${maxEarlier}
-        ), to_claim as (${earlierToClaim(sender)}
+        ), to_adopt as (${earlierToAdopt(sender)}
         ), dead as materialized (
           select lane, key, created_at from feed_dead
           where ${mayStop} and account_id = ${accountId} order by created_at limit ${maxDead}
@@ -71,13 +74,13 @@ export async function hearingOf(tx: Tx, sender: SendingConnection): Promise<Hear
                (select count(*)::int from dead) as "deadParts",
                exists (select from earlier where key = ${sender.phoneNumberId})
                  or (select count(*) from earlier) = ${maxEarlier}
-                 or exists (select from to_claim) as "hasEarlier"`,
+                 or exists (select from to_adopt) as "hasEarlier"`,
   )
   return row!
 }
 
 /** Of each app the first `no_connection` part of the number from before its connection. */
-const earlierToClaim = ({ phoneNumberId, appIds, connectedAt }: SendingConnection) => sql`
+const earlierToAdopt = ({ phoneNumberId, appIds, connectedAt }: SendingConnection) => sql`
   select u.received_at from unnest(${appIds}::uuid[]) a(id)
   cross join lateral (
     select r.received_at from webhook_part_results r
@@ -87,18 +90,18 @@ const earlierToClaim = ({ phoneNumberId, appIds, connectedAt }: SendingConnectio
   where u.received_at < ${connectedAt}`
 
 /** The oldest `no_connection` part of some of an app's numbers; undefined for none. */
-export async function oldestToClaim(
+export async function oldestToAdopt(
   tx: Tx,
   appId: string,
   phoneNumberIds: string[],
-): Promise<UnheardRow | undefined> {
-  const [oldest] = await query<UnheardRow>(
+): Promise<UnhandledRow | undefined> {
+  const [oldest] = await query<UnhandledRow>(
     tx,
     sql`select lane, key, ${receivedAtMs('received_at')} as "receivedAtMs"
         from (select r.lane, r.key, r.received_at from webhook_part_results r
               where r.outcome = 'no_connection' and r.app_id = ${appId}
                 and r.key = any(${phoneNumberIds}::text[]) and r.lane = 'webhooks.message'
-              limit ${maxToClaim}) found
+              limit ${maxToAdopt}) found
         order by received_at limit 1`,
   )
   return oldest

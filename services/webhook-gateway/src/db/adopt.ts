@@ -6,8 +6,8 @@ import { openEntries } from './feed-entries.ts'
 import { countResults } from './part-results.ts'
 import type { OpenedParts } from './replay.ts'
 
-/** What is claimed, for whom, and as of when. */
-export interface Claim extends Keys {
+/** What is adopted, for whom, and as of when. */
+export interface Adoption extends Keys {
   appId: string
   accountId: string
   at: Date
@@ -15,8 +15,8 @@ export interface Claim extends Keys {
   intervals: ConnectionInterval[]
 }
 
-/** One slice of a claim. */
-export interface ClaimedSlice {
+/** One slice of an adoption. */
+export interface AdoptedSlice {
   opened: OpenedParts[]
   /** Parts that were looked at; fewer than a slice: there are no more. */
   parts: number
@@ -29,10 +29,10 @@ const ofNumbers = lanesBy('phone number id')
 const ofWabas = lanesBy('WABA id')
 
 /** One slice holds at most so many parts. */
-export const maxClaimed = 500
+export const maxAdopted = 500
 
 /** Those of the numbers and WABAs of which an app has `no_connection` parts. */
-export async function keysToClaim(
+export async function keysToAdopt(
   tx: Tx,
   appId: string,
   { phoneNumberIds, wabaIds }: Keys,
@@ -54,12 +54,16 @@ export async function keysToClaim(
  * order. A part that came while only another app's connection had the number or WABA becomes
  * `wrong_app`.
  */
-export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise<ClaimedSlice> {
-  const { accountId, at } = claim
+export async function adoptSlice(
+  tx: Tx,
+  adoption: Adoption,
+  afterId: string,
+): Promise<AdoptedSlice> {
+  const { accountId, at } = adoption
   const rows = await query<SliceRow>(
     tx,
-    sql`with owners as materialized (${ownersOf(claim)}
-        ), found as (${partsToClaim(claim, afterId)}
+    sql`with owners as materialized (${ownersOf(adoption)}
+        ), found as (${partsToAdopt(adoption, afterId)}
         ), checked as materialized (
           select f.*, ${hadBy(false)} and not ${hadBy(true)} as is_wrong_app from found f
         ), wrong as (
@@ -72,7 +76,7 @@ export async function claimSlice(tx: Tx, claim: Claim, afterId: string): Promise
           update webhook_parts p
           set outcome = case when c.is_wrong_app then 'wrong_app' end, reason = null,
             outcome_at = case when c.is_wrong_app then now() end,
-            claimed_at = case when c.is_wrong_app then p.claimed_at else ${at} end
+            adopted_at = case when c.is_wrong_app then p.adopted_at else ${at} end
           from checked c
           where p.id = c.part_id and p.received_at = c.received_at and p.outcome = 'no_connection'
           returning p.id, p.lane, p.key, p.received_at, p.field, p.elements, p.outcome,
@@ -103,7 +107,7 @@ interface SliceRow {
 }
 
 /** When the app itself, and when others had each number or WABA. */
-function ownersOf({ appId, phoneNumberIds, wabaIds, intervals }: Claim): RawBuilder<unknown> {
+function ownersOf({ appId, phoneNumberIds, wabaIds, intervals }: Adoption): RawBuilder<unknown> {
   const row = (interval: ConnectionInterval, isNumber: boolean) => ({
     key: isNumber ? interval.phoneNumberId : interval.wabaId,
     isNumber,
@@ -130,15 +134,15 @@ function ownersOf({ appId, phoneNumberIds, wabaIds, intervals }: Claim): RawBuil
     from ${rowset(owners, columns)}`
 }
 
-const partsToClaim = (
-  { appId, phoneNumberIds, wabaIds }: Claim,
+const partsToAdopt = (
+  { appId, phoneNumberIds, wabaIds }: Adoption,
   afterId: string,
 ): RawBuilder<unknown> => sql`
   select r.part_id, r.received_at, r.lane, r.key from webhook_part_results r
   where r.outcome = 'no_connection' and r.app_id = ${appId} and r.part_id > ${afterId}::bigint
     and ((r.lane in (${ofNumbers}) and r.key = any(${phoneNumberIds}))
          or (r.lane in (${ofWabas}) and r.key = any(${wabaIds})))
-  order by r.part_id limit ${maxClaimed} for update`
+  order by r.part_id limit ${maxAdopted} for update`
 
 /** Whether the app itself, or another, had the number or WABA of `f` when it was received. */
 const hadBy = (isOwnApp: boolean): RawBuilder<unknown> => sql`exists (
@@ -149,7 +153,7 @@ const hadBy = (isOwnApp: boolean): RawBuilder<unknown> => sql`exists (
 const maxSearched = 10_000
 
 /** Apps with `no_connection` parts among the newest without effect. */
-export async function appsToClaim(tx: Tx): Promise<string[]> {
+export async function appsToAdopt(tx: Tx): Promise<string[]> {
   const rows = await query<{ id: string }>(
     tx,
     sql`select distinct app_id as id

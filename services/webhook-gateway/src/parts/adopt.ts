@@ -2,31 +2,31 @@ import type { Peers } from '@lockstep/rpc'
 import type { Connection, ConnectionInterval } from '@lockstep/rpc/gen/accounts'
 import type { BaseContext } from '@lockstep/service'
 import type { Keys } from '../apps/app.ts'
-import { type Claim, claimSlice, keysToClaim, maxClaimed } from '../db/claim.ts'
-import { countClaimed } from '../metrics.ts'
+import { type Adoption, adoptSlice, keysToAdopt, maxAdopted } from '../db/adopt.ts'
+import { countAdopted } from '../metrics.ts'
 
-export type ClaimNeeds = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now'> & {
+export type AdoptNeeds = Pick<BaseContext, 'db' | 'log' | 'messaging' | 'now'> & {
   peers: Peers<'accounts'>
 }
 
 /** Parts are kept for 7 days; the rest is for clocks that differ. */
 export const lookBackMs = 9 * 86_400_000
 
-export interface ClaimOptions {
-  /** A claim is never as of a time before it. */
+export interface AdoptOptions {
+  /** An adoption is never as of a time before it. */
   connectedAtMs?: number
   /**
    * The app had the number and WABA in this interval only: later parts count as of its last moment.
    */
   former?: ConnectionInterval
-  /** At most so many slices; the next claim continues. */
+  /** At most so many slices; the next adoption continues. */
   maxSlices?: number
   signal?: AbortSignal | undefined
 }
 
-/** How many parts were claimed, and whether none are left. */
-export interface Claimed {
-  claimed: number
+/** How many parts were adopted, and whether none are left. */
+export interface Adopted {
+  adopted: number
   isAll: boolean
 }
 
@@ -34,26 +34,26 @@ export interface Claimed {
  * Opens the `no_connection` parts of numbers and WABAs that their app signed before anybody
  * connected them.
  */
-export async function claimParts(
-  ctx: ClaimNeeds,
+export async function adoptParts(
+  ctx: AdoptNeeds,
   app: { id: string; accountId: string },
   keys: Keys,
-  options: ClaimOptions = {},
-): Promise<Claimed> {
-  const toClaim = await ctx.db.system((tx) => keysToClaim(tx, app.id, keys))
-  if (toClaim.phoneNumberIds.length + toClaim.wabaIds.length === 0)
-    return { claimed: 0, isAll: true }
-  const claim = await claimOf(ctx, app, toClaim, options)
-  return claim ? await claimSlices(ctx, claim, options) : { claimed: 0, isAll: true }
+  options: AdoptOptions = {},
+): Promise<Adopted> {
+  const toAdopt = await ctx.db.system((tx) => keysToAdopt(tx, app.id, keys))
+  if (toAdopt.phoneNumberIds.length + toAdopt.wabaIds.length === 0)
+    return { adopted: 0, isAll: true }
+  const adoption = await adoptOf(ctx, app, toAdopt, options)
+  return adoption ? await adoptSlices(ctx, adoption, options) : { adopted: 0, isAll: true }
 }
 
-/** What may be claimed of these keys and as of when; null when the app has none of them. */
-async function claimOf(
-  ctx: ClaimNeeds,
+/** What may be adopted of these keys and as of when; null when the app has none of them. */
+async function adoptOf(
+  ctx: AdoptNeeds,
   app: { id: string; accountId: string },
   { phoneNumberIds, wabaIds }: Keys,
-  { connectedAtMs = 0, former, signal }: ClaimOptions,
-): Promise<Claim | null> {
+  { connectedAtMs = 0, former, signal }: AdoptOptions,
+): Promise<Adoption | null> {
   const untilMs = Math.max(ctx.now(), connectedAtMs)
   const { intervals } = await ctx.peers.accounts.resolveConnections(
     {
@@ -85,47 +85,47 @@ async function claimOf(
   }
 }
 
-async function claimSlices(
-  ctx: ClaimNeeds,
-  claim: Claim,
-  { maxSlices = Number.POSITIVE_INFINITY, signal }: ClaimOptions,
-): Promise<Claimed> {
-  const { accountId, appId } = claim
-  let claimed = 0
+async function adoptSlices(
+  ctx: AdoptNeeds,
+  adoption: Adoption,
+  { maxSlices = Number.POSITIVE_INFINITY, signal }: AdoptOptions,
+): Promise<Adopted> {
+  const { accountId, appId } = adoption
+  let adopted = 0
   let isAll = false
   for (let [slices, lastId] = [0, '0']; !isAll && slices < maxSlices; slices++) {
     signal?.throwIfAborted()
-    const slice = await ctx.db.system((tx) => claimSlice(tx, claim, lastId))
+    const slice = await ctx.db.system((tx) => adoptSlice(tx, adoption, lastId))
     for (const { lane, key } of slice.opened) ctx.messaging.wake(lane, key)
     const opened = slice.opened.reduce((sum, { parts }) => sum + parts, 0)
-    countClaimed(opened)
-    claimed += opened
+    countAdopted(opened)
+    adopted += opened
     lastId = slice.lastId
-    isAll = slice.parts < maxClaimed
+    isAll = slice.parts < maxAdopted
   }
-  if (claimed > 0) ctx.log.info({ accountId, appId, claimed }, 'webhook parts are claimed')
-  return { claimed, isAll }
+  if (adopted > 0) ctx.log.info({ accountId, appId, adopted }, 'webhook parts are adopted')
+  return { adopted, isAll }
 }
 
 /**
  * Opens what was received for a connection's number and WABA before they were connected: signed by
  * its app, or by one that it was bound to before, for Meta goes on delivering by that one.
  */
-export async function claimForConnection(
-  ctx: ClaimNeeds,
+export async function adoptForConnection(
+  ctx: AdoptNeeds,
   connection: Connection,
-  options: Pick<ClaimOptions, 'maxSlices' | 'signal'> = {},
-): Promise<Claimed> {
+  options: Pick<AdoptOptions, 'maxSlices' | 'signal'> = {},
+): Promise<Adopted> {
   const { accountId, appId, phoneNumberId, wabaId, connectedAtMs } = connection
   const keys = { phoneNumberIds: [phoneNumberId], wabaIds: [wabaId] }
-  const all = [await claimParts(ctx, { id: appId, accountId }, keys, { ...options, connectedAtMs })]
+  const all = [await adoptParts(ctx, { id: appId, accountId }, keys, { ...options, connectedAtMs })]
   for (const former of await formerIntervals(ctx, connection, options.signal)) {
     const formerKeys = { ...keys, wabaIds: [former.wabaId] }
     const app = { id: former.appId, accountId }
-    all.push(await claimParts(ctx, app, formerKeys, { ...options, former }))
+    all.push(await adoptParts(ctx, app, formerKeys, { ...options, former }))
   }
   return {
-    claimed: all.reduce((sum, { claimed }) => sum + claimed, 0),
+    adopted: all.reduce((sum, { adopted }) => sum + adopted, 0),
     isAll: all.every(({ isAll }) => isAll),
   }
 }
@@ -135,7 +135,7 @@ export async function claimForConnection(
  * kept.
  */
 async function formerIntervals(
-  ctx: ClaimNeeds,
+  ctx: AdoptNeeds,
   { id, appId, phoneNumberId, connectedAtMs: untilMs }: Connection,
   signal?: AbortSignal,
 ): Promise<ConnectionInterval[]> {

@@ -1,15 +1,15 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
-import type { ClaimPartsRequest, ClaimPartsResponse } from '@lockstep/rpc/gen/webhook_gateway'
+import type { AdoptPartsRequest, AdoptPartsResponse } from '@lockstep/rpc/gen/webhook_gateway'
 import { requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { claimForConnection } from '../parts/claim.ts'
+import { adoptForConnection } from '../parts/adopt.ts'
 
 /**
  * Opens what came for a connection's number and WABA before they were connected; connecting does so
  * by itself.
  */
-export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> = async (
+export const adoptParts: Method<Context, AdoptPartsRequest, AdoptPartsResponse> = async (
   ctx,
   { connectionId },
   call,
@@ -21,10 +21,10 @@ export const claimParts: Method<Context, ClaimPartsRequest, ClaimPartsResponse> 
   if (connection.disconnectedAtMs !== undefined)
     throw new AppError(
       'precondition',
-      'The connection has ended; connect the number again to claim what came for it',
+      'The connection has ended; connect the number again to adopt what came for it',
     )
-  const { claimed } = await claimForConnection(ctx, connection, {
+  const { adopted } = await adoptForConnection(ctx, connection, {
     ...(call.signal && { signal: call.signal }),
   })
-  return { claimed }
+  return { adopted }
 }
