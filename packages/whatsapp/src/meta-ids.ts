@@ -6,6 +6,9 @@ import { idOf } from './json.ts'
  */
 export const userIdPattern = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/
 
+/** The id of an app, a WABA or a number: digits, as Graph's paths hold them. */
+export const metaIdPattern = /^\d{1,32}$/
+
 /** How Meta names a person. */
 export interface MetaIds {
   /** Digits. */

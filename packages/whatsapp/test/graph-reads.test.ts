@@ -93,6 +93,19 @@ test('a number is read with its limit and quality', async () => {
   })
 })
 
+test('an id stays one part of the path, whatever stands in it', async () => {
+  await using graph = await startGraph(answerJson(200, { id: '1', data: [] }))
+  await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
+  for (const phoneNumberId of ['..', '.', '1/../me?fields=name#x']) {
+    await meta.getPhoneNumber({ phoneNumberId, token })
+    await meta.sendMessage({ phoneNumberId, token, body: {} })
+    await meta.hasPhoneNumber({ wabaId: phoneNumberId, phoneNumberId, token })
+  }
+  const paths = graph.seen.map(({ path }) => path.split('?')[0]!)
+  expect(paths.map((path) => path.split('/').length)).toEqual([3, 4, 4, 3, 4, 4, 3, 4, 4])
+  expect(paths.filter((path) => /\/\.{1,2}(\/|$)/.test(path))).toEqual([])
+})
+
 test('130403 is a block, and of all codes only these two say that somebody may not be written to', () => {
   expect(classifyGraphError(130403)).toMatchObject({ class: 'rejected', blocked: true })
   expect(refusalCodes([131000, 131050, null, undefined, 131050, 130403])).toEqual([131050, 130403])

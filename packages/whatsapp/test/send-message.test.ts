@@ -273,6 +273,22 @@ test('a blocked event loop can not let a late message out', async () => {
   expect(graph.seen).toHaveLength(1)
 })
 
+test('a failed connection is told in words or by the system, never by a code of the HTTP library', async () => {
+  const outcomes = [
+    await outcomeOf((request) => void request.socket.destroy()),
+    await outcomeOf((request) => void request.socket.end('SSH-2.0-OpenSSH\r\n')),
+    await outcomeOf(answerJson(200, accepted, { 'x-long': 'x'.repeat(100_000) })),
+    await outcomeOf(answerJson(200, accepted), {}, { token: `${token}\nX: y` }),
+  ]
+  const reasons = outcomes.map((outcome) => ('reason' in outcome ? outcome.reason : ''))
+  expect(reasons.map((reason) => /\((.*)\)/.exec(reason)?.[1])).toEqual([
+    'it was closed',
+    'the answer was no HTTP',
+    "the answer's headers were too large",
+    'the request can not be written as it is',
+  ])
+})
+
 test('cancelled after it was written is unknown', async () => {
   const abort = new AbortController()
   expect(await outcomeOf(() => abort.abort(), {}, { signal: abort.signal })).toMatchObject({

@@ -101,6 +101,16 @@ test('a number is connected only with the WABA that Meta lists it in, on whateve
   })
 })
 
+test.each(['..', '.', '1/2', '1?x', '١', 'a', ''])('%o is no id at Meta', async (id) => {
+  const invalid = { failure: 'invalid' }
+  const app = { name: 'A', metaAppId: id, secret: 's', verifyToken: 'v' }
+  await expect(accounts.createApp(app, { accountId: tenants[0]!.id })).rejects.toMatchObject(
+    invalid,
+  )
+  await expect(connectNumber(0, id)).rejects.toMatchObject(invalid)
+  await expect(connectNumber(0, '1001', 'good-token', id)).rejects.toMatchObject(invalid)
+})
+
 test('a token is sealed to its row: it opens there, and nowhere else', async () => {
   const connection = await connectNumber(0, '1002')
   const secrets = createSecrets(world.encryptionKey)

@@ -54,6 +54,11 @@ export const serial = z
   .string({ error: 'must be an id: digits, as a text' })
   .regex(/^\d{1,18}$/, 'must be an id: digits, as a text')
 
+const metaIdError = 'must be an id at Meta: digits, as a text'
+
+/** The id of an app, a WABA or a number at Meta. */
+export const metaId = z.string({ error: metaIdError }).regex(/^\d{1,32}$/, metaIdError)
+
 /** The size of a page, when the request names none. */
 const defaultLimit = 100
 

@@ -106,7 +106,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    this.#giveUp(`the connection failed (${codeOfError(error)})`)
+    this.#giveUp(`the connection failed (${causeOf(error)})`)
   }
 
   #giveUp(reason: string, isLate = false): void {
@@ -125,10 +125,23 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 }
 
+/** What undici's own codes mean. */
+const causes: Readonly<Record<string, string>> = {
+  UND_ERR_CONNECT_TIMEOUT: 'it took too long to open',
+  UND_ERR_SOCKET: 'it was closed',
+  UND_ERR_CLOSED: 'it was closed here',
+  UND_ERR_DESTROYED: 'it was closed here',
+  UND_ERR_ABORTED: 'it was closed here',
+  UND_ERR_INVALID_ARG: 'the request can not be written as it is',
+  UND_ERR_HEADERS_OVERFLOW: "the answer's headers were too large",
+}
+
 /**
- * The code of a network error, e.g. ECONNREFUSED. Its message is left out: it may quote what was
- * sent.
+ * Why a connection failed: the system's code, e.g. ECONNREFUSED, or a few words. Its message is
+ * left out: it may quote what was sent.
  */
-export function codeOfError(error: Error & { code?: unknown }): string {
-  return typeof error.code === 'string' ? error.code : error.name
+export function causeOf({ code, name }: Error & { code?: unknown }): string {
+  if (name === 'HTTPParserError') return 'the answer was no HTTP'
+  if (typeof code !== 'string') return 'for no reason that is known'
+  return causes[code] ?? (code.startsWith('UND_') ? 'for a reason of its own' : code)
 }

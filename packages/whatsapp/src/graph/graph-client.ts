@@ -7,7 +7,7 @@ import {
   readTemplatePage,
   templateFields,
 } from './graph-objects.ts'
-import { GraphRequests, graphErrorsTotal } from './graph-requests.ts'
+import { GraphRequests, graphErrorsTotal, pathPart } from './graph-requests.ts'
 import { type SendOutcome, sendOutcome } from './send-outcome.ts'
 import { createSockets, type Socket } from './sockets.ts'
 
@@ -96,7 +96,7 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       for await (const { templates } of requests.pages(templatesOf(wabaId), how)) yield templates
     },
     async getPhoneNumber({ phoneNumberId, ...how }) {
-      const path = `/${encodeURIComponent(phoneNumberId)}?fields=${phoneNumberFields}`
+      const path = `/${pathPart(phoneNumberId)}?fields=${phoneNumberFields}`
       return readPhoneNumber(await requests.get(path, how))
     },
     async hasPhoneNumber({ wabaId, phoneNumberId, ...how }) {
@@ -112,7 +112,7 @@ async function sendMessage(
   requests: GraphRequests,
   { phoneNumberId, token, body, ...how }: SendRequest,
 ): Promise<SendOutcome> {
-  const path = `/${encodeURIComponent(phoneNumberId)}/messages`
+  const path = `/${pathPart(phoneNumberId)}/messages`
   const request = { method: 'POST', path, body: JSON.stringify(body) } as const
   const outcome = sendOutcome(await requests.send(request, token, how))
   sends(1, { outcome: outcome.kind })

@@ -30,6 +30,11 @@ export interface GraphList<Page> {
   read(body: unknown): Page
 }
 
+/**
+ * A part of a path; a server that resolves `..` is given none, for dots are escaped as well.
+ */
+export const pathPart = (text: string): string => encodeURIComponent(text).replaceAll('.', '%2E')
+
 interface ReadOptions {
   token: string
   signal?: AbortSignal | undefined
@@ -119,7 +124,7 @@ export class GraphRequests {
     for (let count = 0; count < maxPages; count++) {
       const limit = String(perPage)
       const query = new URLSearchParams({ fields, limit, ...(after ? { after } : {}) })
-      const path = `/${encodeURIComponent(nodeId)}/${edge}?${query}`
+      const path = `/${pathPart(nodeId)}/${edge}?${query}`
       const page = read(await this.get(path, options, maxPageBytes))
       yield page
       if (page.after === undefined) return

@@ -1,6 +1,6 @@
 import { AppError } from '@lockstep/contracts'
 import { Client, type Dispatcher } from 'undici'
-import { codeOfError } from './exchange.ts'
+import { causeOf } from './exchange.ts'
 
 /** An open connection to Graph, nobody else's until it is released. */
 export interface Socket {
@@ -162,7 +162,7 @@ function connect(client: Client): Promise<void> {
         onResponseData() {},
         onResponseEnd() {},
         onResponseError: (_controller, error) =>
-          reject(notOpened(`the connection failed (${codeOfError(error)})`)),
+          reject(notOpened(`the connection failed (${causeOf(error)})`)),
       },
     )
   })

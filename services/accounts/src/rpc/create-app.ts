@@ -3,6 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { App, CreateAppRequest } from '@lockstep/rpc/gen/accounts'
 import { requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
+import { requireMetaId } from '../connections/meta-ids.ts'
 import type { Context } from '../context.ts'
 import { AppSchema } from '../db/entities.ts'
 import { appToProto } from '../to-proto.ts'
@@ -18,7 +19,7 @@ export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, req
       id,
       accountId,
       name: requireText(request.name, 'name'),
-      metaAppId: requireText(request.metaAppId, 'meta_app_id'),
+      metaAppId: requireMetaId(request.metaAppId, 'meta_app_id'),
       sealedSecret: ctx.secrets.seal(secret, secretPlaces.appSecret(id, accountId)),
       sealedVerifyToken: ctx.secrets.seal(verifyToken, secretPlaces.appVerifyToken(id, accountId)),
       createdAt: new Date(ctx.now()),

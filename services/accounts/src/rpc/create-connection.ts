@@ -5,6 +5,7 @@ import type { Connection, CreateConnectionRequest } from '@lockstep/rpc/gen/acco
 import { feed, requireId, requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import { defaultLimits } from '../connections/limits.ts'
+import { requireMetaId } from '../connections/meta-ids.ts'
 import { detailsOf, reconnect } from '../connections/reconnect.ts'
 import { verifyNumber } from '../connections/verify-number.ts'
 import type { Context } from '../context.ts'
@@ -25,8 +26,8 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
 ) => {
   const { accountId } = call
   const token = requireText(request.accessToken, 'access_token', 4_096)
-  const phoneNumberId = requireText(request.phoneNumberId, 'phone_number_id')
-  const wabaId = requireText(request.wabaId, 'waba_id')
+  const phoneNumberId = requireMetaId(request.phoneNumberId, 'phone_number_id')
+  const wabaId = requireMetaId(request.wabaId, 'waba_id')
   const number = await verifyNumber(ctx, { phoneNumberId, wabaId, token, signal: call.signal })
   try {
     return await ctx.db.transaction(accountId, async (tx) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { text } from '../input.ts'
+import { metaId, text } from '../input.ts'
 import { route } from '../route.ts'
 
 const app = z
@@ -15,7 +15,7 @@ export const createApp = route({
     'Registers a Meta app, with the secret that signs its webhooks and the token of its handshake.',
   body: z.strictObject({
     name: text(),
-    meta_app_id: text(),
+    meta_app_id: metaId,
     secret: text(),
     verify_token: text(),
   }),

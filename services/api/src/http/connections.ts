@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, idParams, page, text, whole } from '../input.ts'
+import { id, idParams, metaId, page, text, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
@@ -46,8 +46,8 @@ export const createConnection = route({
     "Connects a WhatsApp number: asks Meta for it with the access token. The name is Meta's when none is given.",
   body: z.strictObject({
     name: text().optional(),
-    phone_number_id: text(),
-    waba_id: text(),
+    phone_number_id: metaId,
+    waba_id: metaId,
     app_id: id,
     access_token: text(4_096),
   }),
