@@ -3,6 +3,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { routes } from '../../services/api/src/http/index.ts'
 import { describeApi } from '../../services/api/src/openapi.ts'
+import { writeApiPage } from './src/api-page.ts'
 import { writeCatalogue } from './src/catalogue.ts'
 import { differences } from './src/differences.ts'
 import { readSources } from './src/sources.ts'
@@ -11,6 +12,7 @@ const root = path.resolve(import.meta.dirname, '../..')
 /** What is written, as paths below the root. */
 const texts = {
   'docs/catalogue.md': () => writeCatalogue(readSources(root)),
+  'docs/api.md': () => writeApiPage(routes),
   'docs/openapi.json': () => `${JSON.stringify(describeApi(routes), null, 2)}\n`,
 }
 

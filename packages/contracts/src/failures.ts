@@ -6,28 +6,92 @@ export interface FailureRow {
   http: number
   /** What it says in general, for people; `message` of an error says it in particular. */
   title: string
+  /** What a caller of the public API does about it, in Markdown's code spans and plain text. */
+  advice: string
   /** True when the same call can succeed later without being changed. */
   retry: boolean
 }
 
 /** The closed list of ways in which a call can fail; no other statuses leave a service. */
 export const failures = {
-  invalid: { grpc: 3, http: 400, title: 'The request is not as it must be', retry: false },
-  unauthenticated: { grpc: 16, http: 401, title: 'It is not known who asks', retry: false },
-  forbidden: { grpc: 7, http: 403, title: 'Who asks may not do this', retry: false },
-  not_found: { grpc: 5, http: 404, title: 'There is no such thing', retry: false },
+  invalid: {
+    grpc: 3,
+    http: 400,
+    title: 'The request is not as it must be',
+    advice: 'Mend what `errors` names: the same request would fail again.',
+    retry: false,
+  },
+  unauthenticated: {
+    grpc: 16,
+    http: 401,
+    title: 'It is not known who asks',
+    advice: 'Send a key that is neither withdrawn nor past its end.',
+    retry: false,
+  },
+  forbidden: {
+    grpc: 7,
+    http: 403,
+    title: 'Who asks may not do this',
+    advice: 'Ask with a key that has the right that `detail` names.',
+    retry: false,
+  },
+  not_found: {
+    grpc: 5,
+    http: 404,
+    title: 'There is no such thing',
+    advice: 'Look at the id. What belongs to another account is not found either.',
+    retry: false,
+  },
   conflict: {
     grpc: 10,
     http: 409,
     title: 'It does not fit what is there or under way',
+    advice: 'Read what is there, then decide again.',
     retry: false,
   },
-  precondition: { grpc: 9, http: 422, title: 'Something has to be done first', retry: false },
-  too_large: { grpc: 11, http: 413, title: 'The request is too large', retry: false },
-  throttled: { grpc: 8, http: 429, title: 'Too much at once', retry: true },
-  busy: { grpc: 14, http: 503, title: 'Not possible for a moment', retry: true },
-  timeout: { grpc: 4, http: 504, title: 'It took too long', retry: true },
-  internal: { grpc: 13, http: 500, title: 'Something went wrong inside', retry: false },
+  precondition: {
+    grpc: 9,
+    http: 422,
+    title: 'Something has to be done first',
+    advice: 'Do what `detail` names, then send the request again.',
+    retry: false,
+  },
+  too_large: {
+    grpc: 11,
+    http: 413,
+    title: 'The request is too large',
+    advice: 'Send less at once.',
+    retry: false,
+  },
+  throttled: {
+    grpc: 8,
+    http: 429,
+    title: 'Too much at once',
+    advice: 'Nothing was done. Send it again after the seconds that `Retry-After` names.',
+    retry: true,
+  },
+  busy: {
+    grpc: 14,
+    http: 503,
+    title: 'Not possible for a moment',
+    advice: 'It may have taken effect: send it again with the same `Idempotency-Key`.',
+    retry: true,
+  },
+  timeout: {
+    grpc: 4,
+    http: 504,
+    title: 'It took too long',
+    advice: 'It may have taken effect: send it again with the same `Idempotency-Key`.',
+    retry: true,
+  },
+  internal: {
+    grpc: 13,
+    http: 500,
+    title: 'Something went wrong inside',
+    advice:
+      'It may have taken effect: send it again with the same `Idempotency-Key`. If that fails too, tell the operator the `request_id`.',
+    retry: false,
+  },
 } as const satisfies Record<string, FailureRow>
 
 export type Failure = keyof typeof failures

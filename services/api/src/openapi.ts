@@ -8,6 +8,7 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponseObject,
 } from 'zod-openapi'
+import type { ApiDocument } from './docs/api-document.ts'
 import { csvFile, nothing } from './input.ts'
 import type { NamedRoute } from './route.ts'
 
@@ -89,7 +90,7 @@ const overrides: CreateDocumentOptions = {
 }
 
 /** The OpenAPI 3.1 document of the routes. */
-export function describeApi(routes: readonly NamedRoute[]): object {
+export function describeApi(routes: readonly NamedRoute[]): ApiDocument {
   const paths: Record<string, Partial<Record<Method, ZodOpenApiOperationObject>>> = {}
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
@@ -115,7 +116,7 @@ export function describeApi(routes: readonly NamedRoute[]): object {
     'x-rights': rights,
     'x-roles': roles,
   }
-  return createDocument(document, overrides)
+  return createDocument(document, overrides) as object as ApiDocument
 }
 
 /** The noun after `/v1/`. */

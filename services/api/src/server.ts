@@ -9,6 +9,7 @@ import type { Caller } from './api-key-authenticator.ts'
 import { cutOffSlowBodies } from './arrival.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
+import { docsPage, docsPolicy } from './docs/page.ts'
 import {
   clientFailure,
   failureResponse,
@@ -96,14 +97,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
       `There is no ${request.method} ${request.url.split('?')[0]}; GET /v1 lists what there is`,
     )
   })
-  let document: string | undefined
-  server.get('/v1/openapi.json', (_request, reply) => {
-    document ??= JSON.stringify(describeApi(routes))
-    return reply.type(typeOf(200)).send(document)
-  })
-  server.get('/v1', () => ({
-    routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
-  }))
+  serveDocs(server, routes)
   const calls = countCalls()
   for (const route of routes) server.register(async (scope) => open(ctx, scope, route, calls))
 
@@ -111,6 +105,27 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
   const { port } = server.server.address() as { port: number }
   ctx.log.info({ httpPort: port }, 'the public API is served')
   return { port, [Symbol.asyncDispose]: close }
+}
+
+/** What anybody may read: the list of requests, the document, and the page made from it. */
+function serveDocs(server: FastifyInstance, routes: readonly NamedRoute[]): void {
+  let described: { json: string; page: string } | undefined
+  const describe = () => {
+    const document = describeApi(routes)
+    return { json: JSON.stringify(document), page: docsPage(document) }
+  }
+  server.get('/v1/openapi.json', (_request, reply) => {
+    described ??= describe()
+    return reply.type(typeOf(200)).send(described.json)
+  })
+  server.get('/docs', (_request, reply) => {
+    described ??= describe()
+    reply.header('content-security-policy', docsPolicy)
+    return reply.type('text/html; charset=utf-8').send(described.page)
+  })
+  server.get('/v1', () => ({
+    routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
+  }))
 }
 
 const tooSlow = () =>

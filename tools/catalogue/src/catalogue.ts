@@ -3,15 +3,12 @@ import {
   failures,
   lanes,
   locks,
-  mayDo,
-  type Right,
   rateLimits,
-  rights,
-  roles,
   sendLimits,
   services,
   streams,
 } from '@lockstep/contracts'
+import { code, section } from './markdown.ts'
 import type { Source } from './sources.ts'
 
 /** The catalogue as Markdown: every shared name of the system, from the tables of `packages/contracts`, with the files that use it. */
@@ -47,7 +44,6 @@ export function writeCatalogue(sources: readonly Source[]): string {
       ['failure', 'means', 'gRPC', 'HTTP', 'try again', 'thrown in'],
       failureRows(uses),
     ),
-    section('Rights', ['right', 'who has it may', ...Object.keys(roles)], rightRows()),
     section('Events', ['event', 'subject', 'used in'], eventRows(uses)),
   ]
   return `${sections.join('\n\n')}\n`
@@ -163,15 +159,6 @@ function failureRows(uses: Uses): string[][] {
   })
 }
 
-/** Which role has which right. */
-function rightRows(): string[][] {
-  return Object.entries(rights).map(([right, does]) => [
-    code(right),
-    does,
-    ...Object.values(roles).map((held) => (mayDo(held, right as Right) ? 'yes' : '')),
-  ])
-}
-
 function eventRows(uses: Uses): string[][] {
   return Object.entries(events).map(([name, subject]) => [
     code(name),
@@ -180,13 +167,6 @@ function eventRows(uses: Uses): string[][] {
   ])
 }
 
-function section(title: string, head: string[], rows: string[][]): string {
-  const line = (cells: string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return `## ${title}\n\n${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}`
-}
-
-const code = (text: string): string => `\`${text}\``
 const codes = (texts: readonly string[]): string => texts.map(code).join(', ')
 
 /** Links to files, seen from docs/, without the parts of the path that all share. */
