@@ -25,6 +25,7 @@ const commands = {
   catalogue: { script: 'tools/catalogue/main.ts' },
   generate: { script: 'tools/dev/generate.ts' },
   proto: { script: 'tools/dev/check-proto.ts' },
+  openapi: { script: 'tools/dev/check-openapi.ts' },
   format: { script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '--write'] },
 }
 
