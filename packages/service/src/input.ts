@@ -1,4 +1,5 @@
 import { AppError } from '@lockstep/contracts'
+import { v7 as uuid } from 'uuid'
 
 /** Trimmed, at most `maxLength` characters; throws `invalid` naming the field. */
 export function requireText(text: string, field: string, maxLength = 512): string {
@@ -17,6 +18,9 @@ export function requireId(id: string, noun: string): string {
     throw new AppError('not_found', `There is no ${noun} "${id.slice(0, 64)}"`)
   return id.toLowerCase()
 }
+
+/** The id that a caller chose for what is to be made, so that a repetition makes nothing new. */
+export const chosenId = (id: string): string => (id ? requireId(id, 'id') : uuid())
 
 /** The size of a page: the default when none is asked for. Throws `invalid` outside 1 to `max`. */
 export function pageLimit(asked: number, byDefault: number, max: number): number {

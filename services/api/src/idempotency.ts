@@ -11,6 +11,12 @@ import {
 } from './db/idempotency-keys.ts'
 import { failureResponse, type HttpResponse, toAppError } from './http-response.ts'
 
+/**
+ * What to do when a response was lost: words for a person, who has to look; or the request runs
+ * again under its key, for its effect is `dated` by its first try, or made under the `same id`.
+ */
+export type AfterLostResponse = string | { runs: 'dated' | 'same id' }
+
 /** A writing request that may be sent again. */
 export interface RepeatableRequest {
   accountId: string
@@ -19,11 +25,7 @@ export interface RepeatableRequest {
   /** SHA-256 of what the request asks for; the same key with another is refused. */
   hash: Buffer
   requestId: string
-  /**
-   * Where a person sees what became of a request whose answer is lost; null for one that may run
-   * again, as of its first try.
-   */
-  afterLostResponse: string | null
+  afterLostResponse: AfterLostResponse
   /** Fields of the response that are not kept. */
   shownOnce?: readonly string[] | undefined
 }
@@ -36,7 +38,7 @@ const leavesOpen: ReadonlySet<Failure> = new Set(['busy', 'timeout', 'internal']
 
 /**
  * Runs a request once per account and key; a repetition gets the stored response. One whose outcome
- * is open never runs again, unless it is dated by the time of its first try.
+ * is open runs again only if its route says so.
  */
 export async function runOnce(
   ctx: Context,
@@ -87,7 +89,7 @@ function repeated(
       'conflict',
       'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer',
     )
-  if (afterLostResponse === null) return { askedAt: row.createdAt }
+  if (typeof afterLostResponse !== 'string') return { askedAt: row.createdAt }
   throw new AppError(
     'conflict',
     `Outcome unknown: the first request with this Idempotency-Key got no answer. ${afterLostResponse}`,
@@ -109,7 +111,8 @@ function afterFailure(
   if (error.failure === 'invalid') return freeKey(tx, key)
   const didNothing = error.failure === 'throttled' || error instanceof CallNotSent
   // What is dated keeps its key even then, and with it the time of its first try.
-  if (didNothing && afterLostResponse !== null) return freeKey(tx, key)
+  const isDated = typeof afterLostResponse !== 'string' && afterLostResponse.runs === 'dated'
+  if (didNothing && !isDated) return freeKey(tx, key)
   if (didNothing || leavesOpen.has(error.failure)) return markUnknown(tx, key)
   const answer = failureResponse(error, requestId)
   return keepResponse(tx, key, answer.status, Buffer.from(answer.body))

@@ -9,6 +9,7 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi'
 import type { ApiDocument } from './docs/api-document.ts'
+import type { AfterLostResponse } from './idempotency.ts'
 import { csvFile, nothing } from './input.ts'
 import type { NamedRoute } from './route.ts'
 
@@ -122,11 +123,14 @@ export function describeApi(routes: readonly NamedRoute[]): ApiDocument {
 /** The noun after `/v1/`. */
 const nounOf = ({ path }: NamedRoute): string => path.split('/')[2]!
 
+const adviceOf = (after: AfterLostResponse): string =>
+  typeof after === 'string' ? after : 'Send it again with the same Idempotency-Key.'
+
 function operation(route: NamedRoute): ZodOpenApiOperationObject {
   const { name, method, summary, right, afterLostResponse, params, query } = route
   const description = [
     `Asks for the right \`${right}\`.`,
-    afterLostResponse && `When the response was lost: ${afterLostResponse}`,
+    afterLostResponse && `When the response was lost: ${adviceOf(afterLostResponse)}`,
   ]
   return {
     operationId: name,

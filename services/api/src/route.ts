@@ -3,6 +3,7 @@ import type { Call } from '@lockstep/rpc'
 import type { z } from 'zod'
 import type { Caller } from './api-key-authenticator.ts'
 import type { Context } from './context.ts'
+import type { AfterLostResponse } from './idempotency.ts'
 import { nothing } from './input.ts'
 import { encode, type SourceOf } from './response.ts'
 
@@ -13,6 +14,8 @@ interface Input<Params, Query, Body> {
   body: Body
   /** When it was first sent: a repetition with the same Idempotency-Key has the same time. */
   askedAt: Date
+  /** For what it makes: a repetition with the same Idempotency-Key has the same id. */
+  newId: string
   caller: Caller
 }
 
@@ -54,11 +57,8 @@ interface Reads {
 /** A writing route makes one call, so that nothing was done if that never left. */
 interface Writes {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /**
-   * What a person does when the response was lost. Null where the effect is dated by `askedAt`: a
-   * repetition changes nothing that came since, so it runs.
-   */
-  afterLostResponse: string | null
+  /** `dated` by `askedAt`; made under the `same id`, `newId`. */
+  afterLostResponse: AfterLostResponse
   /** Fields of the response that are told this once: a repetition finds null there. */
   shownOnce?: readonly string[]
 }

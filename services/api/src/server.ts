@@ -189,11 +189,17 @@ async function answer(
   const { id: requestId } = request
   const caller = request.caller!
   const { accountId } = caller
+  const key = request.headers['idempotency-key']
   const run = async (askedAt: Date) => ({
     status: route.status,
-    body: JSON.stringify(await route.run(ctx, { ...input, askedAt, caller }, { accountId })),
+    body: JSON.stringify(
+      await route.run(
+        ctx,
+        { ...input, askedAt, newId: newIdFor(askedAt, accountId, key), caller },
+        { accountId },
+      ),
+    ),
   })
-  const key = request.headers['idempotency-key']
   if (key === undefined || route.method === 'GET')
     return { ...(await run(new Date(ctx.now()))), replayed: false }
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
@@ -213,6 +219,12 @@ async function answer(
     },
     run,
   )
+}
+
+/** The same for each try of a request; another when its key is used again after it was dropped. */
+function newIdFor(askedAt: Date, accountId: string, key: unknown): string {
+  const random = typeof key === 'string' && createHash('sha256').update(`${accountId} ${key}`)
+  return uuid({ msecs: askedAt.getTime(), ...(random && { random: random.digest(), seq: 0 }) })
 }
 
 /**

@@ -152,7 +152,11 @@ test('a request that found its peer away may be sent again with its key', async 
 })
 
 /** An API that reaches one of its peers through a proxy. */
-async function openCutApi(peer: 'contacts' | 'campaigns', address: string, now?: () => number) {
+async function openCutApi(
+  peer: 'accounts' | 'contacts' | 'campaigns',
+  address: string,
+  now?: () => number,
+) {
   await using up = new AsyncDisposableStack()
   const proxy = up.use(await openProxy(`tcp://${address}`))
   const addresses = { ...stack.config.addresses, [peer]: new URL(proxy.url).host }
@@ -210,6 +214,31 @@ test('an order whose answer was lost is not carried out again: it never undoes w
   })
   expect(await state()).toBe('paused')
   await order('cancel', api)
+})
+
+test('a draft whose answer was lost is made once: the same request with its key answers it', async () => {
+  await using cut = await openCutApi('campaigns', stack.config.addresses.campaigns)
+  const send = () => order('Lost draft', 'lost-draft', cut.api)
+  const made = async () => (await campaignsNamed('Lost draft')).length > 0
+  await loseAnswer(cut.proxy, 'campaigns.campaigns', send, made)
+  const answer = await until(async () => [await send()].find(({ status }) => status !== 503))
+  const [campaign, ...others] = await campaignsNamed('Lost draft')
+  expect(answer).toMatchObject({ status: 201, json: { id: campaign!.id } })
+  expect(others).toEqual([])
+  expect((await send()).headers.get('idempotent-replayed')).toBe('true')
+})
+
+test('an app whose answer was lost is registered once', async () => {
+  await using cut = await openCutApi('accounts', stack.config.addresses.accounts)
+  const app = { name: 'Lost app', meta_app_id: '77', secret: 's', verify_token: 'v' }
+  const send = () =>
+    cut.api.ask(owner.key, 'POST', '/v1/apps', app, { 'idempotency-key': 'lost-app' })
+  const made = () =>
+    stack.world.sql<{ id: string }>("select id from accounts.apps where name = 'Lost app'")
+  await loseAnswer(cut.proxy, 'accounts.apps', send, async () => (await made()).length > 0)
+  const answer = await until(async () => [await send()].find(({ status }) => status !== 503))
+  expect(answer).toMatchObject({ status: 201, json: { name: 'Lost app' } })
+  expect(await made()).toEqual([{ id: answer.json.id }])
 })
 
 test('a consent whose answer was lost counts from its first try: it never outranks a stop that came since', async () => {

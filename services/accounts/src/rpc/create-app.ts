@@ -1,8 +1,7 @@
 import { events, secretPlaces } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { App, CreateAppRequest } from '@lockstep/rpc/gen/accounts'
-import { requireText } from '@lockstep/service'
-import { v7 as uuid } from 'uuid'
+import { chosenId, requireText } from '@lockstep/service'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import type { Context } from '../context.ts'
 import { AppSchema } from '../db/entities.ts'
@@ -10,11 +9,13 @@ import { appToProto } from '../to-proto.ts'
 
 /** Registers a Meta app; its webhook address is /webhooks/<id of the answer> at the gateway. */
 export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, request, call) => {
-  const id = uuid()
+  const id = chosenId(request.id)
   const { accountId } = call
   const secret = requireText(request.secret, 'secret')
   const verifyToken = requireText(request.verifyToken, 'verify_token')
   return ctx.db.transaction(accountId, async (tx) => {
+    const made = request.id ? await tx.em.findOne(AppSchema, { id, accountId }) : null
+    if (made) return appToProto(made)
     const app = tx.em.create(AppSchema, {
       id,
       accountId,

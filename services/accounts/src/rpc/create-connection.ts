@@ -2,8 +2,7 @@ import { AppError, events, secretPlaces } from '@lockstep/contracts'
 import { isUniqueViolation, type Tx } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, CreateConnectionRequest } from '@lockstep/rpc/gen/accounts'
-import { feed, requireId, requireText } from '@lockstep/service'
-import { v7 as uuid } from 'uuid'
+import { chosenId, feed, requireId, requireText } from '@lockstep/service'
 import { defaultLimits } from '../connections/limits.ts'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import { detailsOf, reconnect } from '../connections/reconnect.ts'
@@ -33,12 +32,13 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
     return await ctx.db.transaction(accountId, async (tx) => {
       const { id: appId } = await findApp(tx, requireId(request.appId, 'app'))
       const known = await lockNumber(tx, phoneNumberId)
+      if (request.id && known?.id === request.id) return connectionToProto(tx, known, ctx.now())
       if (known && !known.disconnectedAt)
         throw new AppError(
           'conflict',
           `The number ${phoneNumberId} is connected already; replace its token, or disconnect it first`,
         )
-      const id = known?.id ?? uuid()
+      const id = known?.id ?? chosenId(request.id)
       const sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
       const binding = { name: request.name, appId, wabaId, sealedToken }
       const settings = { ...binding, details: detailsOf(number), atMs: ctx.now() }

@@ -21,11 +21,10 @@ export const createApp = route({
   }),
   status: 201,
   response: app,
-  afterLostResponse:
-    'Send it again with a new key: a second registration of the same app does no harm.',
-  run: (ctx, { body: { name, meta_app_id, secret, verify_token } }, call) =>
+  afterLostResponse: { runs: 'same id' },
+  run: (ctx, { body: { name, meta_app_id, secret, verify_token }, newId: id }, call) =>
     ctx.peers.accounts.createApp(
-      { name, metaAppId: meta_app_id, secret, verifyToken: verify_token },
+      { id, name, metaAppId: meta_app_id, secret, verifyToken: verify_token },
       call,
     ),
 })

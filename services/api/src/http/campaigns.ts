@@ -66,14 +66,15 @@ export const createCampaign = route({
   status: 201,
   response: campaign,
   errors: ['not_found', 'precondition'],
-  afterLostResponse: lookFirst('/v1/campaigns'),
+  afterLostResponse: { runs: 'same id' },
   run: (
     ctx,
-    { body: { name, connection_id, template_name, template_language, filter, values } },
+    { body: { name, connection_id, template_name, template_language, filter, values }, newId: id },
     call,
   ) =>
     ctx.peers.campaigns.createCampaign(
       {
+        id,
         name,
         connectionId: connection_id,
         templateName: template_name,

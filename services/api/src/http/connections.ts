@@ -54,10 +54,15 @@ export const createConnection = route({
   status: 201,
   response: connection,
   errors: ['not_found', 'conflict', 'precondition'],
-  afterLostResponse: lookFirst('/v1/connections'),
-  run: (ctx, { body: { name = '', phone_number_id, waba_id, app_id, access_token } }, call) =>
+  afterLostResponse: { runs: 'same id' },
+  run: (
+    ctx,
+    { body: { name = '', phone_number_id, waba_id, app_id, access_token }, newId: id },
+    call,
+  ) =>
     ctx.peers.accounts.createConnection(
       {
+        id,
         name,
         phoneNumberId: phone_number_id,
         wabaId: waba_id,

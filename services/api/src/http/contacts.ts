@@ -59,7 +59,7 @@ export const recordConsent = route({
   body: z.strictObject({ kind: oneOf(consentKinds), evidence: text() }),
   response: contact,
   errors: ['not_found', 'conflict'],
-  afterLostResponse: null,
+  afterLostResponse: { runs: 'dated' },
   run: (ctx, { params: { id }, body: { kind, evidence }, askedAt }, call) =>
     ctx.peers.contacts.recordConsent(
       { contactId: id, kind, evidence, saidAtMs: askedAt.getTime() },

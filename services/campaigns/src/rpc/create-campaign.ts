@@ -1,11 +1,11 @@
 import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Campaign, CreateCampaignRequest } from '@lockstep/rpc/gen/campaigns'
-import { requireId, requireText } from '@lockstep/service'
-import { v7 as uuid } from 'uuid'
+import { chosenId, requireId, requireText } from '@lockstep/service'
 import { checkValues } from '../audience/template-values.ts'
 import type { Context } from '../context.ts'
 import { insertDraft } from '../db/campaigns.ts'
+import { CampaignSchema } from '../db/entities.ts'
 import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
 
 /**
@@ -18,12 +18,17 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
   call,
 ) => {
   const { accountId } = call
+  const id = chosenId(request.id)
+  const made = request.id
+    ? await ctx.db.transaction(accountId, (tx) => tx.em.findOne(CampaignSchema, { id, accountId }))
+    : null
+  if (made) return campaignToProto(made)
   const name = requireText(request.name, 'name')
   const tags = request.filter?.tags ?? []
   if (tags.length === 0)
     throw new AppError(
       'invalid',
-      'A campaign needs a filter with at least one tag; an empty filter never setup everybody',
+      'A campaign needs a filter with at least one tag; an empty filter never means everybody',
     )
   const connection = await ctx.peers.accounts.getConnection(
     { id: requireId(request.connectionId, 'connection') },
@@ -43,7 +48,7 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
   )
   return ctx.db.transaction(accountId, async (tx) => {
     const campaign = await insertDraft(tx, {
-      id: uuid(),
+      id,
       accountId,
       name,
       connectionId: connection.id,

@@ -105,6 +105,8 @@ export interface CreateAppRequest {
   metaAppId: string;
   secret: string;
   verifyToken: string;
+  /** The id that it gets, so that the same request makes one app; empty for a new id. */
+  id: string;
 }
 
 export interface RotateAppSecretRequest {
@@ -211,6 +213,8 @@ export interface CreateConnectionRequest {
   wabaId: string;
   appId: string;
   accessToken: string;
+  /** The id that a number gets that was never connected; the same request again answers its connection. */
+  id: string;
 }
 
 export interface GetConnectionRequest {
@@ -1551,7 +1555,7 @@ export const App: MessageFns<App> = {
 };
 
 function createBaseCreateAppRequest(): CreateAppRequest {
-  return { name: "", metaAppId: "", secret: "", verifyToken: "" };
+  return { name: "", metaAppId: "", secret: "", verifyToken: "", id: "" };
 }
 
 export const CreateAppRequest: MessageFns<CreateAppRequest> = {
@@ -1567,6 +1571,9 @@ export const CreateAppRequest: MessageFns<CreateAppRequest> = {
     }
     if (message.verifyToken !== "") {
       writer.uint32(34).string(message.verifyToken);
+    }
+    if (message.id !== "") {
+      writer.uint32(42).string(message.id);
     }
     return writer;
   },
@@ -1616,6 +1623,14 @@ export const CreateAppRequest: MessageFns<CreateAppRequest> = {
             message.verifyToken = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1642,6 +1657,7 @@ export const CreateAppRequest: MessageFns<CreateAppRequest> = {
         : isSet(object.verify_token)
         ? globalThis.String(object.verify_token)
         : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
     };
   },
 
@@ -1659,6 +1675,9 @@ export const CreateAppRequest: MessageFns<CreateAppRequest> = {
     if (message.verifyToken !== "") {
       obj.verifyToken = message.verifyToken;
     }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
     return obj;
   },
 
@@ -1671,6 +1690,7 @@ export const CreateAppRequest: MessageFns<CreateAppRequest> = {
     message.metaAppId = object.metaAppId ?? "";
     message.secret = object.secret ?? "";
     message.verifyToken = object.verifyToken ?? "";
+    message.id = object.id ?? "";
     return message;
   },
 };
@@ -2914,7 +2934,7 @@ export const Restriction: MessageFns<Restriction> = {
 };
 
 function createBaseCreateConnectionRequest(): CreateConnectionRequest {
-  return { name: "", phoneNumberId: "", wabaId: "", appId: "", accessToken: "" };
+  return { name: "", phoneNumberId: "", wabaId: "", appId: "", accessToken: "", id: "" };
 }
 
 export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
@@ -2933,6 +2953,9 @@ export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
     }
     if (message.accessToken !== "") {
       writer.uint32(42).string(message.accessToken);
+    }
+    if (message.id !== "") {
+      writer.uint32(50).string(message.id);
     }
     return writer;
   },
@@ -2990,6 +3013,14 @@ export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
             message.accessToken = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3025,6 +3056,7 @@ export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
         : isSet(object.access_token)
         ? globalThis.String(object.access_token)
         : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
     };
   },
 
@@ -3045,6 +3077,9 @@ export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
     if (message.accessToken !== "") {
       obj.accessToken = message.accessToken;
     }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
     return obj;
   },
 
@@ -3058,6 +3093,7 @@ export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
     message.wabaId = object.wabaId ?? "";
     message.appId = object.appId ?? "";
     message.accessToken = object.accessToken ?? "";
+    message.id = object.id ?? "";
     return message;
   },
 };

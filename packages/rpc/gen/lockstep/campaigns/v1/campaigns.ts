@@ -65,6 +65,8 @@ export interface CreateCampaignRequest {
   templateLanguage: string;
   filter: Filter | undefined;
   values: { [key: string]: string };
+  /** The id that it gets, so that the same request makes one draft; empty for a new id. */
+  id: string;
 }
 
 export interface CreateCampaignRequest_ValuesEntry {
@@ -839,7 +841,7 @@ export const Campaign_ValuesEntry: MessageFns<Campaign_ValuesEntry> = {
 };
 
 function createBaseCreateCampaignRequest(): CreateCampaignRequest {
-  return { name: "", connectionId: "", templateName: "", templateLanguage: "", filter: undefined, values: {} };
+  return { name: "", connectionId: "", templateName: "", templateLanguage: "", filter: undefined, values: {}, id: "" };
 }
 
 export const CreateCampaignRequest: MessageFns<CreateCampaignRequest> = {
@@ -862,6 +864,9 @@ export const CreateCampaignRequest: MessageFns<CreateCampaignRequest> = {
     globalThis.Object.entries(message.values).forEach(([key, value]: [string, string]) => {
       CreateCampaignRequest_ValuesEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
     });
+    if (message.id !== "") {
+      writer.uint32(58).string(message.id);
+    }
     return writer;
   },
 
@@ -929,6 +934,14 @@ export const CreateCampaignRequest: MessageFns<CreateCampaignRequest> = {
             }
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -974,6 +987,7 @@ export const CreateCampaignRequest: MessageFns<CreateCampaignRequest> = {
           {},
         )
         : {},
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
     };
   },
 
@@ -1003,6 +1017,9 @@ export const CreateCampaignRequest: MessageFns<CreateCampaignRequest> = {
         });
       }
     }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
     return obj;
   },
 
@@ -1027,6 +1044,7 @@ export const CreateCampaignRequest: MessageFns<CreateCampaignRequest> = {
       },
       {},
     );
+    message.id = object.id ?? "";
     return message;
   },
 };
