@@ -7,6 +7,7 @@ export const services = [
   'campaigns',
   'contacts',
   'conversations',
+  'events',
   'templates',
   'webhook-gateway',
 ] as const

@@ -1,5 +1,6 @@
 export * from '../gen/services.ts'
 export * from './callers.ts'
+export * from './event-topics.ts'
 export * from './events.ts'
 export * from './failures.ts'
 export * from './key-ring.ts'

@@ -11,6 +11,7 @@ export const rights = {
   'campaigns.write': 'draft campaigns',
   'campaigns.send': 'start, pause, resume and cancel campaigns',
   'conversations.read': 'read conversations',
+  'events.read': 'follow what happens, of the things that one may look at',
   'settings.write': 'choose the rules of the account',
   'keys.read': 'look at API keys, never at their texts',
   'keys.write': 'create, rotate and withdraw API keys, each with at most the own rights',
@@ -35,7 +36,7 @@ export const roles = {
     'campaigns.write',
     'campaigns.send',
   ],
-  agent: ['contacts.read', 'consent.write', 'conversations.read', 'templates.read'],
+  agent: ['contacts.read', 'consent.write', 'conversations.read', 'templates.read', 'events.read'],
   viewer: reading,
 } as const satisfies Record<string, readonly (Right | typeof everyRight)[]>
 

@@ -66,6 +66,19 @@ export interface LaneRow {
   work: string
 }
 
+/** The lane by which a service tells what happened to accounts' things. */
+const eventLane = <const Producer extends ServiceName>(producer: Producer) =>
+  ({
+    stream: 'DEFAULT',
+    prefix: `default.events.${producer}.`,
+    partitions: 16,
+    producer,
+    worker: 'events',
+    by: 'sets',
+    key: 'account id',
+    work: 'what happened to things of one account, for those who follow it',
+  }) as const
+
 /** A key belongs to one partition, and a partition to one durable consumer (docs/decisions/0015). */
 export const lanes = {
   'webhooks.message': {
@@ -159,6 +172,11 @@ export const lanes = {
     key: 'connection id',
     work: 'template syncs of one connection',
   },
+  'events.accounts': eventLane('accounts'),
+  'events.campaigns': eventLane('campaigns'),
+  'events.contacts': eventLane('contacts'),
+  'events.conversations': eventLane('conversations'),
+  'events.templates': eventLane('templates'),
 } as const satisfies Record<string, LaneRow>
 
 export type LaneName = keyof typeof lanes

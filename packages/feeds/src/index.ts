@@ -1,3 +1,4 @@
+export * from './announce.ts'
 export * from './context.ts'
 export {
   type DeadEntry,

@@ -131,8 +131,8 @@ test('each method that is served has a caller, and a service reaches no feed but
     'conversations',
     'templates',
   ])
-  expect(callersOf('accounts', 'lockstep.feed.v1.Feed/Take')).toEqual(['webhook-gateway'])
-  expect(callersOf('templates', 'lockstep.feed.v1.Feed/Take')).toEqual([])
+  expect(callersOf('accounts', 'lockstep.feed.v1.Feed/Take')).toEqual(['webhook-gateway', 'events'])
+  expect(callersOf('templates', 'lockstep.feed.v1.Feed/Take')).toEqual(['events'])
   expect(callersOf('campaigns', 'lockstep.feed.v1.Feed/Dismiss')).toEqual(['operator'])
 })
 

@@ -4,7 +4,14 @@ import { type ArrivalLimits, arrivalLimits } from './arrival.ts'
 import type { Config } from './config.ts'
 import type { times } from './times.ts'
 
-export const peers = ['accounts', 'campaigns', 'contacts', 'conversations', 'templates'] as const
+export const peers = [
+  'accounts',
+  'campaigns',
+  'contacts',
+  'conversations',
+  'events',
+  'templates',
+] as const
 type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own {

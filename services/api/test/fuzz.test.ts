@@ -62,6 +62,7 @@ async function whatIs({ appId, connectionId, syncId }: Awaited<ReturnType<typeof
     tag: ['spring'],
     state: ['accepted'],
     default_country: ['DE'],
+    topics: ['templates', 'campaigns,imports'],
   }
 }
 

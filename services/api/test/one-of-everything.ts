@@ -88,6 +88,9 @@ async function syncTemplates({ ask, look }: Asks, connectionId: string) {
   await ask('GET', `/v1/template-syncs/${id}`)
   const listed = `/v1/templates?connection_id=${connectionId}&status=APPROVED`
   const { templates } = await ask('GET', listed)
+  const told = '/v1/events/list?topics=templates'
+  await until(async () => (await look(told)).events.length > 0)
+  await ask('GET', `${told}&limit=1`)
   return { syncId: id as string, templateId: templates[0].id as string }
 }
 

@@ -85,7 +85,7 @@ test('somebody who is put back while the campaign is being completed brings it b
   const sent = await almostDone()
   await interleaved(
     sent.accountId,
-    async (tx) => expect(await completeIn(tx, sent.campaignId, new Date())).toBe(true),
+    async (tx) => expect(await completeIn(place.ctx, tx, sent.campaignId)).toBe(true),
     () => record(sent, notSent()),
   )
   expect(await state(sent)).toEqual({ state: 'sending', recipient: 'queued' })

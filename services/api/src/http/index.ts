@@ -31,6 +31,7 @@ import {
   setContactSettings,
 } from './contacts.ts'
 import { countInbound, listConversations, listMessages } from './conversations.ts'
+import { listEvents } from './events.ts'
 import { getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 
 /** Every request of the public API by its name, in the order of the main job. */
@@ -67,6 +68,7 @@ const byName: Readonly<Record<string, Route>> = {
   listConversations,
   listMessages,
   countInbound,
+  listEvents,
   createApiKey,
   listApiKeys,
   rotateApiKey,

@@ -1,7 +1,7 @@
 import type { Tx } from '@lockstep/database'
-import { moveCampaign } from '../db/campaigns.ts'
 import type { Campaign } from '../db/entities.ts'
 import { analyzeLists, endPreparation } from '../db/preparations.ts'
+import { moveCampaign } from '../lifecycle/move-campaign.ts'
 import type { ListWork } from './list-work.ts'
 
 /** PostgreSQL should know of a list of so many before it is sent to. */
@@ -11,9 +11,9 @@ const largeList = 500
 export async function finishList({ ctx, campaign }: ListWork, tx: Tx): Promise<void> {
   const { queued, skipped } = await endPreparation(tx, campaign.id)
   const recipients = queued + skipped
-  if (queued > 0) await moveCampaign(tx, campaign.id, ['preparing'], 'sending')
+  if (queued > 0) await moveCampaign(ctx, tx, campaign.id, ['preparing'], 'sending')
   else
-    await moveCampaign(tx, campaign.id, ['preparing'], 'completed', {
+    await moveCampaign(ctx, tx, campaign.id, ['preparing'], 'completed', {
       reason: nobodyReason(campaign, skipped),
       finishedAt: new Date(ctx.now()),
     })

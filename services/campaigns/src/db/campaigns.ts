@@ -165,35 +165,35 @@ export async function writeEmptied(tx: Tx, id: string): Promise<void> {
   await sql`update campaigns set emptied_at = now() where id = ${id}`.execute(tx.sql)
 }
 
-/** Moves a campaign on from one of `from`; false when it is in none of them. */
-export async function moveCampaign(
+/** Moves a campaign on from one of `from`; answers its account, undefined when it is in none of them. */
+export async function writeMove(
   tx: Tx,
   id: string,
   from: CampaignState[],
   to: CampaignState,
   change: { reason?: string; finishedAt?: Date } = {},
-): Promise<boolean> {
-  const row = await queryOne(
+): Promise<string | undefined> {
+  const row = await queryOne<{ accountId: string }>(
     tx,
     sql`update campaigns set state = ${to}, waits_for = '', reason = ${change.reason ?? ''},
           finished_at = ${change.finishedAt ?? null}
         where id = ${id} and account_id = any(${tx.accountIds}::uuid[])
-          and state = any(${from}::text[]) returning id`,
+          and state = any(${from}::text[]) returning account_id as "accountId"`,
   )
-  return row !== undefined
+  return row?.accountId
 }
 
 /**
- * Pauses a sending campaign for what became known of attempts; false when a person has ordered it
- * to go on since they were claimed.
+ * Pauses a sending campaign for what became known of attempts; answers its account, undefined when
+ * a person has ordered it to go on since they were claimed.
  */
-export async function pauseBecauseOf(
+export async function writePauseBecauseOf(
   tx: Tx,
   id: string,
   attemptIds: string[],
   reason: string,
-): Promise<boolean> {
-  const row = await queryOne(
+): Promise<string | undefined> {
+  const row = await queryOne<{ accountId: string }>(
     tx,
     sql`update campaigns set state = 'paused', waits_for = '', reason = ${reason},
           finished_at = null
@@ -201,9 +201,9 @@ export async function pauseBecauseOf(
           and coalesce(resumed_at < (select max(claimed_at) from attempts
                                      where campaign_id = ${id}
                                        and attempts.id = any(${attemptIds}::bigint[])), true)
-                                         returning id`,
+                                         returning account_id as "accountId"`,
   )
-  return row !== undefined
+  return row?.accountId
 }
 
 /**

@@ -4,8 +4,9 @@ import { type EntryResult, type LaneHandler, troubleOf } from '@lockstep/service
 import { clearList } from '../audience/clear-list.ts'
 import { prepare } from '../audience/prepare.ts'
 import type { Context } from '../context.ts'
-import { findCampaign, moveCampaign } from '../db/campaigns.ts'
+import { findCampaign } from '../db/campaigns.ts'
 import type { Campaign } from '../db/entities.ts'
+import { moveCampaign } from '../lifecycle/move-campaign.ts'
 import { sendCampaign } from '../sending/send-campaign.ts'
 
 /**
@@ -59,11 +60,14 @@ async function giveUp(
   )
   return ctx.db.transaction(accountId, async (tx) => {
     if (state === 'sending')
-      return moveCampaign(tx, id, ['sending'], 'paused', {
+      return moveCampaign(ctx, tx, id, ['sending'], 'paused', {
         reason: `${cause}. Resume it when that is mended.`,
       })
     const reason = `It could not be prepared: ${cause}. Start it again when that is mended.`
-    await moveCampaign(tx, id, ['preparing'], 'failed', { reason, finishedAt: new Date(ctx.now()) })
+    await moveCampaign(ctx, tx, id, ['preparing'], 'failed', {
+      reason,
+      finishedAt: new Date(ctx.now()),
+    })
     return false // its list is to be cleared
   })
 }

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { findCampaign } from '../db/campaigns.ts'
 import { readStatistics } from '../db/statistics.ts'
 import { campaignToProto } from './campaign-to-proto.ts'
+import { announceState } from './move-campaign.ts'
 import { stateAfter, type Transition } from './transitions.ts'
 
 /**
@@ -28,6 +29,7 @@ export async function applyTransition(
     campaign.waitsFor = ''
     campaign.reason = ''
     if (campaign.state === 'cancelled') campaign.finishedAt = new Date(ctx.now())
+    await announceState(ctx, tx, campaign)
     await also(tx, id, before)
     return campaignToProto(campaign, (await readStatistics(tx, [id])).get(id))
   })

@@ -4,7 +4,8 @@ import type { AttemptChange } from '@lockstep/sending'
 import { feed } from '@lockstep/service'
 import { classifyGraphError } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
-import { lockCampaigns, moveCampaign, pauseBecauseOf } from '../db/campaigns.ts'
+import { lockCampaigns } from '../db/campaigns.ts'
+import { moveCampaign, pauseBecauseOf } from '../lifecycle/move-campaign.ts'
 import type { CampaignChange } from './campaign-change.ts'
 
 interface Consequences {
@@ -35,7 +36,7 @@ export async function emitConsequences(
   for (const [campaignId, own] of Map.groupBy(pauses, (pause) => pause.campaignId)) {
     const { reason } = own[0]!
     const attemptIds = own.map(({ attemptId }) => attemptId)
-    if (await pauseBecauseOf(tx, campaignId, attemptIds, reason))
+    if (await pauseBecauseOf(ctx, tx, campaignId, attemptIds, reason))
       ctx.log.warn({ campaignId, reason }, 'A campaign was paused by itself')
   }
   const accounts = new Map(changes.map(({ campaignId, accountId }) => [campaignId, accountId]))
@@ -74,7 +75,7 @@ async function requeueCampaign(
   campaignId: string,
   accountId: string,
 ): Promise<void> {
-  await moveCampaign(tx, campaignId, ['completed'], 'sending')
+  await moveCampaign(ctx, tx, campaignId, ['completed'], 'sending')
   await feed(ctx, tx, { lane: 'campaigns.run', key: campaignId, kind: 'queued again', accountId })
 }
 

@@ -3,8 +3,9 @@ import type { MessageOutcome, OutcomeChange, QueueState } from '@lockstep/sendin
 import { classifyGraphError } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import { hasAccepted, putBackRun, type RefusalKind, runOf } from '../db/attempts.ts'
-import { addRefusedRun, lockCampaigns, pauseBecauseOf } from '../db/campaigns.ts'
+import { addRefusedRun, lockCampaigns } from '../db/campaigns.ts'
 import { addStatistics } from '../db/statistics.ts'
+import { pauseBecauseOf } from '../lifecycle/move-campaign.ts'
 import { applyChanges } from './apply-changes.ts'
 import { campaignChanges } from './campaign-change.ts'
 import { stateChange } from './statistics.ts'
@@ -86,7 +87,7 @@ async function stop(
   const count = variants.length + attemptIds.length
   const why = `Meta has taken no message, and refused ${count} alike: ${refusal.reason.replace(/\.$/, '')}`
   const reason = `${why}. Nobody is lost: they wait to be written to. Mend it, then resume.`
-  if (!(await pauseBecauseOf(tx, campaignId, attemptIds, reason))) return
+  if (!(await pauseBecauseOf(ctx, tx, campaignId, attemptIds, reason))) return
   await addRefusedRun(tx, campaignId)
   ctx.log.warn(
     { campaignId, reason },

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { insertDraft } from '../db/campaigns.ts'
 import { CampaignSchema } from '../db/entities.ts'
 import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
+import { announceState } from '../lifecycle/move-campaign.ts'
 
 /**
  * A draft. Its template must exist and have a value for each variable; whether it is approved is
@@ -59,6 +60,7 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
       values: request.values,
       createdAt: new Date(ctx.now()),
     })
+    await announceState(ctx, tx, campaign)
     return campaignToProto(campaign)
   })
 }

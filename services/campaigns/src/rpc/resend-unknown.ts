@@ -3,9 +3,10 @@ import type { Method } from '@lockstep/rpc'
 import type { ResendUnknownRequest, ResendUnknownResponse } from '@lockstep/rpc/gen/campaigns'
 import { feed, requireId } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { findCampaign, moveCampaign, writeResumed } from '../db/campaigns.ts'
+import { findCampaign, writeResumed } from '../db/campaigns.ts'
 import { queueUnknown } from '../db/recipients.ts'
 import { addStatistics } from '../db/statistics.ts'
+import { moveCampaign } from '../lifecycle/move-campaign.ts'
 import { stateChange } from '../outcomes/statistics.ts'
 import { confirmWithinMs } from '../outcomes/unconfirmed.ts'
 
@@ -34,7 +35,7 @@ export const resendUnknown: Method<Context, ResendUnknownRequest, ResendUnknownR
       new Date(ctx.now() - confirmWithinMs),
     )
     if (queued.length === 0) return { queued: 0 }
-    if (await moveCampaign(tx, id, ['completed'], 'sending')) await writeResumed(tx, id)
+    if (await moveCampaign(ctx, tx, id, ['completed'], 'sending')) await writeResumed(tx, id)
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'resumed' })
     const variants = queued.map(({ variant }) => variant)
     await addStatistics(tx, stateChange(id, variants, 'unknown', 'queued'))

@@ -9,6 +9,7 @@ import { findCampaign } from '../db/campaigns.ts'
 import { beginPreparation } from '../db/preparations.ts'
 import { hasRecipients } from '../db/recipient-list.ts'
 import { campaignToProto } from '../lifecycle/campaign-to-proto.ts'
+import { announceState } from '../lifecycle/move-campaign.ts'
 import { stateAfter } from '../lifecycle/transitions.ts'
 
 /**
@@ -35,6 +36,7 @@ export const startCampaign: Method<Context, CampaignId, Campaign> = async (ctx, 
     campaign.startedAt = new Date(ctx.now())
     campaign.finishedAt = null
     await beginPreparation(tx, id, uuid(), await hasRecipients(tx, id))
+    await announceState(ctx, tx, campaign)
     await feed(ctx, tx, { lane: 'campaigns.run', key: id, kind: 'started' })
     return campaignToProto(campaign)
   })

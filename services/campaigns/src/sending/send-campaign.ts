@@ -2,9 +2,10 @@ import { type CampaignWait, events } from '@lockstep/contracts'
 import { type SliceEnd, sendSlice, type Wait } from '@lockstep/sending'
 import { type FencedLock, holdFenced } from '@lockstep/service'
 import type { Context } from '../context.ts'
-import { moveCampaign, writeApp, writeWait } from '../db/campaigns.ts'
+import { writeApp, writeWait } from '../db/campaigns.ts'
 import type { Campaign } from '../db/entities.ts'
 import { complete } from '../lifecycle/complete.ts'
+import { moveCampaign } from '../lifecycle/move-campaign.ts'
 import { campaignQueue } from './campaign-queue.ts'
 import { readSetup, type SliceSetup } from './slice-setup.ts'
 
@@ -28,7 +29,9 @@ export async function sendCampaign(
   const { id, accountId } = campaign
   const setup = await readSetup(ctx, campaign)
   if ('reason' in setup) {
-    await ctx.db.transaction(accountId, (tx) => moveCampaign(tx, id, ['sending'], 'paused', setup))
+    await ctx.db.transaction(accountId, (tx) =>
+      moveCampaign(ctx, tx, id, ['sending'], 'paused', setup),
+    )
     return null
   }
   const end = setup.wait

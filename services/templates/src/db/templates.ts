@@ -12,6 +12,10 @@ export function lockTemplates(tx: Tx, wabaId: string, metaIds: string[]): Promis
   })
 }
 
+/** A template with its status. */
+export type TemplateStatus = Pick<Template, 'id' | 'wabaId' | 'name' | 'language' | 'status'>
+const statusColumns = sql`t.id, t.waba_id as "wabaId", t.name, t.language, t.status`
+
 /** One page of a list. */
 export interface TemplatePage {
   runId: string
@@ -25,27 +29,32 @@ export interface TemplatePage {
 }
 
 /**
- * Writes one page of a list. Rows that another connection's run has read from a later list stay as
- * they are.
+ * Writes one page of a list; answers the templates that are new or have another status. Rows that
+ * another connection's run has read from a later list stay as they are.
  */
-export async function writePage(tx: Tx, page: TemplatePage): Promise<void> {
+export async function writePage(tx: Tx, page: TemplatePage): Promise<TemplateStatus[]> {
   const { runId, wabaId, templates } = page
   const inPage = sql`t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.name = v.name and t.language = v.language`
   const named = rowset(templates, { name: 'text', language: 'text' })
-  await sql`select t.id from templates t join ${named} on ${inPage} order by t.id
-    for update of t`.execute(tx.sql)
-  await upsertTemplates(tx, page)
+  const before = await query<{ id: string; status: string }>(
+    tx,
+    sql`select t.id, t.status from templates t join ${named} on ${inPage} order by t.id
+        for update of t`,
+  )
+  const statuses = new Map(before.map(({ id, status }) => [id, status]))
+  const written = await upsertTemplates(tx, page)
   // Seen also in a list that is too old to write what it says.
   await sql`update templates t set last_seen_at = now() from ${named}
     where ${inPage} and t.last_seen_at < now()`.execute(tx.sql)
   await sql`update sync_runs set seen = seen + ${templates.length}
     where account_id = ${tx.accountId} and id = ${runId}`.execute(tx.sql)
+  return written.filter(({ id, status }) => statuses.get(id) !== status)
 }
 
 async function upsertTemplates(
   tx: Tx,
   { wabaId, templates, askedAt, updatesSince }: TemplatePage,
-): Promise<void> {
+): Promise<TemplateStatus[]> {
   const same = sql`t.meta_id = excluded.meta_id`
   const updatedOr = (column: string, eventAt: string) =>
     sql`case when ${same} and t.${sql.ref(eventAt)} >= ${updatesSince}::timestamptz
@@ -58,7 +67,9 @@ async function upsertTemplates(
     ...({ category: 'text', status: 'text', components: 'jsonb' } as const),
     ...({ parameterFormat: 'text', quality: 'text', rejectedReason: 'text' } as const),
   })
-  await sql`insert into templates as t (id, account_id, waba_id, meta_id, name, language, category, status, components,
+  return query(
+    tx,
+    sql`insert into templates as t (id, account_id, waba_id, meta_id, name, language, category, status, components,
       parameter_format, quality, rejected_reason, last_seen_at, synced_at)
     select v.id, ${tx.accountId}, ${wabaId}, v.meta_id, v.name, v.language, v.category, v.status, v.components,
       v.parameter_format, v.quality, v.rejected_reason, now(), ${askedAt}
@@ -76,22 +87,22 @@ async function upsertTemplates(
       quality_event_at = ${updatedOr('quality_event_at', 'quality_event_at')},
       category_event_at = ${updatedOr('category_event_at', 'category_event_at')},
       last_seen_at = excluded.last_seen_at, synced_at = excluded.synced_at
-    where t.synced_at <= excluded.synced_at`.execute(tx.sql)
+    where t.synced_at <= excluded.synced_at returning ${statusColumns}`,
+  )
 }
 
 /**
  * Marks the WABA's templates that the run did not see as deleted, until a later list has them;
- * answers how many they are.
+ * answers them.
  */
-export async function markRemoved(tx: Tx, runId: string, wabaId: string): Promise<number> {
-  const removed = await query(
+export function markRemoved(tx: Tx, runId: string, wabaId: string): Promise<TemplateStatus[]> {
+  return query(
     tx,
     sql`with gone as (select t.id, r.started_at from templates t join sync_runs r on r.id = ${runId}
                       where t.account_id = ${tx.accountId} and t.waba_id = ${wabaId} and t.status <> 'DELETED'
                         and t.last_seen_at < r.started_at
                       order by t.id for update of t)
         update templates t set status = 'DELETED', status_event_at = null, synced_at = gone.started_at
-        from gone where t.id = gone.id returning t.id`,
+        from gone where t.id = gone.id returning ${statusColumns}`,
   )
-  return removed.length
 }

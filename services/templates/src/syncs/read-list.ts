@@ -3,6 +3,7 @@ import { AppError, secretPlaces, Throttled } from '@lockstep/contracts'
 import type { FencedLock } from '@lockstep/service'
 import { metaClockMarginMs } from '@lockstep/whatsapp'
 import { v7 as uuid } from 'uuid'
+import { announceStatuses } from '../announce-statuses.ts'
 import type { Context } from '../context.ts'
 import { endRun } from '../db/sync-runs.ts'
 import { markRemoved, writePage } from '../db/templates.ts'
@@ -38,12 +39,15 @@ export async function readList(ctx: Context, run: Run, wabaId: string): Promise<
       })),
       updatesSince: new Date(askedAt.getTime() - metaClockMarginMs),
     }
-    await lock.transaction(accountId, (tx) => writePage(tx, page))
+    await lock.transaction(accountId, async (tx) =>
+      announceStatuses(ctx, tx, await writePage(tx, page)),
+    )
   }
   const removed = await lock.transaction(accountId, async (tx) => {
-    const count = await markRemoved(tx, runId, wabaId)
-    await endRun(tx, runId, { removed: count })
-    return count
+    const gone = await markRemoved(tx, runId, wabaId)
+    await announceStatuses(ctx, tx, gone)
+    await endRun(tx, runId, { removed: gone.length })
+    return gone.length
   })
   ctx.log.info({ connection: connectionId, run: runId, removed }, 'Templates were synced')
 }

@@ -1,5 +1,6 @@
 import type { Tx } from '@lockstep/database'
 import type { TemplateEvent } from '@lockstep/whatsapp'
+import { announceStatuses } from '../announce-statuses.ts'
 import type { Context } from '../context.ts'
 import { hasActiveRun, hasEndedRunSince } from '../db/sync-runs.ts'
 import { lockTemplates } from '../db/templates.ts'
@@ -41,6 +42,7 @@ export async function applyUpdates(
     const matched: string[] = []
     const delayed: string[] = []
     const outdated: OutdatedTemplate[] = []
+    const statuses = new Map(templates.map(({ id, status }) => [id, status]))
     for (const { entryId, receivedAt, readers, events } of ofAccount) {
       const connectionId = readers.get(accountId) ?? null
       for (const { event, at } of events) {
@@ -57,6 +59,11 @@ export async function applyUpdates(
           delayed.push(entryId)
       }
     }
+    await announceStatuses(
+      ctx,
+      tx,
+      templates.filter(({ id, status }) => statuses.get(id) !== status),
+    )
     const unread = await syncOutdated(ctx, tx, wabaId, outdated)
     return { matched, delayed: [...delayed, ...unread] }
   })

@@ -1,0 +1,58 @@
+import type { ServiceName } from '../gen/services.ts'
+import type { Right } from './rights.ts'
+
+export interface EventTopicRow {
+  /** What somebody must be allowed to do to follow it. */
+  right: Right
+  /** The service whose rows its events tell of. */
+  producer: ServiceName
+  about: string
+}
+
+/** What can be followed of an account. */
+export const eventTopics = {
+  campaigns: {
+    right: 'campaigns.read',
+    producer: 'campaigns',
+    about: 'states of campaigns and how far they are',
+  },
+  conversations: {
+    right: 'conversations.read',
+    producer: 'conversations',
+    about: 'messages that have come in',
+  },
+  imports: { right: 'contacts.read', producer: 'contacts', about: 'how far imports are' },
+  connections: {
+    right: 'connections.read',
+    producer: 'accounts',
+    about: 'what numbers can do by Meta’s word',
+  },
+  templates: {
+    right: 'templates.read',
+    producer: 'templates',
+    about: 'states of templates at Meta',
+  },
+} as const satisfies Record<string, EventTopicRow>
+export type EventTopic = keyof typeof eventTopics
+
+export interface EventKindRow {
+  topic: EventTopic
+  /** What its subject is. */
+  subject: string
+  about: string
+}
+
+/** Everything that an event can tell. */
+export const eventKinds = {
+  'campaign.state': {
+    topic: 'campaigns',
+    subject: 'campaign',
+    about: 'a campaign has come into another state',
+  },
+  'template.status': {
+    topic: 'templates',
+    subject: 'template',
+    about: 'a template is new, or Meta gave it another status',
+  },
+} as const satisfies Record<string, EventKindRow>
+export type EventKind = keyof typeof eventKinds

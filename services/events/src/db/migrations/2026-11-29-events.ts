@@ -1,0 +1,76 @@
+import { eventTopics } from '@lockstep/contracts'
+import { checkOneOf, tenantTable } from '@lockstep/database'
+import { Migration } from '@mikro-orm/migrations'
+
+export class Events extends Migration {
+  override up(): void {
+    // An entry's time is one of its columns for good, so the same entry falls into the same day,
+    // and the unique key of a day is one of all.
+    this.addSql(`create table events (
+        account_id uuid not null,
+        topic text not null ${checkOneOf('topic', Object.keys(eventTopics))},
+        -- Counts up within the account, in the order of commits.
+        id bigint not null,
+        occurred_at timestamptz not null,
+        kind text not null,
+        subject_id text not null,
+        body jsonb not null,
+        -- The entry of a feed that told it, and its place there.
+        source text not null,
+        entry_id bigint not null,
+        place integer not null,
+        primary key (account_id, topic, id, occurred_at),
+        unique (source, entry_id, place, occurred_at)
+      ) partition by range (occurred_at);${tenantTable('events', 'events')}
+      create table event_positions (
+        account_id uuid primary key,
+        last_id bigint not null default 0
+      ) with (fillfactor = 50);${tenantTable('events', 'event_positions')}`)
+    this.addSql(dayTableFunctions)
+    this.addSql(`select create_day_tables(now() - interval '1 day', now() + interval '7 days')`)
+  }
+}
+
+// The service's role may not create or drop tables. A day table has no policy: it is read and
+// written through its parent only.
+const dayTableFunctions = `
+  create function create_day_tables(first timestamptz, last timestamptz) returns integer
+    language plpgsql security definer set search_path = events, pg_temp
+    set lock_timeout = '500ms'
+    as $$
+    declare
+      day date;
+      name text;
+      created integer := 0;
+    begin
+      perform pg_advisory_xact_lock(hashtext('events.create_day_tables'));
+      for day in select generate_series(date_trunc('day', first at time zone 'UTC'),
+                                        date_trunc('day', last at time zone 'UTC'), '1 day') loop
+        name := 'events_' || to_char(day, 'YYYYMMDD');
+        continue when to_regclass(name) is not null;
+        execute format('create table %I partition of events for values from (%L) to (%L)', name,
+          day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+        execute format('alter table %I enable row level security', name);
+        execute format('alter table %I force row level security', name);
+        created := created + 1;
+      end loop;
+      return created;
+    end $$;
+
+  create function drop_days_before(moment timestamptz) returns setof text
+    language plpgsql security definer set search_path = events, pg_temp
+    set lock_timeout = '500ms'
+    as $$
+    declare
+      day text;
+    begin
+      for day in
+        select right(c.relname, 8) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'events'::regclass
+          and right(c.relname, 8) < to_char(moment at time zone 'UTC', 'YYYYMMDD')
+        order by 1
+      loop
+        execute format('drop table %I', 'events_' || day);
+        return next day;
+      end loop;
+    end $$;`
