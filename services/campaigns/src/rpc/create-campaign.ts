@@ -20,9 +20,7 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
 ) => {
   const { accountId } = call
   const id = chosenId(request.id)
-  const made = request.id
-    ? await ctx.db.transaction(accountId, (tx) => tx.em.findOne(CampaignSchema, { id, accountId }))
-    : null
+  const made = request.id && (await findMade(ctx, accountId, id))
   if (made) return campaignToProto(made)
   const name = requireText(request.name, 'name')
   const tags = request.filter?.tags ?? []
@@ -64,3 +62,6 @@ export const createCampaign: Method<Context, CreateCampaignRequest, Campaign> = 
     return campaignToProto(campaign)
   })
 }
+
+const findMade = (ctx: Context, accountId: string, id: string) =>
+  ctx.db.transaction(accountId, (tx) => tx.em.findOne(CampaignSchema, { id, accountId }))
