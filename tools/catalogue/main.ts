@@ -5,15 +5,18 @@ import { routes } from '../../services/api/src/http/index.ts'
 import { describeApi } from '../../services/api/src/openapi.ts'
 import { writeApiPage } from './src/api-page.ts'
 import { writeCatalogue } from './src/catalogue.ts'
+import { writeClientCode } from './src/client-code.ts'
 import { differences } from './src/differences.ts'
 import { readSources } from './src/sources.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
+const document = describeApi(routes)
 /** What is written, as paths below the root. */
 const texts = {
   'docs/catalogue.md': () => writeCatalogue(readSources(root)),
   'docs/api.md': () => writeApiPage(routes),
-  'docs/openapi.json': () => `${JSON.stringify(describeApi(routes), null, 2)}\n`,
+  'docs/openapi.json': () => `${JSON.stringify(document, null, 2)}\n`,
+  'packages/client/gen/operations.ts': () => writeClientCode(document),
 }
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AuditReport, audit } from '@lockstep/audit'
+import type { Campaign, Client, Connection } from '@lockstep/client'
 import { withClient } from '@lockstep/database'
 import type { SettingsPatch } from '@lockstep/meta-simulator'
 import { openEntries } from '@lockstep/system'
-import type { ApiClient } from './api-client.ts'
 import { demoCsv } from './demo-contacts.ts'
 import type { Ready } from './ready.ts'
 import type { Screen } from './screen.ts'
@@ -25,26 +25,6 @@ export interface Result {
   replies: number
   violations: number
   seconds: number
-}
-
-type Statistics = Record<
-  Exclude<keyof Result, 'duplicates' | 'replies' | 'violations' | 'seconds'> | 'queued' | 'sending',
-  number
->
-interface Campaign {
-  id: string
-  state: string
-  reason: string
-  statistics: Statistics
-}
-interface Import {
-  id: string
-  state: string
-  failure: string
-  rows: number
-  created: number
-  updated: number
-  rejected: number
 }
 
 /** Lively, but quick: people read, answer, ask to stop; some numbers are dead. */
@@ -72,7 +52,7 @@ const behaviour = {
 export async function runDemo(
   stack: Stack,
   ready: Ready,
-  api: ApiClient,
+  api: Client,
   screen: Screen,
   contacts: number,
 ): Promise<Result> {
@@ -86,7 +66,7 @@ export async function runDemo(
   const sinceMs = Date.now()
   const campaign = await sendCampaign(api, ready, screen, tag)
   const replies = await untilQuiet(stack, ready, api, screen, sinceMs)
-  const { statistics } = await api.get<Campaign>(`/v1/campaigns/${campaign.id}`)
+  const { statistics } = await api.getCampaign({ id: campaign.id })
   const duplicates = await countDuplicates(stack, campaign.id)
   const report = await screen.step('Audit', async (say) => {
     const result = await audit({
@@ -109,7 +89,7 @@ export async function runDemo(
 const violationsOf = (report: AuditReport): number =>
   report.invariants.reduce((sum, invariant) => sum + invariant.violations, 0)
 
-async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {
+async function sayConnection(api: Client, ready: Ready, screen: Screen): Promise<void> {
   await screen.step('Number connected', async (say) => {
     const number = await findConnection(api, ready.connection_id)
     const pace = `at ${number.per_minute} messages a minute: the highest tier, for the demo (a new number gets 100)`
@@ -119,29 +99,17 @@ async function sayConnection(api: ApiClient, ready: Ready, screen: Screen): Prom
   })
 }
 
-interface Connections {
-  connections: Record<string, string>[]
-  next_cursor: string | null
+async function findConnection(api: Client, id: string): Promise<Connection> {
+  for await (const connection of api.each.listConnections())
+    if (connection.id === id) return connection
+  throw new Error(`The account has no connection ${id}`)
 }
 
-async function findConnection(api: ApiClient, id: string): Promise<Record<string, string>> {
-  for (let query = ''; ; ) {
-    const { connections, next_cursor } = await api.get<Connections>(`/v1/connections${query}`)
-    const found = connections.find((connection) => connection.id === id)
-    if (found) return found
-    if (!next_cursor) throw new Error(`The account has no connection ${id}`)
-    query = `?cursor=${next_cursor}`
-  }
-}
-
-async function syncTemplates(api: ApiClient, ready: Ready, screen: Screen): Promise<void> {
+async function syncTemplates(api: Client, ready: Ready, screen: Screen): Promise<void> {
   await screen.step('Templates synced', async (say) => {
-    const run = await api.post<{ id: string }>(
-      `/v1/connections/${ready.connection_id}/template-syncs`,
-    )
+    const { id } = await api.startTemplateSync({ id: ready.connection_id })
     const done = await poll(
-      () =>
-        api.get<{ state: string; seen: number; failure: string }>(`/v1/template-syncs/${run.id}`),
+      () => api.getTemplateSync({ id }),
       (sync) => sync.state === 'done' || sync.state === 'failed',
     )
     if (done.state === 'failed') throw new Error(`The template sync failed: ${done.failure}`)
@@ -150,45 +118,50 @@ async function syncTemplates(api: ApiClient, ready: Ready, screen: Screen): Prom
 }
 
 async function importContacts(
-  api: ApiClient,
+  api: Client,
   screen: Screen,
   contacts: number,
   tag: string,
 ): Promise<void> {
-  const started = await api.upload<Import>(
-    '/v1/contact-imports?file_name=demo.csv',
-    demoCsv(contacts, tag),
-  )
+  const { id } = await api.createContactImport({
+    file_name: 'demo.csv',
+    body: () => encoded(demoCsv(contacts, tag)),
+  })
   const bar = screen.bar('Import', contacts)
   const done = await poll(
-    () => api.get<Import>(`/v1/contact-imports/${started.id}`),
+    () => api.getContactImport({ id }),
     (state) => state.state === 'done' || state.state === 'failed',
     (state) => bar.update(Math.min(state.rows, contacts), `${state.created} new`),
   )
   if (done.state === 'failed') throw new Error(`The import failed: ${done.failure}`)
   bar.end(`${done.created} new contacts, ${done.updated} known, ${done.rejected} rows refused`)
-  const { errors } = await api.get<{ errors: { line: number; reason: string }[] }>(
-    `/v1/contact-imports/${started.id}/errors?limit=3`,
-  )
+  const { errors } = await api.listImportErrors({ id, limit: 3 })
   for (const { line, reason } of errors) screen.line(screen.dim(`      line ${line}: ${reason}`))
 }
 
+function* encoded(lines: Iterable<string>): Iterable<Uint8Array> {
+  const encoder = new TextEncoder()
+  for (const line of lines) yield encoder.encode(line)
+}
+
 async function sendCampaign(
-  api: ApiClient,
+  api: Client,
   ready: Ready,
   screen: Screen,
   tag: string,
 ): Promise<Campaign> {
-  const draft = await api.post<Campaign>('/v1/campaigns', {
-    name: `Spring offer, ${new Date().toISOString().slice(0, 19)}`,
-    connection_id: ready.connection_id,
-    template_name: 'spring_offer',
-    template_language: 'en_US',
-    filter: { tags: [tag] },
-    values: { 'header.1': '{{name}}', 'body.1': '20 %', 'body.2': 'Sunday' },
+  const { id } = await api.createCampaign({
+    body: {
+      name: `Spring offer, ${new Date().toISOString().slice(0, 19)}`,
+      connection_id: ready.connection_id,
+      template_name: 'spring_offer',
+      template_language: 'en_US',
+      filter: { tags: [tag] },
+      values: { 'header.1': '{{name}}', 'body.1': '20 %', 'body.2': 'Sunday' },
+    },
   })
-  await api.post(`/v1/campaigns/${draft.id}/start`)
-  const read = () => api.get<Campaign>(`/v1/campaigns/${draft.id}`)
+  await api.startCampaign({ id })
+  const read = () => api.getCampaign({ id })
   const prepared = await poll(read, (campaign) => campaign.state !== 'preparing')
   const bar = screen.bar('Campaign', prepared.statistics.recipients || 1)
   const done = await poll(read, isOver, ({ statistics: s }) => {
@@ -210,7 +183,7 @@ const isOver = ({ state }: Campaign): boolean =>
 async function untilQuiet(
   stack: Stack,
   ready: Ready,
-  api: ApiClient,
+  api: Client,
   screen: Screen,
   sinceMs: number,
 ): Promise<number> {
@@ -222,8 +195,10 @@ async function untilQuiet(
       () => countOpen(ready.postgres),
       (open) => open === 0,
     )
-    const query = `connection_id=${ready.connection_id}&since_ms=${sinceMs}`
-    const { messages } = await api.get<{ messages: number }>(`/v1/inbound-count?${query}`)
+    const { messages } = await api.countInbound({
+      connection_id: ready.connection_id,
+      since_ms: sinceMs,
+    })
     say(`all webhooks have had their effect, ${messages} replies`)
     return messages
   })

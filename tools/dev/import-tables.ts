@@ -8,6 +8,7 @@ export type Tier = (typeof tiers)[number]
  */
 export const packageImports: Readonly<Record<string, readonly string[]>> = {
   contracts: [],
+  client: [],
   servers: [],
   telemetry: ['contracts'],
   locks: ['contracts', 'telemetry'],

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { type Client, createClient } from '@lockstep/client'
 import { everyRight } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { demoTemplates } from '@lockstep/meta-simulator'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
-import { type ApiClient, createApiClient } from './api-client.ts'
 import { type Ready, writeReady } from './ready.ts'
 import type { Stack } from './stack.ts'
 import { dataDir, readTenant, type Tenant, tenantIsMissing, writeTenant } from './state.ts'
@@ -19,9 +19,7 @@ const metaAppId = '670843887433847'
 const tier = { level: 'HIGH', per_second: 1_000, per_minute: 60_000 } as const
 
 /** Makes the demo's tenant on the first start, and tells the simulator about its app and number on each. */
-export async function setUp(
-  stack: Stack,
-): Promise<{ ready: Ready; api: ApiClient; isNew: boolean }> {
+export async function setUp(stack: Stack): Promise<{ ready: Ready; api: Client; isNew: boolean }> {
   const { tenant, api, isNew } = await makeTenant(stack)
   const at = (what: 'health' | 'grpc', prefix: string) =>
     Object.fromEntries(
@@ -51,9 +49,7 @@ const webhookUrl = (stack: Stack, { app_id }: Pick<Tenant, 'app_id'>) =>
   `${stack.urls.gateway}/webhooks/${app_id}`
 
 /** Each step is written down before the next: a start that is stopped in the middle is gone on with. */
-async function makeTenant(
-  stack: Stack,
-): Promise<{ tenant: Tenant; api: ApiClient; isNew: boolean }> {
+async function makeTenant(stack: Stack): Promise<{ tenant: Tenant; api: Client; isNew: boolean }> {
   const known = await knownTenant(stack)
   const secrets = {
     app_secret: known.app_secret ?? randomBytes(16).toString('hex'),
@@ -62,7 +58,7 @@ async function makeTenant(
   const account = accountOf(known) ?? (await createAccount(stack))
   const steps: Partial<Tenant> = { ...known, ...secrets, ...account }
   if (!accountOf(known)) writeTenant(dataDir, steps)
-  const api = createApiClient(stack.urls.api, account.api_key)
+  const api = createClient({ url: stack.urls.api, apiKey: account.api_key })
   const app_id = known.app_id ?? (await createApp(api, secrets))
   if (!known.app_id) writeTenant(dataDir, { ...steps, app_id })
   await tellSimulator(stack, secrets, webhookUrl(stack, { app_id }))
@@ -121,7 +117,7 @@ async function createAccount(stack: Stack): Promise<{ account_id: string; api_ke
 }
 
 async function createApp(
-  api: ApiClient,
+  api: Client,
   secrets: Pick<Tenant, 'app_secret' | 'verify_token'>,
 ): Promise<string> {
   const app = {
@@ -130,23 +126,20 @@ async function createApp(
     secret: secrets.app_secret,
     verify_token: secrets.verify_token,
   }
-  return (await api.post<{ id: string }>('/v1/apps', app)).id
+  return (await api.createApp({ body: app })).id
 }
 
 async function connectNumber(
   stack: Stack,
-  api: ApiClient,
+  api: Client,
   account_id: string,
   app_id: string,
 ): Promise<string> {
   const owner = await numberOwner(stack)
-  const create = () =>
-    api.post<{ id: string }>('/v1/connections', { ...number, name: 'Demo number', app_id })
+  const create = () => api.createConnection({ body: { ...number, name: 'Demo number', app_id } })
   const id = owner?.account_id === account_id ? owner.connection_id : (await create()).id
-  await api.put(`/v1/connections/${id}/limits`, {
-    per_minute: tier.per_minute,
-    per_second: tier.per_second,
-  })
+  const { per_minute, per_second } = tier
+  await api.setConnectionLimits({ id, body: { per_minute, per_second } })
   return id
 }
 

@@ -30,6 +30,16 @@ export interface RepeatableRequest {
   shownOnce?: readonly string[] | undefined
 }
 
+/** An earlier try is under way; its answer comes to whoever asks again. */
+export class StillRunning extends AppError {
+  constructor() {
+    super(
+      'conflict',
+      'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer',
+    )
+  }
+}
+
 /**
  * Failures that leave open what was done: a connection that broke in mid-call, a COMMIT without an
  * answer, a deadline.
@@ -84,11 +94,7 @@ function repeated(
       'This Idempotency-Key was used for another request; take a new key for each new request',
     )
   if (row.state === 'done') return { status: row.status!, body: row.response!.toString() }
-  if (row.state === 'running' && row.createdAt.getTime() >= lostBefore)
-    throw new AppError(
-      'conflict',
-      'The request with this Idempotency-Key is still running; send it again in a few seconds for its answer',
-    )
+  if (row.state === 'running' && row.createdAt.getTime() >= lostBefore) throw new StillRunning()
   if (typeof afterLostResponse !== 'string') return { askedAt: row.createdAt }
   throw new AppError(
     'conflict',

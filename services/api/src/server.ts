@@ -18,7 +18,7 @@ import {
   toAppError,
   typeOf,
 } from './http-response.ts'
-import { runOnce } from './idempotency.ts'
+import { runOnce, StillRunning } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import { describeApi } from './openapi.ts'
 import { openRefusals } from './refusals.ts'
@@ -258,7 +258,8 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
       { ...fields, failure: error.failure, reason: error.message },
       'A request could not be served',
     )
-  if (status === 429) reply.header('retry-after', retryAfterSeconds)
+  if (status === 429 || error instanceof StillRunning)
+    reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   reply.headers({ ...securityHeaders, 'x-request-id': request.id })
   reply.code(status).type(typeOf(status)).send(body)

@@ -1,3 +1,4 @@
+import { createClient } from '@lockstep/client'
 import { everyRight, type ServiceName, services } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { type BaseOverrides, startService } from '@lockstep/service'
@@ -125,30 +126,14 @@ export type Api = Awaited<ReturnType<typeof openApi>>
 /** An account with a connected number and synced templates, all done through the API. */
 export async function tenant(stack: Stack, api: Api, phoneNumberId: string) {
   const { accountId, key } = await stack.account()
-  const app = await api.ask(key, 'POST', '/v1/apps', {
-    name: 'App',
-    meta_app_id: '1',
-    secret: 'app-secret',
-    verify_token: 'verify',
-  })
+  const client = createClient({ url: api.url, apiKey: key })
+  const app = { name: 'App', meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' }
+  const { id: appId } = await client.createApp({ body: app })
   const number = await stack.number(phoneNumberId)
-  const connection = await api.ask(key, 'POST', '/v1/connections', {
-    ...number,
-    app_id: app.json.id,
-  })
-  if (connection.status !== 201) throw new Error(JSON.stringify(connection.json))
-  const sync = await api.ask(key, 'POST', `/v1/connections/${connection.json.id}/template-syncs`)
-  await until(
-    async () =>
-      (await api.ask(key, 'GET', `/v1/template-syncs/${sync.json.id}`)).json.state === 'done',
-  )
-  return {
-    accountId,
-    key,
-    appId: app.json.id as string,
-    connectionId: connection.json.id as string,
-    syncId: sync.json.id as string,
-  }
+  const { id: connectionId } = await client.createConnection({ body: { ...number, app_id: appId } })
+  const { id: syncId } = await client.startTemplateSync({ id: connectionId })
+  await until(async () => (await client.getTemplateSync({ id: syncId })).state === 'done')
+  return { accountId, key, client, appId, connectionId, syncId }
 }
 
 /** A campaign as its caller orders it. */

@@ -56,6 +56,7 @@ test('of many identical requests at once, to two processes, one creates the camp
       status: 409,
       json: { detail: expect.stringContaining('still running') },
     })
+    expect(early.headers.get('retry-after')).toBe('1')
     return all
   })
   const answers = await Promise.all(requests)

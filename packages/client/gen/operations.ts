@@ -1,0 +1,660 @@
+// Written by `npm run catalogue` from the routes of the public API; do not edit.
+import type { Upload } from '../src/upload.ts'
+
+export interface App {
+  id: string
+  name: string
+  meta_app_id: string
+}
+
+export interface Problem {
+  /** Where it is explained: "/docs#" and the code. */
+  type: string
+  title: string
+  status: number
+  code: 'invalid' | 'unauthenticated' | 'forbidden' | 'not_found' | 'conflict' | 'precondition' | 'too_large' | 'throttled' | 'busy' | 'timeout' | 'internal'
+  /** What is wrong, with what, and what to do. */
+  detail: string
+  /** Each field that is wrong, when the code is "invalid". */
+  errors?: readonly ({
+    in: 'path' | 'query' | 'body'
+    field?: string
+    detail: string
+  })[]
+  request_id: string
+}
+
+export interface Connection {
+  id: string
+  name: string
+  phone_number_id: string
+  waba_id: string
+  app_id: string
+  display_phone_number: string
+  verified_name: string
+  per_minute: number
+  per_second: number
+  quality: string
+  health: string
+  health_reason: string
+  messaging_limit: string
+  restrictions: readonly Restriction[]
+  connected_at: string | null
+  disconnected_at: string | null
+}
+
+export interface Restriction {
+  type: string
+  forbids: string
+  summary: string
+  remediation: string
+  ends_at: string | null
+  noted_at: string | null
+}
+
+export interface AccountEvent {
+  id: string
+  waba_id: string
+  field: string
+  event: string
+  summary: string
+  value: unknown
+  occurred_at: string | null
+  received_at: string | null
+}
+
+export interface TemplateSync {
+  id: string
+  connection_id: string
+  state: string
+  seen: number
+  removed: number
+  failure: string
+  started_at: string | null
+  finished_at: string | null
+}
+
+export interface Template {
+  id: string
+  waba_id: string
+  name: string
+  language: string
+  category: string
+  status: string
+  components: unknown
+  parameter_format: string
+  quality: string
+  rejected_reason: string
+  status_reason: string
+  next_category: string
+  next_category_at: string | null
+  synced_at: string | null
+}
+
+export interface ContactSettings {
+  default_country: string | null
+}
+
+export interface ContactImport {
+  id: string
+  file_name: string
+  default_country: string | null
+  columns: readonly ({
+    name: string
+    taken_for: string
+    note: string
+  })[]
+  state: string
+  total_bytes: number
+  done_bytes: number
+  rows: number
+  created: number
+  updated: number
+  duplicates: number
+  rejected: number
+  failure: string
+  created_at: string | null
+  finished_at: string | null
+}
+
+export interface Contact {
+  id: string
+  name: string
+  profile_name: string
+  username: string
+  phone: string
+  wa_id: string
+  user_id: string
+  tags: readonly string[]
+  attributes: Readonly<Record<string, string>>
+  opted_out: boolean
+  blocked: boolean
+  source: string
+  last_inbound_at: string | null
+  created_at: string | null
+}
+
+export interface ConsentRules {
+  utility_after_stop: boolean
+}
+
+export interface Campaign {
+  id: string
+  name: string
+  connection_id: string
+  template_id: string
+  filter: {
+    tags: readonly string[]
+  }
+  values: Readonly<Record<string, string>>
+  state: string
+  reason: string
+  statistics: CampaignStatistics
+  created_at: string | null
+  started_at: string | null
+  finished_at: string | null
+}
+
+export interface CampaignStatistics {
+  recipients: number
+  queued: number
+  sending: number
+  accepted: number
+  sent: number
+  delivered: number
+  read: number
+  failed: number
+  rejected: number
+  skipped: number
+  unknown: number
+}
+
+export interface Recipient {
+  id: string
+  contact_id: string
+  phone: string
+  state: string
+  reason: string
+  wamid: string
+  attempts: number
+}
+
+export interface Conversation {
+  id: string
+  connection_id: string
+  contact_id: string | null
+  group_id: string | null
+  unread: number
+  last_text: string
+  last_message_at: string | null
+  window_until: string | null
+}
+
+export interface Message {
+  id: string
+  wamid: string
+  direction: string
+  source: string
+  type: string
+  text: string
+  at: string | null
+  contact_id: string | null
+  group_id: string | null
+  context_wamid: string
+  target_wamid: string | null
+  edited_at: string | null
+  original_text: string | null
+  revoked_at: string | null
+  media: Media | null
+  content: unknown
+  reactions: readonly ({
+    emoji: string
+    at: string | null
+    contact_id: string | null
+  })[]
+  forwarded: boolean
+  frequently_forwarded: boolean
+  referral: unknown
+  referred_product: unknown
+}
+
+export interface Media {
+  id: string
+  mime_type: string
+  sha256: string
+  caption: string
+  filename: string
+  voice: boolean
+  animated: boolean
+}
+
+export interface Event {
+  id: string
+  topic: string
+  kind: string
+  subject_id: string
+  body: unknown
+  occurred_at: string | null
+}
+
+export interface CreatedApiKey {
+  api_key: ApiKey
+  key: string | null
+}
+
+export interface ApiKey {
+  id: string
+  name: string
+  rights: readonly string[]
+  prefix: string
+  created_at: string | null
+  expires_at: string | null
+  withdrawn_at: string | null
+  last_used_at: string | null
+}
+
+/** What each request takes and answers, by its name. */
+export interface Operations {
+  /** Registers a Meta app, with the secret that signs its webhooks and the token of its handshake. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createApp: {
+    input: {
+      body: {
+        name: string
+        meta_app_id: string
+        secret: string
+        verify_token: string
+      }
+    }
+    output: App
+  }
+  /** Connects a WhatsApp number: asks Meta for it with the access token. The name is Meta's when none is given. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createConnection: {
+    input: {
+      body: {
+        name?: string
+        phone_number_id: string
+        waba_id: string
+        app_id: string
+        access_token: string
+      }
+    }
+    output: Connection
+  }
+  /** Lists the connected numbers, oldest first; ?cursor= is the next_cursor of the page before. Asks for the right `connections.read`. */
+  listConnections: {
+    input: {
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      connections: readonly Connection[]
+      next_cursor: string | null
+    }
+  }
+  /** Sets how many messages a number sends per minute and per second, within what Meta allows it. Asks for the right `connections.write`. When the response was lost: Look at GET /v1/connections; setting the same limits again does no harm. */
+  setConnectionLimits: {
+    input: {
+      id: string
+      body: {
+        per_minute: number
+        per_second: number
+      }
+    }
+    output: Connection
+  }
+  /** Replaces a number's access token, once Meta lets the new one use the number. A campaign that was paused for the old one can be resumed. Asks for the right `connections.write`. When the response was lost: Setting the same token again does no harm: send the request with a new key. */
+  replaceToken: {
+    input: {
+      id: string
+      body: {
+        access_token: string
+      }
+    }
+    output: Connection
+  }
+  /** Disconnects a number: it sends and hears nothing. Connected again in this account it is the same connection, with all its history. Asks for the right `connections.write`. When the response was lost: Look at GET /v1/connections before you try again with a new key. */
+  disconnect: {
+    input: {
+      id: string
+    }
+    output: Connection
+  }
+  /** Lists what Meta said about the numbers and their WABAs, last received first; ?waba_id= and ?field= narrow it. Asks for the right `connections.read`. */
+  listAccountEvents: {
+    input: {
+      waba_id?: string
+      field?: string
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      events: readonly AccountEvent[]
+      next_cursor: string | null
+    }
+  }
+  /** Starts a sync of the templates of a number's WhatsApp Business Account; one at a time. Asks for the right `templates.write`. When the response was lost: Send it again with a new key: a sync that is running refuses a second one. */
+  startTemplateSync: {
+    input: {
+      id: string
+    }
+    output: TemplateSync
+  }
+  /** Shows how far a template sync is: queued, running, done or failed. Asks for the right `templates.read`. */
+  getTemplateSync: {
+    input: {
+      id: string
+    }
+    output: TemplateSync
+  }
+  /** Lists templates in id order; ?connection_id= or ?waba_id= and ?status=APPROVED narrow it, ?cursor= is the next_cursor of the page before. Asks for the right `templates.read`. */
+  listTemplates: {
+    input: {
+      connection_id?: string
+      waba_id?: string
+      status?: string
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      templates: readonly Template[]
+      next_cursor: string | null
+    }
+  }
+  /** Shows the country whose numbers imports may write without a country code; null when such numbers are refused. Asks for the right `contacts.read`. */
+  getContactSettings: {
+    input: {}
+    output: ContactSettings
+  }
+  /** Chooses the country as which imports read numbers without a country code, by its two letters; null refuses such numbers. Asks for the right `settings.write`. When the response was lost: Look at GET /v1/contact-settings; choosing the same again does no harm. */
+  setContactSettings: {
+    input: {
+      body: {
+        default_country: string | null
+      }
+    }
+    output: ContactSettings
+  }
+  /** Imports contacts from the CSV file in the body (Content-Type: text/csv, ?file_name=). It runs on its own; ask how far it is. Numbers without a country code are read as those of ?default_country=, else of the account's; without one they are refused. Asks for the right `contacts.write`. When the response was lost: Send it again with a new key: contacts that are there already are not made twice. */
+  createContactImport: {
+    input: {
+      file_name: string
+      default_country?: string
+      body: Upload
+    }
+    output: ContactImport
+  }
+  /** Shows how far an import is, and how many rows were created, updated, duplicates or rejected. Asks for the right `contacts.read`. */
+  getContactImport: {
+    input: {
+      id: string
+    }
+    output: ContactImport
+  }
+  /** Lists the rows of an import that were rejected, each with its line and the reason. Asks for the right `contacts.read`. */
+  listImportErrors: {
+    input: {
+      id: string
+      cursor?: number
+      limit?: number
+    }
+    output: {
+      errors: readonly ({
+        line: number
+        reason: string
+      })[]
+      next_cursor: string | null
+    }
+  }
+  /** Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before. Asks for the right `contacts.read`. */
+  listContacts: {
+    input: {
+      tag?: string
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      contacts: readonly Contact[]
+      next_cursor: string | null
+    }
+  }
+  /** Shows a contact. Asks for the right `contacts.read`. */
+  getContact: {
+    input: {
+      id: string
+    }
+    output: Contact
+  }
+  /** Records that a person opted out or in, or is blocked or not, with the evidence for it. Asks for the right `consent.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  recordConsent: {
+    input: {
+      id: string
+      body: {
+        kind: 'opt_out' | 'opt_in' | 'block' | 'unblock'
+        evidence: string
+      }
+    }
+    output: Contact
+  }
+  /** Shows whether UTILITY templates are sent to people who said stop. Asks for the right `contacts.read`. */
+  getConsentRules: {
+    input: {}
+    output: ConsentRules
+  }
+  /** Chooses whether UTILITY templates are sent to people who said stop; without a choice they are not. Asks for the right `settings.write`. When the response was lost: Look at GET /v1/consent-rules; choosing the same again does no harm. */
+  setConsentRules: {
+    input: {
+      body: {
+        utility_after_stop: boolean
+      }
+    }
+    output: ConsentRules
+  }
+  /** Drafts a campaign: a template, the values of its variables, and the tags of the contacts who get it. Asks for the right `campaigns.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createCampaign: {
+    input: {
+      body: {
+        name: string
+        connection_id: string
+        template_name: string
+        template_language: string
+        filter: {
+          tags: readonly string[]
+        }
+        values?: Readonly<Record<string, string>>
+      }
+    }
+    output: Campaign
+  }
+  /** Lists the newest 100 campaigns with their statistics, newest first. Asks for the right `campaigns.read`. */
+  listCampaigns: {
+    input: {}
+    output: {
+      campaigns: readonly Campaign[]
+    }
+  }
+  /** Shows a campaign: its state, why it is in it, and its statistics of this moment. Asks for the right `campaigns.read`. */
+  getCampaign: {
+    input: {
+      id: string
+    }
+    output: Campaign
+  }
+  /** Starts a draft: the audience is frozen, then the messages are sent. Asks for the right `campaigns.send`. When the response was lost: Look at GET /v1/campaigns/:id before you try again with a new key. */
+  startCampaign: {
+    input: {
+      id: string
+    }
+    output: Campaign
+  }
+  /** Pauses a campaign that is sending; messages under way are finished. Asks for the right `campaigns.send`. When the response was lost: Look at GET /v1/campaigns/:id before you try again with a new key. */
+  pauseCampaign: {
+    input: {
+      id: string
+    }
+    output: Campaign
+  }
+  /** Goes on with a paused campaign where it stopped. Asks for the right `campaigns.send`. When the response was lost: Look at GET /v1/campaigns/:id before you try again with a new key. */
+  resumeCampaign: {
+    input: {
+      id: string
+    }
+    output: Campaign
+  }
+  /** Ends a campaign for good; those still queued are never written to. Asks for the right `campaigns.send`. When the response was lost: Look at GET /v1/campaigns/:id before you try again with a new key. */
+  cancelCampaign: {
+    input: {
+      id: string
+    }
+    output: Campaign
+  }
+  /** Sends again to recipients whose message may or may not have gone out: those named in recipient_ids, or all that are older than 15 minutes. Asks for the right `campaigns.send`. When the response was lost: Look at GET /v1/campaigns/:id before you try again with a new key. */
+  resendUnknown: {
+    input: {
+      id: string
+      body?: {
+        recipient_ids?: readonly string[]
+      }
+    }
+    output: {
+      queued: number
+    }
+  }
+  /** Lists the recipients of a campaign in id order; ?state= narrows it, ?cursor= is the next_cursor of the page before. Asks for the right `campaigns.read`. */
+  listRecipients: {
+    input: {
+      id: string
+      state?: 'queued' | 'sending' | 'accepted' | 'sent' | 'delivered' | 'read' | 'failed' | 'rejected' | 'skipped' | 'unknown'
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      recipients: readonly Recipient[]
+      next_cursor: string | null
+    }
+  }
+  /** Lists the conversations, the one with the newest message first; ?cursor= is the next_cursor of the page before. Asks for the right `conversations.read`. */
+  listConversations: {
+    input: {
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      conversations: readonly Conversation[]
+      next_cursor: string | null
+    }
+  }
+  /** Lists the messages of a conversation, newest first, as edited; a deleted one has revoked_at. ?cursor= is the next_cursor of the page before. Asks for the right `conversations.read`. */
+  listMessages: {
+    input: {
+      id: string
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      messages: readonly Message[]
+      next_cursor: string | null
+    }
+  }
+  /** Counts the messages that people sent to a number (?connection_id=) at or after a time (?since_ms=). Asks for the right `conversations.read`. */
+  countInbound: {
+    input: {
+      connection_id: string
+      since_ms?: number
+    }
+    output: {
+      messages: number
+    }
+  }
+  /** Lists what happened, oldest first, of ?topics= or of all that you may look at. To go on later, take the id of the last event as ?cursor=. Asks for the right `events.read`. */
+  listEvents: {
+    input: {
+      topics?: string
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      events: readonly Event[]
+      next_cursor: string | null
+    }
+  }
+  /** Creates an API key with some of your own rights. Its text is in this response only; keep it safe. Asks for the right `keys.write`. When the response was lost: Look at GET /v1/api-keys: withdraw a key whose text nobody has, and create another. */
+  createApiKey: {
+    input: {
+      body: {
+        name: string
+        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'settings.write' | 'keys.read' | 'keys.write')[]
+        expires_at?: string
+      }
+    }
+    output: CreatedApiKey
+  }
+  /** Lists the API keys, oldest first, with what each may do and when it was last used. Asks for the right `keys.read`. */
+  listApiKeys: {
+    input: {
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      api_keys: readonly ApiKey[]
+      next_cursor: string | null
+    }
+  }
+  /** Creates a key with the name, rights and end of this one, which stays good for some hours. Asks for the right `keys.write`. When the response was lost: Look at GET /v1/api-keys: withdraw a key whose text nobody has, and create another. */
+  rotateApiKey: {
+    input: {
+      id: string
+      body?: {
+        overlap_hours?: number
+      }
+    }
+    output: CreatedApiKey
+  }
+  /** Ends a key: within a second it is refused everywhere. Withdrawing it again does no harm. Asks for the right `keys.write`. When the response was lost: Withdrawing it again does no harm: send the request with a new key. */
+  withdrawApiKey: {
+    input: {
+      id: string
+    }
+    output: ApiKey
+  }
+}
+
+/** How each request is made. `list` names the field with the entries of a page. */
+export const operations = {
+  createApp: { method: 'POST', path: '/v1/apps', type: 'application/json' },
+  createConnection: { method: 'POST', path: '/v1/connections', type: 'application/json' },
+  listConnections: { method: 'GET', path: '/v1/connections', list: 'connections' },
+  setConnectionLimits: { method: 'PUT', path: '/v1/connections/{id}/limits', type: 'application/json' },
+  replaceToken: { method: 'PUT', path: '/v1/connections/{id}/token', type: 'application/json' },
+  disconnect: { method: 'POST', path: '/v1/connections/{id}/disconnect' },
+  listAccountEvents: { method: 'GET', path: '/v1/account-events', list: 'events' },
+  startTemplateSync: { method: 'POST', path: '/v1/connections/{id}/template-syncs' },
+  getTemplateSync: { method: 'GET', path: '/v1/template-syncs/{id}' },
+  listTemplates: { method: 'GET', path: '/v1/templates', list: 'templates' },
+  getContactSettings: { method: 'GET', path: '/v1/contact-settings' },
+  setContactSettings: { method: 'PUT', path: '/v1/contact-settings', type: 'application/json' },
+  createContactImport: { method: 'POST', path: '/v1/contact-imports', type: 'text/csv' },
+  getContactImport: { method: 'GET', path: '/v1/contact-imports/{id}' },
+  listImportErrors: { method: 'GET', path: '/v1/contact-imports/{id}/errors', list: 'errors' },
+  listContacts: { method: 'GET', path: '/v1/contacts', list: 'contacts' },
+  getContact: { method: 'GET', path: '/v1/contacts/{id}' },
+  recordConsent: { method: 'POST', path: '/v1/contacts/{id}/consent', type: 'application/json' },
+  getConsentRules: { method: 'GET', path: '/v1/consent-rules' },
+  setConsentRules: { method: 'PUT', path: '/v1/consent-rules', type: 'application/json' },
+  createCampaign: { method: 'POST', path: '/v1/campaigns', type: 'application/json' },
+  listCampaigns: { method: 'GET', path: '/v1/campaigns' },
+  getCampaign: { method: 'GET', path: '/v1/campaigns/{id}' },
+  startCampaign: { method: 'POST', path: '/v1/campaigns/{id}/start' },
+  pauseCampaign: { method: 'POST', path: '/v1/campaigns/{id}/pause' },
+  resumeCampaign: { method: 'POST', path: '/v1/campaigns/{id}/resume' },
+  cancelCampaign: { method: 'POST', path: '/v1/campaigns/{id}/cancel' },
+  resendUnknown: { method: 'POST', path: '/v1/campaigns/{id}/resend-unknown', type: 'application/json' },
+  listRecipients: { method: 'GET', path: '/v1/campaigns/{id}/recipients', list: 'recipients' },
+  listConversations: { method: 'GET', path: '/v1/conversations', list: 'conversations' },
+  listMessages: { method: 'GET', path: '/v1/conversations/{id}/messages', list: 'messages' },
+  countInbound: { method: 'GET', path: '/v1/inbound-count' },
+  listEvents: { method: 'GET', path: '/v1/events/list', list: 'events' },
+  createApiKey: { method: 'POST', path: '/v1/api-keys', type: 'application/json' },
+  listApiKeys: { method: 'GET', path: '/v1/api-keys', list: 'api_keys' },
+  rotateApiKey: { method: 'POST', path: '/v1/api-keys/{id}/rotate', type: 'application/json' },
+  withdrawApiKey: { method: 'POST', path: '/v1/api-keys/{id}/withdraw' },
+} as const
