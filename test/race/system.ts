@@ -38,7 +38,7 @@ export class NotSettled extends Error {
   }
 }
 
-const open = `select entries.open + (select count(*) from campaigns.recipients where state = 'sending') as open from (${openEntries}) entries`
+const open = `select entries.open + (select count(*) from campaigns.recipients where state = 'sending') as open from (${openEntries(['events'])}) entries`
 
 /** A statement trigger that notes when a statement began and ended to write, and makes it take up to so many seconds. */
 const slowTrigger = `

@@ -207,7 +207,7 @@ async function untilQuiet(
 function countOpen(adminUrl: string): Promise<number> {
   return withClient(
     adminUrl,
-    async (client) => (await client.query<{ open: number }>(openEntries)).rows[0]!.open,
+    async (client) => (await client.query<{ open: number }>(openEntries())).rows[0]!.open,
   )
 }
 

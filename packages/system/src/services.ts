@@ -57,10 +57,19 @@ export interface Surroundings {
 /** The services whose rows have a feed. */
 const producers = new Set(Object.values(lanes).map(({ producer }) => producer))
 
-/** As superuser: how many entries of all feeds are still open (the column `open`). */
-export const openEntries = `select (${[...producers]
-  .map((service) => `(select count(*) from ${schemaOf(service)}.feed_open)`)
-  .join(' + ')})::int as open`
+/**
+ * As superuser: how many entries of all feeds are still open (the column `open`), but for those
+ * that wait for services that don't run.
+ */
+export function openEntries(absent: readonly ServiceName[] = []): string {
+  const waiting = Object.entries(lanes).filter(([, { worker }]) => absent.includes(worker))
+  const names = waiting.map(([name]) => `'${name}'`).join(', ')
+  const counts = [...producers].map(
+    (service) =>
+      `(select count(*) from ${schemaOf(service)}.feed_open where lane <> all(array[${names}]::text[]))`,
+  )
+  return `select (${counts.join(' + ')})::int as open`
+}
 
 const loaded = new Map<ServiceName, Promise<DeclaredService>>()
 
