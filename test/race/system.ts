@@ -63,13 +63,13 @@ export async function startRace(
   await using stack = new AsyncDisposableStack()
   const simulator = { webhooks: { paused: true, batchMs: 10 } }
   const system = stack.use(
-    await startSystem({ services: ['accounts'], scale, simulator, servers: options.servers }),
+    await startSystem({ services: [], scale, simulator, servers: options.servers }),
   )
-  const gateway = removableGuards(system.world.platformKey)
+  const here = removableGuards(system.world.platformKey)
   stack.use(
-    await startInProcess(system.ports, system.surroundings, ['webhook-gateway'], {
+    await startInProcess(system.ports, system.surroundings, ['accounts', 'webhook-gateway'], {
       scale,
-      ...gateway.overrides,
+      ...here.overrides,
     }),
   )
   const processes = stack.use(await startProcesses(system, options.processes ?? 3, scale))
@@ -81,12 +81,12 @@ export async function startRace(
     tokens: createTokens(system.world.platformKey),
     sql,
     async take(taken) {
-      gateway.take(taken)
+      here.take(taken)
       await processes.take(taken)
     },
     go: processes.go,
     async bites() {
-      const looks = [...(await processes.look()), { bites: gateway.bites() }]
+      const looks = [...(await processes.look()), { bites: here.bites() }]
       return looks[0]!.bites.map((_, i) => looks.reduce((sum, { bites }) => sum + bites[i]!, 0))
     },
     deadlocks: async () => (await processes.look()).reduce((sum, look) => sum + look.deadlocks, 0),

@@ -18,6 +18,7 @@ const commands = {
   audit: { script: 'tools/audit/main.ts' },
   'dead-letters': { script: 'tools/dev/dead-letters.ts' },
   faults: { script: 'test/faults/main.ts', servers: true },
+  people: { script: 'tools/dev/people.ts' },
   secrets: { script: 'tools/dev/secrets.ts' },
   webhooks: { script: 'tools/dev/webhooks.ts' },
   race: { script: 'test/race/main.ts', servers: true },

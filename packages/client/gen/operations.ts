@@ -253,6 +253,38 @@ export interface ApiKey {
   last_used_at: string | null
 }
 
+export interface SignedIn {
+  account_id: string
+  person: Person
+  session: Session
+}
+
+export interface Person {
+  id: string
+  email: string
+  name: string
+}
+
+export interface Session {
+  id: string
+  created_at: string | null
+  last_used_at: string | null
+  ends_at: string | null
+  origin: {
+    address: string
+    user_agent: string
+  }
+}
+
+export interface Member {
+  id: string
+  email: string
+  name: string
+  role: string
+  rights: readonly string[]
+  joined_at: string | null
+}
+
 /** What each request takes and answers, by its name. */
 export interface Operations {
   /** Registers a Meta app, with the secret that signs its webhooks and the token of its handshake. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
@@ -582,7 +614,7 @@ export interface Operations {
     input: {
       body: {
         name: string
-        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'settings.write' | 'keys.read' | 'keys.write')[]
+        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'keys.write')[]
         expires_at?: string
       }
     }
@@ -615,6 +647,103 @@ export interface Operations {
       id: string
     }
     output: ApiKey
+  }
+  /** Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
+  signIn: {
+    input: {
+      body: {
+        email: string
+        password: string
+        account_id?: string
+      }
+    }
+    output: SignedIn
+  }
+  /** Signs out: ends the session that the request came with. Asks for a person who is signed in. When the response was lost: Signing out again does no harm. */
+  signOut: {
+    input: {}
+    output: {
+      ended: number
+    }
+  }
+  /** Says who asks: a person with all accounts of theirs, or an API key; and what they may do in this account. Any API key and any person may ask. */
+  getMe: {
+    input: {}
+    output: {
+      account_id: string
+      rights: readonly string[]
+      api_key_id: string | null
+      session_id: string | null
+      person: Person | null
+      accounts: readonly ({
+        account_id: string
+        name: string
+        role: string
+      })[]
+    }
+  }
+  /** Lists your sessions in this account, newest first, with where each came from. Asks for a person who is signed in. */
+  listSessions: {
+    input: {}
+    output: {
+      sessions: readonly Session[]
+    }
+  }
+  /** Ends all of your sessions in this account, this one too. Asks for a person who is signed in. When the response was lost: Sign in, and look at what is left. */
+  endSessions: {
+    input: {}
+    output: {
+      ended: number
+    }
+  }
+  /** Ends one of your sessions: within a second it is refused everywhere. Asks for a person who is signed in. When the response was lost: Look at GET /v1/sessions: one that is not there is over. */
+  endSession: {
+    input: {
+      id: string
+    }
+    output: {
+      ended: number
+    }
+  }
+  /** Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs. Anyone may ask. When the response was lost: Sign in: the link is good once, and may have been used. */
+  acceptInvitation: {
+    input: {
+      body: {
+        token: string
+        email?: string
+        name?: string
+        password: string
+      }
+    }
+    output: SignedIn
+  }
+  /** Lists the people who belong to the account, with what each may do. Asks for the right `members.read`. */
+  listMembers: {
+    input: {
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      members: readonly Member[]
+      next_cursor: string | null
+    }
+  }
+  /** Gives a member another role, and signs them out everywhere. An account keeps at least one owner. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members; choosing the same again does no harm. */
+  setMemberRole: {
+    input: {
+      id: string
+      body: {
+        role: 'owner' | 'admin' | 'marketer' | 'agent' | 'viewer'
+      }
+    }
+    output: Member
+  }
+  /** Takes a person out of the account: within a second they are signed out of it. An account keeps at least one owner. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members: who is not there has been taken out. */
+  removeMember: {
+    input: {
+      id: string
+    }
+    output: Member
   }
 }
 
@@ -657,4 +786,14 @@ export const operations = {
   listApiKeys: { method: 'GET', path: '/v1/api-keys', list: 'api_keys' },
   rotateApiKey: { method: 'POST', path: '/v1/api-keys/{id}/rotate', type: 'application/json' },
   withdrawApiKey: { method: 'POST', path: '/v1/api-keys/{id}/withdraw' },
+  signIn: { method: 'POST', path: '/v1/session', type: 'application/json' },
+  signOut: { method: 'DELETE', path: '/v1/session' },
+  getMe: { method: 'GET', path: '/v1/me' },
+  listSessions: { method: 'GET', path: '/v1/sessions' },
+  endSessions: { method: 'DELETE', path: '/v1/sessions' },
+  endSession: { method: 'DELETE', path: '/v1/sessions/{id}' },
+  acceptInvitation: { method: 'POST', path: '/v1/invitations/accept', type: 'application/json' },
+  listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
+  setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },
+  removeMember: { method: 'DELETE', path: '/v1/members/{id}' },
 } as const

@@ -14,6 +14,9 @@ export const rights = {
   'events.read': 'follow what happens, of the things that one may look at',
   'settings.write': 'choose the rules of the account',
   'keys.read': 'look at API keys, never at their texts',
+  'members.read': 'look at who belongs to the account, and as what',
+  'members.write':
+    'invite people, change what they may do and take them out, within the own rights',
   'keys.write': 'create, rotate and withdraw API keys, each with at most the own rights',
 } as const satisfies Record<string, string>
 export type Right = keyof typeof rights

@@ -1,7 +1,7 @@
 /** What one tenant may use of a thing that all tenants share. */
 export interface ShareRow {
   /** Whose use is counted. */
-  of: 'account' | 'app' | 'address' | 'body'
+  of: 'account' | 'app' | 'address' | 'body' | 'name'
   /** The most that each may use in one process, in `unit`. */
   limit: number
   unit: string
@@ -102,6 +102,18 @@ export const shares = {
     limit: 50,
     unit: 'look-ups a second of apps not in memory',
     over: 'answered 503',
+  },
+  sign_ins_of_name: {
+    of: 'name',
+    limit: 10,
+    unit: 'tries to sign in within 15 minutes; one that succeeds begins anew',
+    over: 'answered 429 until the 15 minutes are over',
+  },
+  sign_ins_of_address: {
+    of: 'address',
+    limit: 100,
+    unit: 'tries to sign in that failed within 15 minutes; of IPv6 a /64 is one address',
+    over: 'answered 429 until the 15 minutes are over',
   },
   api_calls: {
     of: 'account',

@@ -1,18 +1,23 @@
 import { createSecrets, type Secrets, type ServiceContext } from '@lockstep/service'
 import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
+import { createPasswords, type Passwords } from './people/passwords.ts'
+import type { times } from './times.ts'
 
 interface Own {
   secrets: Secrets
   graph: GraphClient
+  passwords: Passwords
 }
 
-/** What the endpoints of this service may use. */
-export type Context = ServiceContext<Config> & Own
+type Base = ServiceContext<Config, never, typeof times>
 
-export function open({ config }: ServiceContext<Config>, stack: AsyncDisposableStack): Own {
+/** What the endpoints of this service may use. */
+export type Context = Base & Own
+
+export function open({ config }: Base, stack: AsyncDisposableStack): Own {
   const graph = stack.use(
     createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
   )
-  return { secrets: createSecrets(config.encryptionKey), graph }
+  return { secrets: createSecrets(config.encryptionKey), graph, passwords: createPasswords() }
 }

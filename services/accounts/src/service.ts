@@ -5,16 +5,19 @@ import { open } from './context.ts'
 import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
 import { forgetEvents } from './jobs/forget-events.ts'
+import { forgetSignIns } from './jobs/forget-sign-ins.ts'
 import { accountUpdate } from './lanes/account-update.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
+import { times } from './times.ts'
 
 export const accountsService = defineService({
   name: 'accounts',
   config,
   migrations,
   entities,
+  times,
   open,
   rpc: { definition: AccountsDefinition, methods, callers, acrossAccounts },
   lanes: { 'webhooks.account': accountUpdate },
-  retention: { 'forget-events': forgetEvents },
+  retention: { 'forget-events': forgetEvents, 'forget-sign-ins': forgetSignIns },
 })

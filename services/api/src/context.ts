@@ -1,6 +1,6 @@
 import type { ServiceContext } from '@lockstep/service'
-import { type ApiKeyAuthenticator, createApiKeyAuthenticator } from './api-key-authenticator.ts'
 import { type ArrivalLimits, arrivalLimits } from './arrival.ts'
+import { type Authenticator, createAuthenticator } from './authenticator.ts'
 import type { Config } from './config.ts'
 import type { times } from './times.ts'
 
@@ -15,7 +15,7 @@ export const peers = [
 type Base = ServiceContext<Config, (typeof peers)[number], typeof times>
 
 interface Own {
-  apiKeys: ApiKeyAuthenticator
+  authenticator: Authenticator
   arrival: ArrivalLimits
 }
 
@@ -23,5 +23,5 @@ interface Own {
 export type Context = Base & Own
 
 export function open(base: Base): Own {
-  return { apiKeys: createApiKeyAuthenticator(base), arrival: arrivalLimits }
+  return { authenticator: createAuthenticator(base), arrival: arrivalLimits }
 }

@@ -106,18 +106,37 @@ export function describeApi(routes: readonly NamedRoute[]): ApiDocument {
         'WhatsApp Business messaging in which no message is sent twice, none is lost, no count is wrong, and nobody who said stop is written to.',
     },
     servers: [{ url: '/' }],
-    security: [{ apiKey: [] }],
+    security: bySecurity.caller,
     tags: [...new Set(routes.map(nounOf))].map((name) => ({ name })),
     paths: paths as ZodOpenApiPathsObject,
     components: {
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: "lk_…".' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-lockstep',
+          description: 'A person who is signed in.',
+        },
       },
     },
     'x-rights': rights,
     'x-roles': roles,
   }
   return createDocument(document, overrides) as object as ApiDocument
+}
+
+/** Who may ask where no right is asked for. */
+const mayAsk = {
+  anyone: 'Anyone may ask.',
+  caller: 'Any API key and any person may ask.',
+  person: 'Asks for a person who is signed in.',
+} as const
+
+const bySecurity: Record<keyof typeof mayAsk, Record<string, never[]>[]> = {
+  anyone: [],
+  caller: [{ apiKey: [] }, { session: [] }],
+  person: [{ session: [] }],
 }
 
 /** The noun after `/v1/`. */
@@ -129,7 +148,7 @@ const adviceOf = (after: AfterLostResponse): string =>
 function operation(route: NamedRoute): ZodOpenApiOperationObject {
   const { name, method, summary, right, afterLostResponse, params, query } = route
   const description = [
-    `Asks for the right \`${right}\`.`,
+    right in mayAsk ? mayAsk[right as keyof typeof mayAsk] : `Asks for the right \`${right}\`.`,
     afterLostResponse && `When the response was lost: ${adviceOf(afterLostResponse)}`,
   ]
   return {
@@ -138,10 +157,12 @@ function operation(route: NamedRoute): ZodOpenApiOperationObject {
     summary,
     description: description.filter(Boolean).join(' '),
     'x-right': right,
+    ...(right in bySecurity && { security: bySecurity[right as keyof typeof bySecurity] }),
     requestParams: {
       ...(params !== nothing && { path: params as z.ZodObject }),
       ...(query !== nothing && { query: query as z.ZodObject }),
-      ...(method !== 'GET' && { header: z.object({ 'Idempotency-Key': idempotencyKey }) }),
+      ...(method !== 'GET' &&
+        right !== 'anyone' && { header: z.object({ 'Idempotency-Key': idempotencyKey }) }),
     },
     ...bodyOf(route),
     responses: {

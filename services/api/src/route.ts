@@ -1,14 +1,23 @@
-import type { Failure, Right } from '@lockstep/contracts'
+import type { Failure } from '@lockstep/contracts'
 import type { Call } from '@lockstep/rpc'
 import type { z } from 'zod'
-import type { Caller } from './api-key-authenticator.ts'
+import type { Access } from './access.ts'
+import type { Caller, Person } from './authenticator.ts'
 import type { Context } from './context.ts'
 import type { AfterLostResponse } from './idempotency.ts'
 import { nothing } from './input.ts'
 import { encode, type SourceOf } from './response.ts'
+import type { SessionCookie } from './session-cookie.ts'
+
+/** Who can have come so far: nobody is known where anyone may ask. */
+type CallerFor<May extends Access> = May extends 'anyone'
+  ? null
+  : May extends 'person'
+    ? Person
+    : Caller
 
 /** What a request asks for. */
-interface Input<Params, Query, Body> {
+interface Input<Params, Query, Body, May extends Access = Access> {
   params: Params
   query: Query
   body: Body
@@ -16,7 +25,10 @@ interface Input<Params, Query, Body> {
   askedAt: Date
   /** For what it makes: a repetition with the same Idempotency-Key has the same id. */
   newId: string
-  caller: Caller
+  caller: CallerFor<May>
+  cookie: SessionCookie
+  /** Where the request came from, as its sessions show it. */
+  origin: { address: string; userAgent: string }
 }
 
 interface Common<
@@ -24,12 +36,13 @@ interface Common<
   Query extends z.ZodType,
   Body extends z.ZodType,
   Response extends z.ZodType,
+  May extends Access,
 > {
   path: `/v1/${string}`
   /** What it does, in one or two plain sentences. */
   summary: string
-  /** What a caller must be allowed to do. */
-  right: Right
+  /** What a caller must be allowed to do, or who else may ask. */
+  right: May
   params?: Params
   query?: Query
   body?: Body
@@ -43,7 +56,7 @@ interface Common<
   errors?: readonly Failure[]
   run(
     ctx: Context,
-    input: Input<z.output<Params>, z.output<Query>, z.output<Body>>,
+    input: Input<z.output<Params>, z.output<Query>, z.output<Body>, May>,
     call: Call,
   ): Promise<SourceOf<Response>>
 }
@@ -67,7 +80,7 @@ interface Writes {
 export type Route = (Reads | Writes) & {
   path: string
   summary: string
-  right: Right
+  right: Access
   params: z.ZodType
   query: z.ZodType
   body: z.ZodType
@@ -87,7 +100,8 @@ export function route<
   Params extends z.ZodType = typeof nothing,
   Query extends z.ZodType = typeof nothing,
   Body extends z.ZodType = typeof nothing,
->(declared: Common<Params, Query, Body, Response> & (Reads | Writes)): Route {
+  const May extends Access = Access,
+>(declared: Common<Params, Query, Body, Response, May> & (Reads | Writes)): Route {
   const defaults = { params: nothing, query: nothing, body: nothing, status: 200, errors: [] }
   const run: Route['run'] = async (ctx, input, call) =>
     encode(declared.response, await declared.run(ctx, input as never, call))

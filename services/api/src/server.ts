@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { AppError, mayDo } from '@lockstep/contracts'
+import cookies from '@fastify/cookie'
+import { AppError } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { v7 as uuid } from 'uuid'
-import type { Caller } from './api-key-authenticator.ts'
+import { requireAccess, requireSameOrigin } from './access.ts'
 import { cutOffSlowBodies } from './arrival.ts'
+import type { Caller } from './authenticator.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
 import { docsPage, docsPolicy } from './docs/page.ts'
@@ -24,6 +26,7 @@ import { describeApi } from './openapi.ts'
 import { openRefusals } from './refusals.ts'
 import { requireSoundHead } from './request-head.ts'
 import type { NamedRoute, Route } from './route.ts'
+import { cookieName, sessionCookie } from './session-cookie.ts'
 
 export interface ApiServer extends AsyncDisposable {
   port: number
@@ -31,7 +34,7 @@ export interface ApiServer extends AsyncDisposable {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; null before that is known. */
+    /** Who asks; null before that is known, and where anyone may. */
     caller: Caller | null
     /** The JSON body as it came; empty for a streamed one. */
     rawBody: string
@@ -68,6 +71,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: requestId,
+    ...(ctx.config.trustedProxies.length > 0 && { trustProxy: ctx.config.trustedProxies }),
     frameworkErrors: (error, request, reply) => fail(ctx, error, request, reply as FastifyReply),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
@@ -77,6 +81,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
   const refuse = openRefusals(server.server)
   cutOffSlowBodies(server.server, arrival, (socket) => refuse(socket, tooSlow()))
   server.server.on('checkExpectation', ({ socket }) => refuse(socket, unknownExpectation()))
+  await server.register(cookies)
   server.decorateRequest('caller', null)
   server.decorateRequest('rawBody', '')
   server.addHook('onRequest', async (request, reply) => {
@@ -145,26 +150,31 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
     url: route.path,
     // Before the body is read: a stranger can't make us hold it.
     onRequest: async (request, reply) => {
-      const caller = await ctx.apiKeys.callerOf(request.headers.authorization)
+      const caller = await admit(ctx, route, request)
       request.caller = caller
-      requireRight(caller, route)
-      if (!reply.raw.closed) reply.raw.once('close', calls.begin(caller.accountId))
+      if (caller && !reply.raw.closed) reply.raw.once('close', calls.begin(caller.accountId))
     },
     handler: async (request, reply) => {
-      const { replayed, status, body } = await answer(ctx, route, request)
+      const { replayed, status, body } = await answer(ctx, route, request, reply)
       if (replayed) reply.header('idempotent-replayed', 'true')
       return reply.code(status).type(typeOf(status)).send(body)
     },
   })
 }
 
-/** Throws `forbidden` with the right that the route asks for. */
-function requireRight({ rights }: Caller, { right }: Route): void {
-  if (mayDo(rights, right)) return
-  throw new AppError(
-    'forbidden',
-    `This API key has not the right "${right}"; an owner can create one that has it`,
-  )
+/** Who asks, once it is known that they may; null where anyone may. */
+async function admit(
+  { config: { publicUrl }, authenticator }: Context,
+  { method, right }: Route,
+  { headers, cookies }: FastifyRequest,
+): Promise<Caller | null> {
+  const { authorization } = headers
+  if (method !== 'GET' && authorization === undefined) requireSameOrigin(headers, publicUrl)
+  if (right === 'anyone') return null
+  const session = cookies[cookieName(publicUrl)]
+  const caller = await authenticator.callerOf({ authorization, session })
+  requireAccess(caller, right)
+  return caller
 }
 
 function acceptJson(scope: FastifyInstance): void {
@@ -180,27 +190,31 @@ async function answer(
   ctx: Context,
   route: Route,
   request: FastifyRequest,
+  reply: FastifyReply,
 ): Promise<HttpResponse & { replayed: boolean }> {
+  const { caller } = request
   const input = {
     params: parse(route.params, request.params, 'path'),
     query: parse(route.query, request.query, 'query'),
     body: parse(route.body, request.body ?? {}, 'body'),
+    caller: caller!,
+    cookie: sessionCookie(ctx.config.publicUrl, request, reply),
+    origin: { address: request.ip, userAgent: request.headers['user-agent'] ?? '' },
   }
   const { id: requestId } = request
-  const caller = request.caller!
-  const { accountId } = caller
+  const accountId = caller?.accountId ?? ''
   const key = request.headers['idempotency-key']
   const run = async (askedAt: Date) => ({
     status: route.status,
     body: JSON.stringify(
       await route.run(
         ctx,
-        { ...input, askedAt, newId: newIdFor(askedAt, accountId, key), caller },
+        { ...input, askedAt, newId: newIdFor(askedAt, accountId, key) },
         { accountId },
       ),
     ),
   })
-  if (key === undefined || route.method === 'GET')
+  if (key === undefined || route.method === 'GET' || !caller)
     return { ...(await run(new Date(ctx.now()))), replayed: false }
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
     throw new AppError(
@@ -233,9 +247,13 @@ function newIdFor(askedAt: Date, accountId: string, key: unknown): string {
  */
 function hashOf(request: FastifyRequest): Buffer {
   return createHash('sha256')
-    .update(`${request.method} ${request.url}\n${request.rawBody}`)
+    .update(`${request.method} ${request.url}\n${whose(request.caller)}${request.rawBody}`)
     .digest()
 }
+
+/** What a person does with a key is no answer for another; a program's keys may change. */
+const whose = (caller: Caller | null): string =>
+  caller?.kind === 'person' ? `${caller.personId}\n` : ''
 
 /** The caller's own id for the request if it can be one, so that both sides' logs meet. */
 function requestId(request: IncomingMessage): string {

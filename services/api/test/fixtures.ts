@@ -53,6 +53,12 @@ export async function openStack(systemScale = scale) {
     return { accountId, key }
   }
 
+  /** A link by which somebody becomes a member of the account; only who has the e-mail, if one is named. */
+  async function invite(accountId: string, role: string, email = ''): Promise<string> {
+    const asked = { email, role, heldRights: [everyRight] }
+    return (await clients.accounts.createInvitation(asked, { accountId })).token
+  }
+
   /** A number at Meta, and the token for it. */
   async function number(phoneNumberId: string) {
     const token = `token-${phoneNumberId}`
@@ -76,6 +82,7 @@ export async function openStack(systemScale = scale) {
     contactsConfig: configIn(world, contactsService, addresses),
     campaignsConfig: configIn(world, campaignsService, { ...addresses, ...environment }),
     account,
+    invite,
     number,
     deliver,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -91,6 +98,32 @@ function addressesIn(ports: Record<ServiceName, { grpc: number }>): Record<strin
     `127.0.0.1:${ports[name].grpc}`,
   ])
   return Object.fromEntries(variables)
+}
+
+/** An API key, a person's cookie, or nothing where it is empty. */
+const credentials = (key: string): Record<string, string> =>
+  key.startsWith('lockstep=') ? { cookie: key } : key ? { authorization: `Bearer ${key}` } : {}
+
+/** The cookie of a response, as a browser sends it again. */
+export const cookieOf = ({ headers }: Reply): string =>
+  headers.get('set-cookie')?.split(';')[0] ?? ''
+
+export const password = 'correct horse battery'
+
+/** Somebody who is a member of the account from now on, and signed in. */
+export async function member(
+  stack: Stack,
+  api: Api,
+  accountId: string,
+  role: string,
+  name = 'Ana',
+): Promise<{ id: string; email: string; cookie: string; sessionId: string }> {
+  const email = `${name.toLowerCase()}-${crypto.randomUUID()}@example.com`
+  const token = await stack.invite(accountId, role, email)
+  const reply = await api.ask('', 'POST', '/v1/invitations/accept', { token, name, password })
+  if (reply.status !== 201) throw new Error(JSON.stringify(reply.json))
+  const { person, session } = reply.json
+  return { id: person.id, email, cookie: cookieOf(reply), sessionId: session.id }
 }
 
 /** A running API, and requests to it by the key of an account. */
@@ -110,7 +143,7 @@ export async function openApi(config: Stack['config'], overrides: BaseOverrides 
       typeof body === 'string' || body instanceof ReadableStream ? body : JSON.stringify(body)
     const init = {
       method,
-      headers: { authorization: `Bearer ${key}`, ...typed, ...headers },
+      headers: { ...credentials(key), ...typed, ...headers },
       body: raw,
       duplex: 'half',
     }

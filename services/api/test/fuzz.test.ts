@@ -6,7 +6,17 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
-import { type Api, draft, importCsv, openApi, openStack, type Stack, tenant } from './fixtures.ts'
+import {
+  type Api,
+  draft,
+  importCsv,
+  member,
+  openApi,
+  openStack,
+  password,
+  type Stack,
+  tenant,
+} from './fixtures.ts'
 import { judge } from './fuzz/judge.ts'
 import { fitting, type Sent, spoiled } from './fuzz/requests.ts'
 import { send } from './fuzz/send.ts'
@@ -22,6 +32,8 @@ let api: Api
 let key: string
 let known: Known
 let tables: string[]
+/** A person's cookie for each route that asks for one: some of them sign out. */
+const cookies = new Map<Route, string>()
 const agent = new Agent({ keepAlive: true, maxSockets: 32 })
 
 beforeAll(async () => {
@@ -31,6 +43,9 @@ beforeAll(async () => {
   const mine = await tenant(stack, api, '9801')
   key = mine.key
   known = await whatIs(mine)
+  for (const route of routes)
+    if (route.right === 'person')
+      cookies.set(route, (await member(stack, api, mine.accountId, 'owner')).cookie)
   const rows = await stack.world.sql<{ name: string }>(
     "select schemaname || '.' || tablename as name from pg_tables where schemaname !~ '^pg_|^information'",
   )
@@ -39,7 +54,12 @@ beforeAll(async () => {
 afterAll(() => up.disposeAsync())
 
 /** Things of the account, by the names of fields that may name them. */
-async function whatIs({ appId, connectionId, syncId }: Awaited<ReturnType<typeof tenant>>) {
+async function whatIs({
+  accountId,
+  appId,
+  connectionId,
+  syncId,
+}: Awaited<ReturnType<typeof tenant>>) {
   const file = await importCsv(api, key, 'name,phone,tags\nAna,+49 1512 0000001,spring\n')
   const made = async (url: string, body: object) => (await api.ask(key, 'POST', url, body)).json
   const [contact] = (await api.ask(key, 'GET', '/v1/contacts')).json.contacts
@@ -47,7 +67,16 @@ async function whatIs({ appId, connectionId, syncId }: Awaited<ReturnType<typeof
   const campaign = await made('/v1/campaigns', draft(connectionId))
   const other = await made('/v1/api-keys', { name: 'Program', rights: ['campaigns.read'] })
   const { phone_number_id, access_token } = await stack.number('9802')
-  const ids = [connectionId, syncId, file.json.id, contact.id, campaign.id, other.api_key.id]
+  const { id: memberId, email } = await member(stack, api, accountId, 'viewer')
+  const ids = [
+    memberId,
+    connectionId,
+    syncId,
+    file.json.id,
+    contact.id,
+    campaign.id,
+    other.api_key.id,
+  ]
   return {
     id: ids,
     connection_id: [connectionId],
@@ -63,12 +92,20 @@ async function whatIs({ appId, connectionId, syncId }: Awaited<ReturnType<typeof
     state: ['accepted'],
     default_country: ['DE'],
     topics: ['templates', 'campaigns,imports'],
+    email: [email],
+    password: [password],
   }
+}
+
+function credentialsFor(route: Route): Record<string, string> {
+  const cookie = cookies.get(route)
+  if (cookie) return { cookie }
+  return route.right === 'anyone' ? {} : { authorization: `Bearer ${key}` }
 }
 
 async function check(route: Route, requests: fc.Arbitrary<Sent>): Promise<void> {
   const property = fc.asyncProperty(requests, async (sent) => {
-    const answer = await send(api.url, agent, key, sent)
+    const answer = await send(api.url, agent, credentialsFor(route), sent)
     if (!answer) return
     const wrong = judge(route, answer, tables)
     if (wrong) throw new Error(`${route.method} ${route.path}: ${wrong}\n${answer.body}`)
@@ -112,10 +149,18 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 test('hostile requests leave nothing in memory', async () => {
-  const hostile = routes.flatMap((route) => fc.sample(spoiled(route, known), { seed, numRuns: 10 }))
+  const hostile = routes.flatMap((route) =>
+    fc
+      .sample(spoiled(route, known), { seed, numRuns: 10 })
+      .map((sent) => ({ sent, credentials: credentialsFor(route) })),
+  )
   const heapAfter = async () => {
     for (let at = 0; at < hostile.length; at += 20)
-      await Promise.all(hostile.slice(at, at + 20).map((sent) => send(api.url, agent, key, sent)))
+      await Promise.all(
+        hostile
+          .slice(at, at + 20)
+          .map(({ sent, credentials }) => send(api.url, agent, credentials, sent)),
+      )
     collect()
     return process.memoryUsage().heapUsed
   }

@@ -3,7 +3,16 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
-import { type Api, goldenFileOf, openApi, openStack, type Stack } from './fixtures.ts'
+import {
+  type Api,
+  cookieOf,
+  goldenFileOf,
+  member,
+  openApi,
+  openStack,
+  password,
+  type Stack,
+} from './fixtures.ts'
 import { makeEverything } from './one-of-everything.ts'
 
 /**
@@ -46,14 +55,19 @@ test('there is one golden file for each route, and no other', async () => {
 })
 
 /** Asks, and keeps the first request of each route with what was answered. */
-async function ask(method: string, url: string, body?: unknown, atMoment = false) {
+const ask = async (method: string, url: string, body?: unknown, atMoment = false) =>
+  (await askBy(account.key, method, url, body, atMoment)).json
+
+/** By a key, by a person's cookie, or by nobody. */
+async function askBy(by: string, method: string, url: string, body?: unknown, atMoment = false) {
   const type = typeof body === 'string' ? { 'content-type': 'text/csv' } : undefined
-  const { status, json } = await api.ask(account.key, method, url, body, type)
+  const reply = await api.ask(by, method, url, body, type)
+  const { status, json } = reply
   const route = routes.find((one) => one.method === method && pattern(one).test(url.split('?')[0]!))
   if (!route) throw new Error(`There is no ${method} ${url}`)
   expect([method, url, status, json]).toEqual([method, url, route.status, expect.anything()])
   expect(route.response.parse(json), 'the response is all that its schema says').toEqual(json)
-  if (pairs.has(route)) return json
+  if (pairs.has(route)) return reply
   const mask = masking(atMoment)
   const request = {
     method,
@@ -61,7 +75,7 @@ async function ask(method: string, url: string, body?: unknown, atMoment = false
     ...(body !== undefined && { body: mask(body) }),
   }
   pairs.set(route, { request, response: { status, body: mask(json) } })
-  return json
+  return reply
 }
 
 const look = async (url: string) => (await api.ask(account.key, 'GET', url)).json
@@ -69,7 +83,7 @@ const look = async (url: string) => (await api.ask(account.key, 'GET', url)).jso
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
 const changing =
-  /lk_[\w-]{4,43}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
+  /l[ki]_[\w-]{4,43}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /** Replaces ids and times by what they are; `atMoment` also what depends on how far a campaign is. */
 function masking(atMoment: boolean) {
@@ -77,7 +91,13 @@ function masking(atMoment: boolean) {
   const nameOf = (text: string): string => {
     if (/^\d{4}-\d\d-\d\dT/.test(text)) return '<time>'
     const known = names.get(text)
-    const kind = text.startsWith('lk_') ? 'key' : text.startsWith('wamid.') ? 'wamid' : 'id'
+    const kind = text.startsWith('lk_')
+      ? 'key'
+      : text.startsWith('li_')
+        ? 'token'
+        : text.startsWith('wamid.')
+          ? 'wamid'
+          : 'id'
     const name = known ?? `<${kind} ${names.size + 1}>`
     names.set(text, name)
     return name
@@ -100,6 +120,7 @@ async function useEveryRoute(): Promise<void> {
   await ask('POST', `/v1/campaigns/${pausedId}/cancel`, undefined, true)
   await ask('POST', `/v1/connections/${connectionId}/disconnect`)
   await useKeys()
+  await usePeople()
 }
 
 async function useKeys(): Promise<void> {
@@ -108,4 +129,22 @@ async function useKeys(): Promise<void> {
   await ask('GET', '/v1/api-keys')
   await ask('POST', `/v1/api-keys/${api_key.id}/rotate`, { overlap_hours: 24 })
   await ask('POST', `/v1/api-keys/${api_key.id}/withdraw`)
+}
+
+async function usePeople(): Promise<void> {
+  const token = await system.invite(account.accountId, 'owner', 'olga@example.com')
+  const asked = { token, name: 'Olga', password }
+  await askBy('', 'POST', '/v1/invitations/accept', asked)
+  const credentials = { email: 'olga@example.com', password }
+  const signIn = async () => cookieOf(await askBy('', 'POST', '/v1/session', credentials))
+  const cookie = await signIn()
+  await askBy(cookie, 'GET', '/v1/me')
+  const { id } = await member(system, api, account.accountId, 'viewer', 'Vera')
+  await askBy(cookie, 'GET', '/v1/members')
+  await askBy(cookie, 'PUT', `/v1/members/${id}/role`, { role: 'agent' })
+  await askBy(cookie, 'DELETE', `/v1/members/${id}`)
+  const [, before] = (await askBy(cookie, 'GET', '/v1/sessions')).json.sessions
+  await askBy(cookie, 'DELETE', `/v1/sessions/${before.id}`)
+  await askBy(cookie, 'DELETE', '/v1/session')
+  await askBy(await signIn(), 'DELETE', '/v1/sessions')
 }

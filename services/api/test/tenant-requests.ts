@@ -1,4 +1,5 @@
-import { draft } from './fixtures.ts'
+import { roles } from '@lockstep/contracts'
+import { draft, password } from './fixtures.ts'
 import type { Everything } from './one-of-everything.ts'
 
 /** A request for a route: its path with ids and query, and a body. */
@@ -11,6 +12,8 @@ export interface Asked {
 export interface Owned extends Everything {
   draftId: string
   apiKeyId: string
+  memberId: string
+  sessionId: string
   texts: { tag: string; number: string; longTag: string }
 }
 
@@ -19,6 +22,9 @@ export interface Own extends Everything {
   /** Numbers that Meta lets the stranger use, each connected by nobody. */
   number: object
   token: object
+  email: string
+  /** Of a link to the stranger's account. */
+  invitation: string
 }
 
 /** How a stranger may ask by one route for what is the owner's. */
@@ -27,6 +33,8 @@ export interface Attempts {
   refused?: Asked[]
   /** Names nothing of the owner's, or beside something of the stranger's own. */
   answered?: Asked[]
+  /** Rights that a key needs beside the route's, for nobody takes what they don't have. */
+  needs?: readonly string[]
 }
 
 const get = (path: string): Asked => ({ path })
@@ -180,6 +188,32 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   }),
   'POST /v1/api-keys/:id/withdraw': ({ apiKeyId }) => ({
     refused: [get(`/v1/api-keys/${apiKeyId}/withdraw`)],
+  }),
+  'POST /v1/session': (_, { email }) => ({
+    answered: [{ path: '/v1/session', body: { email, password } }],
+  }),
+  'DELETE /v1/session': () => ({ answered: [get('/v1/session')] }),
+  'GET /v1/me': () => ({ answered: [get('/v1/me')] }),
+  'GET /v1/sessions': () => ({ answered: [get('/v1/sessions')] }),
+  'DELETE /v1/sessions/:id': ({ sessionId }) => ({
+    refused: [get(`/v1/sessions/${sessionId}`)],
+  }),
+  'DELETE /v1/sessions': () => ({ answered: [get('/v1/sessions')] }),
+  'POST /v1/invitations/accept': (_, { invitation }) => ({
+    answered: [
+      { path: '/v1/invitations/accept', body: { token: invitation, name: 'Zoe', password } },
+    ],
+  }),
+  'GET /v1/members': ({ memberId }) => ({
+    answered: [get('/v1/members'), get(`/v1/members?cursor=${before(memberId)}`)],
+  }),
+  'PUT /v1/members/:id/role': ({ memberId }) => ({
+    refused: [{ path: `/v1/members/${memberId}/role`, body: { role: 'viewer' } }],
+    needs: roles.viewer,
+  }),
+  'DELETE /v1/members/:id': ({ memberId }) => ({
+    refused: [get(`/v1/members/${memberId}`)],
+    needs: roles.viewer,
   }),
 }
 

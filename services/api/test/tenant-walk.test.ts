@@ -4,7 +4,17 @@ import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
-import { type Api, draft, openApi, openStack, type Reply, type Stack } from './fixtures.ts'
+import {
+  type Api,
+  cookieOf,
+  draft,
+  member,
+  openApi,
+  openStack,
+  password,
+  type Reply,
+  type Stack,
+} from './fixtures.ts'
 import { type Everything, makeEverything, type Texts } from './one-of-everything.ts'
 import { type Asked, attempts, type Own, type Owned } from './tenant-requests.ts'
 import { openDigests } from './tenant-rows.ts'
@@ -12,7 +22,7 @@ import { openDigests } from './tenant-rows.ts'
 const up = new AsyncDisposableStack()
 let stack: Stack
 let api: Api
-let owner: { key: string; owned: Owned }
+let owner: { key: string; cookie: string; owned: Owned }
 let stranger: { key: string; own: Own }
 let digests: Awaited<ReturnType<typeof openDigests>>
 
@@ -47,9 +57,23 @@ beforeAll(async () => {
   const draftId = (await mine.ask('POST', '/v1/campaigns', draft(mine.everything.connectionId))).id
   const key = { name: 'Zaunkönig program', rights: ['keys.write'] }
   const apiKeyId = (await mine.ask('POST', '/v1/api-keys', key)).api_key.id
-  owner = { key: mine.key, owned: { ...mine.everything, draftId, apiKeyId, texts } }
+  const person = await member(stack, api, mine.everything.accountId, 'owner', 'Zaunkönig')
+  const { id: memberId } = await member(
+    stack,
+    api,
+    mine.everything.accountId,
+    'viewer',
+    'Zaunkönigin',
+  )
+  const made = { draftId, apiKeyId, memberId, sessionId: person.sessionId, texts }
+  owner = { key: mine.key, cookie: person.cookie, owned: { ...mine.everything, ...made } }
   const { access_token } = await stack.number(texts.number)
-  const own = { number: await stack.number('9703'), token: { access_token } }
+  const own = {
+    number: await stack.number('9703'),
+    token: { access_token },
+    email: (await member(stack, api, other.everything.accountId, 'owner')).email,
+    invitation: await stack.invite(other.everything.accountId, 'viewer', 'zoe@example.com'),
+  }
   stranger = { key: other.key, own: { ...other.everything, ...own } }
   digests = await openDigests(stack.world)
   await settled()
@@ -72,6 +96,14 @@ async function open(its: Texts) {
 function send(key: string, method: string, { path, body }: Asked): Promise<Reply> {
   const type = typeof body === 'string' ? { 'content-type': 'text/csv' } : undefined
   return api.ask(key, method, path, body, type)
+}
+
+/** The stranger's key, or a cookie of a session of its own: some routes end it. */
+async function strangersCredentials({ right }: Route): Promise<string> {
+  if (right === 'anyone') return ''
+  if (right !== 'person') return stranger.key
+  const body = { email: stranger.own.email, password }
+  return cookieOf(await send('', 'POST', { path: '/v1/session', body }))
 }
 
 /** Waits until what was ordered has had its effect, for all rows are compared. */
@@ -134,17 +166,18 @@ test('every route has a row in the walk, and no other', () => {
 test.each(routes)('$method $path gives a stranger nothing and does nothing', async (route) => {
   const { refused = [], answered = [] } = asksOf(route)
   expect(refused.length + answered.length).toBeGreaterThan(0)
+  const by = await strangersCredentials(route)
   const rows = await digests()
   for (const asked of refused) {
-    const reply = await send(stranger.key, route.method, asked)
+    const reply = await send(by, route.method, asked)
     expect([asked, reply.status, reply.json.code]).toEqual([asked, 404, 'not_found'])
     expect([asked, leaks(reply, asked)]).toEqual([asked, []])
   }
   expect(await digests(), 'all rows are as they were').toEqual(rows)
   const owners = await digests(owner.owned.accountId)
-  const has = contentsOf((await send(owner.key, 'GET', listOf(route))).json)
+  const has = contentsOf((await send(ownersCredentials(route), 'GET', listOf(route))).json)
   for (const asked of answered) {
-    const reply = await send(stranger.key, route.method, asked)
+    const reply = await send(await strangersCredentials(route), route.method, asked)
     expect([asked, reply.status]).toEqual([asked, route.status])
     expect([asked, leaks(reply, asked)]).toEqual([asked, []])
     const got = contentsOf(reply.json).filter((text) => /^id /.test(text))
@@ -154,6 +187,9 @@ test.each(routes)('$method $path gives a stranger nothing and does nothing', asy
   if (route.method !== 'GET') await settled()
   expect(await digests(owner.owned.accountId), "the owner's rows are as they were").toEqual(owners)
 })
+
+const ownersCredentials = ({ right, method }: Route) =>
+  right === 'person' && method === 'GET' ? owner.cookie : owner.key
 
 /** What the owner reads by the route; of a writing route, what there is beside it. */
 const listOf = (route: Route): Asked =>
@@ -198,7 +234,7 @@ test('a key that is none, nonsense, unknown, withdrawn or expired opens no route
   const keys = await badKeys()
   await settled()
   const rows = await digests()
-  for (const route of routes)
+  for (const route of routes.filter(({ right }) => right !== 'anyone'))
     for (const [kind, key] of Object.entries(keys)) {
       const { status, text } = await withKey(key, route)
       expect([kind, nameOf(route), status]).toEqual([kind, nameOf(route), 401])
@@ -220,15 +256,20 @@ test('every right but the needed one opens no route, and the needed one alone op
   }
   await settled()
   const rows = await digests()
-  for (const route of routes) {
+  const asking = routes.filter(({ right }) => right in rights)
+  for (const route of asking) {
     const { status, text } = await withKey(keys.get(route.right)!.without, route)
     expect([nameOf(route), status]).toEqual([nameOf(route), 403])
     expect(text).toContain(`\\"${route.right}\\"`)
   }
+  for (const route of routes.filter(({ right }) => right === 'person'))
+    expect([nameOf(route), (await withKey(owner.key, route)).status]).toEqual([nameOf(route), 403])
   expect(await digests()).toEqual(rows)
   // The stranger's requests, by their owner: found, or the walk would prove nothing.
-  for (const route of routes) {
-    const { status } = await withKey(keys.get(route.right)!.alone, route)
+  for (const route of asking) {
+    const { needs } = asksOf(route)
+    const key = needs ? await keyWith([...needs, route.right]) : keys.get(route.right)!.alone
+    const { status } = await withKey(key, route)
     expect([nameOf(route), [401, 403, 404].includes(status)]).toEqual([nameOf(route), false])
   }
 })

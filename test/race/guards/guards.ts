@@ -2,6 +2,7 @@ import { attemptUnique, claimCas, claimSeesPause } from './claim.ts'
 import { consentCheck } from './consent.ts'
 import { fenceOfPreparing, fenceOfSync } from './fence.ts'
 import { appBinding, numbersOfTheApp, tokenTag } from './forged-status.ts'
+import { lastOwner } from './last-owner.ts'
 import { oneIdentity, oneOwner } from './one-number.ts'
 import type { PathGuard } from './path-guard.ts'
 import { rowLockOrder } from './row-lock-order.ts'
@@ -20,4 +21,5 @@ export const pathGuards: readonly PathGuard[] = [
   oneOwner,
   oneIdentity,
   rowLockOrder,
+  lastOwner,
 ]

@@ -1,4 +1,5 @@
 import type { Clients, Tenant } from '@lockstep/testing/system'
+import { peopleCalls } from './growth-people.ts'
 import { type Grown, grownId, grownPhone } from './growth-seed.ts'
 
 /** One list, look-up or hot call of a service; `i` counts the calls, so that no two need the same rows. */
@@ -11,6 +12,7 @@ export interface GrownCall {
 export function grownCalls(clients: Clients, tenant: Tenant, grown: Grown): GrownCall[] {
   return [
     ...ofAccounts(clients, tenant, grown),
+    ...peopleCalls(clients, tenant),
     ...ofContacts(clients, tenant, grown),
     ...ofConversations(clients, tenant, grown),
     ...ofCampaigns(clients, tenant, grown),

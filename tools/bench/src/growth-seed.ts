@@ -1,5 +1,6 @@
 import type { Tenant, TestSystem } from '@lockstep/testing/system'
 import { oldRows } from './growth-old.ts'
+import { peopleSeed } from './growth-people.ts'
 import { type SeededTenant, seedTenants } from './seed.ts'
 
 /** How many rows there are; all are of one tenant but a tenth, which is spread over further ones. */
@@ -127,6 +128,7 @@ function statements(
        insert into accounts.api_keys (id, account_id, name, hash, prefix, rights, created_at)
          select gen_random_uuid(), ${account}, 'Grown', decode(md5(i::text), 'hex'), 'lk_grow', '{*}', ${now} from ${rows(2_000)}`,
     ],
+    ['people', peopleSeed(tenant.accountId)],
     [
       'templates',
       `insert into templates.templates (id, account_id, waba_id, meta_id, name, language, category, status, components, parameter_format,

@@ -2,6 +2,8 @@ import type { ServiceName } from '@lockstep/contracts'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import type { World } from '@lockstep/testing'
 import { forgetEventPage } from '../../../services/accounts/src/db/account-events.ts'
+import { forgetSessionPage } from '../../../services/accounts/src/db/sessions.ts'
+import { forgetCountPage } from '../../../services/accounts/src/db/sign-in-counts.ts'
 import { deleteOldConsents, deleteOldImports } from '../../../services/contacts/src/db/old-rows.ts'
 import { forgetMessagePage } from '../../../services/conversations/src/jobs/forget-messages.ts'
 import { forgetRunPage } from '../../../services/templates/src/db/sync-runs.ts'
@@ -26,6 +28,14 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
     {
       name: 'a page of old account events',
       run: () => forgetEventPage(accounts, daysAgo(400), 2_000),
+    },
+    {
+      name: 'a page of sessions that are over',
+      run: () => forgetSessionPage(accounts, { at: new Date(), unusedSince: daysAgo(2) }, 1_000),
+    },
+    {
+      name: 'a page of old counts of tries to sign in',
+      run: () => forgetCountPage(accounts, new Date(Date.now() - 900_000), 1_000),
     },
     { name: 'a page of old imports', run: () => deleteOldImports(contacts, daysAgo(90), 1_000) },
     {

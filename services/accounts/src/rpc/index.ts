@@ -9,6 +9,7 @@ import { getWebhookApp } from './get-webhook-app.ts'
 import { listAccountEvents } from './list-account-events.ts'
 import { listApiKeys } from './list-api-keys.ts'
 import { listConnections } from './list-connections.ts'
+import { peopleAcrossAccounts, peopleCallers, peopleMethods } from './people.ts'
 import { replaceToken } from './replace-token.ts'
 import { resealSecrets } from './reseal-secrets.ts'
 import { resolveConnections } from './resolve-connections.ts'
@@ -18,6 +19,7 @@ import { setConnectionLimits } from './set-connection-limits.ts'
 import { withdrawApiKey } from './withdraw-api-key.ts'
 
 export const methods = {
+  ...peopleMethods,
   authenticateKey,
   createAccount,
   createApiKey,
@@ -39,6 +41,7 @@ export const methods = {
 }
 
 export const callers = {
+  ...peopleCallers,
   authenticateKey: ['api'],
   createAccount: ['operator'],
   createApiKey: ['api', 'operator'],
@@ -61,6 +64,7 @@ export const callers = {
 
 /** Called by the platform itself, before or across tenants. */
 export const acrossAccounts = [
+  ...peopleAcrossAccounts,
   'authenticateKey',
   'createAccount',
   'getWebhookApp',

@@ -1,6 +1,6 @@
 import { AppError, type EventTopic, eventTopics, mayDo } from '@lockstep/contracts'
 import { z } from 'zod'
-import type { Caller } from '../api-key-authenticator.ts'
+import type { Caller } from '../authenticator.ts'
 import { page, serial, text } from '../input.ts'
 import { metaJson, nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'

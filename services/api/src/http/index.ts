@@ -32,6 +32,9 @@ import {
 } from './contacts.ts'
 import { countInbound, listConversations, listMessages } from './conversations.ts'
 import { listEvents } from './events.ts'
+import { acceptInvitation } from './invitations.ts'
+import { listMembers, removeMember, setMemberRole } from './members.ts'
+import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
 import { getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 
 /** Every request of the public API by its name, in the order of the main job. */
@@ -73,6 +76,16 @@ const byName: Readonly<Record<string, Route>> = {
   listApiKeys,
   rotateApiKey,
   withdrawApiKey,
+  signIn,
+  signOut,
+  getMe,
+  listSessions,
+  endSession,
+  endSessions,
+  acceptInvitation,
+  listMembers,
+  setMemberRole,
+  removeMember,
 }
 
 export const routes: readonly NamedRoute[] = Object.entries(byName).map(([name, route]) => ({

@@ -15,13 +15,13 @@ const hangsMs = 30_000
 export async function send(
   url: string,
   agent: Agent,
-  key: string,
+  credentials: Record<string, string>,
   { method, target, headers, body, encoding, missingBytes }: Sent,
 ): Promise<Received | null> {
   const { hostname, port } = new URL(url)
   const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body, encoding)
   const all = {
-    authorization: `Bearer ${key}`,
+    ...credentials,
     ...headers,
     ...(body !== undefined && { 'content-length': bytes.length + missingBytes }),
   }

@@ -1,12 +1,14 @@
 import { fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
+import { peopleTables } from '../people-tables.ts'
 
 export class Accounts extends Migration {
   override up(): void {
     this.addTenants()
     this.addConnections()
     this.addEvents()
+    for (const statements of peopleTables) this.addSql(statements)
     this.addFunctions()
     this.addEventFunctions()
     this.addSql(feedTable)

@@ -1,0 +1,56 @@
+import { type Database, queryOne, sql, type Tx } from '@lockstep/database'
+
+export interface InvitationRow {
+  id: string
+  /** In lower case; empty where who accepts names one. */
+  email: string
+  role: string
+  createdAt: Date
+  expiresAt: Date
+  acceptedAt: Date | null
+  withdrawnAt: Date | null
+}
+
+const columns = sql`id, email, role, created_at as "createdAt", expires_at as "expiresAt",
+  accepted_at as "acceptedAt", withdrawn_at as "withdrawnAt"`
+
+export async function insertInvitation(
+  tx: Tx,
+  row: Pick<InvitationRow, 'id' | 'email' | 'role' | 'createdAt' | 'expiresAt'>,
+  hash: Buffer,
+): Promise<InvitationRow> {
+  const { id, email, role, createdAt, expiresAt } = row
+  const inserted = await queryOne<InvitationRow>(
+    tx,
+    sql`insert into invitations (id, account_id, email, role, hash, created_at, expires_at)
+        values (${id}, ${tx.accountId}, ${email}, ${role}, ${hash}, ${createdAt}, ${expiresAt})
+        returning ${columns}`,
+  )
+  return inserted!
+}
+
+/** To which account and e-mail an open invitation belongs, by its token's SHA-256. */
+export async function invitedAccount(
+  db: Database,
+  hash: Buffer,
+  at: Date,
+): Promise<{ accountId: string; email: string } | undefined> {
+  const [row] = await db.statement<{ accountId: string; email: string }>(
+    sql`select account_id as "accountId", email from invited_account(${hash}, ${at})`,
+  )
+  return row
+}
+
+/** Marks an open invitation as accepted; undefined when it is no more open. */
+export function acceptInvitation(
+  tx: Tx,
+  hash: Buffer,
+  at: Date,
+): Promise<InvitationRow | undefined> {
+  return queryOne(
+    tx,
+    sql`update invitations set accepted_at = ${at}
+        where account_id = ${tx.accountId} and hash = ${hash} and accepted_at is null and withdrawn_at is null and expires_at > ${at}
+        returning ${columns}`,
+  )
+}

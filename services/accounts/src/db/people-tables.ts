@@ -1,0 +1,115 @@
+import { tenantTable } from '@lockstep/database'
+
+/** A person is no tenant's: each account sees those who belong to it. */
+const people = `create table people (
+    id uuid primary key,
+    -- In lower case.
+    email text not null unique,
+    name text not null,
+    -- Argon2id, in PHC form.
+    password_hash text not null,
+    created_at timestamptz not null
+  );
+  create table members (
+    account_id uuid not null references accounts,
+    person_id uuid not null references people,
+    role text not null,
+    created_at timestamptz not null,
+    primary key (account_id, person_id)
+  );
+  create index owners on members (account_id, person_id) where role = 'owner';
+  create index members_of_person on members (person_id, created_at);${tenantTable('accounts', 'members')}
+  alter table people enable row level security;
+  alter table people force row level security;
+  create policy tenant on people to accounts using (exists (select 1 from members m where m.person_id = people.id));
+  create policy owner on people to lockstep_owner using (true) with check (true);`
+
+const sessions = `create table sessions (
+    id uuid primary key,
+    account_id uuid not null,
+    person_id uuid not null,
+    -- SHA-256 of the token's text.
+    hash bytea not null unique,
+    created_at timestamptz not null,
+    last_used_at timestamptz not null,
+    ends_at timestamptz not null,
+    address text not null,
+    user_agent text not null,
+    foreign key (account_id, person_id) references members on delete cascade
+  );
+  create index sessions_of_person on sessions (account_id, person_id, id);
+  create index sessions_ended on sessions (ends_at);
+  create index sessions_unused on sessions (last_used_at);${tenantTable('accounts', 'sessions')}`
+
+const invitations = `create table invitations (
+    id uuid primary key,
+    account_id uuid not null references accounts,
+    -- In lower case; empty where who accepts names one.
+    email text not null,
+    role text not null,
+    -- SHA-256 of the token's text.
+    hash bytea not null unique,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    accepted_at timestamptz,
+    withdrawn_at timestamptz
+  );
+  create index invitations_page on invitations (account_id, id);${tenantTable('accounts', 'invitations')}`
+
+/** Names and addresses that nobody may have an account of: no tenant's either. */
+const signInCounts = `create table sign_in_counts (
+    -- SHA-256 of a name or an address.
+    subject bytea primary key,
+    tries integer not null,
+    since timestamptz not null
+  );
+  create index sign_in_counts_since on sign_in_counts (since);`
+
+/** What must be known before it is known whose rows are asked for. Owned by the owner. */
+const functions = `create function person_to_sign_in(wanted text)
+    returns table (id uuid, email text, name text, password_hash text, account_ids uuid[])
+    language sql stable security definer set search_path = accounts, pg_temp
+    as $$ select p.id, p.email, p.name, p.password_hash,
+                 array(select m.account_id from members m where m.person_id = p.id order by m.created_at, m.account_id)
+          from people p where p.email = wanted $$;
+  create function add_person(person uuid, wanted text, called text, hash text, at timestamptz) returns table (id uuid)
+    language sql volatile security definer set search_path = accounts, pg_temp
+    as $$ insert into people (id, email, name, password_hash, created_at) values (person, wanted, called, hash, at)
+          on conflict (email) do nothing returning people.id $$;
+  create function accounts_of_person(person uuid) returns table (account_id uuid, name text, role text)
+    language sql stable security definer set search_path = accounts, pg_temp
+    as $$ select m.account_id, a.name, m.role from members m join accounts a on a.id = m.account_id
+          where m.person_id = person order by m.created_at, m.account_id $$;
+  create function invited_account(token_hash bytea, at timestamptz) returns table (account_id uuid, email text)
+    language sql stable security definer set search_path = accounts, pg_temp
+    as $$ select i.account_id, i.email from invitations i
+          where i.hash = token_hash and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > at $$;
+  create function use_session(token_hash bytea, at timestamptz, unused_since timestamptz)
+    returns table (account_id uuid, session_id uuid, person_id uuid, role text)
+    language sql volatile security definer set search_path = accounts, pg_temp
+    as $$ with used as (
+            update sessions s set last_used_at = at
+            where s.hash = token_hash and s.ends_at > at and s.last_used_at > unused_since and s.last_used_at < at - interval '1 minute')
+          select s.account_id, s.id, s.person_id, m.role
+          from sessions s join members m on m.account_id = s.account_id and m.person_id = s.person_id
+          where s.hash = token_hash and s.ends_at > at and s.last_used_at > unused_since $$;
+  create function end_session(token_hash bytea) returns void
+    language sql volatile security definer set search_path = accounts, pg_temp
+    as $$ delete from sessions where hash = token_hash $$;
+  create function forget_sessions(ended_before timestamptz, unused_since timestamptz, most integer) returns integer
+    language sql volatile security definer set search_path = accounts, pg_temp
+    as $$ with old as (
+            (select id from sessions where ends_at < ended_before order by ends_at limit most)
+            union (select id from sessions where last_used_at < unused_since order by last_used_at limit most)),
+          mine as (select id from sessions where id = any (array(select id from old)) order by id for update skip locked),
+          gone as (delete from sessions where id = any (array(select id from mine)) returning 1)
+          select count(*)::integer from gone $$;`
+
+/** SQL of people, of what they may do and of how they sign in. */
+export const peopleTables: readonly string[] = [
+  people,
+  sessions,
+  invitations,
+  signInCounts,
+  functions,
+]

@@ -1,0 +1,64 @@
+import { AppError } from '@lockstep/contracts'
+import type { AcceptInvitationRequest, SignedIn } from '@lockstep/rpc/gen/accounts'
+import { requireText } from '@lockstep/service'
+import { v7 as uuid } from 'uuid'
+import type { Context } from '../context.ts'
+import { acceptInvitation as accept, invitedAccount } from '../db/invitations.ts'
+import { insertMember } from '../db/members.ts'
+import { insertPerson, type PersonRow, personToSignIn } from '../db/people.ts'
+import { requireEmail } from './emails.ts'
+import { requirePassword } from './passwords.ts'
+import { beginSession } from './sessions.ts'
+import { requirePerson } from './sign-in.ts'
+import { hashToken } from './tokens.ts'
+
+/** A person, and the hash of their password where they are new. */
+interface Accepting {
+  person: PersonRow
+  passwordHash?: string
+}
+
+const notGood = () =>
+  new AppError(
+    'not_found',
+    'This link was used before, has been withdrawn or is over; ask for a new one',
+  )
+
+/** Makes who has the link a member, and begins their session. */
+export async function acceptInvitation(
+  ctx: Context,
+  request: AcceptInvitationRequest,
+): Promise<SignedIn> {
+  const at = new Date(ctx.now())
+  const hash = hashToken(request.token)
+  const invited = await invitedAccount(ctx.db, hash, at)
+  if (!invited) throw notGood()
+  const { person, passwordHash } = await whoAccepts(ctx, request, invited.email)
+  return ctx.db.transaction(invited.accountId, async (tx) => {
+    const invitation = await accept(tx, hash, at)
+    if (!invitation) throw notGood()
+    if (passwordHash && !(await insertPerson(tx, { ...person, passwordHash }, at)))
+      throw new AppError('busy', 'Somebody has just signed up with this e-mail; try again')
+    if (!(await insertMember(tx, person.id, invitation.role, at)))
+      throw new AppError('conflict', `${person.email} belongs to this account already; sign in`)
+    return beginSession(ctx, tx, person, request.origin)
+  })
+}
+
+/** Who is known says their password; who is new chooses one. */
+async function whoAccepts(
+  ctx: Context,
+  { email: said, name, password, origin }: AcceptInvitationRequest,
+  invited: string,
+): Promise<Accepting> {
+  const email = said || !invited ? requireEmail(said) : invited
+  if (invited && email !== invited)
+    throw new AppError('invalid', '"email" is not the one that was invited')
+  if (await personToSignIn(ctx.db, email)) {
+    const { id, name } = await requirePerson(ctx, { email, password, origin })
+    return { person: { id, email, name } }
+  }
+  requirePassword(password, email)
+  const person = { id: uuid(), email, name: requireText(name, 'name') }
+  return { person, passwordHash: await ctx.passwords.hash(password) }
+}

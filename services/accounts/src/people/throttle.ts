@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import { shares, Throttled } from '@lockstep/contracts'
+import { counter } from '@lockstep/telemetry'
+import type { Context } from '../context.ts'
+import { countTries, forgetTries, forgiveTry } from '../db/sign-in-counts.ts'
+
+/** Who tries to sign in, as it is counted: by SHA-256, for a name may be a password that slipped. */
+export interface Subjects {
+  name: Buffer
+  address: Buffer
+}
+
+const refused = counter(
+  'lockstep_sign_in_throttled_total',
+  'Tries to sign in that were refused because of too many before, by name or address',
+)
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+export const subjectsOf = (email: string, address: string): Subjects => ({
+  name: sha256(`name ${email}`),
+  address: sha256(`address ${networkOf(address)}`),
+})
+
+/** Of IPv6 the 64 bits that one household has; IPv4 as it is. */
+function networkOf(address: string): string {
+  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1]
+  if (mapped || !isIPv6(address)) return mapped ?? address
+  const [head = '', tail = ''] = address.split('::')
+  const groups = head.split(':').filter(Boolean)
+  const rest = tail.split(':').filter(Boolean)
+  const missing = address.includes('::') ? 8 - groups.length - rest.length : 0
+  return [...groups, ...Array<string>(missing).fill('0'), ...rest].slice(0, 4).join(':')
+}
+
+/**
+ * Counts a try before it is made, so that many at once are not more than many in a row. Throws
+ * `Throttled` over the limit of the name or the address.
+ */
+export async function countTry(ctx: Context, { name, address }: Subjects): Promise<void> {
+  const now = ctx.now()
+  const windowMs = ctx.times.signInWindowMs
+  const counts = await countTries(ctx.db, [name, address], {
+    at: new Date(now),
+    begunAfter: new Date(now - windowMs),
+  })
+  for (const { subject, tries, since } of counts) {
+    const by = subject.equals(name) ? 'name' : 'address'
+    if (tries <= shares[`sign_ins_of_${by}`].limit) continue
+    refused(1, { by })
+    const waitMs = since.getTime() + windowMs - now
+    throw new Throttled(
+      `There were too many tries to sign in; try again in ${Math.ceil(waitMs / 60_000)} minutes`,
+      waitMs,
+    )
+  }
+}
+
+/** A try succeeded: the name begins anew, the address has one less. */
+export async function forgive({ db }: Context, { name, address }: Subjects): Promise<void> {
+  await forgetTries(db, name)
+  await forgiveTry(db, address)
+}

@@ -1,0 +1,14 @@
+const hour = 3_600_000
+const day = 24 * hour
+
+/** Times of this service, in ms. */
+export const times = {
+  /** A working day, a night and a little more: who comes back every morning stays signed in. */
+  sessionUnusedMs: 36 * hour,
+  /** Used or not, then a person signs in again. */
+  sessionMs: 14 * day,
+  /** A link travels by mail or chat, and people are away for a weekend. */
+  invitationMs: 7 * day,
+  /** Tries to sign in are counted for so long. */
+  signInWindowMs: hour / 4,
+} as const
