@@ -9,7 +9,6 @@ import { promisify } from 'node:util'
 export const knownDeadExports: Readonly<Record<string, readonly string[]>> = {
   'packages/contracts/src/locks.ts': ['WhenBusy'],
   'packages/rpc/src/peers.ts': ['Peer'],
-  'packages/rpc/src/server.ts': ['MethodName'],
   'packages/service/src/define.ts': ['RpcMethods', 'Job', 'PublicHttp'],
   'packages/feeds/src/index.ts': ['DeadEntry', 'FeedAppend', 'FeedCounts', 'Trouble'],
   'packages/service/test/fixtures/lane.ts': ['scale'],

@@ -11,13 +11,21 @@ import path from 'node:path'
 import { runBuf } from './buf.ts'
 
 /**
- * Runs `buf generate` on a folder of contracts, whose plugins and relative output folders stand in its buf.gen.yaml. Throws with
- * buf's own words.
+ * Runs `buf generate` on a folder of contracts, whose plugins and relative output folders stand in its buf.gen.yaml, and writes the
+ * descriptors that reflection answers with. Throws with buf's own words.
  */
 async function generate(root: string, proto: string): Promise<void> {
-  const { ok, said } = await runBuf(root, proto, ['generate'])
-  if (!ok) throw new Error(`buf generate failed:\n${said}`)
+  const build = ['build', '--exclude-source-info', '-o', descriptorsFile]
+  for (const args of [['generate'], build]) {
+    const { ok, said } = await runBuf(root, proto, args)
+    if (!ok) throw new Error(`buf ${args[0]} failed:\n${said}`)
+  }
+  // In lines, so that two branches that change proto/ can be merged.
+  const file = path.join(proto, descriptorsFile)
+  writeFileSync(file, `${JSON.stringify(JSON.parse(readFileSync(file, 'utf8')), null, 1)}\n`)
 }
+
+const descriptorsFile = path.join('..', 'packages', 'rpc', 'gen', 'descriptors.json')
 
 /**
  * Generates all that is derived from the folders in proto/ and services/: the gRPC code, the list of services, and the definitions

@@ -29,6 +29,8 @@ export type StreamMethod<Context, Request, Response> = (
 export type CallWith = Partial<Call> & { timeoutMs?: number }
 
 export const accountHeader = 'lockstep-account'
+/** Set when the method itself has failed, and not the way to it. */
+export const failureTrailer = 'lockstep-failure'
 export const defaultTimeoutMs = 10_000
 /** The largest message that a client or a server takes. */
 export const maxMessageBytes = 16 * 1024 * 1024

@@ -64,7 +64,8 @@ export function admitCallers(served: readonly BoundService[], log: Logger): Serv
       const subject = subjectOf(call)
       const caller = named(subject)
       if (!caller || !allowed.get(path)?.includes(caller)) {
-        failedCalls(1, { method: path, failure: 'forbidden' })
+        const method = allowed.has(path) ? path : 'unknown'
+        failedCalls(1, { method, failure: 'forbidden' })
         log.warn({ method: path, subject }, 'A call is refused: its certificate may not make it')
         const details = `The certificate of ${caller ?? 'nobody that is known here'} may not call ${path}`
         return call.sendStatus({ code: failures.forbidden.grpc, details })

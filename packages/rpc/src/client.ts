@@ -1,19 +1,27 @@
-import { readFileSync } from 'node:fs'
-import { type Channel, ChannelCredentials, connectivityState } from '@grpc/grpc-js'
+import { type Channel, ChannelCredentials, connectivityState, experimental } from '@grpc/grpc-js'
 import { AppError, CallNotSent } from '@lockstep/contracts'
-import { type CallOptions, type Client, ClientError, createClient, Metadata } from 'nice-grpc'
+import {
+  type CallOptions,
+  type Client,
+  ClientError,
+  createClient,
+  Metadata,
+  Status,
+} from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import {
   accountHeader,
   type CallWith,
   defaultTimeoutMs,
   failureOfStatus,
+  failureTrailer,
   isTooLarge,
   maxMessageBytes,
 } from './call.ts'
 import { openChannel } from './channel.ts'
 import type { GeneratedDefinition } from './definition.ts'
-import type { TlsFiles } from './server.ts'
+import { repeatedCalls } from './metrics.ts'
+import { type TlsFiles, watchTls } from './tls-files.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of a generated client are ours to replace
 type WithCall<F> = F extends (request: infer Request, options?: any) => infer Result
@@ -34,38 +42,51 @@ export function connect<Definition extends CompatServiceDefinition>(
   address: string,
   tls?: TlsFiles,
 ): RpcClient<Definition> {
-  const channel = openChannel(
-    address,
-    tls ? ChannelCredentials.createSsl(...read(tls)) : ChannelCredentials.createInsecure(),
-  )
+  const stack = new DisposableStack()
+  const channel = openChannel(address, openCredentials(tls, stack))
+  stack.defer(() => channel.close())
   const raw = createClient(definition as CompatServiceDefinition, channel) as unknown as Record<
     string,
     RawMethod
   >
-  const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => channel.close() }
+  const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => stack.dispose() }
   const { fullName, methods } = definition as unknown as GeneratedDefinition
   for (const [name, method] of Object.entries(methods)) {
     const path = `${fullName}/${method.name}`
     client[name] = method.responseStream
       ? streaming(raw[name]!, path)
-      : unary(raw[name]!, path, channel)
+      : unary(raw[name]!, path, channel, method.options.idempotencyLevel ? mostTries : 1)
   }
   return client as RpcClient<Definition>
 }
 
 type RawMethod = (request: unknown, options: CallOptions) => unknown
 
-const read = (tls: TlsFiles) =>
-  [readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert)] as const
+function openCredentials(tls: TlsFiles | undefined, stack: DisposableStack): ChannelCredentials {
+  if (!tls) return ChannelCredentials.createInsecure()
+  const provider = stack.use(watchTls(tls))
+  return experimental.createCertificateProviderChannelCredentials(provider, provider)
+}
 
-function unary(method: RawMethod, path: string, channel: Channel) {
+/** Of a call that `proto/` declares to be idempotent, all within its one deadline. */
+const mostTries = 3
+
+function unary(method: RawMethod, path: string, channel: Channel, tries: number) {
   return async (request: unknown, call: CallWith) => {
     using bounds = open(call)
-    try {
-      await reach(channel, path, bounds.end)
-      return await method(request, bounds.options)
-    } catch (error) {
-      throw failureOf(error, call, path)
+    for (let left = tries - 1; ; left--) {
+      let wasAnswered = false
+      const onTrailer = (trailer: Metadata) => {
+        wasAnswered = trailer.has(failureTrailer)
+      }
+      try {
+        await reach(channel, path, bounds.end)
+        return await method(request, { ...bounds.options, onTrailer })
+      } catch (error) {
+        const isBroken = error instanceof ClientError && error.code === Status.UNAVAILABLE
+        if (left <= 0 || !isBroken || wasAnswered) throw failureOf(error, call, path)
+        repeatedCalls(1, { method: path })
+      }
     }
   }
 }
@@ -98,13 +119,20 @@ function streaming(method: RawMethod, path: string) {
   }
 }
 
-/** Nothing of the call outlives its signal or deadline. */
+/** The server gives up this much later, so that its caller says first that time is over. */
+const serverGraceMs = 500
+
+/** gRPC's form of a time: at most 8 digits and a unit. */
+const timeoutHeader = (ms: number): string => `${Math.min(99_999_999, Math.ceil(ms))}m`
+
+/** Nothing of the call outlives its signal or deadline, on either side. */
 function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSignal } {
-  const metadata = new Metadata()
+  const timeoutMs = call.timeoutMs ?? defaultTimeoutMs
+  const metadata = new Metadata({ 'grpc-timeout': timeoutHeader(timeoutMs + serverGraceMs) })
   if (call.accountId) metadata.set(accountHeader, call.accountId)
   const end = new AbortController()
   const giveUp = () => end.abort()
-  const deadline = setTimeout(giveUp, call.timeoutMs ?? defaultTimeoutMs)
+  const deadline = setTimeout(giveUp, timeoutMs)
   if (call.signal?.aborted) giveUp()
   call.signal?.addEventListener('abort', giveUp)
   return {

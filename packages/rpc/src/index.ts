@@ -1,5 +1,7 @@
+export * from './bind.ts'
 export type { BoundService } from './bound-service.ts'
 export * from './call.ts'
 export * from './client.ts'
 export * from './peers.ts'
 export * from './server.ts'
+export type { TlsFiles } from './tls-files.ts'

@@ -1,6 +1,6 @@
 import { definitions } from '../gen/definitions.ts'
 import { connect, type RpcClient } from './client.ts'
-import type { TlsFiles } from './server.ts'
+import type { TlsFiles } from './tls-files.ts'
 
 /** A service that can be called. */
 export type PeerName = keyof typeof definitions

@@ -1,77 +1,26 @@
-import { readFileSync } from 'node:fs'
-import { type ChannelOptions, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
-import { type Caller, failureOf, failures, messageOf } from '@lockstep/contracts'
-import type { Logger } from '@lockstep/telemetry'
 import {
-  type CallContext,
-  createServer,
-  ServerError,
-  type ServerMiddlewareCall,
-  type ServiceImplementation,
-} from 'nice-grpc'
-import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
+  type ChannelOptions,
+  experimental,
+  ServerCredentials,
+  type ServerOptions,
+} from '@grpc/grpc-js'
+import { failureOf, failures, messageOf } from '@lockstep/contracts'
+import type { Logger } from '@lockstep/telemetry'
+import { type CallContext, createServer, ServerError, type ServerMiddlewareCall } from 'nice-grpc'
 import { Status } from 'nice-grpc-common'
+import { HealthDefinition } from '../gen/grpc/health/v1/health.ts'
 import type { BoundService } from './bound-service.ts'
-import { accountOf, type Call, maxMessageBytes, requireAccount } from './call.ts'
-import { admitCallers, callerOf } from './callers.ts'
+import { failureTrailer, maxMessageBytes } from './call.ts'
+import { admitCallers } from './callers.ts'
+import { requireDeadline } from './deadlines.ts'
+import type { GeneratedDefinition } from './definition.ts'
+import { healthService } from './health.ts'
 import { failedCalls } from './metrics.ts'
-
-/** Files of a mutual TLS identity; without it a server speaks plain text. */
-export interface TlsFiles {
-  ca: string
-  cert: string
-  key: string
-}
+import { reflectionService } from './reflection.ts'
+import { type TlsFiles, watchTls } from './tls-files.ts'
 
 export interface RpcServer extends AsyncDisposable {
   port: number
-}
-
-/** Every method of a definition, each taking (ctx, request, call). */
-export type MethodsOf<Definition extends CompatServiceDefinition, Context> = {
-  [Name in keyof ServiceImplementation<Definition>]: ServiceImplementation<Definition>[Name] extends (
-    request: infer Request,
-    context: CallContext,
-  ) => infer Result
-    ? (ctx: Context, request: Request, call: Call) => Result
-    : never
-}
-
-/** The names of a definition's methods. */
-export type MethodName<Definition extends CompatServiceDefinition> =
-  keyof ServiceImplementation<Definition> & string
-
-export interface BindOptions<Definition extends CompatServiceDefinition> {
-  /** Who may call each method. */
-  callers: Readonly<Record<MethodName<Definition>, readonly Caller[]>>
-  /** Methods that act for no account, or for several. */
-  acrossAccounts?: readonly MethodName<Definition>[]
-}
-
-type AnyMethod = (ctx: unknown, request: unknown, call: Call) => unknown
-
-/** Each method acts for an account unless it is named in `acrossAccounts`. */
-export function bind<Definition extends CompatServiceDefinition, Context>(
-  definition: Definition,
-  ctx: Context,
-  methods: MethodsOf<Definition, Context>,
-  { callers, acrossAccounts = [] }: BindOptions<Definition>,
-): BoundService {
-  const implementation: BoundService['implementation'] = {}
-  for (const [name, method] of Object.entries(methods) as [string, AnyMethod][]) {
-    const needsAccount = !(acrossAccounts as readonly string[]).includes(name)
-    implementation[name] = (request, context) => {
-      const caller = callerOf(context.metadata)
-      const call: Call = {
-        accountId: accountOf(context.metadata),
-        signal: context.signal,
-        ...(caller && { caller }),
-      }
-      if (needsAccount) requireAccount(call)
-      return method(ctx, request, call)
-    }
-  }
-  return { definition, implementation, callers }
 }
 
 /** Calls that still run this long after the server was told to close are cut off. */
@@ -87,35 +36,56 @@ export interface ServeOptions {
   served: BoundService[]
   log: Logger
   tls?: TlsFiles
+  /** What gRPC's health protocol answers; always when absent. */
+  isReady?: () => Promise<boolean>
   /** Another age of connections, for tests. */
   maxConnectionAgeMs?: number
 }
 
 /** Closing refuses new calls and lets running ones finish. */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
+  await using stack = new AsyncDisposableStack()
+  const closing = new AbortController()
+  const served = [...options.served, ...ownServices(options, closing.signal)]
   const settings: ServerOptions = {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_connection_age_ms': options.maxConnectionAgeMs ?? connectionAge.maxMs,
     'grpc.max_connection_age_grace_ms': connectionAge.graceMs,
-    ...(options.tls && { interceptors: [admitCallers(options.served, options.log)] }),
+    interceptors: [requireDeadline, ...(options.tls ? [admitCallers(served, options.log)] : [])],
   }
   const server = createServer(settings as ChannelOptions).use(errors(options.log))
-  for (const { definition, implementation } of options.served)
+  for (const { definition, implementation } of served)
     server.add(definition, implementation as never)
-  const port = await server.listen(`${options.host}:${options.port}`, credentials(options.tls))
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      const force = setTimeout(() => server.forceShutdown(), shutdownMs)
-      await server.shutdown().finally(() => clearTimeout(force))
-    },
-  }
+  const credentials = openCredentials(options.tls, stack)
+  stack.defer(async () => {
+    closing.abort()
+    const force = setTimeout(() => server.forceShutdown(), shutdownMs)
+    await server.shutdown().finally(() => clearTimeout(force))
+  })
+  const port = await server.listen(`${options.host}:${options.port}`, credentials)
+  const opened = stack.move()
+  return { port, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
-function credentials(tls: TlsFiles | undefined): ServerCredentials {
+/** What every server serves beside its own methods. */
+function ownServices(options: ServeOptions, closing: AbortSignal): BoundService[] {
+  const names = options.served.map(
+    ({ definition }) => (definition as unknown as GeneratedDefinition).fullName,
+  )
+  const health = healthService({
+    ...{ names, closing },
+    isReady: options.isReady ?? (async () => true),
+  })
+  return [health, reflectionService([...names, HealthDefinition.fullName])]
+}
+
+function openCredentials(
+  tls: TlsFiles | undefined,
+  stack: AsyncDisposableStack,
+): ServerCredentials {
   if (!tls) return ServerCredentials.createInsecure()
-  const pair = { cert_chain: readFileSync(tls.cert), private_key: readFileSync(tls.key) }
-  return ServerCredentials.createSsl(readFileSync(tls.ca), [pair], true)
+  const provider = stack.use(watchTls(tls))
+  return experimental.createCertificateProviderServerCredentials(provider, provider, true)
 }
 
 /** A status travels in a header, and grpc-js takes headers up to 8 kB with every letter escaped. */
@@ -132,6 +102,7 @@ function errors(log: Logger) {
     } catch (error) {
       if (context.signal.aborted) throw new ServerError(Status.CANCELLED, 'The caller has given up') // nobody listens any more
       const failure = failureOf(error)
+      context.trailer.set(failureTrailer, failure)
       failedCalls(1, { method: call.method.path, failure })
       if (failure === 'internal')
         log.error({ err: error, method: call.method.path }, 'A call failed')

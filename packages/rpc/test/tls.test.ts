@@ -9,6 +9,8 @@ import { certificateOf } from '@lockstep/testing'
 import { createChannel, createClient, Metadata } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { HealthDefinition } from '../gen/grpc/health/v1/health.ts'
+import { ServerReflectionDefinition } from '../gen/grpc/reflection/v1/reflection.ts'
 import { FeedDefinition } from '../gen/lockstep/feed/v1/feed.ts'
 import { TemplatesDefinition } from '../gen/lockstep/templates/v1/templates.ts'
 import { type BoundService, type Call, connect, serve, type TlsFiles } from '../src/index.ts'
@@ -150,6 +152,19 @@ test('a method that is declared for nobody, or not at all, can not be called', a
   expect(await endOf(other as unknown as AnyClient, 'getTemplate', false)).toBe('forbidden')
 })
 
+test('any service may ask for health, and only the operator for what is served', async () => {
+  const address = addresses.get('templates')!
+  const end = async (identity: Caller | 'stranger') => {
+    using health = connect(HealthDefinition, address, certificateOf(identity))
+    using reflection = connect(ServerReflectionDefinition, address, certificateOf(identity))
+    const [one, other] = [health, reflection] as unknown as [AnyClient, AnyClient]
+    return [await endOf(one, 'check', false), await endOf(other, 'serverReflectionInfo', true)]
+  }
+  expect(await end('campaigns')).toEqual(['let through', 'forbidden'])
+  expect(await end('operator')).toEqual(['let through', 'let through'])
+  expect(await end('stranger')).toEqual(['forbidden', 'forbidden'])
+})
+
 test('a certificate with two names is nobody, and a caller can not name another in its metadata', async () => {
   await expect(take(certificateOf('two-names'))).rejects.toMatchObject({ failure: 'forbidden' })
   await expect(take(certificateOf('contacts'))).rejects.toMatchObject({
@@ -163,7 +178,7 @@ test('a certificate with two names is nobody, and a caller can not name another 
   const before = calls.length
   await createClient(FeedDefinition, channel).take(
     {},
-    { metadata: new Metadata().append('lockstep-caller', 'campaigns') },
+    { metadata: new Metadata({ 'lockstep-caller': 'campaigns', 'grpc-timeout': '5S' }) },
   )
   expect(calls.slice(before).map(({ caller }) => caller)).toEqual(['templates'])
 })

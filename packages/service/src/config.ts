@@ -127,11 +127,10 @@ function problemsOf(schema: z.ZodType, given: Record<string, string>): string[] 
 function tlsProblems(env: Environment): string[] {
   const names = ['LOCKSTEP_GRPC_TLS_CA', 'LOCKSTEP_GRPC_TLS_CERT', 'LOCKSTEP_GRPC_TLS_KEY']
   const missing = names.filter((name) => !env[name])
-  if (
-    missing.length === 0 ||
-    (missing.length === names.length && env.LOCKSTEP_GRPC_PLAINTEXT === 'true')
-  )
-    return []
+  const isPlain = missing.length === names.length && env.LOCKSTEP_GRPC_PLAINTEXT === 'true'
+  if (isPlain && env.NODE_ENV === 'production')
+    return ['LOCKSTEP_GRPC_PLAINTEXT must not be true where NODE_ENV is production']
+  if (missing.length === 0 || isPlain) return []
   const files = missing.length === 1 ? 'a file' : 'files'
   return [
     `${missing.join(', ')} must name ${files} for mutual TLS between services (a development machine sets LOCKSTEP_GRPC_PLAINTEXT=true)`,

@@ -20,7 +20,10 @@ export async function serveEndpoints(
   const { service, host, grpcPort, tls } = ctx.config
   const health = stack.use(await serveHealth(ctx))
   const rpc = stack.use(
-    await serve({ host, port: grpcPort, served, log: ctx.log, tls: tls ?? undefined }),
+    await serve({
+      ...{ host, port: grpcPort, served, log: ctx.log, tls: tls ?? undefined },
+      isReady: () => ctx.db.ping(),
+    }),
   )
   ctx.log.info({ grpcPort: rpc.port, healthPort: health.port }, `${service} is up`)
   return owning({ grpcPort: rpc.port, healthPort: health.port }, stack)

@@ -254,6 +254,9 @@ test('calls in plain text must be asked for; a variable set to nothing is not se
   expect(() => readConfig(plain, { ...environment, LOCKSTEP_GRPC_PLAINTEXT: 'false' })).toThrow(
     /mutual TLS/,
   )
+  expect(() => readConfig(plain, { ...environment, NODE_ENV: 'production' })).toThrow(
+    'LOCKSTEP_GRPC_PLAINTEXT must not be true where NODE_ENV is production',
+  )
   const files = {
     LOCKSTEP_GRPC_TLS_CA: 'a',
     LOCKSTEP_GRPC_TLS_CERT: 'b',

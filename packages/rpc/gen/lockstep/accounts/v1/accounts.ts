@@ -6953,7 +6953,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: ListApiKeysResponse as typeof ListApiKeysResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Creates a key with the name and rights of another, which stays good for a time. conflict when that is over already. */
     rotateApiKey: {
@@ -6980,7 +6980,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: AuthenticateKeyResponse as typeof AuthenticateKeyResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "IDEMPOTENT" },
     },
     /** Registers a Meta app: the secret that signs its webhooks and the token of its handshake. */
     createApp: {
@@ -7007,7 +7007,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: GetWebhookAppResponse as typeof GetWebhookAppResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
      * Operator: seals the secrets of a page of rows again that aren't sealed with the newest key. Called until `next` is empty, it has seen
@@ -7039,7 +7039,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: Connection as typeof Connection,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** A page of the account's connections in id order, ended ones too. */
     listConnections: {
@@ -7048,7 +7048,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: ListConnectionsResponse as typeof ListConnectionsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
      * Gives a connection another token, once Meta lets it use the number and its WABA; nothing else changes. precondition when it doesn't,
@@ -7087,7 +7087,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: ResolveConnectionsResponse as typeof ResolveConnectionsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** What Meta said about the account's WABAs and numbers, what was received last first. */
     listAccountEvents: {
@@ -7096,7 +7096,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: ListAccountEventsResponse as typeof ListAccountEventsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Invites somebody to the account by a link that is good once. Its text is returned this once and stored as a hash only. */
     createInvitation: {

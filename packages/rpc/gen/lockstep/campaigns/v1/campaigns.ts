@@ -2194,7 +2194,7 @@ export const CampaignsDefinition = {
       requestStream: false,
       responseType: Campaign as typeof Campaign,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     listCampaigns: {
       name: "ListCampaigns",
@@ -2202,7 +2202,7 @@ export const CampaignsDefinition = {
       requestStream: false,
       responseType: ListCampaignsResponse as typeof ListCampaignsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     listRecipients: {
       name: "ListRecipients",
@@ -2210,7 +2210,7 @@ export const CampaignsDefinition = {
       requestStream: false,
       responseType: ListRecipientsResponse as typeof ListRecipientsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** A further attempt for a recipient whose attempt may or may not have gone out; only on a person's order. */
     resendUnknown: {

@@ -3902,7 +3902,7 @@ export const ContactsDefinition = {
       requestStream: false,
       responseType: Import as typeof Import,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Rows that were not imported: line and reason, in line order. */
     listImportErrors: {
@@ -3911,7 +3911,7 @@ export const ContactsDefinition = {
       requestStream: false,
       responseType: ListImportErrorsResponse as typeof ListImportErrorsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     listContacts: {
       name: "ListContacts",
@@ -3919,7 +3919,7 @@ export const ContactsDefinition = {
       requestStream: false,
       responseType: ListContactsResponse as typeof ListContactsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     getContact: {
       name: "GetContact",
@@ -3927,7 +3927,7 @@ export const ContactsDefinition = {
       requestStream: false,
       responseType: Contact as typeof Contact,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
     recordConsent: {
@@ -3945,7 +3945,7 @@ export const ContactsDefinition = {
       requestStream: false,
       responseType: ConsentRules as typeof ConsentRules,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     setConsentRules: {
       name: "SetConsentRules",
@@ -3962,7 +3962,7 @@ export const ContactsDefinition = {
       requestStream: false,
       responseType: ContactSettings as typeof ContactSettings,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     setContactSettings: {
       name: "SetContactSettings",

@@ -1602,7 +1602,7 @@ export const ConversationsDefinition = {
       requestStream: false,
       responseType: ListConversationsResponse as typeof ListConversationsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     listMessages: {
       name: "ListMessages",
@@ -1610,7 +1610,7 @@ export const ConversationsDefinition = {
       requestStream: false,
       responseType: ListMessagesResponse as typeof ListMessagesResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** How many inbound messages that are still kept came at or after a time. */
     countInbound: {
@@ -1619,7 +1619,7 @@ export const ConversationsDefinition = {
       requestStream: false,
       responseType: CountInboundResponse as typeof CountInboundResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
   },
 } as const;

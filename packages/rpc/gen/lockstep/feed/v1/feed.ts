@@ -1690,7 +1690,7 @@ export const FeedDefinition = {
       requestStream: false,
       responseType: ListDeadResponse as typeof ListDeadResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Opens dead entries again, with their tries reset. */
     replay: {

@@ -1076,7 +1076,7 @@ export const TemplatesDefinition = {
       requestStream: false,
       responseType: SyncRun as typeof SyncRun,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** A page, in id order. */
     listTemplates: {
@@ -1085,7 +1085,7 @@ export const TemplatesDefinition = {
       requestStream: false,
       responseType: ListTemplatesResponse as typeof ListTemplatesResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** By id, or by WABA, name and language. */
     getTemplate: {
@@ -1094,7 +1094,7 @@ export const TemplatesDefinition = {
       requestStream: false,
       responseType: Template as typeof Template,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
   },
 } as const;

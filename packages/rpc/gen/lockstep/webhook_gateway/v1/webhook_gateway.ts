@@ -1531,7 +1531,7 @@ export const WebhookGatewayDefinition = {
       requestStream: false,
       responseType: CountPartsResponse as typeof CountPartsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Operator: parts that had no effect, newest first. */
     listParts: {
@@ -1540,7 +1540,7 @@ export const WebhookGatewayDefinition = {
       requestStream: false,
       responseType: ListPartsResponse as typeof ListPartsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Operator: splits stored bodies again and opens their new parts, one batch a call. Each effect happens once. */
     replayWebhooks: {
@@ -1567,7 +1567,7 @@ export const WebhookGatewayDefinition = {
       requestStream: false,
       responseType: GetUnhandledRepliesResponse as typeof GetUnhandledRepliesResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
   },
 } as const;
