@@ -59,6 +59,20 @@ export const sendLimits = {
   backoff: { key: (connectionId: string) => `whatsapp_api_backoff:connection:${connectionId}` },
 } as const
 
+/** Calls of the public API; the share of a minute that may come at once is the limiter's. */
+export const callLimits = {
+  api_caller: {
+    key: (callerId: string) => `api_rate_limit:caller:${callerId}`,
+    perMinute: 3_000,
+    guards: 'calls of the public API by one API key or person',
+  },
+  api_account: {
+    key: (accountId: string) => `api_rate_limit:account:${accountId}`,
+    perMinute: 6_000,
+    guards: 'calls of the public API by all who act for one account',
+  },
+} as const
+
 /** A slot starts at most this far ahead; past it the answer is "retry after". */
 export const slotHorizonMs = 1_000
 /** A slot whose POST begins later than this is given up: Meta counts arrivals. */

@@ -1,3 +1,4 @@
+export type { CallGrant, CallLimit } from './call-limit.ts'
 export { clockOffset } from './clock-offset.ts'
 export { LimiterUnavailable, LockBusy, type LockKey, LockUnavailable } from './errors.ts'
 export { createLimiter, type Limiter } from './limiter.ts'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { AppError, type RateLimitName, rateLimits, sendLimits } from '@lockstep/contracts'
 import { counter } from '@lockstep/telemetry'
+import { type CallGrant, type CallLimit, takeCall } from './call-limit.ts'
 import { clockOffset } from './clock-offset.ts'
 import { LimiterUnavailable } from './errors.ts'
 import { type Redis, script } from './redis.ts'
@@ -53,6 +54,8 @@ export interface Limiter {
     id: string,
     count?: number,
   ): Promise<LimitGrant>
+  /** Takes one call of all these limits together, or of none; answers in their order. */
+  takeCall(limits: readonly CallLimit[]): Promise<CallGrant[]>
   /** Halves a connection's limits for a while, and pauses it for `retryAfterMs`. */
   reportThrottled(connectionId: string, retryAfterMs?: number): Promise<void>
 }
@@ -151,6 +154,13 @@ export function createLimiter({ redis, scale = 1 }: LimiterOptions): Limiter {
       if (retryAfterMs > 0) hits(1, labels)
       else grants(count, labels)
       return retryAfterMs > 0 ? { ok: false, retryAfterMs } : { ok: true }
+    },
+
+    async takeCall(limits) {
+      const given = await reach(takeCall(redis, limits, scale))
+      for (const [i, { retryAfterMs }] of given.entries())
+        if (retryAfterMs > 0) hits(1, { limit: limits[i]!.name, class: 'all' })
+      return given
     },
 
     async reportThrottled(connectionId, retryAfterMs = 0) {

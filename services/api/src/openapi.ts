@@ -63,6 +63,15 @@ const retryAfter = {
     description: 'In how many seconds to try again.',
     schema: { type: 'string' },
   },
+  RateLimit: {
+    description:
+      'How many requests are left at this moment (`r`), and in how many seconds all are again (`t`), for the key and for the account. Each answer has it.',
+    schema: { type: 'string' },
+  },
+  'RateLimit-Policy': {
+    description: 'How many requests (`q`) may come in how many seconds (`w`). Each answer has it.',
+    schema: { type: 'string' },
+  },
 } as const
 
 function describeFailure(failure: Failure): ZodOpenApiResponseObject {

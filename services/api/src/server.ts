@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import cookies from '@fastify/cookie'
-import { AppError } from '@lockstep/contracts'
+import { AppError, Throttled } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
 import { histogram } from '@lockstep/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -9,6 +9,7 @@ import { v7 as uuid } from 'uuid'
 import { requireAccess, requireSameOrigin } from './access.ts'
 import { cutOffSlowBodies } from './arrival.ts'
 import type { Caller } from './authenticator.ts'
+import { countCall } from './call-limits.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
 import { docsPage, docsPolicy } from './docs/page.ts'
@@ -44,8 +45,11 @@ declare module 'fastify' {
 /** A streamed contact import has no such limit here: `contacts` sets its own. */
 const bodyLimit = 1_000_000
 
-/** Most requests are answered in less. */
-const retryAfterSeconds = '1'
+/** In seconds, as the header has it: most requests are answered in one. */
+function retryAfterOf(error: AppError): string {
+  const ms = error instanceof Throttled ? error.retryAfterMs : undefined
+  return String(Math.max(1, Math.ceil((ms ?? 0) / 1000)))
+}
 
 const requestSeconds = histogram(
   'lockstep_api_request_seconds',
@@ -150,9 +154,14 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
     url: route.path,
     // Before the body is read: a stranger can't make us hold it.
     onRequest: async (request, reply) => {
-      const caller = await admit(ctx, route, request)
+      const caller = await identify(ctx, route, request)
       request.caller = caller
-      if (caller && !reply.raw.closed) reply.raw.once('close', calls.begin(caller.accountId))
+      if (!caller) return
+      const { headers, refused } = await countCall(ctx, caller)
+      reply.headers(headers)
+      if (refused) throw refused
+      requireAccess(caller, route.right)
+      if (!reply.raw.closed) reply.raw.once('close', calls.begin(caller.accountId))
     },
     handler: async (request, reply) => {
       const { replayed, status, body } = await answer(ctx, route, request, reply)
@@ -162,8 +171,8 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
   })
 }
 
-/** Who asks, once it is known that they may; null where anyone may. */
-async function admit(
+/** Who asks; null where anyone may. Throws `forbidden` for a page of another site. */
+async function identify(
   { config: { publicUrl }, authenticator }: Context,
   { method, right }: Route,
   { headers, cookies }: FastifyRequest,
@@ -172,9 +181,7 @@ async function admit(
   if (method !== 'GET' && authorization === undefined) requireSameOrigin(headers, publicUrl)
   if (right === 'anyone') return null
   const session = cookies[cookieName(publicUrl)]
-  const caller = await authenticator.callerOf({ authorization, session })
-  requireAccess(caller, right)
-  return caller
+  return authenticator.callerOf({ authorization, session })
 }
 
 function acceptJson(scope: FastifyInstance): void {
@@ -277,7 +284,7 @@ function fail(ctx: Context, thrown: unknown, request: FastifyRequest, reply: Fas
       'A request could not be served',
     )
   if (status === 429 || error instanceof StillRunning)
-    reply.header('retry-after', retryAfterSeconds)
+    reply.header('retry-after', retryAfterOf(error))
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   reply.headers({ ...securityHeaders, 'x-request-id': request.id })
   reply.code(status).type(typeOf(status)).send(body)

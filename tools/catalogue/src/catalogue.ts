@@ -1,4 +1,5 @@
 import {
+  callLimits,
   events,
   failures,
   lanes,
@@ -92,6 +93,13 @@ function limitRows(uses: Uses): string[][] {
       `${limit} in ${duration(perMs)} (kept: ${duration(windowMs)})`,
       guards,
       links(uses(new RegExp(`${quoted(name).source}|rateLimits\\.${name}\\b`))),
+    ]),
+    ...Object.entries(callLimits).map(([name, { key, perMinute, guards }]) => [
+      code(name),
+      code(key('{id}')),
+      `${perMinute.toLocaleString('en-US')} in 1 min, a quarter of them at once`,
+      guards,
+      links(uses(new RegExp(`${quoted(name).source}|callLimits\\.${name}\\b`))),
     ]),
     [
       'reserve',

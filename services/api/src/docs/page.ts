@@ -55,6 +55,7 @@ const manners = `<h2 id="requests">Requests</h2>
 <li><b>JSON</b> in snake_case, times in ISO 8601. A body or query with an unknown field is refused. An answer may get further fields.</li>
 <li><b>Lists</b> come in pages: send the <code>next_cursor</code> of the page before as <code>cursor</code>. It is null on the last page.</li>
 <li><b>Once.</b> Send an <code>Idempotency-Key</code> with each POST, PUT, PATCH and DELETE: however often the request is sent with it, it takes effect at most once.</li>
+<li><b>Limits.</b> A key and an account have a number of requests a minute, a quarter of them at once. Each answer tells how they stand in <code>RateLimit</code> and <code>RateLimit-Policy</code> (<code>RateLimit-Limit</code>, <code>-Remaining</code> and <code>-Reset</code> for the scarcer one).</li>
 <li><b>Request id.</b> Each answer has <code>X-Request-Id</code>, your own if you sent one; the logs of every service know it.</li>
 </ul>
 `

@@ -7138,7 +7138,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: AuthenticateSessionResponse as typeof AuthenticateSessionResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "IDEMPOTENT" },
     },
     /** A member of the account, with all accounts of theirs. */
     getPerson: {
@@ -7147,7 +7147,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: GetPersonResponse as typeof GetPersonResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** A page of the account's members in the order of their ids. */
     listMembers: {
@@ -7156,7 +7156,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: ListMembersResponse as typeof ListMembersResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Gives a member another role, and ends their sessions. conflict when nobody would be an owner any more. */
     setMemberRole: {
@@ -7183,7 +7183,7 @@ export const AccountsDefinition = {
       requestStream: false,
       responseType: ListSessionsResponse as typeof ListSessionsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Ends a person's sessions in the account, or one of them; those that are over already are not counted. */
     endSessions: {

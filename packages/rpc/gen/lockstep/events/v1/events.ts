@@ -379,7 +379,7 @@ export const EventsDefinition = {
       requestStream: false,
       responseType: ListEventsResponse as typeof ListEventsResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
   },
 } as const;
