@@ -49,6 +49,26 @@ export const eventKinds = {
     subject: 'campaign',
     about: 'a campaign has come into another state',
   },
+  'campaign.progress': {
+    topic: 'campaigns',
+    subject: 'campaign',
+    about: 'the statistics of a campaign; of several changes within seconds the last',
+  },
+  'message.received': {
+    topic: 'conversations',
+    subject: 'connection',
+    about: 'messages to a number, those that came together in one event',
+  },
+  'import.progress': {
+    topic: 'imports',
+    subject: 'import',
+    about: 'how far an import is, every second at most, and its end',
+  },
+  'connection.health': {
+    topic: 'connections',
+    subject: 'connection',
+    about: 'a number was connected or disconnected, or can do more or less by Meta’s word',
+  },
   'template.status': {
     topic: 'templates',
     subject: 'template',

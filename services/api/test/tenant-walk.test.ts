@@ -114,7 +114,10 @@ async function settled(): Promise<void> {
     const open = Object.entries(now).filter(([name, rows]) => /feed_open$/.test(name) && rows)
     const [last, text] = [before, JSON.stringify(now)]
     before = text
-    return open.length === 0 && text === last
+    const untold = await stack.world.sql(
+      'select from campaigns.campaign_statistics where progress_due',
+    )
+    return open.length === 0 && untold.length === 0 && text === last
   }, 30_000)
 }
 

@@ -4,6 +4,7 @@ import { config } from './config.ts'
 import { open, peers } from './context.ts'
 import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
+import { announceProgress, announceProgressEveryMs } from './jobs/announce-progress.ts'
 import { expireSending } from './jobs/expire-sending.ts'
 import { forgetCampaigns } from './jobs/forget-campaigns.ts'
 import { messageStatus } from './lanes/message-status.ts'
@@ -23,6 +24,7 @@ export const campaignsService = defineService({
   lanes: { 'campaigns.run': runCampaign, 'webhooks.campaign': messageStatus },
   jobs: {
     'expire-sending': [5_000, expireSending],
+    'announce-progress': [announceProgressEveryMs, announceProgress],
   },
   retention: { 'forget-campaigns': forgetCampaigns },
 })

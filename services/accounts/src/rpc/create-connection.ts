@@ -3,6 +3,7 @@ import { isUniqueViolation, type Tx } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, CreateConnectionRequest } from '@lockstep/rpc/gen/accounts'
 import { chosenId, feed, requireId, requireText } from '@lockstep/service'
+import { announceHealth } from '../connections/announce-health.ts'
 import { defaultLimits } from '../connections/limits.ts'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import { detailsOf, reconnect } from '../connections/reconnect.ts'
@@ -48,7 +49,9 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
       await openInterval(tx, connection)
       await feed(ctx, tx, { lane: 'webhooks.adopt', key: phoneNumberId, rowId: id })
       tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, appId))
-      return connectionToProto(tx, connection, ctx.now())
+      const told = await connectionToProto(tx, connection, ctx.now())
+      await announceHealth(ctx, tx, told)
+      return told
     })
   } catch (error) {
     if (!isUniqueViolation(error)) throw error

@@ -2,6 +2,7 @@ import { events } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, DisconnectRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
+import { announceHealth } from '../connections/announce-health.ts'
 import type { Context } from '../context.ts'
 import { findConnection } from '../db/connections.ts'
 import { closeInterval } from '../db/intervals.ts'
@@ -18,5 +19,7 @@ export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, 
     connection.disconnectedAt = new Date(Math.max(ctx.now(), connection.connectedAt.getTime()))
     await closeInterval(tx, connection.phoneNumberId, connection.disconnectedAt)
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
-    return connectionToProto(tx, connection, ctx.now())
+    const told = await connectionToProto(tx, connection, ctx.now())
+    await announceHealth(ctx, tx, told)
+    return told
   })

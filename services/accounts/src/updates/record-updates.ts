@@ -1,6 +1,7 @@
 import type { Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { type AccountEvent, eventError, metaTimeMs } from '@lockstep/whatsapp'
+import { announceHealth } from '../connections/announce-health.ts'
 import { healthOf } from '../connections/health.ts'
 import type { Context } from '../context.ts'
 import { insertEvents } from '../db/account-events.ts'
@@ -35,15 +36,22 @@ export async function recordUpdates(
     await applyUpdates(ctx, tx, connections, updates)
     await insertEvents(tx, updates.map(toRow))
     tx.afterCommit(() => reportErrors(ctx, accountId, updates))
-    for (const [connection, { health, reason }] of await healthByConnection(ctx, tx, connections))
-      if (health !== before.get(connection)!.health)
-        tx.afterCommit(() =>
-          ctx.log.warn(
-            { connection: connection.id, health, reason },
-            "A connection's health has changed",
-          ),
-        )
+    for (const [connection, after] of await healthByConnection(ctx, tx, connections))
+      if (after.health !== before.get(connection)!.health)
+        await noteHealth(ctx, tx, connection, after)
   })
+}
+
+async function noteHealth(
+  ctx: Context,
+  tx: Tx,
+  { id, disconnectedAt }: Connection,
+  { health, reason }: ReturnType<typeof healthOf>,
+): Promise<void> {
+  const disconnectedAtMs = disconnectedAt?.getTime()
+  await announceHealth(ctx, tx, { id, health, healthReason: reason, disconnectedAtMs })
+  const line = { connection: id, health, reason }
+  tx.afterCommit(() => ctx.log.warn(line, "A connection's health has changed"))
 }
 
 const numberErrors = counter(

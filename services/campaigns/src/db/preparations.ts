@@ -118,7 +118,7 @@ export async function endPreparation(
   )
   const { queued, skipped } = row!
   await sql`update campaign_statistics set recipients = ${queued + skipped}, queued = ${queued},
-      skipped = ${skipped}
+      skipped = ${skipped}, progress_due = true
     where campaign_id = ${campaignId} and variant = 0`.execute(tx.sql)
   return row!
 }

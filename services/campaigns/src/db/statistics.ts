@@ -1,4 +1,4 @@
-import { query, sql, type Tx } from '@lockstep/database'
+import { type Database, query, sql, type Tx } from '@lockstep/database'
 import { type Statistics, type StatisticsDelta, statisticsColumns } from '../outcomes/statistics.ts'
 
 /** The statistics of campaigns, all variants together. */
@@ -19,6 +19,35 @@ export async function readStatistics(
   return new Map(rows.map(({ campaignId, ...statistics }) => [campaignId, statistics]))
 }
 
+/** A page of the campaigns of all accounts whose statistics have changed, in id order. */
+export function changedCampaigns(
+  db: Database,
+  after: string,
+  limit: number,
+): Promise<{ accountId: string; campaignId: string }[]> {
+  return db.statement(
+    sql`select account_id as "accountId", campaign_id as "campaignId"
+        from campaigns_with_progress(${after}, ${limit})`,
+  )
+}
+
+/**
+ * Notes that changes of statistics are told with this transaction; answers which campaigns those
+ * are. One that is changing at this moment is left for the next time.
+ */
+export async function takeChanged(tx: Tx, campaignIds: string[]): Promise<string[]> {
+  const rows = await query<{ campaignId: string }>(
+    tx,
+    sql`with due as (select campaign_id, variant from campaign_statistics
+                     where campaign_id = any(${campaignIds}::uuid[]) and progress_due
+                     order by campaign_id, variant for update skip locked)
+        update campaign_statistics s set progress_due = false from due
+        where s.campaign_id = due.campaign_id and s.variant = due.variant
+        returning s.campaign_id as "campaignId"`,
+  )
+  return [...new Set(rows.map(({ campaignId }) => campaignId))]
+}
+
 /**
  * Adds to counters in the order of their primary key; always the last statement of a transaction,
  * for everybody waits for these rows.
@@ -35,7 +64,7 @@ export async function addStatistics(tx: Tx, deltas: readonly StatisticsDelta[]):
   await sql`with l as (select campaign_id, variant from campaign_statistics
                        where (campaign_id, variant) in (select * from unnest(${ids}, ${variants}))
                          order by campaign_id, variant for update)
-    update campaign_statistics s set ${sql.join(sets)}
+    update campaign_statistics s set ${sql.join(sets)}, progress_due = true
     from unnest(${ids}, ${variants}, ${sql.join(columns)}) v(campaign_id, variant,
       ${sql.join(changed.map((column) => sql.ref(column)))})
     join l on l.campaign_id = v.campaign_id and l.variant = v.variant

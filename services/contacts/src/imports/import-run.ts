@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import type { Import } from '../db/entities.ts'
 import { deleteChunks } from '../db/import-chunks.ts'
 import { analyzeGrown, findImport, type ImportCursor, readCursor } from '../db/imports.ts'
+import { announceImport } from './announce-import.ts'
 
 const imports = counter('lockstep_contacts_imports_total', 'Imports that ended, by state')
 /** An import of as many rows may have made tables grow out of their plans. */
@@ -43,6 +44,7 @@ export async function startRun(
       if (found.state === 'done' || found.state === 'failed') return undefined
       found.state = 'running'
       await tx.em.flush()
+      await announceImport(run.ctx, tx, found)
       return { found, cursor: await readCursor(tx, run.id) }
     })
   } catch (cause) {
@@ -63,6 +65,7 @@ export async function endRun(
     Object.assign(found, { state, failure, finishedAt: new Date(ctx.now()) })
     if (state === 'done') found.doneBytes = found.totalBytes
     else if (found.rows > 0) found.failure += `. The first ${found.rows} rows were imported`
+    await announceImport(ctx, tx, found)
     await deleteChunks(tx, run.id)
     return found
   })

@@ -4,7 +4,8 @@ import { sqlState } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { chunkBytes, readChunk } from '../db/import-chunks.ts'
 import { insertErrors, type RowError } from '../db/import-errors.ts'
-import { countBatch, type ImportCursor, writeColumns } from '../db/imports.ts'
+import { countBatch, findImport, type ImportCursor, writeColumns } from '../db/imports.ts'
+import { announceImport } from './announce-import.ts'
 import { applyRows, type ImportRow } from './apply-rows.ts'
 import { type Column, isHeader, readHeader, reportOf } from './columns.ts'
 import type { Country } from './country.ts'
@@ -20,6 +21,8 @@ const batchBytes = 64_000
  * batch.
  */
 const yieldAfter = { rows: 100, bytes: 16_000 }
+/** How often it is told how far an import is, while it runs. */
+const tellEveryMs = 1_000
 const statementTimeout = '57014'
 const importedRows = counter(
   'lockstep_contacts_import_rows_total',
@@ -36,6 +39,8 @@ interface Progress {
   rejected: number
   /** When the file was handed in: the time of the opt-outs in it. */
   createdAt: Date
+  /** When those who follow the account were last told how far it is. */
+  toldAt: number
 }
 
 /** Imports rows from where the last slice stopped until the file or this slice ends. */
@@ -51,7 +56,9 @@ export async function importSlice(run: ImportRun): Promise<'ended' | 'more'> {
   if (!cursor) await inRun(run, (tx) => writeColumns(tx, run.id, columns.map(reportOf)))
   const { rows: imported, rejected, createdAt } = found
   const country = found.defaultCountry || undefined
-  const progress: Progress = { names, columns, country, rows: imported, rejected, createdAt }
+  const toldAt = performance.now()
+  const read = { names, columns, country, createdAt, toldAt }
+  const progress: Progress = { ...read, rows: imported, rejected }
   let batch: CsvRow[] = []
   let batchStart = cursor?.bytes ?? 0
   for await (const row of rows) {
@@ -115,6 +122,7 @@ async function commitBatch(
   const { contacts, errors, optOutPhones } = await readBatch(progress, rows, refusal)
   const cursor: ImportCursor = { ...rows.at(-1)!.next, names: progress.names }
   const file = { importId: run.id, at: progress.createdAt }
+  const isTold = performance.now() - progress.toldAt > tellEveryMs
   const counts = await inRun(
     run,
     async (tx) => {
@@ -123,10 +131,12 @@ async function commitBatch(
       const counts = { ...applied, rejected: all.length }
       await insertErrors(tx, run.id, progress.rejected, all)
       await countBatch(tx, run.id, progress.rows, cursor, counts)
+      if (isTold) await announceImport(run.ctx, tx, await findImport(tx, run.id))
       return counts
     },
     { statementTimeoutMs: run.ctx.importStatementMs },
   )
+  if (isTold) progress.toldAt = performance.now()
   progress.rows += contacts.length + errors.length
   progress.rejected += counts.rejected
   for (const [outcome, n] of Object.entries(counts)) importedRows(n, { outcome })

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { contactSettings } from '../db/contact-settings.ts'
 import { ImportSchema } from '../db/entities.ts'
 import { chunkBytes, discardUpload, insertChunk } from '../db/import-chunks.ts'
+import { announceImport } from '../imports/announce-import.ts'
 import { type Country, readCountry } from '../imports/country.ts'
 import { importToProto } from './imports.ts'
 
@@ -36,6 +37,7 @@ export const createImport: Method<Context, AsyncIterable<CreateImportRequest>, I
         createdAt,
       })
       await tx.em.flush()
+      await announceImport(ctx, tx, created)
       await feed(ctx, tx, { lane: 'contacts.import', key: accountId, kind: 'import', rowId: id })
       return importToProto(created)
     })

@@ -45,25 +45,25 @@ const messageColumns = {
   ...messageFields,
 } as const
 
-/** Stores messages; answers the keys of those that were not stored before. */
+/** Stores messages; answers the ids of those that were not stored before, by their keys. */
 export async function insertMessages(
   tx: Tx,
   messages: readonly NewMessage[],
-): Promise<Set<string>> {
+): Promise<Map<string, string>> {
   // Only in a group it is not the conversation that says who wrote.
   const rows = messages.map((message) => ({
     ...message,
     contactId: message.groupId === undefined ? null : message.contactId,
   }))
-  const inserted = await query<MessageKey>(
+  const inserted = await query<MessageKey & { id: string }>(
     tx,
     sql`insert into messages (${columnList(messageColumns)})
         select v.* from ${rowset(rows, messageColumns)}
         order by v.connection_id, v.wamid
         on conflict (connection_id, wamid) do nothing
-        returning connection_id as "connectionId", wamid`,
+        returning id::text, connection_id as "connectionId", wamid`,
   )
-  return new Set(inserted.map(messageKey))
+  return new Map(inserted.map((row) => [messageKey(row), row.id]))
 }
 
 interface CallRow extends MessageKey {

@@ -16,6 +16,7 @@ import {
   updateCalls,
 } from '../db/messages.ts'
 import { recordReactions } from '../db/reactions.ts'
+import { announceReceived } from './announce-received.ts'
 import { mergeRepeats } from './merge-repeats.ts'
 import { isUnread } from './message-types.ts'
 import type { ConnectedMessage, ConnectedPart, RecordedPeople } from './remote-records.ts'
@@ -61,6 +62,7 @@ export async function storeMessages(
     const stored = await storeRows(tx, rows)
     const targets = stored.inserted.map((row) => ({ ...row, wamid: row.targetWamid ?? row.wamid }))
     await applyEdits(tx, [...merged.messages, ...targets])
+    await announceReceived(ctx, tx, stored.inserted)
     await updateConversations(tx, changesOf(stored, merged.conversationIds))
   })
 }
@@ -69,7 +71,7 @@ type Row = NewMessage & WindowOpener
 
 /** Rows by what became of them. */
 interface StoredRows {
-  inserted: Row[]
+  inserted: (Row & { id: string })[]
   /** Events of calls that are stored already. */
   calls: Row[]
   /** Files of the history, whose placeholders are stored already. */
@@ -77,9 +79,12 @@ interface StoredRows {
 }
 
 async function storeRows(tx: Tx, rows: Row[]): Promise<StoredRows> {
-  const keys = await insertMessages(tx, rows)
-  const inserted = rows.filter((row) => keys.has(messageKey(row)))
-  const repeated = rows.filter((row) => !keys.has(messageKey(row)))
+  const ids = await insertMessages(tx, rows)
+  const inserted = rows.flatMap((row) => {
+    const id = ids.get(messageKey(row))
+    return id === undefined ? [] : [{ ...row, id }]
+  })
+  const repeated = rows.filter((row) => !ids.has(messageKey(row)))
   const calls = repeated.filter((row) => row.call)
   const files = repeated.filter((row) => row.source === 'history' && row.media)
   await recordReactions(tx, inserted)

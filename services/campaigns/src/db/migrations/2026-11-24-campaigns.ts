@@ -50,8 +50,11 @@ export class Campaigns extends Migration {
         variant smallint not null default 0,
         account_id uuid not null,
         ${statisticsColumns.map((column) => `${column} integer not null default 0`).join(', ')},
+        -- They have changed since those who follow the account were told.
+        progress_due boolean not null default false,
         primary key (campaign_id, variant)
-      ) with (fillfactor = 50);${tenantTable('campaigns', 'campaign_statistics')}`)
+      ) with (fillfactor = 50);
+      create index campaign_statistics_due on campaign_statistics (campaign_id) where progress_due;${tenantTable('campaigns', 'campaign_statistics')}`)
 
     // Where the work on a campaign's list stands; gone once the list is complete, or empty again.
     this.addSql(`create table preparations (
@@ -157,6 +160,13 @@ const functions = `
       select c.account_id, c.id from sending s join campaigns c on c.id = s.campaign_id
       where exists (select from attempts a where a.outcome = 'sending' and a.campaign_id = s.campaign_id and a.claimed_at < older_than)
       limit at_most
+    $$;
+
+  create function campaigns_with_progress(after uuid, at_most integer) returns table (account_id uuid, campaign_id uuid)
+    language sql stable security definer set search_path = campaigns, pg_temp
+    as $$
+      select distinct s.account_id, s.campaign_id from campaign_statistics s
+      where s.progress_due and s.campaign_id > after order by s.campaign_id limit at_most
     $$;
 
   create function campaigns_to_forget(ended_before timestamptz, at_most integer) returns table (account_id uuid, campaign_id uuid)
