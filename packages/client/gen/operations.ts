@@ -597,7 +597,7 @@ export interface Operations {
       messages: number
     }
   }
-  /** Lists what happened, oldest first, of ?topics= or of all that you may look at. To go on later, take the id of the last event as ?cursor=. Asks for the right `events.read`. */
+  /** Lists what happened, oldest first, of ?topics= or of all that you may look at. To go on later, take the id of the last event as ?cursor=. With "Accept: text/event-stream" it tells what comes, as server-sent events. Asks for the right `events.read`. */
   listEvents: {
     input: {
       topics?: string
@@ -781,7 +781,7 @@ export const operations = {
   listConversations: { method: 'GET', path: '/v1/conversations', list: 'conversations' },
   listMessages: { method: 'GET', path: '/v1/conversations/{id}/messages', list: 'messages' },
   countInbound: { method: 'GET', path: '/v1/inbound-count' },
-  listEvents: { method: 'GET', path: '/v1/events/list', list: 'events' },
+  listEvents: { method: 'GET', path: '/v1/events', list: 'events' },
   createApiKey: { method: 'POST', path: '/v1/api-keys', type: 'application/json' },
   listApiKeys: { method: 'GET', path: '/v1/api-keys', list: 'api_keys' },
   rotateApiKey: { method: 'POST', path: '/v1/api-keys/{id}/rotate', type: 'application/json' },

@@ -121,4 +121,10 @@ export const shares = {
     unit: 'requests to the public API under way',
     over: 'answered 429 with Retry-After',
   },
+  event_streams: {
+    of: 'account',
+    limit: 500,
+    unit: 'streams of events that are open',
+    over: 'answered 429',
+  },
 } as const satisfies Record<string, ShareRow>

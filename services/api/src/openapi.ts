@@ -178,7 +178,10 @@ function operation(route: NamedRoute): ZodOpenApiOperationObject {
       [route.status]: {
         description: 'Done.',
         headers,
-        content: { 'application/json': { schema: route.response } },
+        content: {
+          'application/json': { schema: route.response },
+          ...(route.stream && { 'text/event-stream': { schema: { type: 'string' } } }),
+        },
       },
       ...failuresOf(route),
     },

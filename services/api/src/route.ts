@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Failure } from '@lockstep/contracts'
 import type { Call } from '@lockstep/rpc'
 import type { z } from 'zod'
@@ -65,11 +66,25 @@ interface Reads {
   method: 'GET'
   afterLostResponse?: undefined
   shownOnce?: undefined
+  /** Who accepts `text/event-stream` is answered by this instead. */
+  stream?(ctx: Context, asked: AskedStream): Promise<AsyncIterable<string>>
+}
+
+/** What a request for a stream asks for. */
+export interface AskedStream {
+  query: unknown
+  caller: Caller
+  /** The header Last-Event-ID. */
+  lastEventId: string | undefined
+  response: ServerResponse
+  /** Who asks now; throws when that is nobody any more. */
+  authenticate(): Promise<Caller>
 }
 
 /** A writing route makes one call, so that nothing was done if that never left. */
 interface Writes {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  stream?: undefined
   /** `dated` by `askedAt`; made under the `same id`, `newId`. */
   afterLostResponse: AfterLostResponse
   /** Fields of the response that are told this once: a repetition finds null there. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import cookies from '@fastify/cookie'
 import { AppError, Throttled } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
@@ -44,6 +45,8 @@ declare module 'fastify' {
 
 /** A streamed contact import has no such limit here: `contacts` sets its own. */
 const bodyLimit = 1_000_000
+
+const eventStreamType = 'text/event-stream'
 
 /** In seconds, as the header has it: most requests are answered in one. */
 function retryAfterOf(error: AppError): string {
@@ -98,6 +101,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
       status: String(reply.statusCode),
     }),
   )
+  server.addHook('preClose', async () => ctx.streams.endAll())
   const close = drainHttp(server, ctx.config.drainMs)
   server.setErrorHandler((error, request, reply) => fail(ctx, error, request, reply))
   server.setNotFoundHandler((request) => {
@@ -161,9 +165,11 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
       reply.headers(headers)
       if (refused) throw refused
       requireAccess(caller, route.right)
-      if (!reply.raw.closed) reply.raw.once('close', calls.begin(caller.accountId))
+      if (!reply.raw.closed && !wantsStream(route, request))
+        reply.raw.once('close', calls.begin(caller.accountId))
     },
     handler: async (request, reply) => {
+      if (wantsStream(route, request)) return sendStream(ctx, route, request, reply)
       const { replayed, status, body } = await answer(ctx, route, request, reply)
       if (replayed) reply.header('idempotent-replayed', 'true')
       return reply.code(status).type(typeOf(status)).send(body)
@@ -173,15 +179,42 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
 
 /** Who asks; null where anyone may. Throws `forbidden` for a page of another site. */
 async function identify(
-  { config: { publicUrl }, authenticator }: Context,
+  ctx: Context,
   { method, right }: Route,
-  { headers, cookies }: FastifyRequest,
+  request: FastifyRequest,
 ): Promise<Caller | null> {
-  const { authorization } = headers
-  if (method !== 'GET' && authorization === undefined) requireSameOrigin(headers, publicUrl)
-  if (right === 'anyone') return null
-  const session = cookies[cookieName(publicUrl)]
-  return authenticator.callerOf({ authorization, session })
+  const { headers } = request
+  if (method !== 'GET' && headers.authorization === undefined)
+    requireSameOrigin(headers, ctx.config.publicUrl)
+  return right === 'anyone' ? null : callerOf(ctx, request)
+}
+
+const callerOf = (
+  { config, authenticator }: Context,
+  { headers: { authorization }, cookies }: FastifyRequest,
+): Promise<Caller> =>
+  authenticator.callerOf({ authorization, session: cookies[cookieName(config.publicUrl)] })
+
+/** Streams have a share of their own, and are no requests under way. */
+const wantsStream = ({ stream }: Route, { headers }: FastifyRequest): boolean =>
+  stream !== undefined && (headers.accept ?? '').includes(eventStreamType)
+
+async function sendStream(
+  ctx: Context,
+  route: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const lastEventId = request.headers['last-event-id']
+  const stream = await route.stream!(ctx, {
+    query: parse(route.query, request.query, 'query'),
+    caller: request.caller!,
+    lastEventId: typeof lastEventId === 'string' && lastEventId ? lastEventId : undefined,
+    response: reply.raw,
+    authenticate: () => callerOf(ctx, request),
+  })
+  reply.header('x-accel-buffering', 'no').type(`${eventStreamType}; charset=utf-8`)
+  return reply.send(Readable.from(stream, { highWaterMark: 1 }))
 }
 
 function acceptJson(scope: FastifyInstance): void {

@@ -70,7 +70,7 @@ export async function makeEverything(
   return { accountId, ...connected, ...templates, ...people, ...campaigns, ...heard }
 }
 
-async function connect(system: Stack, { ask }: Asks, texts: Texts) {
+async function connect(system: Stack, { ask, look }: Asks, texts: Texts) {
   const app = { name: texts.app, meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' }
   const { id: appId } = await ask('POST', '/v1/apps', app)
   const number = await system.number(texts.number)
@@ -79,6 +79,9 @@ async function connect(system: Stack, { ask }: Asks, texts: Texts) {
   const limits = { per_minute: 600, per_second: 20 }
   await ask('PUT', `/v1/connections/${id}/limits`, limits)
   await ask('PUT', `/v1/connections/${id}/token`, { access_token: number.access_token })
+  const told = '/v1/events?topics=connections'
+  await until(async () => (await look(told)).events.length === 2)
+  await ask('GET', `${told}&limit=1`)
   return { appId: appId as string, connectionId: id as string }
 }
 
@@ -88,9 +91,6 @@ async function syncTemplates({ ask, look }: Asks, connectionId: string) {
   await ask('GET', `/v1/template-syncs/${id}`)
   const listed = `/v1/templates?connection_id=${connectionId}&status=APPROVED`
   const { templates } = await ask('GET', listed)
-  const told = '/v1/events/list?topics=templates'
-  await until(async () => (await look(told)).events.length > 0)
-  await ask('GET', `${told}&limit=1`)
   return { syncId: id as string, templateId: templates[0].id as string }
 }
 

@@ -174,8 +174,8 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'GET /v1/inbound-count': ({ connectionId }) => ({
     refused: [get(`/v1/inbound-count?connection_id=${connectionId}`)],
   }),
-  'GET /v1/events/list': () => ({
-    answered: [get('/v1/events/list'), get('/v1/events/list?topics=templates,campaigns&cursor=1')],
+  'GET /v1/events': () => ({
+    answered: [get('/v1/events'), get('/v1/events?topics=templates,campaigns&cursor=1')],
   }),
   'POST /v1/api-keys': () => ({
     answered: [{ path: '/v1/api-keys', body: { name: 'Program', rights: ['keys.write'] } }],

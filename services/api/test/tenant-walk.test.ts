@@ -130,7 +130,7 @@ const ownersOf = (route: Route): Asked => {
 }
 
 /** Lists of things that each account counts from 1: the owner's have the same ids. */
-const countedByAccount = ['/v1/events/list']
+const countedByAccount = ['/v1/events']
 
 /** All ids that the JSON names as such, and all its texts. */
 function contentsOf(json: unknown, field = ''): string[] {

@@ -4,13 +4,13 @@ import { config } from './config.ts'
 import { migrations } from './db/migrations.ts'
 import { maintainDays, maintainDaysEveryMs } from './jobs/maintain-days.ts'
 import { recordEvents } from './lanes/record-events.ts'
-import { callers, methods } from './rpc/index.ts'
+import { acrossAccounts, callers, methods } from './rpc/index.ts'
 
 export const eventsService = defineService({
   name: 'events',
   config,
   migrations,
-  rpc: { definition: EventsDefinition, methods, callers },
+  rpc: { definition: EventsDefinition, methods, callers, acrossAccounts },
   lanes: {
     'events.accounts': recordEvents('events.accounts'),
     'events.campaigns': recordEvents('events.campaigns'),

@@ -1,5 +1,15 @@
-import type { EventContent, EventTopic, LaneName } from '@lockstep/contracts'
-import { columnList, query, queryOne, rowset, sql, type Tx } from '@lockstep/database'
+import { type EventContent, type EventTopic, eventTopics, type LaneName } from '@lockstep/contracts'
+import {
+  columnList,
+  query,
+  queryOne,
+  type RawBuilder,
+  rowset,
+  sql,
+  type Tx,
+} from '@lockstep/database'
+
+const allTopics = Object.keys(eventTopics) as EventTopic[]
 
 /** An event before it has its place in its account's order. */
 export interface NewEvent extends EventContent {
@@ -62,18 +72,52 @@ export async function insertEvents(
   return row!.inserted
 }
 
+const eventColumns = sql`e.id::text, e.topic, e.kind, e.subject_id as "subjectId", e.body,
+  e.occurred_at as "occurredAt"`
+
+/** Events `e` of an account and of topics after an id, in id order: by the index of each topic. */
+const eventsAfter = (
+  account: RawBuilder<unknown>,
+  topics: readonly EventTopic[],
+  after: RawBuilder<unknown>,
+  limit: number,
+) => sql`select e.* from unnest(${topics}::text[]) t(topic) cross join lateral (
+    select * from events where account_id = ${account} and topic = t.topic and id > ${after}
+    order by id limit ${limit}) e
+  order by e.id limit ${limit}`
+
 /** Events of the account with a greater id than `after`, in id order. */
 export function listEventsAfter(
   tx: Tx,
   { topics, after, limit }: { topics: readonly EventTopic[]; after: string; limit: number },
 ): Promise<StoredEvent[]> {
+  const rows = eventsAfter(sql`${tx.accountId}`, topics, sql`${after}::bigint`, limit)
+  return query(tx, sql`select ${eventColumns} from (${rows}) e order by e.id`)
+}
+
+/** Of each account the first events with greater ids than its own `after`, in id order. */
+export function listNewEvents(
+  tx: Tx,
+  positions: readonly { accountId: string; after: string }[],
+  limit: number,
+): Promise<(StoredEvent & { accountId: string })[]> {
+  const rows = eventsAfter(sql`v.account_id`, allTopics, sql`v.after`, limit)
   return query(
     tx,
-    sql`select e.id::text, e.topic, e.kind, e.subject_id as "subjectId", e.body,
-          e.occurred_at as "occurredAt"
-        from unnest(${topics}::text[]) t(topic) cross join lateral (
-          select * from events where account_id = ${tx.accountId} and topic = t.topic
-            and id > ${after}::bigint order by id limit ${limit}) e
-        order by e.id limit ${limit}`,
+    sql`select ${eventColumns}, e.account_id as "accountId"
+        from ${rowset(positions, { accountId: 'uuid', after: 'bigint' })}
+        join event_positions p on p.account_id = v.account_id and p.last_id > v.after
+        cross join lateral (${rows}) e
+        order by e.account_id, e.id`,
   )
+}
+
+/** The account's last id, and the id up to which its events may be gone; 0 for none. */
+export async function readPosition(tx: Tx): Promise<{ lastId: string; droppedId: string }> {
+  const row = await queryOne<{ lastId: string; droppedId: string }>(
+    tx,
+    sql`select last_id::text as "lastId", dropped_id::text as "droppedId" from event_positions
+        where account_id = ${tx.accountId}`,
+  )
+  return row ?? { lastId: '0', droppedId: '0' }
 }

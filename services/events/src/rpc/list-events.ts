@@ -4,6 +4,7 @@ import type { ListEventsRequest, ListEventsResponse } from '@lockstep/rpc/gen/ev
 import { pageLimit } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { listEventsAfter } from '../db/events.ts'
+import { requireEventId } from '../event-id.ts'
 import { eventToProto } from '../to-proto.ts'
 
 const usualLimit = 100
@@ -27,9 +28,4 @@ export const listEvents: Method<Context, ListEventsRequest, ListEventsResponse> 
 function requireTopic(name: string): EventTopic {
   if (Object.hasOwn(eventTopics, name)) return name as EventTopic
   throw new AppError('invalid', `There is no topic "${name.slice(0, 64)}"`)
-}
-
-function requireEventId(id: string): string {
-  if (/^\d{1,18}$/.test(id)) return id
-  throw new AppError('invalid', `"${id.slice(0, 64)}" is no event's id`)
 }

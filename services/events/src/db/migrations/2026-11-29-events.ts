@@ -24,7 +24,9 @@ export class Events extends Migration {
       ) partition by range (occurred_at);${tenantTable('events', 'events')}
       create table event_positions (
         account_id uuid primary key,
-        last_id bigint not null default 0
+        last_id bigint not null default 0,
+        -- Up to here events are gone, or may be.
+        dropped_id bigint not null default 0
       ) with (fillfactor = 50);${tenantTable('events', 'event_positions')}`)
     this.addSql(dayTableFunctions)
     this.addSql(`select create_day_tables(now() - interval '1 day', now() + interval '7 days')`)
@@ -70,6 +72,13 @@ const dayTableFunctions = `
           and right(c.relname, 8) < to_char(moment at time zone 'UTC', 'YYYYMMDD')
         order by 1
       loop
+        execute format($sql$
+          with gone as materialized (select account_id, max(id) as id from %I group by account_id),
+               locked as (select p.account_id from event_positions p where p.account_id in (select account_id from gone)
+                          order by p.account_id for update)
+          update event_positions p set dropped_id = greatest(p.dropped_id, gone.id)
+          from locked join gone using (account_id) where p.account_id = locked.account_id$sql$,
+          'events_' || day);
         execute format('drop table %I', 'events_' || day);
         return next day;
       end loop;

@@ -37,6 +37,37 @@ export interface ListEventsResponse {
   events: Event[];
 }
 
+export interface GetPositionRequest {
+}
+
+export interface Position {
+  /** 0 before the first event. */
+  lastId: string;
+  /** Events up to this id may be gone. */
+  droppedId: string;
+}
+
+export interface AccountPosition {
+  accountId: string;
+  /** Id of the last event that is known. */
+  after: string;
+}
+
+/** At most 200 accounts. */
+export interface ReadNewEventsRequest {
+  positions: AccountPosition[];
+}
+
+export interface AccountEvents {
+  accountId: string;
+  /** In id order without gaps, at most 50: there may be more. */
+  events: Event[];
+}
+
+export interface ReadNewEventsResponse {
+  accounts: AccountEvents[];
+}
+
 function createBaseEvent(): Event {
   return { id: "", topic: "", kind: "", subjectId: "", bodyJson: "", occurredAtMs: 0 };
 }
@@ -366,6 +397,471 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
   },
 };
 
+function createBaseGetPositionRequest(): GetPositionRequest {
+  return {};
+}
+
+export const GetPositionRequest: MessageFns<GetPositionRequest> = {
+  encode(_: GetPositionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPositionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPositionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetPositionRequest {
+    return {};
+  },
+
+  toJSON(_: GetPositionRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetPositionRequest>): GetPositionRequest {
+    return GetPositionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetPositionRequest>): GetPositionRequest {
+    const message = createBaseGetPositionRequest();
+    return message;
+  },
+};
+
+function createBasePosition(): Position {
+  return { lastId: "", droppedId: "" };
+}
+
+export const Position: MessageFns<Position> = {
+  encode(message: Position, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lastId !== "") {
+      writer.uint32(10).string(message.lastId);
+    }
+    if (message.droppedId !== "") {
+      writer.uint32(18).string(message.droppedId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Position {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePosition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lastId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.droppedId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Position {
+    return {
+      lastId: isSet(object.lastId)
+        ? globalThis.String(object.lastId)
+        : isSet(object.last_id)
+        ? globalThis.String(object.last_id)
+        : "",
+      droppedId: isSet(object.droppedId)
+        ? globalThis.String(object.droppedId)
+        : isSet(object.dropped_id)
+        ? globalThis.String(object.dropped_id)
+        : "",
+    };
+  },
+
+  toJSON(message: Position): unknown {
+    const obj: any = {};
+    if (message.lastId !== "") {
+      obj.lastId = message.lastId;
+    }
+    if (message.droppedId !== "") {
+      obj.droppedId = message.droppedId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Position>): Position {
+    return Position.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Position>): Position {
+    const message = createBasePosition();
+    message.lastId = object.lastId ?? "";
+    message.droppedId = object.droppedId ?? "";
+    return message;
+  },
+};
+
+function createBaseAccountPosition(): AccountPosition {
+  return { accountId: "", after: "" };
+}
+
+export const AccountPosition: MessageFns<AccountPosition> = {
+  encode(message: AccountPosition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    if (message.after !== "") {
+      writer.uint32(18).string(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccountPosition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccountPosition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AccountPosition {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+    };
+  },
+
+  toJSON(message: AccountPosition): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AccountPosition>): AccountPosition {
+    return AccountPosition.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AccountPosition>): AccountPosition {
+    const message = createBaseAccountPosition();
+    message.accountId = object.accountId ?? "";
+    message.after = object.after ?? "";
+    return message;
+  },
+};
+
+function createBaseReadNewEventsRequest(): ReadNewEventsRequest {
+  return { positions: [] };
+}
+
+export const ReadNewEventsRequest: MessageFns<ReadNewEventsRequest> = {
+  encode(message: ReadNewEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.positions) {
+      AccountPosition.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadNewEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadNewEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.positions.push(AccountPosition.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadNewEventsRequest {
+    return {
+      positions: globalThis.Array.isArray(object?.positions)
+        ? object.positions.map((e: any) => AccountPosition.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ReadNewEventsRequest): unknown {
+    const obj: any = {};
+    if (message.positions?.length) {
+      obj.positions = message.positions.map((e) => AccountPosition.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadNewEventsRequest>): ReadNewEventsRequest {
+    return ReadNewEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadNewEventsRequest>): ReadNewEventsRequest {
+    const message = createBaseReadNewEventsRequest();
+    message.positions = object.positions?.map((e) => AccountPosition.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAccountEvents(): AccountEvents {
+  return { accountId: "", events: [] };
+}
+
+export const AccountEvents: MessageFns<AccountEvents> = {
+  encode(message: AccountEvents, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    for (const v of message.events) {
+      Event.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccountEvents {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccountEvents();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.events.push(Event.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AccountEvents {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => Event.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: AccountEvents): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => Event.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AccountEvents>): AccountEvents {
+    return AccountEvents.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AccountEvents>): AccountEvents {
+    const message = createBaseAccountEvents();
+    message.accountId = object.accountId ?? "";
+    message.events = object.events?.map((e) => Event.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReadNewEventsResponse(): ReadNewEventsResponse {
+  return { accounts: [] };
+}
+
+export const ReadNewEventsResponse: MessageFns<ReadNewEventsResponse> = {
+  encode(message: ReadNewEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.accounts) {
+      AccountEvents.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadNewEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadNewEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accounts.push(AccountEvents.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadNewEventsResponse {
+    return {
+      accounts: globalThis.Array.isArray(object?.accounts)
+        ? object.accounts.map((e: any) => AccountEvents.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ReadNewEventsResponse): unknown {
+    const obj: any = {};
+    if (message.accounts?.length) {
+      obj.accounts = message.accounts.map((e) => AccountEvents.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadNewEventsResponse>): ReadNewEventsResponse {
+    return ReadNewEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadNewEventsResponse>): ReadNewEventsResponse {
+    const message = createBaseReadNewEventsResponse();
+    message.accounts = object.accounts?.map((e) => AccountEvents.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** What happened to an account's things, in the order in which it became visible. */
 export type EventsDefinition = typeof EventsDefinition;
 export const EventsDefinition = {
@@ -381,6 +877,24 @@ export const EventsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
+    /** Where the account's list ends and begins. */
+    getPosition: {
+      name: "GetPosition",
+      requestType: GetPositionRequest as typeof GetPositionRequest,
+      requestStream: false,
+      responseType: Position as typeof Position,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** For several accounts at once, of every topic; accounts without anything new are left out. */
+    readNewEvents: {
+      name: "ReadNewEvents",
+      requestType: ReadNewEventsRequest as typeof ReadNewEventsRequest,
+      requestStream: false,
+      responseType: ReadNewEventsResponse as typeof ReadNewEventsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
   },
 } as const;
 
@@ -390,6 +904,13 @@ export interface EventsServiceImplementation<CallContextExt = {}> {
     request: ListEventsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListEventsResponse>>;
+  /** Where the account's list ends and begins. */
+  getPosition(request: GetPositionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Position>>;
+  /** For several accounts at once, of every topic; accounts without anything new are left out. */
+  readNewEvents(
+    request: ReadNewEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReadNewEventsResponse>>;
 }
 
 export interface EventsClient<CallOptionsExt = {}> {
@@ -398,6 +919,13 @@ export interface EventsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListEventsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListEventsResponse>;
+  /** Where the account's list ends and begins. */
+  getPosition(request: DeepPartial<GetPositionRequest>, options?: CallOptions & CallOptionsExt): Promise<Position>;
+  /** For several accounts at once, of every topic; accounts without anything new are left out. */
+  readNewEvents(
+    request: DeepPartial<ReadNewEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReadNewEventsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
