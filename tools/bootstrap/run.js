@@ -10,7 +10,7 @@ import { complain, progress } from './terminal.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 
-/** What each command runs on Node 24, and whether it starts servers. @type {Record<string, { script: string, args?: string[], servers?: boolean }>} */
+/** What each command runs on Node 24, and whether it starts servers. @type {Record<string, { script: string, args?: string[], servers?: boolean, stdin?: boolean }>} */
 const commands = {
   start: { script: 'tools/dev/start.ts', servers: true },
   test: { script: 'tools/dev/test.ts', servers: true },
@@ -26,6 +26,7 @@ const commands = {
   catalogue: { script: 'tools/catalogue/main.ts' },
   generate: { script: 'tools/dev/generate.ts' },
   proto: { script: 'tools/dev/check-proto.ts' },
+  lockstep: { script: 'tools/cli/main.ts', stdin: true },
   openapi: { script: 'tools/dev/check-openapi.ts' },
   format: { script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '--write'] },
 }
@@ -42,11 +43,10 @@ async function main([name = '', ...args]) {
     throw new Error(`Unknown command "${name}". There are: ${Object.keys(commands).join(', ')}.`)
   await installPackages(root)
   if (command.servers) await fetchServers()
-  process.exitCode = await runOnNode24([
-    join(root, command.script),
-    ...(command.args ?? []),
-    ...args,
-  ])
+  process.exitCode = await runOnNode24(
+    [join(root, command.script), ...(command.args ?? []), ...args],
+    command.stdin ? 'inherit' : 'ignore',
+  )
 }
 
 /** Fetches now, in front of the person, what the command would otherwise fetch in silence. */
@@ -68,16 +68,17 @@ async function fetchServers() {
  * Runs a script and resolves with its exit code (128 + n when signal n ended it), as late as the script ends.
  * The script has a process group of its own: Ctrl-C, which the terminal and npm both send here, reaches it once.
  * @param {string[]} args
+ * @param {'inherit' | 'ignore'} stdin
  * @returns {Promise<number>}
  */
-function runOnNode24(args) {
+function runOnNode24(args, stdin) {
   const node = realpathSync(nodePath(root))
   const PATH = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
   const [command = node, ...rest] = tied('SIGTERM', [node, ...args])
   const child = spawn(command, rest, {
     cwd: root,
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: [stdin, 'inherit', 'inherit'],
     env: { ...process.env, PATH },
   })
   let lastAt = 0
