@@ -35,6 +35,7 @@ const growing = [
   'invitations',
   'members',
   'messages',
+  'password_resets',
   'people',
   'reactions',
   'recipients',

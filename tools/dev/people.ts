@@ -6,9 +6,13 @@ import { readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
 
 const help = `npm run people -- set-up (--name NAME | --account ID) [--email EMAIL] [--url URL] [--json]
+       npm run people -- reset --email EMAIL [--url URL] [--json]
 
   set-up   creates an account, or takes the one that is named, and prints a link by which one person becomes its owner. There is no
            default password. The link is good once, for 7 days, and for anybody who has it, unless --email says whose it is.
+
+  reset    prints a link by which a person chooses another password: for the only owner, and for who belongs to several accounts. It is
+           good once, for a day.
 
   It asks the system that npm start runs, or the accounts service at LOCKSTEP_ACCOUNTS_ADDRESS with the operator's certificate in
   LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY. --url is where the API is reached; LOCKSTEP_PUBLIC_URL is
@@ -33,31 +37,60 @@ function certificate(): TlsFiles | undefined {
   return ca && cert && key ? { ca, cert, key } : undefined
 }
 
+const openAccounts = () =>
+  connect(
+    AccountsDefinition,
+    env.LOCKSTEP_ACCOUNTS_ADDRESS ?? readReady().grpc.accounts!,
+    certificate(),
+  )
+
+const addressOf = (path: string): string =>
+  new URL(path, values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api).href
+
 async function setUp(): Promise<void> {
-  const address = env.LOCKSTEP_ACCOUNTS_ADDRESS ?? readReady().grpc.accounts!
-  const url = values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api
-  using accounts = connect(AccountsDefinition, address, certificate())
+  using accounts = openAccounts()
   const accountId =
     values.account ?? (await accounts.createAccount({ name: values.name ?? '' }, {})).id
   const asked = { email: values.email, role: 'owner', heldRights: [everyRight] }
   const { token, invitation } = await accounts.createInvitation(asked, { accountId })
-  const link = new URL(`/invitation#${token}`, url).href
+  const link = addressOf(`/invitation#${token}`)
   const expiresAt = new Date(invitation!.expiresAtMs).toISOString()
   if (values.json) return console.log(JSON.stringify({ accountId, link, token, expiresAt }))
   screen.line(
     `Account ${accountId}. Its first owner opens this link, which is good once and until ${expiresAt}:\n`,
   )
   screen.line(`  ${link}\n`)
-  screen.line('Or by hand, with what follows "#":\n')
-  screen.line(`  curl -s ${new URL('/v1/invitations/accept', url).href} -H 'Content-Type: application/json' \\
-    -d '{"token": "${token}", "email": "you@example.com", "name": "You", "password": "…"}'`)
+  byHand('/v1/invitations/accept', { token, email: 'you@example.com', name: 'You', password: '…' })
+}
+
+async function reset(): Promise<void> {
+  using accounts = openAccounts()
+  const { token, expiresAtMs } = await accounts.createAnyPasswordReset({ email: values.email }, {})
+  const link = addressOf(`/password-reset#${token}`)
+  const expiresAt = new Date(expiresAtMs).toISOString()
+  if (values.json) return console.log(JSON.stringify({ link, token, expiresAt }))
+  screen.line(`${values.email} opens this link, which is good once and until ${expiresAt}:\n`)
+  screen.line(`  ${link}\n`)
+  byHand('/v1/password-resets/use', { token, password: '…' })
+}
+
+function byHand(path: string, body: object): void {
+  screen.line(`Or by hand, with what follows "#":\n`)
+  screen.line(
+    `  curl -s ${addressOf(path)} -H 'Content-Type: application/json' \\\n    -d '${JSON.stringify(body)}'`,
+  )
+}
+
+function main(): Promise<void> | void {
+  if (values.help) return console.log(help)
+  const [order, ...more] = positionals
+  if (order === 'set-up' && more.length === 0 && (values.name ?? values.account)) return setUp()
+  if (order === 'reset' && more.length === 0 && values.email) return reset()
+  throw new Error(help)
 }
 
 try {
-  if (values.help) console.log(help)
-  else if (positionals.join() !== 'set-up' || !(values.name ?? values.account))
-    throw new Error(help)
-  else await setUp()
+  await main()
 } catch (error) {
   screen.line((error as Error).message)
   process.exitCode = 2

@@ -276,6 +276,16 @@ export interface Session {
   }
 }
 
+export interface Invitation {
+  id: string
+  email: string
+  role: string
+  created_at: string | null
+  expires_at: string | null
+  accepted_at: string | null
+  withdrawn_at: string | null
+}
+
 export interface Member {
   id: string
   email: string
@@ -705,6 +715,47 @@ export interface Operations {
       ended: number
     }
   }
+  /** Changes your own password. All your other sessions end. Asks for a person who is signed in. When the response was lost: Sign in with the new password, and with the one before if it is refused. */
+  changePassword: {
+    input: {
+      body: {
+        password: string
+        new_password: string
+      }
+    }
+    output: Person
+  }
+  /** Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days. Asks for the right `members.write`. When the response was lost: Look at GET /v1/invitations before you try again with a new key. */
+  createInvitation: {
+    input: {
+      body: {
+        email: string
+        role: 'owner' | 'admin' | 'marketer' | 'agent' | 'viewer'
+      }
+    }
+    output: {
+      invitation: Invitation
+      link: string | null
+    }
+  }
+  /** Lists who was invited, oldest first, and what became of it. Asks for the right `members.read`. */
+  listInvitations: {
+    input: {
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      invitations: readonly Invitation[]
+      next_cursor: string | null
+    }
+  }
+  /** Ends an invitation: its link is no good any more. Withdrawing it again does no harm. Asks for the right `members.write`. When the response was lost: Withdrawing it again does no harm: send the request with a new key. */
+  withdrawInvitation: {
+    input: {
+      id: string
+    }
+    output: Invitation
+  }
   /** Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs. Anyone may ask. When the response was lost: Sign in: the link is good once, and may have been used. */
   acceptInvitation: {
     input: {
@@ -716,6 +767,26 @@ export interface Operations {
       }
     }
     output: SignedIn
+  }
+  /** Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day. Asks for the right `members.write`. When the response was lost: Make another one: a link that nobody has ends by itself. */
+  createPasswordReset: {
+    input: {
+      id: string
+    }
+    output: {
+      link: string | null
+      expires_at: string | null
+    }
+  }
+  /** Gives who has the link another password. They are signed out everywhere, and sign in with the new one. Anyone may ask. When the response was lost: Sign in with the new password: the link is good once, and may have been used. */
+  resetPassword: {
+    input: {
+      body: {
+        token: string
+        password: string
+      }
+    }
+    output: Person
   }
   /** Lists the people who belong to the account, with what each may do. Asks for the right `members.read`. */
   listMembers: {
@@ -792,7 +863,13 @@ export const operations = {
   listSessions: { method: 'GET', path: '/v1/sessions' },
   endSessions: { method: 'DELETE', path: '/v1/sessions' },
   endSession: { method: 'DELETE', path: '/v1/sessions/{id}' },
+  changePassword: { method: 'PUT', path: '/v1/me/password', type: 'application/json' },
+  createInvitation: { method: 'POST', path: '/v1/invitations', type: 'application/json' },
+  listInvitations: { method: 'GET', path: '/v1/invitations', list: 'invitations' },
+  withdrawInvitation: { method: 'POST', path: '/v1/invitations/{id}/withdraw' },
   acceptInvitation: { method: 'POST', path: '/v1/invitations/accept', type: 'application/json' },
+  createPasswordReset: { method: 'POST', path: '/v1/members/{id}/password-reset' },
+  resetPassword: { method: 'POST', path: '/v1/password-resets/use', type: 'application/json' },
   listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
   setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },
   removeMember: { method: 'DELETE', path: '/v1/members/{id}' },

@@ -9,6 +9,8 @@ export const times = {
   sessionMs: 14 * day,
   /** A link travels by mail or chat, and people are away for a weekend. */
   invitationMs: 7 * day,
+  /** Who asks for it is waiting for it. */
+  passwordResetMs: 24 * hour,
   /** Tries to sign in are counted for so long. */
   signInWindowMs: hour / 4,
 } as const

@@ -64,6 +64,10 @@ export async function openStack(systemScale = scale) {
     return (await clients.accounts.createInvitation(asked, { accountId })).token
   }
 
+  /** The token of a link to another password, as the operator makes it. */
+  const resetToken = async (email: string) =>
+    (await clients.accounts.createAnyPasswordReset({ email }, {})).token
+
   /** A number at Meta, and the token for it. */
   async function number(phoneNumberId: string) {
     const token = `token-${phoneNumberId}`
@@ -88,6 +92,7 @@ export async function openStack(systemScale = scale) {
     campaignsConfig: configIn(world, campaignsService, { ...addresses, ...environment }),
     account,
     invite,
+    resetToken,
     number,
     deliver,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

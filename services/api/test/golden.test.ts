@@ -83,7 +83,7 @@ const look = async (url: string) => (await api.ask(account.key, 'GET', url)).jso
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
 const changing =
-  /l[ki]_[\w-]{4,43}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
+  /l[kir]_[\w-]{4,43}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /** Replaces ids and times by what they are; `atMoment` also what depends on how far a campaign is. */
 function masking(atMoment: boolean) {
@@ -93,7 +93,7 @@ function masking(atMoment: boolean) {
     const known = names.get(text)
     const kind = text.startsWith('lk_')
       ? 'key'
-      : text.startsWith('li_')
+      : /^l[ir]_/.test(text)
         ? 'token'
         : text.startsWith('wamid.')
           ? 'wamid'
@@ -106,6 +106,7 @@ function masking(atMoment: boolean) {
     if (atMoment && field === 'reason') return '<reason>'
     if (field === 'attempts' || (atMoment && typeof value === 'number')) return '<number>'
     if (field === 'id' && /^\d+$/.test(String(value))) return nameOf(String(value))
+    if (field === 'link') return nameOf(String(value).split('#')[1]!)
     if (typeof value === 'string') return value.replaceAll(changing, nameOf)
     if (Array.isArray(value)) return value.map((item) => mask(item))
     if (typeof value !== 'object' || value === null) return value
@@ -141,10 +142,22 @@ async function usePeople(): Promise<void> {
   await askBy(cookie, 'GET', '/v1/me')
   const { id } = await member(system, api, account.accountId, 'viewer', 'Vera')
   await askBy(cookie, 'GET', '/v1/members')
+  await useLinks(cookie, id)
   await askBy(cookie, 'PUT', `/v1/members/${id}/role`, { role: 'agent' })
   await askBy(cookie, 'DELETE', `/v1/members/${id}`)
-  const [, before] = (await askBy(cookie, 'GET', '/v1/sessions')).json.sessions
-  await askBy(cookie, 'DELETE', `/v1/sessions/${before.id}`)
+  await signIn()
+  const [further] = (await askBy(cookie, 'GET', '/v1/sessions')).json.sessions
+  await askBy(cookie, 'DELETE', `/v1/sessions/${further.id}`)
   await askBy(cookie, 'DELETE', '/v1/session')
   await askBy(await signIn(), 'DELETE', '/v1/sessions')
+}
+
+async function useLinks(cookie: string, id: string): Promise<void> {
+  const asked = { email: 'eve@example.com', role: 'viewer' }
+  const { invitation } = (await askBy(cookie, 'POST', '/v1/invitations', asked)).json
+  await askBy(cookie, 'GET', '/v1/invitations?limit=1')
+  await askBy(cookie, 'POST', `/v1/invitations/${invitation.id}/withdraw`)
+  const { link } = (await askBy(cookie, 'POST', `/v1/members/${id}/password-reset`)).json
+  await askBy('', 'POST', '/v1/password-resets/use', { token: link.split('#')[1], password })
+  await askBy(cookie, 'PUT', '/v1/me/password', { password, new_password: password })
 }

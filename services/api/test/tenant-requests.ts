@@ -14,6 +14,7 @@ export interface Owned extends Everything {
   apiKeyId: string
   memberId: string
   sessionId: string
+  invitationId: string
   texts: { tag: string; number: string; longTag: string }
 }
 
@@ -25,6 +26,8 @@ export interface Own extends Everything {
   email: string
   /** Of a link to the stranger's account. */
   invitation: string
+  /** Of a link to another password. */
+  reset: string
 }
 
 /** How a stranger may ask by one route for what is the owner's. */
@@ -203,6 +206,27 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     answered: [
       { path: '/v1/invitations/accept', body: { token: invitation, name: 'Zoe', password } },
     ],
+  }),
+  'PUT /v1/me/password': () => ({
+    answered: [{ path: '/v1/me/password', body: { password, new_password: password } }],
+  }),
+  'POST /v1/invitations': () => ({
+    answered: [{ path: '/v1/invitations', body: { email: 'eve@example.com', role: 'viewer' } }],
+    needs: roles.viewer,
+  }),
+  'GET /v1/invitations': ({ invitationId }) => ({
+    answered: [get('/v1/invitations'), get(`/v1/invitations?cursor=${before(invitationId)}`)],
+  }),
+  'POST /v1/invitations/:id/withdraw': ({ invitationId }) => ({
+    refused: [get(`/v1/invitations/${invitationId}/withdraw`)],
+    needs: roles.viewer,
+  }),
+  'POST /v1/members/:id/password-reset': ({ memberId }) => ({
+    refused: [get(`/v1/members/${memberId}/password-reset`)],
+    needs: roles.viewer,
+  }),
+  'POST /v1/password-resets/use': (_, { reset }) => ({
+    answered: [{ path: '/v1/password-resets/use', body: { token: reset, password } }],
   }),
   'GET /v1/members': ({ memberId }) => ({
     answered: [get('/v1/members'), get(`/v1/members?cursor=${before(memberId)}`)],

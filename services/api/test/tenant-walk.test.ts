@@ -65,10 +65,16 @@ beforeAll(async () => {
     'viewer',
     'Zaunkönigin',
   )
-  const made = { draftId, apiKeyId, memberId, sessionId: person.sessionId, texts }
+  const invited = { email: 'zaunkönig@example.com', role: 'viewer' }
+  const { invitation } = await mine.ask('POST', '/v1/invitations', invited)
+  const people = { memberId, sessionId: person.sessionId, invitationId: invitation.id }
+  const made = { draftId, apiKeyId, ...people, texts }
   owner = { key: mine.key, cookie: person.cookie, owned: { ...mine.everything, ...made } }
   const { access_token } = await stack.number(texts.number)
+  const { id } = await member(stack, api, other.everything.accountId, 'viewer')
+  const { link } = await other.ask('POST', `/v1/members/${id}/password-reset`)
   const own = {
+    reset: link.split('#')[1],
     number: await stack.number('9703'),
     token: { access_token },
     email: (await member(stack, api, other.everything.accountId, 'owner')).email,

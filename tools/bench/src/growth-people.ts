@@ -16,6 +16,9 @@ export const peopleSeed = (accountId: string): string => `
   insert into accounts.invitations (id, account_id, email, role, hash, created_at, expires_at)
     select gen_random_uuid(), '${accountId}', '', 'viewer', sha256(convert_to('grown ' || i, 'UTF8')), now(), now()
     from generate_series(1, ${grownPeople}) i;
+  insert into accounts.password_resets (account_id, person_id, hash, is_by_operator, created_at, expires_at)
+    select '${accountId}', ${personId(`1 + i % ${grownPeople}`)}, sha256(convert_to('grown ' || i, 'UTF8')), false, now(), now()
+    from generate_series(1, ${grownPeople}) i;
   insert into accounts.sign_in_counts (subject, tries, since)
     select sha256(convert_to('grown ' || i, 'UTF8')), 1, now() - interval '1 hour' from generate_series(1, ${grownPeople}) i`
 
@@ -45,6 +48,23 @@ export function peopleCalls(
       run: (i) => accounts.setMemberRole({ id: idOf(i), role: 'agent', heldRights: ['*'] }, tenant),
     },
     { name: 'EndSessions', run: (i) => accounts.endSessions({ personId: idOf(10 + i) }, tenant) },
+    {
+      name: 'CreateInvitation',
+      run: (i) =>
+        accounts.createInvitation(
+          { email: `invited-${i}@example.com`, role: 'viewer', heldRights: ['*'] },
+          tenant,
+        ),
+    },
+    { name: 'ListInvitations', run: () => accounts.listInvitations({ limit: 200 }, tenant) },
+    {
+      name: 'a link to another password, made and used',
+      run: async (i) => {
+        const asked = { id: idOf(20 + i), heldRights: ['*'] }
+        const { token } = await accounts.createPasswordReset(asked, tenant)
+        return accounts.resetPassword({ token, password: 'correct horse battery' }, {})
+      },
+    },
     {
       name: "SignIn, by a name that is nobody's",
       run: (i) =>

@@ -1,4 +1,5 @@
-import { type Database, queryOne, sql, type Tx } from '@lockstep/database'
+import { AppError } from '@lockstep/contracts'
+import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
 
 export interface InvitationRow {
   id: string
@@ -53,4 +54,44 @@ export function acceptInvitation(
         where account_id = ${tx.accountId} and hash = ${hash} and accepted_at is null and withdrawn_at is null and expires_at > ${at}
         returning ${columns}`,
   )
+}
+
+/** Ends the other open invitations of an e-mail to the account. */
+export async function withdrawOthers(tx: Tx, email: string, at: Date): Promise<void> {
+  await sql`update invitations set withdrawn_at = ${at}
+    where id in (select id from invitations where account_id = ${tx.accountId} and email = ${email}
+                   and accepted_at is null and withdrawn_at is null order by id for update)`.execute(
+    tx.sql,
+  )
+}
+
+/** A page of the account's invitations in id order. */
+export function invitationsPage(
+  tx: Tx,
+  { after, limit }: { after: string; limit: number },
+): Promise<InvitationRow[]> {
+  return query(
+    tx,
+    sql`select ${columns} from invitations
+        where account_id = ${tx.accountId} ${after ? sql`and id > ${after}` : sql``} order by id limit ${limit}`,
+  )
+}
+
+/** The account's invitation, locked; `not_found` also for another account's. */
+export async function lockInvitation(tx: Tx, id: string): Promise<InvitationRow> {
+  const row = await queryOne<InvitationRow>(
+    tx,
+    sql`select ${columns} from invitations where account_id = ${tx.accountId} and id = ${id} for no key update`,
+  )
+  if (!row) throw new AppError('not_found', `There is no invitation ${id}`)
+  return row
+}
+
+/** Withdraws an invitation, unless it was before. */
+export async function withdrawInvitation(tx: Tx, id: string, at: Date): Promise<InvitationRow> {
+  const row = await queryOne<InvitationRow>(
+    tx,
+    sql`update invitations set withdrawn_at = coalesce(withdrawn_at, ${at}) where id = ${id} returning ${columns}`,
+  )
+  return row!
 }

@@ -37,7 +37,7 @@ const sessions = `create table sessions (
     user_agent text not null,
     foreign key (account_id, person_id) references members on delete cascade
   );
-  create index sessions_of_person on sessions (account_id, person_id, id);
+  create index sessions_of_person on sessions (person_id, account_id, id);
   create index sessions_ended on sessions (ends_at);
   create index sessions_unused on sessions (last_used_at);${tenantTable('accounts', 'sessions')}`
 
@@ -54,7 +54,23 @@ const invitations = `create table invitations (
     accepted_at timestamptz,
     withdrawn_at timestamptz
   );
-  create index invitations_page on invitations (account_id, id);${tenantTable('accounts', 'invitations')}`
+  create index invitations_page on invitations (account_id, id);
+  create index invitations_open on invitations (account_id, email) where accepted_at is null and withdrawn_at is null;${tenantTable('accounts', 'invitations')}`
+
+/** Of an account, so that it is seen there; the password is the person's everywhere. */
+const passwordResets = `create table password_resets (
+    account_id uuid not null,
+    person_id uuid not null,
+    -- SHA-256 of the token's text.
+    hash bytea primary key,
+    -- Else it is good for a person of this account alone.
+    is_by_operator boolean not null,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    foreign key (account_id, person_id) references members on delete cascade
+  );
+  create index password_resets_of_person on password_resets (person_id);
+  create index password_resets_expired on password_resets (expires_at);${tenantTable('accounts', 'password_resets')}`
 
 /** Names and addresses that nobody may have an account of: no tenant's either. */
 const signInCounts = `create table sign_in_counts (
@@ -84,6 +100,20 @@ const functions = `create function person_to_sign_in(wanted text)
     language sql stable security definer set search_path = accounts, pg_temp
     as $$ select i.account_id, i.email from invitations i
           where i.hash = token_hash and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > at $$;
+  create function person_to_reset(token_hash bytea, at timestamptz) returns table (account_id uuid, email text)
+    language sql stable security definer set search_path = accounts, pg_temp
+    as $$ select r.account_id, p.email from password_resets r join people p on p.id = r.person_id
+          where r.hash = token_hash and r.expires_at > at $$;
+  -- In all accounts: whoever had the password may be anywhere.
+  create function end_sign_ins(person uuid, but_session uuid) returns void
+    language sql volatile security definer set search_path = accounts, pg_temp
+    as $$ delete from sessions where person_id = person and id is distinct from but_session;
+          delete from password_resets where person_id = person $$;
+  create function forget_password_resets(before timestamptz, most integer) returns integer
+    language sql volatile security definer set search_path = accounts, pg_temp
+    as $$ with old as (select hash from password_resets where expires_at < before order by expires_at limit most for update skip locked),
+               gone as (delete from password_resets r using old where r.hash = old.hash returning 1)
+          select count(*)::integer from gone $$;
   create function use_session(token_hash bytea, at timestamptz, unused_since timestamptz)
     returns table (account_id uuid, session_id uuid, person_id uuid, role text)
     language sql volatile security definer set search_path = accounts, pg_temp
@@ -110,6 +140,7 @@ export const peopleTables: readonly string[] = [
   people,
   sessions,
   invitations,
+  passwordResets,
   signInCounts,
   functions,
 ]

@@ -49,6 +49,11 @@ export async function keepsPassword(tx: Tx, id: string, passwordHash: string): P
   return row !== undefined
 }
 
+/** Gives a member another password; their row stays locked until the transaction ends. */
+export async function updatePassword(tx: Tx, id: string, passwordHash: string): Promise<void> {
+  await sql`update people set password_hash = ${passwordHash} where id = ${id}`.execute(tx.sql)
+}
+
 /** The person, if they belong to the transaction's account. */
 export function findPerson(tx: Tx, id: string): Promise<PersonRow | undefined> {
   return queryOne(tx, sql`select id, email, name from people where id = ${id}`)

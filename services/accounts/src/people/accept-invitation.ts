@@ -3,7 +3,7 @@ import type { AcceptInvitationRequest, SignedIn } from '@lockstep/rpc/gen/accoun
 import { requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
-import { acceptInvitation as accept, invitedAccount } from '../db/invitations.ts'
+import { acceptInvitation as accept, invitedAccount, withdrawOthers } from '../db/invitations.ts'
 import { insertMember } from '../db/members.ts'
 import { insertPerson, type PersonRow, personToSignIn } from '../db/people.ts'
 import { requireEmail } from './emails.ts'
@@ -41,6 +41,7 @@ export async function acceptInvitation(
       throw new AppError('busy', 'Somebody has just signed up with this e-mail; try again')
     if (!(await insertMember(tx, person.id, invitation.role, at)))
       throw new AppError('conflict', `${person.email} belongs to this account already; sign in`)
+    await withdrawOthers(tx, person.email, at)
     return beginSession(ctx, tx, person, request.origin)
   })
 }

@@ -57,6 +57,10 @@ export async function countTry(ctx: Context, { name, address }: Subjects): Promi
   }
 }
 
+/** Somebody has a new password: who guessed at the old one guesses no more. */
+export const forgiveName = ({ db }: Context, email: string): Promise<void> =>
+  forgetTries(db, subjectsOf(email, '').name)
+
 /** A try succeeded: the name begins anew, the address has one less. */
 export async function forgive({ db }: Context, { name, address }: Subjects): Promise<void> {
   await forgetTries(db, name)

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 
 /** What a token begins with, so that people and scanners know what it is. */
-type TokenKind = 'li' | 'ls'
+type TokenKind = 'li' | 'lr' | 'ls'
 
 /** A new token's text, with 256 random bits. */
 export const createToken = (kind: TokenKind): string =>

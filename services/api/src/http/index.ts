@@ -32,8 +32,14 @@ import {
 } from './contacts.ts'
 import { countInbound, listConversations, listMessages } from './conversations.ts'
 import { listEvents } from './events.ts'
-import { acceptInvitation } from './invitations.ts'
+import {
+  acceptInvitation,
+  createInvitation,
+  listInvitations,
+  withdrawInvitation,
+} from './invitations.ts'
 import { listMembers, removeMember, setMemberRole } from './members.ts'
+import { changePassword, createPasswordReset, resetPassword } from './passwords.ts'
 import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
 import { getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 
@@ -82,7 +88,13 @@ const byName: Readonly<Record<string, Route>> = {
   listSessions,
   endSession,
   endSessions,
+  changePassword,
+  createInvitation,
+  listInvitations,
+  withdrawInvitation,
   acceptInvitation,
+  createPasswordReset,
+  resetPassword,
   listMembers,
   setMemberRole,
   removeMember,

@@ -16,7 +16,7 @@ const member = z
   .meta({ id: 'Member' })
 
 const path = '/v1/members'
-const role = oneOf(Object.keys(roles) as (keyof typeof roles)[])
+export const role = oneOf(Object.keys(roles) as (keyof typeof roles)[])
 
 export const listMembers = route({
   method: 'GET',

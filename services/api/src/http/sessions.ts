@@ -3,7 +3,7 @@ import { id, idParams, text } from '../input.ts'
 import { time } from '../response.ts'
 import { route } from '../route.ts'
 
-const person = z
+export const person = z
   .object({ id: z.string(), email: z.string(), name: z.string() })
   .meta({ id: 'Person' })
 const session = z

@@ -461,6 +461,56 @@ export interface EndSessionsResponse {
   ended: number;
 }
 
+export interface ListInvitationsRequest {
+  /** Id of the last invitation of the page before. */
+  after: string;
+  /** 50 when 0, at most 200. */
+  limit: number;
+}
+
+export interface ListInvitationsResponse {
+  invitations: Invitation[];
+}
+
+export interface WithdrawInvitationRequest {
+  id: string;
+  /** What the caller may do: forbidden when the role gives more. */
+  heldRights: string[];
+}
+
+export interface CreatePasswordResetRequest {
+  /** The member's. */
+  id: string;
+  /** What the caller may do: forbidden when the member may do more. */
+  heldRights: string[];
+}
+
+export interface CreateAnyPasswordResetRequest {
+  email: string;
+}
+
+export interface PasswordReset {
+  /** "lr_" and 43 characters; returned this once and stored as a hash only. */
+  token: string;
+  expiresAtMs: number;
+}
+
+export interface ResetPasswordRequest {
+  token: string;
+  /** 12 to 256 characters. */
+  password: string;
+}
+
+export interface ChangePasswordRequest {
+  personId: string;
+  /** The one that goes on. */
+  sessionId: string;
+  password: string;
+  /** 12 to 256 characters. */
+  newPassword: string;
+  origin: Origin | undefined;
+}
+
 function createBaseAccount(): Account {
   return { id: "", name: "", createdAtMs: 0 };
 }
@@ -6922,6 +6972,728 @@ export const EndSessionsResponse: MessageFns<EndSessionsResponse> = {
   },
 };
 
+function createBaseListInvitationsRequest(): ListInvitationsRequest {
+  return { after: "", limit: 0 };
+}
+
+export const ListInvitationsRequest: MessageFns<ListInvitationsRequest> = {
+  encode(message: ListInvitationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListInvitationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListInvitationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListInvitationsRequest {
+    return {
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListInvitationsRequest): unknown {
+    const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListInvitationsRequest>): ListInvitationsRequest {
+    return ListInvitationsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListInvitationsRequest>): ListInvitationsRequest {
+    const message = createBaseListInvitationsRequest();
+    message.after = object.after ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListInvitationsResponse(): ListInvitationsResponse {
+  return { invitations: [] };
+}
+
+export const ListInvitationsResponse: MessageFns<ListInvitationsResponse> = {
+  encode(message: ListInvitationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.invitations) {
+      Invitation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListInvitationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListInvitationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.invitations.push(Invitation.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListInvitationsResponse {
+    return {
+      invitations: globalThis.Array.isArray(object?.invitations)
+        ? object.invitations.map((e: any) => Invitation.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListInvitationsResponse): unknown {
+    const obj: any = {};
+    if (message.invitations?.length) {
+      obj.invitations = message.invitations.map((e) => Invitation.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListInvitationsResponse>): ListInvitationsResponse {
+    return ListInvitationsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListInvitationsResponse>): ListInvitationsResponse {
+    const message = createBaseListInvitationsResponse();
+    message.invitations = object.invitations?.map((e) => Invitation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWithdrawInvitationRequest(): WithdrawInvitationRequest {
+  return { id: "", heldRights: [] };
+}
+
+export const WithdrawInvitationRequest: MessageFns<WithdrawInvitationRequest> = {
+  encode(message: WithdrawInvitationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WithdrawInvitationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWithdrawInvitationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WithdrawInvitationRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: WithdrawInvitationRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WithdrawInvitationRequest>): WithdrawInvitationRequest {
+    return WithdrawInvitationRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WithdrawInvitationRequest>): WithdrawInvitationRequest {
+    const message = createBaseWithdrawInvitationRequest();
+    message.id = object.id ?? "";
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCreatePasswordResetRequest(): CreatePasswordResetRequest {
+  return { id: "", heldRights: [] };
+}
+
+export const CreatePasswordResetRequest: MessageFns<CreatePasswordResetRequest> = {
+  encode(message: CreatePasswordResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreatePasswordResetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreatePasswordResetRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreatePasswordResetRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CreatePasswordResetRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreatePasswordResetRequest>): CreatePasswordResetRequest {
+    return CreatePasswordResetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreatePasswordResetRequest>): CreatePasswordResetRequest {
+    const message = createBaseCreatePasswordResetRequest();
+    message.id = object.id ?? "";
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCreateAnyPasswordResetRequest(): CreateAnyPasswordResetRequest {
+  return { email: "" };
+}
+
+export const CreateAnyPasswordResetRequest: MessageFns<CreateAnyPasswordResetRequest> = {
+  encode(message: CreateAnyPasswordResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.email !== "") {
+      writer.uint32(10).string(message.email);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateAnyPasswordResetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateAnyPasswordResetRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateAnyPasswordResetRequest {
+    return { email: isSet(object.email) ? globalThis.String(object.email) : "" };
+  },
+
+  toJSON(message: CreateAnyPasswordResetRequest): unknown {
+    const obj: any = {};
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateAnyPasswordResetRequest>): CreateAnyPasswordResetRequest {
+    return CreateAnyPasswordResetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateAnyPasswordResetRequest>): CreateAnyPasswordResetRequest {
+    const message = createBaseCreateAnyPasswordResetRequest();
+    message.email = object.email ?? "";
+    return message;
+  },
+};
+
+function createBasePasswordReset(): PasswordReset {
+  return { token: "", expiresAtMs: 0 };
+}
+
+export const PasswordReset: MessageFns<PasswordReset> = {
+  encode(message: PasswordReset, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== "") {
+      writer.uint32(10).string(message.token);
+    }
+    if (message.expiresAtMs !== 0) {
+      writer.uint32(16).int64(message.expiresAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PasswordReset {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePasswordReset();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PasswordReset {
+    return {
+      token: isSet(object.token) ? globalThis.String(object.token) : "",
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? globalThis.Number(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? globalThis.Number(object.expires_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: PasswordReset): unknown {
+    const obj: any = {};
+    if (message.token !== "") {
+      obj.token = message.token;
+    }
+    if (message.expiresAtMs !== 0) {
+      obj.expiresAtMs = Math.round(message.expiresAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PasswordReset>): PasswordReset {
+    return PasswordReset.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PasswordReset>): PasswordReset {
+    const message = createBasePasswordReset();
+    message.token = object.token ?? "";
+    message.expiresAtMs = object.expiresAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseResetPasswordRequest(): ResetPasswordRequest {
+  return { token: "", password: "" };
+}
+
+export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
+  encode(message: ResetPasswordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== "") {
+      writer.uint32(10).string(message.token);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetPasswordRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetPasswordRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetPasswordRequest {
+    return {
+      token: isSet(object.token) ? globalThis.String(object.token) : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+    };
+  },
+
+  toJSON(message: ResetPasswordRequest): unknown {
+    const obj: any = {};
+    if (message.token !== "") {
+      obj.token = message.token;
+    }
+    if (message.password !== "") {
+      obj.password = message.password;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetPasswordRequest>): ResetPasswordRequest {
+    return ResetPasswordRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetPasswordRequest>): ResetPasswordRequest {
+    const message = createBaseResetPasswordRequest();
+    message.token = object.token ?? "";
+    message.password = object.password ?? "";
+    return message;
+  },
+};
+
+function createBaseChangePasswordRequest(): ChangePasswordRequest {
+  return { personId: "", sessionId: "", password: "", newPassword: "", origin: undefined };
+}
+
+export const ChangePasswordRequest: MessageFns<ChangePasswordRequest> = {
+  encode(message: ChangePasswordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.password !== "") {
+      writer.uint32(26).string(message.password);
+    }
+    if (message.newPassword !== "") {
+      writer.uint32(34).string(message.newPassword);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangePasswordRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangePasswordRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.newPassword = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangePasswordRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+      newPassword: isSet(object.newPassword)
+        ? globalThis.String(object.newPassword)
+        : isSet(object.new_password)
+        ? globalThis.String(object.new_password)
+        : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: ChangePasswordRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.password !== "") {
+      obj.password = message.password;
+    }
+    if (message.newPassword !== "") {
+      obj.newPassword = message.newPassword;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangePasswordRequest>): ChangePasswordRequest {
+    return ChangePasswordRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangePasswordRequest>): ChangePasswordRequest {
+    const message = createBaseChangePasswordRequest();
+    message.personId = object.personId ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.password = object.password ?? "";
+    message.newPassword = object.newPassword ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
 /** Accounts, API keys, apps and connections. Calls act for the account in the call's metadata unless they say "operator". */
 export type AccountsDefinition = typeof AccountsDefinition;
 export const AccountsDefinition = {
@@ -7107,6 +7879,24 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** A page of the account's invitations in the order of their ids, those that are over too. */
+    listInvitations: {
+      name: "ListInvitations",
+      requestType: ListInvitationsRequest as typeof ListInvitationsRequest,
+      requestStream: false,
+      responseType: ListInvitationsResponse as typeof ListInvitationsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Ends an invitation at once; ending it again changes nothing. conflict when it has been accepted. */
+    withdrawInvitation: {
+      name: "WithdrawInvitation",
+      requestType: WithdrawInvitationRequest as typeof WithdrawInvitationRequest,
+      requestStream: false,
+      responseType: Invitation as typeof Invitation,
+      responseStream: false,
+      options: {},
+    },
     /**
      * Operator: makes the invited person a member, and signs them in. not_found for a link that is no good any more, conflict for who is a
      * member already, unauthenticated for the wrong password of a person that there is.
@@ -7128,6 +7918,45 @@ export const AccountsDefinition = {
       requestType: SignInRequest as typeof SignInRequest,
       requestStream: false,
       responseType: SignedIn as typeof SignedIn,
+      responseStream: false,
+      options: {},
+    },
+    /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
+    createPasswordReset: {
+      name: "CreatePasswordReset",
+      requestType: CreatePasswordResetRequest as typeof CreatePasswordResetRequest,
+      requestStream: false,
+      responseType: PasswordReset as typeof PasswordReset,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: the same for any person. */
+    createAnyPasswordReset: {
+      name: "CreateAnyPasswordReset",
+      requestType: CreateAnyPasswordResetRequest as typeof CreateAnyPasswordResetRequest,
+      requestStream: false,
+      responseType: PasswordReset as typeof PasswordReset,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
+     * more.
+     */
+    resetPassword: {
+      name: "ResetPassword",
+      requestType: ResetPasswordRequest as typeof ResetPasswordRequest,
+      requestStream: false,
+      responseType: Person as typeof Person,
+      responseStream: false,
+      options: {},
+    },
+    /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
+    changePassword: {
+      name: "ChangePassword",
+      requestType: ChangePasswordRequest as typeof ChangePasswordRequest,
+      requestStream: false,
+      responseType: Person as typeof Person,
       responseStream: false,
       options: {},
     },
@@ -7280,6 +8109,16 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: CreateInvitationRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateInvitationResponse>>;
+  /** A page of the account's invitations in the order of their ids, those that are over too. */
+  listInvitations(
+    request: ListInvitationsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListInvitationsResponse>>;
+  /** Ends an invitation at once; ending it again changes nothing. conflict when it has been accepted. */
+  withdrawInvitation(
+    request: WithdrawInvitationRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Invitation>>;
   /**
    * Operator: makes the invited person a member, and signs them in. not_found for a link that is no good any more, conflict for who is a
    * member already, unauthenticated for the wrong password of a person that there is.
@@ -7293,6 +8132,23 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
    * many tries by the name or from the address.
    */
   signIn(request: SignInRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SignedIn>>;
+  /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
+  createPasswordReset(
+    request: CreatePasswordResetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PasswordReset>>;
+  /** Operator: the same for any person. */
+  createAnyPasswordReset(
+    request: CreateAnyPasswordResetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PasswordReset>>;
+  /**
+   * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
+   * more.
+   */
+  resetPassword(request: ResetPasswordRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Person>>;
+  /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
+  changePassword(request: ChangePasswordRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Person>>;
   /** Operator: whose session it is and what they may do now. unauthenticated when there is none, or it is over. */
   authenticateSession(
     request: AuthenticateSessionRequest,
@@ -7407,6 +8263,16 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateInvitationRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateInvitationResponse>;
+  /** A page of the account's invitations in the order of their ids, those that are over too. */
+  listInvitations(
+    request: DeepPartial<ListInvitationsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListInvitationsResponse>;
+  /** Ends an invitation at once; ending it again changes nothing. conflict when it has been accepted. */
+  withdrawInvitation(
+    request: DeepPartial<WithdrawInvitationRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Invitation>;
   /**
    * Operator: makes the invited person a member, and signs them in. not_found for a link that is no good any more, conflict for who is a
    * member already, unauthenticated for the wrong password of a person that there is.
@@ -7420,6 +8286,23 @@ export interface AccountsClient<CallOptionsExt = {}> {
    * many tries by the name or from the address.
    */
   signIn(request: DeepPartial<SignInRequest>, options?: CallOptions & CallOptionsExt): Promise<SignedIn>;
+  /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
+  createPasswordReset(
+    request: DeepPartial<CreatePasswordResetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PasswordReset>;
+  /** Operator: the same for any person. */
+  createAnyPasswordReset(
+    request: DeepPartial<CreateAnyPasswordResetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PasswordReset>;
+  /**
+   * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
+   * more.
+   */
+  resetPassword(request: DeepPartial<ResetPasswordRequest>, options?: CallOptions & CallOptionsExt): Promise<Person>;
+  /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
+  changePassword(request: DeepPartial<ChangePasswordRequest>, options?: CallOptions & CallOptionsExt): Promise<Person>;
   /** Operator: whose session it is and what they may do now. unauthenticated when there is none, or it is over. */
   authenticateSession(
     request: DeepPartial<AuthenticateSessionRequest>,

@@ -1,0 +1,70 @@
+import { AppError } from '@lockstep/contracts'
+import type { Method } from '@lockstep/rpc'
+import type {
+  ChangePasswordRequest,
+  CreateAnyPasswordResetRequest,
+  CreatePasswordResetRequest,
+  PasswordReset,
+  Person,
+  ResetPasswordRequest,
+} from '@lockstep/rpc/gen/accounts'
+import { requireId } from '@lockstep/service'
+import type { Context } from '../context.ts'
+import { lockMember } from '../db/members.ts'
+import { endSignIns } from '../db/password-resets.ts'
+import { findPerson, keepsPassword, personToSignIn, updatePassword } from '../db/people.ts'
+import { lowerCase } from '../people/emails.ts'
+import { requirePassword } from '../people/passwords.ts'
+import { createReset, requireOwnPerson, resetPassword as reset } from '../people/reset-password.ts'
+import { rightsOf } from '../people/roles.ts'
+import { requirePerson } from '../people/sign-in.ts'
+import { requireHeld } from '../secrets/rights.ts'
+
+/** A link for a member of this account alone, by one who may do as much. */
+export const createPasswordReset: Method<Context, CreatePasswordResetRequest, PasswordReset> = (
+  ctx,
+  { heldRights, ...request },
+  call,
+) =>
+  ctx.db.transaction(call.accountId, async (tx) => {
+    const member = await lockMember(tx, requireId(request.id, 'member'))
+    requireHeld(heldRights, rightsOf(member.role))
+    await requireOwnPerson(tx, member.id)
+    return createReset(ctx, tx, member.id, false)
+  })
+
+export const createAnyPasswordReset: Method<
+  Context,
+  CreateAnyPasswordResetRequest,
+  PasswordReset
+> = async (ctx, { email }) => {
+  const person = await personToSignIn(ctx.db, lowerCase(email))
+  const [accountId] = person?.accountIds ?? []
+  if (!person || !accountId)
+    throw new AppError('not_found', `Nobody with the e-mail "${email.slice(0, 64)}" has an account`)
+  return ctx.db.transaction(accountId, (tx) => createReset(ctx, tx, person.id, true))
+}
+
+export const resetPassword: Method<Context, ResetPasswordRequest, Person> = reset
+
+/** Another password for who knows theirs; only the session that asks goes on. */
+export const changePassword: Method<Context, ChangePasswordRequest, Person> = async (
+  ctx,
+  { personId, sessionId, password, newPassword, origin },
+  call,
+) => {
+  const person = await ctx.db.transaction(call.accountId, (tx) =>
+    findPerson(tx, requireId(personId, 'member')),
+  )
+  if (!person) throw new AppError('not_found', `There is no member ${personId}`)
+  requirePassword(newPassword, person.email)
+  const { passwordHash } = await requirePerson(ctx, { email: person.email, password, origin })
+  const newHash = await ctx.passwords.hash(newPassword)
+  return ctx.db.transaction(call.accountId, async (tx) => {
+    if (!(await keepsPassword(tx, person.id, passwordHash)))
+      throw new AppError('conflict', 'The password has just been changed; sign in with the new one')
+    await updatePassword(tx, person.id, newHash)
+    await endSignIns(tx, person.id, sessionId)
+    return person
+  })
+}

@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { idParams } from '../input.ts'
+import { time } from '../response.ts'
+import { route } from '../route.ts'
+import { linkTo } from './invitations.ts'
+import { password, person } from './sessions.ts'
+
+export const createPasswordReset = route({
+  method: 'POST',
+  path: '/v1/members/:id/password-reset',
+  right: 'members.write',
+  summary:
+    'Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day.',
+  params: idParams,
+  status: 201,
+  response: z.object({ link: z.string().nullable(), expires_at: time }),
+  errors: ['not_found', 'precondition'],
+  afterLostResponse: 'Make another one: a link that nobody has ends by itself.',
+  shownOnce: ['link'],
+  run: async (ctx, { params, caller }, call) => {
+    const asked = { ...params, heldRights: [...caller.rights] }
+    const { token, expiresAtMs } = await ctx.peers.accounts.createPasswordReset(asked, call)
+    return { link: linkTo(ctx.config.publicUrl, 'password-reset', token), expiresAtMs }
+  },
+})
+
+const token = z
+  .string({ error: 'must be the token of a link' })
+  .regex(/^lr_[\w-]{43}$/, 'must be the part of a link after "#": "lr_" and 43 characters')
+
+export const resetPassword = route({
+  method: 'POST',
+  path: '/v1/password-resets/use',
+  right: 'anyone',
+  summary:
+    'Gives who has the link another password. They are signed out everywhere, and sign in with the new one.',
+  body: z.strictObject({ token, password }),
+  response: person,
+  errors: ['not_found', 'precondition'],
+  afterLostResponse:
+    'Sign in with the new password: the link is good once, and may have been used.',
+  run: (ctx, { body }, call) => ctx.peers.accounts.resetPassword(body, call),
+})
+
+export const changePassword = route({
+  method: 'PUT',
+  path: '/v1/me/password',
+  right: 'person',
+  summary: 'Changes your own password. All your other sessions end.',
+  body: z.strictObject({ password, new_password: password }),
+  response: person,
+  errors: ['not_found', 'conflict'],
+  afterLostResponse: 'Sign in with the new password, and with the one before if it is refused.',
+  run: (ctx, { body, caller: { personId, sessionId }, origin }, call) => {
+    const { password, new_password: newPassword } = body
+    const asked = { personId, sessionId, password, newPassword, origin }
+    return ctx.peers.accounts.changePassword(asked, call)
+  },
+})
