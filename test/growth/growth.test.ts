@@ -18,6 +18,7 @@ const growing = [
   'account_events',
   'api_keys',
   'attempts',
+  'audit_entries',
   'campaign_statistics',
   'campaigns',
   'connection_intervals',

@@ -295,6 +295,22 @@ export interface Member {
   joined_at: string | null
 }
 
+export interface AuditEntry {
+  id: string
+  at: string | null
+  action: string
+  actor_kind: string
+  actor_id: string | null
+  actor_name: string | null
+  address: string | null
+  request_id: string | null
+  target_kind: string
+  target_id: string | null
+  before: unknown
+  after: unknown
+  outcome: string
+}
+
 /** What each request takes and answers, by its name. */
 export interface Operations {
   /** Registers a Meta app, with the secret that signs its webhooks and the token of its handshake. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
@@ -624,7 +640,7 @@ export interface Operations {
     input: {
       body: {
         name: string
-        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'keys.write')[]
+        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
         expires_at?: string
       }
     }
@@ -816,6 +832,22 @@ export interface Operations {
     }
     output: Member
   }
+  /** Lists who did what to what, newest first, of the actor, action, target and time that are named. Pages of 1,000 are for exports. Asks for the right `audit.read`. */
+  listAuditLog: {
+    input: {
+      action?: string
+      actor_id?: string
+      target_id?: string
+      from?: string
+      until?: string
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      entries: readonly AuditEntry[]
+      next_cursor: string | null
+    }
+  }
 }
 
 /** How each request is made. `list` names the field with the entries of a page. */
@@ -873,4 +905,5 @@ export const operations = {
   listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
   setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },
   removeMember: { method: 'DELETE', path: '/v1/members/{id}' },
+  listAuditLog: { method: 'GET', path: '/v1/audit-log', list: 'entries' },
 } as const

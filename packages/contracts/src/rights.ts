@@ -17,6 +17,7 @@ export const rights = {
   'members.read': 'look at who belongs to the account, and as what',
   'members.write':
     'invite people, change what they may do and take them out, within the own rights',
+  'audit.read': 'read who did what, when and from where',
   'keys.write': 'create, rotate and withdraw API keys, each with at most the own rights',
 } as const satisfies Record<string, string>
 export type Right = keyof typeof rights
@@ -25,7 +26,9 @@ export type Right = keyof typeof rights
 export const everyRight = '*'
 
 const names = Object.keys(rights) as Right[]
-const reading = names.filter((name) => name.endsWith('.read') && name !== 'keys.read')
+const reading = names.filter(
+  (name) => name.endsWith('.read') && name !== 'keys.read' && name !== 'audit.read',
+)
 
 /** Sets of rights with a name; `owner` is who may do everything. */
 export const roles = {

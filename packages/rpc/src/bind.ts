@@ -2,7 +2,7 @@ import type { Caller } from '@lockstep/contracts'
 import type { CallContext, ServiceImplementation } from 'nice-grpc'
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import type { BoundService } from './bound-service.ts'
-import { accountOf, type Call, requireAccount } from './call.ts'
+import { accountOf, actorOf, type Call, requireAccount } from './call.ts'
 import { callerOf } from './callers.ts'
 
 /** Every method of a definition, each taking (ctx, request, call). */
@@ -40,10 +40,12 @@ export function bind<Definition extends CompatServiceDefinition, Context>(
     const needsAccount = !(acrossAccounts as readonly string[]).includes(name)
     implementation[name] = (request, context) => {
       const caller = callerOf(context.metadata)
+      const actor = actorOf(context.metadata)
       const call: Call = {
         accountId: accountOf(context.metadata),
         signal: context.signal,
         ...(caller && { caller }),
+        ...(actor && { actor }),
       }
       if (needsAccount) requireAccount(call)
       return method(ctx, request, call)

@@ -11,6 +11,8 @@ import {
 import type { CompatServiceDefinition } from 'nice-grpc/lib/service-definitions/index.js'
 import {
   accountHeader,
+  actorHeader,
+  actorText,
   type CallWith,
   defaultTimeoutMs,
   failureOfStatus,
@@ -130,6 +132,7 @@ function open(call: CallWith): Disposable & { options: CallOptions; end: AbortSi
   const timeoutMs = call.timeoutMs ?? defaultTimeoutMs
   const metadata = new Metadata({ 'grpc-timeout': timeoutHeader(timeoutMs + serverGraceMs) })
   if (call.accountId) metadata.set(accountHeader, call.accountId)
+  if (call.actor) metadata.set(actorHeader, actorText(call.actor))
   const end = new AbortController()
   const giveUp = () => end.abort()
   const deadline = setTimeout(giveUp, timeoutMs)

@@ -4,6 +4,7 @@ import { config } from './config.ts'
 import { open } from './context.ts'
 import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
+import { forgetAuditEntries } from './jobs/forget-audit-entries.ts'
 import { forgetEvents } from './jobs/forget-events.ts'
 import { forgetSignIns } from './jobs/forget-sign-ins.ts'
 import { accountUpdate } from './lanes/account-update.ts'
@@ -19,5 +20,9 @@ export const accountsService = defineService({
   open,
   rpc: { definition: AccountsDefinition, methods, callers, acrossAccounts },
   lanes: { 'webhooks.account': accountUpdate },
-  retention: { 'forget-events': forgetEvents, 'forget-sign-ins': forgetSignIns },
+  retention: {
+    'forget-audit-entries': forgetAuditEntries,
+    'forget-events': forgetEvents,
+    'forget-sign-ins': forgetSignIns,
+  },
 })

@@ -7,6 +7,7 @@ import type { Caller, Person } from './authenticator.ts'
 import type { Context } from './context.ts'
 import type { AfterLostResponse } from './idempotency.ts'
 import { nothing } from './input.ts'
+import type { Origin } from './origin.ts'
 import { encode, type SourceOf } from './response.ts'
 import type { SessionCookie } from './session-cookie.ts'
 
@@ -29,7 +30,7 @@ interface Input<Params, Query, Body, May extends Access = Access> {
   caller: CallerFor<May>
   cookie: SessionCookie
   /** Where the request came from, as its sessions show it. */
-  origin: { address: string; userAgent: string }
+  origin: Origin
 }
 
 interface Common<
@@ -64,6 +65,7 @@ interface Common<
 
 interface Reads {
   method: 'GET'
+  audit?: undefined
   afterLostResponse?: undefined
   shownOnce?: undefined
   /** Who accepts `text/event-stream` is answered by this instead. */
@@ -85,6 +87,8 @@ export interface AskedStream {
 interface Writes {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   stream?: undefined
+  /** Who records it: `accounts` with the change, or the API for every other service. */
+  audit: 'accounts' | 'api'
   /** `dated` by `askedAt`; made under the `same id`, `newId`. */
   afterLostResponse: AfterLostResponse
   /** Fields of the response that are told this once: a repetition finds null there. */

@@ -9,6 +9,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { v7 as uuid } from 'uuid'
 import { requireAccess, requireSameOrigin } from './access.ts'
 import { cutOffSlowBodies } from './arrival.ts'
+import { runRecorded } from './audit.ts'
 import type { Caller } from './authenticator.ts'
 import { countCall } from './call-limits.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
@@ -25,9 +26,10 @@ import {
 import { runOnce, StillRunning } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import { describeApi } from './openapi.ts'
+import { callOf, originOf } from './origin.ts'
 import { openRefusals } from './refusals.ts'
 import { requireSoundHead } from './request-head.ts'
-import type { NamedRoute, Route } from './route.ts'
+import type { NamedRoute } from './route.ts'
 import { cookieName, sessionCookie } from './session-cookie.ts'
 
 export interface ApiServer extends AsyncDisposable {
@@ -148,7 +150,7 @@ const unknownExpectation = () =>
   new AppError('invalid', 'The header Expect can only be "100-continue"')
 
 /** One route in a scope of its own: what its body may be is no other's business. */
-function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallShares): void {
+function open(ctx: Context, scope: FastifyInstance, route: NamedRoute, calls: CallShares): void {
   scope.removeAllContentTypeParsers()
   if (route.body === csvFile)
     scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
@@ -180,7 +182,7 @@ function open(ctx: Context, scope: FastifyInstance, route: Route, calls: CallSha
 /** Who asks; null where anyone may. Throws `forbidden` for a page of another site. */
 async function identify(
   ctx: Context,
-  { method, right }: Route,
+  { method, right }: NamedRoute,
   request: FastifyRequest,
 ): Promise<Caller | null> {
   const { headers } = request
@@ -196,12 +198,12 @@ const callerOf = (
   authenticator.callerOf({ authorization, session: cookies[cookieName(config.publicUrl)] })
 
 /** Streams have a share of their own, and are no requests under way. */
-const wantsStream = ({ stream }: Route, { headers }: FastifyRequest): boolean =>
+const wantsStream = ({ stream }: NamedRoute, { headers }: FastifyRequest): boolean =>
   stream !== undefined && (headers.accept ?? '').includes(eventStreamType)
 
 async function sendStream(
   ctx: Context,
-  route: Route,
+  route: NamedRoute,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -228,7 +230,7 @@ function acceptJson(scope: FastifyInstance): void {
 
 async function answer(
   ctx: Context,
-  route: Route,
+  route: NamedRoute,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<HttpResponse & { replayed: boolean }> {
@@ -239,7 +241,7 @@ async function answer(
     body: parse(route.body, request.body ?? {}, 'body'),
     caller: caller!,
     cookie: sessionCookie(ctx.config.publicUrl, request, reply),
-    origin: { address: request.ip, userAgent: request.headers['user-agent'] ?? '' },
+    origin: originOf(request),
   }
   const { id: requestId } = request
   const accountId = caller?.accountId ?? ''
@@ -247,10 +249,11 @@ async function answer(
   const run = async (askedAt: Date) => ({
     status: route.status,
     body: JSON.stringify(
-      await route.run(
+      await runRecorded(
         ctx,
+        route,
         { ...input, askedAt, newId: newIdFor(askedAt, accountId, key) },
-        { accountId },
+        callOf(request),
       ),
     ),
   })

@@ -105,7 +105,8 @@ function masking(atMoment: boolean) {
   return function mask(value: unknown, field = ''): unknown {
     if (atMoment && field === 'reason') return '<reason>'
     if (field === 'attempts' || (atMoment && typeof value === 'number')) return '<number>'
-    if (field === 'id' && /^\d+$/.test(String(value))) return nameOf(String(value))
+    if (/^(id|next_cursor)$/.test(field) && /^\d+$/.test(String(value)))
+      return nameOf(String(value))
     if (field === 'link') return nameOf(String(value).split('#')[1]!)
     if (typeof value === 'string') return value.replaceAll(changing, nameOf)
     if (Array.isArray(value)) return value.map((item) => mask(item))
@@ -142,6 +143,7 @@ async function usePeople(): Promise<void> {
   await askBy(cookie, 'GET', '/v1/me')
   const { id } = await member(system, api, account.accountId, 'viewer', 'Vera')
   await askBy(cookie, 'GET', '/v1/members')
+  await askBy(cookie, 'GET', `/v1/audit-log?limit=1&target_id=${id}`)
   await useLinks(cookie, id)
   await askBy(cookie, 'PUT', `/v1/members/${id}/role`, { role: 'agent' })
   await askBy(cookie, 'DELETE', `/v1/members/${id}`)

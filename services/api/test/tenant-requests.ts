@@ -15,6 +15,7 @@ export interface Owned extends Everything {
   memberId: string
   sessionId: string
   invitationId: string
+  auditId: string
   texts: { tag: string; number: string; longTag: string }
 }
 
@@ -227,6 +228,14 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   }),
   'POST /v1/password-resets/use': (_, { reset }) => ({
     answered: [{ path: '/v1/password-resets/use', body: { token: reset, password } }],
+  }),
+  'GET /v1/audit-log': ({ memberId, auditId }) => ({
+    // All of the stranger's own log names what the stranger has asked for.
+    answered: [
+      get('/v1/audit-log?action=signIn'),
+      get(`/v1/audit-log?target_id=${memberId}`),
+      get(`/v1/audit-log?action=signIn&cursor=${Number(auditId) + 1}`),
+    ],
   }),
   'GET /v1/members': ({ memberId }) => ({
     answered: [get('/v1/members'), get(`/v1/members?cursor=${before(memberId)}`)],

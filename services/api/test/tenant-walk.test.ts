@@ -68,7 +68,8 @@ beforeAll(async () => {
   const invited = { email: 'zaunkönig@example.com', role: 'viewer' }
   const { invitation } = await mine.ask('POST', '/v1/invitations', invited)
   const people = { memberId, sessionId: person.sessionId, invitationId: invitation.id }
-  const made = { draftId, apiKeyId, ...people, texts }
+  const { entries } = await mine.ask('GET', '/v1/audit-log')
+  const made = { draftId, apiKeyId, ...people, auditId: entries[0].id, texts }
   owner = { key: mine.key, cookie: person.cookie, owned: { ...mine.everything, ...made } }
   const { access_token } = await stack.number(texts.number)
   const { id } = await member(stack, api, other.everything.accountId, 'viewer')
@@ -176,13 +177,14 @@ test.each(routes)('$method $path gives a stranger nothing and does nothing', asy
   const { refused = [], answered = [] } = asksOf(route)
   expect(refused.length + answered.length).toBeGreaterThan(0)
   const by = await strangersCredentials(route)
-  const rows = await digests()
+  const [rows, had] = [await digests(), await digests(owner.owned.accountId)]
   for (const asked of refused) {
     const reply = await send(by, route.method, asked)
     expect([asked, reply.status, reply.json.code]).toEqual([asked, 404, 'not_found'])
     expect([asked, leaks(reply, asked)]).toEqual([asked, []])
   }
   expect(await digests(), 'all rows are as they were').toEqual(rows)
+  expect(await digests(owner.owned.accountId), "the owner's audit log too").toEqual(had)
   const owners = await digests(owner.owned.accountId)
   const has = contentsOf((await send(ownersCredentials(route), 'GET', listOf(route))).json)
   for (const asked of answered) {

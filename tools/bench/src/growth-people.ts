@@ -19,6 +19,9 @@ export const peopleSeed = (accountId: string): string => `
   insert into accounts.password_resets (account_id, person_id, hash, is_by_operator, created_at, expires_at)
     select '${accountId}', ${personId(`1 + i % ${grownPeople}`)}, sha256(convert_to('grown ' || i, 'UTF8')), false, now(), now()
     from generate_series(1, ${grownPeople}) i;
+  insert into accounts.audit_entries (account_id, at, action, actor_kind, actor_id, actor_name, address, request_id, target_kind, target_id, outcome)
+    select '${accountId}', now() - interval '500 days' + i * interval '1 minute', 'grown' || i % 100, 'person', i % 1000, '', '', '', 'members', i % 1000, 'done'
+    from generate_series(1, ${4 * grownPeople}) i;
   insert into accounts.sign_in_counts (subject, tries, since)
     select sha256(convert_to('grown ' || i, 'UTF8')), 1, now() - interval '1 hour' from generate_series(1, ${grownPeople}) i`
 
@@ -48,6 +51,18 @@ export function peopleCalls(
       run: (i) => accounts.setMemberRole({ id: idOf(i), role: 'agent', heldRights: ['*'] }, tenant),
     },
     { name: 'EndSessions', run: (i) => accounts.endSessions({ personId: idOf(10 + i) }, tenant) },
+    ...[{}, { action: 'grown7' }, { actorId: '7' }, { targetId: '7' }].map((asked) => ({
+      name: `ListAuditEntries ${Object.keys(asked)}`,
+      run: () => accounts.listAuditEntries(asked, tenant),
+    })),
+    {
+      name: 'RecordOrder and FinishOrder',
+      run: async () => {
+        const { id } = await accounts.recordOrder({ action: 'x', targetKind: 'campaigns' }, tenant)
+        await accounts.finishOrder({ id, outcome: 'done' }, tenant)
+        return true
+      },
+    },
     {
       name: 'CreateInvitation',
       run: (i) =>

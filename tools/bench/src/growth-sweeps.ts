@@ -2,6 +2,7 @@ import type { ServiceName } from '@lockstep/contracts'
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import type { World } from '@lockstep/testing'
 import { forgetEventPage } from '../../../services/accounts/src/db/account-events.ts'
+import { forgetAuditPage } from '../../../services/accounts/src/db/audit-entries.ts'
 import { forgetResetPage } from '../../../services/accounts/src/db/password-resets.ts'
 import { forgetSessionPage } from '../../../services/accounts/src/db/sessions.ts'
 import { forgetCountPage } from '../../../services/accounts/src/db/sign-in-counts.ts'
@@ -33,6 +34,10 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
     {
       name: 'a page of sessions that are over',
       run: () => forgetSessionPage(accounts, { at: new Date(), unusedSince: daysAgo(2) }, 1_000),
+    },
+    {
+      name: 'a page of old audit entries',
+      run: () => forgetAuditPage(accounts, daysAgo(400), 2_000),
     },
     {
       name: 'a page of links to another password that are over',

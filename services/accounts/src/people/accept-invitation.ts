@@ -2,6 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import type { AcceptInvitationRequest, SignedIn } from '@lockstep/rpc/gen/accounts'
 import { requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
+import { actingAs, record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { acceptInvitation as accept, invitedAccount, withdrawOthers } from '../db/invitations.ts'
 import { insertMember } from '../db/members.ts'
@@ -42,6 +43,9 @@ export async function acceptInvitation(
     if (!(await insertMember(tx, person.id, invitation.role, at)))
       throw new AppError('conflict', `${person.email} belongs to this account already; sign in`)
     await withdrawOthers(tx, person.email, at)
+    const after = { email: person.email, role: invitation.role }
+    const deed = { action: 'acceptInvitation', targetKind: 'members', targetId: person.id, after }
+    await record(ctx, tx, actingAs(person, request.origin), deed)
     return beginSession(ctx, tx, person, request.origin)
   })
 }

@@ -1,6 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import type { PasswordReset, Person, ResetPasswordRequest } from '@lockstep/rpc/gen/accounts'
+import { actingAs, record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import {
   endSignIns,
@@ -46,7 +47,7 @@ const notGood = () =>
 /** Gives the person of a link another password; whoever was signed in as them is signed out. */
 export async function resetPassword(
   ctx: Context,
-  { token, password }: ResetPasswordRequest,
+  { token, password, origin }: ResetPasswordRequest,
 ): Promise<Person> {
   const hash = hashToken(token)
   const at = new Date(ctx.now())
@@ -60,6 +61,11 @@ export async function resetPassword(
     if (!reset.isByOperator) await requireOwnPerson(tx, reset.personId)
     await updatePassword(tx, reset.personId, passwordHash)
     await endSignIns(tx, reset.personId)
+    const target = { targetKind: 'members', targetId: reset.personId }
+    await record(ctx, tx, actingAs({ id: reset.personId }, origin), {
+      action: 'resetPassword',
+      ...target,
+    })
     return (await findPerson(tx, reset.personId))!
   })
   await forgiveName(ctx, person.email)

@@ -1,5 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import type { Origin, SignedIn, SignInRequest } from '@lockstep/rpc/gen/accounts'
+import { actingAs, record } from '../audit/record.ts'
+import { recordRefusedSignIn } from '../audit/sign-ins.ts'
 import type { Context } from '../context.ts'
 import { type KnownPerson, keepsPassword, personToSignIn } from '../db/people.ts'
 import { endSessionByHash } from '../db/sessions.ts'
@@ -27,12 +29,22 @@ export async function requirePerson(
 ): Promise<KnownPerson> {
   const name = lowerCase(email)
   const subjects = subjectsOf(name, origin?.address ?? '')
-  await countTry(ctx, subjects)
+  await countTry(ctx, subjects, () => recordLock(ctx, name, origin))
   const person = await personToSignIn(ctx.db, name)
   const isRight = await ctx.passwords.isRight(password, person?.passwordHash)
+  if (person && !isRight) {
+    const deed = { action: 'signInFailed', outcome: 'unauthenticated' } as const
+    recordRefusedSignIn(ctx, person, origin, deed)
+  }
   if (!isRight || !person) throw refusal()
   await forgive(ctx, subjects)
   return person
+}
+
+async function recordLock(ctx: Context, name: string, origin?: Origin): Promise<void> {
+  const person = await personToSignIn(ctx.db, name)
+  const deed = { action: 'signInLocked', outcome: 'throttled' } as const
+  if (person) recordRefusedSignIn(ctx, person, origin, deed)
 }
 
 /** Begins a session in the account that is asked for, or the one that the person is in longest. */
@@ -44,7 +56,10 @@ export async function signIn(ctx: Context, request: SignInRequest): Promise<Sign
   const signedIn = await ctx.db.transaction(accountId, async (tx) => {
     if (!(await keepsPassword(tx, person.id, person.passwordHash))) throw refusal()
     const { id, email, name } = person
-    return beginSession(ctx, tx, { id, email, name }, request.origin)
+    const signedIn = await beginSession(ctx, tx, { id, email, name }, request.origin)
+    const target = { targetKind: 'sessions', targetId: signedIn.session!.id }
+    await record(ctx, tx, actingAs(person, request.origin), { action: 'signIn', ...target })
+    return signedIn
   })
   if (request.previousToken) await endSessionByHash(ctx.db, hashToken(request.previousToken))
   return signedIn

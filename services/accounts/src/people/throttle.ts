@@ -36,9 +36,14 @@ function networkOf(address: string): string {
 
 /**
  * Counts a try before it is made, so that many at once are not more than many in a row. Throws
- * `Throttled` over the limit of the name or the address.
+ * `Throttled` over the limit of the name or the address; `onLocked` is called when it is the name's
+ * first over it.
  */
-export async function countTry(ctx: Context, { name, address }: Subjects): Promise<void> {
+export async function countTry(
+  ctx: Context,
+  { name, address }: Subjects,
+  onLocked: () => Promise<void>,
+): Promise<void> {
   const now = ctx.now()
   const windowMs = ctx.times.signInWindowMs
   const counts = await countTries(ctx.db, [name, address], {
@@ -47,7 +52,9 @@ export async function countTry(ctx: Context, { name, address }: Subjects): Promi
   })
   for (const { subject, tries, since } of counts) {
     const by = subject.equals(name) ? 'name' : 'address'
-    if (tries <= shares[`sign_ins_of_${by}`].limit) continue
+    const { limit } = shares[`sign_ins_of_${by}`]
+    if (tries <= limit) continue
+    if (by === 'name' && tries === limit + 1) await onLocked()
     refused(1, { by })
     const waitMs = since.getTime() + windowMs - now
     throw new Throttled(

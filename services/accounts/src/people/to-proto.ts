@@ -11,7 +11,7 @@ export function sessionToProto(row: SessionRow): proto.Session {
     createdAtMs: createdAt.getTime(),
     lastUsedAtMs: lastUsedAt.getTime(),
     endsAtMs: endsAt.getTime(),
-    origin: { address, userAgent },
+    origin: { address, userAgent, requestId: '' },
   }
 }
 

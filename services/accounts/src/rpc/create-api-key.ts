@@ -3,6 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { CreateApiKeyRequest, CreateApiKeyResponse } from '@lockstep/rpc/gen/accounts'
 import { requireText } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { insertApiKey } from '../db/api-keys.ts'
 import { createKeyText, hashKey, prefixOf } from '../secrets/api-key.ts'
@@ -30,8 +31,10 @@ export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResp
     createdAt: new Date(now),
     expiresAt: request.expiresAtMs === undefined ? null : new Date(request.expiresAtMs),
   }
-  const inserted = await ctx.db.transaction(call.accountId, (tx) =>
-    insertApiKey(tx, row, hashKey(key)),
-  )
+  const inserted = await ctx.db.transaction(call.accountId, async (tx) => {
+    const target = { targetKind: 'api-keys', targetId: row.id }
+    await record(ctx, tx, call, { action: 'createApiKey', ...target, after: { name, rights } })
+    return insertApiKey(tx, row, hashKey(key))
+  })
   return { apiKey: apiKeyToProto(inserted), key }
 }

@@ -2,6 +2,7 @@ import { events, secretPlaces } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { App, CreateAppRequest } from '@lockstep/rpc/gen/accounts'
 import { chosenId, requireText } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import type { Context } from '../context.ts'
 import { AppSchema } from '../db/entities.ts'
@@ -25,6 +26,9 @@ export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, req
       sealedVerifyToken: ctx.secrets.seal(verifyToken, secretPlaces.appVerifyToken(id, accountId)),
       createdAt: new Date(ctx.now()),
     })
+    const target = { targetKind: 'apps', targetId: id }
+    const after = { name: app.name, meta_app_id: app.metaAppId }
+    await record(ctx, tx, call, { action: 'createApp', ...target, after })
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, id))
     return appToProto(app)
   })

@@ -3,6 +3,7 @@ import { isUniqueViolation, type Tx } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, CreateConnectionRequest } from '@lockstep/rpc/gen/accounts'
 import { chosenId, feed, requireId, requireText } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import { announceHealth } from '../connections/announce-health.ts'
 import { defaultLimits } from '../connections/limits.ts'
 import { requireMetaId } from '../connections/meta-ids.ts'
@@ -48,6 +49,9 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
       await tx.em.flush()
       await openInterval(tx, connection)
       await feed(ctx, tx, { lane: 'webhooks.adopt', key: phoneNumberId, rowId: id })
+      const target = { targetKind: 'connections', targetId: id }
+      const after = { phone_number_id: phoneNumberId, waba_id: wabaId, app_id: appId }
+      await record(ctx, tx, call, { action: 'createConnection', ...target, after })
       tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, appId))
       const told = await connectionToProto(tx, connection, ctx.now())
       await announceHealth(ctx, tx, told)

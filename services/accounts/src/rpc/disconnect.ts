@@ -2,6 +2,7 @@ import { events } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, DisconnectRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import { announceHealth } from '../connections/announce-health.ts'
 import type { Context } from '../context.ts'
 import { findConnection } from '../db/connections.ts'
@@ -18,6 +19,8 @@ export const disconnect: Method<Context, DisconnectRequest, Connection> = (ctx, 
     if (connection.disconnectedAt) return connectionToProto(tx, connection, ctx.now())
     connection.disconnectedAt = new Date(Math.max(ctx.now(), connection.connectedAt.getTime()))
     await closeInterval(tx, connection.phoneNumberId, connection.disconnectedAt)
+    const target = { targetKind: 'connections', targetId: connection.id }
+    await record(ctx, tx, call, { action: 'disconnect', ...target })
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
     const told = await connectionToProto(tx, connection, ctx.now())
     await announceHealth(ctx, tx, told)

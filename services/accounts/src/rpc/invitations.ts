@@ -10,6 +10,7 @@ import type {
 } from '@lockstep/rpc/gen/accounts'
 import { pageLimit, requireId } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import {
   insertInvitation,
@@ -41,9 +42,12 @@ export const createInvitation: Method<
     createdAt: new Date(now),
     expiresAt: new Date(now + ctx.times.invitationMs),
   }
-  const inserted = await ctx.db.transaction(call.accountId, (tx) =>
-    insertInvitation(tx, row, hashToken(token)),
-  )
+  const inserted = await ctx.db.transaction(call.accountId, async (tx) => {
+    const target = { targetKind: 'invitations', targetId: row.id }
+    const after = { email, role: row.role }
+    await record(ctx, tx, call, { action: 'createInvitation', ...target, after })
+    return insertInvitation(tx, row, hashToken(token))
+  })
   return { invitation: invitationToProto(inserted), token }
 }
 
@@ -69,10 +73,14 @@ export const withdrawInvitation: Method<Context, WithdrawInvitationRequest, Invi
 ) => {
   const id = requireId(request.id, 'invitation')
   const row = await ctx.db.transaction(call.accountId, async (tx) => {
-    const { role, acceptedAt } = await lockInvitation(tx, id)
+    const { role, email, acceptedAt, withdrawnAt } = await lockInvitation(tx, id)
     requireHeld(heldRights, rightsOf(role))
     if (acceptedAt)
       throw new AppError('conflict', `Invitation ${id} was accepted; take the member out instead`)
+    const target = { targetKind: 'invitations', targetId: id }
+    const before = { email, role }
+    if (!withdrawnAt)
+      await record(ctx, tx, call, { action: 'withdrawInvitation', ...target, before })
     return withdraw(tx, id, new Date(ctx.now()))
   })
   return invitationToProto(row)

@@ -10,6 +10,7 @@ import type {
   SetMemberRoleRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { pageLimit, requireId } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { deleteMember, membersPage, updateRole } from '../db/members.ts'
 import { accountsOf, findPerson } from '../db/people.ts'
@@ -18,6 +19,8 @@ import { lockReplaceable } from '../people/owners.ts'
 import { requireRole } from '../people/roles.ts'
 import { memberToProto } from '../people/to-proto.ts'
 import { requireHeld } from '../secrets/rights.ts'
+
+const targetOf = (id: string) => ({ targetKind: 'members', targetId: id })
 
 /** A member of the account, with all accounts of theirs. */
 export const getPerson: Method<Context, GetPersonRequest, GetPersonResponse> = (
@@ -59,6 +62,8 @@ export const setMemberRole: Method<Context, SetMemberRoleRequest, Member> = asyn
     if (member.role === role) return member
     await updateRole(tx, id, role)
     await endSessions(tx, id)
+    const change = { before: { role: member.role }, after: { role } }
+    await record(ctx, tx, call, { ...change, action: 'setMemberRole', ...targetOf(id) })
     return { ...member, role }
   })
   return memberToProto(row)
@@ -73,6 +78,8 @@ export const removeMember: Method<Context, RemoveMemberRequest, Member> = async 
   const id = requireId(request.id, 'member')
   const row = await ctx.db.transaction(call.accountId, async (tx) => {
     const member = await lockReplaceable(tx, id, heldRights)
+    const before = { email: member.email, role: member.role }
+    await record(ctx, tx, call, { before, action: 'removeMember', ...targetOf(id) })
     await deleteMember(tx, id)
     return member
   })

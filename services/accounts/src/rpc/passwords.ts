@@ -9,6 +9,7 @@ import type {
   ResetPasswordRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { lockMember } from '../db/members.ts'
 import { endSignIns } from '../db/password-resets.ts'
@@ -20,6 +21,8 @@ import { rightsOf } from '../people/roles.ts'
 import { requirePerson } from '../people/sign-in.ts'
 import { requireHeld } from '../secrets/rights.ts'
 
+const targetOf = (id: string) => ({ targetKind: 'members', targetId: id })
+
 /** A link for a member of this account alone, by one who may do as much. */
 export const createPasswordReset: Method<Context, CreatePasswordResetRequest, PasswordReset> = (
   ctx,
@@ -30,6 +33,7 @@ export const createPasswordReset: Method<Context, CreatePasswordResetRequest, Pa
     const member = await lockMember(tx, requireId(request.id, 'member'))
     requireHeld(heldRights, rightsOf(member.role))
     await requireOwnPerson(tx, member.id)
+    await record(ctx, tx, call, { action: 'createPasswordReset', ...targetOf(member.id) })
     return createReset(ctx, tx, member.id, false)
   })
 
@@ -37,12 +41,15 @@ export const createAnyPasswordReset: Method<
   Context,
   CreateAnyPasswordResetRequest,
   PasswordReset
-> = async (ctx, { email }) => {
+> = async (ctx, { email }, call) => {
   const person = await personToSignIn(ctx.db, lowerCase(email))
   const [accountId] = person?.accountIds ?? []
   if (!person || !accountId)
     throw new AppError('not_found', `Nobody with the e-mail "${email.slice(0, 64)}" has an account`)
-  return ctx.db.transaction(accountId, (tx) => createReset(ctx, tx, person.id, true))
+  return ctx.db.transaction(accountId, async (tx) => {
+    await record(ctx, tx, call, { action: 'createPasswordReset', ...targetOf(person.id) })
+    return createReset(ctx, tx, person.id, true)
+  })
 }
 
 export const resetPassword: Method<Context, ResetPasswordRequest, Person> = reset
@@ -65,6 +72,7 @@ export const changePassword: Method<Context, ChangePasswordRequest, Person> = as
       throw new AppError('conflict', 'The password has just been changed; sign in with the new one')
     await updatePassword(tx, person.id, newHash)
     await endSignIns(tx, person.id, sessionId)
+    await record(ctx, tx, call, { action: 'changePassword', ...targetOf(person.id) })
     return person
   })
 }

@@ -1,3 +1,4 @@
+import { finishOrder, listAuditEntries, recordOrder } from './audit.ts'
 import { createInvitation, listInvitations, withdrawInvitation } from './invitations.ts'
 import { getPerson, listMembers, removeMember, setMemberRole } from './members.ts'
 import {
@@ -23,10 +24,13 @@ export const peopleMethods = {
   createInvitation,
   createPasswordReset,
   endSessions,
+  finishOrder,
   getPerson,
+  listAuditEntries,
   listInvitations,
   listMembers,
   listSessions,
+  recordOrder,
   removeMember,
   resetPassword,
   setMemberRole,
@@ -42,10 +46,13 @@ export const peopleCallers = {
   createInvitation: ['api', 'operator'],
   createPasswordReset: ['api'],
   endSessions: ['api'],
+  finishOrder: ['api'],
   getPerson: ['api'],
+  listAuditEntries: ['api'],
   listInvitations: ['api'],
   listMembers: ['api'],
   listSessions: ['api'],
+  recordOrder: ['api'],
   removeMember: ['api'],
   resetPassword: ['api'],
   setMemberRole: ['api'],

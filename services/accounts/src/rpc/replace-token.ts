@@ -2,6 +2,7 @@ import { AppError, events, secretPlaces } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, ReplaceTokenRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId, requireText } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import { announceHealth } from '../connections/announce-health.ts'
 import { verifyNumber } from '../connections/verify-number.ts'
 import type { Context } from '../context.ts'
@@ -36,6 +37,8 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
       )
     connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
     restoreAccess(connection, ctx.now())
+    const target = { targetKind: 'connections', targetId: id }
+    await record(ctx, tx, call, { action: 'replaceToken', ...target })
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
     const told = await connectionToProto(tx, connection, ctx.now())
     await announceHealth(ctx, tx, told)

@@ -3,6 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { CreateApiKeyResponse, RotateApiKeyRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
 import { v7 as uuid } from 'uuid'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { expireApiKey, insertApiKey, lockApiKey } from '../db/api-keys.ts'
 import { createKeyText, hashKey, prefixOf } from '../secrets/api-key.ts'
@@ -40,6 +41,9 @@ export const rotateApiKey: Method<Context, RotateApiKeyRequest, CreateApiKeyResp
       createdAt: new Date(now),
       expiresAt,
     }
+    const target = { targetKind: 'api-keys', targetId: before.id }
+    const after = { new_id: row.id, previous_valid_ms: previousValidMs }
+    await record(ctx, tx, call, { action: 'rotateApiKey', ...target, before: { name }, after })
     return insertApiKey(tx, row, hashKey(key))
   })
   return { apiKey: apiKeyToProto(apiKey), key }

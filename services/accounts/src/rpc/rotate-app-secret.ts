@@ -2,6 +2,7 @@ import { AppError, events, secretPlaces } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { App, RotateAppSecretRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId, requireText } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import { appToProto } from '../to-proto.ts'
@@ -36,6 +37,8 @@ export const rotateAppSecret: Method<Context, RotateAppSecretRequest, App> = asy
     app.sealedPreviousSecret = app.sealedSecret
     app.previousSecretUntil = new Date(ctx.now() + validMs)
     app.sealedSecret = ctx.secrets.seal(secret, place)
+    const target = { targetKind: 'apps', targetId: app.id }
+    await record(ctx, tx, call, { action: 'rotateAppSecret', ...target })
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, app.id))
     return appToProto(app)
   })

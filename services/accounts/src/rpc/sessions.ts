@@ -12,6 +12,7 @@ import type {
   SignInRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
+import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { endSessions as end, sessionsOf, useSession } from '../db/sessions.ts'
 import { acceptInvitation as accept } from '../people/accept-invitation.ts'
@@ -56,7 +57,12 @@ export const endSessions: Method<Context, EndSessionsRequest, EndSessionsRespons
 ) => {
   const personId = requireId(request.personId, 'member')
   const id = request.id && requireId(request.id, 'session')
-  const ended = await ctx.db.transaction(call.accountId, (tx) => end(tx, personId, id))
+  const ended = await ctx.db.transaction(call.accountId, async (tx) => {
+    const count = await end(tx, personId, id)
+    const deed = { action: 'endSessions', targetKind: 'sessions', targetId: id }
+    if (count > 0) await record(ctx, tx, call, { ...deed, after: { ended: count } })
+    return count
+  })
   if (id && ended === 0) throw new AppError('not_found', `There is no session ${id} of yours`)
   return { ended }
 }

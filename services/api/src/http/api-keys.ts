@@ -27,6 +27,7 @@ const names = [everyRight, ...Object.keys(rights)]
 /** The text of a key is in the response to its creation, and nowhere else. */
 export const createApiKey = route({
   method: 'POST',
+  audit: 'accounts',
   path,
   right: 'keys.write',
   summary:
@@ -70,6 +71,7 @@ const hourMs = 3_600_000
 /** Programs take the new key while the one before is still good. */
 export const rotateApiKey = route({
   method: 'POST',
+  audit: 'accounts',
   path: `${path}/:id/rotate`,
   right: 'keys.write',
   summary:
@@ -90,6 +92,7 @@ export const rotateApiKey = route({
 
 export const withdrawApiKey = route({
   method: 'POST',
+  audit: 'accounts',
   path: `${path}/:id/withdraw`,
   right: 'keys.write',
   summary:

@@ -9,6 +9,7 @@ const app = z
 /** Its secrets go in and never come out again. */
 export const createApp = route({
   method: 'POST',
+  audit: 'accounts',
   path: '/v1/apps',
   right: 'connections.write',
   summary:

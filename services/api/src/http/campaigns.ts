@@ -47,6 +47,7 @@ const tags = z
 /** A draft; nothing is sent before it is started. */
 export const createCampaign = route({
   method: 'POST',
+  audit: 'api',
   path: '/v1/campaigns',
   right: 'campaigns.write',
   summary:
@@ -116,6 +117,7 @@ function transition(
 ) {
   return route({
     method: 'POST',
+    audit: 'api',
     path: `/v1/campaigns/:id/${name}`,
     right: 'campaigns.send',
     summary,
@@ -155,6 +157,7 @@ const recipientIds = z
 /** A person's decision to risk a second message to those whose first may have gone out. */
 export const resendUnknown = route({
   method: 'POST',
+  audit: 'api',
   path: '/v1/campaigns/:id/resend-unknown',
   right: 'campaigns.send',
   summary:

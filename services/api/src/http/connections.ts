@@ -40,6 +40,7 @@ const timeoutMs = 15_000
 
 export const createConnection = route({
   method: 'POST',
+  audit: 'accounts',
   path: '/v1/connections',
   right: 'connections.write',
   summary:
@@ -89,6 +90,7 @@ export const listConnections = route({
 
 export const setConnectionLimits = route({
   method: 'PUT',
+  audit: 'accounts',
   path: '/v1/connections/:id/limits',
   right: 'connections.write',
   summary:
@@ -108,6 +110,7 @@ export const setConnectionLimits = route({
 
 export const replaceToken = route({
   method: 'PUT',
+  audit: 'accounts',
   path: '/v1/connections/:id/token',
   right: 'connections.write',
   summary:
@@ -123,6 +126,7 @@ export const replaceToken = route({
 
 export const disconnect = route({
   method: 'POST',
+  audit: 'accounts',
   path: '/v1/connections/:id/disconnect',
   right: 'connections.write',
   summary:

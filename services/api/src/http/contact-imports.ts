@@ -34,6 +34,7 @@ const chunkBytes = 256_000
  */
 export const createContactImport = route({
   method: 'POST',
+  audit: 'api',
   path: '/v1/contact-imports',
   right: 'contacts.write',
   summary:

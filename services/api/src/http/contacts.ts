@@ -52,6 +52,7 @@ export const getContact = route({
 /** As said when the request was first sent. */
 export const recordConsent = route({
   method: 'POST',
+  audit: 'api',
   path: '/v1/contacts/:id/consent',
   right: 'consent.write',
   summary: 'Records that a person opted out or in, or is blocked or not, with the evidence for it.',
@@ -81,6 +82,7 @@ export const getConsentRules = route({
 
 export const setConsentRules = route({
   method: 'PUT',
+  audit: 'api',
   path: rulesPath,
   right: 'settings.write',
   summary:
@@ -107,6 +109,7 @@ export const getContactSettings = route({
 
 export const setContactSettings = route({
   method: 'PUT',
+  audit: 'api',
   path: settingsPath,
   right: 'settings.write',
   summary:

@@ -2,6 +2,7 @@ import type { NamedRoute, Route } from '../route.ts'
 import { listAccountEvents } from './account-events.ts'
 import { createApiKey, listApiKeys, rotateApiKey, withdrawApiKey } from './api-keys.ts'
 import { createApp } from './apps.ts'
+import { listAuditLog } from './audit-log.ts'
 import {
   cancelCampaign,
   createCampaign,
@@ -98,6 +99,7 @@ const byName: Readonly<Record<string, Route>> = {
   listMembers,
   setMemberRole,
   removeMember,
+  listAuditLog,
 }
 
 export const routes: readonly NamedRoute[] = Object.entries(byName).map(([name, route]) => ({

@@ -26,6 +26,7 @@ export const linkTo = (publicUrl: string, page: string, token: string): string =
 /** Mail is not needed: who invites sends the link as they like. */
 export const createInvitation = route({
   method: 'POST',
+  audit: 'accounts',
   path,
   right: 'members.write',
   summary:
@@ -57,6 +58,7 @@ export const listInvitations = route({
 
 export const withdrawInvitation = route({
   method: 'POST',
+  audit: 'accounts',
   path: `${path}/:id/withdraw`,
   right: 'members.write',
   summary: 'Ends an invitation: its link is no good any more. Withdrawing it again does no harm.',
@@ -75,6 +77,7 @@ const token = z
 
 export const acceptInvitation = route({
   method: 'POST',
+  audit: 'accounts',
   path: `${path}/accept`,
   right: 'anyone',
   summary:

@@ -34,6 +34,7 @@ export const listMembers = route({
 /** Sessions of before have no right of after. */
 export const setMemberRole = route({
   method: 'PUT',
+  audit: 'accounts',
   path: `${path}/:id/role`,
   right: 'members.write',
   summary:
@@ -49,6 +50,7 @@ export const setMemberRole = route({
 
 export const removeMember = route({
   method: 'DELETE',
+  audit: 'accounts',
   path: `${path}/:id`,
   right: 'members.write',
   summary:

@@ -7,6 +7,7 @@ import { password, person } from './sessions.ts'
 
 export const createPasswordReset = route({
   method: 'POST',
+  audit: 'accounts',
   path: '/v1/members/:id/password-reset',
   right: 'members.write',
   summary:
@@ -30,6 +31,7 @@ const token = z
 
 export const resetPassword = route({
   method: 'POST',
+  audit: 'accounts',
   path: '/v1/password-resets/use',
   right: 'anyone',
   summary:
@@ -39,11 +41,12 @@ export const resetPassword = route({
   errors: ['not_found', 'precondition'],
   afterLostResponse:
     'Sign in with the new password: the link is good once, and may have been used.',
-  run: (ctx, { body }, call) => ctx.peers.accounts.resetPassword(body, call),
+  run: (ctx, { body, origin }, call) => ctx.peers.accounts.resetPassword({ ...body, origin }, call),
 })
 
 export const changePassword = route({
   method: 'PUT',
+  audit: 'accounts',
   path: '/v1/me/password',
   right: 'person',
   summary: 'Changes your own password. All your other sessions end.',

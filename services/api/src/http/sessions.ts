@@ -27,6 +27,7 @@ export const password = z.string({ error: 'must be a text' }).max(256, 'is too l
 
 export const signIn = route({
   method: 'POST',
+  audit: 'accounts',
   path,
   right: 'anyone',
   summary:
@@ -47,6 +48,7 @@ export const signIn = route({
 
 export const signOut = route({
   method: 'DELETE',
+  audit: 'accounts',
   path,
   right: 'person',
   summary: 'Signs out: ends the session that the request came with.',
@@ -98,6 +100,7 @@ export const listSessions = route({
 
 export const endSession = route({
   method: 'DELETE',
+  audit: 'accounts',
   path: `${sessions}/:id`,
   right: 'person',
   summary: 'Ends one of your sessions: within a second it is refused everywhere.',
@@ -111,6 +114,7 @@ export const endSession = route({
 
 export const endSessions = route({
   method: 'DELETE',
+  audit: 'accounts',
   path: sessions,
   right: 'person',
   summary: 'Ends all of your sessions in this account, this one too.',

@@ -38,6 +38,7 @@ const sync = z
 
 export const startTemplateSync = route({
   method: 'POST',
+  audit: 'api',
   path: '/v1/connections/:id/template-syncs',
   right: 'templates.write',
   summary: "Starts a sync of the templates of a number's WhatsApp Business Account; one at a time.",

@@ -1,6 +1,7 @@
 import { fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
+import { auditTables } from '../audit-tables.ts'
 import { peopleTables } from '../people-tables.ts'
 
 export class Accounts extends Migration {
@@ -8,7 +9,7 @@ export class Accounts extends Migration {
     this.addTenants()
     this.addConnections()
     this.addEvents()
-    for (const statements of peopleTables) this.addSql(statements)
+    for (const statements of [...peopleTables, ...auditTables]) this.addSql(statements)
     this.addFunctions()
     this.addEventFunctions()
     this.addSql(feedTable)

@@ -341,6 +341,7 @@ export interface CreateInvitationResponse {
 export interface Origin {
   address: string;
   userAgent: string;
+  requestId: string;
 }
 
 export interface AcceptInvitationRequest {
@@ -499,6 +500,7 @@ export interface ResetPasswordRequest {
   token: string;
   /** 12 to 256 characters. */
   password: string;
+  origin: Origin | undefined;
 }
 
 export interface ChangePasswordRequest {
@@ -509,6 +511,67 @@ export interface ChangePasswordRequest {
   /** 12 to 256 characters. */
   newPassword: string;
   origin: Origin | undefined;
+}
+
+export interface AuditEntry {
+  id: string;
+  atMs: number;
+  /** The request's name in docs/openapi.json, and signInFailed, signInLocked. */
+  action: string;
+  /** person, program (an API key), operator or nobody. */
+  actorKind: string;
+  actorId: string;
+  /** E-mail or name of the key, as it was. */
+  actorName: string;
+  address: string;
+  requestId: string;
+  /** The noun of the path, such as members. */
+  targetKind: string;
+  targetId: string;
+  /** JSON; empty when there is none. */
+  beforeJson: string;
+  afterJson: string;
+  /** done, unknown, or the failure. */
+  outcome: string;
+}
+
+export interface ListAuditEntriesRequest {
+  action: string;
+  actorId: string;
+  targetId: string;
+  fromMs?: number | undefined;
+  untilMs?:
+    | number
+    | undefined;
+  /** The next page: entries before this one. */
+  beforeId: string;
+  /** 100 when 0, at most 1000. */
+  limit: number;
+}
+
+export interface ListAuditEntriesResponse {
+  entries: AuditEntry[];
+}
+
+export interface RecordOrderRequest {
+  action: string;
+  targetKind: string;
+  targetId: string;
+  afterJson: string;
+}
+
+export interface RecordOrderResponse {
+  id: string;
+}
+
+export interface FinishOrderRequest {
+  id: string;
+  outcome: string;
+  /** Of what was made; empty leaves it as it is. */
+  targetId: string;
+}
+
+export interface FinishOrderResponse {
 }
 
 function createBaseAccount(): Account {
@@ -5078,7 +5141,7 @@ export const CreateInvitationResponse: MessageFns<CreateInvitationResponse> = {
 };
 
 function createBaseOrigin(): Origin {
-  return { address: "", userAgent: "" };
+  return { address: "", userAgent: "", requestId: "" };
 }
 
 export const Origin: MessageFns<Origin> = {
@@ -5088,6 +5151,9 @@ export const Origin: MessageFns<Origin> = {
     }
     if (message.userAgent !== "") {
       writer.uint32(18).string(message.userAgent);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     return writer;
   },
@@ -5121,6 +5187,14 @@ export const Origin: MessageFns<Origin> = {
             message.userAgent = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5141,6 +5215,11 @@ export const Origin: MessageFns<Origin> = {
         : isSet(object.user_agent)
         ? globalThis.String(object.user_agent)
         : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
     };
   },
 
@@ -5152,6 +5231,9 @@ export const Origin: MessageFns<Origin> = {
     if (message.userAgent !== "") {
       obj.userAgent = message.userAgent;
     }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
     return obj;
   },
 
@@ -5162,6 +5244,7 @@ export const Origin: MessageFns<Origin> = {
     const message = createBaseOrigin();
     message.address = object.address ?? "";
     message.userAgent = object.userAgent ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -7463,7 +7546,7 @@ export const PasswordReset: MessageFns<PasswordReset> = {
 };
 
 function createBaseResetPasswordRequest(): ResetPasswordRequest {
-  return { token: "", password: "" };
+  return { token: "", password: "", origin: undefined };
 }
 
 export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
@@ -7473,6 +7556,9 @@ export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
     }
     if (message.password !== "") {
       writer.uint32(18).string(message.password);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -7506,6 +7592,14 @@ export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
             message.password = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7522,6 +7616,7 @@ export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
     return {
       token: isSet(object.token) ? globalThis.String(object.token) : "",
       password: isSet(object.password) ? globalThis.String(object.password) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
     };
   },
 
@@ -7533,6 +7628,9 @@ export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
     if (message.password !== "") {
       obj.password = message.password;
     }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
     return obj;
   },
 
@@ -7543,6 +7641,9 @@ export const ResetPasswordRequest: MessageFns<ResetPasswordRequest> = {
     const message = createBaseResetPasswordRequest();
     message.token = object.token ?? "";
     message.password = object.password ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
     return message;
   },
 };
@@ -7690,6 +7791,924 @@ export const ChangePasswordRequest: MessageFns<ChangePasswordRequest> = {
     message.origin = (object.origin !== undefined && object.origin !== null)
       ? Origin.fromPartial(object.origin)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseAuditEntry(): AuditEntry {
+  return {
+    id: "",
+    atMs: 0,
+    action: "",
+    actorKind: "",
+    actorId: "",
+    actorName: "",
+    address: "",
+    requestId: "",
+    targetKind: "",
+    targetId: "",
+    beforeJson: "",
+    afterJson: "",
+    outcome: "",
+  };
+}
+
+export const AuditEntry: MessageFns<AuditEntry> = {
+  encode(message: AuditEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(16).int64(message.atMs);
+    }
+    if (message.action !== "") {
+      writer.uint32(26).string(message.action);
+    }
+    if (message.actorKind !== "") {
+      writer.uint32(34).string(message.actorKind);
+    }
+    if (message.actorId !== "") {
+      writer.uint32(42).string(message.actorId);
+    }
+    if (message.actorName !== "") {
+      writer.uint32(50).string(message.actorName);
+    }
+    if (message.address !== "") {
+      writer.uint32(58).string(message.address);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(66).string(message.requestId);
+    }
+    if (message.targetKind !== "") {
+      writer.uint32(74).string(message.targetKind);
+    }
+    if (message.targetId !== "") {
+      writer.uint32(82).string(message.targetId);
+    }
+    if (message.beforeJson !== "") {
+      writer.uint32(90).string(message.beforeJson);
+    }
+    if (message.afterJson !== "") {
+      writer.uint32(98).string(message.afterJson);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(106).string(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actorKind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.actorName = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.targetKind = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.targetId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.beforeJson = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.afterJson = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuditEntry {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
+        : 0,
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      actorKind: isSet(object.actorKind)
+        ? globalThis.String(object.actorKind)
+        : isSet(object.actor_kind)
+        ? globalThis.String(object.actor_kind)
+        : "",
+      actorId: isSet(object.actorId)
+        ? globalThis.String(object.actorId)
+        : isSet(object.actor_id)
+        ? globalThis.String(object.actor_id)
+        : "",
+      actorName: isSet(object.actorName)
+        ? globalThis.String(object.actorName)
+        : isSet(object.actor_name)
+        ? globalThis.String(object.actor_name)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      targetKind: isSet(object.targetKind)
+        ? globalThis.String(object.targetKind)
+        : isSet(object.target_kind)
+        ? globalThis.String(object.target_kind)
+        : "",
+      targetId: isSet(object.targetId)
+        ? globalThis.String(object.targetId)
+        : isSet(object.target_id)
+        ? globalThis.String(object.target_id)
+        : "",
+      beforeJson: isSet(object.beforeJson)
+        ? globalThis.String(object.beforeJson)
+        : isSet(object.before_json)
+        ? globalThis.String(object.before_json)
+        : "",
+      afterJson: isSet(object.afterJson)
+        ? globalThis.String(object.afterJson)
+        : isSet(object.after_json)
+        ? globalThis.String(object.after_json)
+        : "",
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+    };
+  },
+
+  toJSON(message: AuditEntry): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.atMs !== 0) {
+      obj.atMs = Math.round(message.atMs);
+    }
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.actorKind !== "") {
+      obj.actorKind = message.actorKind;
+    }
+    if (message.actorId !== "") {
+      obj.actorId = message.actorId;
+    }
+    if (message.actorName !== "") {
+      obj.actorName = message.actorName;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.targetKind !== "") {
+      obj.targetKind = message.targetKind;
+    }
+    if (message.targetId !== "") {
+      obj.targetId = message.targetId;
+    }
+    if (message.beforeJson !== "") {
+      obj.beforeJson = message.beforeJson;
+    }
+    if (message.afterJson !== "") {
+      obj.afterJson = message.afterJson;
+    }
+    if (message.outcome !== "") {
+      obj.outcome = message.outcome;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AuditEntry>): AuditEntry {
+    return AuditEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditEntry>): AuditEntry {
+    const message = createBaseAuditEntry();
+    message.id = object.id ?? "";
+    message.atMs = object.atMs ?? 0;
+    message.action = object.action ?? "";
+    message.actorKind = object.actorKind ?? "";
+    message.actorId = object.actorId ?? "";
+    message.actorName = object.actorName ?? "";
+    message.address = object.address ?? "";
+    message.requestId = object.requestId ?? "";
+    message.targetKind = object.targetKind ?? "";
+    message.targetId = object.targetId ?? "";
+    message.beforeJson = object.beforeJson ?? "";
+    message.afterJson = object.afterJson ?? "";
+    message.outcome = object.outcome ?? "";
+    return message;
+  },
+};
+
+function createBaseListAuditEntriesRequest(): ListAuditEntriesRequest {
+  return { action: "", actorId: "", targetId: "", fromMs: undefined, untilMs: undefined, beforeId: "", limit: 0 };
+}
+
+export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
+  encode(message: ListAuditEntriesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== "") {
+      writer.uint32(10).string(message.action);
+    }
+    if (message.actorId !== "") {
+      writer.uint32(18).string(message.actorId);
+    }
+    if (message.targetId !== "") {
+      writer.uint32(26).string(message.targetId);
+    }
+    if (message.fromMs !== undefined) {
+      writer.uint32(32).int64(message.fromMs);
+    }
+    if (message.untilMs !== undefined) {
+      writer.uint32(40).int64(message.untilMs);
+    }
+    if (message.beforeId !== "") {
+      writer.uint32(50).string(message.beforeId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(56).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditEntriesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditEntriesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.targetId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.untilMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.beforeId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAuditEntriesRequest {
+    return {
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      actorId: isSet(object.actorId)
+        ? globalThis.String(object.actorId)
+        : isSet(object.actor_id)
+        ? globalThis.String(object.actor_id)
+        : "",
+      targetId: isSet(object.targetId)
+        ? globalThis.String(object.targetId)
+        : isSet(object.target_id)
+        ? globalThis.String(object.target_id)
+        : "",
+      fromMs: isSet(object.fromMs)
+        ? globalThis.Number(object.fromMs)
+        : isSet(object.from_ms)
+        ? globalThis.Number(object.from_ms)
+        : undefined,
+      untilMs: isSet(object.untilMs)
+        ? globalThis.Number(object.untilMs)
+        : isSet(object.until_ms)
+        ? globalThis.Number(object.until_ms)
+        : undefined,
+      beforeId: isSet(object.beforeId)
+        ? globalThis.String(object.beforeId)
+        : isSet(object.before_id)
+        ? globalThis.String(object.before_id)
+        : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListAuditEntriesRequest): unknown {
+    const obj: any = {};
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.actorId !== "") {
+      obj.actorId = message.actorId;
+    }
+    if (message.targetId !== "") {
+      obj.targetId = message.targetId;
+    }
+    if (message.fromMs !== undefined) {
+      obj.fromMs = Math.round(message.fromMs);
+    }
+    if (message.untilMs !== undefined) {
+      obj.untilMs = Math.round(message.untilMs);
+    }
+    if (message.beforeId !== "") {
+      obj.beforeId = message.beforeId;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAuditEntriesRequest>): ListAuditEntriesRequest {
+    return ListAuditEntriesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAuditEntriesRequest>): ListAuditEntriesRequest {
+    const message = createBaseListAuditEntriesRequest();
+    message.action = object.action ?? "";
+    message.actorId = object.actorId ?? "";
+    message.targetId = object.targetId ?? "";
+    message.fromMs = object.fromMs ?? undefined;
+    message.untilMs = object.untilMs ?? undefined;
+    message.beforeId = object.beforeId ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListAuditEntriesResponse(): ListAuditEntriesResponse {
+  return { entries: [] };
+}
+
+export const ListAuditEntriesResponse: MessageFns<ListAuditEntriesResponse> = {
+  encode(message: ListAuditEntriesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      AuditEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditEntriesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditEntriesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(AuditEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAuditEntriesResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => AuditEntry.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListAuditEntriesResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => AuditEntry.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAuditEntriesResponse>): ListAuditEntriesResponse {
+    return ListAuditEntriesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAuditEntriesResponse>): ListAuditEntriesResponse {
+    const message = createBaseListAuditEntriesResponse();
+    message.entries = object.entries?.map((e) => AuditEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRecordOrderRequest(): RecordOrderRequest {
+  return { action: "", targetKind: "", targetId: "", afterJson: "" };
+}
+
+export const RecordOrderRequest: MessageFns<RecordOrderRequest> = {
+  encode(message: RecordOrderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== "") {
+      writer.uint32(10).string(message.action);
+    }
+    if (message.targetKind !== "") {
+      writer.uint32(18).string(message.targetKind);
+    }
+    if (message.targetId !== "") {
+      writer.uint32(26).string(message.targetId);
+    }
+    if (message.afterJson !== "") {
+      writer.uint32(34).string(message.afterJson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordOrderRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordOrderRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.targetKind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.targetId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.afterJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordOrderRequest {
+    return {
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      targetKind: isSet(object.targetKind)
+        ? globalThis.String(object.targetKind)
+        : isSet(object.target_kind)
+        ? globalThis.String(object.target_kind)
+        : "",
+      targetId: isSet(object.targetId)
+        ? globalThis.String(object.targetId)
+        : isSet(object.target_id)
+        ? globalThis.String(object.target_id)
+        : "",
+      afterJson: isSet(object.afterJson)
+        ? globalThis.String(object.afterJson)
+        : isSet(object.after_json)
+        ? globalThis.String(object.after_json)
+        : "",
+    };
+  },
+
+  toJSON(message: RecordOrderRequest): unknown {
+    const obj: any = {};
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.targetKind !== "") {
+      obj.targetKind = message.targetKind;
+    }
+    if (message.targetId !== "") {
+      obj.targetId = message.targetId;
+    }
+    if (message.afterJson !== "") {
+      obj.afterJson = message.afterJson;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecordOrderRequest>): RecordOrderRequest {
+    return RecordOrderRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecordOrderRequest>): RecordOrderRequest {
+    const message = createBaseRecordOrderRequest();
+    message.action = object.action ?? "";
+    message.targetKind = object.targetKind ?? "";
+    message.targetId = object.targetId ?? "";
+    message.afterJson = object.afterJson ?? "";
+    return message;
+  },
+};
+
+function createBaseRecordOrderResponse(): RecordOrderResponse {
+  return { id: "" };
+}
+
+export const RecordOrderResponse: MessageFns<RecordOrderResponse> = {
+  encode(message: RecordOrderResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordOrderResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordOrderResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordOrderResponse {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: RecordOrderResponse): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecordOrderResponse>): RecordOrderResponse {
+    return RecordOrderResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecordOrderResponse>): RecordOrderResponse {
+    const message = createBaseRecordOrderResponse();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseFinishOrderRequest(): FinishOrderRequest {
+  return { id: "", outcome: "", targetId: "" };
+}
+
+export const FinishOrderRequest: MessageFns<FinishOrderRequest> = {
+  encode(message: FinishOrderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(18).string(message.outcome);
+    }
+    if (message.targetId !== "") {
+      writer.uint32(26).string(message.targetId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishOrderRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishOrderRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.targetId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishOrderRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+      targetId: isSet(object.targetId)
+        ? globalThis.String(object.targetId)
+        : isSet(object.target_id)
+        ? globalThis.String(object.target_id)
+        : "",
+    };
+  },
+
+  toJSON(message: FinishOrderRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.outcome !== "") {
+      obj.outcome = message.outcome;
+    }
+    if (message.targetId !== "") {
+      obj.targetId = message.targetId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishOrderRequest>): FinishOrderRequest {
+    return FinishOrderRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishOrderRequest>): FinishOrderRequest {
+    const message = createBaseFinishOrderRequest();
+    message.id = object.id ?? "";
+    message.outcome = object.outcome ?? "";
+    message.targetId = object.targetId ?? "";
+    return message;
+  },
+};
+
+function createBaseFinishOrderResponse(): FinishOrderResponse {
+  return {};
+}
+
+export const FinishOrderResponse: MessageFns<FinishOrderResponse> = {
+  encode(_: FinishOrderResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishOrderResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishOrderResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): FinishOrderResponse {
+    return {};
+  },
+
+  toJSON(_: FinishOrderResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishOrderResponse>): FinishOrderResponse {
+    return FinishOrderResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<FinishOrderResponse>): FinishOrderResponse {
+    const message = createBaseFinishOrderResponse();
     return message;
   },
 };
@@ -7876,6 +8895,33 @@ export const AccountsDefinition = {
       requestType: CreateInvitationRequest as typeof CreateInvitationRequest,
       requestStream: false,
       responseType: CreateInvitationResponse as typeof CreateInvitationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** What was done in the account, newest first, of the actor, action, target and time that are named. */
+    listAuditEntries: {
+      name: "ListAuditEntries",
+      requestType: ListAuditEntriesRequest as typeof ListAuditEntriesRequest,
+      requestStream: false,
+      responseType: ListAuditEntriesResponse as typeof ListAuditEntriesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Records an order that another service is to carry out, before it does; its outcome is unknown until FinishOrder. */
+    recordOrder: {
+      name: "RecordOrder",
+      requestType: RecordOrderRequest as typeof RecordOrderRequest,
+      requestStream: false,
+      responseType: RecordOrderResponse as typeof RecordOrderResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Says what became of an order, once. */
+    finishOrder: {
+      name: "FinishOrder",
+      requestType: FinishOrderRequest as typeof FinishOrderRequest,
+      requestStream: false,
+      responseType: FinishOrderResponse as typeof FinishOrderResponse,
       responseStream: false,
       options: {},
     },
@@ -8109,6 +9155,21 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: CreateInvitationRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateInvitationResponse>>;
+  /** What was done in the account, newest first, of the actor, action, target and time that are named. */
+  listAuditEntries(
+    request: ListAuditEntriesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAuditEntriesResponse>>;
+  /** Records an order that another service is to carry out, before it does; its outcome is unknown until FinishOrder. */
+  recordOrder(
+    request: RecordOrderRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RecordOrderResponse>>;
+  /** Says what became of an order, once. */
+  finishOrder(
+    request: FinishOrderRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<FinishOrderResponse>>;
   /** A page of the account's invitations in the order of their ids, those that are over too. */
   listInvitations(
     request: ListInvitationsRequest,
@@ -8263,6 +9324,21 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateInvitationRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateInvitationResponse>;
+  /** What was done in the account, newest first, of the actor, action, target and time that are named. */
+  listAuditEntries(
+    request: DeepPartial<ListAuditEntriesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAuditEntriesResponse>;
+  /** Records an order that another service is to carry out, before it does; its outcome is unknown until FinishOrder. */
+  recordOrder(
+    request: DeepPartial<RecordOrderRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RecordOrderResponse>;
+  /** Says what became of an order, once. */
+  finishOrder(
+    request: DeepPartial<FinishOrderRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<FinishOrderResponse>;
   /** A page of the account's invitations in the order of their ids, those that are over too. */
   listInvitations(
     request: DeepPartial<ListInvitationsRequest>,
