@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { startTime, tied } from '@lockstep/servers'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -198,6 +199,31 @@ test('a start after one that was killed goes on with the data, says where everyt
   expect(processesOf(dir)).toBe(0)
   for (const url of [api, simulator, ...Object.values<string>(health)])
     await expect(fetch(url), url).rejects.toThrow('fetch failed')
+})
+
+test('a system that runs does what the quick tour in the README says, by curl and by the command line', {
+  timeout: limitMs,
+}, async () => {
+  const run = npmStart('--no-demo')
+  await run.during(() => readyOf(run))
+  const before = await campaigns(readyOf(run))
+  const readme = readFileSync(path.join(root, 'README.md'), 'utf8')
+  const tour = readme.slice(readme.indexOf('## Quick tour'), readme.indexOf('## Who is written'))
+  const blocks = [...tour.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block!)
+  expect(blocks).toHaveLength(3)
+  const config = path.join(dir, 'contexts.json')
+  const shell = spawn('bash', ['-euo', 'pipefail', '-c', blocks.join('\n')], {
+    cwd: root,
+    env: { ...process.env, LOCKSTEP_DIR: dir, LOCKSTEP_CONFIG: config },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void shell.kill())
+  const [stdout, stderr] = await Promise.all([text(shell.stdout), text(shell.stderr)])
+  expect(stderr).toMatch(/line 4: /)
+  expect(stdout.match(/"state":"completed"|state +completed/g)).toHaveLength(1)
+  expect(stdout).toMatch(/Logged in to http:.* as "here"/)
+  expect(stdout).toMatch(/skipped +opted_out/)
+  expect(await campaigns(readyOf(run))).toHaveLength(before.length + 2)
 })
 
 test('Ctrl-C during a start is heeded at once, and a start that is killed halfway is gone on with', {
