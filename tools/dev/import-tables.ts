@@ -79,6 +79,7 @@ export const drivers: readonly Driver[] = [
     owner: 'packages/whatsapp',
     besides: {
       'packages/meta-simulator/src': 'posts webhooks as Meta does',
+      'services/events/src/posting': 'posts events to addresses that integrators name',
       'tools/bench/src': 'posts webhooks on sockets that it counts',
     },
   },

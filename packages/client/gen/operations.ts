@@ -237,6 +237,44 @@ export interface Event {
   occurred_at: string | null
 }
 
+export interface WebhookEndpointWithSecret {
+  endpoint: WebhookEndpoint
+  secret: string | null
+}
+
+export interface WebhookEndpoint {
+  id: string
+  url: string
+  description: string
+  topics: readonly string[]
+  enabled: boolean
+  disabled_reason: string
+  failing_since: string | null
+  previous_secret_until: string | null
+  created_at: string | null
+}
+
+export interface WebhookTest {
+  delivered: boolean
+  status: number
+  error: string
+  duration_ms: number
+}
+
+export interface WebhookDelivery {
+  id: string
+  endpoint_id: string
+  kind: string
+  subject_id: string
+  state: string
+  attempts: number
+  status: number
+  error: string
+  next_attempt_at: string | null
+  last_attempt_at: string | null
+  created_at: string | null
+}
+
 export interface CreatedApiKey {
   api_key: ApiKey
   key: string | null
@@ -635,12 +673,107 @@ export interface Operations {
       next_cursor: string | null
     }
   }
+  /** Has events of some topics posted to a URL, as Standard Webhooks, from the next one on. Its secret is in this response only. Asks for the right `webhooks.write`. When the response was lost: Look at GET /v1/webhook-endpoints: delete an endpoint whose secret nobody has, and create another. */
+  createWebhookEndpoint: {
+    input: {
+      body: {
+        url: string
+        topics: readonly ('campaigns' | 'conversations' | 'imports' | 'connections' | 'templates' | 'webhooks')[]
+        description?: string
+      }
+    }
+    output: WebhookEndpointWithSecret
+  }
+  /** Lists the webhook endpoints, at most 16, with why one fails or is disabled. Asks for the right `webhooks.read`. */
+  listWebhookEndpoints: {
+    input: {}
+    output: {
+      endpoints: readonly WebhookEndpoint[]
+    }
+  }
+  /** Shows a webhook endpoint, never its secret. Asks for the right `webhooks.read`. */
+  getWebhookEndpoint: {
+    input: {
+      id: string
+    }
+    output: WebhookEndpoint
+  }
+  /** Changes what is named of an endpoint. While it is not enabled, nothing is kept for it; replay what it has missed. Asks for the right `webhooks.write`. When the response was lost: Doing it again does no harm: send the request with a new key. */
+  updateWebhookEndpoint: {
+    input: {
+      id: string
+      body?: {
+        url?: string
+        topics?: readonly ('campaigns' | 'conversations' | 'imports' | 'connections' | 'templates' | 'webhooks')[]
+        description?: string
+        enabled?: boolean
+      }
+    }
+    output: WebhookEndpoint
+  }
+  /** Deletes an endpoint with its deliveries; nothing more is posted to it. Asks for the right `webhooks.write`. When the response was lost: Look at GET /v1/webhook-endpoints before you try again with a new key. */
+  deleteWebhookEndpoint: {
+    input: {
+      id: string
+    }
+    output: {}
+  }
+  /** Enables an endpoint, and posts at once what was waiting for its next attempt. Asks for the right `webhooks.write`. When the response was lost: Doing it again does no harm: send the request with a new key. */
+  enableWebhookEndpoint: {
+    input: {
+      id: string
+    }
+    output: WebhookEndpoint
+  }
+  /** Creates a new secret, told in this response only. For some hours posts are signed with the one before, too. Asks for the right `webhooks.write`. When the response was lost: Rotate it once more: the secret before stays good meanwhile. */
+  rotateWebhookSecret: {
+    input: {
+      id: string
+      body?: {
+        overlap_hours?: number
+      }
+    }
+    output: WebhookEndpointWithSecret
+  }
+  /** Posts the event "webhook.test" at once and once, and says what was answered. Asks for the right `webhooks.write`. When the response was lost: Doing it again does no harm: send the request with a new key. */
+  testWebhookEndpoint: {
+    input: {
+      id: string
+    }
+    output: WebhookTest
+  }
+  /** Posts events again with the ids that they had: those since "from", the oldest 10,000 of them, or the deliveries that are named. Asks for the right `webhooks.write`. When the response was lost: Look at GET /v1/webhook-deliveries before you try again with a new key. */
+  replayWebhooks: {
+    input: {
+      id: string
+      body?: {
+        from?: string
+        delivery_ids?: readonly string[]
+      }
+    }
+    output: {
+      deliveries: number
+    }
+  }
+  /** Lists what became of events at an endpoint (?endpoint_id=), the newest first; ?state=failed narrows it. Asks for the right `webhooks.read`. */
+  listWebhookDeliveries: {
+    input: {
+      endpoint_id: string
+      state?: 'pending' | 'delivered' | 'failed'
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      deliveries: readonly WebhookDelivery[]
+      next_cursor: string | null
+    }
+  }
   /** Creates an API key with some of your own rights. Its text is in this response only; keep it safe. Asks for the right `keys.write`. When the response was lost: Look at GET /v1/api-keys: withdraw a key whose text nobody has, and create another. */
   createApiKey: {
     input: {
       body: {
         name: string
-        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
         expires_at?: string
       }
     }
@@ -885,6 +1018,16 @@ export const operations = {
   listMessages: { method: 'GET', path: '/v1/conversations/{id}/messages', list: 'messages' },
   countInbound: { method: 'GET', path: '/v1/inbound-count' },
   listEvents: { method: 'GET', path: '/v1/events', list: 'events' },
+  createWebhookEndpoint: { method: 'POST', path: '/v1/webhook-endpoints', type: 'application/json' },
+  listWebhookEndpoints: { method: 'GET', path: '/v1/webhook-endpoints' },
+  getWebhookEndpoint: { method: 'GET', path: '/v1/webhook-endpoints/{id}' },
+  updateWebhookEndpoint: { method: 'PATCH', path: '/v1/webhook-endpoints/{id}', type: 'application/json' },
+  deleteWebhookEndpoint: { method: 'DELETE', path: '/v1/webhook-endpoints/{id}' },
+  enableWebhookEndpoint: { method: 'POST', path: '/v1/webhook-endpoints/{id}/enable' },
+  rotateWebhookSecret: { method: 'POST', path: '/v1/webhook-endpoints/{id}/rotate-secret', type: 'application/json' },
+  testWebhookEndpoint: { method: 'POST', path: '/v1/webhook-endpoints/{id}/test' },
+  replayWebhooks: { method: 'POST', path: '/v1/webhook-endpoints/{id}/replay', type: 'application/json' },
+  listWebhookDeliveries: { method: 'GET', path: '/v1/webhook-deliveries', list: 'deliveries' },
   createApiKey: { method: 'POST', path: '/v1/api-keys', type: 'application/json' },
   listApiKeys: { method: 'GET', path: '/v1/api-keys', list: 'api_keys' },
   rotateApiKey: { method: 'POST', path: '/v1/api-keys/{id}/rotate', type: 'application/json' },

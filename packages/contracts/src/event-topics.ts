@@ -32,6 +32,11 @@ export const eventTopics = {
     producer: 'templates',
     about: 'states of templates at Meta',
   },
+  webhooks: {
+    right: 'webhooks.read',
+    producer: 'events',
+    about: 'webhook endpoints that are given up',
+  },
 } as const satisfies Record<string, EventTopicRow>
 export type EventTopic = keyof typeof eventTopics
 
@@ -73,6 +78,11 @@ export const eventKinds = {
     topic: 'templates',
     subject: 'template',
     about: 'a template is new, or Meta gave it another status',
+  },
+  'webhook.disabled': {
+    topic: 'webhooks',
+    subject: 'webhook endpoint',
+    about: 'an endpoint has failed for days, or is gone: nothing is posted to it any more',
   },
 } as const satisfies Record<string, EventKindRow>
 export type EventKind = keyof typeof eventKinds

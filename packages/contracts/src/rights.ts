@@ -12,6 +12,8 @@ export const rights = {
   'campaigns.send': 'start, pause, resume and cancel campaigns',
   'conversations.read': 'read conversations',
   'events.read': 'follow what happens, of the things that one may look at',
+  'webhooks.read': 'look at webhook endpoints and what became of deliveries to them',
+  'webhooks.write': 'have events posted to addresses, of the things that one may look at',
   'settings.write': 'choose the rules of the account',
   'keys.read': 'look at API keys, never at their texts',
   'members.read': 'look at who belongs to the account, and as what',

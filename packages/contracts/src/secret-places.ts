@@ -23,4 +23,9 @@ export const secretPlaces = {
     row: connectionId,
     accountId,
   }),
+  webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
+    table: 'webhook_endpoints',
+    row: endpointId,
+    accountId,
+  }),
 } as const

@@ -46,7 +46,9 @@ export const streams = {
 
 export type StreamName = keyof typeof streams
 
-export type LaneKey = 'phone number id' | 'WABA id' | 'campaign id' | 'account id' | 'connection id'
+export type LaneKey =
+  | ('phone number id' | 'WABA id' | 'campaign id' | 'account id' | 'connection id')
+  | 'webhook endpoint id'
 
 export interface LaneRow {
   stream: StreamName
@@ -177,6 +179,18 @@ export const lanes = {
   'events.contacts': eventLane('contacts'),
   'events.conversations': eventLane('conversations'),
   'events.templates': eventLane('templates'),
+  'events.events': eventLane('events'),
+  'events.deliver': {
+    stream: 'DEFAULT',
+    prefix: 'default.events-deliver.',
+    partitions: 64,
+    producer: 'events',
+    worker: 'events',
+    by: 'keys',
+    maxActive: 64, // a quarter is one account's: all of the endpoints that it may have
+    key: 'webhook endpoint id',
+    work: 'events to be posted to one endpoint',
+  },
 } as const satisfies Record<string, LaneRow>
 
 export type LaneName = keyof typeof lanes

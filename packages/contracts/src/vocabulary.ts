@@ -118,3 +118,7 @@ export const messageSources = {
   standby: 'it was written while another sender, such as an agent of Meta, answers the person',
 } as const
 export type MessageSource = keyof typeof messageSources
+
+/** Where the delivery of an event to a webhook endpoint stands. */
+export const deliveryStates = ['pending', 'delivered', 'failed'] as const
+export type DeliveryState = (typeof deliveryStates)[number]

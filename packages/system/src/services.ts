@@ -178,6 +178,7 @@ export function environmentOf(
     LOCKSTEP_ENCRYPTION_KEY: around.encryptionKey,
     LOCKSTEP_PLATFORM_KEY: around.platformKey,
     LOCKSTEP_GRAPH_URL: around.graphUrl,
+    LOCKSTEP_WEBHOOKS_ALLOW_LOCAL: 'true',
     ...Object.fromEntries(addresses),
     ...around.environment,
   }

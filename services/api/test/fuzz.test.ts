@@ -66,6 +66,8 @@ async function whatIs({
   const [template] = (await api.ask(key, 'GET', '/v1/templates')).json.templates
   const campaign = await made('/v1/campaigns', draft(connectionId))
   const other = await made('/v1/api-keys', { name: 'Program', rights: ['campaigns.read'] })
+  const hook = { url: 'https://127.0.0.1/', topics: ['campaigns'] }
+  const { endpoint } = await made('/v1/webhook-endpoints', hook)
   const { phone_number_id, access_token } = await stack.number('9802')
   const { id: memberId, email } = await member(stack, api, accountId, 'viewer')
   const ids = [
@@ -76,6 +78,7 @@ async function whatIs({
     contact.id,
     campaign.id,
     other.api_key.id,
+    endpoint.id,
   ]
   return {
     id: ids,
@@ -92,6 +95,8 @@ async function whatIs({
     state: ['accepted'],
     default_country: ['DE'],
     topics: ['templates', 'campaigns,imports'],
+    endpoint_id: [endpoint.id],
+    url: ['https://example.com/hook', 'https://127.0.0.1/'],
     email: [email],
     password: [password],
   }

@@ -83,7 +83,7 @@ const look = async (url: string) => (await api.ask(account.key, 'GET', url)).jso
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
 const changing =
-  /l[kir]_[\w-]{4,43}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
+  /l[kir]_[\w-]{4,43}|whsec_[\w+/=]+|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /** Replaces ids and times by what they are; `atMoment` also what depends on how far a campaign is. */
 function masking(atMoment: boolean) {
@@ -95,9 +95,11 @@ function masking(atMoment: boolean) {
       ? 'key'
       : /^l[ir]_/.test(text)
         ? 'token'
-        : text.startsWith('wamid.')
-          ? 'wamid'
-          : 'id'
+        : text.startsWith('whsec_')
+          ? 'secret'
+          : text.startsWith('wamid.')
+            ? 'wamid'
+            : 'id'
     const name = known ?? `<${kind} ${names.size + 1}>`
     names.set(text, name)
     return name

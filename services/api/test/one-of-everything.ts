@@ -52,6 +52,7 @@ export interface Everything {
   conversationId: string
   messageId: string
   eventId: string
+  endpointId: string
 }
 
 /** Makes one of everything through the API, for an account without anything. */
@@ -67,7 +68,27 @@ export async function makeEverything(
   await chooseRules(asks, people.contactId)
   const campaigns = await runCampaigns(asks, connected.connectionId, texts)
   const heard = await hear(system, asks, connected, texts)
-  return { accountId, ...connected, ...templates, ...people, ...campaigns, ...heard }
+  const endpointId = await haveEventsPosted(asks)
+  return { accountId, ...connected, ...templates, ...people, ...campaigns, ...heard, endpointId }
+}
+
+/** To an address where nobody listens. */
+async function haveEventsPosted({ ask }: Asks): Promise<string> {
+  const path = '/v1/webhook-endpoints'
+  const asked = { url: 'https://127.0.0.1/hook', topics: ['webhooks'] }
+  const { endpoint } = await ask('POST', path, asked)
+  const { id } = endpoint
+  await ask('GET', path)
+  await ask('GET', `${path}/${id}`)
+  await ask('PATCH', `${path}/${id}`, { description: 'Shop' })
+  await ask('POST', `${path}/${id}/enable`)
+  await ask('POST', `${path}/${id}/rotate-secret`, { overlap_hours: 1 })
+  await ask('POST', `${path}/${id}/test`, undefined, true)
+  await ask('POST', `${path}/${id}/replay`, { delivery_ids: ['1'] })
+  await ask('GET', `/v1/webhook-deliveries?endpoint_id=${id}`)
+  const { endpoint: second } = await ask('POST', path, asked)
+  await ask('DELETE', `${path}/${second.id}`)
+  return id as string
 }
 
 async function connect(system: Stack, { ask, look }: Asks, texts: Texts) {

@@ -181,6 +181,40 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'GET /v1/events': () => ({
     answered: [get('/v1/events'), get('/v1/events?topics=templates,campaigns&cursor=1')],
   }),
+  'POST /v1/webhook-endpoints': () => ({
+    answered: [
+      { path: '/v1/webhook-endpoints', body: { url: 'https://example.com/', topics: ['imports'] } },
+    ],
+  }),
+  'GET /v1/webhook-endpoints': () => ({ answered: [get('/v1/webhook-endpoints')] }),
+  'GET /v1/webhook-endpoints/:id': ({ endpointId }) => ({
+    refused: [get(`/v1/webhook-endpoints/${endpointId}`)],
+  }),
+  'PATCH /v1/webhook-endpoints/:id': ({ endpointId }) => ({
+    refused: [{ path: `/v1/webhook-endpoints/${endpointId}`, body: { description: 'Ours' } }],
+  }),
+  'POST /v1/webhook-endpoints/:id/enable': ({ endpointId }) => ({
+    refused: [get(`/v1/webhook-endpoints/${endpointId}/enable`)],
+  }),
+  'POST /v1/webhook-endpoints/:id/rotate-secret': ({ endpointId }) => ({
+    refused: [
+      { path: `/v1/webhook-endpoints/${endpointId}/rotate-secret`, body: { overlap_hours: 1 } },
+    ],
+  }),
+  'POST /v1/webhook-endpoints/:id/test': ({ endpointId }) => ({
+    refused: [get(`/v1/webhook-endpoints/${endpointId}/test`)],
+  }),
+  'POST /v1/webhook-endpoints/:id/replay': ({ endpointId }) => ({
+    refused: [
+      { path: `/v1/webhook-endpoints/${endpointId}/replay`, body: { delivery_ids: ['1'] } },
+    ],
+  }),
+  'GET /v1/webhook-deliveries': ({ endpointId }) => ({
+    refused: [get(`/v1/webhook-deliveries?endpoint_id=${endpointId}`)],
+  }),
+  'DELETE /v1/webhook-endpoints/:id': ({ endpointId }) => ({
+    refused: [get(`/v1/webhook-endpoints/${endpointId}`)],
+  }),
   'POST /v1/api-keys': () => ({
     answered: [{ path: '/v1/api-keys', body: { name: 'Program', rights: ['keys.write'] } }],
   }),

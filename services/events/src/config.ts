@@ -1,6 +1,23 @@
-import { type ConfigOf, retentionDays, serviceConfig } from '@lockstep/service'
+import {
+  type ConfigOf,
+  encryptionKey,
+  flag,
+  integer,
+  retentionDays,
+  serviceConfig,
+} from '@lockstep/service'
 
 export const config = serviceConfig({
-  eventRetentionDays: retentionDays(1, 7).describe('How long events are kept, by whole days'),
+  encryptionKey,
+  // A delivery is tried for 76 hours, and one may wait behind another.
+  eventRetentionDays: retentionDays(5, 7).describe(
+    'How long events and their deliveries are kept, by whole days',
+  ),
+  webhookDisableDays: integer(1, 30)
+    .default(5)
+    .describe('An endpoint that has accepted nothing for so many days is disabled'),
+  webhooksAllowLocal: flag.describe(
+    'Webhook endpoints may be on this machine and without TLS: for a development machine',
+  ),
 })
 export type Config = ConfigOf<typeof config>

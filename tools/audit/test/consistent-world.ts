@@ -267,5 +267,8 @@ async function insertRows(world: World): Promise<void> {
       values ('${campaign}', '${account}', 3, 2, 2, 1, 1);
     insert into conversations.conversations (id, account_id, connection_id, contact_id) values ('${conversation}', '${account}', '${connection}', '${contacts[0]}');
     insert into conversations.messages (account_id, conversation_id, connection_id, wamid, direction, type, text, at, payload, received_at)
-      values ('${account}', '${conversation}', '${connection}', '${reply}', 'in', 'text', 'Hello', now(), '{}', now());`)
+      values ('${account}', '${conversation}', '${connection}', '${reply}', 'in', 'text', 'Hello', now(), '{}', now());
+    insert into events.event_positions (account_id, last_id) values ('${account}', 1);
+    insert into events.events (account_id, topic, id, occurred_at, kind, subject_id, body, source, entry_id, place)
+      values ('${account}', 'campaigns', 1, now(), 'campaign.state', '${campaign}', '{}', 'events.campaigns', 1, 0);`)
 }

@@ -92,6 +92,27 @@ testPlanted([
     row: () => ({ column: 'POST 2', row: '1', names: number }),
   },
   {
+    invariant: 'I14',
+    what: 'an event that an enabled webhook endpoint never gets',
+    plant: ({ sql, ids }) => sql(plantedEndpoint(ids.account)),
+    row: ({ ids }) => ({
+      account_id: ids.account,
+      event: '1',
+      wrong: expect.stringMatching(/no delivery/),
+    }),
+  },
+  {
+    invariant: 'I14',
+    what: 'a delivery that nobody is going to post',
+    async plant({ sql, ids }) {
+      await sql(plantedEndpoint(ids.account))
+      await sql(`insert into events.webhook_deliveries (endpoint_id, event_id, account_id, topic, kind, subject_id, occurred_at, next_at)
+        select w.id, e.id, e.account_id, e.topic, e.kind, e.subject_id, e.occurred_at, now()
+        from events.events e join events.webhook_endpoints w on w.account_id = e.account_id`)
+    },
+    row: () => ({ event: '1', wrong: expect.stringMatching(/pending without work/) }),
+  },
+  {
     invariant: 'I12',
     what: 'two imports of one account that run at a time',
     async plant({ sql, ids }) {
@@ -144,3 +165,8 @@ test('what is still under way is no violation', async () => {
   )
   expect(complaints(await world.audit())).toEqual({})
 })
+
+/** An endpoint that is to get all events of an account. */
+const plantedEndpoint = (account: string) => `
+  insert into events.webhook_endpoints (id, account_id, url, description, topics, sealed_secret, follows_after, created_at)
+    values (gen_random_uuid(), '${account}', 'https://example.com', '', '{campaigns}', '', 0, now())`

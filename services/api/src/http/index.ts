@@ -43,6 +43,18 @@ import { listMembers, removeMember, setMemberRole } from './members.ts'
 import { changePassword, createPasswordReset, resetPassword } from './passwords.ts'
 import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
 import { getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
+import {
+  createWebhookEndpoint,
+  deleteWebhookEndpoint,
+  enableWebhookEndpoint,
+  getWebhookEndpoint,
+  listWebhookDeliveries,
+  listWebhookEndpoints,
+  replayWebhooks,
+  rotateWebhookSecret,
+  testWebhookEndpoint,
+  updateWebhookEndpoint,
+} from './webhook-endpoints.ts'
 
 /** Every request of the public API by its name, in the order of the main job. */
 const byName: Readonly<Record<string, Route>> = {
@@ -79,6 +91,16 @@ const byName: Readonly<Record<string, Route>> = {
   listMessages,
   countInbound,
   listEvents,
+  createWebhookEndpoint,
+  listWebhookEndpoints,
+  getWebhookEndpoint,
+  updateWebhookEndpoint,
+  enableWebhookEndpoint,
+  rotateWebhookSecret,
+  testWebhookEndpoint,
+  replayWebhooks,
+  listWebhookDeliveries,
+  deleteWebhookEndpoint,
   createApiKey,
   listApiKeys,
   rotateApiKey,

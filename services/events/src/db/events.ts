@@ -9,6 +9,14 @@ import {
   type Tx,
 } from '@lockstep/database'
 
+/** An event by its keys. */
+export interface EventKey {
+  accountId: string
+  topic: EventTopic
+  id: string
+  occurredAt: Date
+}
+
 const allTopics = Object.keys(eventTopics) as EventTopic[]
 
 /** An event before it has its place in its account's order. */
@@ -39,17 +47,17 @@ export async function lockPositions(tx: Tx, accountIds: readonly string[]): Prom
     order by account_id for update`.execute(tx.sql)
 }
 
-/** Gives ids to the events that are not there yet, in their order; answers how many they are. */
+/** Gives ids to the events that are not there yet, in their order; answers their keys. */
 export async function insertEvents(
   tx: Tx,
   source: LaneName,
   events: readonly NewEvent[],
-): Promise<number> {
+): Promise<EventKey[]> {
   const columns = {
     ...({ accountId: 'uuid', occurredAt: 'timestamptz', topic: 'text', kind: 'text' } as const),
     ...({ subjectId: 'text', body: 'jsonb', entryId: 'bigint', place: 'integer' } as const),
   }
-  const row = await queryOne<{ inserted: number }>(
+  return query(
     tx,
     sql`with fresh as (
           select v.*, row_number() over (partition by v.account_id order by v.nth) as nth_fresh
@@ -62,14 +70,13 @@ export async function insertEvents(
             Object.keys(columns).map((name) => sql`f.${columnList({ [name]: '' })}`),
           )}
           from fresh f join event_positions p on p.account_id = f.account_id
-          order by f.nth returning account_id, id
+          order by f.nth returning account_id, topic, id, occurred_at
         ), newest as (select account_id, max(id) as id from written group by account_id
         ), moved as (
           update event_positions p set last_id = newest.id from newest
           where p.account_id = newest.account_id)
-        select count(*)::int as inserted from written`,
+        select account_id as "accountId", topic, id::text, occurred_at as "occurredAt" from written`,
   )
-  return row!.inserted
 }
 
 const eventColumns = sql`e.id::text, e.topic, e.kind, e.subject_id as "subjectId", e.body,

@@ -1,4 +1,3 @@
-import { AppError, type EventTopic, eventTopics } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ListEventsRequest, ListEventsResponse } from '@lockstep/rpc/gen/events'
 import { pageLimit } from '@lockstep/service'
@@ -6,6 +5,7 @@ import type { Context } from '../context.ts'
 import { listEventsAfter } from '../db/events.ts'
 import { requireEventId } from '../event-id.ts'
 import { eventToProto } from '../to-proto.ts'
+import { requireTopics } from '../topics.ts'
 
 const usualLimit = 100
 const maxLimit = 500
@@ -17,15 +17,10 @@ export const listEvents: Method<Context, ListEventsRequest, ListEventsResponse> 
   { accountId },
 ) => {
   const limit = pageLimit(request.limit, usualLimit, maxLimit)
-  const topics = request.topics.map(requireTopic)
+  const topics = requireTopics(request.topics)
   const after = requireEventId(request.after || '0')
   const events = await ctx.db.transaction(accountId, (tx) =>
     listEventsAfter(tx, { topics, after, limit }),
   )
   return { events: events.map(eventToProto) }
-}
-
-function requireTopic(name: string): EventTopic {
-  if (Object.hasOwn(eventTopics, name)) return name as EventTopic
-  throw new AppError('invalid', `There is no topic "${name.slice(0, 64)}"`)
 }

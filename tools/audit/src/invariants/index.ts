@@ -10,6 +10,7 @@ import { identities } from './i10-identities.ts'
 import { accounts } from './i11-accounts.ts'
 import { imports } from './i12-imports.ts'
 import { restrictions } from './i13-restrictions.ts'
+import { events } from './i14-events.ts'
 import { campaignsEnd } from './l1-campaigns.ts'
 import { settled } from './l2-settled.ts'
 import { locksGetFree } from './l3-locks.ts'
@@ -28,6 +29,7 @@ export const invariants: readonly Invariant[] = [
   accounts,
   imports,
   restrictions,
+  events,
   campaignsEnd,
   settled,
   locksGetFree,

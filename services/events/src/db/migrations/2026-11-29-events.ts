@@ -1,5 +1,6 @@
-import { eventTopics } from '@lockstep/contracts'
+import { deliveryStates, eventTopics } from '@lockstep/contracts'
 import { checkOneOf, tenantTable } from '@lockstep/database'
+import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 
 export class Events extends Migration {
@@ -28,10 +29,67 @@ export class Events extends Migration {
         -- Up to here events are gone, or may be.
         dropped_id bigint not null default 0
       ) with (fillfactor = 50);${tenantTable('events', 'event_positions')}`)
+    this.addSql(endpoints)
+    this.addSql(deliveries)
+    this.addSql(feedTable)
     this.addSql(dayTableFunctions)
     this.addSql(`select create_day_tables(now() - interval '1 day', now() + interval '7 days')`)
   }
 }
+
+const endpoints = `create table webhook_endpoints (
+    id uuid primary key,
+    account_id uuid not null,
+    url text not null,
+    description text not null,
+    topics text[] not null,
+    sealed_secret bytea not null,
+    -- The secret before, with which posts are signed, too, until then.
+    sealed_previous bytea,
+    previous_until timestamptz,
+    enabled boolean not null default true,
+    disabled_reason text not null default '',
+    -- Since when no post was accepted.
+    failing_since timestamptz,
+    -- Events after this one have a delivery each, as long as it is enabled.
+    follows_after bigint not null,
+    created_at timestamptz not null
+  );
+  create index webhook_endpoints_account on webhook_endpoints (account_id, id);
+  ${tenantTable('events', 'webhook_endpoints')}`
+
+/** One for each event and endpoint; the first that is pending of a subject has a time. */
+const deliveries = `create table webhook_deliveries (
+    endpoint_id uuid not null,
+    event_id bigint not null,
+    account_id uuid not null,
+    topic text not null,
+    kind text not null,
+    subject_id text not null,
+    occurred_at timestamptz not null,
+    state text not null default 'pending' ${checkOneOf('state', deliveryStates)},
+    attempts integer not null default 0,
+    next_at timestamptz,
+    status integer not null default 0,
+    error text not null default '',
+    attempted_at timestamptz,
+    created_at timestamptz not null default now(),
+    primary key (endpoint_id, event_id),
+    check (next_at is null or state = 'pending')
+  );
+  create index webhook_deliveries_due on webhook_deliveries (endpoint_id, next_at) where next_at is not null;
+  create index webhook_deliveries_pending on webhook_deliveries (endpoint_id, subject_id, event_id) where state = 'pending';
+  create index webhook_deliveries_old on webhook_deliveries (created_at);
+  ${tenantTable('events', 'webhook_deliveries')}
+  create function forget_deliveries(before timestamptz, most integer) returns integer
+    language sql security definer set search_path = events, pg_temp
+    as $$
+      with old as (select endpoint_id, event_id from webhook_deliveries where created_at < before
+                   order by created_at limit most for update skip locked),
+           gone as (delete from webhook_deliveries d using old
+                    where d.endpoint_id = old.endpoint_id and d.event_id = old.event_id returning 1)
+      select count(*)::integer from gone
+    $$;`
 
 // The service's role may not create or drop tables. A day table has no policy: it is read and
 // written through its parent only.

@@ -68,6 +68,121 @@ export interface ReadNewEventsResponse {
   accounts: AccountEvents[];
 }
 
+export interface Endpoint {
+  id: string;
+  url: string;
+  description: string;
+  topics: string[];
+  enabled: boolean;
+  /** Why it was disabled; empty otherwise. */
+  disabledReason: string;
+  failingSinceMs?:
+    | number
+    | undefined;
+  /** Until then posts are signed with the secret before, too. */
+  previousSecretUntilMs?: number | undefined;
+  createdAtMs: number;
+}
+
+export interface EndpointWithSecret {
+  endpoint:
+    | Endpoint
+    | undefined;
+  /** whsec_ and base64. */
+  secret: string;
+}
+
+export interface CreateEndpointRequest {
+  url: string;
+  description: string;
+  topics: string[];
+}
+
+export interface EndpointId {
+  id: string;
+}
+
+export interface ListEndpointsRequest {
+}
+
+export interface ListEndpointsResponse {
+  endpoints: Endpoint[];
+}
+
+export interface UpdateEndpointRequest {
+  id: string;
+  url?: string | undefined;
+  description?:
+    | string
+    | undefined;
+  /** Empty: as they are. */
+  topics: string[];
+  enabled?: boolean | undefined;
+}
+
+export interface DeleteEndpointResponse {
+}
+
+export interface RotateEndpointSecretRequest {
+  id: string;
+  /** How long posts are signed with both, ms; at most 30 days. */
+  overlapMs: number;
+}
+
+export interface TestEndpointResponse {
+  delivered: boolean;
+  /** 0 without an answer. */
+  status: number;
+  error: string;
+  durationMs: number;
+}
+
+export interface ReplayEndpointRequest {
+  id: string;
+  /** Either: events since then. */
+  fromMs?:
+    | number
+    | undefined;
+  /** Or: these deliveries, at most 500. */
+  deliveryIds: string[];
+}
+
+export interface ReplayEndpointResponse {
+  deliveries: number;
+}
+
+export interface ListDeliveriesRequest {
+  endpointId: string;
+  /** Optional. */
+  state: string;
+  /** Id of the last delivery of the page before. */
+  before: string;
+  /** 100 when 0, at most 500. */
+  limit: number;
+}
+
+export interface ListDeliveriesResponse {
+  deliveries: Delivery[];
+}
+
+export interface Delivery {
+  /** The event's. */
+  id: string;
+  endpointId: string;
+  kind: string;
+  subjectId: string;
+  /** pending, delivered or failed. */
+  state: string;
+  attempts: number;
+  /** Of the last attempt; 0 without an answer. */
+  status: number;
+  error: string;
+  /** Empty while an earlier event of the same subject is pending. */
+  nextAttemptAtMs?: number | undefined;
+  lastAttemptAtMs?: number | undefined;
+  createdAtMs: number;
+}
+
 function createBaseEvent(): Event {
   return { id: "", topic: "", kind: "", subjectId: "", bodyJson: "", occurredAtMs: 0 };
 }
@@ -862,6 +977,1631 @@ export const ReadNewEventsResponse: MessageFns<ReadNewEventsResponse> = {
   },
 };
 
+function createBaseEndpoint(): Endpoint {
+  return {
+    id: "",
+    url: "",
+    description: "",
+    topics: [],
+    enabled: false,
+    disabledReason: "",
+    failingSinceMs: undefined,
+    previousSecretUntilMs: undefined,
+    createdAtMs: 0,
+  };
+}
+
+export const Endpoint: MessageFns<Endpoint> = {
+  encode(message: Endpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.url !== "") {
+      writer.uint32(18).string(message.url);
+    }
+    if (message.description !== "") {
+      writer.uint32(26).string(message.description);
+    }
+    for (const v of message.topics) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.enabled !== false) {
+      writer.uint32(40).bool(message.enabled);
+    }
+    if (message.disabledReason !== "") {
+      writer.uint32(50).string(message.disabledReason);
+    }
+    if (message.failingSinceMs !== undefined) {
+      writer.uint32(56).int64(message.failingSinceMs);
+    }
+    if (message.previousSecretUntilMs !== undefined) {
+      writer.uint32(64).int64(message.previousSecretUntilMs);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(72).int64(message.createdAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Endpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.topics.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.enabled = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.disabledReason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.failingSinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.previousSecretUntilMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Endpoint {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      url: isSet(object.url) ? globalThis.String(object.url) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => globalThis.String(e)) : [],
+      enabled: isSet(object.enabled) ? globalThis.Boolean(object.enabled) : false,
+      disabledReason: isSet(object.disabledReason)
+        ? globalThis.String(object.disabledReason)
+        : isSet(object.disabled_reason)
+        ? globalThis.String(object.disabled_reason)
+        : "",
+      failingSinceMs: isSet(object.failingSinceMs)
+        ? globalThis.Number(object.failingSinceMs)
+        : isSet(object.failing_since_ms)
+        ? globalThis.Number(object.failing_since_ms)
+        : undefined,
+      previousSecretUntilMs: isSet(object.previousSecretUntilMs)
+        ? globalThis.Number(object.previousSecretUntilMs)
+        : isSet(object.previous_secret_until_ms)
+        ? globalThis.Number(object.previous_secret_until_ms)
+        : undefined,
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Endpoint): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.url !== "") {
+      obj.url = message.url;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.topics?.length) {
+      obj.topics = message.topics;
+    }
+    if (message.enabled !== false) {
+      obj.enabled = message.enabled;
+    }
+    if (message.disabledReason !== "") {
+      obj.disabledReason = message.disabledReason;
+    }
+    if (message.failingSinceMs !== undefined) {
+      obj.failingSinceMs = Math.round(message.failingSinceMs);
+    }
+    if (message.previousSecretUntilMs !== undefined) {
+      obj.previousSecretUntilMs = Math.round(message.previousSecretUntilMs);
+    }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Endpoint>): Endpoint {
+    return Endpoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Endpoint>): Endpoint {
+    const message = createBaseEndpoint();
+    message.id = object.id ?? "";
+    message.url = object.url ?? "";
+    message.description = object.description ?? "";
+    message.topics = object.topics?.map((e) => e) || [];
+    message.enabled = object.enabled ?? false;
+    message.disabledReason = object.disabledReason ?? "";
+    message.failingSinceMs = object.failingSinceMs ?? undefined;
+    message.previousSecretUntilMs = object.previousSecretUntilMs ?? undefined;
+    message.createdAtMs = object.createdAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseEndpointWithSecret(): EndpointWithSecret {
+  return { endpoint: undefined, secret: "" };
+}
+
+export const EndpointWithSecret: MessageFns<EndpointWithSecret> = {
+  encode(message: EndpointWithSecret, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== undefined) {
+      Endpoint.encode(message.endpoint, writer.uint32(10).fork()).join();
+    }
+    if (message.secret !== "") {
+      writer.uint32(18).string(message.secret);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndpointWithSecret {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndpointWithSecret();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = Endpoint.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EndpointWithSecret {
+    return {
+      endpoint: isSet(object.endpoint) ? Endpoint.fromJSON(object.endpoint) : undefined,
+      secret: isSet(object.secret) ? globalThis.String(object.secret) : "",
+    };
+  },
+
+  toJSON(message: EndpointWithSecret): unknown {
+    const obj: any = {};
+    if (message.endpoint !== undefined) {
+      obj.endpoint = Endpoint.toJSON(message.endpoint);
+    }
+    if (message.secret !== "") {
+      obj.secret = message.secret;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EndpointWithSecret>): EndpointWithSecret {
+    return EndpointWithSecret.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EndpointWithSecret>): EndpointWithSecret {
+    const message = createBaseEndpointWithSecret();
+    message.endpoint = (object.endpoint !== undefined && object.endpoint !== null)
+      ? Endpoint.fromPartial(object.endpoint)
+      : undefined;
+    message.secret = object.secret ?? "";
+    return message;
+  },
+};
+
+function createBaseCreateEndpointRequest(): CreateEndpointRequest {
+  return { url: "", description: "", topics: [] };
+}
+
+export const CreateEndpointRequest: MessageFns<CreateEndpointRequest> = {
+  encode(message: CreateEndpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.url !== "") {
+      writer.uint32(10).string(message.url);
+    }
+    if (message.description !== "") {
+      writer.uint32(18).string(message.description);
+    }
+    for (const v of message.topics) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateEndpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateEndpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topics.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateEndpointRequest {
+    return {
+      url: isSet(object.url) ? globalThis.String(object.url) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: CreateEndpointRequest): unknown {
+    const obj: any = {};
+    if (message.url !== "") {
+      obj.url = message.url;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.topics?.length) {
+      obj.topics = message.topics;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateEndpointRequest>): CreateEndpointRequest {
+    return CreateEndpointRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateEndpointRequest>): CreateEndpointRequest {
+    const message = createBaseCreateEndpointRequest();
+    message.url = object.url ?? "";
+    message.description = object.description ?? "";
+    message.topics = object.topics?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseEndpointId(): EndpointId {
+  return { id: "" };
+}
+
+export const EndpointId: MessageFns<EndpointId> = {
+  encode(message: EndpointId, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndpointId {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndpointId();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EndpointId {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: EndpointId): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EndpointId>): EndpointId {
+    return EndpointId.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EndpointId>): EndpointId {
+    const message = createBaseEndpointId();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseListEndpointsRequest(): ListEndpointsRequest {
+  return {};
+}
+
+export const ListEndpointsRequest: MessageFns<ListEndpointsRequest> = {
+  encode(_: ListEndpointsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListEndpointsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListEndpointsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListEndpointsRequest {
+    return {};
+  },
+
+  toJSON(_: ListEndpointsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListEndpointsRequest>): ListEndpointsRequest {
+    return ListEndpointsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListEndpointsRequest>): ListEndpointsRequest {
+    const message = createBaseListEndpointsRequest();
+    return message;
+  },
+};
+
+function createBaseListEndpointsResponse(): ListEndpointsResponse {
+  return { endpoints: [] };
+}
+
+export const ListEndpointsResponse: MessageFns<ListEndpointsResponse> = {
+  encode(message: ListEndpointsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.endpoints) {
+      Endpoint.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListEndpointsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListEndpointsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoints.push(Endpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListEndpointsResponse {
+    return {
+      endpoints: globalThis.Array.isArray(object?.endpoints)
+        ? object.endpoints.map((e: any) => Endpoint.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListEndpointsResponse): unknown {
+    const obj: any = {};
+    if (message.endpoints?.length) {
+      obj.endpoints = message.endpoints.map((e) => Endpoint.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListEndpointsResponse>): ListEndpointsResponse {
+    return ListEndpointsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListEndpointsResponse>): ListEndpointsResponse {
+    const message = createBaseListEndpointsResponse();
+    message.endpoints = object.endpoints?.map((e) => Endpoint.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateEndpointRequest(): UpdateEndpointRequest {
+  return { id: "", url: undefined, description: undefined, topics: [], enabled: undefined };
+}
+
+export const UpdateEndpointRequest: MessageFns<UpdateEndpointRequest> = {
+  encode(message: UpdateEndpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.url !== undefined) {
+      writer.uint32(18).string(message.url);
+    }
+    if (message.description !== undefined) {
+      writer.uint32(26).string(message.description);
+    }
+    for (const v of message.topics) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.enabled !== undefined) {
+      writer.uint32(40).bool(message.enabled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateEndpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateEndpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.topics.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.enabled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateEndpointRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      url: isSet(object.url) ? globalThis.String(object.url) : undefined,
+      description: isSet(object.description) ? globalThis.String(object.description) : undefined,
+      topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => globalThis.String(e)) : [],
+      enabled: isSet(object.enabled) ? globalThis.Boolean(object.enabled) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateEndpointRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.url !== undefined) {
+      obj.url = message.url;
+    }
+    if (message.description !== undefined) {
+      obj.description = message.description;
+    }
+    if (message.topics?.length) {
+      obj.topics = message.topics;
+    }
+    if (message.enabled !== undefined) {
+      obj.enabled = message.enabled;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateEndpointRequest>): UpdateEndpointRequest {
+    return UpdateEndpointRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateEndpointRequest>): UpdateEndpointRequest {
+    const message = createBaseUpdateEndpointRequest();
+    message.id = object.id ?? "";
+    message.url = object.url ?? undefined;
+    message.description = object.description ?? undefined;
+    message.topics = object.topics?.map((e) => e) || [];
+    message.enabled = object.enabled ?? undefined;
+    return message;
+  },
+};
+
+function createBaseDeleteEndpointResponse(): DeleteEndpointResponse {
+  return {};
+}
+
+export const DeleteEndpointResponse: MessageFns<DeleteEndpointResponse> = {
+  encode(_: DeleteEndpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteEndpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteEndpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): DeleteEndpointResponse {
+    return {};
+  },
+
+  toJSON(_: DeleteEndpointResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteEndpointResponse>): DeleteEndpointResponse {
+    return DeleteEndpointResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<DeleteEndpointResponse>): DeleteEndpointResponse {
+    const message = createBaseDeleteEndpointResponse();
+    return message;
+  },
+};
+
+function createBaseRotateEndpointSecretRequest(): RotateEndpointSecretRequest {
+  return { id: "", overlapMs: 0 };
+}
+
+export const RotateEndpointSecretRequest: MessageFns<RotateEndpointSecretRequest> = {
+  encode(message: RotateEndpointSecretRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.overlapMs !== 0) {
+      writer.uint32(16).int64(message.overlapMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateEndpointSecretRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateEndpointSecretRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.overlapMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RotateEndpointSecretRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      overlapMs: isSet(object.overlapMs)
+        ? globalThis.Number(object.overlapMs)
+        : isSet(object.overlap_ms)
+        ? globalThis.Number(object.overlap_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: RotateEndpointSecretRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.overlapMs !== 0) {
+      obj.overlapMs = Math.round(message.overlapMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RotateEndpointSecretRequest>): RotateEndpointSecretRequest {
+    return RotateEndpointSecretRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateEndpointSecretRequest>): RotateEndpointSecretRequest {
+    const message = createBaseRotateEndpointSecretRequest();
+    message.id = object.id ?? "";
+    message.overlapMs = object.overlapMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseTestEndpointResponse(): TestEndpointResponse {
+  return { delivered: false, status: 0, error: "", durationMs: 0 };
+}
+
+export const TestEndpointResponse: MessageFns<TestEndpointResponse> = {
+  encode(message: TestEndpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.delivered !== false) {
+      writer.uint32(8).bool(message.delivered);
+    }
+    if (message.status !== 0) {
+      writer.uint32(16).int32(message.status);
+    }
+    if (message.error !== "") {
+      writer.uint32(26).string(message.error);
+    }
+    if (message.durationMs !== 0) {
+      writer.uint32(32).int32(message.durationMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TestEndpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTestEndpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.delivered = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.status = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.durationMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TestEndpointResponse {
+    return {
+      delivered: isSet(object.delivered) ? globalThis.Boolean(object.delivered) : false,
+      status: isSet(object.status) ? globalThis.Number(object.status) : 0,
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
+      durationMs: isSet(object.durationMs)
+        ? globalThis.Number(object.durationMs)
+        : isSet(object.duration_ms)
+        ? globalThis.Number(object.duration_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: TestEndpointResponse): unknown {
+    const obj: any = {};
+    if (message.delivered !== false) {
+      obj.delivered = message.delivered;
+    }
+    if (message.status !== 0) {
+      obj.status = Math.round(message.status);
+    }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
+    if (message.durationMs !== 0) {
+      obj.durationMs = Math.round(message.durationMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TestEndpointResponse>): TestEndpointResponse {
+    return TestEndpointResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TestEndpointResponse>): TestEndpointResponse {
+    const message = createBaseTestEndpointResponse();
+    message.delivered = object.delivered ?? false;
+    message.status = object.status ?? 0;
+    message.error = object.error ?? "";
+    message.durationMs = object.durationMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplayEndpointRequest(): ReplayEndpointRequest {
+  return { id: "", fromMs: undefined, deliveryIds: [] };
+}
+
+export const ReplayEndpointRequest: MessageFns<ReplayEndpointRequest> = {
+  encode(message: ReplayEndpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.fromMs !== undefined) {
+      writer.uint32(16).int64(message.fromMs);
+    }
+    for (const v of message.deliveryIds) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayEndpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayEndpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deliveryIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayEndpointRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      fromMs: isSet(object.fromMs)
+        ? globalThis.Number(object.fromMs)
+        : isSet(object.from_ms)
+        ? globalThis.Number(object.from_ms)
+        : undefined,
+      deliveryIds: globalThis.Array.isArray(object?.deliveryIds)
+        ? object.deliveryIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.delivery_ids)
+        ? object.delivery_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ReplayEndpointRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.fromMs !== undefined) {
+      obj.fromMs = Math.round(message.fromMs);
+    }
+    if (message.deliveryIds?.length) {
+      obj.deliveryIds = message.deliveryIds;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayEndpointRequest>): ReplayEndpointRequest {
+    return ReplayEndpointRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayEndpointRequest>): ReplayEndpointRequest {
+    const message = createBaseReplayEndpointRequest();
+    message.id = object.id ?? "";
+    message.fromMs = object.fromMs ?? undefined;
+    message.deliveryIds = object.deliveryIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseReplayEndpointResponse(): ReplayEndpointResponse {
+  return { deliveries: 0 };
+}
+
+export const ReplayEndpointResponse: MessageFns<ReplayEndpointResponse> = {
+  encode(message: ReplayEndpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deliveries !== 0) {
+      writer.uint32(8).int32(message.deliveries);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayEndpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayEndpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deliveries = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayEndpointResponse {
+    return { deliveries: isSet(object.deliveries) ? globalThis.Number(object.deliveries) : 0 };
+  },
+
+  toJSON(message: ReplayEndpointResponse): unknown {
+    const obj: any = {};
+    if (message.deliveries !== 0) {
+      obj.deliveries = Math.round(message.deliveries);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayEndpointResponse>): ReplayEndpointResponse {
+    return ReplayEndpointResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayEndpointResponse>): ReplayEndpointResponse {
+    const message = createBaseReplayEndpointResponse();
+    message.deliveries = object.deliveries ?? 0;
+    return message;
+  },
+};
+
+function createBaseListDeliveriesRequest(): ListDeliveriesRequest {
+  return { endpointId: "", state: "", before: "", limit: 0 };
+}
+
+export const ListDeliveriesRequest: MessageFns<ListDeliveriesRequest> = {
+  encode(message: ListDeliveriesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpointId !== "") {
+      writer.uint32(10).string(message.endpointId);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.before !== "") {
+      writer.uint32(26).string(message.before);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(32).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDeliveriesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDeliveriesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpointId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDeliveriesRequest {
+    return {
+      endpointId: isSet(object.endpointId)
+        ? globalThis.String(object.endpointId)
+        : isSet(object.endpoint_id)
+        ? globalThis.String(object.endpoint_id)
+        : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      before: isSet(object.before) ? globalThis.String(object.before) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListDeliveriesRequest): unknown {
+    const obj: any = {};
+    if (message.endpointId !== "") {
+      obj.endpointId = message.endpointId;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.before !== "") {
+      obj.before = message.before;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDeliveriesRequest>): ListDeliveriesRequest {
+    return ListDeliveriesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDeliveriesRequest>): ListDeliveriesRequest {
+    const message = createBaseListDeliveriesRequest();
+    message.endpointId = object.endpointId ?? "";
+    message.state = object.state ?? "";
+    message.before = object.before ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListDeliveriesResponse(): ListDeliveriesResponse {
+  return { deliveries: [] };
+}
+
+export const ListDeliveriesResponse: MessageFns<ListDeliveriesResponse> = {
+  encode(message: ListDeliveriesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.deliveries) {
+      Delivery.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDeliveriesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDeliveriesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deliveries.push(Delivery.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDeliveriesResponse {
+    return {
+      deliveries: globalThis.Array.isArray(object?.deliveries)
+        ? object.deliveries.map((e: any) => Delivery.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListDeliveriesResponse): unknown {
+    const obj: any = {};
+    if (message.deliveries?.length) {
+      obj.deliveries = message.deliveries.map((e) => Delivery.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDeliveriesResponse>): ListDeliveriesResponse {
+    return ListDeliveriesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDeliveriesResponse>): ListDeliveriesResponse {
+    const message = createBaseListDeliveriesResponse();
+    message.deliveries = object.deliveries?.map((e) => Delivery.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDelivery(): Delivery {
+  return {
+    id: "",
+    endpointId: "",
+    kind: "",
+    subjectId: "",
+    state: "",
+    attempts: 0,
+    status: 0,
+    error: "",
+    nextAttemptAtMs: undefined,
+    lastAttemptAtMs: undefined,
+    createdAtMs: 0,
+  };
+}
+
+export const Delivery: MessageFns<Delivery> = {
+  encode(message: Delivery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.endpointId !== "") {
+      writer.uint32(18).string(message.endpointId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.subjectId !== "") {
+      writer.uint32(34).string(message.subjectId);
+    }
+    if (message.state !== "") {
+      writer.uint32(42).string(message.state);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(48).int32(message.attempts);
+    }
+    if (message.status !== 0) {
+      writer.uint32(56).int32(message.status);
+    }
+    if (message.error !== "") {
+      writer.uint32(66).string(message.error);
+    }
+    if (message.nextAttemptAtMs !== undefined) {
+      writer.uint32(72).int64(message.nextAttemptAtMs);
+    }
+    if (message.lastAttemptAtMs !== undefined) {
+      writer.uint32(80).int64(message.lastAttemptAtMs);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(88).int64(message.createdAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Delivery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDelivery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpointId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.subjectId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.attempts = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.status = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.nextAttemptAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.lastAttemptAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Delivery {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      endpointId: isSet(object.endpointId)
+        ? globalThis.String(object.endpointId)
+        : isSet(object.endpoint_id)
+        ? globalThis.String(object.endpoint_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      subjectId: isSet(object.subjectId)
+        ? globalThis.String(object.subjectId)
+        : isSet(object.subject_id)
+        ? globalThis.String(object.subject_id)
+        : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
+      status: isSet(object.status) ? globalThis.Number(object.status) : 0,
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
+      nextAttemptAtMs: isSet(object.nextAttemptAtMs)
+        ? globalThis.Number(object.nextAttemptAtMs)
+        : isSet(object.next_attempt_at_ms)
+        ? globalThis.Number(object.next_attempt_at_ms)
+        : undefined,
+      lastAttemptAtMs: isSet(object.lastAttemptAtMs)
+        ? globalThis.Number(object.lastAttemptAtMs)
+        : isSet(object.last_attempt_at_ms)
+        ? globalThis.Number(object.last_attempt_at_ms)
+        : undefined,
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Delivery): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.endpointId !== "") {
+      obj.endpointId = message.endpointId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.subjectId !== "") {
+      obj.subjectId = message.subjectId;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.attempts !== 0) {
+      obj.attempts = Math.round(message.attempts);
+    }
+    if (message.status !== 0) {
+      obj.status = Math.round(message.status);
+    }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
+    if (message.nextAttemptAtMs !== undefined) {
+      obj.nextAttemptAtMs = Math.round(message.nextAttemptAtMs);
+    }
+    if (message.lastAttemptAtMs !== undefined) {
+      obj.lastAttemptAtMs = Math.round(message.lastAttemptAtMs);
+    }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Delivery>): Delivery {
+    return Delivery.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Delivery>): Delivery {
+    const message = createBaseDelivery();
+    message.id = object.id ?? "";
+    message.endpointId = object.endpointId ?? "";
+    message.kind = object.kind ?? "";
+    message.subjectId = object.subjectId ?? "";
+    message.state = object.state ?? "";
+    message.attempts = object.attempts ?? 0;
+    message.status = object.status ?? 0;
+    message.error = object.error ?? "";
+    message.nextAttemptAtMs = object.nextAttemptAtMs ?? undefined;
+    message.lastAttemptAtMs = object.lastAttemptAtMs ?? undefined;
+    message.createdAtMs = object.createdAtMs ?? 0;
+    return message;
+  },
+};
+
 /** What happened to an account's things, in the order in which it became visible. */
 export type EventsDefinition = typeof EventsDefinition;
 export const EventsDefinition = {
@@ -895,6 +2635,92 @@ export const EventsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
+    /** Throws invalid for an address that is not public, conflict when the account has 16. */
+    createEndpoint: {
+      name: "CreateEndpoint",
+      requestType: CreateEndpointRequest as typeof CreateEndpointRequest,
+      requestStream: false,
+      responseType: EndpointWithSecret as typeof EndpointWithSecret,
+      responseStream: false,
+      options: {},
+    },
+    getEndpoint: {
+      name: "GetEndpoint",
+      requestType: EndpointId as typeof EndpointId,
+      requestStream: false,
+      responseType: Endpoint as typeof Endpoint,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    listEndpoints: {
+      name: "ListEndpoints",
+      requestType: ListEndpointsRequest as typeof ListEndpointsRequest,
+      requestStream: false,
+      responseType: ListEndpointsResponse as typeof ListEndpointsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    updateEndpoint: {
+      name: "UpdateEndpoint",
+      requestType: UpdateEndpointRequest as typeof UpdateEndpointRequest,
+      requestStream: false,
+      responseType: Endpoint as typeof Endpoint,
+      responseStream: false,
+      options: {},
+    },
+    /** With its deliveries. */
+    deleteEndpoint: {
+      name: "DeleteEndpoint",
+      requestType: EndpointId as typeof EndpointId,
+      requestStream: false,
+      responseType: DeleteEndpointResponse as typeof DeleteEndpointResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** What is pending goes on at once. */
+    enableEndpoint: {
+      name: "EnableEndpoint",
+      requestType: EndpointId as typeof EndpointId,
+      requestStream: false,
+      responseType: Endpoint as typeof Endpoint,
+      responseStream: false,
+      options: {},
+    },
+    rotateEndpointSecret: {
+      name: "RotateEndpointSecret",
+      requestType: RotateEndpointSecretRequest as typeof RotateEndpointSecretRequest,
+      requestStream: false,
+      responseType: EndpointWithSecret as typeof EndpointWithSecret,
+      responseStream: false,
+      options: {},
+    },
+    /** Posts an event that stands for nothing, at once and once. */
+    testEndpoint: {
+      name: "TestEndpoint",
+      requestType: EndpointId as typeof EndpointId,
+      requestStream: false,
+      responseType: TestEndpointResponse as typeof TestEndpointResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Deliveries become pending again, those that were never made are made. */
+    replayEndpoint: {
+      name: "ReplayEndpoint",
+      requestType: ReplayEndpointRequest as typeof ReplayEndpointRequest,
+      requestStream: false,
+      responseType: ReplayEndpointResponse as typeof ReplayEndpointResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Newest first. */
+    listDeliveries: {
+      name: "ListDeliveries",
+      requestType: ListDeliveriesRequest as typeof ListDeliveriesRequest,
+      requestStream: false,
+      responseType: ListDeliveriesResponse as typeof ListDeliveriesResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
   },
 } as const;
 
@@ -911,6 +2737,40 @@ export interface EventsServiceImplementation<CallContextExt = {}> {
     request: ReadNewEventsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReadNewEventsResponse>>;
+  /** Throws invalid for an address that is not public, conflict when the account has 16. */
+  createEndpoint(
+    request: CreateEndpointRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<EndpointWithSecret>>;
+  getEndpoint(request: EndpointId, context: CallContext & CallContextExt): Promise<DeepPartial<Endpoint>>;
+  listEndpoints(
+    request: ListEndpointsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListEndpointsResponse>>;
+  updateEndpoint(request: UpdateEndpointRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Endpoint>>;
+  /** With its deliveries. */
+  deleteEndpoint(
+    request: EndpointId,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeleteEndpointResponse>>;
+  /** What is pending goes on at once. */
+  enableEndpoint(request: EndpointId, context: CallContext & CallContextExt): Promise<DeepPartial<Endpoint>>;
+  rotateEndpointSecret(
+    request: RotateEndpointSecretRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<EndpointWithSecret>>;
+  /** Posts an event that stands for nothing, at once and once. */
+  testEndpoint(request: EndpointId, context: CallContext & CallContextExt): Promise<DeepPartial<TestEndpointResponse>>;
+  /** Deliveries become pending again, those that were never made are made. */
+  replayEndpoint(
+    request: ReplayEndpointRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReplayEndpointResponse>>;
+  /** Newest first. */
+  listDeliveries(
+    request: ListDeliveriesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListDeliveriesResponse>>;
 }
 
 export interface EventsClient<CallOptionsExt = {}> {
@@ -926,6 +2786,43 @@ export interface EventsClient<CallOptionsExt = {}> {
     request: DeepPartial<ReadNewEventsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReadNewEventsResponse>;
+  /** Throws invalid for an address that is not public, conflict when the account has 16. */
+  createEndpoint(
+    request: DeepPartial<CreateEndpointRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<EndpointWithSecret>;
+  getEndpoint(request: DeepPartial<EndpointId>, options?: CallOptions & CallOptionsExt): Promise<Endpoint>;
+  listEndpoints(
+    request: DeepPartial<ListEndpointsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListEndpointsResponse>;
+  updateEndpoint(
+    request: DeepPartial<UpdateEndpointRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Endpoint>;
+  /** With its deliveries. */
+  deleteEndpoint(
+    request: DeepPartial<EndpointId>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeleteEndpointResponse>;
+  /** What is pending goes on at once. */
+  enableEndpoint(request: DeepPartial<EndpointId>, options?: CallOptions & CallOptionsExt): Promise<Endpoint>;
+  rotateEndpointSecret(
+    request: DeepPartial<RotateEndpointSecretRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<EndpointWithSecret>;
+  /** Posts an event that stands for nothing, at once and once. */
+  testEndpoint(request: DeepPartial<EndpointId>, options?: CallOptions & CallOptionsExt): Promise<TestEndpointResponse>;
+  /** Deliveries become pending again, those that were never made are made. */
+  replayEndpoint(
+    request: DeepPartial<ReplayEndpointRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReplayEndpointResponse>;
+  /** Newest first. */
+  listDeliveries(
+    request: DeepPartial<ListDeliveriesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListDeliveriesResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
