@@ -39,6 +39,8 @@ export interface Connection {
   health_reason: string
   messaging_limit: string
   restrictions: readonly Restriction[]
+  token_expires_at: string | null
+  warnings: readonly string[]
   connected_at: string | null
   disconnected_at: string | null
 }

@@ -17,6 +17,8 @@ export interface Context extends AsyncDisposable {
   readonly log: GroundTruth
   readonly limits: Limits
   readonly tallies: Map<string, Tally>
+  /** The app that asked last about a token, where the state doesn't say whose it is. */
+  readonly tokenApps: Map<string, string>
   readonly journeys: Journeys
   readonly webhooks: Webhooks
   /** Counts as of now, with what is still under way. */
@@ -87,6 +89,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     log,
     limits: createLimits(),
     tallies: past.tallies,
+    tokenApps: new Map(),
     journeys,
     webhooks,
     emit,

@@ -5,6 +5,7 @@ import { createSimulatorClient, type SimulatorClient } from './client.ts'
 import { type Context, createContext } from './context.ts'
 import { controlRoutes } from './control.ts'
 import { ControlError } from './control-error.ts'
+import { debugToken } from './graph/access.ts'
 import {
   messageTemplates,
   phoneNumber,
@@ -101,6 +102,7 @@ function graphRoutes(app: FastifyInstance, ctx: Context): void {
   app.get(`${version}/:id/subscribed_apps`, subscribedApps(ctx))
   // Graph takes a call without a version as one to the app's oldest [U].
   for (const prefix of [version, '']) app.post(`${prefix}/:id/subscribed_apps`, subscribeApp(ctx))
+  app.get(`${version}/debug_token`, debugToken(ctx))
   app.get(`${version}/:id`, phoneNumber(ctx))
   app.setNotFoundHandler((req, reply) => {
     // [U] What Graph says to a path it does not have.

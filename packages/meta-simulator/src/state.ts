@@ -43,6 +43,14 @@ const numberSchema = z.strictObject({
   status: z.string().default('CONNECTED'),
   callbackUrl: z.url().nullable().default(null),
   account: accountSchema.prefault({}),
+  /** The app that its token was made for; whichever asks when absent. */
+  appId: id.optional(),
+  /** When its token ends; null: never. */
+  tokenExpiresAtMs: z.number().nullable().default(null),
+  /** What its token may do. */
+  scopes: z
+    .array(z.string())
+    .default(['whatsapp_business_management', 'whatsapp_business_messaging']),
 })
 
 /** The body of `PUT /_sim/state`: apps, WABAs and numbers by id, templates by WABA id, name and language. */

@@ -2,6 +2,7 @@ import type { Tx } from '@lockstep/database'
 import type * as proto from '@lockstep/rpc/gen/accounts'
 import { healthOf, restrictionsSummary } from './connections/health.ts'
 import { forbids } from './connections/restrictions.ts'
+import { expiryIssue, warningsOf } from './connections/warnings.ts'
 import type { AccountEventRow } from './db/account-events.ts'
 import type { ApiKeyRow } from './db/api-keys.ts'
 import type { App, ConnectionFields } from './db/entities.ts'
@@ -32,7 +33,9 @@ export async function connectionsToProto(
   nowMs: number,
 ): Promise<proto.Connection[]> {
   const restrictions = await activeRestrictions(tx, connections, new Date(nowMs))
-  return connections.map((connection) => toProto(connection, restrictions.get(connection.id) ?? []))
+  return connections.map((connection) =>
+    toProto(connection, restrictions.get(connection.id) ?? [], nowMs),
+  )
 }
 
 export async function connectionToProto(
@@ -43,7 +46,11 @@ export async function connectionToProto(
   return (await connectionsToProto(tx, [connection], nowMs))[0]!
 }
 
-function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): proto.Connection {
+function toProto(
+  connection: ConnectionFields,
+  restrictions: RestrictionRow[],
+  nowMs: number,
+): proto.Connection {
   const {
     id,
     accountId,
@@ -64,7 +71,9 @@ function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): 
     connectedAt,
     disconnectedAt,
   } = connection
-  const { health, reason: healthReason } = healthOf(healthIssues, restrictions)
+  const expired = expiryIssue(connection, nowMs)
+  const issues = expired ? { ...healthIssues, access: expired } : healthIssues
+  const { health, reason: healthReason } = healthOf(issues, restrictions)
   return {
     ...{
       id,
@@ -81,6 +90,8 @@ function toProto(connection: ConnectionFields, restrictions: RestrictionRow[]): 
     connectedAtMs: connectedAt.getTime(),
     disconnectedAtMs: disconnectedAt?.getTime(),
     restrictions: restrictions.map(restrictionToProto),
+    tokenExpiresAtMs: connection.tokenExpiresAt?.getTime(),
+    warnings: warningsOf(connection, nowMs),
   }
 }
 

@@ -7,8 +7,8 @@ import { withClient } from '@lockstep/database'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createSecrets, owning, type Secrets, startService } from '@lockstep/service'
-import { createWorld, until, type World } from '@lockstep/testing'
-import { configIn } from '@lockstep/testing/system'
+import { until, type World } from '@lockstep/testing'
+import { configIn, startSystem } from '@lockstep/testing/system'
 import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accountsService } from '../src/service.ts'
@@ -19,6 +19,7 @@ import { accountsService } from '../src/service.ts'
  */
 const stack = new AsyncDisposableStack()
 let world: World
+let graphUrl: string
 let accountId: string
 let appId: string
 let connectionId: string
@@ -26,7 +27,9 @@ const old = { id: 1, key: randomBytes(32) }
 const fresh = { id: 2, key: randomBytes(32) }
 
 beforeAll(async () => {
-  world = stack.use(await createWorld())
+  const system = stack.use(await startSystem({ services: [] }))
+  world = system.world
+  graphUrl = system.simulator.url
   await using before = await openAccounts(old.key)
   accountId = (await before.client.createAccount({ name: 'Acme' }, {})).id
   appId = (
@@ -43,7 +46,7 @@ afterAll(() => stack.disposeAsync())
 /** The service with a ring of keys, as a deployment would start it. */
 async function openAccounts(ring: KeyRing) {
   await using stack = new AsyncDisposableStack()
-  const config = { ...configIn(world, accountsService), encryptionKey: ring }
+  const config = { ...configIn(world, accountsService), graphUrl, encryptionKey: ring }
   const { grpcPort } = stack.use(await startService(accountsService, config, { scale: 0.05 }))
   const client = stack.use(connect(AccountsDefinition, `127.0.0.1:${grpcPort}`))
   return owning({ client, grpcPort }, stack)

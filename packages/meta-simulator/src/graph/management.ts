@@ -1,15 +1,12 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import type { Context } from '../context.ts'
 import { errorAnswer, type GraphAnswer, type GraphFault, missingObject } from '../graph-errors.ts'
 import { orderedError } from '../orders.ts'
 import { findNumber, parseBody, tokenFault } from '../send-check.ts'
 import type { PhoneNumber, Waba } from '../state.ts'
-import { send } from './send.ts'
+import { appNode, appOfToken } from './access.ts'
+import { type GraphRequest, send } from './send.ts'
 
-export type GraphRequest = FastifyRequest<{
-  Params: { version?: string; id: string }
-  Querystring: Record<string, string | undefined>
-}>
 type Ask = (object: never, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>
 
 /** An endpoint for a request about a WABA: checks the token, ordered errors first refuse it. */
@@ -26,13 +23,16 @@ function aboutWaba(
   })
 }
 
-/** `GET /{version}/{phone-number-id}?fields=`. */
+/** `GET /{version}/{phone-number-id}?fields=`, and an app's own node. */
 export function phoneNumber(ctx: Context) {
   const ask = (number: PhoneNumber, req: GraphRequest) => ({
     status: 200,
     body: pick(numberNode(ctx, number), req.query.fields, numberDefaults),
   })
-  return endpoint(ctx, ask, (id, authorization) => findNumber(ctx.world, id, authorization, 'get'))
+  const answer = endpoint(ctx, ask, (id, authorization) =>
+    findNumber(ctx.world, id, authorization, 'get'),
+  )
+  return (req: GraphRequest, reply: FastifyReply) => appNode(ctx, req, reply) ?? answer(req, reply)
 }
 
 function endpoint(
@@ -150,12 +150,17 @@ export function subscribedApps(ctx: Context) {
 
 /**
  * `POST /{waba-id}/subscribed_apps`, with or without `override_callback_uri` (meta-cloud-api.md §1). The simulator does not know which
- * app a token was made for: it subscribes the WABA's own app again, or the only app there is.
+ * app a token was made for unless it was told or that app has asked about it: then it subscribes the WABA's own app again, or the only one.
  */
 export function subscribeApp(ctx: Context) {
   return aboutWaba(ctx, 'post', async (waba, req) => {
     const apps = [...ctx.world.apps.keys()]
-    const appIds = waba.appIds.length > 0 ? waba.appIds : apps.slice(0, 1)
+    const number = ctx.world.numbers
+      .values()
+      .find((each) => req.headers.authorization?.endsWith(` ${each.token}`))
+    const own = number && appOfToken(ctx, number)
+    const others = waba.appIds.length > 0 || own !== undefined ? waba.appIds : apps.slice(0, 1)
+    const appIds = [...new Set([...others, ...(own === undefined ? [] : [own])])]
     const override = parseBody(req.body as Buffer | undefined).override_callback_uri
     const callbackUrl = typeof override === 'string' && URL.canParse(override) ? override : null
     await ctx.changeState({

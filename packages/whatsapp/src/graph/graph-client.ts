@@ -1,5 +1,12 @@
 import { counter } from '@lockstep/telemetry'
 import {
+  type AppIdentity,
+  checkApp,
+  type GraphToken,
+  inspectToken,
+  subscribeApp,
+} from './graph-access.ts'
+import {
   type GraphPhoneNumber,
   type GraphTemplate,
   readIdPage,
@@ -74,6 +81,15 @@ export interface GraphClient {
     token: string
     signal?: AbortSignal
   }): Promise<boolean>
+  /** Throws AppError `precondition` unless the secret is that of the app. */
+  checkApp(request: AppIdentity & { signal?: AbortSignal }): Promise<void>
+  /** What Meta tells the app of a token. Throws AppError, `precondition` for another app's token. */
+  inspectToken(request: AppIdentity & { token: string; signal?: AbortSignal }): Promise<GraphToken>
+  /**
+   * Subscribes the token's app to the webhooks of a WABA, once however often; answers the ids of all
+   * that are subscribed. Throws AppError.
+   */
+  subscribeApp(request: { wabaId: string; token: string; signal?: AbortSignal }): Promise<string[]>
 }
 
 const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by outcome')
@@ -104,6 +120,9 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
         if (ids.includes(phoneNumberId)) return true
       return false
     },
+    checkApp: (request) => checkApp(requests, request),
+    inspectToken: (request) => inspectToken(requests, request),
+    subscribeApp: (request) => subscribeApp(requests, request),
     [Symbol.asyncDispose]: () => sockets[Symbol.asyncDispose](),
   }
 }

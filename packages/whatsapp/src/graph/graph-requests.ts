@@ -35,8 +35,10 @@ export interface GraphList<Page> {
  */
 export const pathPart = (text: string): string => encodeURIComponent(text).replaceAll('.', '%2E')
 
-interface ReadOptions {
+export interface ReadOptions {
   token: string
+  /** What else an answer must not quote. */
+  secret?: string
   signal?: AbortSignal | undefined
 }
 
@@ -96,16 +98,25 @@ export class GraphRequests {
   }
 
   /** The body of an answer; throws AppError for one that is an error, and when there is none. */
-  async get(
-    path: string,
-    { token, signal }: ReadOptions,
-    maxResponseBytes = maxAnswerBytes,
+  get(path: string, options: ReadOptions, maxResponseBytes = maxAnswerBytes): Promise<unknown> {
+    return this.#ask({ method: 'GET', path }, options, maxResponseBytes)
+  }
+
+  /** As `get`, for what may be done twice. */
+  post(path: string, options: ReadOptions): Promise<unknown> {
+    return this.#ask({ method: 'POST', path, body: '{}' }, options, maxAnswerBytes)
+  }
+
+  async #ask(
+    request: Dispatcher.DispatchOptions,
+    { token, secret = '', signal }: ReadOptions,
+    maxResponseBytes: number,
   ): Promise<unknown> {
     const options = { maxResponseBytes, ...(signal && { signal }) }
-    const result = await this.send({ method: 'GET', path }, token, options)
+    const result = await this.send(request, token, options)
     if (result.kind !== 'answered')
       throw new AppError('busy', `Meta could not be asked: ${result.reason}. Try again later.`)
-    const body = readBody(result.body)
+    const body = readBody(withoutToken(result.body, secret))
     const error = graphErrorOf(result.status, result.headers, body)
     if (!error) return body
     graphErrorsTotal(1, { code: String(error.code ?? 'none'), endpoint: 'management' })

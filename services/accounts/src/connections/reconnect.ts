@@ -19,7 +19,7 @@ export function detailsOf(number: GraphPhoneNumber): NumberDetails {
 
 /** How an ended connection is connected again; an empty name leaves the one that it has. */
 export interface Reconnection
-  extends Pick<Connection, 'name' | 'appId' | 'wabaId' | 'sealedToken'> {
+  extends Pick<Connection, 'name' | 'appId' | 'wabaId' | 'sealedToken' | 'tokenExpiresAt'> {
   details: NumberDetails
   atMs: number
 }

@@ -46,6 +46,8 @@ export const ConnectionSchema = defineEntity({
     displayPhoneNumber: p.text(),
     verifiedName: p.text(),
     sealedToken: p.blob(),
+    /** By Meta's word; null when the token has no end. */
+    tokenExpiresAt: p.datetime().nullable(),
     perMinute: p.integer(),
     perSecond: p.integer(),
     maxPerSecond: p.integer(),

@@ -8,7 +8,7 @@ import { announceHealth } from '../connections/announce-health.ts'
 import { defaultLimits } from '../connections/limits.ts'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import { detailsOf, reconnect } from '../connections/reconnect.ts'
-import { verifyNumber } from '../connections/verify-number.ts'
+import { verifyAccess } from '../connections/verify-access.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import { lockNumber } from '../db/connections.ts'
@@ -29,10 +29,14 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
   const token = requireText(request.accessToken, 'access_token', 4_096)
   const phoneNumberId = requireMetaId(request.phoneNumberId, 'phone_number_id')
   const wabaId = requireMetaId(request.wabaId, 'waba_id')
-  const number = await verifyNumber(ctx, { phoneNumberId, wabaId, token, signal: call.signal })
+  const app = await ctx.db.transaction(accountId, (tx) =>
+    findApp(tx, requireId(request.appId, 'app')),
+  )
+  const claim = { phoneNumberId, wabaId, token, signal: call.signal }
+  const { number, tokenExpiresAt } = await verifyAccess(ctx, app, claim)
   try {
     return await ctx.db.transaction(accountId, async (tx) => {
-      const { id: appId } = await findApp(tx, requireId(request.appId, 'app'))
+      const appId = app.id
       const known = await lockNumber(tx, phoneNumberId)
       if (request.id && known?.id === request.id) return connectionToProto(tx, known, ctx.now())
       if (known && !known.disconnectedAt)
@@ -42,7 +46,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
         )
       const id = known?.id ?? chosenId(request.id)
       const sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-      const binding = { name: request.name, appId, wabaId, sealedToken }
+      const binding = { name: request.name, appId, wabaId, sealedToken, tokenExpiresAt }
       const settings = { ...binding, details: detailsOf(number), atMs: ctx.now() }
       const connection = known ?? newConnection(tx, { ...settings, id, phoneNumberId })
       if (known) reconnect(known, settings)
@@ -70,7 +74,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
 interface NewConnection
   extends Pick<
     ConnectionRow,
-    'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken'
+    'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken' | 'tokenExpiresAt'
   > {
   details: ReturnType<typeof detailsOf>
   atMs: number

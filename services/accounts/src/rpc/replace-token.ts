@@ -4,8 +4,9 @@ import type { Connection, ReplaceTokenRequest } from '@lockstep/rpc/gen/accounts
 import { requireId, requireText } from '@lockstep/service'
 import { record } from '../audit/record.ts'
 import { announceHealth } from '../connections/announce-health.ts'
-import { verifyNumber } from '../connections/verify-number.ts'
+import { verifyAccess } from '../connections/verify-access.ts'
 import type { Context } from '../context.ts'
+import { findApp } from '../db/apps.ts'
 import { findConnection } from '../db/connections.ts'
 import type { Connection as ConnectionRow } from '../db/entities.ts'
 import { connectionToProto } from '../to-proto.ts'
@@ -23,11 +24,13 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
   const { accountId } = call
   const token = requireText(request.accessToken, 'access_token', 4_096)
   const id = requireId(request.id, 'connection')
-  const before = requireConnected(
-    await ctx.db.transaction(accountId, (tx) => findConnection(tx, id)),
-  )
+  const { before, app } = await ctx.db.transaction(accountId, async (tx) => {
+    const before = requireConnected(await findConnection(tx, id))
+    return { before, app: await findApp(tx, before.appId) }
+  })
   const { phoneNumberId, wabaId } = before
-  await verifyNumber(ctx, { phoneNumberId, wabaId, token, signal: call.signal })
+  const claim = { phoneNumberId, wabaId, token, signal: call.signal }
+  const { tokenExpiresAt } = await verifyAccess(ctx, app, claim)
   return ctx.db.transaction(accountId, async (tx) => {
     const connection = requireConnected(await findConnection(tx, id, { lock: true }))
     if (connection.connectedAt.getTime() !== before.connectedAt.getTime())
@@ -36,6 +39,7 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
         `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`,
       )
     connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
+    connection.tokenExpiresAt = tokenExpiresAt
     restoreAccess(connection, ctx.now())
     const target = { targetKind: 'connections', targetId: id }
     await record(ctx, tx, call, { action: 'replaceToken', ...target })

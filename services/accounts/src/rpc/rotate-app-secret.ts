@@ -3,6 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { App, RotateAppSecretRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId, requireText } from '@lockstep/service'
 import { record } from '../audit/record.ts'
+import { verifyApp } from '../connections/verify-access.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import { appToProto } from '../to-proto.ts'
@@ -30,8 +31,11 @@ export const rotateAppSecret: Method<Context, RotateAppSecretRequest, App> = asy
       'invalid',
       `"previous_valid_ms" must be from 0 to ${previousValid.maxMs}, which are 7 days; it is ${validMs}`,
     )
+  const id = requireId(request.id, 'app')
+  const { metaAppId } = await ctx.db.transaction(call.accountId, (tx) => findApp(tx, id))
+  await verifyApp(ctx, { metaAppId, appSecret: secret, signal: call.signal })
   return ctx.db.transaction(call.accountId, async (tx) => {
-    const app = await findApp(tx, requireId(request.id, 'app'), { lock: true })
+    const app = await findApp(tx, id, { lock: true })
     const place = secretPlaces.appSecret(app.id, app.accountId)
     if (ctx.secrets.open(app.sealedSecret, place) === secret) return appToProto(app)
     app.sealedPreviousSecret = app.sealedSecret

@@ -22,6 +22,7 @@ export const createApp = route({
   }),
   status: 201,
   response: app,
+  errors: ['precondition'],
   afterLostResponse: { runs: 'same id' },
   run: (ctx, { body: { name, meta_app_id, secret, verify_token }, newId: id }, call) =>
     ctx.peers.accounts.createApp(

@@ -30,6 +30,8 @@ const connection = z
     health_reason: z.string(),
     messaging_limit: z.string(),
     restrictions: z.array(restriction),
+    token_expires_at: time,
+    warnings: z.array(z.string()),
     connected_at: time,
     disconnected_at: time,
   })

@@ -59,6 +59,7 @@ export class Accounts extends Migration {
         display_phone_number text not null,
         verified_name text not null,
         sealed_token bytea not null,
+        token_expires_at timestamptz,
         per_minute integer not null check (per_minute > 0),
         per_second integer not null check (per_second > 0),
         max_per_second integer not null,

@@ -188,6 +188,12 @@ export interface Connection {
   messagingLimit: string;
   /** What Meta forbids it now, by type; also what does not touch messaging and so leaves the health as it is. */
   restrictions: Restriction[];
+  /** When the access token ends; absent when Meta named no end. A token that is over makes the health disabled. */
+  tokenExpiresAtMs?:
+    | number
+    | undefined;
+  /** What a person should do something about before it stops messages, in sentences. */
+  warnings: string[];
 }
 
 export interface Restriction {
@@ -2653,6 +2659,8 @@ function createBaseConnection(): Connection {
     healthReason: "",
     messagingLimit: "",
     restrictions: [],
+    tokenExpiresAtMs: undefined,
+    warnings: [],
   };
 }
 
@@ -2711,6 +2719,12 @@ export const Connection: MessageFns<Connection> = {
     }
     for (const v of message.restrictions) {
       Restriction.encode(v!, writer.uint32(146).fork()).join();
+    }
+    if (message.tokenExpiresAtMs !== undefined) {
+      writer.uint32(152).int64(message.tokenExpiresAtMs);
+    }
+    for (const v of message.warnings) {
+      writer.uint32(162).string(v!);
     }
     return writer;
   },
@@ -2872,6 +2886,22 @@ export const Connection: MessageFns<Connection> = {
             message.restrictions.push(Restriction.decode(reader, reader.uint32()));
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.tokenExpiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2958,6 +2988,14 @@ export const Connection: MessageFns<Connection> = {
       restrictions: globalThis.Array.isArray(object?.restrictions)
         ? object.restrictions.map((e: any) => Restriction.fromJSON(e))
         : [],
+      tokenExpiresAtMs: isSet(object.tokenExpiresAtMs)
+        ? globalThis.Number(object.tokenExpiresAtMs)
+        : isSet(object.token_expires_at_ms)
+        ? globalThis.Number(object.token_expires_at_ms)
+        : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings)
+        ? object.warnings.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -3017,6 +3055,12 @@ export const Connection: MessageFns<Connection> = {
     if (message.restrictions?.length) {
       obj.restrictions = message.restrictions.map((e) => Restriction.toJSON(e));
     }
+    if (message.tokenExpiresAtMs !== undefined) {
+      obj.tokenExpiresAtMs = Math.round(message.tokenExpiresAtMs);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
     return obj;
   },
 
@@ -3043,6 +3087,8 @@ export const Connection: MessageFns<Connection> = {
     message.healthReason = object.healthReason ?? "";
     message.messagingLimit = object.messagingLimit ?? "";
     message.restrictions = object.restrictions?.map((e) => Restriction.fromPartial(e)) || [];
+    message.tokenExpiresAtMs = object.tokenExpiresAtMs ?? undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -8773,7 +8819,10 @@ export const AccountsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
-    /** Registers a Meta app: the secret that signs its webhooks and the token of its handshake. */
+    /**
+     * Registers a Meta app: the secret that signs its webhooks and the token of its handshake. precondition when Meta does not take the
+     * secret.
+     */
     createApp: {
       name: "CreateApp",
       requestType: CreateAppRequest as typeof CreateAppRequest,
@@ -8813,7 +8862,8 @@ export const AccountsDefinition = {
       options: {},
     },
     /**
-     * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
+     * Connects a number: asks Meta for it with the token, subscribes the app to its WABA's webhooks, and stores it. precondition when Meta
+     * lets the token do less. conflict when it is connected already. A number that the
      * account had before is the same connection again, whatever app, WABA and token it has now.
      */
     createConnection: {
@@ -9097,7 +9147,10 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: AuthenticateKeyRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<AuthenticateKeyResponse>>;
-  /** Registers a Meta app: the secret that signs its webhooks and the token of its handshake. */
+  /**
+   * Registers a Meta app: the secret that signs its webhooks and the token of its handshake. precondition when Meta does not take the
+   * secret.
+   */
   createApp(request: CreateAppRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
   /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: RotateAppSecretRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
@@ -9115,7 +9168,8 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ResealSecretsResponse>>;
   /**
-   * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
+   * Connects a number: asks Meta for it with the token, subscribes the app to its WABA's webhooks, and stores it. precondition when Meta
+   * lets the token do less. conflict when it is connected already. A number that the
    * account had before is the same connection again, whatever app, WABA and token it has now.
    */
   createConnection(
@@ -9263,7 +9317,10 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<AuthenticateKeyRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<AuthenticateKeyResponse>;
-  /** Registers a Meta app: the secret that signs its webhooks and the token of its handshake. */
+  /**
+   * Registers a Meta app: the secret that signs its webhooks and the token of its handshake. precondition when Meta does not take the
+   * secret.
+   */
   createApp(request: DeepPartial<CreateAppRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
   /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: DeepPartial<RotateAppSecretRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
@@ -9281,7 +9338,8 @@ export interface AccountsClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ResealSecretsResponse>;
   /**
-   * Connects a number: asks Meta for it with the token, and stores both. conflict when it is connected already. A number that the
+   * Connects a number: asks Meta for it with the token, subscribes the app to its WABA's webhooks, and stores it. precondition when Meta
+   * lets the token do less. conflict when it is connected already. A number that the
    * account had before is the same connection again, whatever app, WABA and token it has now.
    */
   createConnection(

@@ -1,0 +1,88 @@
+import { AppError, failureOf, secretPlaces } from '@lockstep/contracts'
+import type { GraphPhoneNumber } from '@lockstep/whatsapp'
+import type { Context } from '../context.ts'
+import type { App } from '../db/entities.ts'
+import { requireHeaderText } from './header-text.ts'
+import { type NumberClaim, verifyNumber } from './verify-number.ts'
+
+/** What a token must be allowed to do: to read a WABA, and to send (meta-cloud-api.md §1). */
+const neededScopes = ['whatsapp_business_management', 'whatsapp_business_messaging']
+
+export interface VerifiedNumber {
+  number: GraphPhoneNumber
+  /** Null when the token has no end. */
+  tokenExpiresAt: Date | null
+}
+
+/**
+ * Whether Meta lets the app's token use a number: asked before anything is stored. Its app then
+ * hears the WABA's webhooks.
+ */
+export async function verifyAccess(
+  ctx: Context,
+  app: App,
+  claim: NumberClaim,
+): Promise<VerifiedNumber> {
+  requireHeaderText(claim.token, 'access_token')
+  const number = await verifyNumber(ctx, claim)
+  const tokenExpiresAt = await verifyToken(ctx, app, claim)
+  await subscribe(ctx, app, claim)
+  return { number, tokenExpiresAt }
+}
+
+/** Whether a secret is that of an app at Meta; throws `precondition` with Meta's reason. */
+export async function verifyApp(
+  { graph }: Context,
+  app: { metaAppId: string; appSecret: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  const { metaAppId, appSecret, signal } = app
+  requireHeaderText(appSecret, 'secret')
+  await graph
+    .checkApp({ metaAppId, appSecret, ...(signal && { signal }) })
+    .catch((error) => refuse(error, `Meta does not take this secret for the app ${metaAppId}`))
+}
+
+async function verifyToken(
+  { graph, secrets }: Context,
+  { id, accountId, metaAppId, sealedSecret }: App,
+  { token, signal }: NumberClaim,
+): Promise<Date | null> {
+  const appSecret = secrets.open(sealedSecret, secretPlaces.appSecret(id, accountId))
+  const said = await graph
+    .inspectToken({ metaAppId, appSecret, token, ...(signal && { signal }) })
+    .catch((error) =>
+      refuse(
+        error,
+        `Meta does not know this token as one of the app ${metaAppId}; check the app's secret, and that the token was made for it`,
+      ),
+    )
+  if (!said.isValid)
+    throw new AppError('precondition', `Meta does not accept this token: ${said.problem}`)
+  const missing = neededScopes.filter((scope) => !said.scopes.includes(scope))
+  if (missing.length > 0)
+    throw new AppError(
+      'precondition',
+      `The token lacks the permission ${missing.join(' and ')}; make one that has it`,
+    )
+  return said.expiresAtMs === null ? null : new Date(said.expiresAtMs)
+}
+
+/** Without a subscription a number would send and hear nothing. */
+async function subscribe(
+  { graph }: Context,
+  { metaAppId }: App,
+  { wabaId, token, signal }: NumberClaim,
+): Promise<void> {
+  const apps = await graph.subscribeApp({ wabaId, token, ...(signal && { signal }) })
+  if (apps.includes(metaAppId)) return
+  throw new AppError(
+    'precondition',
+    `Meta did not subscribe the app ${metaAppId} to the webhooks of WhatsApp Business Account ${wabaId}; connect the number again, or subscribe it in Meta's settings`,
+  )
+}
+
+function refuse(error: unknown, what: string): never {
+  if (!(error instanceof AppError) || failureOf(error) !== 'precondition') throw error
+  const { details, message } = error
+  throw new AppError('precondition', `${what}: ${message}`, { details, cause: error })
+}
