@@ -5,6 +5,8 @@ export interface App {
   id: string
   name: string
   meta_app_id: string
+  created_at: string | null
+  previous_secret_until: string | null
 }
 
 export interface Problem {
@@ -365,6 +367,46 @@ export interface Operations {
     }
     output: App
   }
+  /** Lists the registered Meta apps, oldest first; ?cursor= is the next_cursor of the page before. Asks for the right `connections.read`. */
+  listApps: {
+    input: {
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      apps: readonly App[]
+      next_cursor: string | null
+    }
+  }
+  /** Shows a registered Meta app. Asks for the right `connections.read`. */
+  getApp: {
+    input: {
+      id: string
+    }
+    output: App
+  }
+  /** Changes an app's name or the verify token of its handshake; what is not named stays as it is. Asks for the right `connections.write`. When the response was lost: Look at GET /v1/apps/:id; choosing the same again does no harm. */
+  updateApp: {
+    input: {
+      id: string
+      body?: {
+        name?: string
+        verify_token?: string
+      }
+    }
+    output: App
+  }
+  /** Replaces the secret of an app, once Meta takes the new one; webhooks signed with the one before are accepted for overlap_hours. Asks for the right `connections.write`. When the response was lost: Setting the same secret again changes nothing: send the request with a new key. */
+  rotateAppSecret: {
+    input: {
+      id: string
+      body: {
+        secret: string
+        overlap_hours?: number
+      }
+    }
+    output: App
+  }
   /** Connects a WhatsApp number: asks Meta for it with the access token. The name is Meta's when none is given. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
   createConnection: {
     input: {
@@ -388,6 +430,23 @@ export interface Operations {
       connections: readonly Connection[]
       next_cursor: string | null
     }
+  }
+  /** Shows a number: its health and why, its limits, and what to do something about. Asks for the right `connections.read`. */
+  getConnection: {
+    input: {
+      id: string
+    }
+    output: Connection
+  }
+  /** Gives a number another name here; people see the name that Meta verified. Asks for the right `connections.write`. When the response was lost: Look at GET /v1/connections/:id; choosing the same again does no harm. */
+  renameConnection: {
+    input: {
+      id: string
+      body: {
+        name: string
+      }
+    }
+    output: Connection
   }
   /** Sets how many messages a number sends per minute and per second, within what Meta allows it. Asks for the right `connections.write`. When the response was lost: Look at GET /v1/connections; setting the same limits again does no harm. */
   setConnectionLimits: {
@@ -457,6 +516,13 @@ export interface Operations {
       templates: readonly Template[]
       next_cursor: string | null
     }
+  }
+  /** Shows a template as Meta holds it. Asks for the right `templates.read`. */
+  getTemplate: {
+    input: {
+      id: string
+    }
+    output: Template
   }
   /** Shows the country whose numbers imports may write without a country code; null when such numbers are refused. Asks for the right `contacts.read`. */
   getContactSettings: {
@@ -563,15 +629,27 @@ export interface Operations {
     }
     output: Campaign
   }
-  /** Lists the newest 100 campaigns with their statistics, newest first. Asks for the right `campaigns.read`. */
+  /** Lists campaigns with their statistics, newest first; ?state= narrows it, ?cursor= is the next_cursor of the page before. Asks for the right `campaigns.read`. */
   listCampaigns: {
-    input: {}
+    input: {
+      state?: 'draft' | 'preparing' | 'sending' | 'paused' | 'completed' | 'cancelled' | 'failed'
+      cursor?: string
+      limit?: number
+    }
     output: {
       campaigns: readonly Campaign[]
+      next_cursor: string | null
     }
   }
   /** Shows a campaign: its state, why it is in it, and its statistics of this moment. Asks for the right `campaigns.read`. */
   getCampaign: {
+    input: {
+      id: string
+    }
+    output: Campaign
+  }
+  /** Deletes a draft and answers it as it was; a campaign that was started is cancelled instead. Asks for the right `campaigns.write`. When the response was lost: Look at GET /v1/campaigns/:id: a draft that is gone is not found. */
+  deleteDraft: {
     input: {
       id: string
     }
@@ -988,8 +1066,14 @@ export interface Operations {
 /** How each request is made. `list` names the field with the entries of a page. */
 export const operations = {
   createApp: { method: 'POST', path: '/v1/apps', type: 'application/json' },
+  listApps: { method: 'GET', path: '/v1/apps', list: 'apps' },
+  getApp: { method: 'GET', path: '/v1/apps/{id}' },
+  updateApp: { method: 'PATCH', path: '/v1/apps/{id}', type: 'application/json' },
+  rotateAppSecret: { method: 'POST', path: '/v1/apps/{id}/rotate-secret', type: 'application/json' },
   createConnection: { method: 'POST', path: '/v1/connections', type: 'application/json' },
   listConnections: { method: 'GET', path: '/v1/connections', list: 'connections' },
+  getConnection: { method: 'GET', path: '/v1/connections/{id}' },
+  renameConnection: { method: 'PATCH', path: '/v1/connections/{id}', type: 'application/json' },
   setConnectionLimits: { method: 'PUT', path: '/v1/connections/{id}/limits', type: 'application/json' },
   replaceToken: { method: 'PUT', path: '/v1/connections/{id}/token', type: 'application/json' },
   disconnect: { method: 'POST', path: '/v1/connections/{id}/disconnect' },
@@ -997,6 +1081,7 @@ export const operations = {
   startTemplateSync: { method: 'POST', path: '/v1/connections/{id}/template-syncs' },
   getTemplateSync: { method: 'GET', path: '/v1/template-syncs/{id}' },
   listTemplates: { method: 'GET', path: '/v1/templates', list: 'templates' },
+  getTemplate: { method: 'GET', path: '/v1/templates/{id}' },
   getContactSettings: { method: 'GET', path: '/v1/contact-settings' },
   setContactSettings: { method: 'PUT', path: '/v1/contact-settings', type: 'application/json' },
   createContactImport: { method: 'POST', path: '/v1/contact-imports', type: 'text/csv' },
@@ -1008,8 +1093,9 @@ export const operations = {
   getConsentRules: { method: 'GET', path: '/v1/consent-rules' },
   setConsentRules: { method: 'PUT', path: '/v1/consent-rules', type: 'application/json' },
   createCampaign: { method: 'POST', path: '/v1/campaigns', type: 'application/json' },
-  listCampaigns: { method: 'GET', path: '/v1/campaigns' },
+  listCampaigns: { method: 'GET', path: '/v1/campaigns', list: 'campaigns' },
   getCampaign: { method: 'GET', path: '/v1/campaigns/{id}' },
+  deleteDraft: { method: 'DELETE', path: '/v1/campaigns/{id}' },
   startCampaign: { method: 'POST', path: '/v1/campaigns/{id}/start' },
   pauseCampaign: { method: 'POST', path: '/v1/campaigns/{id}/pause' },
   resumeCampaign: { method: 'POST', path: '/v1/campaigns/{id}/resume' },

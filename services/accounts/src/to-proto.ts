@@ -5,7 +5,7 @@ import { forbids } from './connections/restrictions.ts'
 import { expiryIssue, warningsOf } from './connections/warnings.ts'
 import type { AccountEventRow } from './db/account-events.ts'
 import type { ApiKeyRow } from './db/api-keys.ts'
-import type { App, ConnectionFields } from './db/entities.ts'
+import type { AppFields, ConnectionFields } from './db/entities.ts'
 import { activeRestrictions, type RestrictionRow } from './db/restrictions.ts'
 
 export function apiKeyToProto(row: ApiKeyRow): proto.ApiKey {
@@ -22,8 +22,14 @@ export function apiKeyToProto(row: ApiKeyRow): proto.ApiKey {
   }
 }
 
-export function appToProto({ id, accountId, name, metaAppId }: App): proto.App {
-  return { id, accountId, name, metaAppId }
+export function appToProto(app: AppFields, nowMs: number): proto.App {
+  const { id, accountId, name, metaAppId, createdAt, previousSecretUntil } = app
+  const untilMs = previousSecretUntil?.getTime() ?? 0
+  return {
+    ...{ id, accountId, name, metaAppId },
+    createdAtMs: createdAt.getTime(),
+    previousSecretUntilMs: untilMs > nowMs ? untilMs : undefined,
+  }
 }
 
 /** With the health that they have now: a restriction may end by itself. */

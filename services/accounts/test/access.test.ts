@@ -1,3 +1,6 @@
+import { secretPlaces } from '@lockstep/contracts'
+import { createSecrets } from '@lockstep/service'
+import { until } from '@lockstep/testing'
 import { startSystem, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -128,4 +131,50 @@ test('a token that ends is warned of for 14 days and then disables its number, u
 test('a number of low quality is warned of in words', async () => {
   const { warnings } = await connect({ qualityRating: 'RED' })
   expect(warnings).toEqual([expect.stringContaining('quality of this number as low')])
+})
+
+test('apps are listed in pages, shown and changed; a verify token that is not named stays', async () => {
+  const { id: accountId } = await accounts.createAccount({ name: 'Three' }, {})
+  const [own, stranger] = [{ accountId }, account]
+  for (const name of ['one', 'two', 'three'])
+    await accounts.createApp({ ...app('right'), name }, own)
+  const { apps: first } = await accounts.listApps({ limit: 2 }, own)
+  const { apps: rest } = await accounts.listApps({ limit: 2, after: first.at(-1)!.id }, own)
+  expect([...first, ...rest].map(({ name }) => name)).toEqual(['one', 'two', 'three'])
+  const { id } = rest[0]!
+  const sealed = async () => (await accounts.getWebhookApp({ id }, {})).app!.sealedVerifyToken
+  const before = await sealed()
+  expect(await accounts.updateApp({ id, name: '3' }, own)).toMatchObject({ name: '3' })
+  expect(await sealed()).toEqual(before)
+  await accounts.updateApp({ id, verifyToken: 'new' }, own)
+  const place = secretPlaces.appVerifyToken(id, accountId)
+  expect(createSecrets(system.world.encryptionKey).open(await sealed(), place)).toBe('new')
+  const none = { failure: 'not_found' }
+  await expect(accounts.getApp({ id }, stranger)).rejects.toMatchObject(none)
+  await expect(accounts.updateApp({ id, name: 'x' }, stranger)).rejects.toMatchObject(none)
+})
+
+test('an app says until when the secret before is accepted, and not after that', async () => {
+  const { id } = await accounts.createApp(app('any', '73'), account)
+  const rotated = await accounts.rotateAppSecret(
+    { id, secret: 'other', previousValidMs: 500 },
+    account,
+  )
+  expect(rotated.previousSecretUntilMs).toEqual(expect.any(Number))
+  await until(
+    async () => (await accounts.getApp({ id }, account)).previousSecretUntilMs === undefined,
+  )
+})
+
+test('a connection has another name, also when it has ended; another account can not give it one', async () => {
+  const { id } = await connect()
+  await accounts.disconnect({ id }, account)
+  expect(await accounts.renameConnection({ id, name: ' Shop ' }, account)).toMatchObject({
+    name: 'Shop',
+    disconnectedAtMs: expect.any(Number),
+  })
+  const { id: accountId } = await accounts.createAccount({ name: 'Other' }, {})
+  await expect(accounts.renameConnection({ id, name: 'x' }, { accountId })).rejects.toMatchObject({
+    failure: 'not_found',
+  })
 })

@@ -94,9 +94,15 @@ async function haveEventsPosted({ ask }: Asks): Promise<string> {
 async function connect(system: Stack, { ask, look }: Asks, texts: Texts) {
   const app = { name: texts.app, meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' }
   const { id: appId } = await ask('POST', '/v1/apps', app)
+  await ask('GET', '/v1/apps')
+  await ask('GET', `/v1/apps/${appId}`)
+  await ask('PATCH', `/v1/apps/${appId}`, { verify_token: 'verify' })
+  await ask('POST', `/v1/apps/${appId}/rotate-secret`, { secret: app.secret, overlap_hours: 1 })
   const number = await system.number(texts.number)
   const { id } = await ask('POST', '/v1/connections', { ...number, app_id: appId })
   await ask('GET', '/v1/connections')
+  await ask('GET', `/v1/connections/${id}`)
+  await ask('PATCH', `/v1/connections/${id}`, { name: texts.app })
   const limits = { per_minute: 600, per_second: 20 }
   await ask('PUT', `/v1/connections/${id}/limits`, limits)
   await ask('PUT', `/v1/connections/${id}/token`, { access_token: number.access_token })
@@ -112,6 +118,7 @@ async function syncTemplates({ ask, look }: Asks, connectionId: string) {
   await ask('GET', `/v1/template-syncs/${id}`)
   const listed = `/v1/templates?connection_id=${connectionId}&status=APPROVED`
   const { templates } = await ask('GET', listed)
+  await ask('GET', `/v1/templates/${templates[0].id}`)
   return { syncId: id as string, templateId: templates[0].id as string }
 }
 
@@ -145,6 +152,8 @@ async function runCampaigns(asks: Asks, connectionId: string, texts: Texts) {
   const short = { ...draft(connectionId, texts.campaign), filter: { tags: [texts.tag] } }
   const { id } = await ask('POST', '/v1/campaigns', short)
   await ask('GET', '/v1/campaigns')
+  const { id: unwanted } = await ask('POST', '/v1/campaigns', short)
+  await ask('DELETE', `/v1/campaigns/${unwanted}`)
   await ask('POST', `/v1/campaigns/${id}/start`)
   await becomes(asks, id, 'completed')
   await ask('GET', `/v1/campaigns/${id}`)

@@ -54,11 +54,27 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
       },
     ],
   }),
+  'GET /v1/apps': ({ appId }) => ({
+    answered: [get('/v1/apps'), get(`/v1/apps?cursor=${before(appId)}`)],
+  }),
+  'GET /v1/apps/:id': ({ appId }) => ({ refused: [get(`/v1/apps/${appId}`)] }),
+  'PATCH /v1/apps/:id': ({ appId }) => ({
+    refused: [{ path: `/v1/apps/${appId}`, body: { name: 'Mine', verify_token: 'mine' } }],
+  }),
+  'POST /v1/apps/:id/rotate-secret': ({ appId }) => ({
+    refused: [{ path: `/v1/apps/${appId}/rotate-secret`, body: { secret: 'mine' } }],
+  }),
   'POST /v1/connections': ({ appId }, { number }) => ({
     refused: [{ path: '/v1/connections', body: { ...number, app_id: appId } }],
   }),
   'GET /v1/connections': ({ connectionId }) => ({
     answered: [get('/v1/connections'), get(`/v1/connections?cursor=${before(connectionId)}`)],
+  }),
+  'GET /v1/connections/:id': ({ connectionId }) => ({
+    refused: [get(`/v1/connections/${connectionId}`)],
+  }),
+  'PATCH /v1/connections/:id': ({ connectionId }) => ({
+    refused: [{ path: `/v1/connections/${connectionId}`, body: { name: 'Mine' } }],
   }),
   'PUT /v1/connections/:id/limits': ({ connectionId }) => ({
     refused: [
@@ -94,6 +110,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
       get('/v1/templates?waba_id=202'),
       get(`/v1/templates?cursor=${before(templateId)}`),
     ],
+  }),
+  'GET /v1/templates/:id': ({ templateId }) => ({
+    refused: [get(`/v1/templates/${templateId}`)],
   }),
   'GET /v1/contact-settings': () => ({ answered: [get('/v1/contact-settings')] }),
   'PUT /v1/contact-settings': () => ({
@@ -134,7 +153,15 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
       },
     ],
   }),
-  'GET /v1/campaigns': () => ({ answered: [get('/v1/campaigns')] }),
+  'GET /v1/campaigns': ({ campaignId }) => ({
+    answered: [
+      get('/v1/campaigns?state=completed'),
+      get(`/v1/campaigns?cursor=${after(campaignId)}`),
+    ],
+  }),
+  'DELETE /v1/campaigns/:id': ({ campaignId }) => ({
+    refused: [get(`/v1/campaigns/${campaignId}`)],
+  }),
   'GET /v1/campaigns/:id': ({ campaignId }) => ({ refused: [get(`/v1/campaigns/${campaignId}`)] }),
   'POST /v1/campaigns/:id/start': ({ draftId }) => ({
     refused: [get(`/v1/campaigns/${draftId}/start`)],
@@ -285,8 +312,13 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
 }
 
 /** The id right before this one in the order of lists. */
-function before(id: string): string {
-  const last = BigInt(`0x${id.replaceAll('-', '')}`) - 1n
+const before = (id: string): string => beside(id, -1n)
+
+/** The id right after this one. */
+const after = (id: string): string => beside(id, 1n)
+
+function beside(id: string, step: bigint): string {
+  const last = BigInt(`0x${id.replaceAll('-', '')}`) + step
   const hex = last.toString(16).padStart(32, '0')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

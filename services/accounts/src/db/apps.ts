@@ -1,7 +1,7 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import { LockMode } from '@mikro-orm/core'
-import { type App, AppSchema, type Connection } from './entities.ts'
+import { type App, type AppFields, AppSchema, type Connection } from './entities.ts'
 
 /** The account's app, locked if it is to be changed; `not_found` also for another account's. */
 export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promise<App> {
@@ -9,6 +9,19 @@ export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promis
   const app = await tx.em.findOne(AppSchema, { id, accountId: tx.accountId! }, { lockMode })
   if (!app) throw new AppError('not_found', `There is no app ${id}`)
   return app
+}
+
+/** A page of the account's apps in id order. */
+export function appsPage(
+  tx: Tx,
+  { after, limit }: { after: string; limit: number },
+): Promise<AppFields[]> {
+  return query(
+    tx,
+    sql`select id, account_id as "accountId", name, meta_app_id as "metaAppId", created_at as "createdAt",
+          previous_secret_until as "previousSecretUntil"
+        from apps where account_id = ${tx.accountId} ${after ? sql`and id > ${after}` : sql``} order by id limit ${limit}`,
+  )
 }
 
 export interface WebhookAppRow

@@ -67,6 +67,11 @@ export const ConnectionSchema = defineEntity({
 
 export type App = InferEntity<typeof AppSchema>
 export type Connection = InferEntity<typeof ConnectionSchema>
+/** What others may know of an app. */
+export type AppFields = Pick<
+  App,
+  'id' | 'accountId' | 'name' | 'metaAppId' | 'createdAt' | 'previousSecretUntil'
+>
 /** What others may know of a connection. */
 export type ConnectionFields = Omit<Connection, 'maxPerSecond' | 'factTimes'>
 

@@ -1,3 +1,4 @@
+import { getApp, listApps, updateApp } from './apps.ts'
 import { authenticateKey } from './authenticate-key.ts'
 import { createAccount } from './create-account.ts'
 import { createApiKey } from './create-api-key.ts'
@@ -10,6 +11,7 @@ import { listAccountEvents } from './list-account-events.ts'
 import { listApiKeys } from './list-api-keys.ts'
 import { listConnections } from './list-connections.ts'
 import { peopleAcrossAccounts, peopleCallers, peopleMethods } from './people.ts'
+import { renameConnection } from './rename-connection.ts'
 import { replaceToken } from './replace-token.ts'
 import { resealSecrets } from './reseal-secrets.ts'
 import { resolveConnections } from './resolve-connections.ts'
@@ -26,17 +28,21 @@ export const methods = {
   createApp,
   createConnection,
   disconnect,
+  getApp,
   getConnection,
   getWebhookApp,
   listAccountEvents,
   listApiKeys,
+  listApps,
   listConnections,
+  renameConnection,
   replaceToken,
   resealSecrets,
   resolveConnections,
   rotateApiKey,
   rotateAppSecret,
   setConnectionLimits,
+  updateApp,
   withdrawApiKey,
 }
 
@@ -48,17 +54,21 @@ export const callers = {
   createApp: ['api'],
   createConnection: ['api'],
   disconnect: ['api'],
+  getApp: ['api'],
   getConnection: ['api', 'campaigns', 'templates', 'webhook-gateway'],
   getWebhookApp: ['webhook-gateway'],
   listAccountEvents: ['api'],
   listApiKeys: ['api'],
+  listApps: ['api'],
   listConnections: ['api', 'webhook-gateway'],
+  renameConnection: ['api'],
   replaceToken: ['api'],
   resealSecrets: ['operator'],
   resolveConnections: ['conversations', 'templates', 'webhook-gateway'],
   rotateApiKey: ['api'],
-  rotateAppSecret: ['operator'],
+  rotateAppSecret: ['api', 'operator'],
   setConnectionLimits: ['api'],
+  updateApp: ['api'],
   withdrawApiKey: ['api'],
 } as const
 

@@ -1,10 +1,10 @@
-import { recipientStates } from '@lockstep/contracts'
+import { campaignStates, recipientStates } from '@lockstep/contracts'
 import type { Call } from '@lockstep/rpc'
 import type { Campaign } from '@lockstep/rpc/gen/campaigns'
 import { z } from 'zod'
 import type { Context } from '../context.ts'
 import { id, idParams, oneOf, page, serial, text } from '../input.ts'
-import { time } from '../response.ts'
+import { nextCursor, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
 const statistics = z
@@ -91,9 +91,17 @@ export const listCampaigns = route({
   method: 'GET',
   path: '/v1/campaigns',
   right: 'campaigns.read',
-  summary: 'Lists the newest 100 campaigns with their statistics, newest first.',
-  response: z.object({ campaigns: z.array(campaign) }),
-  run: (ctx, _input, call) => ctx.peers.campaigns.listCampaigns({}, call),
+  summary:
+    'Lists campaigns with their statistics, newest first; ?state= narrows it, ?cursor= is the next_cursor of the page before.',
+  query: z.strictObject({ state: oneOf(campaignStates).optional(), ...page(id, 200) }),
+  response: z.object({ campaigns: z.array(campaign), next_cursor: z.string().nullable() }),
+  run: async (ctx, { query: { state = '', cursor = '', limit } }, call) => {
+    const { campaigns } = await ctx.peers.campaigns.listCampaigns(
+      { state, before: cursor, limit },
+      call,
+    )
+    return { campaigns, nextCursor: nextCursor(campaigns, limit, (row) => row.id) }
+  },
 })
 
 export const getCampaign = route({
@@ -105,6 +113,20 @@ export const getCampaign = route({
   response: campaign,
   errors: ['not_found'],
   run: (ctx, { params }, call) => ctx.peers.campaigns.getCampaign(params, call),
+})
+
+export const deleteDraft = route({
+  method: 'DELETE',
+  path: '/v1/campaigns/:id',
+  right: 'campaigns.write',
+  summary:
+    'Deletes a draft and answers it as it was; a campaign that was started is cancelled instead.',
+  params: idParams,
+  response: campaign,
+  errors: ['not_found', 'conflict'],
+  audit: 'api',
+  afterLostResponse: 'Look at GET /v1/campaigns/:id: a draft that is gone is not found.',
+  run: (ctx, { params }, call) => ctx.peers.campaigns.deleteDraft(params, call),
 })
 
 const afterLostResponse = lookFirst('/v1/campaigns/:id')

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { id, idParams, metaId, page, text, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
-import { lookFirst, route } from '../route.ts'
+import { chooseAgain, lookFirst, route } from '../route.ts'
 
 const restriction = z
   .object({
@@ -88,6 +88,32 @@ export const listConnections = route({
     const { connections } = await ctx.peers.accounts.listConnections({ after: cursor, limit }, call)
     return { connections, nextCursor: nextCursor(connections, limit, (row) => row.id) }
   },
+})
+
+export const getConnection = route({
+  method: 'GET',
+  path: '/v1/connections/:id',
+  right: 'connections.read',
+  summary: 'Shows a number: its health and why, its limits, and what to do something about.',
+  params: idParams,
+  response: connection,
+  errors: ['not_found'],
+  run: (ctx, { params }, call) => ctx.peers.accounts.getConnection(params, call),
+})
+
+export const renameConnection = route({
+  method: 'PATCH',
+  path: '/v1/connections/:id',
+  right: 'connections.write',
+  summary: 'Gives a number another name here; people see the name that Meta verified.',
+  params: idParams,
+  body: z.strictObject({ name: text() }),
+  response: connection,
+  errors: ['not_found'],
+  audit: 'accounts',
+  afterLostResponse: chooseAgain('/v1/connections/:id'),
+  run: (ctx, { params: { id }, body: { name } }, call) =>
+    ctx.peers.accounts.renameConnection({ id, name }, call),
 })
 
 export const setConnectionLimits = route({

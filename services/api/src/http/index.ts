@@ -1,11 +1,12 @@
 import type { NamedRoute, Route } from '../route.ts'
 import { listAccountEvents } from './account-events.ts'
 import { createApiKey, listApiKeys, rotateApiKey, withdrawApiKey } from './api-keys.ts'
-import { createApp } from './apps.ts'
+import { createApp, getApp, listApps, rotateAppSecret, updateApp } from './apps.ts'
 import { listAuditLog } from './audit-log.ts'
 import {
   cancelCampaign,
   createCampaign,
+  deleteDraft,
   getCampaign,
   listCampaigns,
   listRecipients,
@@ -17,7 +18,9 @@ import {
 import {
   createConnection,
   disconnect,
+  getConnection,
   listConnections,
+  renameConnection,
   replaceToken,
   setConnectionLimits,
 } from './connections.ts'
@@ -42,7 +45,7 @@ import {
 import { listMembers, removeMember, setMemberRole } from './members.ts'
 import { changePassword, createPasswordReset, resetPassword } from './passwords.ts'
 import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
-import { getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
+import { getTemplate, getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 import {
   createWebhookEndpoint,
   deleteWebhookEndpoint,
@@ -59,8 +62,14 @@ import {
 /** Every request of the public API by its name, in the order of the main job. */
 const byName: Readonly<Record<string, Route>> = {
   createApp,
+  listApps,
+  getApp,
+  updateApp,
+  rotateAppSecret,
   createConnection,
   listConnections,
+  getConnection,
+  renameConnection,
   setConnectionLimits,
   replaceToken,
   disconnect,
@@ -68,6 +77,7 @@ const byName: Readonly<Record<string, Route>> = {
   startTemplateSync,
   getTemplateSync,
   listTemplates,
+  getTemplate,
   getContactSettings,
   setContactSettings,
   createContactImport,
@@ -81,6 +91,7 @@ const byName: Readonly<Record<string, Route>> = {
   createCampaign,
   listCampaigns,
   getCampaign,
+  deleteDraft,
   startCampaign,
   pauseCampaign,
   resumeCampaign,

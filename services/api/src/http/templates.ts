@@ -92,3 +92,15 @@ export const listTemplates = route({
     return { templates, nextCursor: nextCursor(templates, limit, (row) => row.id) }
   },
 })
+
+export const getTemplate = route({
+  method: 'GET',
+  path: '/v1/templates/:id',
+  right: 'templates.read',
+  summary: 'Shows a template as Meta holds it.',
+  params: idParams,
+  response: template,
+  errors: ['not_found'],
+  run: (ctx, { params: { id } }, call) =>
+    ctx.peers.templates.getTemplate({ id, wabaId: '', name: '', language: '' }, call),
+})

@@ -40,12 +40,23 @@ export async function insertDraft(
   return campaign
 }
 
-export function newestCampaigns(tx: Tx, limit: number): Promise<Campaign[]> {
-  return tx.em.find(
-    CampaignSchema,
-    { accountId: tx.accountId! },
-    { orderBy: { id: 'desc' }, limit },
-  )
+/** Takes a draft away whose row is locked: it has no recipients yet. */
+export async function deleteDraft(tx: Tx, id: string): Promise<void> {
+  await sql`delete from campaign_statistics where campaign_id = ${id}`.execute(tx.sql)
+  await sql`delete from campaigns where id = ${id} and state = 'draft'`.execute(tx.sql)
+}
+
+/** A page of the account's campaigns, newest first; of one state where it is named. */
+export function campaignsPage(
+  tx: Tx,
+  { state, before, limit }: { state: CampaignState | ''; before: string; limit: number },
+): Promise<Campaign[]> {
+  const where = {
+    accountId: tx.accountId!,
+    ...(state && { state }),
+    ...(before && { id: { $lt: before } }),
+  }
+  return tx.em.find(CampaignSchema, where, { orderBy: { id: 'desc' }, limit })
 }
 
 /** Whose a campaign is, and by which number and apps it has sent. */

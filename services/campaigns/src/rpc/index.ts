@@ -1,5 +1,6 @@
 import { cancelCampaign } from './cancel-campaign.ts'
 import { createCampaign } from './create-campaign.ts'
+import { deleteDraft } from './delete-draft.ts'
 import { getCampaign } from './get-campaign.ts'
 import { listCampaigns } from './list-campaigns.ts'
 import { listRecipients } from './list-recipients.ts'
@@ -12,6 +13,7 @@ import { startCampaign } from './start-campaign.ts'
 export const methods = {
   cancelCampaign,
   createCampaign,
+  deleteDraft,
   getCampaign,
   listCampaigns,
   listRecipients,
@@ -25,6 +27,7 @@ export const methods = {
 export const callers = {
   cancelCampaign: ['api'],
   createCampaign: ['api'],
+  deleteDraft: ['api'],
   getCampaign: ['api'],
   listCampaigns: ['api'],
   listRecipients: ['api'],

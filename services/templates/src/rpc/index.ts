@@ -7,7 +7,7 @@ export const methods = { startSync, getSync, listTemplates, getTemplate }
 
 export const callers = {
   getSync: ['api'],
-  getTemplate: ['campaigns'],
+  getTemplate: ['api', 'campaigns'],
   listTemplates: ['api'],
   startSync: ['api'],
 } as const

@@ -45,7 +45,8 @@ export class Accounts extends Migration {
         sealed_verify_token bytea not null,
         created_at timestamptz not null,
         previous_secret_until timestamptz
-      );${tenantTable('accounts', 'apps')}`)
+      );
+      create index apps_page on apps (account_id, id);${tenantTable('accounts', 'apps')}`)
   }
 
   private addConnections(): void {

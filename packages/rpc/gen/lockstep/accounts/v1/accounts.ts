@@ -98,6 +98,30 @@ export interface App {
   accountId: string;
   name: string;
   metaAppId: string;
+  createdAtMs: number;
+  /** Until when webhooks signed with the secret before are accepted; absent when there is none. */
+  previousSecretUntilMs?: number | undefined;
+}
+
+export interface GetAppRequest {
+  id: string;
+}
+
+export interface ListAppsRequest {
+  /** Id of the last app of the page before. */
+  after: string;
+  /** 50 when 0, at most 200. */
+  limit: number;
+}
+
+export interface ListAppsResponse {
+  apps: App[];
+}
+
+export interface UpdateAppRequest {
+  id: string;
+  name?: string | undefined;
+  verifyToken?: string | undefined;
 }
 
 export interface CreateAppRequest {
@@ -225,6 +249,11 @@ export interface CreateConnectionRequest {
 
 export interface GetConnectionRequest {
   id: string;
+}
+
+export interface RenameConnectionRequest {
+  id: string;
+  name: string;
 }
 
 export interface ListConnectionsRequest {
@@ -1707,7 +1736,7 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
 };
 
 function createBaseApp(): App {
-  return { id: "", accountId: "", name: "", metaAppId: "" };
+  return { id: "", accountId: "", name: "", metaAppId: "", createdAtMs: 0, previousSecretUntilMs: undefined };
 }
 
 export const App: MessageFns<App> = {
@@ -1723,6 +1752,12 @@ export const App: MessageFns<App> = {
     }
     if (message.metaAppId !== "") {
       writer.uint32(34).string(message.metaAppId);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(40).int64(message.createdAtMs);
+    }
+    if (message.previousSecretUntilMs !== undefined) {
+      writer.uint32(48).int64(message.previousSecretUntilMs);
     }
     return writer;
   },
@@ -1772,6 +1807,22 @@ export const App: MessageFns<App> = {
             message.metaAppId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.previousSecretUntilMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1798,6 +1849,16 @@ export const App: MessageFns<App> = {
         : isSet(object.meta_app_id)
         ? globalThis.String(object.meta_app_id)
         : "",
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+      previousSecretUntilMs: isSet(object.previousSecretUntilMs)
+        ? globalThis.Number(object.previousSecretUntilMs)
+        : isSet(object.previous_secret_until_ms)
+        ? globalThis.Number(object.previous_secret_until_ms)
+        : undefined,
     };
   },
 
@@ -1815,6 +1876,12 @@ export const App: MessageFns<App> = {
     if (message.metaAppId !== "") {
       obj.metaAppId = message.metaAppId;
     }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    if (message.previousSecretUntilMs !== undefined) {
+      obj.previousSecretUntilMs = Math.round(message.previousSecretUntilMs);
+    }
     return obj;
   },
 
@@ -1827,6 +1894,332 @@ export const App: MessageFns<App> = {
     message.accountId = object.accountId ?? "";
     message.name = object.name ?? "";
     message.metaAppId = object.metaAppId ?? "";
+    message.createdAtMs = object.createdAtMs ?? 0;
+    message.previousSecretUntilMs = object.previousSecretUntilMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGetAppRequest(): GetAppRequest {
+  return { id: "" };
+}
+
+export const GetAppRequest: MessageFns<GetAppRequest> = {
+  encode(message: GetAppRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAppRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAppRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetAppRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: GetAppRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetAppRequest>): GetAppRequest {
+    return GetAppRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetAppRequest>): GetAppRequest {
+    const message = createBaseGetAppRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseListAppsRequest(): ListAppsRequest {
+  return { after: "", limit: 0 };
+}
+
+export const ListAppsRequest: MessageFns<ListAppsRequest> = {
+  encode(message: ListAppsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAppsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAppsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAppsRequest {
+    return {
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListAppsRequest): unknown {
+    const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAppsRequest>): ListAppsRequest {
+    return ListAppsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAppsRequest>): ListAppsRequest {
+    const message = createBaseListAppsRequest();
+    message.after = object.after ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListAppsResponse(): ListAppsResponse {
+  return { apps: [] };
+}
+
+export const ListAppsResponse: MessageFns<ListAppsResponse> = {
+  encode(message: ListAppsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.apps) {
+      App.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAppsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAppsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.apps.push(App.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAppsResponse {
+    return { apps: globalThis.Array.isArray(object?.apps) ? object.apps.map((e: any) => App.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ListAppsResponse): unknown {
+    const obj: any = {};
+    if (message.apps?.length) {
+      obj.apps = message.apps.map((e) => App.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAppsResponse>): ListAppsResponse {
+    return ListAppsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAppsResponse>): ListAppsResponse {
+    const message = createBaseListAppsResponse();
+    message.apps = object.apps?.map((e) => App.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateAppRequest(): UpdateAppRequest {
+  return { id: "", name: undefined, verifyToken: undefined };
+}
+
+export const UpdateAppRequest: MessageFns<UpdateAppRequest> = {
+  encode(message: UpdateAppRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== undefined) {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.verifyToken !== undefined) {
+      writer.uint32(26).string(message.verifyToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAppRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAppRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.verifyToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAppRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : undefined,
+      verifyToken: isSet(object.verifyToken)
+        ? globalThis.String(object.verifyToken)
+        : isSet(object.verify_token)
+        ? globalThis.String(object.verify_token)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UpdateAppRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.verifyToken !== undefined) {
+      obj.verifyToken = message.verifyToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAppRequest>): UpdateAppRequest {
+    return UpdateAppRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAppRequest>): UpdateAppRequest {
+    const message = createBaseUpdateAppRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? undefined;
+    message.verifyToken = object.verifyToken ?? undefined;
     return message;
   },
 };
@@ -3478,6 +3871,91 @@ export const GetConnectionRequest: MessageFns<GetConnectionRequest> = {
   fromPartial(object: DeepPartial<GetConnectionRequest>): GetConnectionRequest {
     const message = createBaseGetConnectionRequest();
     message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseRenameConnectionRequest(): RenameConnectionRequest {
+  return { id: "", name: "" };
+}
+
+export const RenameConnectionRequest: MessageFns<RenameConnectionRequest> = {
+  encode(message: RenameConnectionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenameConnectionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenameConnectionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RenameConnectionRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+    };
+  },
+
+  toJSON(message: RenameConnectionRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RenameConnectionRequest>): RenameConnectionRequest {
+    return RenameConnectionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenameConnectionRequest>): RenameConnectionRequest {
+    const message = createBaseRenameConnectionRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
     return message;
   },
 };
@@ -8831,6 +9309,32 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    getApp: {
+      name: "GetApp",
+      requestType: GetAppRequest as typeof GetAppRequest,
+      requestStream: false,
+      responseType: App as typeof App,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** A page of the account's apps in id order. */
+    listApps: {
+      name: "ListApps",
+      requestType: ListAppsRequest as typeof ListAppsRequest,
+      requestStream: false,
+      responseType: ListAppsResponse as typeof ListAppsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Changes what is named; the verify token before is refused from then on. */
+    updateApp: {
+      name: "UpdateApp",
+      requestType: UpdateAppRequest as typeof UpdateAppRequest,
+      requestStream: false,
+      responseType: App as typeof App,
+      responseStream: false,
+      options: {},
+    },
     /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
     rotateAppSecret: {
       name: "RotateAppSecret",
@@ -8881,6 +9385,15 @@ export const AccountsDefinition = {
       responseType: Connection as typeof Connection,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Gives a connection another name, also one that has ended. */
+    renameConnection: {
+      name: "RenameConnection",
+      requestType: RenameConnectionRequest as typeof RenameConnectionRequest,
+      requestStream: false,
+      responseType: Connection as typeof Connection,
+      responseStream: false,
+      options: {},
     },
     /** A page of the account's connections in id order, ended ones too. */
     listConnections: {
@@ -9152,6 +9665,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
    * secret.
    */
   createApp(request: CreateAppRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
+  getApp(request: GetAppRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
+  /** A page of the account's apps in id order. */
+  listApps(request: ListAppsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListAppsResponse>>;
+  /** Changes what is named; the verify token before is refused from then on. */
+  updateApp(request: UpdateAppRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
   /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: RotateAppSecretRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
   /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
@@ -9177,6 +9695,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<Connection>>;
   getConnection(request: GetConnectionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Connection>>;
+  /** Gives a connection another name, also one that has ended. */
+  renameConnection(
+    request: RenameConnectionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Connection>>;
   /** A page of the account's connections in id order, ended ones too. */
   listConnections(
     request: ListConnectionsRequest,
@@ -9322,6 +9845,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
    * secret.
    */
   createApp(request: DeepPartial<CreateAppRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
+  getApp(request: DeepPartial<GetAppRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
+  /** A page of the account's apps in id order. */
+  listApps(request: DeepPartial<ListAppsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListAppsResponse>;
+  /** Changes what is named; the verify token before is refused from then on. */
+  updateApp(request: DeepPartial<UpdateAppRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
   /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: DeepPartial<RotateAppSecretRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
   /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
@@ -9348,6 +9876,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
   ): Promise<Connection>;
   getConnection(
     request: DeepPartial<GetConnectionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Connection>;
+  /** Gives a connection another name, also one that has ended. */
+  renameConnection(
+    request: DeepPartial<RenameConnectionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<Connection>;
   /** A page of the account's connections in id order, ended ones too. */

@@ -75,6 +75,12 @@ export interface CreateCampaignRequest_ValuesEntry {
 }
 
 export interface ListCampaignsRequest {
+  /** Of one state, where it is named. */
+  state: string;
+  /** Id of the last campaign of the page before. */
+  before: string;
+  /** 100 when 0, at most 200. */
+  limit: number;
 }
 
 export interface ListCampaignsResponse {
@@ -1135,11 +1141,20 @@ export const CreateCampaignRequest_ValuesEntry: MessageFns<CreateCampaignRequest
 };
 
 function createBaseListCampaignsRequest(): ListCampaignsRequest {
-  return {};
+  return { state: "", before: "", limit: 0 };
 }
 
 export const ListCampaignsRequest: MessageFns<ListCampaignsRequest> = {
-  encode(_: ListCampaignsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListCampaignsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.before !== "") {
+      writer.uint32(18).string(message.before);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).int32(message.limit);
+    }
     return writer;
   },
 
@@ -1156,6 +1171,30 @@ export const ListCampaignsRequest: MessageFns<ListCampaignsRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1168,20 +1207,36 @@ export const ListCampaignsRequest: MessageFns<ListCampaignsRequest> = {
     }
   },
 
-  fromJSON(_: any): ListCampaignsRequest {
-    return {};
+  fromJSON(object: any): ListCampaignsRequest {
+    return {
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      before: isSet(object.before) ? globalThis.String(object.before) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
   },
 
-  toJSON(_: ListCampaignsRequest): unknown {
+  toJSON(message: ListCampaignsRequest): unknown {
     const obj: any = {};
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.before !== "") {
+      obj.before = message.before;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListCampaignsRequest>): ListCampaignsRequest {
     return ListCampaignsRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListCampaignsRequest>): ListCampaignsRequest {
+  fromPartial(object: DeepPartial<ListCampaignsRequest>): ListCampaignsRequest {
     const message = createBaseListCampaignsRequest();
+    message.state = object.state ?? "";
+    message.before = object.before ?? "";
+    message.limit = object.limit ?? 0;
     return message;
   },
 };
@@ -2196,6 +2251,7 @@ export const CampaignsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
+    /** A page of the account's campaigns, newest first. */
     listCampaigns: {
       name: "ListCampaigns",
       requestType: ListCampaignsRequest as typeof ListCampaignsRequest,
@@ -2211,6 +2267,15 @@ export const CampaignsDefinition = {
       responseType: ListRecipientsResponse as typeof ListRecipientsResponse,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Takes a draft away and answers it as it was; conflict once it was started. */
+    deleteDraft: {
+      name: "DeleteDraft",
+      requestType: CampaignId as typeof CampaignId,
+      requestStream: false,
+      responseType: Campaign as typeof Campaign,
+      responseStream: false,
+      options: {},
     },
     /** A further attempt for a recipient whose attempt may or may not have gone out; only on a person's order. */
     resendUnknown: {
@@ -2245,6 +2310,7 @@ export interface CampaignsServiceImplementation<CallContextExt = {}> {
   /** Any unfinished state → cancelled. */
   cancelCampaign(request: CampaignId, context: CallContext & CallContextExt): Promise<DeepPartial<Campaign>>;
   getCampaign(request: CampaignId, context: CallContext & CallContextExt): Promise<DeepPartial<Campaign>>;
+  /** A page of the account's campaigns, newest first. */
   listCampaigns(
     request: ListCampaignsRequest,
     context: CallContext & CallContextExt,
@@ -2253,6 +2319,8 @@ export interface CampaignsServiceImplementation<CallContextExt = {}> {
     request: ListRecipientsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListRecipientsResponse>>;
+  /** Takes a draft away and answers it as it was; conflict once it was started. */
+  deleteDraft(request: CampaignId, context: CallContext & CallContextExt): Promise<DeepPartial<Campaign>>;
   /** A further attempt for a recipient whose attempt may or may not have gone out; only on a person's order. */
   resendUnknown(
     request: ResendUnknownRequest,
@@ -2280,6 +2348,7 @@ export interface CampaignsClient<CallOptionsExt = {}> {
   /** Any unfinished state → cancelled. */
   cancelCampaign(request: DeepPartial<CampaignId>, options?: CallOptions & CallOptionsExt): Promise<Campaign>;
   getCampaign(request: DeepPartial<CampaignId>, options?: CallOptions & CallOptionsExt): Promise<Campaign>;
+  /** A page of the account's campaigns, newest first. */
   listCampaigns(
     request: DeepPartial<ListCampaignsRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -2288,6 +2357,8 @@ export interface CampaignsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListRecipientsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListRecipientsResponse>;
+  /** Takes a draft away and answers it as it was; conflict once it was started. */
+  deleteDraft(request: DeepPartial<CampaignId>, options?: CallOptions & CallOptionsExt): Promise<Campaign>;
   /** A further attempt for a recipient whose attempt may or may not have gone out; only on a person's order. */
   resendUnknown(
     request: DeepPartial<ResendUnknownRequest>,
