@@ -212,6 +212,7 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     answered: [
       { path: '/v1/webhook-endpoints', body: { url: 'https://example.com/', topics: ['imports'] } },
     ],
+    needs: ['contacts.read'],
   }),
   'GET /v1/webhook-endpoints': () => ({ answered: [get('/v1/webhook-endpoints')] }),
   'GET /v1/webhook-endpoints/:id': ({ endpointId }) => ({
