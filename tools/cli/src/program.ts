@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings'
 import { addApiKeys } from './commands/api-keys.ts'
+import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addContacts, addImport } from './commands/contacts.ts'
 import { addConversations } from './commands/conversations.ts'
@@ -31,6 +32,7 @@ export function createProgram(): Program {
   addCampaigns(program, open)
   addConversations(program, open)
   addApiKeys(program, open)
+  addAudit(program, open)
   addCompletion(program)
   return program
 }

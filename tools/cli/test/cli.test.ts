@@ -155,6 +155,9 @@ test('a wrong key is not kept, and a key that is withdrawn opens nothing', async
   expect((await run(['contacts', 'list'], '', agent)).code).toBe(0)
   expect((await run(['campaigns', 'list'], '', agent)).code).toBe(3)
   await json('api-keys', 'withdraw', made.id)
+  expect(await json('audit', '--target', made.id, '--action', 'withdrawApiKey')).toMatchObject([
+    { action: 'withdrawApiKey', target_id: made.id },
+  ])
   await until(async () => (await run(['contacts', 'list'], '', agent)).code === 3)
 })
 
