@@ -27,6 +27,9 @@ const problem = z.strictObject({
 const internals =
   /\n\s+at |node_modules|\.ts:\d|\/services\/|\/packages\/|file:\/\/|syntax error at|violates|relation "|column "|\b(select|insert|update|delete)\b.*\b(from|into|set|where)\b|pg_|_pkey|_fkey|MikroORM|Postgres|ECONN|UND_ERR|TypeError|RangeError|undefined|\[object|lockstep\.\w+\.v1|127\.0\.0\.1/i
 
+/** The words about a path that there is not quote what was asked for. */
+const unknownPath = /^There is no [A-Z]+ \S+;/
+
 /** Names of tables, with their schema. */
 type TableNames = readonly string[]
 
@@ -47,8 +50,9 @@ export function judge(route: Route, answer: Received, tables: TableNames): strin
   const { code, detail, request_id } = parsed.data
   if (failures[code as keyof typeof failures].http !== status) return `${status} is not ${code}`
   if (headers['x-request-id'] !== request_id) return 'the header x-request-id is another'
-  const table = tables.find((name) => detail.includes(name))
-  const inside = internals.exec(detail)?.[0] ?? table
+  const own = detail.replace(unknownPath, '')
+  const table = tables.find((name) => own.includes(name))
+  const inside = internals.exec(own)?.[0] ?? table
   return inside ? `it tells of the inside: ${inside}` : null
 }
 
