@@ -59,7 +59,7 @@ async function makeTenant(stack: Stack): Promise<{ tenant: Tenant; api: Client; 
   const steps: Partial<Tenant> = { ...known, ...secrets, ...account }
   if (!accountOf(known)) writeTenant(dataDir, steps)
   const api = createClient({ url: stack.urls.api, apiKey: account.api_key })
-  const app_id = known.app_id ?? (await createApp(api, secrets))
+  const app_id = known.app_id ?? (await createApp(stack, api, secrets))
   if (!known.app_id) writeTenant(dataDir, { ...steps, app_id })
   await tellSimulator(stack, secrets, webhookUrl(stack, { app_id }))
   const connection_id =
@@ -116,7 +116,9 @@ async function createAccount(stack: Stack): Promise<{ account_id: string; api_ke
   return { account_id: id, api_key: key }
 }
 
+/** The simulator may know the app's secret of an earlier database: Lockstep asks it. */
 async function createApp(
+  stack: Stack,
   api: Client,
   secrets: Pick<Tenant, 'app_secret' | 'verify_token'>,
 ): Promise<string> {
@@ -126,6 +128,7 @@ async function createApp(
     secret: secrets.app_secret,
     verify_token: secrets.verify_token,
   }
+  await stack.simulator.client.setState({ apps: [{ id: metaAppId, secret: app.secret }] })
   return (await api.createApp({ body: app })).id
 }
 

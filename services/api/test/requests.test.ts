@@ -179,7 +179,9 @@ test('every failure has the same shape and the id of its request', async () => {
 
 /** A number whose token Meta doesn't know: its refusal isn't the caller's own 401. */
 async function badNumber() {
-  return { ...(await stack.number('9101')), access_token: 'wrong', app_id: crypto.randomUUID() }
+  const app = { name: 'App', meta_app_id: '1', secret: 'app-secret', verify_token: 'verify' }
+  const { id } = (await api.ask(key, 'POST', '/v1/apps', app)).json
+  return { ...(await stack.number('9101')), access_token: 'wrong', app_id: id }
 }
 
 function raw(request: string): Promise<string> {

@@ -6,7 +6,7 @@ import { type GraphRequest, send } from './send.ts'
 
 /** The app that speaks by `id|secret`, or the fault; one that the simulator wasn't told of has any secret. */
 function appOf(ctx: Context, authorization: string | undefined): { id: string } | GraphFault {
-  const [, id, secret] = authorization?.match(/^Bearer +(\d+)\|(\S+)$/i) ?? []
+  const [, id, secret] = authorization?.match(/^Bearer +(\d+)\|(.+)$/i) ?? []
   if (id === undefined) return { code: 200 }
   const known = ctx.world.apps.get(id)
   // [U] What Graph says to a wrong app secret.
