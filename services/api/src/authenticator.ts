@@ -86,12 +86,12 @@ export function createAuthenticator({ peers, now, times }: Needs): Authenticator
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')
 
-const askKey = async ({ accounts }: Peers<'accounts'>, key: string): Promise<Caller> => ({
+const askKey = async (peers: Peers<'accounts'>, key: string): Promise<Caller> => ({
   kind: 'program',
-  ...(await accounts.authenticateKey({ key }, {})),
+  ...(await peers.accounts.authenticateKey({ key }, {})),
 })
 
-const askSession = async ({ accounts }: Peers<'accounts'>, token: string): Promise<Caller> => ({
+const askSession = async (peers: Peers<'accounts'>, token: string): Promise<Caller> => ({
   kind: 'person',
-  ...(await accounts.authenticateSession({ token }, {})),
+  ...(await peers.accounts.authenticateSession({ token }, {})),
 })

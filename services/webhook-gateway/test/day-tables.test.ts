@@ -113,7 +113,7 @@ test('a day that can not be dropped, and one of a tenant whose parts are dead, k
 async function lastDays(world: World): Promise<string[]> {
   const last = new Date(Date.now() + 7 * day).toISOString().slice(0, 10).replaceAll('-', '')
   const rows = await world.sql<{ name: string }>(
-    `select 'webhook_gateway.' || relname as name from pg_class where relkind = 'r' and relname like '%' || $1`,
+    `select 'webhook_gateway.' || relname as name from pg_class where relkind = 'r' and relnamespace = 'webhook_gateway'::regnamespace and relname like '%' || $1`,
     [last],
   )
   return rows.map(({ name }) => name)
