@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { connect, type TlsFiles } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { EventsDefinition, type ResealSecretsResponse } from '@lockstep/rpc/gen/events'
 import { readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
 
@@ -9,8 +10,8 @@ const help = `npm run secrets -- reseal [--after PLACE] [--json]
   reseal   seals every stored secret again that isn't sealed with the first key of LOCKSTEP_ENCRYPTION_KEY, a page of rows at a
            time. Afterwards the other keys may be removed. It may be broken off and begun again; --after goes on at a place.
 
-  It asks the system that npm start runs, or the accounts service at LOCKSTEP_ACCOUNTS_ADDRESS with the operator's certificate in
-  LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY.`
+  It asks the system that npm start runs, or the services at LOCKSTEP_ACCOUNTS_ADDRESS and LOCKSTEP_EVENTS_ADDRESS with the operator's
+  certificate in LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,43 +24,84 @@ const { values, positionals } = parseArgs({
 const screen = createScreen(values.json)
 const env = process.env
 
-const addressOfAccounts = (): string => env.LOCKSTEP_ACCOUNTS_ADDRESS ?? readReady().grpc.accounts!
-
 function certificate(): TlsFiles | undefined {
   const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = env
   return ca && cert && key ? { ca, cert, key } : undefined
 }
 
-async function reseal(address: string): Promise<void> {
-  using accounts = connect(AccountsDefinition, address, certificate())
-  const unreadable: string[] = []
-  let resealed = 0
-  let keyId = 0
-  for (let after = values.after, isLast = false; !isLast; isLast = after === '') {
-    const page = await accounts.resealSecrets({ after }, { timeoutMs: 60_000 })
-    after = page.next
-    keyId = page.keyId
-    resealed += page.resealed
-    unreadable.push(...page.unreadable)
-    if (after && page.resealed > 0)
-      screen.line(`  ${resealed} rows so far; if this ends, go on with --after ${after}`)
-  }
-  if (values.json) return console.log(JSON.stringify({ resealed, unreadable, keyId }))
-  screen.line(`${resealed} rows are sealed with key ${keyId} now.`)
-  if (unreadable.length === 0)
-    return screen.line(
-      'When a second run finds 0 rows, LOCKSTEP_ENCRYPTION_KEY needs no other key any more.',
-    )
-  screen.line(
-    `${unreadable.length} rows can't be opened with any key and are left as they are:\n  ${unreadable.join('\n  ')}`,
+/** A service that keeps sealed secrets, and what its places begin with. */
+interface Keeper {
+  name: 'accounts' | 'events'
+  table: RegExp
+  page(after: string): Promise<ResealSecretsResponse>
+}
+
+const addressOf = (name: Keeper['name']): string =>
+  env[`LOCKSTEP_${name.toUpperCase()}_ADDRESS`] ?? readReady().grpc[name]!
+
+async function reseal(): Promise<void> {
+  const tls = certificate()
+  using accounts = connect(AccountsDefinition, addressOf('accounts'), tls)
+  using events = connect(EventsDefinition, addressOf('events'), tls)
+  const call = { timeoutMs: 60_000 }
+  const keepers: Keeper[] = [
+    {
+      name: 'accounts',
+      table: /^(apps|connections):/,
+      page: (after) => accounts.resealSecrets({ after }, call),
+    },
+    {
+      name: 'events',
+      table: /^webhook_endpoints:/,
+      page: (after) => events.resealSecrets({ after }, call),
+    },
+  ]
+  const first = Math.max(
+    0,
+    keepers.findIndex(({ table }) => table.test(values.after)),
   )
-  process.exitCode = 1
+  const done: Resealed = { resealed: 0, unreadable: [], keyIds: {} }
+  for (const keeper of keepers.slice(first))
+    await resealAll(keeper, keeper === keepers[first] ? values.after : '', done)
+  report(done)
+}
+
+interface Resealed {
+  resealed: number
+  unreadable: string[]
+  /** The key that seals, by service. */
+  keyIds: Record<string, number>
+}
+
+async function resealAll({ name, page }: Keeper, from: string, done: Resealed): Promise<void> {
+  for (let after = from, isLast = false; !isLast; isLast = after === '') {
+    const answer = await page(after)
+    after = answer.next
+    done.keyIds[name] = answer.keyId
+    done.resealed += answer.resealed
+    done.unreadable.push(...answer.unreadable)
+    if (after && answer.resealed > 0)
+      screen.line(`  ${done.resealed} rows so far; if this ends, go on with --after ${after}`)
+  }
+}
+
+function report({ resealed, unreadable, keyIds }: Resealed): void {
+  if (values.json) console.log(JSON.stringify({ resealed, unreadable, keyIds }))
+  if (unreadable.length > 0) process.exitCode = 1
+  if (values.json) return
+  const keys = [...new Set(Object.values(keyIds))].join(' and ')
+  screen.line(`${resealed} rows are sealed with key ${keys} now.`)
+  screen.line(
+    unreadable.length === 0
+      ? 'When a second run finds 0 rows, LOCKSTEP_ENCRYPTION_KEY needs no other key any more.'
+      : `${unreadable.length} rows can't be opened with any key and are left as they are:\n  ${unreadable.join('\n  ')}`,
+  )
 }
 
 function main(): Promise<void> | void {
   if (values.help) return console.log(help)
   if (positionals.length !== 1 || positionals[0] !== 'reseal') throw new Error(help)
-  return reseal(addressOfAccounts())
+  return reseal()
 }
 
 try {

@@ -20,6 +20,7 @@ import { accountsService } from '../src/service.ts'
 const stack = new AsyncDisposableStack()
 let world: World
 let graphUrl: string
+let eventsPort: number
 let accountId: string
 let appId: string
 let connectionId: string
@@ -27,9 +28,10 @@ const old = { id: 1, key: randomBytes(32) }
 const fresh = { id: 2, key: randomBytes(32) }
 
 beforeAll(async () => {
-  const system = stack.use(await startSystem({ services: [] }))
+  const system = stack.use(await startSystem({ services: ['events'] }))
   world = system.world
   graphUrl = system.simulator.url
+  eventsPort = system.ports.events.grpc
   await using before = await openAccounts(old.key)
   accountId = (await before.client.createAccount({ name: 'Acme' }, {})).id
   appId = (
@@ -85,7 +87,11 @@ async function resealAll(client: Client, after = '') {
 /** What `npm run secrets -- reseal` says. */
 async function command(grpcPort: number): Promise<unknown> {
   const script = path.resolve(import.meta.dirname, '../../../tools/dev/secrets.ts')
-  const env = { ...process.env, LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${grpcPort}` }
+  const env = {
+    ...process.env,
+    LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${grpcPort}`,
+    LOCKSTEP_EVENTS_ADDRESS: `127.0.0.1:${eventsPort}`,
+  }
   const { stdout } = await promisify(execFile)(process.execPath, [script, 'reseal', '--json'], {
     env,
   })
@@ -139,7 +145,11 @@ test('a ring opens what either key has sealed; sealed again, in pages, all of it
   ])
   expect(await keysInUse()).toEqual([{ key: 2 }])
   expect(await resealAll(both.client)).toEqual({ pages: 2, resealed: 0, unreadable: [], keyId: 2 })
-  expect(await command(both.grpcPort)).toEqual({ resealed: 0, unreadable: [], keyId: 2 })
+  expect(await command(both.grpcPort)).toEqual({
+    resealed: 0,
+    unreadable: [],
+    keyIds: { accounts: 2, events: 1 },
+  })
 
   await using alone = await openAccounts([fresh])
   expect(await secretsOf(alone.client, [fresh])).toEqual(secretsThen)

@@ -48,6 +48,7 @@ export async function resealPage(
   most: number,
 ): Promise<ResealedPage> {
   const page = await sealedPage(ctx.db, table, after, most)
+  if (page.length === 0) return { next: nextOf(table, undefined), resealed: 0, unreadable: [] }
   const unreadable: string[] = []
   const accountIds = [...new Set(page.map(({ accountId }) => accountId))]
   const ids = page.map(({ id }) => id)

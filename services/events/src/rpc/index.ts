@@ -11,6 +11,7 @@ import { listDeliveries } from './list-deliveries.ts'
 import { listEvents } from './list-events.ts'
 import { readNewEvents } from './read-new-events.ts'
 import { replayEndpoint } from './replay-endpoint.ts'
+import { resealSecrets } from './reseal-secrets.ts'
 import { rotateEndpointSecret } from './rotate-endpoint-secret.ts'
 import { testEndpoint } from './test-endpoint.ts'
 
@@ -25,6 +26,7 @@ export const methods = {
   listEvents,
   readNewEvents,
   replayEndpoint,
+  resealSecrets,
   rotateEndpointSecret,
   testEndpoint,
   updateEndpoint,
@@ -41,10 +43,11 @@ export const callers = {
   listEvents: ['api'],
   readNewEvents: ['api'],
   replayEndpoint: ['api'],
+  resealSecrets: ['operator'],
   rotateEndpointSecret: ['api'],
   testEndpoint: ['api'],
   updateEndpoint: ['api'],
 } as const
 
-/** One reader follows the accounts of all streams of its process. */
-export const acrossAccounts = ['readNewEvents'] as const
+/** One reader follows the accounts of all streams of its process, and an operator seals for all. */
+export const acrossAccounts = ['readNewEvents', 'resealSecrets'] as const

@@ -56,7 +56,10 @@ const endpoints = `create table webhook_endpoints (
     created_at timestamptz not null
   );
   create index webhook_endpoints_account on webhook_endpoints (account_id, id);
-  ${tenantTable('events', 'webhook_endpoints')}`
+  ${tenantTable('events', 'webhook_endpoints')}
+  create function sealed_endpoints(after uuid, most integer) returns table (id uuid, account_id uuid)
+    language sql stable security definer set search_path = events, pg_temp
+    as $$ select e.id, e.account_id from webhook_endpoints e where e.id > after order by e.id limit most $$;`
 
 /** One for each event and endpoint; the first that is pending of a subject has a time. */
 const deliveries = `create table webhook_deliveries (

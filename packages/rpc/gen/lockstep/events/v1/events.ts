@@ -183,6 +183,22 @@ export interface Delivery {
   createdAtMs: number;
 }
 
+/** Where to go on: the `next` of the page before, empty to begin. */
+export interface ResealSecretsRequest {
+  after: string;
+}
+
+export interface ResealSecretsResponse {
+  /** Empty after the last page. */
+  next: string;
+  /** Endpoints of the page that were sealed again. */
+  resealed: number;
+  /** Endpoints that can't be opened with any key: "webhook_endpoints:<id>". They are left as they are. */
+  unreadable: string[];
+  /** The key that seals. */
+  keyId: number;
+}
+
 function createBaseEvent(): Event {
   return { id: "", topic: "", kind: "", subjectId: "", bodyJson: "", occurredAtMs: 0 };
 }
@@ -2602,6 +2618,196 @@ export const Delivery: MessageFns<Delivery> = {
   },
 };
 
+function createBaseResealSecretsRequest(): ResealSecretsRequest {
+  return { after: "" };
+}
+
+export const ResealSecretsRequest: MessageFns<ResealSecretsRequest> = {
+  encode(message: ResealSecretsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResealSecretsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResealSecretsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResealSecretsRequest {
+    return { after: isSet(object.after) ? globalThis.String(object.after) : "" };
+  },
+
+  toJSON(message: ResealSecretsRequest): unknown {
+    const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResealSecretsRequest>): ResealSecretsRequest {
+    return ResealSecretsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResealSecretsRequest>): ResealSecretsRequest {
+    const message = createBaseResealSecretsRequest();
+    message.after = object.after ?? "";
+    return message;
+  },
+};
+
+function createBaseResealSecretsResponse(): ResealSecretsResponse {
+  return { next: "", resealed: 0, unreadable: [], keyId: 0 };
+}
+
+export const ResealSecretsResponse: MessageFns<ResealSecretsResponse> = {
+  encode(message: ResealSecretsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.next !== "") {
+      writer.uint32(10).string(message.next);
+    }
+    if (message.resealed !== 0) {
+      writer.uint32(16).int32(message.resealed);
+    }
+    for (const v of message.unreadable) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.keyId !== 0) {
+      writer.uint32(32).int32(message.keyId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResealSecretsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResealSecretsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.resealed = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreadable.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keyId = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResealSecretsResponse {
+    return {
+      next: isSet(object.next) ? globalThis.String(object.next) : "",
+      resealed: isSet(object.resealed) ? globalThis.Number(object.resealed) : 0,
+      unreadable: globalThis.Array.isArray(object?.unreadable)
+        ? object.unreadable.map((e: any) => globalThis.String(e))
+        : [],
+      keyId: isSet(object.keyId)
+        ? globalThis.Number(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.Number(object.key_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: ResealSecretsResponse): unknown {
+    const obj: any = {};
+    if (message.next !== "") {
+      obj.next = message.next;
+    }
+    if (message.resealed !== 0) {
+      obj.resealed = Math.round(message.resealed);
+    }
+    if (message.unreadable?.length) {
+      obj.unreadable = message.unreadable;
+    }
+    if (message.keyId !== 0) {
+      obj.keyId = Math.round(message.keyId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResealSecretsResponse>): ResealSecretsResponse {
+    return ResealSecretsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResealSecretsResponse>): ResealSecretsResponse {
+    const message = createBaseResealSecretsResponse();
+    message.next = object.next ?? "";
+    message.resealed = object.resealed ?? 0;
+    message.unreadable = object.unreadable?.map((e) => e) || [];
+    message.keyId = object.keyId ?? 0;
+    return message;
+  },
+};
+
 /** What happened to an account's things, in the order in which it became visible. */
 export type EventsDefinition = typeof EventsDefinition;
 export const EventsDefinition = {
@@ -2616,6 +2822,18 @@ export const EventsDefinition = {
       responseType: ListEventsResponse as typeof ListEventsResponse,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Operator: seals the secrets of a page of webhook endpoints again that aren't sealed with the newest key. Called until `next` is
+     * empty, it has seen all; repeating it changes nothing.
+     */
+    resealSecrets: {
+      name: "ResealSecrets",
+      requestType: ResealSecretsRequest as typeof ResealSecretsRequest,
+      requestStream: false,
+      responseType: ResealSecretsResponse as typeof ResealSecretsResponse,
+      responseStream: false,
+      options: {},
     },
     /** Where the account's list ends and begins. */
     getPosition: {
@@ -2730,6 +2948,14 @@ export interface EventsServiceImplementation<CallContextExt = {}> {
     request: ListEventsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListEventsResponse>>;
+  /**
+   * Operator: seals the secrets of a page of webhook endpoints again that aren't sealed with the newest key. Called until `next` is
+   * empty, it has seen all; repeating it changes nothing.
+   */
+  resealSecrets(
+    request: ResealSecretsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResealSecretsResponse>>;
   /** Where the account's list ends and begins. */
   getPosition(request: GetPositionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Position>>;
   /** For several accounts at once, of every topic; accounts without anything new are left out. */
@@ -2779,6 +3005,14 @@ export interface EventsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListEventsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListEventsResponse>;
+  /**
+   * Operator: seals the secrets of a page of webhook endpoints again that aren't sealed with the newest key. Called until `next` is
+   * empty, it has seen all; repeating it changes nothing.
+   */
+  resealSecrets(
+    request: DeepPartial<ResealSecretsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResealSecretsResponse>;
   /** Where the account's list ends and begins. */
   getPosition(request: DeepPartial<GetPositionRequest>, options?: CallOptions & CallOptionsExt): Promise<Position>;
   /** For several accounts at once, of every topic; accounts without anything new are left out. */
