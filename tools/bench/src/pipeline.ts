@@ -19,6 +19,7 @@ export const pipelineServices = [
   'campaigns',
   'conversations',
   'webhook-gateway',
+  'events',
 ] as const
 const kinds: readonly Kind[] = ['messages', 'statuses']
 /** Microseconds of CPU of the whole system for one element of one busy number. */
