@@ -6,7 +6,14 @@ import { type Figure, figure, type Round, runMetered } from './measure.ts'
 import { liftLimits, sendAll } from './send.ts'
 import { type BenchSystem, openSystem } from './system.ts'
 
-const names = ['accounts', 'templates', 'contacts', 'campaigns', 'webhook-gateway', 'events'] as const
+const names = [
+  'accounts',
+  'templates',
+  'contacts',
+  'campaigns',
+  'webhook-gateway',
+  'events',
+] as const
 const reach = 1.1
 
 /** A campaign to a million people, from its start to the last outcome, with campaigns to few before and after it. */

@@ -13,7 +13,14 @@ import { type Comparison, type Contender, compare, type Round } from './measure.
 import type { SendFloor } from './send-floor-process.ts'
 import { type BenchSystem, openSystem } from './system.ts'
 
-const names = ['accounts', 'templates', 'contacts', 'campaigns', 'webhook-gateway', 'events'] as const
+const names = [
+  'accounts',
+  'templates',
+  'contacts',
+  'campaigns',
+  'webhook-gateway',
+  'events',
+] as const
 const values = { 'header.1': '{{name}}', 'body.1': '20 %', 'body.2': 'Sunday' }
 /** The same as one person gets them. */
 const personValues = { ...values, 'header.1': 'Person 1' }
