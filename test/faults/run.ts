@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type AuditReport, audit, elementKey } from '@lockstep/audit'
-import type { ServiceName } from '@lockstep/contracts'
+import { type ServiceName, services } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
 import { readLog, type SettingsPatch } from '@lockstep/meta-simulator'
 import { planPorts, type ServiceProcess, spawnService } from '@lockstep/system'
@@ -107,14 +107,7 @@ export interface FaultOptions {
 const usualScale = 0.2
 /** A service has ended this long after SIGTERM: a few seconds longer than it drains (LOCKSTEP_DRAIN_MS, 15 s). */
 const rollMs = 20_000
-const allServices = [
-  'accounts',
-  'webhook-gateway',
-  'contacts',
-  'templates',
-  'campaigns',
-  'conversations',
-] as const
+const allServices = services.filter((name) => name !== 'api')
 
 /** Numbers from a seed: mulberry32. */
 function randomFrom(seed: number): () => number {
