@@ -19,8 +19,6 @@ export interface SendRequest {
   class: SendClass
   /** How many slots are wanted. */
   count: number
-  /** How far ahead the first slot lies, in ms (0 if absent), up to half of what its class may. */
-  leadMs?: number
 }
 
 /** Slots in which certainly nothing was written, and the recipients of their messages. */
@@ -111,11 +109,9 @@ async function takeAll(
 ): Promise<SendGrant[]> {
   const keys: string[] = []
   const args: (string | number)[] = [`${nonce}:`]
-  for (const { connectionId, class: of, count, perMinute, perSecond, leadMs = 0 } of requests) {
+  for (const { connectionId, class: of, count, perMinute, perSecond } of requests) {
     keys.push(rateLimits.whatsapp_api_rate_limit.key(connectionId))
-    const wanted = Math.min(count, maxSlotsACall)
-    const leadUs = Math.round(leadMs * 1000)
-    args.push(isQuestion ? `?${of}` : of, wanted, perMinute, perSecond, leadUs)
+    args.push(isQuestion ? `?${of}` : of, Math.min(count, maxSlotsACall), perMinute, perSecond)
   }
   const [nowUs, ...grants] = (await bookSlotsScript(scale)(redis, keys, args)) as [
     number,

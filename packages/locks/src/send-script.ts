@@ -51,7 +51,7 @@ local horizons, shares = { ${horizons.join(', ')} }, { ${shares.join(', ')} }`
  * The shared part of the second is not a log but a pace: a burst of 80 at once, sent with a little jitter, could meet the
  * burst of the next second. All times are in µs. The second's key holds doubles: tidied at, last paced slot, at most so many
  * entries in the minute's log, and in its reserve, reply slots … . A log that can't be full is not read.
- * One call books for several connections: KEYS are their minutes, ARGV a nonce and `class, count, minute, second, lead` for each. A class with
+ * One call books for several connections: KEYS are their minutes, ARGV a nonce and `class, count, minute, second` for each. A class with
  * a question mark before it only asks what would be booked.
  */
 const takeLua = (scale: number): string => `
@@ -128,12 +128,11 @@ local function reserved(limit, share)
 end
 
 -- Gives { retry after, in ms, or -1; slots from now … } and the second's new text.
-local function take(key, id, packed, slow, class, count, perMinute, perSecond, lead)
+local function take(key, id, packed, slow, class, count, perMinute, perSecond)
   local isQuestion = string.sub(class, 1, 1) == '?'
   if isQuestion then class = string.sub(class, 2) end
   local horizon, share, notBefore = horizons[class], shares[class], now
   if slow then perMinute, perSecond, notBefore = limitsNow(slow, perMinute, perSecond) end
-  notBefore = max(notBefore, now + min(lead, horizon / 2))
   local tidiedAt, paced, entries, reserveEntries, replies = read(packed)
   local reserveKey, isKnown = ${keyOf(sendLimits.reserve.key)}, packed and now >= tidiedAt
   local tidy = not isKnown or now > tidiedAt + tidyEvery
@@ -188,10 +187,10 @@ for i = 1, #KEYS do
 end
 local states = call('MGET', unpack(wanted))
 for i = 1, #KEYS do
-  local id, a = ids[i], 5 * i - 3
+  local id, a = ids[i], 4 * i - 2
   local packed = seconds[id] or states[2 * i - 1] -- a connection may be asked for twice
   answer[i + 1], seconds[id] =
-    take(KEYS[i], id, packed, states[2 * i], ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]))
+    take(KEYS[i], id, packed, states[2 * i], ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]))
 end
 return answer
 `

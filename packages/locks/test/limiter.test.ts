@@ -156,22 +156,6 @@ describe('slots', () => {
     ).toBeLessThanOrEqual(12)
   })
 
-  test('lie ahead by what the caller needs until it goes on, none closer to the next for it', async () => {
-    const limiter = createLimiter({ redis })
-    const want = { connectionId: '7', perMinute: 4_800, perSecond: 80, class: 'bulk' } as const
-    const askedAt = performance.now()
-    const { slots } = await limiter.takeSend({ ...want, count: 3, leadMs: 120 })
-    expect(slots[0]).toBeGreaterThanOrEqual(askedAt + 120)
-    expect(slots[0]).toBeLessThanOrEqual(performance.now() + 120)
-    const [next] = (await limiter.takeSend({ ...want, count: 1 })).slots
-    const all = [...slots, next!]
-    for (const [i, at] of all.slice(1).entries())
-      expect(at - all[i]!).toBeGreaterThan(1_000 / 80 - 1)
-
-    const other = { ...want, connectionId: '8', count: 1, leadMs: 60_000 }
-    expect((await limiter.takeSend(other)).slots[0]).toBeLessThanOrEqual(performance.now() + 250)
-  })
-
   test('start when Redis says, however long its answer took', async () => {
     const limiter = createLimiter({ redis })
     const ask = () =>

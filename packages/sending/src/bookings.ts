@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { slotGraceMs } from '@lockstep/contracts'
 import type { SendContext } from './context.ts'
 import type { SendRoute } from './queue.ts'
 
@@ -36,8 +35,6 @@ interface UnusedSlot {
 const leastWaitMs = 10
 /** How soon Redis is asked again while it is away. */
 const awayMs = 250
-/** What is left after a call of a lead that was not needed again. */
-const leadDecay = 0.9
 
 /** Books for all that wait in one call. When `stop` aborts, nobody waits any longer. */
 export function createBookings(
@@ -57,8 +54,6 @@ class LimiterBookings implements Bookings {
   #waiting: WaitingMessage[] = []
   #unused: UnusedSlot[] = []
   #isBooking = false
-  /** How much later than the grace this process has begun with its slots lately, in ms. */
-  #leadMs = 0
 
   constructor(ctx: SendContext, route: SendRoute, stop: AbortSignal, onMoved: () => void) {
     this.#ctx = ctx
@@ -107,25 +102,16 @@ class LimiterBookings implements Bookings {
   async #bookWaiting(): Promise<number | null> {
     const { connectionId, perMinute, perSecond, class: sendClass } = this.#route
     this.#returnUnused()
-    const askedAtMs = performance.now()
     const { slots, ids, retryAfterMs } = await this.#ctx.limiter.takeSend({
       connectionId,
       perMinute,
       perSecond,
       class: sendClass,
       count: this.#waiting.length,
-      leadMs: this.#leadMs,
     })
     while (slots.length > 0 && this.#waiting.length > 0) await this.#assign(slots, ids)
     for (const id of ids) this.#keepUnused({ id })
-    // Those that go at once have gone by then.
-    setImmediate(() => this.#learnLead(performance.now() - askedAtMs))
     return retryAfterMs === null ? null : Math.max(retryAfterMs, leastWaitMs)
-  }
-
-  #learnLead(tookMs: number): void {
-    const neededMs = Math.max(tookMs - slotGraceMs, this.#leadMs * leadDecay)
-    this.#leadMs = neededMs < 1 ? 0 : neededMs
   }
 
   /**
