@@ -31,7 +31,7 @@ afterAll(async () => {
 const key = (perMinute: number, id = 'k') => ({ name: 'api_caller', id, perMinute }) as const
 const account = (perMinute: number) => ({ name: 'api_account', id: 'a', perMinute }) as const
 
-test('four processes that call as fast as they can never have more than the limit in a minute', async () => {
+test('four processes that call again and again never have more than the limit in a minute', async () => {
   const [scale, perMinute, forMs] = [0.02, 80, 4_000]
   const path = fileURLToPath(new URL('./fixtures/caller.ts', import.meta.url))
   const callers = Array.from({ length: 4 }, async () => {
