@@ -7,11 +7,11 @@ import type { Context } from '../context.ts'
 import { acceptInvitation as accept, invitedAccount, withdrawOthers } from '../db/invitations.ts'
 import { insertMember } from '../db/members.ts'
 import { insertPerson, type PersonRow, personToSignIn } from '../db/people.ts'
+import { hashToken } from '../secrets/tokens.ts'
 import { requireEmail } from './emails.ts'
 import { requirePassword } from './passwords.ts'
 import { beginSession } from './sessions.ts'
 import { requirePerson } from './sign-in.ts'
-import { hashToken } from './tokens.ts'
 
 /** A person, and the hash of their password where they are new. */
 interface Accepting {

@@ -10,9 +10,9 @@ import {
   takePasswordReset,
 } from '../db/password-resets.ts'
 import { accountsOf, findPerson, updatePassword } from '../db/people.ts'
+import { createToken, hashToken } from '../secrets/tokens.ts'
 import { requirePassword } from './passwords.ts'
 import { forgiveName } from './throttle.ts'
-import { createToken, hashToken } from './tokens.ts'
 
 /** Makes a link of a member; the answer is the only time that its token is seen. */
 export async function createReset(

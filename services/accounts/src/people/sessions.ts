@@ -5,8 +5,8 @@ import { v7 as uuid } from 'uuid'
 import type { Context } from '../context.ts'
 import type { PersonRow } from '../db/people.ts'
 import { insertSession, keepNewestSessions } from '../db/sessions.ts'
+import { createToken, hashToken } from '../secrets/tokens.ts'
 import { sessionToProto } from './to-proto.ts'
-import { createToken, hashToken } from './tokens.ts'
 
 /** Where a request of a person came from. */
 interface From {

@@ -5,10 +5,10 @@ import { recordRefusedSignIn } from '../audit/sign-ins.ts'
 import type { Context } from '../context.ts'
 import { type KnownPerson, keepsPassword, personToSignIn } from '../db/people.ts'
 import { endSessionByHash } from '../db/sessions.ts'
+import { hashToken } from '../secrets/tokens.ts'
 import { lowerCase } from './emails.ts'
 import { beginSession } from './sessions.ts'
 import { countTry, forgive, subjectsOf } from './throttle.ts'
-import { hashToken } from './tokens.ts'
 
 /** The same for each reason, so that nobody learns whose e-mail is known. */
 const refusal = () => new AppError('unauthenticated', 'The e-mail or the password is wrong')

@@ -3,7 +3,7 @@ import type { Method } from '@lockstep/rpc'
 import type { AuthenticateKeyRequest, AuthenticateKeyResponse } from '@lockstep/rpc/gen/accounts'
 import type { Context } from '../context.ts'
 import { useApiKey } from '../db/api-keys.ts'
-import { hashKey } from '../secrets/api-key.ts'
+import { hashToken } from '../secrets/tokens.ts'
 
 /** The account behind an API key that is in use, and what it may do. */
 export const authenticateKey: Method<
@@ -12,7 +12,7 @@ export const authenticateKey: Method<
   AuthenticateKeyResponse
 > = async (ctx, request) => {
   const at = new Date(ctx.now())
-  const found = await ctx.db.system((tx) => useApiKey(tx, hashKey(request.key), at))
+  const found = await ctx.db.system((tx) => useApiKey(tx, hashToken(request.key), at))
   if (!found)
     throw new AppError(
       'unauthenticated',

@@ -6,8 +6,8 @@ import { v7 as uuid } from 'uuid'
 import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { insertApiKey } from '../db/api-keys.ts'
-import { createKeyText, hashKey, prefixOf } from '../secrets/api-key.ts'
 import { requireHeld, requireRights } from '../secrets/rights.ts'
+import { createToken, hashToken, prefixOf } from '../secrets/tokens.ts'
 import { apiKeyToProto } from '../to-proto.ts'
 
 /** Creates an API key; the answer is the only time that its text is seen. */
@@ -22,7 +22,7 @@ export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResp
     throw new AppError('invalid', '"expires_at" must be a time that has not come yet')
   const rights = requireRights(request.rights)
   requireHeld(request.heldRights, rights)
-  const key = createKeyText()
+  const key = createToken('lk')
   const row = {
     id: uuid(),
     name,
@@ -34,7 +34,7 @@ export const createApiKey: Method<Context, CreateApiKeyRequest, CreateApiKeyResp
   const inserted = await ctx.db.transaction(call.accountId, async (tx) => {
     const target = { targetKind: 'api-keys', targetId: row.id }
     await record(ctx, tx, call, { action: 'createApiKey', ...target, after: { name, rights } })
-    return insertApiKey(tx, row, hashKey(key))
+    return insertApiKey(tx, row, hashToken(key))
   })
   return { apiKey: apiKeyToProto(inserted), key }
 }

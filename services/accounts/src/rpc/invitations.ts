@@ -21,8 +21,8 @@ import {
 import { requireEmail } from '../people/emails.ts'
 import { requireRole, rightsOf } from '../people/roles.ts'
 import { invitationToProto } from '../people/to-proto.ts'
-import { createToken, hashToken } from '../people/tokens.ts'
 import { requireHeld } from '../secrets/rights.ts'
+import { createToken, hashToken } from '../secrets/tokens.ts'
 
 /** Invites somebody; the answer is the only time that the token is seen. */
 export const createInvitation: Method<

@@ -6,8 +6,8 @@ import { v7 as uuid } from 'uuid'
 import { record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { expireApiKey, insertApiKey, lockApiKey } from '../db/api-keys.ts'
-import { createKeyText, hashKey, prefixOf } from '../secrets/api-key.ts'
 import { requireHeld } from '../secrets/rights.ts'
+import { createToken, hashToken, prefixOf } from '../secrets/tokens.ts'
 import { apiKeyToProto } from '../to-proto.ts'
 
 const maxOverlapMs = 30 * 86_400_000
@@ -24,7 +24,7 @@ export const rotateApiKey: Method<Context, RotateApiKeyRequest, CreateApiKeyResp
       'invalid',
       `The key before stays good from 0 to ${maxOverlapMs} ms, which are 30 days; not ${previousValidMs}`,
     )
-  const key = createKeyText()
+  const key = createToken('lk')
   const now = ctx.now()
   const apiKey = await ctx.db.transaction(call.accountId, async (tx) => {
     const before = await lockApiKey(tx, requireId(request.id, 'API key'))
@@ -44,7 +44,7 @@ export const rotateApiKey: Method<Context, RotateApiKeyRequest, CreateApiKeyResp
     const target = { targetKind: 'api-keys', targetId: before.id }
     const after = { new_id: row.id, previous_valid_ms: previousValidMs }
     await record(ctx, tx, call, { action: 'rotateApiKey', ...target, before: { name }, after })
-    return insertApiKey(tx, row, hashKey(key))
+    return insertApiKey(tx, row, hashToken(key))
   })
   return { apiKey: apiKeyToProto(apiKey), key }
 }

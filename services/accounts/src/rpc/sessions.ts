@@ -20,7 +20,7 @@ import { rightsOf } from '../people/roles.ts'
 import { inUse } from '../people/sessions.ts'
 import { signIn as begin } from '../people/sign-in.ts'
 import { sessionToProto } from '../people/to-proto.ts'
-import { hashToken } from '../people/tokens.ts'
+import { hashToken } from '../secrets/tokens.ts'
 
 export const signIn: Method<Context, SignInRequest, SignedIn> = begin
 export const acceptInvitation: Method<Context, AcceptInvitationRequest, SignedIn> = accept
