@@ -57,7 +57,8 @@ const endpoints = `create table webhook_endpoints (
   );
   create index webhook_endpoints_account on webhook_endpoints (account_id, id);
   ${tenantTable('events', 'webhook_endpoints')}
-  create function sealed_endpoints(after uuid, most integer) returns table (id uuid, account_id uuid)
+  -- There is one such table.
+  create function sealed_rows(sealed_table text, after uuid, most integer) returns table (id uuid, account_id uuid)
     language sql stable security definer set search_path = events, pg_temp
     as $$ select e.id, e.account_id from webhook_endpoints e where e.id > after order by e.id limit most $$;`
 
