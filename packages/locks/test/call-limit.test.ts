@@ -2,31 +2,14 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { callLimits } from '@lockstep/contracts'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import {
-  createLimiter,
-  LimiterUnavailable,
-  openRedis,
-  type Redis,
-  untilReady,
-} from '../src/index.ts'
-import { type OwnRedis, ownRedis } from './redis-server.ts'
+import { beforeEach, expect, test, vi } from 'vitest'
+import { createLimiter, LimiterUnavailable, openRedis } from '../src/index.ts'
+import { redis, server, useOwnRedis } from './own-redis.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-let server: OwnRedis
-let redis: Redis
-
-beforeAll(async () => {
-  server = await ownRedis()
-  redis = openRedis(server.url)
-  await untilReady(redis, 5_000)
-}, 60_000)
+useOwnRedis()
 beforeEach(() => redis.flushall())
-afterAll(async () => {
-  redis.disconnect()
-  await server[Symbol.asyncDispose]()
-})
 
 const key = (perMinute: number, id = 'k') => ({ name: 'api_caller', id, perMinute }) as const
 const account = (perMinute: number) => ({ name: 'api_account', id: 'a', perMinute }) as const

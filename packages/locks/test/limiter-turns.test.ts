@@ -1,31 +1,13 @@
 import { rateLimits, sendLimits } from '@lockstep/contracts'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import {
-  createLimiter,
-  LimiterUnavailable,
-  openRedis,
-  type Redis,
-  type SendClass,
-  untilReady,
-} from '../src/index.ts'
+import { beforeEach, expect, test, vi } from 'vitest'
+import { createLimiter, LimiterUnavailable, type SendClass } from '../src/index.ts'
 import { takeSlots } from '../src/send-limit.ts'
-import { type OwnRedis, ownRedis } from './redis-server.ts'
+import { redis, server, useOwnRedis } from './own-redis.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-let server: OwnRedis
-let redis: Redis
-
-beforeAll(async () => {
-  server = await ownRedis()
-  redis = openRedis(server.url)
-  await untilReady(redis, 5_000)
-}, 60_000)
+useOwnRedis()
 beforeEach(() => redis.flushall())
-afterAll(async () => {
-  redis.disconnect()
-  await server[Symbol.asyncDispose]()
-})
 
 const wide = { perMinute: 60_000, perSecond: 1_000 }
 const minuteKey = rateLimits.whatsapp_api_rate_limit.key

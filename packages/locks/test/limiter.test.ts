@@ -4,33 +4,15 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { sendLimits, slotHorizonMs } from '@lockstep/contracts'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  createLimiter,
-  LimiterUnavailable,
-  openRedis,
-  type Redis,
-  type SendClass,
-  untilReady,
-} from '../src/index.ts'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { createLimiter, LimiterUnavailable, type SendClass, untilReady } from '../src/index.ts'
 import { takeSlots } from '../src/send-limit.ts'
-import { type OwnRedis, ownRedis } from './redis-server.ts'
+import { redis, server, useOwnRedis } from './own-redis.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-let server: OwnRedis
-let redis: Redis
-
-beforeAll(async () => {
-  server = await ownRedis()
-  redis = openRedis(server.url)
-  await untilReady(redis, 5_000)
-}, 60_000)
+useOwnRedis()
 beforeEach(() => redis.flushall())
-afterAll(async () => {
-  redis.disconnect()
-  await server[Symbol.asyncDispose]()
-})
 
 /** The most slots that any window of `windowMs` holds. */
 function most(slotsUs: readonly number[], windowMs: number): number {

@@ -1,32 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import {
-  createLocks,
-  LockBusy,
-  LockUnavailable,
-  openRedis,
-  type Redis,
-  untilReady,
-} from '../src/index.ts'
-import { type OwnRedis, ownRedis, proxyTo } from './redis-server.ts'
+import { expect, test, vi } from 'vitest'
+import { createLocks, LockBusy, LockUnavailable } from '../src/index.ts'
+import { redis, server, useOwnRedis } from './own-redis.ts'
+import { proxyTo } from './redis-server.ts'
 
 const scale = 0.1
 vi.setConfig({ testTimeout: 30_000 })
 
-let server: OwnRedis
-let redis: Redis
-
-beforeAll(async () => {
-  server = await ownRedis()
-  redis = openRedis(server.url)
-  await untilReady(redis, 5_000)
-}, 60_000)
-afterAll(async () => {
-  redis.disconnect()
-  await server[Symbol.asyncDispose]()
-})
+useOwnRedis()
 
 const manager = (options: { url?: string; scale?: number } = {}) =>
   createLocks({

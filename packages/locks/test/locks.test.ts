@@ -1,34 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { AppError, instances, type LockName, locks as table } from '@lockstep/contracts'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  createLocks,
-  type Lock,
-  LockBusy,
-  type Locks,
-  LockUnavailable,
-  openRedis,
-  type Redis,
-  untilReady,
-} from '../src/index.ts'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { createLocks, type Lock, LockBusy, type Locks, LockUnavailable } from '../src/index.ts'
 import { acquire, renew } from '../src/scripts.ts'
-import { type OwnRedis, ownRedis } from './redis-server.ts'
+import { redis, server, useOwnRedis } from './own-redis.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-let server: OwnRedis
-let redis: Redis
-
-beforeAll(async () => {
-  server = await ownRedis()
-  redis = openRedis(server.url)
-  await untilReady(redis, 5_000)
-}, 60_000)
+useOwnRedis()
 beforeEach(() => redis.flushall())
-afterAll(async () => {
-  redis.disconnect()
-  await server[Symbol.asyncDispose]()
-})
 
 const manager = (scale = 1) => createLocks({ redis: server.url, instanceId: 'test', scale })
 

@@ -1,20 +1,9 @@
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openRedis, type Redis, untilReady } from '../src/index.ts'
-import { type OwnRedis, ownRedis } from './redis-server.ts'
+import { expect, test } from 'vitest'
+import { openRedis, untilReady } from '../src/index.ts'
+import { redis, server, useOwnRedis } from './own-redis.ts'
 
-let server: OwnRedis
-let redis: Redis
-
-beforeAll(async () => {
-  server = await ownRedis()
-  redis = openRedis(server.url)
-  await untilReady(redis, 5_000)
-}, 60_000)
-afterAll(async () => {
-  redis.disconnect()
-  await server[Symbol.asyncDispose]()
-})
+useOwnRedis()
 
 test('texts and bytes of one turn arrive in the order in which they were sent', async () => {
   const bytes = Buffer.from([0, 255, 13, 10])
