@@ -125,9 +125,14 @@ export const pathsAcross: readonly PathAcross[] = [
     why: 'it reads parts of webhooks as conversations does',
   },
   {
-    from: 'tools/catalogue/main.ts',
+    from: 'tools/catalogue/',
     to: 'services/api/src/',
     why: 'it writes what the routes of the public API say',
+  },
+  {
+    from: 'tools/dev/',
+    to: 'services/api/src/docs/',
+    why: 'it compares documents of the public API, whose shape is there',
   },
   {
     from: 'tools/bench/src/',

@@ -1,13 +1,7 @@
-import { type Components, type Pair, type Schema, schemaBreaks } from './schema-breaks.ts'
+import type { Parameter, Schema } from '../../services/api/src/docs/api-document.ts'
+import { type Components, type Pair, schemaBreaks } from './schema-breaks.ts'
 
 type Content = Readonly<Record<string, { schema: Schema }>>
-
-interface Parameter {
-  name: string
-  in: string
-  required?: boolean
-  schema: Schema
-}
 
 interface Operation {
   operationId: string

@@ -1,24 +1,4 @@
-/** A JSON schema, as far as docs/openapi.json has any. */
-export interface Schema {
-  $ref?: string
-  type?: string | readonly string[]
-  format?: string
-  pattern?: string
-  enum?: readonly unknown[]
-  const?: unknown
-  minimum?: number
-  maximum?: number
-  minLength?: number
-  maxLength?: number
-  minItems?: number
-  maxItems?: number
-  properties?: Readonly<Record<string, Schema>>
-  required?: readonly string[]
-  items?: Schema
-  anyOf?: readonly Schema[]
-  oneOf?: readonly Schema[]
-  additionalProperties?: boolean | Schema
-}
+import type { Schema } from '../../services/api/src/docs/api-document.ts'
 
 export type Components = Readonly<Record<string, Schema>>
 

@@ -1,11 +1,5 @@
-import { fieldsText, indented, type Schema, typeText } from './client-types.ts'
-
-interface Parameter {
-  name: string
-  in: string
-  required?: boolean
-  schema: Schema
-}
+import type { Parameter, Schema } from '../../../services/api/src/docs/api-document.ts'
+import { fieldsText, indented, typeText } from './client-types.ts'
 
 type Content = Readonly<Record<string, { schema: Schema }>>
 

@@ -1,18 +1,4 @@
-/** A JSON schema, as far as the public API's document has any. */
-export interface Schema {
-  $ref?: string
-  type?: string | readonly string[]
-  description?: string
-  enum?: readonly unknown[]
-  const?: unknown
-  default?: unknown
-  properties?: Readonly<Record<string, Schema>>
-  required?: readonly string[]
-  items?: Schema
-  anyOf?: readonly Schema[]
-  oneOf?: readonly Schema[]
-  additionalProperties?: boolean | Schema
-}
+import type { Schema } from '../../../services/api/src/docs/api-document.ts'
 
 const simpleTypes: Readonly<Record<string, string>> = {
   string: 'string',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { Schema } from '../../../services/api/src/docs/api-document.ts'
 import { type OpenApi, openApiBreaks } from '../openapi-breaks.ts'
-import type { Schema } from '../schema-breaks.ts'
 
 /** Deep and open to change, which the real ones are not. */
 // biome-ignore lint/suspicious/noExplicitAny: each test changes another place

@@ -1,4 +1,4 @@
-/** What the page at /docs reads of the OpenAPI document of `openapi.ts`. */
+/** What the page at /docs reads of the OpenAPI document of `openapi.ts`; its schemas are every reader's. */
 export interface ApiDocument {
   info: { title: string; description: string }
   tags: readonly { name: string }[]
@@ -31,6 +31,7 @@ export interface Schema {
   $ref?: string
   type?: string | readonly string[]
   format?: string
+  pattern?: string
   description?: string
   enum?: readonly unknown[]
   const?: unknown
