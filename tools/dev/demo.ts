@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AuditReport, audit } from '@lockstep/audit'
-import type { Campaign, Client, Connection } from '@lockstep/client'
+import type { Campaign, CampaignStatistics, Client, Connection } from '@lockstep/client'
 import { withClient } from '@lockstep/database'
 import type { SettingsPatch } from '@lockstep/meta-simulator'
 import { openEntries } from '@lockstep/system'
@@ -10,16 +10,7 @@ import type { Screen } from './screen.ts'
 import type { Stack } from './stack.ts'
 
 /** What the main job came to. recipients = accepted + failed + rejected + skipped + unknown. */
-export interface Result {
-  recipients: number
-  accepted: number
-  sent: number
-  delivered: number
-  read: number
-  failed: number
-  rejected: number
-  skipped: number
-  unknown: number
+export interface Result extends Omit<CampaignStatistics, 'queued' | 'sending'> {
   /** Messages that Meta accepted more than once for one recipient. */
   duplicates: number
   replies: number

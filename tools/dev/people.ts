@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { everyRight } from '@lockstep/contracts'
-import { connect, type TlsFiles } from '@lockstep/rpc'
+import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { addressOfService, certificate } from './operator.ts'
 import { readReady } from './ready.ts'
 import { createScreen } from './screen.ts'
 
@@ -32,17 +33,7 @@ const { values, positionals } = parseArgs({
 const screen = createScreen(values.json)
 const env = process.env
 
-function certificate(): TlsFiles | undefined {
-  const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = env
-  return ca && cert && key ? { ca, cert, key } : undefined
-}
-
-const openAccounts = () =>
-  connect(
-    AccountsDefinition,
-    env.LOCKSTEP_ACCOUNTS_ADDRESS ?? readReady().grpc.accounts!,
-    certificate(),
-  )
+const openAccounts = () => connect(AccountsDefinition, addressOfService('accounts'), certificate())
 
 const addressOf = (path: string): string =>
   new URL(path, values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api).href

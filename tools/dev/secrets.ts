@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
-import { connect, type TlsFiles } from '@lockstep/rpc'
+import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { EventsDefinition, type ResealSecretsResponse } from '@lockstep/rpc/gen/events'
-import { readReady } from './ready.ts'
+import { addressOfService, certificate } from './operator.ts'
 import { createScreen } from './screen.ts'
 
 const help = `npm run secrets -- reseal [--after PLACE] [--json]
@@ -22,12 +22,6 @@ const { values, positionals } = parseArgs({
   },
 })
 const screen = createScreen(values.json)
-const env = process.env
-
-function certificate(): TlsFiles | undefined {
-  const { LOCKSTEP_GRPC_TLS_CA: ca, LOCKSTEP_GRPC_TLS_CERT: cert, LOCKSTEP_GRPC_TLS_KEY: key } = env
-  return ca && cert && key ? { ca, cert, key } : undefined
-}
 
 /** A service that keeps sealed secrets, and what its places begin with. */
 interface Keeper {
@@ -36,13 +30,10 @@ interface Keeper {
   page(after: string): Promise<ResealSecretsResponse>
 }
 
-const addressOf = (name: Keeper['name']): string =>
-  env[`LOCKSTEP_${name.toUpperCase()}_ADDRESS`] ?? readReady().grpc[name]!
-
 async function reseal(): Promise<void> {
   const tls = certificate()
-  using accounts = connect(AccountsDefinition, addressOf('accounts'), tls)
-  using events = connect(EventsDefinition, addressOf('events'), tls)
+  using accounts = connect(AccountsDefinition, addressOfService('accounts'), tls)
+  using events = connect(EventsDefinition, addressOfService('events'), tls)
   const call = { timeoutMs: 60_000 }
   const keepers: Keeper[] = [
     {

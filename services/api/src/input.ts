@@ -59,6 +59,9 @@ const metaIdError = 'must be an id at Meta: digits, as a text'
 /** The id of an app, a WABA or a number at Meta. */
 export const metaId = z.string({ error: metaIdError }).regex(/^\d{1,32}$/, metaIdError)
 
+/** A field in hours is told to services in ms. */
+export const hourMs = 3_600_000
+
 /** The size of a page, when the request names none. */
 const defaultLimit = 100
 

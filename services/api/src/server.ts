@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { Readable } from 'node:stream'
 import cookies from '@fastify/cookie'
 import { AppError, Throttled } from '@lockstep/contracts'
 import { drainHttp } from '@lockstep/service'
@@ -25,6 +24,7 @@ import {
 } from './http-response.ts'
 import { runOnce, StillRunning } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
+import { sendStream, wantsStream } from './live/send-stream.ts'
 import { describeApi } from './openapi.ts'
 import { callOf, originOf } from './origin.ts'
 import { openRefusals } from './refusals.ts'
@@ -47,8 +47,6 @@ declare module 'fastify' {
 
 /** A streamed contact import has no such limit here: `contacts` sets its own. */
 const bodyLimit = 1_000_000
-
-const eventStreamType = 'text/event-stream'
 
 /** In seconds, as the header has it: most requests are answered in one. */
 function retryAfterOf(error: AppError): string {
@@ -171,7 +169,12 @@ function open(ctx: Context, scope: FastifyInstance, route: NamedRoute, calls: Ca
         reply.raw.once('close', calls.begin(caller.accountId))
     },
     handler: async (request, reply) => {
-      if (wantsStream(route, request)) return sendStream(ctx, route, request, reply)
+      if (wantsStream(route, request))
+        return sendStream(ctx, route, {
+          request,
+          reply,
+          authenticate: () => callerOf(ctx, request),
+        })
       const { replayed, status, body } = await answer(ctx, route, request, reply)
       if (replayed) reply.header('idempotent-replayed', 'true')
       return reply.code(status).type(typeOf(status)).send(body)
@@ -196,28 +199,6 @@ const callerOf = (
   { headers: { authorization }, cookies }: FastifyRequest,
 ): Promise<Caller> =>
   authenticator.callerOf({ authorization, session: cookies[cookieName(config.publicUrl)] })
-
-/** Streams have a share of their own, and are no requests under way. */
-const wantsStream = ({ stream }: NamedRoute, { headers }: FastifyRequest): boolean =>
-  stream !== undefined && (headers.accept ?? '').includes(eventStreamType)
-
-async function sendStream(
-  ctx: Context,
-  route: NamedRoute,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const lastEventId = request.headers['last-event-id']
-  const stream = await route.stream!(ctx, {
-    query: parse(route.query, request.query, 'query'),
-    caller: request.caller!,
-    lastEventId: typeof lastEventId === 'string' && lastEventId ? lastEventId : undefined,
-    response: reply.raw,
-    authenticate: () => callerOf(ctx, request),
-  })
-  reply.header('x-accel-buffering', 'no').type(`${eventStreamType}; charset=utf-8`)
-  return reply.send(Readable.from(stream, { highWaterMark: 1 }))
-}
 
 function acceptJson(scope: FastifyInstance): void {
   const parseJson = scope.getDefaultJsonParser('error', 'error')

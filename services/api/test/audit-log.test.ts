@@ -1,3 +1,4 @@
+import type { AuditEntry } from '@lockstep/client'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -32,23 +33,9 @@ const accept = (token: string, name: string) =>
 const signIn = (email: string, word = password) =>
   api.ask('', 'POST', '/v1/session', { email, password: word })
 
-interface Entry {
-  id: string
-  action: string
-  actor_kind: string
-  actor_id: string | null
-  actor_name: string | null
-  address: string | null
-  request_id: string | null
-  target_kind: string
-  target_id: string | null
-  before: unknown
-  after: unknown
-  outcome: string
-}
-const log = async (query = ''): Promise<Entry[]> =>
+const log = async (query = ''): Promise<AuditEntry[]> =>
   (await api.ask(owner.cookie, 'GET', `/v1/audit-log?limit=1000&${query}`)).json.entries
-const inOrder = (entries: Entry[]) => entries.map(({ action }) => action).reverse()
+const inOrder = (entries: AuditEntry[]) => entries.map(({ action }) => action).reverse()
 
 test('a person is invited, signs in, is demoted and is locked out, and each is seen in the audit log', async () => {
   const asked = { email: 'ana@example.com', role: 'admin' }
@@ -198,7 +185,7 @@ test('entries are found by action and time, page by page, and cannot be changed 
     'GET',
     `/v1/audit-log?limit=3&cursor=${page.json.next_cursor}`,
   )
-  const ids = [...page.json.entries, ...next.json.entries].map(({ id }: Entry) => id)
+  const ids = [...page.json.entries, ...next.json.entries].map(({ id }: AuditEntry) => id)
   expect(ids).toEqual(all.slice(0, 6).map(({ id }) => id))
   expect(new Set((await log('action=createApiKey')).map(({ action }) => action))).toEqual(
     new Set(['createApiKey']),

@@ -3,17 +3,9 @@ import type { Bench, BenchContext } from './bench.ts'
 import type { Check } from './check.ts'
 import { idleAfter, totalOf } from './cpu.ts'
 import { type Figure, figure, type Round, runMetered } from './measure.ts'
-import { liftLimits, sendAll } from './send.ts'
+import { liftLimits, sendAll, sendingServices } from './send.ts'
 import { type BenchSystem, openSystem } from './system.ts'
 
-const names = [
-  'accounts',
-  'templates',
-  'contacts',
-  'campaigns',
-  'webhook-gateway',
-  'events',
-] as const
 const reach = 1.1
 
 /** A campaign to a million people, from its start to the last outcome, with campaigns to few before and after it. */
@@ -22,7 +14,7 @@ export const run: Bench = async (ctx) => {
   const few = Math.ceil(ctx.quick ? 500 : 5_000)
   const many = Math.ceil(1_000_000 * share)
   await using stack = new AsyncDisposableStack()
-  const system = stack.use(await openSystem(ctx, names))
+  const system = stack.use(await openSystem(ctx, sendingServices))
   const tenant = await system.addTenant()
   await liftLimits(system)
   const send = (tag: string, people: number): Promise<Round> => {

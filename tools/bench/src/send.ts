@@ -13,7 +13,8 @@ import { type Comparison, type Contender, compare, type Round } from './measure.
 import type { SendFloor } from './send-floor-process.ts'
 import { type BenchSystem, openSystem } from './system.ts'
 
-const names = [
+/** All that a campaign goes through. */
+export const sendingServices = [
   'accounts',
   'templates',
   'contacts',
@@ -34,7 +35,7 @@ const shareOfMany = 4
  */
 export const run: Bench = async (ctx) => {
   await using stack = new AsyncDisposableStack()
-  const system = stack.use(await openSystem(ctx, names))
+  const system = stack.use(await openSystem(ctx, sendingServices))
   const tenant = await system.addTenant()
   await liftLimits(system)
   const { child } = stack.use(await startProcess(ctx, './send-floor-process.ts'))

@@ -9,6 +9,9 @@ interface Deed
   extends Pick<AuditEntryRow, 'action' | 'targetKind' | 'targetId'>,
     Partial<Pick<AuditEntryRow, 'before' | 'after' | 'outcome'>> {}
 
+/** A person as what something was done to. */
+export const memberTarget = (id: string) => ({ targetKind: 'members', targetId: id })
+
 /** Records a deed in the transaction that does it; answers the entry's id. */
 export function record(
   { now }: Pick<Context, 'now'>,

@@ -10,7 +10,7 @@ import type {
   SetMemberRoleRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { pageLimit, requireId } from '@lockstep/service'
-import { record } from '../audit/record.ts'
+import { memberTarget, record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { deleteMember, membersPage, updateRole } from '../db/members.ts'
 import { accountsOf, findPerson } from '../db/people.ts'
@@ -19,8 +19,6 @@ import { lockReplaceable } from '../people/owners.ts'
 import { requireRole } from '../people/roles.ts'
 import { memberToProto } from '../people/to-proto.ts'
 import { requireHeld } from '../secrets/rights.ts'
-
-const targetOf = (id: string) => ({ targetKind: 'members', targetId: id })
 
 /** A member of the account, with all accounts of theirs. */
 export const getPerson: Method<Context, GetPersonRequest, GetPersonResponse> = (
@@ -63,7 +61,7 @@ export const setMemberRole: Method<Context, SetMemberRoleRequest, Member> = asyn
     await updateRole(tx, id, role)
     await endSessions(tx, id)
     const change = { before: { role: member.role }, after: { role } }
-    await record(ctx, tx, call, { ...change, action: 'setMemberRole', ...targetOf(id) })
+    await record(ctx, tx, call, { ...change, action: 'setMemberRole', ...memberTarget(id) })
     return { ...member, role }
   })
   return memberToProto(row)
@@ -79,7 +77,7 @@ export const removeMember: Method<Context, RemoveMemberRequest, Member> = async 
   const row = await ctx.db.transaction(call.accountId, async (tx) => {
     const member = await lockReplaceable(tx, id, heldRights)
     const before = { email: member.email, role: member.role }
-    await record(ctx, tx, call, { before, action: 'removeMember', ...targetOf(id) })
+    await record(ctx, tx, call, { before, action: 'removeMember', ...memberTarget(id) })
     await deleteMember(tx, id)
     return member
   })

@@ -9,7 +9,7 @@ import type {
   ResetPasswordRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
-import { record } from '../audit/record.ts'
+import { memberTarget, record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { lockMember } from '../db/members.ts'
 import { endSignIns } from '../db/password-resets.ts'
@@ -21,8 +21,6 @@ import { rightsOf } from '../people/roles.ts'
 import { requirePerson } from '../people/sign-in.ts'
 import { requireHeld } from '../secrets/rights.ts'
 
-const targetOf = (id: string) => ({ targetKind: 'members', targetId: id })
-
 /** A link for a member of this account alone, by one who may do as much. */
 export const createPasswordReset: Method<Context, CreatePasswordResetRequest, PasswordReset> = (
   ctx,
@@ -33,7 +31,7 @@ export const createPasswordReset: Method<Context, CreatePasswordResetRequest, Pa
     const member = await lockMember(tx, requireId(request.id, 'member'))
     requireHeld(heldRights, rightsOf(member.role))
     await requireOwnPerson(tx, member.id)
-    await record(ctx, tx, call, { action: 'createPasswordReset', ...targetOf(member.id) })
+    await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(member.id) })
     return createReset(ctx, tx, member.id, false)
   })
 
@@ -47,7 +45,7 @@ export const createAnyPasswordReset: Method<
   if (!person || !accountId)
     throw new AppError('not_found', `Nobody with the e-mail "${email.slice(0, 64)}" has an account`)
   return ctx.db.transaction(accountId, async (tx) => {
-    await record(ctx, tx, call, { action: 'createPasswordReset', ...targetOf(person.id) })
+    await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(person.id) })
     return createReset(ctx, tx, person.id, true)
   })
 }
@@ -72,7 +70,7 @@ export const changePassword: Method<Context, ChangePasswordRequest, Person> = as
       throw new AppError('conflict', 'The password has just been changed; sign in with the new one')
     await updatePassword(tx, person.id, newHash)
     await endSignIns(tx, person.id, sessionId)
-    await record(ctx, tx, call, { action: 'changePassword', ...targetOf(person.id) })
+    await record(ctx, tx, call, { action: 'changePassword', ...memberTarget(person.id) })
     return person
   })
 }

@@ -1,6 +1,6 @@
 import { everyRight, rights } from '@lockstep/contracts'
 import { z } from 'zod'
-import { id, idParams, page, text, timeText, whole } from '../input.ts'
+import { hourMs, id, idParams, page, text, timeText, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { route } from '../route.ts'
 
@@ -65,8 +65,6 @@ export const listApiKeys = route({
     return { apiKeys, nextCursor: nextCursor(apiKeys, limit, (row) => row.id) }
   },
 })
-
-const hourMs = 3_600_000
 
 /** Programs take the new key while the one before is still good. */
 export const rotateApiKey = route({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, idParams, metaId, page, text, whole } from '../input.ts'
+import { hourMs, id, idParams, metaId, page, text, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
@@ -78,8 +78,6 @@ export const updateApp = route({
   run: (ctx, { params: { id }, body: { name, verify_token } }, call) =>
     ctx.peers.accounts.updateApp({ id, name, verifyToken: verify_token }, call),
 })
-
-const hourMs = 3_600_000
 
 /** Meta goes on signing with the secret before for a while. */
 export const rotateAppSecret = route({

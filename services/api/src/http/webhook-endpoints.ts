@@ -1,7 +1,7 @@
 import { deliveryStates, type EventTopic } from '@lockstep/contracts'
 import { z } from 'zod'
 import { allTopics, readableTopics } from '../event-topics.ts'
-import { id, idParams, oneOf, page, serial, text, timeText, whole } from '../input.ts'
+import { hourMs, id, idParams, oneOf, page, serial, text, timeText, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
@@ -138,8 +138,6 @@ export const enableWebhookEndpoint = route({
   afterLostResponse: again,
   run: (ctx, { params }, call) => ctx.peers.events.enableEndpoint(params, call),
 })
-
-const hourMs = 3_600_000
 
 export const rotateWebhookSecret = route({
   method: 'POST',
