@@ -79,7 +79,7 @@ function runOnNode24(args, stdin) {
     cwd: root,
     detached: true,
     stdio: [stdin, 'inherit', 'inherit'],
-    env: { ...process.env, PATH },
+    env: { ...process.env, PATH, NODE_COMPILE_CACHE: join(root, '.lockstep', 'compiled') },
   })
   let lastAt = 0
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { AppError } from '@lockstep/contracts'
 import { ownVariables, readConfig, sharedVariables, type Variable } from './config.ts'
 import type { DeclaredService } from './define.ts'
@@ -23,6 +24,7 @@ export async function runUntilStopped(start: () => Promise<AsyncDisposable>): Pr
     })
   try {
     await using _service = await start()
+    flushCompileCache() // so that it is there also after a SIGKILL
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
   } catch (error) {
     console.error(error instanceof AppError ? error.message : error)

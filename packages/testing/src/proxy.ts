@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -38,8 +39,9 @@ export async function openProxy(target: string): Promise<Proxy> {
     pairs.add(pair)
     join(pair, network, () => pairs.delete(pair))
   })
+  const host = ownLoopback()
   const listen = async (at: number) => {
-    server.listen(at, '127.0.0.1')
+    server.listen(at, host)
     await once(server, 'listening')
     return (server.address() as { port: number }).port
   }
@@ -60,7 +62,7 @@ export async function openProxy(target: string): Promise<Proxy> {
       for (const each of [client, upstream]) flow(each, network)
   }
   return {
-    url: urlAt(target, own),
+    url: urlAt(target, host, own),
     down,
     up: async () => void (await listen(own)),
     freeze: () => setFrozen(true),
@@ -72,9 +74,14 @@ export async function openProxy(target: string): Promise<Proxy> {
   }
 }
 
-function urlAt(target: string, port: number): string {
+/** An address that no other process listens at: while the proxy is down, nobody takes its port. */
+function ownLoopback(): string {
+  return `127.${1 + randomInt(254)}.${randomInt(256)}.${1 + randomInt(254)}`
+}
+
+function urlAt(target: string, host: string, port: number): string {
   const url = new URL(target)
-  url.hostname = '127.0.0.1'
+  url.hostname = host
   url.port = String(port)
   return url.toString()
 }

@@ -4,15 +4,30 @@ import { z } from 'zod'
 
 /** Fields of requests; an error's message follows the field's name. */
 
-/** A text that must be there, trimmed. PostgreSQL keeps no U+0000. */
+/** A text of Unicode characters that PostgreSQL keeps: no U+0000, no half of a surrogate pair. */
+const storable = (value: z.ZodString) =>
+  value
+    .refine((text) => !text.includes('\0'), 'must not contain the character U+0000')
+    .refine((text) => text.isWellFormed(), 'must not contain half of a surrogate pair')
+
+/** A text that may be empty, as it is. */
+export const anyText = (maxLength: number) =>
+  storable(
+    z
+      .string({ error: 'must be a text' })
+      .max(maxLength, { error: `must have at most ${maxLength} characters`, abort: true }),
+  )
+
+/** A text that must be there, trimmed. */
 export function text(maxLength = 512) {
   const error = `must be a text of 1 to ${maxLength} characters`
-  return z
-    .string({ error })
-    .trim()
-    .min(1, { error, abort: true })
-    .max(maxLength, { error, abort: true })
-    .refine((value) => !value.includes('\0'), 'must not contain the character U+0000')
+  return storable(
+    z
+      .string({ error })
+      .trim()
+      .min(1, { error, abort: true })
+      .max(maxLength, { error, abort: true }),
+  )
 }
 
 export function whole(min: number, max: number) {

@@ -1,7 +1,18 @@
 import { deliveryStates, type EventTopic } from '@lockstep/contracts'
 import { z } from 'zod'
 import { allTopics, readableTopics } from '../event-topics.ts'
-import { hourMs, id, idParams, oneOf, page, serial, text, timeText, whole } from '../input.ts'
+import {
+  anyText,
+  hourMs,
+  id,
+  idParams,
+  oneOf,
+  page,
+  serial,
+  text,
+  timeText,
+  whole,
+} from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 
@@ -41,10 +52,7 @@ const delivery = z
   .meta({ id: 'WebhookDelivery' })
 
 const url = text(2_000)
-const description = z
-  .string({ error: 'must be a text' })
-  .max(512, 'must have at most 512 characters')
-  .refine((value) => !value.includes('\0'), 'must not contain the character U+0000')
+const description = anyText(512)
 const topics = z
   .array(oneOf(allTopics), { error: 'must be a list of topics' })
   .min(1, 'must name at least one topic')
