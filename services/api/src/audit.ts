@@ -1,4 +1,4 @@
-import { failureOf } from '@lockstep/contracts'
+import { cleanText, cleanTrimmed, failureOf } from '@lockstep/contracts'
 import type { Call } from '@lockstep/rpc'
 import type { Context } from './context.ts'
 import type { NamedRoute } from './route.ts'
@@ -35,7 +35,7 @@ export async function runRecorded(
 }
 
 function orderOf({ name, path }: NamedRoute, { params, body }: Input) {
-  const text = isPlain(body) ? JSON.stringify(body) : ''
+  const text = isPlain(body) ? JSON.stringify(body, storable) : ''
   return {
     action: name,
     targetKind: path.split('/')[2]!,
@@ -47,7 +47,10 @@ function orderOf({ name, path }: NamedRoute, { params, body }: Input) {
 /** An uploaded file is none. */
 const isPlain = (body: unknown): boolean => Object.getPrototypeOf(body ?? {}) === Object.prototype
 
+const storable = (_name: string, value: unknown) =>
+  typeof value === 'string' ? cleanText(value) : value
+
 const idIn = (value: unknown): string => {
   const { id } = value as { id?: unknown }
-  return typeof id === 'string' ? id.slice(0, 64) : ''
+  return typeof id === 'string' ? cleanTrimmed(id, 64) : ''
 }
