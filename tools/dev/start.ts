@@ -49,6 +49,7 @@ function showAddresses(screen: Screen, ready: Ready): void {
     ['what', 'where'],
     [
       ['API', `${ready.api}/v1`],
+      ['Documentation', `${ready.api}/docs`],
       ['Webhooks', ready.webhook_url],
       ['Meta simulator', `${ready.simulator}/_sim/summary`],
       ['PostgreSQL', ready.postgres.replace(/:[^:@/]+@/, ':…@')],

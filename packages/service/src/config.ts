@@ -1,6 +1,6 @@
 import { AppError, type ServiceName, services } from '@lockstep/contracts'
 import { z } from 'zod'
-import { flag, integer, port, url } from './variables.ts'
+import { developmentFlag, integer, port, url } from './variables.ts'
 
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
@@ -20,7 +20,7 @@ const shared = {
     .describe('File of the authority that signs certificates of callers and services'),
   grpcTlsCert: z.string().optional().describe('File of the certificate of this service'),
   grpcTlsKey: z.string().optional().describe('File of the key of this service'),
-  grpcPlaintext: flag.describe('Calls between services without TLS: for a development machine'),
+  grpcPlaintext: developmentFlag('Calls between services without TLS'),
   logLevel: z
     .enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` })
     .default('info')
@@ -73,11 +73,13 @@ export function readConfig<Own extends z.ZodRawShape>(
   { name, config }: { name: ServiceName; config: ServiceConfig<Own> },
   env: Environment,
 ): ConfigOf<ServiceConfig<Own>> {
-  const given = valuesOf(env, { ...shared, ...config.own })
+  const shape = { ...shared, ...config.own }
+  const given = valuesOf(env, shape)
   const problems = [
     ...problemsOf(z.object(shared), given),
     ...tlsProblems(env),
     ...problemsOf(z.object(config.own), given),
+    ...(env.NODE_ENV === 'production' ? developmentProblems(shape, given) : []),
   ]
   if (problems.length > 0) throw wrongEnvironment(name, problems)
   const {
@@ -123,13 +125,19 @@ function problemsOf(schema: z.ZodType, given: Record<string, string>): string[] 
   })
 }
 
+function developmentProblems(shape: z.ZodRawShape, given: Record<string, string>): string[] {
+  return Object.entries(shape).flatMap(([name, schema]) =>
+    (schema as z.ZodType).meta()?.isForDevelopment && given[name] === 'true'
+      ? [`${variableOf(name)} must not be true where NODE_ENV is production`]
+      : [],
+  )
+}
+
 /** Without mutual TLS anybody who reaches the port could act for any account. */
 function tlsProblems(env: Environment): string[] {
   const names = ['LOCKSTEP_GRPC_TLS_CA', 'LOCKSTEP_GRPC_TLS_CERT', 'LOCKSTEP_GRPC_TLS_KEY']
   const missing = names.filter((name) => !env[name])
   const isPlain = missing.length === names.length && env.LOCKSTEP_GRPC_PLAINTEXT === 'true'
-  if (isPlain && env.NODE_ENV === 'production')
-    return ['LOCKSTEP_GRPC_PLAINTEXT must not be true where NODE_ENV is production']
   if (missing.length === 0 || isPlain) return []
   const files = missing.length === 1 ? 'a file' : 'files'
   return [

@@ -15,10 +15,14 @@ export const retentionDays = (min: number, byDefault: number) =>
 
 export const url = (example: string) => z.url({ error: `must be a URL such as ${example}` })
 
-export const flag = z
+const flag = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .default('false')
   .transform((text) => text === 'true')
+
+/** What eases the work on a development machine, and is refused where NODE_ENV is production. */
+export const developmentFlag = (about: string) =>
+  flag.meta({ description: `${about}: for a development machine`, isForDevelopment: true })
 
 /** Texts with commas between. */
 export const list = z

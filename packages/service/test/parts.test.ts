@@ -7,6 +7,7 @@ import {
   type BaseContext,
   createBaseContext,
   createSecrets,
+  developmentFlag,
   every,
   holdBatch,
   holdFenced,
@@ -256,6 +257,15 @@ test('calls in plain text must be asked for; a variable set to nothing is not se
   )
   expect(() => readConfig(plain, { ...environment, NODE_ENV: 'production' })).toThrow(
     'LOCKSTEP_GRPC_PLAINTEXT must not be true where NODE_ENV is production',
+  )
+  const eased = {
+    name: 'events',
+    config: serviceConfig({ anyUrl: developmentFlag('Any URL') }),
+  } as const
+  const own = { ...environment, LOCKSTEP_ANY_URL: 'true' }
+  expect(readConfig(eased, own).anyUrl).toBe(true)
+  expect(() => readConfig(eased, { ...own, NODE_ENV: 'production' })).toThrow(
+    'LOCKSTEP_ANY_URL must not be true where NODE_ENV is production',
   )
   const files = {
     LOCKSTEP_GRPC_TLS_CA: 'a',

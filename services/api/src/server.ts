@@ -13,7 +13,7 @@ import type { Caller } from './authenticator.ts'
 import { countCall } from './call-limits.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
-import { docsPage, docsPolicy } from './docs/page.ts'
+import { docsPage } from './docs/page.ts'
 import {
   clientFailure,
   failureResponse,
@@ -27,6 +27,8 @@ import { csvFile, parse } from './input.ts'
 import { sendStream, wantsStream } from './live/send-stream.ts'
 import { describeApi } from './openapi.ts'
 import { callOf, originOf } from './origin.ts'
+import { servedLinkPages } from './pages/link-pages.ts'
+import type { ServedPage } from './pages/page.ts'
 import { openRefusals } from './refusals.ts'
 import { requireSoundHead } from './request-head.ts'
 import type { NamedRoute } from './route.ts'
@@ -111,6 +113,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
     )
   })
   serveDocs(server, routes)
+  serveLinkPages(server)
   const calls = countCalls()
   for (const route of routes) server.register(async (scope) => open(ctx, scope, route, calls))
 
@@ -122,7 +125,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
 
 /** What anybody may read: the list of requests, the document, and the page made from it. */
 function serveDocs(server: FastifyInstance, routes: readonly NamedRoute[]): void {
-  let described: { json: string; page: string } | undefined
+  let described: { json: string; page: ServedPage } | undefined
   const describe = () => {
     const document = describeApi(routes)
     return { json: JSON.stringify(document), page: docsPage(document) }
@@ -133,13 +136,20 @@ function serveDocs(server: FastifyInstance, routes: readonly NamedRoute[]): void
   })
   server.get('/docs', (_request, reply) => {
     described ??= describe()
-    reply.header('content-security-policy', docsPolicy)
-    return reply.type('text/html; charset=utf-8').send(described.page)
+    return sendPage(reply, described.page)
   })
   server.get('/v1', () => ({
     routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
   }))
 }
+
+function serveLinkPages(server: FastifyInstance): void {
+  for (const [path, page] of servedLinkPages)
+    server.get(path, (_request, reply) => sendPage(reply, page))
+}
+
+const sendPage = (reply: FastifyReply, { text, policy }: ServedPage) =>
+  reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(text)
 
 const tooSlow = () =>
   new AppError('invalid', 'The body of the request came too slowly; nothing of it was done')

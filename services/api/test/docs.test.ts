@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { failures, rights } from '@lockstep/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { html } from '../src/docs/html.ts'
 import { routes } from '../src/http/index.ts'
+import { html } from '../src/pages/html.ts'
 import { openApi, openStack } from './fixtures.ts'
 
 const stack = new AsyncDisposableStack()

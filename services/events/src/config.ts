@@ -1,7 +1,7 @@
 import {
   type ConfigOf,
+  developmentFlag,
   encryptionKey,
-  flag,
   integer,
   retentionDays,
   serviceConfig,
@@ -16,8 +16,6 @@ export const config = serviceConfig({
   webhookDisableDays: integer(1, 30)
     .default(5)
     .describe('An endpoint that has accepted nothing for so many days is disabled'),
-  webhooksAllowLocal: flag.describe(
-    'Webhook endpoints may be on this machine and without TLS: for a development machine',
-  ),
+  webhooksAllowLocal: developmentFlag('Webhook endpoints may be on this machine and without TLS'),
 })
 export type Config = ConfigOf<typeof config>

@@ -1,5 +1,5 @@
+import { type Html, html, withCode } from '../pages/html.ts'
 import type { Operation, Parameter, Schema } from './api-document.ts'
-import { type Html, html, withCode } from './html.ts'
 import { fieldRow, fieldRows, fieldTable, typeOfSchema } from './schema.ts'
 
 /** A request of the API, as the page shows it. */

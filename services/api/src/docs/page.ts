@@ -1,32 +1,19 @@
-import { createHash } from 'node:crypto'
 import { failures, mayDo, type Right, rights, roles } from '@lockstep/contracts'
+import { Html, html, withCode } from '../pages/html.ts'
+import { type ServedPage, servedPage } from '../pages/page.ts'
 import type { ApiDocument } from './api-document.ts'
-import { Html, html, withCode } from './html.ts'
 import { type Endpoint, showEndpoint } from './operation.ts'
 import { fieldRows, fieldTable, schemaAnchor } from './schema.ts'
 import { style } from './style.ts'
 
-/** The page has no script, loads nothing, and its one style is known by its hash. */
-export const docsPolicy = `default-src 'none'; style-src 'sha256-${createHash('sha256')
-  .update(style)
-  .digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
-
-/** The public API for people, as HTML; anchors: error codes, rights, operations, schemas. */
-export function docsPage(document: ApiDocument): string {
+/** The public API for people; anchors: error codes, rights, operations, schemas. */
+export function docsPage(document: ApiDocument): ServedPage {
   const nouns = groupByNoun(document)
   const schemas = Object.entries(document.components.schemas)
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${document.info.title} API</title>
-<style>${new Html(style)}</style>
-</head>
-<body>
-<nav>${navigation(nouns)}</nav>
+  const title = `${document.info.title} API`
+  const body = html`<nav>${navigation(nouns)}</nav>
 <main>
-<h1>${document.info.title} API</h1>
+<h1>${title}</h1>
 <p>${document.info.description}</p>
 <p>For programs: <a href="/v1/openapi.json">OpenAPI 3.1</a>.</p>
 ${new Html(manners)}
@@ -41,10 +28,8 @@ ${schemas.map(
   ([name, schema]) => html`<article id="${schemaAnchor(name)}"><h3>${name}</h3>
 ${fieldTable(fieldRows(schema))}</article>`,
 )}
-</main>
-</body>
-</html>
-`.text
+</main>`
+  return servedPage({ title, style, body })
 }
 
 /** How every request behaves. */

@@ -1,5 +1,5 @@
+import { type Html, html, withCode } from '../pages/html.ts'
 import type { Schema } from './api-document.ts'
-import { type Html, html, withCode } from './html.ts'
 
 /** The anchor of a component. */
 export const schemaAnchor = (name: string): string => `schema-${name}`

@@ -1,0 +1,37 @@
+/** Posts the form with the link's token as JSON, and shows what came back. */
+export const linkScript = `
+const form = document.querySelector('form')
+const button = document.querySelector('button')
+const output = document.querySelector('output')
+
+function say(text, isBad) {
+  output.textContent = text
+  output.className = isBad ? 'bad' : ''
+}
+
+const wordsOf = ({ detail, errors = [] }) =>
+  errors.length > 0
+    ? errors.map(({ field, message }) => (field ? field + ' ' : '') + message).join('\\n')
+    : detail
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  const fields = [...new FormData(form)].filter(([, value]) => value !== '')
+  button.disabled = true
+  say('…', false)
+  try {
+    const response = await fetch(form.dataset.postTo, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...Object.fromEntries(fields), token: location.hash.slice(1) }),
+    })
+    if (!response.ok) return say(wordsOf(await response.json()), true)
+    form.hidden = true
+    say(form.dataset.done, false)
+  } catch {
+    say('Lockstep was not reached. Try it again.', true)
+  } finally {
+    button.disabled = false
+  }
+})
+`
