@@ -26,6 +26,8 @@ const growing = [
   'consents',
   'contacts',
   'conversations',
+  'event_positions',
+  'events',
   'feed_dead',
   'feed_open',
   'idempotency_keys',
@@ -45,6 +47,8 @@ const growing = [
   'sync_runs',
   'templates',
   'webhook_bodies',
+  'webhook_deliveries',
+  'webhook_endpoints',
   'webhook_parts',
 ]
 

@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { secretPlaces } from '@lockstep/contracts'
 import { createSecrets } from '@lockstep/service'
-import { until } from '@lockstep/testing'
+import { openWebhookReceiver, until } from '@lockstep/testing'
 import { startSystem } from '@lockstep/testing/system'
 import { expect, test } from 'vitest'
 import { createSecret } from '../src/posting/signature.ts'
@@ -14,24 +11,16 @@ test('a process that is killed after a post and before its row posts once more, 
 }, async () => {
   await using system = await startSystem({ services: ['accounts', 'campaigns'], scale: 0.1 })
   const first = await system.spawn('events')
-  const posts: { id: string; subject: string }[] = []
   let isKilled = false
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const { subject_id: subject } = JSON.parse(Buffer.concat(chunks).toString())
-    posts.push({ id: String(request.headers['webhook-id']), subject })
+  await using receiver = await openWebhookReceiver((_post, response) => {
     if (isKilled) response.end('{}')
     else void kill().then(() => response.destroy())
-  }).listen(0, '127.0.0.1')
+  })
   async function kill(): Promise<void> {
     isKilled = true
     await first.stop('SIGKILL')
   }
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
   const { id: accountId } = await system.clients.accounts.createAccount({ name: 'Acme' }, {})
-  const url = `http://127.0.0.1:${port}/`
   const id = randomUUID()
   const place = secretPlaces.webhookEndpoint(id, accountId)
   const sealed = createSecrets(system.world.encryptionKey).seal(createSecret(), place)
@@ -39,7 +28,7 @@ test('a process that is killed after a post and before its row posts once more, 
     `insert into events.webhook_endpoints
        (id, account_id, url, description, topics, sealed_secret, follows_after, created_at)
      values ($1, $2, $3, '', '{campaigns}', $4, 0, now())`,
-    [id, accountId, url, sealed],
+    [id, accountId, receiver.url, sealed],
   )
   const events = ['a', 'a', 'a'].map((subjectId) => ({
     kind: 'campaign.state',
@@ -60,8 +49,6 @@ test('a process that is killed after a post and before its row posts once more, 
     )
     return rows.length === 3
   }, 60_000)
-  const ids = posts.map(({ id }) => id)
+  const ids = receiver.posts.map(({ headers }) => headers['webhook-id'])
   expect(ids).toEqual([1, 1, 2, 3].map((n) => `${accountId}.${n}`))
-  server.closeAllConnections()
-  server.close()
 })

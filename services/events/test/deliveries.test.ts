@@ -1,7 +1,4 @@
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { until } from '@lockstep/testing'
+import { type AnswerPost, openWebhookReceiver, type ReceivedPost, until } from '@lockstep/testing'
 import { startSystem, type TestSystem } from '@lockstep/testing/system'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -19,37 +16,9 @@ beforeAll(async () => {
 })
 afterAll(() => up.disposeAsync())
 
-interface Got {
-  headers: IncomingHttpHeaders
-  body: string
-  event: { id: string; subject_id: string; kind: string }
-}
-
-/** An integrator's server; `answer` says what it does with a post. */
-async function receiver(answer: (got: Got, response: ServerResponse) => void = ok) {
-  const posts: Got[] = []
-  const server: Server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = Buffer.concat(chunks).toString()
-    const got = { headers: request.headers, body, event: JSON.parse(body) }
-    posts.push(got)
-    answer(got, response)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  up.defer(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { url: `http://127.0.0.1:${port}/hook`, posts }
-}
-
-function ok(_got: Got, response: ServerResponse): void {
-  response.end('{}')
-}
-const failing = (_got: Got, response: ServerResponse) => void response.writeHead(500).end()
+const receiver = async (answer?: AnswerPost) => up.use(await openWebhookReceiver(answer))
+const ok: AnswerPost = (_post, response) => void response.end('{}')
+const failing: AnswerPost = (_post, response) => void response.writeHead(500).end()
 
 async function account() {
   return { accountId: (await system.clients.accounts.createAccount({ name: 'Acme' }, {})).id }
@@ -75,7 +44,7 @@ async function tell({ accountId }: Account, subjects: string[]): Promise<void> {
 const deliveries = async (of: Account, endpointId: string, state = '') =>
   (await system.clients.events.listDeliveries({ endpointId, state, limit: 500 }, of)).deliveries
 
-const idsOf = (posts: Got[], subject: string) =>
+const idsOf = (posts: ReceivedPost[], subject: string) =>
   posts.flatMap(({ event }) => (event.subject_id === subject ? [Number(event.id)] : []))
 const sorted = (ids: number[]) => ids.toSorted((a, b) => a - b)
 
@@ -214,6 +183,32 @@ test('events are posted again since a moment, or one by one, also those from bef
   const ids = hook.posts.map(({ headers }) => headers['webhook-id'])
   expect(new Set(ids).size).toBe(2)
   expect(hook.posts.at(-1)!.event.subject_id).toBe('after')
+})
+
+test('an event that is posted again while a later one of its subject fails comes before it', async () => {
+  const mine = await account()
+  const answered = Promise.withResolvers<void>()
+  const hook = await receiver((post, response) => {
+    const isLater = post.event.id === '2'
+    if (isLater) void answered.promise.then(() => failing(post, response))
+    else if (idsOf(hook.posts, 's').length === 1) ok(post, response)
+    else failing(post, response)
+  })
+  const { id } = await create(mine, hook.url)
+  for (const count of [1, 2]) {
+    await tell(mine, ['s'])
+    await until(() => hook.posts.length === count)
+  }
+  await system.clients.events.replayEndpoint({ id, deliveryIds: ['1'] }, mine)
+  answered.resolve()
+  await until(async () =>
+    (await deliveries(mine, id, 'pending')).some((each) => each.id === '2' && each.attempts === 1),
+  )
+  const timed = await system.world.sql(
+    'select event_id from events.webhook_deliveries where endpoint_id = $1 and next_at is not null',
+    [id],
+  )
+  expect(timed).toEqual([{ event_id: '1' }])
 })
 
 test('an address that is not public is refused when it is named', async () => {

@@ -1,4 +1,5 @@
 import type { Clients, Tenant } from '@lockstep/testing/system'
+import { eventsCalls } from './growth-events.ts'
 import { peopleCalls } from './growth-people.ts'
 import { type Grown, grownId, grownPhone } from './growth-seed.ts'
 
@@ -18,6 +19,7 @@ export function grownCalls(clients: Clients, tenant: Tenant, grown: Grown): Grow
     ...ofCampaigns(clients, tenant, grown),
     ...ofTemplates(clients, tenant),
     ...ofGateway(clients, tenant, grown),
+    ...eventsCalls(clients, tenant),
   ]
 }
 

@@ -1,4 +1,5 @@
 import type { Tenant, TestSystem } from '@lockstep/testing/system'
+import { eventsSeed } from './growth-events.ts'
 import { oldRows } from './growth-old.ts'
 import { peopleSeed } from './growth-people.ts'
 import { type SeededTenant, seedTenants } from './seed.ts'
@@ -129,6 +130,7 @@ function statements(
          select gen_random_uuid(), ${account}, 'Grown', decode(md5(i::text), 'hex'), 'lk_grow', '{*}', ${now} from ${rows(2_000)}`,
     ],
     ['people', peopleSeed(tenant.accountId)],
+    ['events', eventsSeed(tenant.accountId)],
     [
       'templates',
       `insert into templates.templates (id, account_id, waba_id, meta_id, name, language, category, status, components, parameter_format,

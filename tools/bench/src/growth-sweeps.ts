@@ -8,6 +8,7 @@ import { forgetSessionPage } from '../../../services/accounts/src/db/sessions.ts
 import { forgetCountPage } from '../../../services/accounts/src/db/sign-in-counts.ts'
 import { deleteOldConsents, deleteOldImports } from '../../../services/contacts/src/db/old-rows.ts'
 import { forgetMessagePage } from '../../../services/conversations/src/jobs/forget-messages.ts'
+import { forgetDeliveryPage } from '../../../services/events/src/db/deliveries.ts'
 import { forgetRunPage } from '../../../services/templates/src/db/sync-runs.ts'
 import type { GrownCall } from './growth-calls.ts'
 
@@ -20,10 +21,11 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
     stack.use(
       await openDatabase({ url: world.roleUrl(service), schema: schemaOf(service), poolSize: 1 }),
     )
-  const [accounts, contacts, conversations, templates] = [
+  const [accounts, contacts, conversations, events, templates] = [
     await open('accounts'),
     await open('contacts'),
     await open('conversations'),
+    await open('events'),
     await open('templates'),
   ]
   const sweeps: GrownCall[] = [
@@ -55,6 +57,10 @@ export async function openSweeps(world: World): Promise<AsyncDisposable & { swee
     {
       name: 'a page of old messages',
       run: () => forgetMessagePage(conversations, daysAgo(400), 500),
+    },
+    {
+      name: 'a page of old webhook deliveries',
+      run: () => forgetDeliveryPage(events, daysAgo(7), 2_000),
     },
     {
       name: 'a page of old template syncs',

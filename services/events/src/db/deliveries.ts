@@ -113,29 +113,43 @@ export async function writeResults(
     from ${rowset(results, columns)}
     where d.endpoint_id = ${endpointId} and d.event_id = v.id and d.state = 'pending'
       and d.attempts = v.attempts`.execute(tx.sql)
-  const subjects = results.filter((each) => each.retryMs === null).map((each) => each.subjectId)
-  await markFirst(tx, endpointId, subjects)
+  await markFirst(
+    tx,
+    endpointId,
+    results.map(({ subjectId }) => subjectId),
+  )
 }
 
 /**
- * Gives the first pending delivery of each of these subjects its time, and takes it from others; of
- * all subjects also to those that wait for their next attempt.
+ * Of each of these subjects of a locked endpoint the first pending delivery gets its time, unless it
+ * has one, and others lose theirs.
  */
 export async function markFirst(
   tx: Tx,
   endpointId: string,
-  subjects: readonly string[] | 'all',
+  subjects: readonly string[],
 ): Promise<void> {
-  const isAll = subjects === 'all'
-  const ofSubjects = isAll ? sql`true` : sql`subject_id = any(${subjects}::text[])`
-  await sql`with ranked as (
-      select event_id, row_number() over (partition by subject_id order by event_id) = 1 as is_first
-      from webhook_deliveries where endpoint_id = ${endpointId} and state = 'pending' and ${ofSubjects})
-    update webhook_deliveries d set next_at = case when r.is_first then now() end
-    from ranked r where d.endpoint_id = ${endpointId} and d.event_id = r.event_id
-      and (r.is_first <> (d.next_at is not null) or (${isAll} and d.next_at > now()))`.execute(
-    tx.sql,
-  )
+  await sql`with first as materialized (
+      select subject_id, (
+        select event_id from webhook_deliveries d
+        where d.endpoint_id = ${endpointId} and d.subject_id = s.subject_id and d.state = 'pending'
+        order by event_id limit 1) as event_id
+      from (select distinct unnest(${subjects}::text[]) as subject_id) s
+    ), marked as (
+      select event_id, true as is_first from first
+      union all
+      select d.event_id, false from first
+      join webhook_deliveries d on d.endpoint_id = ${endpointId} and d.subject_id = first.subject_id
+        and d.next_at is not null and d.event_id <> first.event_id)
+    update webhook_deliveries d set next_at = case when marked.is_first then now() end
+    from marked where d.endpoint_id = ${endpointId} and d.event_id = marked.event_id
+      and marked.is_first <> (d.next_at is not null)`.execute(tx.sql)
+}
+
+/** Has what waits for its next attempt at a locked endpoint attempted now. */
+export async function bringForward(tx: Tx, endpointId: string): Promise<void> {
+  await sql`update webhook_deliveries set next_at = now()
+    where endpoint_id = ${endpointId} and next_at > now()`.execute(tx.sql)
 }
 
 export interface DeliveryRow {
@@ -190,36 +204,37 @@ const maxReplayed = 10_000
 
 /**
  * Makes deliveries of the events since a moment pending, also those that were never made, to a
- * locked endpoint; answers how many.
+ * locked endpoint; answers the subject of each.
  */
 export async function replaySince(
   tx: Tx,
   { id, topics }: { id: string; topics: readonly EventTopic[] },
   since: Date,
-): Promise<number> {
-  const rows = await query(
+): Promise<string[]> {
+  const rows = await query<{ subjectId: string }>(
     tx,
     sql`insert into webhook_deliveries as d (endpoint_id, event_id, account_id, topic, kind, subject_id, occurred_at)
         select ${id}::uuid, e.id, e.account_id, e.topic, e.kind, e.subject_id, e.occurred_at from events e
         where e.account_id = ${tx.accountId} and e.topic = any(${topics}::text[])
           and e.occurred_at >= ${since} order by e.id limit ${maxReplayed}
         on conflict (endpoint_id, event_id) do update set state = 'pending', attempts = 0, next_at = null
-        where d.state <> 'pending' returning event_id`,
+        where d.state <> 'pending' returning subject_id as "subjectId"`,
   )
-  return rows.length
+  return rows.map(({ subjectId }) => subjectId)
 }
 
-/** Makes these deliveries of a locked endpoint pending; answers how many were not. */
+/** Makes these deliveries of a locked endpoint pending; answers the subject of each that was not. */
 export async function replayDeliveries(
   tx: Tx,
   endpointId: string,
   eventIds: readonly string[],
-): Promise<number> {
-  const rows = await query(
+): Promise<string[]> {
+  const rows = await query<{ subjectId: string }>(
     tx,
     sql`update webhook_deliveries set state = 'pending', attempts = 0, next_at = null
         where endpoint_id = ${endpointId} and account_id = ${tx.accountId}
-          and event_id = any(${eventIds}::bigint[]) and state <> 'pending' returning event_id`,
+          and event_id = any(${eventIds}::bigint[]) and state <> 'pending'
+        returning subject_id as "subjectId"`,
   )
-  return rows.length
+  return rows.map(({ subjectId }) => subjectId)
 }

@@ -2,7 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { ReplayEndpointRequest, ReplayEndpointResponse } from '@lockstep/rpc/gen/events'
 import type { Context } from '../context.ts'
-import { replayDeliveries, replaySince } from '../db/deliveries.ts'
+import { markFirst, replayDeliveries, replaySince } from '../db/deliveries.ts'
 import { pendingGoesOn } from '../endpoints/pending-goes-on.ts'
 import { requireEndpoint } from '../endpoints/require-endpoint.ts'
 import { requireEventId } from '../event-id.ts'
@@ -22,11 +22,12 @@ export const replayEndpoint: Method<Context, ReplayEndpointRequest, ReplayEndpoi
   const eventIds = deliveryIds.map(requireEventId)
   return ctx.db.transaction(accountId, async (tx) => {
     const endpoint = await requireEndpoint(tx, id, { lock: true })
-    const deliveries =
+    const subjects =
       fromMs === undefined
         ? await replayDeliveries(tx, endpoint.id, eventIds)
         : await replaySince(tx, endpoint, new Date(fromMs))
+    await markFirst(tx, endpoint.id, subjects)
     await pendingGoesOn(ctx, tx, { endpointId: endpoint.id, accountId })
-    return { deliveries }
+    return { deliveries: subjects.length }
   })
 }

@@ -82,6 +82,8 @@ const deliveries = `create table webhook_deliveries (
     check (next_at is null or state = 'pending')
   );
   create index webhook_deliveries_due on webhook_deliveries (endpoint_id, next_at) where next_at is not null;
+  create index webhook_deliveries_timed on webhook_deliveries (endpoint_id, subject_id) where next_at is not null;
+  create index webhook_deliveries_state on webhook_deliveries (endpoint_id, state, event_id);
   create index webhook_deliveries_pending on webhook_deliveries (endpoint_id, subject_id, event_id) where state = 'pending';
   create index webhook_deliveries_old on webhook_deliveries (created_at);
   ${tenantTable('events', 'webhook_deliveries')}
