@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/longest-first.ts'
 
 export default defineConfig({
   test: {
@@ -6,6 +7,7 @@ export default defineConfig({
     globalSetup: ['./test/global-setup.ts'],
     // Two cores: more files at once would only make every condition take longer.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // For what hangs. Whatever takes long is found by `until`, which counts its waits and not the clock, and says what did not come.
     testTimeout: 120_000,
     hookTimeout: 120_000,

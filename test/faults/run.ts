@@ -379,6 +379,7 @@ async function answers({ clients }: TestSystem, service: ServiceName): Promise<v
     campaigns: () => clients.campaigns.listCampaigns({}, call),
     conversations: () => clients.conversations.listConversations({}, call),
     'webhook-gateway': () => clients.webhookGateway.countParts({}, call),
+    events: () => clients.events.listEvents({ topics: [], limit: 1 }, call),
   }
   await until(async () => Boolean(await ask[service]!()), 30_000)
 }

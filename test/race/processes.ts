@@ -7,7 +7,7 @@ import type { TestSystem } from '@lockstep/testing/system'
 import type { Taken } from './without.ts'
 
 /** The services of which every process runs all. */
-const contested: ServiceName[] = ['contacts', 'templates', 'campaigns', 'conversations']
+const contested: ServiceName[] = ['contacts', 'templates', 'campaigns', 'conversations', 'events']
 
 /** What a process is told to do; each order is answered once it is done. */
 export type Order =

@@ -1,5 +1,6 @@
 import type { FaultScenario } from '../scenario.ts'
 import { clocks } from './clocks.ts'
+import { followers } from './followers.ts'
 import { freeze } from './freeze.ts'
 import { killCampaigns } from './kill-campaigns.ts'
 import { killOthers } from './kill-others.ts'
@@ -28,6 +29,7 @@ export const faultScenarios: readonly FaultScenario[] = [
   reconnect,
   merges,
   statusStorm,
+  followers,
   outcomes,
   clocks,
   slow,

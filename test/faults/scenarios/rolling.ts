@@ -8,6 +8,7 @@ const all: readonly ServiceName[] = [
   'templates',
   'campaigns',
   'conversations',
+  'events',
 ]
 
 export const rolling: FaultScenario = {

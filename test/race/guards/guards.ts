@@ -1,5 +1,6 @@
 import { attemptUnique, claimCas, claimSeesPause } from './claim.ts'
 import { consentCheck } from './consent.ts'
+import { eventPositions } from './event-positions.ts'
 import { fenceOfPreparing, fenceOfSync } from './fence.ts'
 import { appBinding, numbersOfTheApp, tokenTag } from './forged-status.ts'
 import { lastOwner } from './last-owner.ts'
@@ -22,4 +23,5 @@ export const pathGuards: readonly PathGuard[] = [
   oneIdentity,
   rowLockOrder,
   lastOwner,
+  eventPositions,
 ]

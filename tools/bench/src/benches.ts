@@ -43,6 +43,11 @@ export const benches: Record<string, Row> = {
     about: 'webhooks and campaign messages while others want the CPU, against the same alone',
     load: async () => (await import('./pressure.ts')).run,
   },
+  streams: {
+    about:
+      'events to 2,000 open streams, against a bare HTTP server; what a stream holds in memory',
+    load: async () => (await import('./streams.ts')).run,
+  },
   growth: {
     about:
       'every list, sweep and hot query at 5 million messages, 2 million contacts and a million recipients; none over 50 ms',

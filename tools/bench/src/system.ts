@@ -19,6 +19,8 @@ export interface BenchSystem extends TestSystem {
   /** PostgreSQL alone, without the watcher. */
   postgres: Metered
   watcher: Watcher
+  /** Of the services. */
+  pids: Partial<Record<ServiceName, number>>
 }
 
 /** PostgreSQL as in production, fsync and all, with every service's tables; that of the tests is faster and unsafe. */
@@ -108,5 +110,7 @@ export async function openSystem(
     { name: 'redis', pid: redis.pid },
   ])
   const opened = up.move()
-  return { ...stack, meter, postgres, watcher, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  const dispose = { [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  const pids = Object.fromEntries(processes.map(({ service, pid }) => [service, pid]))
+  return { ...stack, meter, postgres, watcher, pids, ...dispose }
 }
