@@ -21,7 +21,7 @@ pre { padding: .75rem; overflow-x: auto; background: var(--back); border-radius:
 .get { color: #080; } .post { color: #06c; } .put, .patch { color: #a60; } .delete { color: #c00; }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .3rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { color: var(--quiet); font-weight: 600; }
+th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
 :target { background: #fd03; }
 .aside { color: var(--quiet); font-size: .9rem; }
 @media (max-width: 50rem) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }

@@ -68,7 +68,7 @@ ${fields}
 <button>${button}</button>
 </form>
 <output role="status"></output>
-<p><a href="/docs">What the API can do</a></p>
+<p><a href="/docs">Documentation of the API</a></p>
 </main>`
   return servedPage({ title: `${title} · Lockstep`, style, script: linkScript, body })
 }

@@ -9,11 +9,6 @@ function say(text, isBad) {
   output.className = isBad ? 'bad' : ''
 }
 
-const wordsOf = ({ detail, errors = [] }) =>
-  errors.length > 0
-    ? errors.map(({ field, message }) => (field ? field + ' ' : '') + message).join('\\n')
-    : detail
-
 form.addEventListener('submit', async (event) => {
   event.preventDefault()
   const fields = [...new FormData(form)].filter(([, value]) => value !== '')
@@ -25,7 +20,7 @@ form.addEventListener('submit', async (event) => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ ...Object.fromEntries(fields), token: location.hash.slice(1) }),
     })
-    if (!response.ok) return say(wordsOf(await response.json()), true)
+    if (!response.ok) return say((await response.json()).detail, true)
     form.hidden = true
     say(form.dataset.done, false)
   } catch {
