@@ -648,6 +648,23 @@ export interface Operations {
     }
     output: Campaign
   }
+  /** Changes what is named of a draft. "values" are all of them; "template_name" and "template_language" go together. Asks for the right `campaigns.write`. When the response was lost: Doing it again does no harm: send the request with a new key. */
+  updateDraft: {
+    input: {
+      id: string
+      body?: {
+        name?: string
+        connection_id?: string
+        template_name?: string
+        template_language?: string
+        filter?: {
+          tags: readonly string[]
+        }
+        values?: Readonly<Record<string, string>>
+      }
+    }
+    output: Campaign
+  }
   /** Deletes a draft and answers it as it was; a campaign that was started is cancelled instead. Asks for the right `campaigns.write`. When the response was lost: Look at GET /v1/campaigns/:id: a draft that is gone is not found. */
   deleteDraft: {
     input: {
@@ -1095,6 +1112,7 @@ export const operations = {
   createCampaign: { method: 'POST', path: '/v1/campaigns', type: 'application/json' },
   listCampaigns: { method: 'GET', path: '/v1/campaigns', list: 'campaigns' },
   getCampaign: { method: 'GET', path: '/v1/campaigns/{id}' },
+  updateDraft: { method: 'PATCH', path: '/v1/campaigns/{id}', type: 'application/json' },
   deleteDraft: { method: 'DELETE', path: '/v1/campaigns/{id}' },
   startCampaign: { method: 'POST', path: '/v1/campaigns/{id}/start' },
   pauseCampaign: { method: 'POST', path: '/v1/campaigns/{id}/pause' },

@@ -153,6 +153,7 @@ async function runCampaigns(asks: Asks, connectionId: string, texts: Texts) {
   const { id } = await ask('POST', '/v1/campaigns', short)
   await ask('GET', '/v1/campaigns')
   const { id: unwanted } = await ask('POST', '/v1/campaigns', short)
+  await ask('PATCH', `/v1/campaigns/${unwanted}`, { name: 'Summer' })
   await ask('DELETE', `/v1/campaigns/${unwanted}`)
   await ask('POST', `/v1/campaigns/${id}/start`)
   await becomes(asks, id, 'completed')

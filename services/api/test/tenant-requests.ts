@@ -159,6 +159,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
       get(`/v1/campaigns?cursor=${after(campaignId)}`),
     ],
   }),
+  'PATCH /v1/campaigns/:id': ({ draftId }) => ({
+    refused: [{ path: `/v1/campaigns/${draftId}`, body: { name: 'Theirs' } }],
+  }),
   'DELETE /v1/campaigns/:id': ({ campaignId }) => ({
     refused: [get(`/v1/campaigns/${campaignId}`)],
   }),

@@ -25,6 +25,23 @@ const rowsOf = (id: string) =>
     [id],
   )
 
+/** Gives orders that wait for the campaign's row, and come to it in their order. */
+function inTurn(id: string, orders: (() => Promise<unknown>)[]) {
+  const waiting =
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'campaigns' and datname = current_database()"
+  return withClient(system.world.adminUrl, async (client) => {
+    await client.query('begin')
+    await client.query('select 1 from campaigns.campaigns where id = $1 for update', [id])
+    const given: Promise<unknown>[] = []
+    for (const order of orders) {
+      given.push(order())
+      await until(async () => (await system.world.sql(waiting)).length >= given.length)
+    }
+    await client.query('rollback')
+    return Promise.allSettled(given)
+  })
+}
+
 test('pages list every campaign of the account once, newest first, or those of one state', async () => {
   const ids = []
   for (let n = 0; n < 5; n++) ids.unshift(await draftId(other))
@@ -39,6 +56,70 @@ test('pages list every campaign of the account once, newest first, or those of o
     (await campaigns.listCampaigns({ state }, other)).campaigns.length
   expect([await ofState(''), await ofState('completed')]).toEqual([5, 0])
   await expect(ofState('lost')).rejects.toMatchObject({ failure: 'invalid' })
+})
+
+test('of a draft changes what is named, and is checked as a whole; nobody else changes it, and no campaign that was started', async () => {
+  const { id, ...before } = await system.createCampaign(tenant)
+  const change = (request: object, of = tenant) => campaigns.updateDraft({ id, ...request }, of)
+  expect(await change({ name: 'Summer' })).toEqual({ ...before, id, name: 'Summer' })
+  const filter = { tags: ['friends', 'family'] }
+  expect(await change({ filter })).toMatchObject({ name: 'Summer', filter, values: before.values })
+  const byVariable = { ...before.values, 'body.1': '30 %' }
+  expect((await change({ values: { byVariable } })).values).toEqual(byVariable)
+  const template = { templateName: 'opening_hours', templateLanguage: 'en_US' }
+  await expect(change(template)).rejects.toThrow(/has no variable/)
+  expect(await change({ ...template, values: { byVariable: {} } })).toMatchObject({ values: {} })
+
+  const wrong = [
+    { name: ' ' },
+    { filter: { tags: [] } },
+    { templateName: 'opening_hours' },
+    { values: { byVariable: { 'body.1': 'x' } } },
+    { connectionId: 'x' },
+  ]
+  for (const request of wrong)
+    await expect(change(request), JSON.stringify(request)).rejects.toThrow()
+  await expect(change({ name: 'Theirs' }, other)).rejects.toMatchObject({ failure: 'not_found' })
+  await expect(change({ connectionId: other.connectionId })).rejects.toMatchObject({
+    failure: 'not_found',
+  })
+  expect((await system.campaign(tenant, id)).name).toBe('Summer')
+  await campaigns.startCampaign({ id }, tenant)
+  await expect(change({ name: 'Late' })).rejects.toThrow(/only a draft can be changed/)
+})
+
+test('a number of another WABA needs another template', async () => {
+  const { id } = await system.createCampaign(tenant)
+  const further = await system.addTenant()
+  await system.world.sql('update accounts.connections set account_id = $1 where id = $2', [
+    tenant.accountId,
+    further.connectionId,
+  ])
+  await expect(
+    campaigns.updateDraft({ id, connectionId: further.connectionId }, tenant),
+  ).rejects.toThrow(/not of the WABA of this number/)
+})
+
+test('what was checked before a change is not started after it', async () => {
+  const { id, values } = await system.createCampaign(tenant)
+  const byVariable = { ...values, 'body.1': 'x' }
+  const [change, start] = await inTurn(id, [
+    () => campaigns.updateDraft({ id, values: { byVariable } }, tenant),
+    () => campaigns.startCampaign({ id }, tenant),
+  ])
+  expect(change).toMatchObject({ status: 'fulfilled' })
+  expect(start).toMatchObject({
+    reason: { message: expect.stringContaining('was changed meanwhile') },
+  })
+})
+
+test('of two changes at once the second says so', async () => {
+  const { id } = await system.createCampaign(tenant)
+  const use = (templateLanguage: string) => () =>
+    campaigns.updateDraft({ id, templateName: 'spring_offer', templateLanguage }, tenant)
+  const [first, second] = await inTurn(id, [use('de'), use('de')])
+  expect(first).toMatchObject({ status: 'fulfilled' })
+  expect(second).toMatchObject({ reason: { failure: 'conflict' } })
 })
 
 test('a draft that is deleted is gone with its statistics; nobody else deletes it, and no campaign that was started', async () => {
@@ -56,20 +137,22 @@ test('a draft that is deleted is gone with its statistics; nobody else deletes i
   })
 })
 
-test('of a start and a delete at once one happens, and the other says so', async () => {
-  const waiting =
-    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'campaigns' and datname = current_database()"
-  const id = await draftId()
-  const both = await withClient(system.world.adminUrl, async (client) => {
-    await client.query('begin')
-    await client.query('select 1 from campaigns.campaigns where id = $1 for update', [id])
-    const orders = [campaigns.startCampaign({ id }, tenant), campaigns.deleteDraft({ id }, tenant)]
-    const ends = Promise.allSettled(orders)
-    await until(async () => (await system.world.sql(waiting)).length >= 2)
-    await client.query('rollback')
-    return ends
-  })
-  const [start, deletion] = both.map(({ status }) => status)
-  expect([start, deletion].toSorted()).toEqual(['fulfilled', 'rejected'])
-  expect(await rowsOf(id)).toHaveLength(start === 'fulfilled' ? 2 : 0)
-})
+test.each([
+  ['start', 'delete'],
+  ['delete', 'start'],
+] as const)(
+  'of a %s and a %s at once the first happens, and the other says so',
+  async (...order) => {
+    const id = await draftId()
+    const orders = {
+      start: () => campaigns.startCampaign({ id }, tenant),
+      delete: () => campaigns.deleteDraft({ id }, tenant),
+    }
+    const ends = await inTurn(
+      id,
+      order.map((name) => orders[name]),
+    )
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(await rowsOf(id)).toHaveLength(order[0] === 'start' ? 2 : 0)
+  },
+)

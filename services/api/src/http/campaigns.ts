@@ -44,6 +44,11 @@ const tags = z
   .array(text(), { error: 'must be a list of tags' })
   .min(1, 'must name at least one tag: no filter ever means everybody')
 
+const filter = z.strictObject({ tags }, { error: 'must be an object with "tags"' })
+const values = z.record(z.string(), text(4_096), {
+  error: 'must be an object of texts, such as {"body.1": "{{name}}"}',
+})
+
 /** A draft; nothing is sent before it is started. */
 export const createCampaign = route({
   method: 'POST',
@@ -57,12 +62,8 @@ export const createCampaign = route({
     connection_id: id,
     template_name: text(),
     template_language: text(64),
-    filter: z.strictObject({ tags }, { error: 'must be an object with "tags"' }),
-    values: z
-      .record(z.string(), text(4_096), {
-        error: 'must be an object of texts, such as {"body.1": "{{name}}"}',
-      })
-      .default({}),
+    filter,
+    values: values.default({}),
   }),
   status: 201,
   response: campaign,
@@ -113,6 +114,40 @@ export const getCampaign = route({
   response: campaign,
   errors: ['not_found'],
   run: (ctx, { params }, call) => ctx.peers.campaigns.getCampaign(params, call),
+})
+
+export const updateDraft = route({
+  method: 'PATCH',
+  path: '/v1/campaigns/:id',
+  right: 'campaigns.write',
+  summary:
+    'Changes what is named of a draft. "values" are all of them; "template_name" and "template_language" go together.',
+  params: idParams,
+  body: z.strictObject({
+    name: text().optional(),
+    connection_id: id.optional(),
+    template_name: text().optional(),
+    template_language: text(64).optional(),
+    filter: filter.optional(),
+    values: values.optional(),
+  }),
+  response: campaign,
+  errors: ['not_found', 'conflict', 'precondition'],
+  audit: 'api',
+  afterLostResponse: 'Doing it again does no harm: send the request with a new key.',
+  run: (ctx, { params, body: { values, ...body } }, call) =>
+    ctx.peers.campaigns.updateDraft(
+      {
+        ...params,
+        name: body.name,
+        connectionId: body.connection_id,
+        templateName: body.template_name,
+        templateLanguage: body.template_language,
+        filter: body.filter,
+        values: values && { byVariable: values },
+      },
+      call,
+    ),
 })
 
 export const deleteDraft = route({

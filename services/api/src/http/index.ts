@@ -14,6 +14,7 @@ import {
   resendUnknown,
   resumeCampaign,
   startCampaign,
+  updateDraft,
 } from './campaigns.ts'
 import {
   createConnection,
@@ -91,6 +92,7 @@ const byName: Readonly<Record<string, Route>> = {
   createCampaign,
   listCampaigns,
   getCampaign,
+  updateDraft,
   deleteDraft,
   startCampaign,
   pauseCampaign,

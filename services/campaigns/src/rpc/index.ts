@@ -9,11 +9,13 @@ import { recordStatuses } from './record-statuses.ts'
 import { resendUnknown } from './resend-unknown.ts'
 import { resumeCampaign } from './resume-campaign.ts'
 import { startCampaign } from './start-campaign.ts'
+import { updateDraft } from './update-draft.ts'
 
 export const methods = {
   cancelCampaign,
   createCampaign,
   deleteDraft,
+  updateDraft,
   getCampaign,
   listCampaigns,
   listRecipients,
@@ -28,6 +30,7 @@ export const callers = {
   cancelCampaign: ['api'],
   createCampaign: ['api'],
   deleteDraft: ['api'],
+  updateDraft: ['api'],
   getCampaign: ['api'],
   listCampaigns: ['api'],
   listRecipients: ['api'],

@@ -22,6 +22,7 @@ export function addCampaigns(program: Program, open: OpenSession): void {
   const campaigns = createGroup(program)
   addReading(campaigns, open)
   addCreate(campaigns, open)
+  addChange(campaigns, open)
   addOrders(campaigns, open)
   campaigns
     .command('watch')
@@ -93,6 +94,31 @@ function addCreate(campaigns: Campaigns, open: OpenSession): void {
       }
       const draft = await api.createCampaign({ body }, idempotencyKey ? { idempotencyKey } : {})
       out.one(options.start ? await api.startCampaign({ id: draft.id }) : draft)
+    })
+}
+
+function addChange(campaigns: Campaigns, open: OpenSession): void {
+  campaigns
+    .command('change')
+    .description('Changes what is named of a draft; values are replaced as a whole')
+    .argument('<id>')
+    .option('--name <name>')
+    .option('--connection <id>', 'the number that sends')
+    .option('--template <name>')
+    .option('--language <code>', 'of the template')
+    .option('--tag <tag>', 'who gets it; may be given again', several)
+    .option('--value <name=value>', 'of a variable; may be given again', pairs)
+    .action(async (id, options) => {
+      const { api, out } = open()
+      const body = {
+        name: options.name,
+        connection_id: options.connection,
+        template_name: options.template,
+        template_language: options.language,
+        filter: options.tag && { tags: options.tag },
+        values: options.value,
+      }
+      out.one(await api.updateDraft({ id, body }))
     })
 }
 

@@ -74,6 +74,29 @@ export interface CreateCampaignRequest_ValuesEntry {
   value: string;
 }
 
+/** What is not named stays. */
+export interface UpdateDraftRequest {
+  id: string;
+  name?: string | undefined;
+  connectionId?:
+    | string
+    | undefined;
+  /** Both or none; a connection of another WABA needs them. */
+  templateName?: string | undefined;
+  templateLanguage?: string | undefined;
+  filter: Filter | undefined;
+  values: TemplateValues | undefined;
+}
+
+export interface TemplateValues {
+  byVariable: { [key: string]: string };
+}
+
+export interface TemplateValues_ByVariableEntry {
+  key: string;
+  value: string;
+}
+
 export interface ListCampaignsRequest {
   /** Of one state, where it is named. */
   state: string;
@@ -1134,6 +1157,392 @@ export const CreateCampaignRequest_ValuesEntry: MessageFns<CreateCampaignRequest
   },
   fromPartial(object: DeepPartial<CreateCampaignRequest_ValuesEntry>): CreateCampaignRequest_ValuesEntry {
     const message = createBaseCreateCampaignRequest_ValuesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateDraftRequest(): UpdateDraftRequest {
+  return {
+    id: "",
+    name: undefined,
+    connectionId: undefined,
+    templateName: undefined,
+    templateLanguage: undefined,
+    filter: undefined,
+    values: undefined,
+  };
+}
+
+export const UpdateDraftRequest: MessageFns<UpdateDraftRequest> = {
+  encode(message: UpdateDraftRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== undefined) {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.connectionId !== undefined) {
+      writer.uint32(26).string(message.connectionId);
+    }
+    if (message.templateName !== undefined) {
+      writer.uint32(34).string(message.templateName);
+    }
+    if (message.templateLanguage !== undefined) {
+      writer.uint32(42).string(message.templateLanguage);
+    }
+    if (message.filter !== undefined) {
+      Filter.encode(message.filter, writer.uint32(50).fork()).join();
+    }
+    if (message.values !== undefined) {
+      TemplateValues.encode(message.values, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateDraftRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateDraftRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.connectionId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.templateName = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.templateLanguage = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.filter = Filter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.values = TemplateValues.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateDraftRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : undefined,
+      connectionId: isSet(object.connectionId)
+        ? globalThis.String(object.connectionId)
+        : isSet(object.connection_id)
+        ? globalThis.String(object.connection_id)
+        : undefined,
+      templateName: isSet(object.templateName)
+        ? globalThis.String(object.templateName)
+        : isSet(object.template_name)
+        ? globalThis.String(object.template_name)
+        : undefined,
+      templateLanguage: isSet(object.templateLanguage)
+        ? globalThis.String(object.templateLanguage)
+        : isSet(object.template_language)
+        ? globalThis.String(object.template_language)
+        : undefined,
+      filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
+      values: isSet(object.values) ? TemplateValues.fromJSON(object.values) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateDraftRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.connectionId !== undefined) {
+      obj.connectionId = message.connectionId;
+    }
+    if (message.templateName !== undefined) {
+      obj.templateName = message.templateName;
+    }
+    if (message.templateLanguage !== undefined) {
+      obj.templateLanguage = message.templateLanguage;
+    }
+    if (message.filter !== undefined) {
+      obj.filter = Filter.toJSON(message.filter);
+    }
+    if (message.values !== undefined) {
+      obj.values = TemplateValues.toJSON(message.values);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateDraftRequest>): UpdateDraftRequest {
+    return UpdateDraftRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateDraftRequest>): UpdateDraftRequest {
+    const message = createBaseUpdateDraftRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? undefined;
+    message.connectionId = object.connectionId ?? undefined;
+    message.templateName = object.templateName ?? undefined;
+    message.templateLanguage = object.templateLanguage ?? undefined;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? Filter.fromPartial(object.filter)
+      : undefined;
+    message.values = (object.values !== undefined && object.values !== null)
+      ? TemplateValues.fromPartial(object.values)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTemplateValues(): TemplateValues {
+  return { byVariable: {} };
+}
+
+export const TemplateValues: MessageFns<TemplateValues> = {
+  encode(message: TemplateValues, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.byVariable).forEach(([key, value]: [string, string]) => {
+      TemplateValues_ByVariableEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TemplateValues {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTemplateValues();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = TemplateValues_ByVariableEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.byVariable[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TemplateValues {
+    return {
+      byVariable: isObject(object.byVariable)
+        ? (globalThis.Object.entries(object.byVariable) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.by_variable)
+        ? (globalThis.Object.entries(object.by_variable) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: TemplateValues): unknown {
+    const obj: any = {};
+    if (message.byVariable) {
+      const entries = globalThis.Object.entries(message.byVariable) as [string, string][];
+      if (entries.length > 0) {
+        obj.byVariable = {};
+        entries.forEach(([k, v]) => {
+          obj.byVariable[k] = v;
+        });
+      }
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TemplateValues>): TemplateValues {
+    return TemplateValues.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TemplateValues>): TemplateValues {
+    const message = createBaseTemplateValues();
+    message.byVariable = (globalThis.Object.entries(object.byVariable ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseTemplateValues_ByVariableEntry(): TemplateValues_ByVariableEntry {
+  return { key: "", value: "" };
+}
+
+export const TemplateValues_ByVariableEntry: MessageFns<TemplateValues_ByVariableEntry> = {
+  encode(message: TemplateValues_ByVariableEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TemplateValues_ByVariableEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTemplateValues_ByVariableEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TemplateValues_ByVariableEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: TemplateValues_ByVariableEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TemplateValues_ByVariableEntry>): TemplateValues_ByVariableEntry {
+    return TemplateValues_ByVariableEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TemplateValues_ByVariableEntry>): TemplateValues_ByVariableEntry {
+    const message = createBaseTemplateValues_ByVariableEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
@@ -2268,7 +2677,18 @@ export const CampaignsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Takes a draft away and answers it as it was; conflict once it was started. */
+    /**
+     * Takes a draft away and answers it as it was; conflict once it was started.
+     * Changes what is named of a draft.
+     */
+    updateDraft: {
+      name: "UpdateDraft",
+      requestType: UpdateDraftRequest as typeof UpdateDraftRequest,
+      requestStream: false,
+      responseType: Campaign as typeof Campaign,
+      responseStream: false,
+      options: { idempotencyLevel: "IDEMPOTENT" },
+    },
     deleteDraft: {
       name: "DeleteDraft",
       requestType: CampaignId as typeof CampaignId,
@@ -2319,7 +2739,11 @@ export interface CampaignsServiceImplementation<CallContextExt = {}> {
     request: ListRecipientsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListRecipientsResponse>>;
-  /** Takes a draft away and answers it as it was; conflict once it was started. */
+  /**
+   * Takes a draft away and answers it as it was; conflict once it was started.
+   * Changes what is named of a draft.
+   */
+  updateDraft(request: UpdateDraftRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Campaign>>;
   deleteDraft(request: CampaignId, context: CallContext & CallContextExt): Promise<DeepPartial<Campaign>>;
   /** A further attempt for a recipient whose attempt may or may not have gone out; only on a person's order. */
   resendUnknown(
@@ -2357,7 +2781,11 @@ export interface CampaignsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListRecipientsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListRecipientsResponse>;
-  /** Takes a draft away and answers it as it was; conflict once it was started. */
+  /**
+   * Takes a draft away and answers it as it was; conflict once it was started.
+   * Changes what is named of a draft.
+   */
+  updateDraft(request: DeepPartial<UpdateDraftRequest>, options?: CallOptions & CallOptionsExt): Promise<Campaign>;
   deleteDraft(request: DeepPartial<CampaignId>, options?: CallOptions & CallOptionsExt): Promise<Campaign>;
   /** A further attempt for a recipient whose attempt may or may not have gone out; only on a person's order. */
   resendUnknown(
