@@ -47,7 +47,7 @@ beforeAll(async () => {
   route = {
     connectionId,
     phoneNumberId,
-    accessToken,
+    access: { token: accessToken, proof: '' },
     perMinute: 60_000,
     perSecond: 1_000,
     class: 'agent',

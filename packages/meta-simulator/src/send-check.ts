@@ -1,4 +1,4 @@
-import { type GraphFault, missingObject } from './graph-errors.ts'
+import type { GraphFault } from './graph-errors.ts'
 import type { PhoneNumber, World } from './state.ts'
 import {
   type CompiledTemplate,
@@ -49,24 +49,6 @@ export function tokenFault(
   if (token === undefined) return { code: 200 }
   if (!world.tokens.has(token)) return { code: 190 }
   return allowed(token) ? undefined : missing
-}
-
-/** The number a send is for, or the fault. A wrong token for an existing number answers like a missing number. */
-export function findNumber(
-  world: World,
-  id: string,
-  authorization: string | undefined,
-  method: 'get' | 'post',
-): PhoneNumber | GraphFault {
-  const number = world.numbers.get(id)
-  return (
-    tokenFault(
-      world,
-      authorization,
-      (token) => token === number?.token,
-      missingObject(method, id),
-    ) ?? number!
-  )
 }
 
 /** Reads a body as far as it can be read. What cannot be parsed is an empty body, as it is to Meta [U]. */

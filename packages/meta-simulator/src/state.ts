@@ -21,6 +21,8 @@ const appSchema = z.strictObject({
   secret,
   callbackUrl: z.url().nullable().default(null),
   verifyToken: z.string().default(''),
+  /** "Require App Secret": calls by its tokens need an appsecret_proof. */
+  requireAppSecret: z.boolean().default(false),
 })
 const wabaSchema = z.strictObject({
   id,
@@ -47,6 +49,10 @@ const numberSchema = z.strictObject({
   appId: id.optional(),
   /** When its token ends; null: never. */
   tokenExpiresAtMs: z.number().nullable().default(null),
+  /** Withdrawn at Meta before its end. */
+  tokenRevoked: z.boolean().default(false),
+  /** When what it may read of people ends; null: never. */
+  dataAccessExpiresAtMs: z.number().nullable().default(null),
   /** What its token may do. */
   scopes: z
     .array(z.string())

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { demoState, demoTemplates } from '../src/index.ts'
 import {
@@ -407,4 +408,56 @@ test('what Meta holds against an account or a number stands behind their sends, 
   await expect(decide({ wabaId: WABA, phoneNumberId: 'none', event: 'REVIEW' })).rejects.toThrow(
     'no WABA',
   )
+})
+
+test('a proof of the app secret is checked where it is given, and demanded where the app wants it', async () => {
+  await using sim = await simulation()
+  const proofOf = (token: string) =>
+    createHmac('sha256', 'secret of the app').update(token).digest('hex')
+  const owned = state().numbers!.map((number) => ({ ...number, appId: '1' }))
+  await sim.client.setState({ numbers: owned })
+  const send = (query: string) =>
+    graph(sim, `${NUMBER}/messages${query}`, text('16505551234', 'hi'), TOKEN)
+  const codes = async (query: string) => {
+    const answers = [
+      await send(query),
+      await graph(sim, `${NUMBER}${query}`, undefined, TOKEN),
+      await graph(sim, `${WABA}/phone_numbers${query}`, undefined, TOKEN),
+    ]
+    return answers.map(({ body }) => body.error?.message)
+  }
+  const [right, wrong] = [proofOf(TOKEN), proofOf('another token')].map(
+    (proof) => `?appsecret_proof=${proof}`,
+  )
+  const refused = 'Invalid appsecret_proof provided in the API argument'
+  expect(await codes('')).toEqual([undefined, undefined, undefined])
+  expect(await codes(right!)).toEqual([undefined, undefined, undefined])
+  expect(await codes(wrong!)).toEqual([refused, refused, refused])
+  await sim.client.setState({ apps: [{ ...state().apps![0]!, requireAppSecret: true }] })
+  const demanded = 'API calls from the server require an appsecret_proof argument'
+  expect(await codes('')).toEqual([demanded, demanded, demanded])
+  expect(await codes(right!)).toEqual([undefined, undefined, undefined])
+  const byApp = async (query: string) => {
+    const headers = { authorization: 'Bearer 1|secret of the app' }
+    return (await fetch(`${sim.url}/v24.0/1${query}`, { headers })).status
+  }
+  expect([
+    await byApp(''),
+    await byApp(`?appsecret_proof=${proofOf('1|secret of the app')}`),
+  ]).toEqual([400, 200])
+})
+
+test.each([
+  ['that is over', { tokenExpiresAtMs: 1_000 }, 463],
+  ['that was withdrawn', { tokenRevoked: true }, 460],
+])('a token %s is refused by its number and WABA', async (_what, more, subcode) => {
+  await using sim = await simulation()
+  await sim.client.setState({ numbers: [{ ...state().numbers![0]!, ...more }] })
+  for (const path of [NUMBER, `${WABA}/phone_numbers`]) {
+    const { status, body } = await graph(sim, path, undefined, TOKEN)
+    expect([status, body.error]).toEqual([
+      401,
+      expect.objectContaining({ code: 190, error_subcode: subcode }),
+    ])
+  }
 })

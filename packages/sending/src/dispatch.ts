@@ -153,11 +153,11 @@ class Dispatch<Message extends ClaimedMessage> {
         return this.#notBegun()
       }
       this.#enter('posting')
-      const { phoneNumberId, accessToken } = route
+      const { phoneNumberId, access } = route
       const notAfterMs = booking.atMs + slotGraceMs
       const outcome = await this.#ctx.graph.sendMessage({
         phoneNumberId,
-        token: accessToken,
+        ...access,
         body,
         socket,
         notAfterMs,

@@ -1,6 +1,6 @@
 import type { IdentityUpdate } from '@lockstep/contracts'
 import type { SendClass } from '@lockstep/locks'
-import type { Addressee, TokenKind } from '@lockstep/whatsapp'
+import type { Addressee, GraphAccess, TokenKind } from '@lockstep/whatsapp'
 import type { OutcomeChange } from './attempt.ts'
 
 /** A message that is claimed: its attempt is committed, and nothing has been sent yet. */
@@ -74,7 +74,7 @@ export interface SendQueue<Message extends ClaimedMessage = ClaimedMessage> {
 export interface SendRoute {
   connectionId: string
   phoneNumberId: string
-  accessToken: string
+  access: GraphAccess
   perMinute: number
   perSecond: number
   class: SendClass

@@ -20,7 +20,15 @@ export interface LoggerOptions {
 
 const secretKeys = [
   ...['token', 'accessToken', 'access_token', 'verifyToken', 'verify_token', 'sealedToken'],
-  ...['secret', 'appSecret', 'app_secret', 'sealedSecret', 'password', 'authorization'],
+  ...[
+    'secret',
+    'appSecret',
+    'app_secret',
+    'sealedSecret',
+    'sealedAppSecret',
+    'password',
+    'authorization',
+  ],
   ...['apiKey', 'api_key', 'encryptionKey', 'platformKey'],
 ]
 const redactedPaths = secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`])

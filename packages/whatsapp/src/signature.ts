@@ -1,5 +1,12 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 
+/**
+ * What shows Graph that a token is used by who has its app's secret: HMAC-SHA256 of the token, in
+ * hex (Meta, graph-api/guides/secure-requests).
+ */
+export const appSecretProof = (token: string, secret: string): string =>
+  createHmac('sha256', secret).update(token).digest('hex')
+
 const prefix = 'sha256='
 
 /** An app secret. As a KeyObject, made once, it is faster to sign with. */

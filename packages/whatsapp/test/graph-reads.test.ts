@@ -1,20 +1,27 @@
 import { readFileSync } from 'node:fs'
 import type { AppError } from '@lockstep/contracts'
 import { expect, test } from 'vitest'
-import { classifyGraphError, createGraphClient, graphErrors, refusalCodes } from '../src/index.ts'
+import {
+  appSecretProof,
+  classifyGraphError,
+  createGraphClient,
+  graphErrors,
+  refusalCodes,
+} from '../src/index.ts'
 import { answerJson, startGraph } from './graph-server.ts'
 
 const pages = JSON.parse(
   readFileSync(new URL('fixtures/template-pages.json', import.meta.url), 'utf8'),
 ) as unknown[]
 const token = 'SECRET-token'
+const access = { token, proof: '' }
 
 test('templates are listed page by page until there is no next page, never by the address that carries a token', async () => {
   await using graph = await startGraph((req, res, body) =>
     answerJson(200, pages[graph.seen.length - 1])(req, res, body),
   )
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-  const seen = await Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))
+  const seen = await Array.fromAsync(meta.listTemplates({ wabaId: '701', ...access }))
   expect(seen.map((page) => page.map(({ id, name, status }) => [id, name, status]))).toEqual([
     [['11', 'spring', 'APPROVED']],
     [['12', 'summer', 'REJECTED']],
@@ -42,9 +49,9 @@ test('a list without an end is given up after 100 pages', async () => {
   }
   await using graph = await startGraph(answerJson(200, endless))
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-  await expect(Array.fromAsync(meta.listTemplates({ wabaId: '701', token }))).rejects.toMatchObject(
-    { failure: 'too_large' },
-  )
+  await expect(
+    Array.fromAsync(meta.listTemplates({ wabaId: '701', ...access })),
+  ).rejects.toMatchObject({ failure: 'too_large' })
   expect(graph.seen).toHaveLength(100)
 })
 
@@ -63,7 +70,7 @@ test.each([
   async (status, body, failure, message) => {
     await using graph = await startGraph(answerJson(status, body))
     await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-    const error = await Array.fromAsync(meta.listTemplates({ wabaId: '701', token })).then(
+    const error = await Array.fromAsync(meta.listTemplates({ wabaId: '701', ...access })).then(
       () => undefined,
       (thrown: AppError) => thrown,
     )
@@ -83,7 +90,7 @@ test('a number is read with its limit and quality', async () => {
     answerJson(200, { ...number, whatsapp_business_manager_messaging_limit: 'TIER_2K' }),
   )
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
-  expect(await meta.getPhoneNumber({ phoneNumberId: '801', token })).toEqual({
+  expect(await meta.getPhoneNumber({ phoneNumberId: '801', ...access })).toEqual({
     id: '801',
     displayPhoneNumber: '+49 30 555010',
     verifiedName: '',
@@ -97,9 +104,9 @@ test('an id stays one part of the path, whatever stands in it', async () => {
   await using graph = await startGraph(answerJson(200, { id: '1', data: [] }))
   await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
   for (const phoneNumberId of ['..', '.', '1/../me?fields=name#x']) {
-    await meta.getPhoneNumber({ phoneNumberId, token })
-    await meta.sendMessage({ phoneNumberId, token, body: {} })
-    await meta.hasPhoneNumber({ wabaId: phoneNumberId, phoneNumberId, token })
+    await meta.getPhoneNumber({ phoneNumberId, ...access })
+    await meta.sendMessage({ phoneNumberId, ...access, body: {} })
+    await meta.hasPhoneNumber({ wabaId: phoneNumberId, phoneNumberId, ...access })
   }
   const paths = graph.seen.map(({ path }) => path.split('?')[0]!)
   expect(paths.map((path) => path.split('/').length)).toEqual([3, 4, 4, 3, 4, 4, 3, 4, 4])
@@ -138,4 +145,28 @@ test('a code is read from strings too, a subcode of 100 narrows its message, non
 
 test('every row speaks in whole sentences', () => {
   for (const row of Object.values(graphErrors)) expect(row.message).toMatch(/^[A-Z].{20,}\.$/)
+})
+
+test('every call has the proof of its token in its query, and an empty one stands nowhere', async () => {
+  await using graph = await startGraph(answerJson(200, { id: '801', data: [] }))
+  await using meta = createGraphClient({ baseUrl: graph.url, version: 'v24.0' })
+  const [wabaId, phoneNumberId, appSecret] = ['701', '801', 'app-secret']
+  const proven = { token, proof: appSecretProof(token, appSecret) }
+  await meta.getPhoneNumber({ phoneNumberId, ...proven })
+  await meta.hasPhoneNumber({ wabaId, phoneNumberId, ...proven })
+  await Array.fromAsync(meta.listTemplates({ wabaId, ...proven }))
+  await meta.subscribeApp({ wabaId, ...proven })
+  await meta.sendMessage({ phoneNumberId, ...proven, body: {} })
+  await meta.checkApp({ metaAppId: '71', appSecret })
+  await meta.getPhoneNumber({ phoneNumberId, ...access })
+  const proofs = graph.seen.map(({ path }) =>
+    new URL(path, graph.url).searchParams.getAll('appsecret_proof'),
+  )
+  const ofApp = appSecretProof(`71|${appSecret}`, appSecret)
+  const right = [proven.proof]
+  expect(proofs).toEqual([right, right, right, right, right, right, [ofApp], []])
+  // RFC 4231's second case: the secret is the key, the token what is signed.
+  expect(appSecretProof('what do ya want for nothing?', 'Jefe')).toBe(
+    '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
+  )
 })

@@ -21,6 +21,7 @@ function client(baseUrl: string, options: Partial<GraphClientOptions> = {}) {
 const request = (more: Partial<SendRequest> = {}): SendRequest => ({
   phoneNumberId: '801',
   token,
+  proof: '',
   body: { type: 'text' },
   ...more,
 })
@@ -333,3 +334,19 @@ test('an answer that quotes the token is passed on without it', async () => {
     details: 'Malformed access token [token].',
   })
 })
+
+test.each([
+  'Invalid appsecret_proof provided in the API argument',
+  'API calls from the server require an appsecret_proof argument',
+])(
+  'a refused proof stops everybody, though its code is that of a wrong parameter: %s',
+  async (message) => {
+    const error = { message, type: 'GraphMethodException', code: 100 }
+    expect(await outcomeOf(answerJson(400, { error }))).toMatchObject({
+      kind: 'stopped',
+      code: 100,
+      scope: 'connection',
+      message: expect.stringContaining('rotate-secret'),
+    })
+  },
+)

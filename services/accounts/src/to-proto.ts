@@ -98,6 +98,7 @@ function toProto(
     restrictions: restrictions.map(restrictionToProto),
     tokenExpiresAtMs: connection.tokenExpiresAt?.getTime(),
     warnings: warningsOf(connection, nowMs),
+    sealedAppSecret: Buffer.alloc(0),
   }
 }
 

@@ -178,3 +178,17 @@ test('a connection has another name, also when it has ended; another account can
     failure: 'not_found',
   })
 })
+
+test('a number is connected by an app whose owner demands the proof of its secret, and not with the one before', async () => {
+  const demanding = { id: '74', secret: 'first', requireAppSecret: true }
+  await system.simulator.client.setState({ apps: [demanding] })
+  const { id } = await accounts.createApp(app('first', '74'), account)
+  const asked = { ...(await atMeta({ appId: '74' })), appId: id }
+  await accounts.createConnection(asked, account)
+  await system.simulator.client.setState({ apps: [{ ...demanding, secret: 'second' }] })
+  const another = { ...(await atMeta({ appId: '74' })), appId: id }
+  await expect(accounts.createConnection(another, account)).rejects.toMatchObject({
+    failure: 'precondition',
+    message: expect.stringContaining("check the app's secret"),
+  })
+})

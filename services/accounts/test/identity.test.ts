@@ -214,7 +214,11 @@ test("a token is replaced once Meta lets it use the connection's number, and not
       message: expect.stringContaining('access_token'),
     })
   await expect(replace('token', await tenant())).rejects.toMatchObject({ failure: 'not_found' })
-  expect(await accounts.getConnection({ id: before.id }, owner)).toEqual(before)
+  const sealedAppSecret = expect.any(Uint8Array)
+  expect(await accounts.getConnection({ id: before.id }, owner)).toEqual({
+    ...before,
+    sealedAppSecret,
+  })
 
   await using ctx = await openContext<Context>(
     accountsService,

@@ -11,7 +11,7 @@ import { describeApi } from '../src/openapi.ts'
 const shown = [
   ['ApiKey', ApiKey, []],
   ['App', App, ['account_id']],
-  ['Connection', Connection, ['account_id', 'sealed_token']],
+  ['Connection', Connection, ['account_id', 'sealed_token', 'sealed_app_secret']],
   ['Campaign', Campaign, []],
   ['CampaignStatistics', Statistics, []],
   ['Recipient', Recipient, []],

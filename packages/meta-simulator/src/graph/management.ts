@@ -2,10 +2,11 @@ import type { FastifyReply } from 'fastify'
 import type { Context } from '../context.ts'
 import { errorAnswer, type GraphAnswer, type GraphFault, missingObject } from '../graph-errors.ts'
 import { orderedError } from '../orders.ts'
-import { findNumber, parseBody, tokenFault } from '../send-check.ts'
+import { parseBody, tokenFault } from '../send-check.ts'
 import type { PhoneNumber, Waba } from '../state.ts'
-import { appNode, appOfToken } from './access.ts'
+import { appNode } from './access.ts'
 import { type GraphRequest, send } from './send.ts'
+import { appOfToken, callFault, findNumber } from './token-check.ts'
 
 type Ask = (object: never, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>
 
@@ -15,11 +16,17 @@ function aboutWaba(
   method: 'get' | 'post',
   ask: (waba: Waba, req: GraphRequest) => GraphAnswer | Promise<GraphAnswer>,
 ) {
-  return endpoint(ctx, ask, (id, authorization) => {
-    const waba = ctx.world.wabas.get(id)
-    const allowed = (token: string) =>
-      ctx.world.numbers.values().some((number) => number.wabaId === id && number.token === token)
-    return tokenFault(ctx.world, authorization, allowed, missingObject(method, id)) ?? waba!
+  return endpoint(ctx, ask, (req) => {
+    const { id } = req.params
+    let number: PhoneNumber | undefined
+    const allowed = (token: string) => {
+      const numbers = ctx.world.numbers.values()
+      number = numbers.find((each) => each.wabaId === id && each.token === token)
+      return number !== undefined
+    }
+    const { authorization } = req.headers
+    const fault = tokenFault(ctx.world, authorization, allowed, missingObject(method, id))
+    return fault ?? callFault(ctx, number!, req) ?? ctx.world.wabas.get(id)!
   })
 }
 
@@ -29,20 +36,14 @@ export function phoneNumber(ctx: Context) {
     status: 200,
     body: pick(numberNode(ctx, number), req.query.fields, numberDefaults),
   })
-  const answer = endpoint(ctx, ask, (id, authorization) =>
-    findNumber(ctx.world, id, authorization, 'get'),
-  )
+  const answer = endpoint(ctx, ask, (req) => findNumber(ctx, req, 'get'))
   return (req: GraphRequest, reply: FastifyReply) => appNode(ctx, req, reply) ?? answer(req, reply)
 }
 
-function endpoint(
-  ctx: Context,
-  ask: Ask,
-  find: (id: string, authorization: string | undefined) => object,
-) {
+function endpoint(ctx: Context, ask: Ask, find: (req: GraphRequest) => object) {
   return async (req: GraphRequest, reply: FastifyReply) => {
     const { id } = req.params
-    const found = find(id, req.headers.authorization)
+    const found = find(req)
     const fault = 'code' in found ? (found as GraphFault) : orderedError(ctx.settings, 'management')
     if (fault) return send(reply, errorAnswer(fault, `${id}|${ctx.log.seq}|${Date.now()}`, id))
     return send(reply, await ask(found as never, req))

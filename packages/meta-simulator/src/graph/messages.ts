@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { accountFault } from '../account-event.ts'
 import type { Context } from '../context.ts'
 import { draws, personOf, pickShare, wamid, within } from '../fate.ts'
@@ -7,10 +7,11 @@ import { errorAnswer, type GraphAnswer, type GraphFault } from '../graph-errors.
 import type { PostLine } from '../log.ts'
 import { orderedError, orderedFault } from '../orders.ts'
 import { journeyOf, tallyOf } from '../replay.ts'
-import { findNumber, parseBody, readSend, type SendRequest, sendFault } from '../send-check.ts'
+import { parseBody, readSend, type SendRequest, sendFault } from '../send-check.ts'
 import type { FaultKind } from '../settings.ts'
 import type { PhoneNumber } from '../state.ts'
-import { send } from './send.ts'
+import { type GraphRequest, send } from './send.ts'
+import { findNumber } from './token-check.ts'
 
 type Line = Omit<PostLine, 'seq'>
 
@@ -23,10 +24,10 @@ interface Decision {
 
 /** `POST /{version}/{phone-number-id}/messages` (meta-cloud-api.md §4): decided at once, written to the log, then answered. */
 export function messages(ctx: Context) {
-  return async (req: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => {
+  return async (req: GraphRequest, reply: FastifyReply) => {
     const atMs = Date.now()
     const { id } = req.params
-    const number = findNumber(ctx.world, id, req.headers.authorization, 'post')
+    const number = findNumber(ctx, req, 'post')
     const body = parseBody(req.body as Buffer | undefined)
     if ('token' in number && body.status === 'read') return markRead(ctx, number, body, reply)
     const decision = decide(ctx, id, number, body, atMs)

@@ -1,7 +1,8 @@
 import { AppError } from '@lockstep/contracts'
 import { z } from 'zod'
 import { cleanJson, listOf, objectOf, textOf } from '../json.ts'
-import { type GraphRequests, pathPart } from './graph-requests.ts'
+import { appSecretProof } from '../signature.ts'
+import { type GraphAccess, type GraphRequests, pathPart } from './graph-requests.ts'
 
 /** An app, as Meta knows it. */
 export interface AppIdentity {
@@ -25,21 +26,23 @@ interface TokenQuestion extends AppIdentity {
   signal?: AbortSignal
 }
 
-interface WabaQuestion {
+interface WabaQuestion extends GraphAccess {
   wabaId: string
-  token: string
   signal?: AbortSignal
 }
 
 /** An app speaks for itself by its id and secret. */
-const appToken = ({ metaAppId, appSecret }: AppIdentity) => `${metaAppId}|${appSecret}`
+function appAccess({ metaAppId, appSecret }: AppIdentity): GraphAccess {
+  const token = `${metaAppId}|${appSecret}`
+  return { token, proof: appSecretProof(token, appSecret) }
+}
 
 /** Throws AppError `precondition` unless the secret is that of the app. */
 export async function checkApp(
   requests: GraphRequests,
   { signal, ...app }: AppIdentity & { signal?: AbortSignal },
 ): Promise<void> {
-  const how = { token: appToken(app), secret: app.appSecret, ...(signal && { signal }) }
+  const how = { ...appAccess(app), secret: app.appSecret, ...(signal && { signal }) }
   await requests.get(`/${pathPart(app.metaAppId)}?fields=id`, how)
 }
 
@@ -48,7 +51,7 @@ export async function inspectToken(
   { token, signal, ...app }: TokenQuestion,
 ): Promise<GraphToken> {
   const query = new URLSearchParams({ input_token: token })
-  const how = { token: appToken(app), secret: token, ...(signal && { signal }) }
+  const how = { ...appAccess(app), secret: token, ...(signal && { signal }) }
   return readToken(await requests.get(`/debug_token?${query}`, how))
 }
 

@@ -14,7 +14,7 @@ import {
   readTemplatePage,
   templateFields,
 } from './graph-objects.ts'
-import { GraphRequests, graphErrorsTotal, pathPart } from './graph-requests.ts'
+import { type GraphAccess, GraphRequests, graphErrorsTotal, pathPart } from './graph-requests.ts'
 import { type SendOutcome, sendOutcome } from './send-outcome.ts'
 import { createSockets, type Socket } from './sockets.ts'
 
@@ -34,9 +34,8 @@ export interface GraphClientOptions {
   maxSockets?: number
 }
 
-export interface SendRequest {
+export interface SendRequest extends GraphAccess {
   phoneNumberId: string
-  token: string
   /** The message, as `buildTemplateMessage` or `buildTextMessage` makes it. */
   body: object
   signal?: AbortSignal
@@ -51,6 +50,18 @@ export interface SendRequest {
   onWritten?: (writtenAtMs: number) => void
 }
 
+interface Question extends GraphAccess {
+  signal?: AbortSignal
+}
+
+interface WabaQuestion extends Question {
+  wabaId: string
+}
+
+interface NumberQuestion extends Question {
+  phoneNumberId: string
+}
+
 export interface GraphClient {
   /**
    * Opens a connection, or takes one that is open, before it is known when it is used. Throws
@@ -63,24 +74,11 @@ export interface GraphClient {
    */
   sendMessage(request: SendRequest): Promise<SendOutcome>
   /** The templates of a WABA, page by page. Throws AppError. */
-  listTemplates(request: {
-    wabaId: string
-    token: string
-    signal?: AbortSignal
-  }): AsyncIterable<GraphTemplate[]>
+  listTemplates(request: WabaQuestion): AsyncIterable<GraphTemplate[]>
   /** A number as Meta knows it: also the check that a token may use it. Throws AppError. */
-  getPhoneNumber(request: {
-    phoneNumberId: string
-    token: string
-    signal?: AbortSignal
-  }): Promise<GraphPhoneNumber>
+  getPhoneNumber(request: NumberQuestion): Promise<GraphPhoneNumber>
   /** True when a number is one of the WABA's, which its own node doesn't say. Throws AppError. */
-  hasPhoneNumber(request: {
-    wabaId: string
-    phoneNumberId: string
-    token: string
-    signal?: AbortSignal
-  }): Promise<boolean>
+  hasPhoneNumber(request: WabaQuestion & NumberQuestion): Promise<boolean>
   /** Throws AppError `precondition` unless the secret is that of the app. */
   checkApp(request: AppIdentity & { signal?: AbortSignal }): Promise<void>
   /** What Meta tells the app of a token. Throws AppError, `precondition` for another app's token. */
@@ -89,7 +87,7 @@ export interface GraphClient {
    * Subscribes the token's app to the webhooks of a WABA, once however often; answers the ids of all
    * that are subscribed. Throws AppError.
    */
-  subscribeApp(request: { wabaId: string; token: string; signal?: AbortSignal }): Promise<string[]>
+  subscribeApp(request: WabaQuestion): Promise<string[]>
 }
 
 const sends = counter('lockstep_graph_sends_total', 'Messages posted to Meta, by outcome')
@@ -129,11 +127,11 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
 
 async function sendMessage(
   requests: GraphRequests,
-  { phoneNumberId, token, body, ...how }: SendRequest,
+  { phoneNumberId, token, proof, body, ...how }: SendRequest,
 ): Promise<SendOutcome> {
   const path = `/${pathPart(phoneNumberId)}/messages`
   const request = { method: 'POST', path, body: JSON.stringify(body) } as const
-  const outcome = sendOutcome(await requests.send(request, token, how))
+  const outcome = sendOutcome(await requests.send(request, { token, proof }, how))
   sends(1, { outcome: outcome.kind })
   if ('code' in outcome)
     graphErrorsTotal(1, { code: String(outcome.code ?? 'none'), endpoint: 'messages' })

@@ -1,4 +1,11 @@
-import { type GraphErrorRow, maybeSent, rejected, throttle, unknown } from './graph-error-row.ts'
+import {
+  type GraphErrorRow,
+  maybeSent,
+  rejected,
+  stop,
+  throttle,
+  unknown,
+} from './graph-error-row.ts'
 import { graphErrorRanges, graphErrors } from './graph-error-table.ts'
 
 /** An error's row with the code it was read from; `code` is null when the answer held none. */
@@ -29,6 +36,19 @@ export function classifyGraphError(
   const row = number === null ? undefined : rowOf(number, codeOf(subcode))
   return { code: number, ...(row ?? byStatus(number, httpStatus)) }
 }
+
+const secretRefused = stop(
+  'Meta refuses the app secret that goes with this call: it was changed at Meta. Store the new one as the secret of the app (POST /v1/apps/:id/rotate-secret); campaigns can then be resumed.',
+)
+
+/**
+ * The row of a refused `appsecret_proof`. Meta gives it the code 100 of a wrong parameter and no
+ * subcode: only its sentence tells that it is about everybody's message.
+ */
+export const proofError = (code: unknown, message: unknown): ClassifiedError | undefined =>
+  codeOf(code) === 100 && typeof message === 'string' && message.includes('appsecret_proof')
+    ? { code: 100, ...secretRefused }
+    : undefined
 
 /** Our message with what Meta says beside it. */
 export const withDetails = (message = '', details = ''): string =>

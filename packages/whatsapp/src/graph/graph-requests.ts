@@ -35,8 +35,14 @@ export interface GraphList<Page> {
  */
 export const pathPart = (text: string): string => encodeURIComponent(text).replaceAll('.', '%2E')
 
-export interface ReadOptions {
+/** What a call is made with. */
+export interface GraphAccess {
   token: string
+  /** `appSecretProof` of the token; empty without the secret of its app. */
+  proof: string
+}
+
+export interface ReadOptions extends GraphAccess {
   /** What else an answer must not quote. */
   secret?: string
   signal?: AbortSignal | undefined
@@ -60,13 +66,14 @@ export class GraphRequests {
   /** Sends one request, over the given socket or the first that is free in time. */
   async send(
     request: Dispatcher.DispatchOptions,
-    token: string,
+    access: GraphAccess,
     { socket, ...options }: RequestOptions,
   ): Promise<Exchange> {
-    if (!socket) return this.#sendOnAny(request, token, options)
+    if (!socket) return this.#sendOnAny(request, access, options)
+    const { token } = access
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const all = { timeoutMs: this.#timeoutMs, maxResponseBytes: maxAnswerBytes, ...options }
-    const path = this.#prefix + request.path
+    const path = this.#prefix + withProof(request.path, access)
     const result = await exchange(socket.dispatcher, { ...request, path, headers }, all)
     return result.kind === 'answered'
       ? { ...result, body: withoutToken(result.body, token) }
@@ -75,7 +82,7 @@ export class GraphRequests {
 
   async #sendOnAny(
     request: Dispatcher.DispatchOptions,
-    token: string,
+    access: GraphAccess,
     options: Partial<ExchangeOptions>,
   ): Promise<Exchange> {
     const { notAfterMs = Number.POSITIVE_INFINITY, signal } = options
@@ -86,7 +93,7 @@ export class GraphRequests {
       const timeout = AbortSignal.timeout(Math.ceil(waitMs))
       const socket = await this.#sockets.open(signal ? AbortSignal.any([signal, timeout]) : timeout)
       try {
-        return await this.send(request, token, { ...options, socket })
+        return await this.send(request, access, { ...options, socket })
       } finally {
         socket.release()
       }
@@ -109,11 +116,11 @@ export class GraphRequests {
 
   async #ask(
     request: Dispatcher.DispatchOptions,
-    { token, secret = '', signal }: ReadOptions,
+    { token, proof, secret = '', signal }: ReadOptions,
     maxResponseBytes: number,
   ): Promise<unknown> {
     const options = { maxResponseBytes, ...(signal && { signal }) }
-    const result = await this.send(request, token, options)
+    const result = await this.send(request, { token, proof }, options)
     if (result.kind !== 'answered')
       throw new AppError('busy', `Meta could not be asked: ${result.reason}. Try again later.`)
     const body = readBody(withoutToken(result.body, secret))
@@ -146,6 +153,12 @@ export class GraphRequests {
       `Meta listed more than ${maxPages * perPage} ${edge}; the reading stopped there`,
     )
   }
+}
+
+/** Its query is the one place where Graph takes a proof. */
+function withProof(path: string, { proof }: GraphAccess): string {
+  if (proof === '') return path
+  return `${path}${path.includes('?') ? '&' : '?'}appsecret_proof=${proof}`
 }
 
 /** An answer about a malformed token quotes it. */

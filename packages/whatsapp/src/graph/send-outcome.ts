@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isObject, type JsonObject, listOf, objectOf, parseLossless, textOf } from '../json.ts'
 import type { Exchange } from './exchange.ts'
 import type { GraphErrorScope } from './graph-error-row.ts'
-import { type ClassifiedError, classifyGraphError } from './graph-errors.ts'
+import { type ClassifiedError, classifyGraphError, proofError } from './graph-errors.ts'
 
 /** What became of one POST to `/messages`. The caller's state follows from `kind` alone. */
 export type SendOutcome =
@@ -105,7 +105,7 @@ export function graphErrorOf(
   const error = objectOf(body).error
   if (!isObject(error) && status >= 200 && status < 300) return null
   const { code, error_subcode, error_data, error_user_msg, message } = objectOf(error)
-  const row = classifyGraphError(code, status, error_subcode)
+  const row = proofError(code, message) ?? classifyGraphError(code, status, error_subcode)
   const details =
     textOf(objectOf(error_data).details) ??
     textOf(error_data) ??

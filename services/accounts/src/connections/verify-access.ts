@@ -1,5 +1,5 @@
 import { AppError, failureOf, secretPlaces } from '@lockstep/contracts'
-import type { GraphPhoneNumber } from '@lockstep/whatsapp'
+import { appSecretProof, type GraphAccess, type GraphPhoneNumber } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import type { App } from '../db/entities.ts'
 import { requireHeaderText } from './header-text.ts'
@@ -23,10 +23,13 @@ export async function verifyAccess(
   app: App,
   claim: NumberClaim,
 ): Promise<VerifiedNumber> {
-  requireHeaderText(claim.token, 'access_token')
-  const number = await verifyNumber(ctx, claim)
-  const tokenExpiresAt = await verifyToken(ctx, app, claim)
-  await subscribe(ctx, app, claim)
+  const { token } = claim
+  requireHeaderText(token, 'access_token')
+  const appSecret = secretOf(ctx, app)
+  const access = { token, proof: appSecretProof(token, appSecret) }
+  const tokenExpiresAt = await verifyToken(ctx, { metaAppId: app.metaAppId, appSecret }, claim)
+  const number = await verifyNumber(ctx, claim, access)
+  await subscribe(ctx, app, claim, access)
   return { number, tokenExpiresAt }
 }
 
@@ -42,12 +45,14 @@ export async function verifyApp(
     .catch((error) => refuse(error, `Meta does not take this secret for the app ${metaAppId}`))
 }
 
+const secretOf = ({ secrets }: Context, { id, accountId, sealedSecret }: App): string =>
+  secrets.open(sealedSecret, secretPlaces.appSecret(id, accountId))
+
 async function verifyToken(
-  { graph, secrets }: Context,
-  { id, accountId, metaAppId, sealedSecret }: App,
-  { token, signal }: NumberClaim,
+  { graph }: Context,
+  { metaAppId, appSecret }: { metaAppId: string; appSecret: string },
+  { phoneNumberId, token, signal }: NumberClaim,
 ): Promise<Date | null> {
-  const appSecret = secrets.open(sealedSecret, secretPlaces.appSecret(id, accountId))
   const said = await graph
     .inspectToken({ metaAppId, appSecret, token, ...(signal && { signal }) })
     .catch((error) =>
@@ -57,7 +62,10 @@ async function verifyToken(
       ),
     )
   if (!said.isValid)
-    throw new AppError('precondition', `Meta does not accept this token: ${said.problem}`)
+    throw new AppError(
+      'precondition',
+      `Meta does not let this token use the number ${phoneNumberId}: ${said.problem}`,
+    )
   const missing = neededScopes.filter((scope) => !said.scopes.includes(scope))
   if (missing.length > 0)
     throw new AppError(
@@ -71,9 +79,10 @@ async function verifyToken(
 async function subscribe(
   { graph }: Context,
   { metaAppId }: App,
-  { wabaId, token, signal }: NumberClaim,
+  { wabaId, signal }: NumberClaim,
+  access: GraphAccess,
 ): Promise<void> {
-  const apps = await graph.subscribeApp({ wabaId, token, ...(signal && { signal }) })
+  const apps = await graph.subscribeApp({ wabaId, ...access, ...(signal && { signal }) })
   if (apps.includes(metaAppId)) return
   throw new AppError(
     'precondition',

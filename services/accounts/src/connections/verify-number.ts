@@ -1,5 +1,5 @@
 import { AppError, failureOf } from '@lockstep/contracts'
-import type { GraphPhoneNumber } from '@lockstep/whatsapp'
+import type { GraphAccess, GraphPhoneNumber } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 
 export interface NumberClaim {
@@ -15,9 +15,10 @@ export interface NumberClaim {
  */
 export async function verifyNumber(
   { graph }: Context,
-  { phoneNumberId, wabaId, token, signal }: NumberClaim,
+  { phoneNumberId, wabaId, signal }: NumberClaim,
+  access: GraphAccess,
 ): Promise<GraphPhoneNumber> {
-  const how = { phoneNumberId, token, ...(signal && { signal }) }
+  const how = { phoneNumberId, ...access, ...(signal && { signal }) }
   const [number, isOfWaba] = await Promise.all([
     graph.getPhoneNumber(how),
     graph.hasPhoneNumber({ wabaId, ...how }),

@@ -11,6 +11,15 @@ export async function findApp(tx: Tx, id: string, { lock = false } = {}): Promis
   return app
 }
 
+/** The secret of an app of the account's. */
+export async function sealedSecretOf(tx: Tx, id: string): Promise<Uint8Array> {
+  const row = await queryOne<Pick<App, 'sealedSecret'>>(
+    tx,
+    sql`select sealed_secret as "sealedSecret" from apps where account_id = ${tx.accountId} and id = ${id}`,
+  )
+  return row!.sealedSecret
+}
+
 /** A page of the account's apps in id order. */
 export function appsPage(
   tx: Tx,

@@ -1,7 +1,8 @@
-import { type CampaignWait, secretPlaces } from '@lockstep/contracts'
+import type { CampaignWait } from '@lockstep/contracts'
 import type { Connection } from '@lockstep/rpc/gen/accounts'
 import type { Template } from '@lockstep/rpc/gen/templates'
 import type { SendRoute, Wait } from '@lockstep/sending'
+import { graphAccess } from '@lockstep/service'
 import type { SendableTemplate } from '@lockstep/whatsapp'
 import { misfitOf } from '../audience/template-values.ts'
 import type { Context } from '../context.ts'
@@ -61,10 +62,10 @@ function whyNotSendable(
 }
 
 function routeOf(ctx: Context, connection: Connection, category: string): SendRoute {
-  const { id, accountId, phoneNumberId, perMinute, perSecond, sealedToken } = connection
-  const accessToken = ctx.secrets.open(sealedToken, secretPlaces.connection(id, accountId))
+  const { id, phoneNumberId, perMinute, perSecond } = connection
+  const access = graphAccess(ctx.secrets, connection)
   const limits = { perMinute, perSecond, class: 'bulk' } as const
-  return { connectionId: id, phoneNumberId, accessToken, ...limits, category }
+  return { connectionId: id, phoneNumberId, access, ...limits, category }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, secretPlaces, Throttled } from '@lockstep/contracts'
-import type { FencedLock } from '@lockstep/service'
-import { metaClockMarginMs } from '@lockstep/whatsapp'
+import { AppError, Throttled } from '@lockstep/contracts'
+import { type FencedLock, graphAccess } from '@lockstep/service'
+import { type GraphAccess, metaClockMarginMs } from '@lockstep/whatsapp'
 import { v7 as uuid } from 'uuid'
 import { announceStatuses } from '../announce-statuses.ts'
 import type { Context } from '../context.ts'
@@ -22,8 +22,8 @@ export interface Run {
  */
 export async function readList(ctx: Context, run: Run, wabaId: string): Promise<void> {
   const { accountId, connectionId, runId, lock } = run
-  const token = await tokenFor(ctx, run, wabaId)
-  const request = { wabaId, token, signal: lock.signal }
+  const access = await accessFor(ctx, run, wabaId)
+  const request = { wabaId, ...access, signal: lock.signal }
   const pages = ctx.graph.listTemplates(request)[Symbol.asyncIterator]()
   for (let isFirst = true; ; isFirst = false) {
     await waitForGrant(ctx, run, isFirst)
@@ -53,14 +53,14 @@ export async function readList(ctx: Context, run: Run, wabaId: string): Promise<
 }
 
 /**
- * The connection's token; `precondition` when it has left the run's WABA, by which updates find the
+ * What the connection calls Graph with; `precondition` when it has left the run's WABA, by which updates find the
  * run.
  */
-async function tokenFor(
+async function accessFor(
   ctx: Context,
   { accountId, connectionId, lock: { signal } }: Run,
   wabaId: string,
-): Promise<string> {
+): Promise<GraphAccess> {
   const connection = await ctx.peers.accounts.getConnection(
     { id: connectionId },
     { accountId, signal },
@@ -70,8 +70,7 @@ async function tokenFor(
       'precondition',
       `The number is in the WhatsApp Business Account ${connection.wabaId} now; sync its templates again`,
     )
-  const place = secretPlaces.connection(connectionId, accountId)
-  return ctx.secrets.open(connection.sealedToken, place)
+  return graphAccess(ctx.secrets, connection)
 }
 
 /**

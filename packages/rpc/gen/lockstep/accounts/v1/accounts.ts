@@ -218,6 +218,8 @@ export interface Connection {
     | undefined;
   /** What a person should do something about before it stops messages, in sentences. */
   warnings: string[];
+  /** The secret of its app, encrypted, of which Graph wants to see a proof beside the token. Told by GetConnection only. */
+  sealedAppSecret: Uint8Array;
 }
 
 export interface Restriction {
@@ -3054,6 +3056,7 @@ function createBaseConnection(): Connection {
     restrictions: [],
     tokenExpiresAtMs: undefined,
     warnings: [],
+    sealedAppSecret: new Uint8Array(0),
   };
 }
 
@@ -3118,6 +3121,9 @@ export const Connection: MessageFns<Connection> = {
     }
     for (const v of message.warnings) {
       writer.uint32(162).string(v!);
+    }
+    if (message.sealedAppSecret.length !== 0) {
+      writer.uint32(170).bytes(message.sealedAppSecret);
     }
     return writer;
   },
@@ -3295,6 +3301,14 @@ export const Connection: MessageFns<Connection> = {
             message.warnings.push(reader.string());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.sealedAppSecret = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3389,6 +3403,11 @@ export const Connection: MessageFns<Connection> = {
       warnings: globalThis.Array.isArray(object?.warnings)
         ? object.warnings.map((e: any) => globalThis.String(e))
         : [],
+      sealedAppSecret: isSet(object.sealedAppSecret)
+        ? bytesFromBase64(object.sealedAppSecret)
+        : isSet(object.sealed_app_secret)
+        ? bytesFromBase64(object.sealed_app_secret)
+        : new Uint8Array(0),
     };
   },
 
@@ -3454,6 +3473,9 @@ export const Connection: MessageFns<Connection> = {
     if (message.warnings?.length) {
       obj.warnings = message.warnings;
     }
+    if (message.sealedAppSecret.length !== 0) {
+      obj.sealedAppSecret = base64FromBytes(message.sealedAppSecret);
+    }
     return obj;
   },
 
@@ -3482,6 +3504,7 @@ export const Connection: MessageFns<Connection> = {
     message.restrictions = object.restrictions?.map((e) => Restriction.fromPartial(e)) || [];
     message.tokenExpiresAtMs = object.tokenExpiresAtMs ?? undefined;
     message.warnings = object.warnings?.map((e) => e) || [];
+    message.sealedAppSecret = object.sealedAppSecret ?? new Uint8Array(0);
     return message;
   },
 };
