@@ -74,6 +74,12 @@ export const eventKinds = {
     subject: 'connection',
     about: 'a number was connected or disconnected, or can do more or less by Meta’s word',
   },
+  'connection.token': {
+    topic: 'connections',
+    subject: 'connection',
+    about:
+      'an access token ends in 14, 7, 3 or 1 days, has ended, is taken no longer by Meta, or is good again',
+  },
   'template.status': {
     topic: 'templates',
     subject: 'template',

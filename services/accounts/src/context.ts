@@ -3,6 +3,7 @@ import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
 import { createPasswords, type Passwords } from './people/passwords.ts'
 import type { times } from './times.ts'
+import { measureTokens } from './token-figures.ts'
 
 interface Own {
   secrets: Secrets
@@ -15,7 +16,9 @@ type Base = ServiceContext<Config, never, typeof times>
 /** What the endpoints of this service may use. */
 export type Context = Base & Own
 
-export function open({ config }: Base, stack: AsyncDisposableStack): Own {
+export function open(base: Base, stack: AsyncDisposableStack): Own {
+  const { config } = base
+  stack.use(measureTokens(base))
   const graph = stack.use(
     createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
   )

@@ -7,6 +7,7 @@ import { migrations } from './db/migrations.ts'
 import { forgetAuditEntries } from './jobs/forget-audit-entries.ts'
 import { forgetEvents } from './jobs/forget-events.ts'
 import { forgetSignIns } from './jobs/forget-sign-ins.ts'
+import { watchTokens, watchTokensEveryMs } from './jobs/watch-tokens.ts'
 import { accountUpdate } from './lanes/account-update.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
 import { times } from './times.ts'
@@ -20,6 +21,7 @@ export const accountsService = defineService({
   open,
   rpc: { definition: AccountsDefinition, methods, callers, acrossAccounts },
   lanes: { 'webhooks.account': accountUpdate },
+  jobs: { 'watch-tokens': [watchTokensEveryMs, watchTokens] },
   retention: {
     'forget-audit-entries': forgetAuditEntries,
     'forget-events': forgetEvents,

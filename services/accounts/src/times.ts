@@ -13,4 +13,8 @@ export const times = {
   passwordResetMs: 24 * hour,
   /** Tries to sign in are counted for so long. */
   signInWindowMs: hour / 4,
+  /** A token that Meta has withdrawn is found out by the next send at once, and else by then. */
+  tokenCheckMs: 6 * hour,
+  /** A check that is not done by then is another process's. */
+  tokenCheckLeaseMs: hour / 6,
 } as const

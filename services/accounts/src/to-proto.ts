@@ -1,8 +1,9 @@
 import type { Tx } from '@lockstep/database'
 import type * as proto from '@lockstep/rpc/gen/accounts'
-import { healthOf, restrictionsSummary } from './connections/health.ts'
+import { healthNow, restrictionsSummary } from './connections/health.ts'
 import { forbids } from './connections/restrictions.ts'
-import { expiryIssue, warningsOf } from './connections/warnings.ts'
+import { tokenState } from './connections/token-health.ts'
+import { warningsOf } from './connections/warnings.ts'
 import type { AccountEventRow } from './db/account-events.ts'
 import type { ApiKeyRow } from './db/api-keys.ts'
 import type { AppFields, ConnectionFields } from './db/entities.ts'
@@ -68,18 +69,8 @@ function toProto(
     verifiedName,
     sealedToken,
   } = connection
-  const {
-    perMinute,
-    perSecond,
-    quality,
-    messagingLimit,
-    healthIssues,
-    connectedAt,
-    disconnectedAt,
-  } = connection
-  const expired = expiryIssue(connection, nowMs)
-  const issues = expired ? { ...healthIssues, access: expired } : healthIssues
-  const { health, reason: healthReason } = healthOf(issues, restrictions)
+  const { perMinute, perSecond, quality, messagingLimit, connectedAt, disconnectedAt } = connection
+  const { health, reason: healthReason } = healthNow(connection, restrictions, nowMs)
   return {
     ...{
       id,
@@ -97,6 +88,9 @@ function toProto(
     disconnectedAtMs: disconnectedAt?.getTime(),
     restrictions: restrictions.map(restrictionToProto),
     tokenExpiresAtMs: connection.tokenExpiresAt?.getTime(),
+    dataAccessExpiresAtMs: connection.dataAccessExpiresAt?.getTime(),
+    tokenCheckedAtMs: connection.tokenCheckedAt?.getTime(),
+    tokenHealth: tokenState(connection, nowMs).health,
     warnings: warningsOf(connection, nowMs),
     sealedAppSecret: Buffer.alloc(0),
   }

@@ -53,7 +53,12 @@ const invalid = (message: string, subcode?: number) => ({
 function tokenNode(number: PhoneNumber, appId: string): Record<string, unknown> {
   const { tokenExpiresAtMs, dataAccessExpiresAtMs, scopes } = number
   const end = endOfToken(number)
-  if (end) return { app_id: appId, ...invalid(end.message!, end.subcode) }
+  if (end)
+    return {
+      app_id: appId,
+      expires_at: secondsOf(tokenExpiresAtMs),
+      ...invalid(end.message!, end.subcode),
+    }
   return {
     app_id: appId,
     type: 'SYSTEM_USER',

@@ -19,6 +19,8 @@ export interface GraphToken {
   scopes: string[]
   /** Null when it has no end. */
   expiresAtMs: number | null
+  /** When what it may read ends, though the token doesn't; null for never. */
+  dataAccessExpiresAtMs: number | null
 }
 
 interface TokenQuestion extends AppIdentity {
@@ -76,21 +78,23 @@ const tokenShape = z.object({
   error: z.unknown().optional(),
 })
 
-/** Meta writes 0 for no end; of two ends the earlier counts. */
+/** Meta writes 0 for no end. */
+const endMs = (seconds: number): number | null => (seconds > 0 ? seconds * 1_000 : null)
+
 function readToken(body: unknown): GraphToken {
   const read = tokenShape.safeParse(objectOf(cleanJson(body)).data)
   if (!read.success)
     throw new AppError('busy', 'Meta answered without a token. Try again later.', {
       cause: read.error,
     })
-  const { is_valid, app_id, scopes, error, ...ends } = read.data
-  const known = [ends.expires_at, ends.data_access_expires_at].filter((end) => end > 0)
+  const { is_valid, app_id, scopes, error, expires_at, data_access_expires_at } = read.data
   return {
     isValid: is_valid,
     problem: textOf(objectOf(error).message) ?? '',
     metaAppId: app_id,
     scopes,
-    expiresAtMs: known.length > 0 ? Math.min(...known) * 1_000 : null,
+    expiresAtMs: endMs(expires_at),
+    dataAccessExpiresAtMs: endMs(data_access_expires_at),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ConnectionHealth } from '@lockstep/contracts'
 import type { HealthIssues } from './facts.ts'
 import { restrictionClause, touchesMessaging } from './restrictions.ts'
+import { type TokenFacts, tokenIssue } from './token-health.ts'
 
 /** A restriction of a number that is in force. */
 export interface ActiveRestriction {
@@ -26,6 +27,17 @@ export function healthOf(
   return reasons.length > 0
     ? { health: 'restricted', reason: reasons.join(' ') }
     : { health: 'ok', reason: '' }
+}
+
+/** The same with what its token is good for now. */
+export function healthNow(
+  connection: TokenFacts & { healthIssues: HealthIssues },
+  restrictions: ActiveRestriction[],
+  nowMs: number,
+): ReturnType<typeof healthOf> {
+  const { healthIssues } = connection
+  const access = tokenIssue(connection, nowMs) ?? healthIssues.access ?? null
+  return healthOf({ ...healthIssues, access }, restrictions)
 }
 
 /** Restrictions of a number in one sentence, with what Meta says to do about them. */

@@ -1,5 +1,5 @@
 import type { GraphPhoneNumber } from '@lockstep/whatsapp'
-import type { Connection } from '../db/entities.ts'
+import type { Connection, TokenColumns } from '../db/entities.ts'
 import { keepIssuesOfWaba } from '../updates/account-update-rules.ts'
 import { maxPerSecond } from './limits.ts'
 
@@ -19,7 +19,8 @@ export function detailsOf(number: GraphPhoneNumber): NumberDetails {
 
 /** How an ended connection is connected again; an empty name leaves the one that it has. */
 export interface Reconnection
-  extends Pick<Connection, 'name' | 'appId' | 'wabaId' | 'sealedToken' | 'tokenExpiresAt'> {
+  extends Pick<Connection, 'name' | 'appId' | 'wabaId' | 'sealedToken'>,
+    TokenColumns {
   details: NumberDetails
   atMs: number
 }

@@ -3,15 +3,13 @@ import { appSecretProof, type GraphAccess, type GraphPhoneNumber } from '@lockst
 import type { Context } from '../context.ts'
 import type { App } from '../db/entities.ts'
 import { requireHeaderText } from './header-text.ts'
+import { tokenFacts } from './token-facts.ts'
+import { missingScopes, type TokenFacts } from './token-health.ts'
 import { type NumberClaim, verifyNumber } from './verify-number.ts'
-
-/** What a token must be allowed to do: to read a WABA, and to send (meta-cloud-api.md §1). */
-const neededScopes = ['whatsapp_business_management', 'whatsapp_business_messaging']
 
 export interface VerifiedNumber {
   number: GraphPhoneNumber
-  /** Null when the token has no end. */
-  tokenExpiresAt: Date | null
+  token: TokenFacts
 }
 
 /**
@@ -23,14 +21,13 @@ export async function verifyAccess(
   app: App,
   claim: NumberClaim,
 ): Promise<VerifiedNumber> {
-  const { token } = claim
-  requireHeaderText(token, 'access_token')
+  requireHeaderText(claim.token, 'access_token')
   const appSecret = secretOf(ctx, app)
-  const access = { token, proof: appSecretProof(token, appSecret) }
-  const tokenExpiresAt = await verifyToken(ctx, { metaAppId: app.metaAppId, appSecret }, claim)
+  const access = { token: claim.token, proof: appSecretProof(claim.token, appSecret) }
+  const token = await verifyToken(ctx, { metaAppId: app.metaAppId, appSecret }, claim)
   const number = await verifyNumber(ctx, claim, access)
   await subscribe(ctx, app, claim, access)
-  return { number, tokenExpiresAt }
+  return { number, token }
 }
 
 /** Whether a secret is that of an app at Meta; throws `precondition` with Meta's reason. */
@@ -52,7 +49,7 @@ async function verifyToken(
   { graph }: Context,
   { metaAppId, appSecret }: { metaAppId: string; appSecret: string },
   { phoneNumberId, token, signal }: NumberClaim,
-): Promise<Date | null> {
+): Promise<TokenFacts> {
   const said = await graph
     .inspectToken({ metaAppId, appSecret, token, ...(signal && { signal }) })
     .catch((error) =>
@@ -66,13 +63,13 @@ async function verifyToken(
       'precondition',
       `Meta does not let this token use the number ${phoneNumberId}: ${said.problem}`,
     )
-  const missing = neededScopes.filter((scope) => !said.scopes.includes(scope))
+  const missing = missingScopes(said.scopes)
   if (missing.length > 0)
     throw new AppError(
       'precondition',
       `The token lacks the permission ${missing.join(' and ')}; make one that has it`,
     )
-  return said.expiresAtMs === null ? null : new Date(said.expiresAtMs)
+  return tokenFacts(said)
 }
 
 /** Without a subscription a number would send and hear nothing. */

@@ -1,20 +1,8 @@
-import type { HealthIssue } from './facts.ts'
+import { type TokenFacts, tokenState } from './token-health.ts'
 
 /** What a connection is warned of. */
-interface Warned {
-  tokenExpiresAt?: Date | null
+interface Warned extends TokenFacts {
   quality: string
-}
-
-const warnBeforeMs = 14 * 86_400_000
-
-const dayOf = (date: Date): string => date.toISOString().slice(0, 10)
-
-/** An access token that is over: nothing can be sent with it. */
-export function expiryIssue({ tokenExpiresAt }: Warned, nowMs: number): HealthIssue | null {
-  if (!tokenExpiresAt || tokenExpiresAt.getTime() > nowMs) return null
-  const reason = `The access token expired on ${dayOf(tokenExpiresAt)}. Replace it; campaigns can then be resumed.`
-  return { health: 'disabled', reason }
 }
 
 const ofQuality: Readonly<Record<string, string>> = {
@@ -27,13 +15,8 @@ const ofQuality: Readonly<Record<string, string>> = {
 
 /** What a person should do something about before it stops messages; empty when there is nothing. */
 export function warningsOf(connection: Warned, nowMs: number): string[] {
-  const { tokenExpiresAt, quality } = connection
-  const leftMs = tokenExpiresAt ? tokenExpiresAt.getTime() - nowMs : Number.POSITIVE_INFINITY
-  const expiry =
-    leftMs > 0 && leftMs <= warnBeforeMs
-      ? [
-          `The access token expires on ${dayOf(tokenExpiresAt!)}. Replace it before, or sending stops.`,
-        ]
-      : []
+  const { quality } = connection
+  const { health, message } = tokenState(connection, nowMs)
+  const expiry = health === 'expiring' ? [message] : []
   return [...expiry, ...(ofQuality[quality] ? [ofQuality[quality]] : [])]
 }

@@ -33,7 +33,8 @@ export function listConnections(
     tx,
     sql`select id, account_id as "accountId", name, phone_number_id as "phoneNumberId", waba_id as "wabaId", app_id as "appId",
           display_phone_number as "displayPhoneNumber", verified_name as "verifiedName", sealed_token as "sealedToken",
-          token_expires_at as "tokenExpiresAt",
+          token_expires_at as "tokenExpiresAt", data_access_expires_at as "dataAccessExpiresAt", token_scopes as "tokenScopes",
+          token_problem as "tokenProblem", token_checked_at as "tokenCheckedAt",
           per_minute as "perMinute", per_second as "perSecond", quality, messaging_limit as "messagingLimit", health_issues as "healthIssues",
           connected_at as "connectedAt", disconnected_at as "disconnectedAt"
         from connections where account_id = ${tx.accountId} ${after ? sql`and id > ${after}` : sql``} order by id limit ${limit}`,

@@ -1,5 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { Fact, HealthIssues } from '../connections/facts.ts'
+import type { TokenFacts } from '../connections/token-health.ts'
 
 /** A tenant: a company that writes to its customers. */
 export const AccountSchema = defineEntity({
@@ -46,8 +47,16 @@ export const ConnectionSchema = defineEntity({
     displayPhoneNumber: p.text(),
     verifiedName: p.text(),
     sealedToken: p.blob(),
-    /** By Meta's word; null when the token has no end. */
+    /** These four by Meta's last word of the token: `TokenFacts`. */
     tokenExpiresAt: p.datetime().nullable(),
+    dataAccessExpiresAt: p.datetime().nullable(),
+    tokenScopes: p.json<string[]>(),
+    tokenProblem: p.text(),
+    /** When Meta was asked of the token last, and is to be asked again. */
+    tokenCheckedAt: p.datetime().nullable(),
+    tokenCheckDueAt: p.datetime(),
+    /** What was told of the token last: `noticeOf`. */
+    tokenNotice: p.text(),
     perMinute: p.integer(),
     perSecond: p.integer(),
     maxPerSecond: p.integer(),
@@ -73,6 +82,14 @@ export type AppFields = Pick<
   'id' | 'accountId' | 'name' | 'metaAppId' | 'createdAt' | 'previousSecretUntil'
 >
 /** What others may know of a connection. */
-export type ConnectionFields = Omit<Connection, 'maxPerSecond' | 'factTimes'>
+export type ConnectionFields = Omit<
+  Connection,
+  'maxPerSecond' | 'factTimes' | 'tokenCheckDueAt' | 'tokenNotice'
+>
+/** What a connection keeps of its token. */
+export type TokenColumns = Pick<
+  Connection,
+  keyof TokenFacts | 'tokenCheckedAt' | 'tokenCheckDueAt' | 'tokenNotice'
+>
 
 export const entities = [AccountSchema, AppSchema, ConnectionSchema]

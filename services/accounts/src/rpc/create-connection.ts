@@ -8,11 +8,16 @@ import { announceHealth } from '../connections/announce-health.ts'
 import { defaultLimits } from '../connections/limits.ts'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import { detailsOf, reconnect } from '../connections/reconnect.ts'
+import { checkedToken } from '../connections/token-facts.ts'
 import { verifyAccess } from '../connections/verify-access.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import { lockNumber } from '../db/connections.ts'
-import { type Connection as ConnectionRow, ConnectionSchema } from '../db/entities.ts'
+import {
+  type Connection as ConnectionRow,
+  ConnectionSchema,
+  type TokenColumns,
+} from '../db/entities.ts'
 import { openInterval } from '../db/intervals.ts'
 import { connectionToProto } from '../to-proto.ts'
 
@@ -33,7 +38,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
     findApp(tx, requireId(request.appId, 'app')),
   )
   const claim = { phoneNumberId, wabaId, token, signal: call.signal }
-  const { number, tokenExpiresAt } = await verifyAccess(ctx, app, claim)
+  const { number, token: facts } = await verifyAccess(ctx, app, claim)
   try {
     return await ctx.db.transaction(accountId, async (tx) => {
       const appId = app.id
@@ -46,7 +51,10 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
         )
       const id = known?.id ?? chosenId(request.id)
       const sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-      const binding = { name: request.name, appId, wabaId, sealedToken, tokenExpiresAt }
+      const binding = {
+        ...{ name: request.name, appId, wabaId, sealedToken },
+        ...checkedToken(ctx, facts),
+      }
       const settings = { ...binding, details: detailsOf(number), atMs: ctx.now() }
       const connection = known ?? newConnection(tx, { ...settings, id, phoneNumberId })
       if (known) reconnect(known, settings)
@@ -72,10 +80,8 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
 }
 
 interface NewConnection
-  extends Pick<
-    ConnectionRow,
-    'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken' | 'tokenExpiresAt'
-  > {
+  extends Pick<ConnectionRow, 'id' | 'name' | 'phoneNumberId' | 'appId' | 'wabaId' | 'sealedToken'>,
+    TokenColumns {
   details: ReturnType<typeof detailsOf>
   atMs: number
 }

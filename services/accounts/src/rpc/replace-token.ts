@@ -4,6 +4,7 @@ import type { Connection, ReplaceTokenRequest } from '@lockstep/rpc/gen/accounts
 import { requireId, requireText } from '@lockstep/service'
 import { record } from '../audit/record.ts'
 import { announceHealth } from '../connections/announce-health.ts'
+import { checkedToken } from '../connections/token-facts.ts'
 import { verifyAccess } from '../connections/verify-access.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
@@ -30,7 +31,7 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
   })
   const { phoneNumberId, wabaId } = before
   const claim = { phoneNumberId, wabaId, token, signal: call.signal }
-  const { tokenExpiresAt } = await verifyAccess(ctx, app, claim)
+  const { token: facts } = await verifyAccess(ctx, app, claim)
   return ctx.db.transaction(accountId, async (tx) => {
     const connection = requireConnected(await findConnection(tx, id, { lock: true }))
     if (connection.connectedAt.getTime() !== before.connectedAt.getTime())
@@ -39,7 +40,7 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
         `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`,
       )
     connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-    connection.tokenExpiresAt = tokenExpiresAt
+    Object.assign(connection, checkedToken(ctx, facts))
     restoreAccess(connection, ctx.now())
     const target = { targetKind: 'connections', targetId: id }
     await record(ctx, tx, call, { action: 'replaceToken', ...target })

@@ -2,7 +2,7 @@ import type { Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { type AccountEvent, eventError, metaTimeMs } from '@lockstep/whatsapp'
 import { announceHealth } from '../connections/announce-health.ts'
-import { healthOf } from '../connections/health.ts'
+import { healthNow } from '../connections/health.ts'
 import type { Context } from '../context.ts'
 import { insertEvents } from '../db/account-events.ts'
 import { metaAppIds } from '../db/apps.ts'
@@ -46,7 +46,7 @@ async function noteHealth(
   ctx: Context,
   tx: Tx,
   { id, disconnectedAt }: Connection,
-  { health, reason }: ReturnType<typeof healthOf>,
+  { health, reason }: ReturnType<typeof healthNow>,
 ): Promise<void> {
   const disconnectedAtMs = disconnectedAt?.getTime()
   await announceHealth(ctx, tx, { id, health, healthReason: reason, disconnectedAtMs })
@@ -71,7 +71,7 @@ function reportErrors(ctx: Context, accountId: string, updates: AccountUpdate[])
 async function healthByConnection(ctx: Context, tx: Tx, connections: Connection[]) {
   const restrictions = await activeRestrictions(tx, connections, new Date(ctx.now()))
   return new Map(
-    connections.map((each) => [each, healthOf(each.healthIssues, restrictions.get(each.id) ?? [])]),
+    connections.map((each) => [each, healthNow(each, restrictions.get(each.id) ?? [], ctx.now())]),
   )
 }
 

@@ -11,6 +11,7 @@ export class Accounts extends Migration {
     this.addEvents()
     for (const statements of [...peopleTables, ...auditTables]) this.addSql(statements)
     this.addFunctions()
+    this.addTokenFunctions()
     this.addEventFunctions()
     this.addSql(feedTable)
     this.addSql(fenceTable)
@@ -61,6 +62,14 @@ export class Accounts extends Migration {
         verified_name text not null,
         sealed_token bytea not null,
         token_expires_at timestamptz,
+        data_access_expires_at timestamptz,
+        token_scopes jsonb not null default '[]',
+        -- Why Meta takes it no longer; empty while it does.
+        token_problem text not null default '',
+        token_checked_at timestamptz,
+        token_check_due_at timestamptz not null default now(),
+        -- What was told of the token last, so that it is told once.
+        token_notice text not null default '',
         per_minute integer not null check (per_minute > 0),
         per_second integer not null check (per_second > 0),
         max_per_second integer not null,
@@ -76,6 +85,9 @@ export class Accounts extends Migration {
         unique (account_id, phone_number_id)
       );
       create index connections_page on connections (account_id, id);
+      create index connections_token_check on connections (token_check_due_at) where disconnected_at is null;
+      create index connections_token_end on connections (least(token_expires_at, data_access_expires_at)) where disconnected_at is null;
+      create index connections_token_problem on connections (id) where disconnected_at is null and token_problem <> '';
       -- Holds all that the gateway asks of an app, so that thousands of numbers are read without their rows.
       create index connections_app on connections (app_id, phone_number_id) include (waba_id, disconnected_at);${tenantTable('accounts', 'connections')}`)
 
@@ -178,6 +190,25 @@ export class Accounts extends Migration {
             return query select c.id, c.account_id from connections c where c.id > after order by c.id limit most;
           end if;
         end $$;`)
+  }
+
+  private addTokenFunctions(): void {
+    // Puts the checks that are due off until they are done, so that no other process takes them and a crash only delays them.
+    this.addSql(`create function take_token_checks(at timestamptz, again_at timestamptz, most integer)
+        returns table (id uuid, account_id uuid, app_id uuid, sealed_token bytea, sealed_secret bytea, meta_app_id text)
+        language sql volatile security definer set search_path = accounts, pg_temp
+        as $$ with due as (
+                select c.id from connections c where c.disconnected_at is null and c.token_check_due_at <= at
+                order by c.token_check_due_at limit most for update skip locked),
+              taken as (
+                update connections c set token_check_due_at = again_at from due where c.id = due.id
+                returning c.id, c.account_id, c.app_id, c.sealed_token)
+              select t.id, t.account_id, t.app_id, t.sealed_token, a.sealed_secret, a.meta_app_id
+              from taken t join apps a on a.id = t.app_id order by t.id $$;
+      create function token_figures(out soonest_end timestamptz, out invalid integer)
+        language sql stable security definer set search_path = accounts, pg_temp
+        as $$ select (select min(least(token_expires_at, data_access_expires_at)) from connections where disconnected_at is null),
+                     (select count(*)::integer from connections where disconnected_at is null and token_problem <> '') $$;`)
   }
 
   private addEventFunctions(): void {

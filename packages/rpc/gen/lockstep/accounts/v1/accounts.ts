@@ -212,7 +212,10 @@ export interface Connection {
   messagingLimit: string;
   /** What Meta forbids it now, by type; also what does not touch messaging and so leaves the health as it is. */
   restrictions: Restriction[];
-  /** When the access token ends; absent when Meta named no end. A token that is over makes the health disabled. */
+  /**
+   * When the access token ends; absent when Meta named no end. A token that is over, or that Meta takes no longer, makes the health
+   * disabled.
+   */
   tokenExpiresAtMs?:
     | number
     | undefined;
@@ -220,6 +223,14 @@ export interface Connection {
   warnings: string[];
   /** The secret of its app, encrypted, of which Graph wants to see a proof beside the token. Told by GetConnection only. */
   sealedAppSecret: Uint8Array;
+  /** When what the token may read ends, though it does not itself; absent when Meta named no such end. */
+  dataAccessExpiresAtMs?:
+    | number
+    | undefined;
+  /** ok, expiring (from 14 days before its end), expired or invalid; what to do stands in warnings or health_reason. */
+  tokenHealth: string;
+  /** When Meta was asked of the token last. */
+  tokenCheckedAtMs?: number | undefined;
 }
 
 export interface Restriction {
@@ -3057,6 +3068,9 @@ function createBaseConnection(): Connection {
     tokenExpiresAtMs: undefined,
     warnings: [],
     sealedAppSecret: new Uint8Array(0),
+    dataAccessExpiresAtMs: undefined,
+    tokenHealth: "",
+    tokenCheckedAtMs: undefined,
   };
 }
 
@@ -3124,6 +3138,15 @@ export const Connection: MessageFns<Connection> = {
     }
     if (message.sealedAppSecret.length !== 0) {
       writer.uint32(170).bytes(message.sealedAppSecret);
+    }
+    if (message.dataAccessExpiresAtMs !== undefined) {
+      writer.uint32(176).int64(message.dataAccessExpiresAtMs);
+    }
+    if (message.tokenHealth !== "") {
+      writer.uint32(186).string(message.tokenHealth);
+    }
+    if (message.tokenCheckedAtMs !== undefined) {
+      writer.uint32(192).int64(message.tokenCheckedAtMs);
     }
     return writer;
   },
@@ -3309,6 +3332,30 @@ export const Connection: MessageFns<Connection> = {
             message.sealedAppSecret = reader.bytes();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.dataAccessExpiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.tokenHealth = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.tokenCheckedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3408,6 +3455,21 @@ export const Connection: MessageFns<Connection> = {
         : isSet(object.sealed_app_secret)
         ? bytesFromBase64(object.sealed_app_secret)
         : new Uint8Array(0),
+      dataAccessExpiresAtMs: isSet(object.dataAccessExpiresAtMs)
+        ? globalThis.Number(object.dataAccessExpiresAtMs)
+        : isSet(object.data_access_expires_at_ms)
+        ? globalThis.Number(object.data_access_expires_at_ms)
+        : undefined,
+      tokenHealth: isSet(object.tokenHealth)
+        ? globalThis.String(object.tokenHealth)
+        : isSet(object.token_health)
+        ? globalThis.String(object.token_health)
+        : "",
+      tokenCheckedAtMs: isSet(object.tokenCheckedAtMs)
+        ? globalThis.Number(object.tokenCheckedAtMs)
+        : isSet(object.token_checked_at_ms)
+        ? globalThis.Number(object.token_checked_at_ms)
+        : undefined,
     };
   },
 
@@ -3476,6 +3538,15 @@ export const Connection: MessageFns<Connection> = {
     if (message.sealedAppSecret.length !== 0) {
       obj.sealedAppSecret = base64FromBytes(message.sealedAppSecret);
     }
+    if (message.dataAccessExpiresAtMs !== undefined) {
+      obj.dataAccessExpiresAtMs = Math.round(message.dataAccessExpiresAtMs);
+    }
+    if (message.tokenHealth !== "") {
+      obj.tokenHealth = message.tokenHealth;
+    }
+    if (message.tokenCheckedAtMs !== undefined) {
+      obj.tokenCheckedAtMs = Math.round(message.tokenCheckedAtMs);
+    }
     return obj;
   },
 
@@ -3505,6 +3576,9 @@ export const Connection: MessageFns<Connection> = {
     message.tokenExpiresAtMs = object.tokenExpiresAtMs ?? undefined;
     message.warnings = object.warnings?.map((e) => e) || [];
     message.sealedAppSecret = object.sealedAppSecret ?? new Uint8Array(0);
+    message.dataAccessExpiresAtMs = object.dataAccessExpiresAtMs ?? undefined;
+    message.tokenHealth = object.tokenHealth ?? "";
+    message.tokenCheckedAtMs = object.tokenCheckedAtMs ?? undefined;
     return message;
   },
 };
