@@ -196,6 +196,7 @@ function surroundings(servers: Servers, simulator: SimulatorProcess, keys: Keys)
     natsUrl: servers.nats.url,
     redisUrl: servers.redis.url,
     graphUrl: simulator.url,
+    checksWebhooks: true,
     encryptionKey: keys.encryptionKey,
     platformKey: keys.platformKey,
     logLevel: process.env.LOCKSTEP_LOG_LEVEL ?? 'warn',

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -6,6 +5,7 @@ import { accountEvent, accountEventInput } from './account-event.ts'
 import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
 import { wamid } from './fate.ts'
+import { handshake } from './handshake.ts'
 import { type LogLine, readChunks } from './log.ts'
 import {
   appContacts,
@@ -227,30 +227,8 @@ async function webhook(ctx: Context, input: z.output<typeof webhookInput>) {
   return { httpStatus }
 }
 
-/** Performs the handshake that Meta does when a callback URL is saved (meta-cloud-api.md §1 "Verification handshake"). */
 async function verify(ctx: Context, appId: string) {
   const app = ctx.world.apps.get(appId)
   if (!app?.callbackUrl) throw new ControlError(404, `There is no app ${appId} with a callbackUrl.`)
-  const challenge = String(
-    1_000_000_000 + (Number.parseInt(randomUUID().slice(0, 8), 16) % 1_000_000_000),
-  )
-  const url = new URL(app.callbackUrl)
-  url.searchParams.set('hub.mode', 'subscribe')
-  url.searchParams.set('hub.challenge', challenge)
-  url.searchParams.set('hub.verify_token', app.verifyToken)
-  try {
-    const response = await fetch(url, {
-      signal: AbortSignal.timeout(ctx.settings.webhooks.timeoutMs),
-      headers: { 'user-agent': 'facebookexternalua' },
-    })
-    const answer = (await response.text()).slice(0, 1_000)
-    return {
-      verified: response.status === 200 && answer === challenge,
-      httpStatus: response.status,
-      answer,
-      challenge,
-    }
-  } catch (cause) {
-    return { verified: false, httpStatus: 0, answer: String(cause), challenge }
-  }
+  return handshake(ctx, app.callbackUrl, app.verifyToken)
 }

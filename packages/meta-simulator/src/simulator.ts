@@ -15,6 +15,7 @@ import {
 } from './graph/management.ts'
 import { messages } from './graph/messages.ts'
 import { send } from './graph/send.ts'
+import { subscribe, subscriptions } from './graph/subscriptions.ts'
 import { errorAnswer } from './graph-errors.ts'
 import { type SettingsPatch, settingsPatch } from './settings.ts'
 import { type StateInput, statePatch } from './state.ts'
@@ -102,6 +103,8 @@ function graphRoutes(app: FastifyInstance, ctx: Context): void {
   app.get(`${version}/:id/subscribed_apps`, subscribedApps(ctx))
   // Graph takes a call without a version as one to the app's oldest [U].
   for (const prefix of [version, '']) app.post(`${prefix}/:id/subscribed_apps`, subscribeApp(ctx))
+  app.get(`${version}/:id/subscriptions`, subscriptions(ctx))
+  app.post(`${version}/:id/subscriptions`, subscribe(ctx))
   app.get(`${version}/debug_token`, debugToken(ctx))
   app.get(`${version}/:id`, phoneNumber(ctx))
   app.setNotFoundHandler((req, reply) => {

@@ -21,6 +21,8 @@ const appSchema = z.strictObject({
   secret,
   callbackUrl: z.url().nullable().default(null),
   verifyToken: z.string().default(''),
+  /** What it is told, by what it said when it subscribed; the simulator sends every field. */
+  subscribedFields: z.array(z.string()).default([]),
   /** "Require App Secret": calls by its tokens need an appsecret_proof. */
   requireAppSecret: z.boolean().default(false),
 })

@@ -43,6 +43,8 @@ export interface Surroundings {
   natsUrl: string
   redisUrl: string
   graphUrl: string
+  /** Numbers are connected only once Meta's handshake with the gateway has succeeded. */
+  checksWebhooks?: boolean | undefined
   encryptionKey: string
   platformKey: string
   logLevel: string
@@ -179,6 +181,9 @@ export function environmentOf(
     LOCKSTEP_PLATFORM_KEY: around.platformKey,
     LOCKSTEP_GRAPH_URL: around.graphUrl,
     LOCKSTEP_WEBHOOKS_ALLOW_LOCAL: 'true',
+    ...(around.checksWebhooks && {
+      LOCKSTEP_WEBHOOK_URL: `http://127.0.0.1:${plan['webhook-gateway'].http}`,
+    }),
     ...Object.fromEntries(addresses),
     ...around.environment,
   }

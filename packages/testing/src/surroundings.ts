@@ -9,6 +9,8 @@ export interface SurroundingsOptions {
   graphUrl?: string
   /** Further environment variables, for every service. */
   environment?: Readonly<Record<string, string>> | undefined
+  /** Numbers are connected only once Meta's handshake with the gateway has succeeded. */
+  checksWebhooks?: boolean | undefined
   /** Services have certificates. */
   tls?: boolean | undefined
 }
@@ -24,6 +26,7 @@ export function surroundingsOf(world: World, options: SurroundingsOptions = {}):
     platformKey: world.platformKey.toString('hex'),
     logLevel: process.env.LOCKSTEP_TEST_LOG ?? 'silent',
     environment: options.environment,
+    checksWebhooks: options.checksWebhooks,
     ...(options.tls && { tls: certificateOf }),
   }
 }

@@ -63,6 +63,8 @@ export interface SystemOptions {
   /** Further environment variables, for every service. */
   environment?: Readonly<Record<string, string>>
   simulator?: SettingsPatch
+  /** Numbers are connected only once Meta's handshake with the gateway has succeeded. */
+  checksWebhooks?: boolean
   /** With certificates clients call as the api or the operator, whichever may. */
   tls?: boolean
   /** The servers of `startTestServers`, outside of vitest. */
@@ -83,8 +85,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const simulatorLog = path.join(dir, 'meta-simulator.ndjson')
   const simulator = stack.use(await simulatorFor(simulatorLog, options.simulator))
   const ports = await planPorts()
-  const { environment, tls } = options
-  const surroundings = surroundingsOf(world, { graphUrl: simulator.url, environment, tls })
+  const { environment, checksWebhooks, tls } = options
+  const surroundings = surroundingsOf(world, {
+    ...{ graphUrl: simulator.url, environment, checksWebhooks, tls },
+  })
   const names = options.services ?? services.filter((name) => name !== 'api')
   const overrides = { scale: options.scale ?? 0.1, times: callTimes, ...options.overrides }
   stack.use(await startInProcess(ports, surroundings, names, overrides))

@@ -26,6 +26,6 @@ export {
   statusFailure,
 } from './webhooks/statuses.ts'
 export * from './webhooks/waba-events.ts'
-export { fieldRule, parseWebhook } from './webhooks/webhook-body.ts'
+export { fieldRule, parseWebhook, webhookFields } from './webhooks/webhook-body.ts'
 export * from './webhooks/webhook-elements.ts'
 export * from './webhooks/webhook-split.ts'

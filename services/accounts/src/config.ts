@@ -4,6 +4,7 @@ import {
   graphVariables,
   retentionDays,
   serviceConfig,
+  url,
 } from '@lockstep/service'
 
 export const config = serviceConfig({
@@ -12,6 +13,11 @@ export const config = serviceConfig({
     'How long after its receipt an account event is kept',
   ),
   auditRetentionDays: retentionDays(30, 400).describe('How long an entry of the audit log is kept'),
+  webhookUrl: url('https://webhooks.example.com')
+    .optional()
+    .describe(
+      'Where Meta reaches the webhook-gateway; without it the webhooks of an app are not checked',
+    ),
   ...graphVariables,
 })
 export type Config = ConfigOf<typeof config>

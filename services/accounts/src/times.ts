@@ -15,6 +15,8 @@ export const times = {
   signInWindowMs: hour / 4,
   /** A token that Meta has withdrawn is found out by the next send at once, and else by then. */
   tokenCheckMs: 6 * hour,
+  /** Between Meta's handshakes with the gateway. */
+  handshakePauseMs: 500,
   /** A check that is not done by then is another process's. */
   tokenCheckLeaseMs: hour / 6,
 } as const

@@ -1,9 +1,11 @@
 import type { Tx } from '@lockstep/database'
 import type * as proto from '@lockstep/rpc/gen/accounts'
+import { callbackUrlOf } from './connections/callback-url.ts'
 import { healthNow, restrictionsSummary } from './connections/health.ts'
 import { forbids } from './connections/restrictions.ts'
 import { tokenState } from './connections/token-health.ts'
 import { warningsOf } from './connections/warnings.ts'
+import type { Context } from './context.ts'
 import type { AccountEventRow } from './db/account-events.ts'
 import type { ApiKeyRow } from './db/api-keys.ts'
 import type { AppFields, ConnectionFields } from './db/entities.ts'
@@ -23,13 +25,18 @@ export function apiKeyToProto(row: ApiKeyRow): proto.ApiKey {
   }
 }
 
-export function appToProto(app: AppFields, nowMs: number): proto.App {
+export function appToProto(
+  { config, now }: Pick<Context, 'config' | 'now'>,
+  app: AppFields,
+): proto.App {
   const { id, accountId, name, metaAppId, createdAt, previousSecretUntil } = app
   const untilMs = previousSecretUntil?.getTime() ?? 0
   return {
     ...{ id, accountId, name, metaAppId },
     createdAtMs: createdAt.getTime(),
-    previousSecretUntilMs: untilMs > nowMs ? untilMs : undefined,
+    previousSecretUntilMs: untilMs > now() ? untilMs : undefined,
+    callbackUrl: callbackUrlOf(config, id) ?? '',
+    webhookVerifiedAtMs: app.webhookVerifiedAt?.getTime(),
   }
 }
 

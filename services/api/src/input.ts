@@ -151,3 +151,6 @@ function errorOf(issue: z.core.$ZodIssue, schema: z.ZodType, part: Part): FieldE
   const isNoObject = issue.code === 'invalid_type' && issue.expected === 'object'
   return { in: part, detail: `The ${part} ${isNoObject ? 'must be a JSON object' : issue.message}` }
 }
+
+/** Longer than `accounts` waits for Meta, so that Meta's answer arrives here. */
+export const metaTimeoutMs = 15_000

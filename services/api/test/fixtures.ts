@@ -42,7 +42,9 @@ export interface Reply {
 /** Everything that the API calls, running, and a configuration for it. */
 export async function openStack(systemScale = scale) {
   await using stack = new AsyncDisposableStack()
-  const system = stack.use(await startSystem({ scale: systemScale, environment }))
+  const system = stack.use(
+    await startSystem({ scale: systemScale, environment, checksWebhooks: true }),
+  )
   const { world, simulator, ports, clients } = system
   await simulator.client.setState({ templates: { [wabaId]: [hello] } })
   const addresses = addressesIn(ports)

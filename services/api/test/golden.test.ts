@@ -109,6 +109,7 @@ function masking(atMoment: boolean) {
     if (field === 'attempts' || (atMoment && typeof value === 'number')) return '<number>'
     if (/^(id|next_cursor)$/.test(field) && /^\d+$/.test(String(value)))
       return nameOf(String(value))
+    if (field === 'callback_url') return '<url>'
     if (field === 'link') return nameOf(String(value).split('#')[1]!)
     if (typeof value === 'string') return value.replaceAll(changing, nameOf)
     if (Array.isArray(value)) return value.map((item) => mask(item))

@@ -97,6 +97,7 @@ async function connect(system: Stack, { ask, look }: Asks, texts: Texts) {
   await ask('GET', '/v1/apps')
   await ask('GET', `/v1/apps/${appId}`)
   await ask('PATCH', `/v1/apps/${appId}`, { verify_token: 'verify' })
+  await ask('POST', `/v1/apps/${appId}/verify-webhook`, { replace: false })
   await ask('POST', `/v1/apps/${appId}/rotate-secret`, { secret: app.secret, overlap_hours: 1 })
   const number = await system.number(texts.number)
   const { id } = await ask('POST', '/v1/connections', { ...number, app_id: appId })

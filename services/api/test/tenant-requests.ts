@@ -64,6 +64,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'POST /v1/apps/:id/rotate-secret': ({ appId }) => ({
     refused: [{ path: `/v1/apps/${appId}/rotate-secret`, body: { secret: 'mine' } }],
   }),
+  'POST /v1/apps/:id/verify-webhook': ({ appId }) => ({
+    refused: [{ path: `/v1/apps/${appId}/verify-webhook`, body: { replace: true } }],
+  }),
   'POST /v1/connections': ({ appId }, { number }) => ({
     refused: [{ path: '/v1/connections', body: { ...number, app_id: appId } }],
   }),

@@ -6,7 +6,7 @@ import { type GraphRequest, send } from './send.ts'
 import { appOfToken, endOfToken, proofFault } from './token-check.ts'
 
 /** The app that speaks by `id|secret`, or the fault; one that the simulator wasn't told of has any secret. */
-function appOf(ctx: Context, req: GraphRequest): { id: string } | GraphFault {
+export function appOf(ctx: Context, req: GraphRequest): { id: string } | GraphFault {
   const [, id, secret] = req.headers.authorization?.match(/^Bearer +(\d+)\|(.+)$/i) ?? []
   if (id === undefined) return { code: 200 }
   const known = ctx.world.apps.get(id)

@@ -34,7 +34,7 @@ interface WabaQuestion extends GraphAccess {
 }
 
 /** An app speaks for itself by its id and secret. */
-function appAccess({ metaAppId, appSecret }: AppIdentity): GraphAccess {
+export function appAccess({ metaAppId, appSecret }: AppIdentity): GraphAccess {
   const token = `${metaAppId}|${appSecret}`
   return { token, proof: appSecretProof(token, appSecret) }
 }

@@ -17,6 +17,12 @@ import {
 import { type GraphAccess, GraphRequests, graphErrorsTotal, pathPart } from './graph-requests.ts'
 import { type SendOutcome, sendOutcome } from './send-outcome.ts'
 import { createSockets, type Socket } from './sockets.ts'
+import {
+  type SubscribeWebhookRequest,
+  subscribeWebhook,
+  type WebhookSubscription,
+  webhookSubscription,
+} from './webhook-subscription.ts'
 
 export interface GraphClientOptions {
   /** Scheme, host, port and optional path of the Graph API, e.g. `https://graph.facebook.com`. */
@@ -81,6 +87,12 @@ export interface GraphClient {
   hasPhoneNumber(request: WabaQuestion & NumberQuestion): Promise<boolean>
   /** Throws AppError `precondition` unless the secret is that of the app. */
   checkApp(request: AppIdentity & { signal?: AbortSignal }): Promise<void>
+  /** Where Meta posts the app's webhooks; null for nowhere. Throws AppError. */
+  webhookSubscription(
+    request: AppIdentity & { signal?: AbortSignal },
+  ): Promise<WebhookSubscription | null>
+  /** Has them posted to a URL that answers Meta's handshake. Throws AppError. */
+  subscribeWebhook(request: SubscribeWebhookRequest): Promise<void>
   /** What Meta tells the app of a token. Throws AppError, `precondition` for another app's token. */
   inspectToken(request: AppIdentity & { token: string; signal?: AbortSignal }): Promise<GraphToken>
   /**
@@ -119,6 +131,8 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       return false
     },
     checkApp: (request) => checkApp(requests, request),
+    webhookSubscription: (request) => webhookSubscription(requests, request),
+    subscribeWebhook: (request) => subscribeWebhook(requests, request),
     inspectToken: (request) => inspectToken(requests, request),
     subscribeApp: (request) => subscribeApp(requests, request),
     [Symbol.asyncDispose]: () => sockets[Symbol.asyncDispose](),

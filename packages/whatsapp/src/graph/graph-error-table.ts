@@ -146,6 +146,10 @@ export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
     'connection',
     { retryAfterMs: 60_000 },
   ),
+  2200: rejected(
+    'Meta asked the callback URL with the verify token and did not get its challenge back. Check that the address leads here from the internet.',
+    'management',
+  ),
   2494100: throttle(
     'Meta has this account in maintenance. Sending goes on in about a minute by itself.',
     'connection',

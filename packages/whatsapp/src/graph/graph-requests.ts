@@ -110,8 +110,9 @@ export class GraphRequests {
   }
 
   /** As `get`, for what may be done twice. */
-  post(path: string, options: ReadOptions): Promise<unknown> {
-    return this.#ask({ method: 'POST', path, body: '{}' }, options, maxAnswerBytes)
+  post(path: string, options: ReadOptions, body: object = {}): Promise<unknown> {
+    const request = { method: 'POST', path, body: JSON.stringify(body) } as const
+    return this.#ask(request, options, maxAnswerBytes)
   }
 
   async #ask(

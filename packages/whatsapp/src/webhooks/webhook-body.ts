@@ -114,6 +114,15 @@ const accountFields: ReadonlySet<string> = new Set([
   'security',
 ])
 
+/** What an app is subscribed to: the fields of Meta's table (meta-cloud-api.md §2) that are acted on. */
+export const webhookFields: readonly string[] = [
+  ...['messages', 'user_preferences'],
+  ...['message_template_status_update', 'message_template_quality_update'],
+  ...['message_template_components_update', 'template_category_update'],
+  ...['account_update', 'account_review_update', 'account_alerts', 'security'],
+  ...['phone_number_quality_update', 'phone_number_name_update', 'business_capability_update'],
+]
+
 /**
  * What a field is about: which lane its elements belong to, and the lists in which they stand
  * (none: the change is the element).

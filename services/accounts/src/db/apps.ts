@@ -28,7 +28,7 @@ export function appsPage(
   return query(
     tx,
     sql`select id, account_id as "accountId", name, meta_app_id as "metaAppId", created_at as "createdAt",
-          previous_secret_until as "previousSecretUntil"
+          previous_secret_until as "previousSecretUntil", webhook_verified_at as "webhookVerifiedAt"
         from apps where account_id = ${tx.accountId} ${after ? sql`and id > ${after}` : sql``} order by id limit ${limit}`,
   )
 }

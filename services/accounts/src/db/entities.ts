@@ -26,6 +26,8 @@ export const AppSchema = defineEntity({
     /** The previous secret signs no longer from then on. */
     previousSecretUntil: p.datetime().nullable(),
     sealedVerifyToken: p.blob(),
+    /** When Meta's handshake with the verify token succeeded; null when it has not yet. */
+    webhookVerifiedAt: p.datetime().nullable(),
     createdAt: p.datetime(),
   },
 })
@@ -79,7 +81,13 @@ export type Connection = InferEntity<typeof ConnectionSchema>
 /** What others may know of an app. */
 export type AppFields = Pick<
   App,
-  'id' | 'accountId' | 'name' | 'metaAppId' | 'createdAt' | 'previousSecretUntil'
+  | 'id'
+  | 'accountId'
+  | 'name'
+  | 'metaAppId'
+  | 'createdAt'
+  | 'previousSecretUntil'
+  | 'webhookVerifiedAt'
 >
 /** What others may know of a connection. */
 export type ConnectionFields = Omit<

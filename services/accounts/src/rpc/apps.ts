@@ -6,16 +6,18 @@ import type {
   ListAppsRequest,
   ListAppsResponse,
   UpdateAppRequest,
+  VerifyWebhookRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { pageLimit, requireId, requireText } from '@lockstep/service'
 import { record } from '../audit/record.ts'
+import { noteVerified, verifyWebhook as verify } from '../connections/verify-webhook.ts'
 import type { Context } from '../context.ts'
 import { appsPage, findApp } from '../db/apps.ts'
 import { appToProto } from '../to-proto.ts'
 
 export const getApp: Method<Context, GetAppRequest, App> = (ctx, request, call) =>
   ctx.db.transaction(call.accountId, async (tx) =>
-    appToProto(await findApp(tx, requireId(request.id, 'app')), ctx.now()),
+    appToProto(ctx, await findApp(tx, requireId(request.id, 'app'))),
   )
 
 /** A page of the account's apps in id order, so oldest first; 50 by default. */
@@ -29,7 +31,7 @@ export const listApps: Method<Context, ListAppsRequest, ListAppsResponse> = (
     limit: pageLimit(request.limit, 50, 200),
   }
   return ctx.db.transaction(call.accountId, async (tx) => ({
-    apps: (await appsPage(tx, page)).map((app) => appToProto(app, ctx.now())),
+    apps: (await appsPage(tx, page)).map((app) => appToProto(ctx, app)),
   }))
 }
 
@@ -43,10 +45,29 @@ export const updateApp: Method<Context, UpdateAppRequest, App> = (ctx, request, 
       const verifyToken = requireText(request.verifyToken, 'verify_token')
       const place = secretPlaces.appVerifyToken(app.id, app.accountId)
       app.sealedVerifyToken = ctx.secrets.seal(verifyToken, place)
+      app.webhookVerifiedAt = null
       tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, app.id))
     }
     const after = { name: app.name, has_new_verify_token: request.verifyToken !== undefined }
     const target = { targetKind: 'apps', targetId: app.id }
     await record(ctx, tx, call, { action: 'updateApp', ...target, before, after })
-    return appToProto(app, ctx.now())
+    return appToProto(ctx, app)
   })
+
+/** Has Meta ask the gateway with the app's verify token, and post the app's webhooks there. */
+export const verifyWebhook: Method<Context, VerifyWebhookRequest, App> = async (
+  ctx,
+  request,
+  call,
+) => {
+  const id = requireId(request.id, 'app')
+  const app = await ctx.db.transaction(call.accountId, (tx) => findApp(tx, id))
+  await verify(ctx, app, { replace: request.replace, signal: call.signal })
+  return ctx.db.transaction(call.accountId, async (tx) => {
+    const verified = await noteVerified(ctx, tx, app)
+    const target = { targetKind: 'apps', targetId: id }
+    const after = { replace: request.replace }
+    await record(ctx, tx, call, { action: 'verifyWebhook', ...target, after })
+    return appToProto(ctx, verified)
+  })
+}

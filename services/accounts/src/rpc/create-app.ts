@@ -20,7 +20,7 @@ export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, req
   await verifyApp(ctx, { metaAppId, appSecret: secret, signal: call.signal })
   return ctx.db.transaction(accountId, async (tx) => {
     const made = request.id ? await tx.em.findOne(AppSchema, { id, accountId }) : null
-    if (made) return appToProto(made, ctx.now())
+    if (made) return appToProto(ctx, made)
     const app = tx.em.create(AppSchema, {
       id,
       accountId,
@@ -34,6 +34,6 @@ export const createApp: Method<Context, CreateAppRequest, App> = async (ctx, req
     const after = { name: app.name, meta_app_id: app.metaAppId }
     await record(ctx, tx, call, { action: 'createApp', ...target, after })
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, id))
-    return appToProto(app, ctx.now())
+    return appToProto(ctx, app)
   })
 }

@@ -10,6 +10,7 @@ import { requireMetaId } from '../connections/meta-ids.ts'
 import { detailsOf, reconnect } from '../connections/reconnect.ts'
 import { checkedToken } from '../connections/token-facts.ts'
 import { verifyAccess } from '../connections/verify-access.ts'
+import { noteVerified, requireWebhook } from '../connections/verify-webhook.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import { lockNumber } from '../db/connections.ts'
@@ -38,6 +39,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
     findApp(tx, requireId(request.appId, 'app')),
   )
   const claim = { phoneNumberId, wabaId, token, signal: call.signal }
+  const isChecked = await requireWebhook(ctx, app, call.signal)
   const { number, token: facts } = await verifyAccess(ctx, app, claim)
   try {
     return await ctx.db.transaction(accountId, async (tx) => {
@@ -61,6 +63,7 @@ export const createConnection: Method<Context, CreateConnectionRequest, Connecti
       await tx.em.flush()
       await openInterval(tx, connection)
       await feed(ctx, tx, { lane: 'webhooks.adopt', key: phoneNumberId, rowId: id })
+      if (isChecked) await noteVerified(ctx, tx, app)
       const target = { targetKind: 'connections', targetId: id }
       const after = { phone_number_id: phoneNumberId, waba_id: wabaId, app_id: appId }
       await record(ctx, tx, call, { action: 'createConnection', ...target, after })

@@ -1,4 +1,4 @@
-import { getApp, listApps, updateApp } from './apps.ts'
+import { getApp, listApps, updateApp, verifyWebhook } from './apps.ts'
 import { authenticateKey } from './authenticate-key.ts'
 import { createAccount } from './create-account.ts'
 import { createApiKey } from './create-api-key.ts'
@@ -43,6 +43,7 @@ export const methods = {
   rotateAppSecret,
   setConnectionLimits,
   updateApp,
+  verifyWebhook,
   withdrawApiKey,
 }
 
@@ -69,6 +70,7 @@ export const callers = {
   rotateAppSecret: ['api', 'operator'],
   setConnectionLimits: ['api'],
   updateApp: ['api'],
+  verifyWebhook: ['api'],
   withdrawApiKey: ['api'],
 } as const
 

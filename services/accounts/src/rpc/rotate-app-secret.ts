@@ -37,13 +37,13 @@ export const rotateAppSecret: Method<Context, RotateAppSecretRequest, App> = asy
   return ctx.db.transaction(call.accountId, async (tx) => {
     const app = await findApp(tx, id, { lock: true })
     const place = secretPlaces.appSecret(app.id, app.accountId)
-    if (ctx.secrets.open(app.sealedSecret, place) === secret) return appToProto(app, ctx.now())
+    if (ctx.secrets.open(app.sealedSecret, place) === secret) return appToProto(ctx, app)
     app.sealedPreviousSecret = app.sealedSecret
     app.previousSecretUntil = new Date(ctx.now() + validMs)
     app.sealedSecret = ctx.secrets.seal(secret, place)
     const target = { targetKind: 'apps', targetId: app.id }
     await record(ctx, tx, call, { action: 'rotateAppSecret', ...target })
     tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, app.id))
-    return appToProto(app, ctx.now())
+    return appToProto(ctx, app)
   })
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { hourMs, id, idParams, metaId, page, text, whole } from '../input.ts'
-import { nextCursor, time } from '../response.ts'
+import { hourMs, id, idParams, metaId, metaTimeoutMs, page, text, whole } from '../input.ts'
+import { nextCursor, textOrNull, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
 const app = z
@@ -10,6 +10,8 @@ const app = z
     meta_app_id: z.string(),
     created_at: time,
     previous_secret_until: time,
+    callback_url: textOrNull,
+    webhook_verified_at: time,
   })
   .meta({ id: 'App' })
 
@@ -98,4 +100,20 @@ export const rotateAppSecret = route({
       { id, secret, previousValidMs: overlap_hours * hourMs },
       call,
     ),
+})
+
+export const verifyWebhook = route({
+  method: 'POST',
+  path: '/v1/apps/:id/verify-webhook',
+  right: 'connections.write',
+  summary:
+    "Has Meta ask callback_url with the app's verify token, and post its webhooks there; with replace in the place of another address. Connecting a number does it when it was not done.",
+  params: idParams,
+  body: z.strictObject({ replace: z.boolean().default(false) }),
+  response: app,
+  errors: ['not_found', 'precondition'],
+  audit: 'accounts',
+  afterLostResponse: 'Asking again does no harm: send the request with a new key.',
+  run: (ctx, { params: { id }, body: { replace } }, call) =>
+    ctx.peers.accounts.verifyWebhook({ id, replace }, { ...call, timeoutMs: metaTimeoutMs }),
 })

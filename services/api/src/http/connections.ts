@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, idParams, metaId, page, text, whole } from '../input.ts'
+import { id, idParams, metaId, metaTimeoutMs, page, text, whole } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { chooseAgain, lookFirst, route } from '../route.ts'
 
@@ -40,9 +40,6 @@ const connection = z
   })
   .meta({ id: 'Connection' })
 
-/** Longer than `accounts` waits for Meta, so that Meta's answer arrives here. */
-const timeoutMs = 15_000
-
 export const createConnection = route({
   method: 'POST',
   audit: 'accounts',
@@ -75,7 +72,7 @@ export const createConnection = route({
         appId: app_id,
         accessToken: access_token,
       },
-      { ...call, timeoutMs },
+      { ...call, timeoutMs: metaTimeoutMs },
     ),
 })
 
@@ -152,7 +149,10 @@ export const replaceToken = route({
   errors: ['not_found', 'precondition'],
   afterLostResponse: 'Setting the same token again does no harm: send the request with a new key.',
   run: (ctx, { params: { id }, body: { access_token } }, call) =>
-    ctx.peers.accounts.replaceToken({ id, accessToken: access_token }, { ...call, timeoutMs }),
+    ctx.peers.accounts.replaceToken(
+      { id, accessToken: access_token },
+      { ...call, timeoutMs: metaTimeoutMs },
+    ),
 })
 
 export const disconnect = route({

@@ -1,7 +1,7 @@
 import type { NamedRoute, Route } from '../route.ts'
 import { listAccountEvents } from './account-events.ts'
 import { createApiKey, listApiKeys, rotateApiKey, withdrawApiKey } from './api-keys.ts'
-import { createApp, getApp, listApps, rotateAppSecret, updateApp } from './apps.ts'
+import { createApp, getApp, listApps, rotateAppSecret, updateApp, verifyWebhook } from './apps.ts'
 import { listAuditLog } from './audit-log.ts'
 import {
   cancelCampaign,
@@ -66,6 +66,7 @@ const byName: Readonly<Record<string, Route>> = {
   listApps,
   getApp,
   updateApp,
+  verifyWebhook,
   rotateAppSecret,
   createConnection,
   listConnections,

@@ -45,7 +45,9 @@ export class Accounts extends Migration {
         sealed_previous_secret bytea,
         sealed_verify_token bytea not null,
         created_at timestamptz not null,
-        previous_secret_until timestamptz
+        previous_secret_until timestamptz,
+        -- When Meta's handshake with the verify token succeeded.
+        webhook_verified_at timestamptz
       );
       create index apps_page on apps (account_id, id);${tenantTable('accounts', 'apps')}`)
   }

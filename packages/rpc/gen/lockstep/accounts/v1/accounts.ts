@@ -100,7 +100,19 @@ export interface App {
   metaAppId: string;
   createdAtMs: number;
   /** Until when webhooks signed with the secret before are accepted; absent when there is none. */
-  previousSecretUntilMs?: number | undefined;
+  previousSecretUntilMs?:
+    | number
+    | undefined;
+  /** Where Meta is to post its webhooks; empty when the system has no public address for that. */
+  callbackUrl: string;
+  /** When Meta's handshake with the verify token succeeded; absent when it has not yet. */
+  webhookVerifiedAtMs?: number | undefined;
+}
+
+export interface VerifyWebhookRequest {
+  id: string;
+  /** In the place of another callback URL that Meta has. */
+  replace: boolean;
 }
 
 export interface GetAppRequest {
@@ -1749,7 +1761,16 @@ export const AuthenticateKeyResponse: MessageFns<AuthenticateKeyResponse> = {
 };
 
 function createBaseApp(): App {
-  return { id: "", accountId: "", name: "", metaAppId: "", createdAtMs: 0, previousSecretUntilMs: undefined };
+  return {
+    id: "",
+    accountId: "",
+    name: "",
+    metaAppId: "",
+    createdAtMs: 0,
+    previousSecretUntilMs: undefined,
+    callbackUrl: "",
+    webhookVerifiedAtMs: undefined,
+  };
 }
 
 export const App: MessageFns<App> = {
@@ -1771,6 +1792,12 @@ export const App: MessageFns<App> = {
     }
     if (message.previousSecretUntilMs !== undefined) {
       writer.uint32(48).int64(message.previousSecretUntilMs);
+    }
+    if (message.callbackUrl !== "") {
+      writer.uint32(58).string(message.callbackUrl);
+    }
+    if (message.webhookVerifiedAtMs !== undefined) {
+      writer.uint32(64).int64(message.webhookVerifiedAtMs);
     }
     return writer;
   },
@@ -1836,6 +1863,22 @@ export const App: MessageFns<App> = {
             message.previousSecretUntilMs = longToNumber(reader.int64());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.callbackUrl = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.webhookVerifiedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1872,6 +1915,16 @@ export const App: MessageFns<App> = {
         : isSet(object.previous_secret_until_ms)
         ? globalThis.Number(object.previous_secret_until_ms)
         : undefined,
+      callbackUrl: isSet(object.callbackUrl)
+        ? globalThis.String(object.callbackUrl)
+        : isSet(object.callback_url)
+        ? globalThis.String(object.callback_url)
+        : "",
+      webhookVerifiedAtMs: isSet(object.webhookVerifiedAtMs)
+        ? globalThis.Number(object.webhookVerifiedAtMs)
+        : isSet(object.webhook_verified_at_ms)
+        ? globalThis.Number(object.webhook_verified_at_ms)
+        : undefined,
     };
   },
 
@@ -1895,6 +1948,12 @@ export const App: MessageFns<App> = {
     if (message.previousSecretUntilMs !== undefined) {
       obj.previousSecretUntilMs = Math.round(message.previousSecretUntilMs);
     }
+    if (message.callbackUrl !== "") {
+      obj.callbackUrl = message.callbackUrl;
+    }
+    if (message.webhookVerifiedAtMs !== undefined) {
+      obj.webhookVerifiedAtMs = Math.round(message.webhookVerifiedAtMs);
+    }
     return obj;
   },
 
@@ -1909,6 +1968,93 @@ export const App: MessageFns<App> = {
     message.metaAppId = object.metaAppId ?? "";
     message.createdAtMs = object.createdAtMs ?? 0;
     message.previousSecretUntilMs = object.previousSecretUntilMs ?? undefined;
+    message.callbackUrl = object.callbackUrl ?? "";
+    message.webhookVerifiedAtMs = object.webhookVerifiedAtMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseVerifyWebhookRequest(): VerifyWebhookRequest {
+  return { id: "", replace: false };
+}
+
+export const VerifyWebhookRequest: MessageFns<VerifyWebhookRequest> = {
+  encode(message: VerifyWebhookRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.replace !== false) {
+      writer.uint32(16).bool(message.replace);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyWebhookRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyWebhookRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyWebhookRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      replace: isSet(object.replace) ? globalThis.Boolean(object.replace) : false,
+    };
+  },
+
+  toJSON(message: VerifyWebhookRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.replace !== false) {
+      obj.replace = message.replace;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyWebhookRequest>): VerifyWebhookRequest {
+    return VerifyWebhookRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyWebhookRequest>): VerifyWebhookRequest {
+    const message = createBaseVerifyWebhookRequest();
+    message.id = object.id ?? "";
+    message.replace = object.replace ?? false;
     return message;
   },
 };
@@ -9432,6 +9578,18 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Has Meta ask the gateway with the verify token, and post the app's webhooks there. precondition, in words, when they go to another
+     * address, unless that is to be replaced, or when Meta did not get its challenge back.
+     */
+    verifyWebhook: {
+      name: "VerifyWebhook",
+      requestType: VerifyWebhookRequest as typeof VerifyWebhookRequest,
+      requestStream: false,
+      responseType: App as typeof App,
+      responseStream: false,
+      options: {},
+    },
     /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
     rotateAppSecret: {
       name: "RotateAppSecret",
@@ -9767,6 +9925,11 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
   listApps(request: ListAppsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListAppsResponse>>;
   /** Changes what is named; the verify token before is refused from then on. */
   updateApp(request: UpdateAppRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
+  /**
+   * Has Meta ask the gateway with the verify token, and post the app's webhooks there. precondition, in words, when they go to another
+   * address, unless that is to be replaced, or when Meta did not get its challenge back.
+   */
+  verifyWebhook(request: VerifyWebhookRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
   /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: RotateAppSecretRequest, context: CallContext & CallContextExt): Promise<DeepPartial<App>>;
   /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
@@ -9947,6 +10110,11 @@ export interface AccountsClient<CallOptionsExt = {}> {
   listApps(request: DeepPartial<ListAppsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListAppsResponse>;
   /** Changes what is named; the verify token before is refused from then on. */
   updateApp(request: DeepPartial<UpdateAppRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
+  /**
+   * Has Meta ask the gateway with the verify token, and post the app's webhooks there. precondition, in words, when they go to another
+   * address, unless that is to be replaced, or when Meta did not get its challenge back.
+   */
+  verifyWebhook(request: DeepPartial<VerifyWebhookRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
   /** Replaces the secret; webhooks signed with the one before are accepted for a time, and until the next rotation. */
   rotateAppSecret(request: DeepPartial<RotateAppSecretRequest>, options?: CallOptions & CallOptionsExt): Promise<App>;
   /** Operator: what the gateway must know of one app: its sealed secrets, and the numbers and WABAs that it may speak for. */
