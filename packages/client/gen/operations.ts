@@ -7,6 +7,8 @@ export interface App {
   meta_app_id: string
   created_at: string | null
   previous_secret_until: string | null
+  callback_url: string | null
+  webhook_verified_at: string | null
 }
 
 export interface Problem {
@@ -42,6 +44,9 @@ export interface Connection {
   messaging_limit: string
   restrictions: readonly Restriction[]
   token_expires_at: string | null
+  data_access_expires_at: string | null
+  token_health: string
+  token_checked_at: string | null
   warnings: readonly string[]
   connected_at: string | null
   disconnected_at: string | null
@@ -392,6 +397,16 @@ export interface Operations {
       body?: {
         name?: string
         verify_token?: string
+      }
+    }
+    output: App
+  }
+  /** Has Meta ask callback_url with the app's verify token, and post its webhooks there; with replace in the place of another address. Connecting a number does it when it was not done. Asks for the right `connections.write`. When the response was lost: Asking again does no harm: send the request with a new key. */
+  verifyWebhook: {
+    input: {
+      id: string
+      body?: {
+        replace?: boolean
       }
     }
     output: App
@@ -1086,6 +1101,7 @@ export const operations = {
   listApps: { method: 'GET', path: '/v1/apps', list: 'apps' },
   getApp: { method: 'GET', path: '/v1/apps/{id}' },
   updateApp: { method: 'PATCH', path: '/v1/apps/{id}', type: 'application/json' },
+  verifyWebhook: { method: 'POST', path: '/v1/apps/{id}/verify-webhook', type: 'application/json' },
   rotateAppSecret: { method: 'POST', path: '/v1/apps/{id}/rotate-secret', type: 'application/json' },
   createConnection: { method: 'POST', path: '/v1/connections', type: 'application/json' },
   listConnections: { method: 'GET', path: '/v1/connections', list: 'connections' },

@@ -1,3 +1,4 @@
+import type { EventContent } from '@lockstep/contracts'
 import { openContext } from '@lockstep/service'
 import { configIn, startSystem, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -65,10 +66,10 @@ const eventsOf = async (id: string) =>
 
 /** What those who follow the account are told of it. */
 const toldOf = async (id: string) => {
-  const rows = await system.world.sql<{ body: { kind: string; subjectId: string }[] }>(
-    'select body from accounts.feed_open order by id',
+  const rows = await system.world.sql<{ body: Buffer }>(
+    "select body from accounts.feed_open where lane = 'events.accounts' order by id",
   )
-  const all = rows.flatMap(({ body }) => body)
+  const all = rows.flatMap(({ body }) => JSON.parse(body.toString()) as EventContent[])
   return all.filter(({ subjectId }) => subjectId === id).map(({ kind }) => kind)
 }
 
