@@ -38,7 +38,7 @@ async function reseal(): Promise<void> {
   const keepers: Keeper[] = [
     {
       name: 'accounts',
-      table: /^(apps|connections):/,
+      table: /^(apps|connections|sign_ups):/,
       page: (after) => accounts.resealSecrets({ after }, call),
     },
     {

@@ -446,6 +446,20 @@ export interface Operations {
       next_cursor: string | null
     }
   }
+  /** Connects the number of a customer who went through Meta's Embedded Signup: code is what the browser got, waba_id and phone_number_id stand in its session info. pin registers a number that is not registered yet. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  signUpConnection: {
+    input: {
+      body: {
+        name?: string
+        app_id: string
+        code: string
+        waba_id: string
+        phone_number_id: string
+        pin?: string
+      }
+    }
+    output: Connection
+  }
   /** Shows a number: its health and why, its limits, and what to do something about. Asks for the right `connections.read`. */
   getConnection: {
     input: {
@@ -1105,6 +1119,7 @@ export const operations = {
   rotateAppSecret: { method: 'POST', path: '/v1/apps/{id}/rotate-secret', type: 'application/json' },
   createConnection: { method: 'POST', path: '/v1/connections', type: 'application/json' },
   listConnections: { method: 'GET', path: '/v1/connections', list: 'connections' },
+  signUpConnection: { method: 'POST', path: '/v1/connections/sign-up', type: 'application/json' },
   getConnection: { method: 'GET', path: '/v1/connections/{id}' },
   renameConnection: { method: 'PATCH', path: '/v1/connections/{id}', type: 'application/json' },
   setConnectionLimits: { method: 'PUT', path: '/v1/connections/{id}/limits', type: 'application/json' },

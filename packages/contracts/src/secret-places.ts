@@ -23,6 +23,11 @@ export const secretPlaces = {
     row: connectionId,
     accountId,
   }),
+  signUp: (signUpId: string, accountId: string): SecretPlace => ({
+    table: 'sign_ups',
+    row: signUpId,
+    accountId,
+  }),
   webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
     table: 'webhook_endpoints',
     row: endpointId,

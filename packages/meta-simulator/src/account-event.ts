@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
 import type { GraphFault } from './graph-errors.ts'
-import type { AccountState, PhoneNumber, State, World } from './state.ts'
+import { type AccountState, noChange, type PhoneNumber, type State, type World } from './state.ts'
 
 /** The body of `POST /_sim/account-event`: what Meta decided about a WABA, or one number of it. It stands behind sends from then on. */
 export const accountEventInput = z.strictObject({
@@ -44,7 +44,7 @@ export async function accountEvent(ctx: Context, input: Input) {
       `There is no WABA ${wabaId}${phoneNumberId === undefined ? '' : ` with a number ${phoneNumberId}`}.`,
     )
   const account = accountAfter((number ?? waba).account, input)
-  const patch: State = { apps: [], wabas: [], numbers: [], templates: {} }
+  const patch: State = { ...noChange, wabas: [], numbers: [] }
   if (number) {
     const { digits: _, ...rest } = number
     await ctx.changeState({ ...patch, numbers: [{ ...rest, account }] })

@@ -160,6 +160,11 @@ const rows: Record<number, ErrorRow> = {
   132068: { http: 400, title: 'Flow is blocked' },
   132069: { http: 400, title: 'Flow is throttled' },
   133004: { http: 500, title: 'Server is temporarily unavailable' },
+  133005: {
+    http: 400,
+    title: 'Two step verification PIN Mismatch',
+    details: 'Two step verification PIN is incorrect.',
+  },
   133006: {
     http: 400,
     title: 'Phone number needs to be verified',

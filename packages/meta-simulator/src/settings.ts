@@ -74,6 +74,8 @@ const groups = {
         recipient: recipientId.optional(),
       }),
     ),
+    /** So many codes of sign-ups are used up without an answer. */
+    loseCodes: z.int().min(0),
   }),
   /** null means no limit. Per phone number; `pair` is per number and recipient. */
   limits: z.strictObject({
@@ -156,7 +158,7 @@ export function defaultSettings(seed: number): Settings {
       stopWord: 'STOP',
     },
     errors: { shares: {}, next: [] },
-    faults: { shares: {}, next: [] },
+    faults: { shares: {}, next: [], loseCodes: 0 },
     limits: { perSecond: null, perMinute: null, pair: null },
     webhooks: {
       paused: false,

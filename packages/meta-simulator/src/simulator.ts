@@ -15,6 +15,7 @@ import {
 } from './graph/management.ts'
 import { messages } from './graph/messages.ts'
 import { send } from './graph/send.ts'
+import { exchangeCode, register } from './graph/sign-up.ts'
 import { subscribe, subscriptions } from './graph/subscriptions.ts'
 import { errorAnswer } from './graph-errors.ts'
 import { type SettingsPatch, settingsPatch } from './settings.ts'
@@ -105,6 +106,8 @@ function graphRoutes(app: FastifyInstance, ctx: Context): void {
   for (const prefix of [version, '']) app.post(`${prefix}/:id/subscribed_apps`, subscribeApp(ctx))
   app.get(`${version}/:id/subscriptions`, subscriptions(ctx))
   app.post(`${version}/:id/subscriptions`, subscribe(ctx))
+  app.get(`${version}/oauth/access_token`, exchangeCode(ctx))
+  app.post(`${version}/:id/register`, register(ctx))
   app.get(`${version}/debug_token`, debugToken(ctx))
   app.get(`${version}/:id`, phoneNumber(ctx))
   app.setNotFoundHandler((req, reply) => {

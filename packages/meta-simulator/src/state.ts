@@ -53,6 +53,8 @@ const numberSchema = z.strictObject({
   tokenExpiresAtMs: z.number().nullable().default(null),
   /** Withdrawn at Meta before its end. */
   tokenRevoked: z.boolean().default(false),
+  /** Of its two-step verification; the first that registers it sets one. */
+  pin: z.string().nullable().default(null),
   /** When what it may read of people ends; null: never. */
   dataAccessExpiresAtMs: z.number().nullable().default(null),
   /** What its token may do. */
@@ -61,17 +63,41 @@ const numberSchema = z.strictObject({
     .default(['whatsapp_business_management', 'whatsapp_business_messaging']),
 })
 
+/** A code as Embedded Signup hands it to a browser; its token becomes that of the number. */
+const codeSchema = z.strictObject({
+  code: secret,
+  appId: id,
+  phoneNumberId: id,
+  /** What it is exchanged for. */
+  token: secret,
+  /** When the code ends; null: never. */
+  endsAtMs: z.number().nullable().default(null),
+  /** When the token ends; null: never. */
+  tokenExpiresAtMs: z.number().nullable().default(null),
+  isUsed: z.boolean().default(false),
+})
+
 /** The body of `PUT /_sim/state`: apps, WABAs and numbers by id, templates by WABA id, name and language. */
 export const statePatch = z.strictObject({
   apps: z.array(appSchema).default([]),
   wabas: z.array(wabaSchema).default([]),
   numbers: z.array(numberSchema).default([]),
+  codes: z.array(codeSchema).default([]),
   templates: z.record(z.string(), z.array(templateSchema)).default({}),
 })
+/** A patch that changes nothing. */
+export const noChange: z.output<typeof statePatch> = {
+  apps: [],
+  wabas: [],
+  numbers: [],
+  codes: [],
+  templates: {},
+}
 export type StateInput = z.input<typeof statePatch>
 export type State = z.output<typeof statePatch>
 export type App = z.output<typeof appSchema>
 export type Waba = z.output<typeof wabaSchema>
+type SignUpCode = z.output<typeof codeSchema>
 export type PhoneNumber = z.output<typeof numberSchema> & { digits: string }
 
 /** All that exists on the simulated platform. */
@@ -79,6 +105,8 @@ export interface World {
   apps: Map<string, App>
   wabas: Map<string, Waba>
   numbers: Map<string, PhoneNumber>
+  /** By their text. */
+  codes: Map<string, SignUpCode>
   /** By WABA id, then by name and language, in the order of creation. */
   templates: Map<string, Map<string, CompiledTemplate>>
   /** Known access tokens. */
@@ -91,6 +119,7 @@ export function emptyWorld(): World {
     apps: new Map(),
     wabas: new Map(),
     numbers: new Map(),
+    codes: new Map(),
     templates: new Map(),
     tokens: new Set(),
   }
@@ -99,6 +128,7 @@ export function emptyWorld(): World {
 /** Adds what the patch holds to the world; what has the same identity is replaced. */
 export function mergeState(world: World, patch: State): void {
   for (const app of patch.apps) world.apps.set(app.id, app)
+  for (const code of patch.codes) world.codes.set(code.code, code)
   for (const waba of patch.wabas) world.wabas.set(waba.id, waba)
   for (const number of patch.numbers) {
     world.numbers.set(number.id, {
@@ -129,7 +159,13 @@ export function describeWorld(world: World): State {
     ]),
   )
   const numbers = [...world.numbers.values()].map(({ digits: _, ...number }) => number)
-  return { apps: [...world.apps.values()], wabas: [...world.wabas.values()], numbers, templates }
+  return {
+    apps: [...world.apps.values()],
+    wabas: [...world.wabas.values()],
+    codes: [...world.codes.values()],
+    numbers,
+    templates,
+  }
 }
 
 /** Where the webhooks of a WABA go: one target for each subscribed app. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Context } from './context.ts'
 import { ControlError } from './control-error.ts'
+import { noChange } from './state.ts'
 import { type Template, templateKey } from './templates.ts'
 
 /** The body of `POST /_sim/template-event`: what Meta decided about a template. One webhook goes out for each decision given. */
@@ -40,12 +41,7 @@ export async function templateEvent(ctx: Context, input: z.output<typeof templat
     ...(newCategory && { category: newCategory }),
     ...(newQuality && { quality_score: { score: newQuality } }),
   }
-  await ctx.changeState({
-    apps: [],
-    wabas: [],
-    numbers: [],
-    templates: { [input.wabaId]: [changed] },
-  })
+  await ctx.changeState({ ...noChange, templates: { [input.wabaId]: [changed] } })
 
   const values = webhookValues(input, template, changed)
   for (const [field, value] of values) {

@@ -97,6 +97,7 @@ test('a number is read with its limit and quality', async () => {
     quality: 'GREEN',
     throughput: 'STANDARD',
     messagingLimit: 'TIER_2K',
+    status: '',
   })
 })
 

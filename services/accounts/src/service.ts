@@ -7,6 +7,7 @@ import { migrations } from './db/migrations.ts'
 import { forgetAuditEntries } from './jobs/forget-audit-entries.ts'
 import { forgetEvents } from './jobs/forget-events.ts'
 import { forgetSignIns } from './jobs/forget-sign-ins.ts'
+import { forgetSignUps } from './jobs/forget-sign-ups.ts'
 import { watchTokens, watchTokensEveryMs } from './jobs/watch-tokens.ts'
 import { accountUpdate } from './lanes/account-update.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
@@ -26,5 +27,6 @@ export const accountsService = defineService({
     'forget-audit-entries': forgetAuditEntries,
     'forget-events': forgetEvents,
     'forget-sign-ins': forgetSignIns,
+    'forget-sign-ups': forgetSignUps,
   },
 })

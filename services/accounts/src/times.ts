@@ -17,6 +17,10 @@ export const times = {
   tokenCheckMs: 6 * hour,
   /** Between Meta's handshakes with the gateway. */
   handshakePauseMs: 500,
+  /** Longer than all calls to Meta of one sign-up. */
+  signUpBusyMs: 60_000,
+  /** A customer who has signed up comes back within a day, or signs up again. */
+  signUpKeptMs: day,
   /** A check that is not done by then is another process's. */
   tokenCheckLeaseMs: hour / 6,
 } as const

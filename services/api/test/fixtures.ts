@@ -79,6 +79,15 @@ export async function openStack(systemScale = scale) {
     return { phone_number_id: phoneNumberId, waba_id: wabaId, access_token: token }
   }
 
+  /** A number whose owner went through Embedded Signup: what the browser was told. */
+  async function signUp(phoneNumberId: string) {
+    const { access_token, ...told } = await number(phoneNumberId)
+    const code = `code-${phoneNumberId}`
+    const token = `${access_token}-signed-up`
+    await simulator.client.setState({ codes: [{ code, appId: '1', phoneNumberId, token }] })
+    return { ...told, code }
+  }
+
   /** Posts a webhook as Meta does, to an app that was created by `tenant`. */
   async function deliver(appId: string, body: object): Promise<void> {
     const url = `http://127.0.0.1:${ports['webhook-gateway'].http}/webhooks/${appId}`
@@ -96,6 +105,7 @@ export async function openStack(systemScale = scale) {
     invite,
     resetToken,
     number,
+    signUp,
     deliver,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

@@ -107,10 +107,18 @@ async function connect(system: Stack, { ask, look }: Asks, texts: Texts) {
   const limits = { per_minute: 600, per_second: 20 }
   await ask('PUT', `/v1/connections/${id}/limits`, limits)
   await ask('PUT', `/v1/connections/${id}/token`, { access_token: number.access_token })
+  await signUp(system, { ask, look }, appId, texts.number)
   const told = '/v1/events?topics=connections'
-  await until(async () => (await look(told)).events.length === 2)
+  await until(async () => (await look(told)).events.length === 4)
   await ask('GET', `${told}&limit=1`)
   return { appId: appId as string, connectionId: id as string }
+}
+
+/** A customer's number, by a code that is then used up; it is disconnected again. */
+async function signUp(system: Stack, { ask }: Asks, appId: string, like: string): Promise<void> {
+  const asked = await system.signUp(`${like}7`)
+  const { id } = await ask('POST', '/v1/connections/sign-up', { ...asked, app_id: appId })
+  await ask('POST', `/v1/connections/${id}/disconnect`)
 }
 
 async function syncTemplates({ ask, look }: Asks, connectionId: string) {

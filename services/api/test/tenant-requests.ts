@@ -70,6 +70,14 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'POST /v1/connections': ({ appId }, { number }) => ({
     refused: [{ path: '/v1/connections', body: { ...number, app_id: appId } }],
   }),
+  'POST /v1/connections/sign-up': ({ appId }) => ({
+    refused: [
+      {
+        path: '/v1/connections/sign-up',
+        body: { app_id: appId, code: 'code', waba_id: '202', phone_number_id: '9599' },
+      },
+    ],
+  }),
   'GET /v1/connections': ({ connectionId }) => ({
     answered: [get('/v1/connections'), get(`/v1/connections?cursor=${before(connectionId)}`)],
   }),

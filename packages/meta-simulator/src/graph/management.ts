@@ -3,7 +3,7 @@ import type { Context } from '../context.ts'
 import { errorAnswer, type GraphAnswer, type GraphFault, missingObject } from '../graph-errors.ts'
 import { orderedError } from '../orders.ts'
 import { parseBody, tokenFault } from '../send-check.ts'
-import type { PhoneNumber, Waba } from '../state.ts'
+import { noChange, type PhoneNumber, type Waba } from '../state.ts'
 import { appNode } from './access.ts'
 import { type GraphRequest, send } from './send.ts'
 import { appOfToken, callFault, findNumber } from './token-check.ts'
@@ -164,12 +164,7 @@ export function subscribeApp(ctx: Context) {
     const appIds = [...new Set([...others, ...(own === undefined ? [] : [own])])]
     const override = parseBody(req.body as Buffer | undefined).override_callback_uri
     const callbackUrl = typeof override === 'string' && URL.canParse(override) ? override : null
-    await ctx.changeState({
-      apps: [],
-      numbers: [],
-      templates: {},
-      wabas: [{ ...waba, appIds, callbackUrl }],
-    })
+    await ctx.changeState({ ...noChange, wabas: [{ ...waba, appIds, callbackUrl }] })
     return { status: 200, body: { success: true } }
   })
 }

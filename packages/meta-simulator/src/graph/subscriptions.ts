@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import { errorAnswer, type GraphFault, missingObject } from '../graph-errors.ts'
 import { handshake } from '../handshake.ts'
 import { parseBody } from '../send-check.ts'
+import { noChange } from '../state.ts'
 import { appOf } from './access.ts'
 import { type GraphRequest, send } from './send.ts'
 
@@ -39,7 +40,7 @@ export function subscribe(ctx: Context) {
     // Of an app that it wasn't told of nothing is kept.
     const known = ctx.world.apps.get(id)
     const apps = known ? [{ ...known, callbackUrl, verifyToken, subscribedFields }] : []
-    await ctx.changeState({ apps, wabas: [], numbers: [], templates: {} })
+    await ctx.changeState({ ...noChange, apps })
     return send(reply, { status: 200, body: { success: true } })
   }
 }

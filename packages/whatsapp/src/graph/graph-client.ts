@@ -16,6 +16,7 @@ import {
 } from './graph-objects.ts'
 import { type GraphAccess, GraphRequests, graphErrorsTotal, pathPart } from './graph-requests.ts'
 import { type SendOutcome, sendOutcome } from './send-outcome.ts'
+import { type CodeQuestion, exchangeCode, registerNumber } from './sign-up.ts'
 import { createSockets, type Socket } from './sockets.ts'
 import {
   type SubscribeWebhookRequest,
@@ -93,6 +94,13 @@ export interface GraphClient {
   ): Promise<WebhookSubscription | null>
   /** Has them posted to a URL that answers Meta's handshake. Throws AppError. */
   subscribeWebhook(request: SubscribeWebhookRequest): Promise<void>
+  /**
+   * The token of a code of Embedded Signup, which is good once. Throws AppError, `precondition` for
+   * one that was used or is over.
+   */
+  exchangeCode(request: CodeQuestion): Promise<string>
+  /** Registers a number for the Cloud API, once however often. Throws AppError. */
+  registerNumber(request: NumberQuestion & { pin: string }): Promise<void>
   /** What Meta tells the app of a token. Throws AppError, `precondition` for another app's token. */
   inspectToken(request: AppIdentity & { token: string; signal?: AbortSignal }): Promise<GraphToken>
   /**
@@ -131,6 +139,8 @@ export function createGraphClient(options: GraphClientOptions): GraphClient & As
       return false
     },
     checkApp: (request) => checkApp(requests, request),
+    exchangeCode: (request) => exchangeCode(requests, request),
+    registerNumber: (request) => registerNumber(requests, request),
     webhookSubscription: (request) => webhookSubscription(requests, request),
     subscribeWebhook: (request) => subscribeWebhook(requests, request),
     inspectToken: (request) => inspectToken(requests, request),
@@ -167,4 +177,4 @@ const numbersOf = (nodeId: string) => ({
  * phone-number node.
  */
 const phoneNumberFields =
-  'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit'
+  'id,display_phone_number,verified_name,quality_rating,throughput,whatsapp_business_manager_messaging_limit,status'

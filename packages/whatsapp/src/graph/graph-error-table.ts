@@ -146,6 +146,18 @@ export const graphErrors: Readonly<Record<number, GraphErrorRow>> = {
     'connection',
     { retryAfterMs: 60_000 },
   ),
+  36007: rejected(
+    'The code of this sign-up is over: it is good for seconds. Let the customer sign up again.',
+    'management',
+  ),
+  36008: rejected(
+    'Meta does not know the code of this sign-up for the app. Check the app, and let the customer sign up again.',
+    'management',
+  ),
+  36009: rejected(
+    'The code of this sign-up was used already. Let the customer sign up again, which gives another code.',
+    'management',
+  ),
   2200: rejected(
     'Meta asked the callback URL with the verify token and did not get its challenge back. Check that the address leads here from the internet.',
     'management',

@@ -35,6 +35,8 @@ export interface GraphPhoneNumber {
    * whole portfolio.
    */
   messagingLimit: string
+  /** CONNECTED once it is registered; empty when Meta did not say. */
+  status: string
 }
 
 /** Asked for by name, because the default fields leave out quality and rejection. */
@@ -107,6 +109,7 @@ const phoneNumberShape = z
     quality_rating: z.string().catch('UNKNOWN'),
     throughput: z.object({ level: z.string() }).catch({ level: '' }),
     whatsapp_business_manager_messaging_limit: optional,
+    status: optional,
   })
   .transform(
     (number): GraphPhoneNumber => ({
@@ -116,6 +119,7 @@ const phoneNumberShape = z
       quality: number.quality_rating,
       throughput: number.throughput.level,
       messagingLimit: number.whatsapp_business_manager_messaging_limit,
+      status: number.status,
     }),
   )
 

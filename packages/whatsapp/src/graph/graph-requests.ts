@@ -71,7 +71,10 @@ export class GraphRequests {
   ): Promise<Exchange> {
     if (!socket) return this.#sendOnAny(request, access, options)
     const { token } = access
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const headers = {
+      ...(token !== '' && { authorization: `Bearer ${token}` }),
+      'content-type': 'application/json',
+    }
     const all = { timeoutMs: this.#timeoutMs, maxResponseBytes: maxAnswerBytes, ...options }
     const path = this.#prefix + withProof(request.path, access)
     const result = await exchange(socket.dispatcher, { ...request, path, headers }, all)

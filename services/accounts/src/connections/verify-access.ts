@@ -87,7 +87,8 @@ async function subscribe(
   )
 }
 
-function refuse(error: unknown, what: string): never {
+/** Says what was refused, before Meta's reason. */
+export function refuse(error: unknown, what: string): never {
   if (!(error instanceof AppError) || failureOf(error) !== 'precondition') throw error
   const { details, message } = error
   throw new AppError('precondition', `${what}: ${message}`, { details, cause: error })

@@ -18,6 +18,7 @@ import { resolveConnections } from './resolve-connections.ts'
 import { rotateApiKey } from './rotate-api-key.ts'
 import { rotateAppSecret } from './rotate-app-secret.ts'
 import { setConnectionLimits } from './set-connection-limits.ts'
+import { signUpConnection } from './sign-up-connection.ts'
 import { withdrawApiKey } from './withdraw-api-key.ts'
 
 export const methods = {
@@ -42,6 +43,7 @@ export const methods = {
   rotateApiKey,
   rotateAppSecret,
   setConnectionLimits,
+  signUpConnection,
   updateApp,
   verifyWebhook,
   withdrawApiKey,
@@ -69,6 +71,7 @@ export const callers = {
   rotateApiKey: ['api'],
   rotateAppSecret: ['api', 'operator'],
   setConnectionLimits: ['api'],
+  signUpConnection: ['api'],
   updateApp: ['api'],
   verifyWebhook: ['api'],
   withdrawApiKey: ['api'],

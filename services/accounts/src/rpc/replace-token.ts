@@ -1,17 +1,13 @@
-import { AppError, events, secretPlaces } from '@lockstep/contracts'
+import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Connection, ReplaceTokenRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId, requireText } from '@lockstep/service'
-import { record } from '../audit/record.ts'
-import { announceHealth } from '../connections/announce-health.ts'
-import { checkedToken } from '../connections/token-facts.ts'
+import { replaceStoredToken } from '../connections/replace-stored-token.ts'
 import { verifyAccess } from '../connections/verify-access.ts'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import { findConnection } from '../db/connections.ts'
 import type { Connection as ConnectionRow } from '../db/entities.ts'
-import { connectionToProto } from '../to-proto.ts'
-import { restoreAccess } from '../updates/account-update-rules.ts'
 
 /**
  * Gives a connection another token once Meta lets it use the number; nothing else changes, so that
@@ -39,15 +35,7 @@ export const replaceToken: Method<Context, ReplaceTokenRequest, Connection> = as
         'conflict',
         `The number ${phoneNumberId} was connected again meanwhile, with a token of its own`,
       )
-    connection.sealedToken = ctx.secrets.seal(token, secretPlaces.connection(id, accountId))
-    Object.assign(connection, checkedToken(ctx, facts))
-    restoreAccess(connection, ctx.now())
-    const target = { targetKind: 'connections', targetId: id }
-    await record(ctx, tx, call, { action: 'replaceToken', ...target })
-    tx.afterCommit(() => ctx.messaging.publishEvent(events.appsChanged, connection.appId))
-    const told = await connectionToProto(tx, connection, ctx.now())
-    await announceHealth(ctx, tx, told)
-    return told
+    return replaceStoredToken(ctx, tx, call, { connection, token, facts, action: 'replaceToken' })
   })
 }
 

@@ -40,6 +40,9 @@ const connection = z
   })
   .meta({ id: 'Connection' })
 
+/** More questions to Meta than any other request has. */
+const signUpTimeoutMs = 30_000
+
 export const createConnection = route({
   method: 'POST',
   audit: 'accounts',
@@ -73,6 +76,43 @@ export const createConnection = route({
         accessToken: access_token,
       },
       { ...call, timeoutMs: metaTimeoutMs },
+    ),
+})
+
+export const signUpConnection = route({
+  method: 'POST',
+  audit: 'accounts',
+  path: '/v1/connections/sign-up',
+  right: 'connections.write',
+  summary:
+    "Connects the number of a customer who went through Meta's Embedded Signup: code is what the browser got, waba_id and phone_number_id stand in its session info. pin registers a number that is not registered yet.",
+  body: z.strictObject({
+    name: text().optional(),
+    app_id: id,
+    code: text(4_096),
+    waba_id: metaId,
+    phone_number_id: metaId,
+    pin: z
+      .string()
+      .regex(/^\d{6}$/, 'must be 6 digits')
+      .optional(),
+  }),
+  status: 201,
+  response: connection,
+  errors: ['not_found', 'conflict', 'precondition'],
+  afterLostResponse: { runs: 'same id' },
+  run: (ctx, { body, newId: id }, call) =>
+    ctx.peers.accounts.signUpConnection(
+      {
+        id,
+        name: body.name ?? '',
+        appId: body.app_id,
+        code: body.code,
+        wabaId: body.waba_id,
+        phoneNumberId: body.phone_number_id,
+        pin: body.pin ?? '',
+      },
+      { ...call, timeoutMs: signUpTimeoutMs },
     ),
 })
 

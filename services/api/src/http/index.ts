@@ -24,6 +24,7 @@ import {
   renameConnection,
   replaceToken,
   setConnectionLimits,
+  signUpConnection,
 } from './connections.ts'
 import { createContactImport, getContactImport, listImportErrors } from './contact-imports.ts'
 import {
@@ -69,6 +70,7 @@ const byName: Readonly<Record<string, Route>> = {
   verifyWebhook,
   rotateAppSecret,
   createConnection,
+  signUpConnection,
   listConnections,
   getConnection,
   renameConnection,

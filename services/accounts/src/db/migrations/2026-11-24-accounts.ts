@@ -3,13 +3,15 @@ import { feedTable } from '@lockstep/feeds'
 import { Migration } from '@mikro-orm/migrations'
 import { auditTables } from '../audit-tables.ts'
 import { peopleTables } from '../people-tables.ts'
+import { signUpTables } from '../sign-up-tables.ts'
 
 export class Accounts extends Migration {
   override up(): void {
     this.addTenants()
     this.addConnections()
     this.addEvents()
-    for (const statements of [...peopleTables, ...auditTables]) this.addSql(statements)
+    for (const statements of [...peopleTables, ...auditTables, ...signUpTables])
+      this.addSql(statements)
     this.addFunctions()
     this.addTokenFunctions()
     this.addEventFunctions()
@@ -188,8 +190,10 @@ export class Accounts extends Migration {
         begin
           if sealed_table = 'apps' then
             return query select a.id, a.account_id from apps a where a.id > after order by a.id limit most;
-          else
+          elsif sealed_table = 'connections' then
             return query select c.id, c.account_id from connections c where c.id > after order by c.id limit most;
+          else
+            return query select s.id, s.account_id from sign_ups s where s.id > after order by s.id limit most;
           end if;
         end $$;`)
   }

@@ -172,7 +172,7 @@ export interface ResealSecretsResponse {
   next: string;
   /** Rows of the page that were sealed again. */
   resealed: number;
-  /** Rows that can't be opened with any key: "apps:<id>" or "connections:<id>". They are left as they are. */
+  /** Rows that can't be opened with any key: "apps:<id>", "connections:<id>" or "sign_ups:<id>". They are left as they are. */
   unreadable: string[];
   /** The key that seals. */
   keyId: number;
@@ -269,6 +269,21 @@ export interface CreateConnectionRequest {
   appId: string;
   accessToken: string;
   /** The id that a number gets that was never connected; the same request again answers its connection. */
+  id: string;
+}
+
+export interface SignUpConnectionRequest {
+  appId: string;
+  /** As the browser got it from Meta, good once and for seconds. */
+  code: string;
+  /** As the session info names them. */
+  wabaId: string;
+  phoneNumberId: string;
+  /** The one that Meta verified when empty. */
+  name: string;
+  /** 6 digits, of a number that is not registered yet; may be empty for any other. */
+  pin: string;
+  /** The id that a number gets that was never connected. */
   id: string;
 }
 
@@ -4046,6 +4061,183 @@ export const CreateConnectionRequest: MessageFns<CreateConnectionRequest> = {
     message.wabaId = object.wabaId ?? "";
     message.appId = object.appId ?? "";
     message.accessToken = object.accessToken ?? "";
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseSignUpConnectionRequest(): SignUpConnectionRequest {
+  return { appId: "", code: "", wabaId: "", phoneNumberId: "", name: "", pin: "", id: "" };
+}
+
+export const SignUpConnectionRequest: MessageFns<SignUpConnectionRequest> = {
+  encode(message: SignUpConnectionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.appId !== "") {
+      writer.uint32(10).string(message.appId);
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    if (message.wabaId !== "") {
+      writer.uint32(26).string(message.wabaId);
+    }
+    if (message.phoneNumberId !== "") {
+      writer.uint32(34).string(message.phoneNumberId);
+    }
+    if (message.name !== "") {
+      writer.uint32(42).string(message.name);
+    }
+    if (message.pin !== "") {
+      writer.uint32(50).string(message.pin);
+    }
+    if (message.id !== "") {
+      writer.uint32(58).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignUpConnectionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignUpConnectionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.wabaId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.phoneNumberId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.pin = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignUpConnectionRequest {
+    return {
+      appId: isSet(object.appId)
+        ? globalThis.String(object.appId)
+        : isSet(object.app_id)
+        ? globalThis.String(object.app_id)
+        : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      wabaId: isSet(object.wabaId)
+        ? globalThis.String(object.wabaId)
+        : isSet(object.waba_id)
+        ? globalThis.String(object.waba_id)
+        : "",
+      phoneNumberId: isSet(object.phoneNumberId)
+        ? globalThis.String(object.phoneNumberId)
+        : isSet(object.phone_number_id)
+        ? globalThis.String(object.phone_number_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      pin: isSet(object.pin) ? globalThis.String(object.pin) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+    };
+  },
+
+  toJSON(message: SignUpConnectionRequest): unknown {
+    const obj: any = {};
+    if (message.appId !== "") {
+      obj.appId = message.appId;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.wabaId !== "") {
+      obj.wabaId = message.wabaId;
+    }
+    if (message.phoneNumberId !== "") {
+      obj.phoneNumberId = message.phoneNumberId;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.pin !== "") {
+      obj.pin = message.pin;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SignUpConnectionRequest>): SignUpConnectionRequest {
+    return SignUpConnectionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SignUpConnectionRequest>): SignUpConnectionRequest {
+    const message = createBaseSignUpConnectionRequest();
+    message.appId = object.appId ?? "";
+    message.code = object.code ?? "";
+    message.wabaId = object.wabaId ?? "";
+    message.phoneNumberId = object.phoneNumberId ?? "";
+    message.name = object.name ?? "";
+    message.pin = object.pin ?? "";
     message.id = object.id ?? "";
     return message;
   },
@@ -9633,6 +9825,19 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Exchanges the code of Embedded Signup for a token, asks of Meta all that CreateConnection asks, registers the number if it is not yet,
+     * and stores it. The same code goes on where a request before was lost, and answers its connection once it is stored. precondition when
+     * Meta takes the code no more. A number that the app has connected already gets the new token.
+     */
+    signUpConnection: {
+      name: "SignUpConnection",
+      requestType: SignUpConnectionRequest as typeof SignUpConnectionRequest,
+      requestStream: false,
+      responseType: Connection as typeof Connection,
+      responseStream: false,
+      options: {},
+    },
     getConnection: {
       name: "GetConnection",
       requestType: GetConnectionRequest as typeof GetConnectionRequest,
@@ -9954,6 +10159,15 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: CreateConnectionRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<Connection>>;
+  /**
+   * Exchanges the code of Embedded Signup for a token, asks of Meta all that CreateConnection asks, registers the number if it is not yet,
+   * and stores it. The same code goes on where a request before was lost, and answers its connection once it is stored. precondition when
+   * Meta takes the code no more. A number that the app has connected already gets the new token.
+   */
+  signUpConnection(
+    request: SignUpConnectionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Connection>>;
   getConnection(request: GetConnectionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Connection>>;
   /** Gives a connection another name, also one that has ended. */
   renameConnection(
@@ -10137,6 +10351,15 @@ export interface AccountsClient<CallOptionsExt = {}> {
    */
   createConnection(
     request: DeepPartial<CreateConnectionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Connection>;
+  /**
+   * Exchanges the code of Embedded Signup for a token, asks of Meta all that CreateConnection asks, registers the number if it is not yet,
+   * and stores it. The same code goes on where a request before was lost, and answers its connection once it is stored. precondition when
+   * Meta takes the code no more. A number that the app has connected already gets the new token.
+   */
+  signUpConnection(
+    request: DeepPartial<SignUpConnectionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<Connection>;
   getConnection(
