@@ -240,7 +240,7 @@ async function floorOf(
   seconds: number,
 ): Promise<Delivered> {
   await using up = new AsyncDisposableStack()
-  const { child, ready } = up.use(await startProcess<string>(ctx, './streams-floor.ts'))
+  const { child, ready } = up.use(await startProcess<string>(ctx, './streams-floor-process.ts'))
   const streams = up.use(await openStreams(ready, followers))
   const meter = meterProcesses(() => [{ name: 'floor', pid: child.pid! }])
   const perTick = (eventsASecond * tickMs) / 1_000
