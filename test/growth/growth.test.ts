@@ -36,6 +36,7 @@ const growing = [
   'import_errors',
   'imports',
   'invitations',
+  'mails',
   'members',
   'messages',
   'password_resets',

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { everyRight } from '@lockstep/contracts'
+import { everyRight, linkTo } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { addressOfService, certificate } from './operator.ts'
@@ -35,8 +35,7 @@ const env = process.env
 
 const openAccounts = () => connect(AccountsDefinition, addressOfService('accounts'), certificate())
 
-const addressOf = (path: string): string =>
-  new URL(path, values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api).href
+const publicUrl = (): string => values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api
 
 async function setUp(): Promise<void> {
   using accounts = openAccounts()
@@ -44,7 +43,7 @@ async function setUp(): Promise<void> {
     values.account ?? (await accounts.createAccount({ name: values.name ?? '' }, {})).id
   const asked = { email: values.email, role: 'owner', heldRights: [everyRight] }
   const { token, invitation } = await accounts.createInvitation(asked, { accountId })
-  const link = addressOf(`/invitation#${token}`)
+  const link = linkTo(publicUrl(), 'invitation', token)
   const expiresAt = new Date(invitation!.expiresAtMs).toISOString()
   if (values.json) return console.log(JSON.stringify({ accountId, link, token, expiresAt }))
   screen.line(
@@ -57,7 +56,7 @@ async function setUp(): Promise<void> {
 async function reset(): Promise<void> {
   using accounts = openAccounts()
   const { token, expiresAtMs } = await accounts.createAnyPasswordReset({ email: values.email }, {})
-  const link = addressOf(`/password-reset#${token}`)
+  const link = linkTo(publicUrl(), 'password-reset', token)
   const expiresAt = new Date(expiresAtMs).toISOString()
   if (values.json) return console.log(JSON.stringify({ link, token, expiresAt }))
   screen.line(`${values.email} opens this link, which is good once and until ${expiresAt}:\n`)
@@ -68,7 +67,7 @@ async function reset(): Promise<void> {
 function byHand(path: string, body: object): void {
   screen.line(`Or by hand, with what follows "#":\n`)
   screen.line(
-    `  curl -s ${addressOf(path)} -H 'Content-Type: application/json' \\\n    -d '${JSON.stringify(body)}'`,
+    `  curl -s ${new URL(path, publicUrl()).href} -H 'Content-Type: application/json' \\\n    -d '${JSON.stringify(body)}'`,
   )
 }
 

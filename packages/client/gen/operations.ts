@@ -326,6 +326,8 @@ export interface Invitation {
   expires_at: string | null
   accepted_at: string | null
   withdrawn_at: string | null
+  mailed_at: string | null
+  mail_error: string | null
 }
 
 export interface Member {
@@ -954,7 +956,7 @@ export interface Operations {
     }
     output: Person
   }
-  /** Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days. Asks for the right `members.write`. When the response was lost: Look at GET /v1/invitations before you try again with a new key. */
+  /** Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days; where a mail server is configured it is mailed too. Asks for the right `members.write`. When the response was lost: Look at GET /v1/invitations before you try again with a new key. */
   createInvitation: {
     input: {
       body: {
@@ -997,7 +999,7 @@ export interface Operations {
     }
     output: SignedIn
   }
-  /** Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day. Asks for the right `members.write`. When the response was lost: Make another one: a link that nobody has ends by itself. */
+  /** Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day; where a mail server is configured it is mailed too. Asks for the right `members.write`. When the response was lost: Make another one: a link that nobody has ends by itself. */
   createPasswordReset: {
     input: {
       id: string
@@ -1006,6 +1008,15 @@ export interface Operations {
       link: string | null
       expires_at: string | null
     }
+  }
+  /** Mails a link to another password to who forgot theirs. The answer is the same for an e-mail that is nobody’s. Anyone may ask. When the response was lost: Ask again: a link that nobody has ends by itself. */
+  requestPasswordReset: {
+    input: {
+      body: {
+        email: string
+      }
+    }
+    output: {}
   }
   /** Gives who has the link another password. They are signed out everywhere, and sign in with the new one. Anyone may ask. When the response was lost: Sign in with the new password: the link is good once, and may have been used. */
   resetPassword: {
@@ -1132,6 +1143,7 @@ export const operations = {
   withdrawInvitation: { method: 'POST', path: '/v1/invitations/{id}/withdraw' },
   acceptInvitation: { method: 'POST', path: '/v1/invitations/accept', type: 'application/json' },
   createPasswordReset: { method: 'POST', path: '/v1/members/{id}/password-reset' },
+  requestPasswordReset: { method: 'POST', path: '/v1/password-resets', type: 'application/json' },
   resetPassword: { method: 'POST', path: '/v1/password-resets/use', type: 'application/json' },
   listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
   setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },

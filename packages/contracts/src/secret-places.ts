@@ -23,6 +23,11 @@ export const secretPlaces = {
     row: connectionId,
     accountId,
   }),
+  mail: (mailId: string, accountId: string): SecretPlace => ({
+    table: 'mails',
+    row: mailId,
+    accountId,
+  }),
   webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
     table: 'webhook_endpoints',
     row: endpointId,

@@ -2,8 +2,10 @@ import {
   type ConfigOf,
   encryptionKey,
   graphVariables,
+  mailVariables,
   retentionDays,
   serviceConfig,
+  url,
 } from '@lockstep/service'
 
 export const config = serviceConfig({
@@ -12,6 +14,10 @@ export const config = serviceConfig({
     'How long after its receipt an account event is kept',
   ),
   auditRetentionDays: retentionDays(30, 400).describe('How long an entry of the audit log is kept'),
+  publicUrl: url('https://lockstep.example.com')
+    .optional()
+    .describe('Where browsers reach the API; must be set where links are mailed'),
+  ...mailVariables,
   ...graphVariables,
 })
 export type Config = ConfigOf<typeof config>

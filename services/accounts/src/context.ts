@@ -1,6 +1,7 @@
 import { createSecrets, type Secrets, type ServiceContext } from '@lockstep/service'
 import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
+import { type Mailer, openMailer } from './mail/mailer.ts'
 import { createPasswords, type Passwords } from './people/passwords.ts'
 import type { times } from './times.ts'
 
@@ -8,6 +9,8 @@ interface Own {
   secrets: Secrets
   graph: GraphClient
   passwords: Passwords
+  /** Null where no mail server is configured. */
+  mailer: Mailer | null
 }
 
 type Base = ServiceContext<Config, never, typeof times>
@@ -19,5 +22,6 @@ export function open({ config }: Base, stack: AsyncDisposableStack): Own {
   const graph = stack.use(
     createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
   )
-  return { secrets: createSecrets(config.encryptionKey), graph, passwords: createPasswords() }
+  const secrets = createSecrets(config.encryptionKey)
+  return { secrets, graph, passwords: createPasswords(), mailer: openMailer(config) }
 }

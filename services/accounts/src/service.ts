@@ -8,6 +8,7 @@ import { forgetAuditEntries } from './jobs/forget-audit-entries.ts'
 import { forgetEvents } from './jobs/forget-events.ts'
 import { forgetSignIns } from './jobs/forget-sign-ins.ts'
 import { accountUpdate } from './lanes/account-update.ts'
+import { mail } from './lanes/mail.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
 import { times } from './times.ts'
 
@@ -19,7 +20,7 @@ export const accountsService = defineService({
   times,
   open,
   rpc: { definition: AccountsDefinition, methods, callers, acrossAccounts },
-  lanes: { 'webhooks.account': accountUpdate },
+  lanes: { 'webhooks.account': accountUpdate, 'accounts.mail': mail },
   retention: {
     'forget-audit-entries': forgetAuditEntries,
     'forget-events': forgetEvents,

@@ -2,7 +2,7 @@ import { createClient } from '@lockstep/client'
 import { everyRight, type ServiceName, services } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { type BaseOverrides, startService } from '@lockstep/service'
-import { postWebhook, until, type World } from '@lockstep/testing'
+import { postWebhook, startMailServer, until, type World } from '@lockstep/testing'
 import { configIn, startSystem } from '@lockstep/testing/system'
 import { campaignsService } from '../../campaigns/src/service.ts'
 import { contactsService } from '../../contacts/src/service.ts'
@@ -42,7 +42,10 @@ export interface Reply {
 /** Everything that the API calls, running, and a configuration for it. */
 export async function openStack(systemScale = scale) {
   await using stack = new AsyncDisposableStack()
-  const system = stack.use(await startSystem({ scale: systemScale, environment }))
+  const mail = stack.use(await startMailServer())
+  const mailed = { LOCKSTEP_SMTP_URL: mail.url, LOCKSTEP_MAIL_FROM: 'no-reply@example.com' }
+  const variables = { ...environment, ...mailed }
+  const system = stack.use(await startSystem({ scale: systemScale, environment: variables }))
   const { world, simulator, ports, clients } = system
   await simulator.client.setState({ templates: { [wabaId]: [hello] } })
   const addresses = addressesIn(ports)

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
@@ -159,9 +160,12 @@ async function usePeople(): Promise<void> {
 async function useLinks(cookie: string, id: string): Promise<void> {
   const asked = { email: 'eve@example.com', role: 'viewer' }
   const { invitation } = (await askBy(cookie, 'POST', '/v1/invitations', asked)).json
-  await askBy(cookie, 'GET', '/v1/invitations?limit=1')
+  const first = '/v1/invitations?limit=1'
+  await until(async () => (await look(first)).invitations[0].mailed_at)
+  await askBy(cookie, 'GET', first)
   await askBy(cookie, 'POST', `/v1/invitations/${invitation.id}/withdraw`)
   const { link } = (await askBy(cookie, 'POST', `/v1/members/${id}/password-reset`)).json
+  await askBy('', 'POST', '/v1/password-resets', { email: 'olga@example.com' })
   await askBy('', 'POST', '/v1/password-resets/use', { token: link.split('#')[1], password })
   await askBy(cookie, 'PUT', '/v1/me/password', { password, new_password: password })
 }

@@ -288,6 +288,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     refused: [get(`/v1/members/${memberId}/password-reset`)],
     needs: roles.viewer,
   }),
+  'POST /v1/password-resets': (_, { email }) => ({
+    answered: [{ path: '/v1/password-resets', body: { email } }],
+  }),
   'POST /v1/password-resets/use': (_, { reset }) => ({
     answered: [{ path: '/v1/password-resets/use', body: { token: reset, password } }],
   }),

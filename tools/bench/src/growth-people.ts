@@ -16,9 +16,11 @@ export const peopleSeed = (accountId: string): string => `
   insert into accounts.invitations (id, account_id, email, role, hash, created_at, expires_at)
     select gen_random_uuid(), '${accountId}', '', 'viewer', sha256(convert_to('grown ' || i, 'UTF8')), now(), now()
     from generate_series(1, ${grownPeople}) i;
-  insert into accounts.password_resets (account_id, person_id, hash, is_by_operator, created_at, expires_at)
+  insert into accounts.password_resets (account_id, person_id, hash, for_several_accounts, created_at, expires_at)
     select '${accountId}', ${personId(`1 + i % ${grownPeople}`)}, sha256(convert_to('grown ' || i, 'UTF8')), false, now(), now()
     from generate_series(1, ${grownPeople}) i;
+  insert into accounts.mails (id, account_id, invitation_id, recipient, created_at, expires_at, mailed_at)
+    select gen_random_uuid(), account_id, id, '', now(), now(), now() from accounts.invitations where account_id = '${accountId}';
   insert into accounts.audit_entries (account_id, at, action, actor_kind, actor_id, actor_name, address, request_id, target_kind, target_id, outcome)
     select '${accountId}', now() - interval '500 days' + i * interval '1 minute', 'grown' || i % 100, 'person', i % 1000, '', '', '', 'members', i % 1000, 'done'
     from generate_series(1, ${4 * grownPeople}) i;

@@ -4,6 +4,7 @@ import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addContacts, addImport } from './commands/contacts.ts'
 import { addConversations } from './commands/conversations.ts'
+import { addInvitations } from './commands/invitations.ts'
 import { addLogin } from './commands/login.ts'
 import { addConnections, addTemplates } from './commands/numbers.ts'
 import { addCompletion } from './completion.ts'
@@ -32,6 +33,7 @@ export function createProgram(): Program {
   addCampaigns(program, open)
   addConversations(program, open)
   addApiKeys(program, open)
+  addInvitations(program, open)
   addAudit(program, open)
   addCompletion(program)
   return program

@@ -10,10 +10,15 @@ export interface InvitationRow {
   expiresAt: Date
   acceptedAt: Date | null
   withdrawnAt: Date | null
+  mailedAt: Date | null
+  /** Why it was not mailed so far. */
+  mailError: string | null
 }
 
 const columns = sql`id, email, role, created_at as "createdAt", expires_at as "expiresAt",
-  accepted_at as "acceptedAt", withdrawn_at as "withdrawnAt"`
+  accepted_at as "acceptedAt", withdrawn_at as "withdrawnAt",
+  (select m.mailed_at from mails m where m.invitation_id = invitations.id) as "mailedAt",
+  (select m.error from mails m where m.invitation_id = invitations.id) as "mailError"`
 
 export async function insertInvitation(
   tx: Tx,

@@ -63,14 +63,34 @@ const passwordResets = `create table password_resets (
     person_id uuid not null,
     -- SHA-256 of the token's text.
     hash bytea primary key,
-    -- Else it is good for a person of this account alone.
-    is_by_operator boolean not null,
+    -- Asked for by the operator or by the person; else it is good for a person of this account alone.
+    for_several_accounts boolean not null,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     foreign key (account_id, person_id) references members on delete cascade
   );
   create index password_resets_of_person on password_resets (person_id);
   create index password_resets_expired on password_resets (expires_at);${tenantTable('accounts', 'password_resets')}`
+
+/** Each brings one link: to an account, or to another password. */
+const mails = `create table mails (
+    id uuid primary key,
+    account_id uuid not null references accounts,
+    invitation_id uuid unique references invitations,
+    reset_hash bytea references password_resets on delete cascade,
+    recipient text not null,
+    -- What the link is made of; null once it is mailed or given up.
+    sealed_token bytea,
+    created_at timestamptz not null,
+    -- When the link ends.
+    expires_at timestamptz not null,
+    attempts integer not null default 0,
+    mailed_at timestamptz,
+    -- Why it was not accepted by the mail server so far.
+    error text,
+    check ((invitation_id is null) <> (reset_hash is null))
+  );
+  create index mails_of_reset on mails (reset_hash) where reset_hash is not null;${tenantTable('accounts', 'mails')}`
 
 /** Names and addresses that nobody may have an account of: no tenant's either. */
 const signInCounts = `create table sign_in_counts (
@@ -141,6 +161,7 @@ export const peopleTables: readonly string[] = [
   sessions,
   invitations,
   passwordResets,
+  mails,
   signInCounts,
   functions,
 ]

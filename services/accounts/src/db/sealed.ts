@@ -8,4 +8,5 @@ export const sealedTables = {
     sealed_verify_token: secretPlaces.appVerifyToken,
   },
   connections: { sealed_token: secretPlaces.connection },
+  mails: { sealed_token: secretPlaces.mail },
 } as const

@@ -28,7 +28,7 @@ export async function requirePerson(
   { email, password, origin }: Named,
 ): Promise<KnownPerson> {
   const name = lowerCase(email)
-  const subjects = subjectsOf(name, origin?.address ?? '')
+  const subjects = subjectsOf('sign_ins', name, origin?.address ?? '')
   await countTry(ctx, subjects, () => recordLock(ctx, name, origin))
   const person = await personToSignIn(ctx.db, name)
   const isRight = await ctx.passwords.isRight(password, person?.passwordHash)

@@ -21,6 +21,7 @@ export function memberToProto({ joinedAt, ...row }: MemberRow): proto.Member {
 
 export function invitationToProto(row: InvitationRow): proto.Invitation {
   const { id, email, role, createdAt, expiresAt, acceptedAt, withdrawnAt } = row
+  const { mailedAt, mailError } = row
   return {
     id,
     email,
@@ -29,5 +30,7 @@ export function invitationToProto(row: InvitationRow): proto.Invitation {
     expiresAtMs: expiresAt.getTime(),
     acceptedAtMs: acceptedAt?.getTime(),
     withdrawnAtMs: withdrawnAt?.getTime(),
+    mailedAtMs: mailedAt?.getTime(),
+    mailError: mailError ?? '',
   }
 }

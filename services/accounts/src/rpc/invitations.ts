@@ -18,6 +18,7 @@ import {
   lockInvitation,
   withdrawInvitation as withdraw,
 } from '../db/invitations.ts'
+import { orderMail } from '../mail/order-mail.ts'
 import { requireEmail } from '../people/emails.ts'
 import { requireRole, rightsOf } from '../people/roles.ts'
 import { invitationToProto } from '../people/to-proto.ts'
@@ -46,7 +47,10 @@ export const createInvitation: Method<
     const target = { targetKind: 'invitations', targetId: row.id }
     const after = { email, role: row.role }
     await record(ctx, tx, call, { action: 'createInvitation', ...target, after })
-    return insertInvitation(tx, row, hashToken(token))
+    const inserted = await insertInvitation(tx, row, hashToken(token))
+    const { id: invitationId, expiresAt } = row
+    if (email) await orderMail(ctx, tx, { invitationId, recipient: email, token, expiresAt })
+    return inserted
   })
   return { invitation: invitationToProto(inserted), token }
 }

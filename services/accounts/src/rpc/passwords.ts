@@ -6,6 +6,8 @@ import type {
   CreatePasswordResetRequest,
   PasswordReset,
   Person,
+  RequestPasswordResetRequest,
+  RequestPasswordResetResponse,
   ResetPasswordRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
@@ -16,6 +18,7 @@ import { endSignIns } from '../db/password-resets.ts'
 import { findPerson, keepsPassword, personToSignIn, updatePassword } from '../db/people.ts'
 import { lowerCase } from '../people/emails.ts'
 import { requirePassword } from '../people/passwords.ts'
+import { requestReset } from '../people/request-reset.ts'
 import { createReset, requireOwnPerson, resetPassword as reset } from '../people/reset-password.ts'
 import { rightsOf } from '../people/roles.ts'
 import { requirePerson } from '../people/sign-in.ts'
@@ -32,7 +35,7 @@ export const createPasswordReset: Method<Context, CreatePasswordResetRequest, Pa
     requireHeld(heldRights, rightsOf(member.role))
     await requireOwnPerson(tx, member.id)
     await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(member.id) })
-    return createReset(ctx, tx, member.id, false)
+    return createReset(ctx, tx, { ...member, forSeveralAccounts: false })
   })
 
 export const createAnyPasswordReset: Method<
@@ -46,9 +49,15 @@ export const createAnyPasswordReset: Method<
     throw new AppError('not_found', `Nobody with the e-mail "${email.slice(0, 64)}" has an account`)
   return ctx.db.transaction(accountId, async (tx) => {
     await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(person.id) })
-    return createReset(ctx, tx, person.id, true)
+    return createReset(ctx, tx, { ...person, forSeveralAccounts: true })
   })
 }
+
+export const requestPasswordReset: Method<
+  Context,
+  RequestPasswordResetRequest,
+  RequestPasswordResetResponse
+> = requestReset
 
 export const resetPassword: Method<Context, ResetPasswordRequest, Person> = reset
 

@@ -5,6 +5,7 @@ import {
   changePassword,
   createAnyPasswordReset,
   createPasswordReset,
+  requestPasswordReset,
   resetPassword,
 } from './passwords.ts'
 import {
@@ -32,6 +33,7 @@ export const peopleMethods = {
   listSessions,
   recordOrder,
   removeMember,
+  requestPasswordReset,
   resetPassword,
   setMemberRole,
   signIn,
@@ -54,6 +56,7 @@ export const peopleCallers = {
   listSessions: ['api'],
   recordOrder: ['api'],
   removeMember: ['api'],
+  requestPasswordReset: ['api'],
   resetPassword: ['api'],
   setMemberRole: ['api'],
   signIn: ['api'],
@@ -65,6 +68,7 @@ export const peopleAcrossAccounts = [
   'acceptInvitation',
   'authenticateSession',
   'createAnyPasswordReset',
+  'requestPasswordReset',
   'resetPassword',
   'signIn',
 ] as const

@@ -43,7 +43,12 @@ import {
   withdrawInvitation,
 } from './invitations.ts'
 import { listMembers, removeMember, setMemberRole } from './members.ts'
-import { changePassword, createPasswordReset, resetPassword } from './passwords.ts'
+import {
+  changePassword,
+  createPasswordReset,
+  requestPasswordReset,
+  resetPassword,
+} from './passwords.ts'
 import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
 import { getTemplate, getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 import {
@@ -128,6 +133,7 @@ const byName: Readonly<Record<string, Route>> = {
   withdrawInvitation,
   acceptInvitation,
   createPasswordReset,
+  requestPasswordReset,
   resetPassword,
   listMembers,
   setMemberRole,

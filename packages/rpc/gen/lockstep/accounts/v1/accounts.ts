@@ -361,7 +361,15 @@ export interface Invitation {
   createdAtMs: number;
   expiresAtMs: number;
   acceptedAtMs?: number | undefined;
-  withdrawnAtMs?: number | undefined;
+  withdrawnAtMs?:
+    | number
+    | undefined;
+  /** When the mail server accepted it; absent until then, and where it is not mailed. */
+  mailedAtMs?:
+    | number
+    | undefined;
+  /** Why it was not mailed so far. */
+  mailError: string;
 }
 
 export interface CreateInvitationResponse {
@@ -529,6 +537,14 @@ export interface PasswordReset {
   /** "lr_" and 43 characters; returned this once and stored as a hash only. */
   token: string;
   expiresAtMs: number;
+}
+
+export interface RequestPasswordResetRequest {
+  email: string;
+  origin: Origin | undefined;
+}
+
+export interface RequestPasswordResetResponse {
 }
 
 export interface ResetPasswordRequest {
@@ -5397,6 +5413,8 @@ function createBaseInvitation(): Invitation {
     expiresAtMs: 0,
     acceptedAtMs: undefined,
     withdrawnAtMs: undefined,
+    mailedAtMs: undefined,
+    mailError: "",
   };
 }
 
@@ -5422,6 +5440,12 @@ export const Invitation: MessageFns<Invitation> = {
     }
     if (message.withdrawnAtMs !== undefined) {
       writer.uint32(56).int64(message.withdrawnAtMs);
+    }
+    if (message.mailedAtMs !== undefined) {
+      writer.uint32(64).int64(message.mailedAtMs);
+    }
+    if (message.mailError !== "") {
+      writer.uint32(74).string(message.mailError);
     }
     return writer;
   },
@@ -5495,6 +5519,22 @@ export const Invitation: MessageFns<Invitation> = {
             message.withdrawnAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.mailedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.mailError = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5532,6 +5572,16 @@ export const Invitation: MessageFns<Invitation> = {
         : isSet(object.withdrawn_at_ms)
         ? globalThis.Number(object.withdrawn_at_ms)
         : undefined,
+      mailedAtMs: isSet(object.mailedAtMs)
+        ? globalThis.Number(object.mailedAtMs)
+        : isSet(object.mailed_at_ms)
+        ? globalThis.Number(object.mailed_at_ms)
+        : undefined,
+      mailError: isSet(object.mailError)
+        ? globalThis.String(object.mailError)
+        : isSet(object.mail_error)
+        ? globalThis.String(object.mail_error)
+        : "",
     };
   },
 
@@ -5558,6 +5608,12 @@ export const Invitation: MessageFns<Invitation> = {
     if (message.withdrawnAtMs !== undefined) {
       obj.withdrawnAtMs = Math.round(message.withdrawnAtMs);
     }
+    if (message.mailedAtMs !== undefined) {
+      obj.mailedAtMs = Math.round(message.mailedAtMs);
+    }
+    if (message.mailError !== "") {
+      obj.mailError = message.mailError;
+    }
     return obj;
   },
 
@@ -5573,6 +5629,8 @@ export const Invitation: MessageFns<Invitation> = {
     message.expiresAtMs = object.expiresAtMs ?? 0;
     message.acceptedAtMs = object.acceptedAtMs ?? undefined;
     message.withdrawnAtMs = object.withdrawnAtMs ?? undefined;
+    message.mailedAtMs = object.mailedAtMs ?? undefined;
+    message.mailError = object.mailError ?? "";
     return message;
   },
 };
@@ -8069,6 +8127,145 @@ export const PasswordReset: MessageFns<PasswordReset> = {
   },
 };
 
+function createBaseRequestPasswordResetRequest(): RequestPasswordResetRequest {
+  return { email: "", origin: undefined };
+}
+
+export const RequestPasswordResetRequest: MessageFns<RequestPasswordResetRequest> = {
+  encode(message: RequestPasswordResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.email !== "") {
+      writer.uint32(10).string(message.email);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestPasswordResetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestPasswordResetRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequestPasswordResetRequest {
+    return {
+      email: isSet(object.email) ? globalThis.String(object.email) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: RequestPasswordResetRequest): unknown {
+    const obj: any = {};
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RequestPasswordResetRequest>): RequestPasswordResetRequest {
+    return RequestPasswordResetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestPasswordResetRequest>): RequestPasswordResetRequest {
+    const message = createBaseRequestPasswordResetRequest();
+    message.email = object.email ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequestPasswordResetResponse(): RequestPasswordResetResponse {
+  return {};
+}
+
+export const RequestPasswordResetResponse: MessageFns<RequestPasswordResetResponse> = {
+  encode(_: RequestPasswordResetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestPasswordResetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestPasswordResetResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RequestPasswordResetResponse {
+    return {};
+  },
+
+  toJSON(_: RequestPasswordResetResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<RequestPasswordResetResponse>): RequestPasswordResetResponse {
+    return RequestPasswordResetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RequestPasswordResetResponse>): RequestPasswordResetResponse {
+    const message = createBaseRequestPasswordResetResponse();
+    return message;
+  },
+};
+
 function createBaseResetPasswordRequest(): ResetPasswordRequest {
   return { token: "", password: "", origin: undefined };
 }
@@ -9549,6 +9746,18 @@ export const AccountsDefinition = {
       options: {},
     },
     /**
+     * Operator: mails a link to another password, if the e-mail is somebody's; the answer is the same if not. precondition where no mail
+     * server is configured, throttled after too many by the e-mail or from the address.
+     */
+    requestPasswordReset: {
+      name: "RequestPasswordReset",
+      requestType: RequestPasswordResetRequest as typeof RequestPasswordResetRequest,
+      requestStream: false,
+      responseType: RequestPasswordResetResponse as typeof RequestPasswordResetResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
      * more.
      */
@@ -9781,6 +9990,14 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<PasswordReset>>;
   /**
+   * Operator: mails a link to another password, if the e-mail is somebody's; the answer is the same if not. precondition where no mail
+   * server is configured, throttled after too many by the e-mail or from the address.
+   */
+  requestPasswordReset(
+    request: RequestPasswordResetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RequestPasswordResetResponse>>;
+  /**
    * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
    * more.
    */
@@ -9963,6 +10180,14 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateAnyPasswordResetRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<PasswordReset>;
+  /**
+   * Operator: mails a link to another password, if the e-mail is somebody's; the answer is the same if not. precondition where no mail
+   * server is configured, throttled after too many by the e-mail or from the address.
+   */
+  requestPasswordReset(
+    request: DeepPartial<RequestPasswordResetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RequestPasswordResetResponse>;
   /**
    * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
    * more.
