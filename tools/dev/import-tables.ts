@@ -84,6 +84,7 @@ export const drivers: readonly Driver[] = [
     },
   },
   { packages: ['nodemailer'], owner: 'services/accounts/src/mail', besides: {} },
+  { packages: ['otpauth'], owner: 'services/accounts/src/second-factor', besides: {} },
   { packages: ['@opentelemetry/*', 'pino'], owner: 'packages/telemetry', besides: {} },
 ]
 

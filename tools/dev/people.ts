@@ -8,12 +8,16 @@ import { createScreen } from './screen.ts'
 
 const help = `npm run people -- set-up (--name NAME | --account ID) [--email EMAIL] [--url URL] [--json]
        npm run people -- reset --email EMAIL [--url URL] [--json]
+       npm run people -- reset-second-factor --email EMAIL [--json]
 
   set-up   creates an account, or takes the one that is named, and prints a link by which one person becomes its owner. There is no
            default password. The link is good once, for 7 days, and for anybody who has it, unless --email says whose it is.
 
   reset    prints a link by which a person chooses another password: for the only owner, and for who belongs to several accounts. It is
            good once, for a day.
+
+  reset-second-factor
+           takes the second factor of a person away who has lost it: for the only owner, and for who belongs to several accounts.
 
   It asks the system that npm start runs, or the accounts service at LOCKSTEP_ACCOUNTS_ADDRESS with the operator's certificate in
   LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY. --url is where the API is reached; LOCKSTEP_PUBLIC_URL is
@@ -64,6 +68,13 @@ async function reset(): Promise<void> {
   byHand('/v1/password-resets/use', { token, password: '…' })
 }
 
+async function resetSecondFactor(): Promise<void> {
+  using accounts = openAccounts()
+  const { email } = await accounts.resetAnySecondFactor({ email: values.email }, {})
+  if (values.json) return console.log(JSON.stringify({ email }))
+  screen.line(`${email} signs in with their password alone, and can set up another second factor`)
+}
+
 function byHand(path: string, body: object): void {
   screen.line(`Or by hand, with what follows "#":\n`)
   screen.line(
@@ -76,6 +87,8 @@ function main(): Promise<void> | void {
   const [order, ...more] = positionals
   if (order === 'set-up' && more.length === 0 && (values.name ?? values.account)) return setUp()
   if (order === 'reset' && more.length === 0 && values.email) return reset()
+  if (order === 'reset-second-factor' && more.length === 0 && values.email)
+    return resetSecondFactor()
   throw new Error(help)
 }
 

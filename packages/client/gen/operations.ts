@@ -318,6 +318,11 @@ export interface Session {
   }
 }
 
+export interface SecondFactor {
+  confirmed_at: string | null
+  recovery_codes_left: number
+}
+
 export interface Invitation {
   id: string
   email: string
@@ -337,6 +342,7 @@ export interface Member {
   role: string
   rights: readonly string[]
   joined_at: string | null
+  has_second_factor: boolean
 }
 
 export interface AuditEntry {
@@ -889,13 +895,14 @@ export interface Operations {
     }
     output: ApiKey
   }
-  /** Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
+  /** Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out. Who has a second factor is answered 422 without its code. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
   signIn: {
     input: {
       body: {
         email: string
         password: string
         account_id?: string
+        code?: string
       }
     }
     output: SignedIn
@@ -956,6 +963,44 @@ export interface Operations {
     }
     output: Person
   }
+  /** Says since when signing in asks you for a code, and how many recovery codes are left. Asks for a person who is signed in. */
+  getSecondFactor: {
+    input: {}
+    output: SecondFactor
+  }
+  /** Makes the secret of a second factor for an authenticator app (TOTP), for who says their password. It is in this response only, and does nothing until a code confirms it. Asks for a person who is signed in. When the response was lost: Make another one: it takes the place of one that was not confirmed. */
+  startSecondFactor: {
+    input: {
+      body: {
+        password: string
+      }
+    }
+    output: {
+      secret: string | null
+      uri: string | null
+    }
+  }
+  /** From now on signing in asks you for a code too. All your other sessions end. The recovery codes are in this response only, and each is good once in place of a code. Asks for a person who is signed in. When the response was lost: Look at GET /v1/me/second-factor. Without your recovery codes disable it, and set it up again. */
+  confirmSecondFactor: {
+    input: {
+      body: {
+        code: string
+      }
+    }
+    output: {
+      recovery_codes: readonly string[] | null
+    }
+  }
+  /** Signing in asks you for no code any more, for who says their password and a code. Asks for a person who is signed in. When the response was lost: Look at GET /v1/me/second-factor. */
+  disableSecondFactor: {
+    input: {
+      body: {
+        password: string
+        code: string
+      }
+    }
+    output: SecondFactor
+  }
   /** Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days; where a mail server is configured it is mailed too. Asks for the right `members.write`. When the response was lost: Look at GET /v1/invitations before you try again with a new key. */
   createInvitation: {
     input: {
@@ -987,7 +1032,7 @@ export interface Operations {
     }
     output: Invitation
   }
-  /** Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs. Anyone may ask. When the response was lost: Sign in: the link is good once, and may have been used. */
+  /** Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs, and the code of a second factor. Anyone may ask. When the response was lost: Sign in: the link is good once, and may have been used. */
   acceptInvitation: {
     input: {
       body: {
@@ -995,6 +1040,7 @@ export interface Operations {
         email?: string
         name?: string
         password: string
+        code?: string
       }
     }
     output: SignedIn
@@ -1051,6 +1097,13 @@ export interface Operations {
   }
   /** Takes a person out of the account: within a second they are signed out of it. An account keeps at least one owner. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members: who is not there has been taken out. */
   removeMember: {
+    input: {
+      id: string
+    }
+    output: Member
+  }
+  /** Takes the second factor of another member away, who has lost it; they must belong to this account only, and may do no more than you. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members; taking it away again does no harm. */
+  resetSecondFactor: {
     input: {
       id: string
     }
@@ -1138,6 +1191,10 @@ export const operations = {
   endSessions: { method: 'DELETE', path: '/v1/sessions' },
   endSession: { method: 'DELETE', path: '/v1/sessions/{id}' },
   changePassword: { method: 'PUT', path: '/v1/me/password', type: 'application/json' },
+  getSecondFactor: { method: 'GET', path: '/v1/me/second-factor' },
+  startSecondFactor: { method: 'POST', path: '/v1/me/second-factor', type: 'application/json' },
+  confirmSecondFactor: { method: 'POST', path: '/v1/me/second-factor/confirm', type: 'application/json' },
+  disableSecondFactor: { method: 'POST', path: '/v1/me/second-factor/disable', type: 'application/json' },
   createInvitation: { method: 'POST', path: '/v1/invitations', type: 'application/json' },
   listInvitations: { method: 'GET', path: '/v1/invitations', list: 'invitations' },
   withdrawInvitation: { method: 'POST', path: '/v1/invitations/{id}/withdraw' },
@@ -1148,5 +1205,6 @@ export const operations = {
   listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
   setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },
   removeMember: { method: 'DELETE', path: '/v1/members/{id}' },
+  resetSecondFactor: { method: 'DELETE', path: '/v1/members/{id}/second-factor' },
   listAuditLog: { method: 'GET', path: '/v1/audit-log', list: 'entries' },
 } as const

@@ -28,6 +28,12 @@ export const secretPlaces = {
     row: mailId,
     accountId,
   }),
+  /** In the account in which it was set up. */
+  secondFactor: (personId: string, accountId: string): SecretPlace => ({
+    table: 'second_factors',
+    row: personId,
+    accountId,
+  }),
   webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
     table: 'webhook_endpoints',
     row: endpointId,

@@ -4,6 +4,7 @@ import { withClient } from '@lockstep/database'
 import { type BaseOverrides, startService } from '@lockstep/service'
 import { postWebhook, startMailServer, until, type World } from '@lockstep/testing'
 import { configIn, startSystem } from '@lockstep/testing/system'
+import { TOTP } from 'otpauth'
 import { campaignsService } from '../../campaigns/src/service.ts'
 import { contactsService } from '../../contacts/src/service.ts'
 import type { Route } from '../src/route.ts'
@@ -87,6 +88,9 @@ export async function openStack(systemScale = scale) {
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
+  /** Takes somebody's second factor away, as the operator does. */
+  const resetSecondFactor = (email: string) => clients.accounts.resetAnySecondFactor({ email }, {})
+
   return {
     world,
     simulator,
@@ -96,6 +100,7 @@ export async function openStack(systemScale = scale) {
     account,
     invite,
     resetToken,
+    resetSecondFactor,
     number,
     deliver,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -138,6 +143,10 @@ export async function member(
   const { person, session } = reply.json
   return { id: person.id, email, cookie: cookieOf(reply), sessionId: session.id }
 }
+
+/** What an authenticator app shows; `later` in so many times 30 s. */
+export const totpCode = (secret: string, later = 0): string =>
+  new TOTP({ secret }).generate({ timestamp: Date.now() + later * 30_000 })
 
 /** A running API, and requests to it by the key of an account. */
 export async function openApi(config: Stack['config'], overrides: BaseOverrides = { scale }) {

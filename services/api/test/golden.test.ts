@@ -13,6 +13,7 @@ import {
   openStack,
   password,
   type Stack,
+  totpCode,
 } from './fixtures.ts'
 import { makeEverything } from './one-of-everything.ts'
 
@@ -84,7 +85,7 @@ const look = async (url: string) => (await api.ask(account.key, 'GET', url)).jso
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
 const changing =
-  /l[kir]_[\w-]{4,43}|whsec_[\w+/=]+|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
+  /\b[A-Z2-7]{32}\b|l[kir]_[\w-]{4,43}|whsec_[\w+/=]+|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /** Replaces ids and times by what they are; `atMoment` also what depends on how far a campaign is. */
 function masking(atMoment: boolean) {
@@ -96,7 +97,7 @@ function masking(atMoment: boolean) {
       ? 'key'
       : /^l[ir]_/.test(text)
         ? 'token'
-        : text.startsWith('whsec_')
+        : /^(?:whsec_|[A-Z2-7]{32}$|[a-z2-7]{4}-)/.test(text)
           ? 'secret'
           : text.startsWith('wamid.')
             ? 'wamid'
@@ -110,6 +111,7 @@ function masking(atMoment: boolean) {
     if (field === 'attempts' || (atMoment && typeof value === 'number')) return '<number>'
     if (/^(id|next_cursor)$/.test(field) && /^\d+$/.test(String(value)))
       return nameOf(String(value))
+    if (field === 'code') return '<code>'
     if (field === 'link') return nameOf(String(value).split('#')[1]!)
     if (typeof value === 'string') return value.replaceAll(changing, nameOf)
     if (Array.isArray(value)) return value.map((item) => mask(item))
@@ -144,9 +146,11 @@ async function usePeople(): Promise<void> {
   const signIn = async () => cookieOf(await askBy('', 'POST', '/v1/session', credentials))
   const cookie = await signIn()
   await askBy(cookie, 'GET', '/v1/me')
-  const { id } = await member(system, api, account.accountId, 'viewer', 'Vera')
+  const vera = await member(system, api, account.accountId, 'viewer', 'Vera')
+  const { id } = vera
   await askBy(cookie, 'GET', '/v1/members')
   await askBy(cookie, 'GET', `/v1/audit-log?limit=1&target_id=${id}`)
+  await useSecondFactor(cookie, vera)
   await useLinks(cookie, id)
   await askBy(cookie, 'PUT', `/v1/members/${id}/role`, { role: 'agent' })
   await askBy(cookie, 'DELETE', `/v1/members/${id}`)
@@ -155,6 +159,16 @@ async function usePeople(): Promise<void> {
   await askBy(cookie, 'DELETE', `/v1/sessions/${further.id}`)
   await askBy(cookie, 'DELETE', '/v1/session')
   await askBy(await signIn(), 'DELETE', '/v1/sessions')
+}
+
+async function useSecondFactor(by: string, { id, cookie }: { id: string; cookie: string }) {
+  const path = '/v1/me/second-factor'
+  const { secret } = (await askBy(cookie, 'POST', path, { password })).json
+  const code = totpCode(secret)
+  const { recovery_codes } = (await askBy(cookie, 'POST', `${path}/confirm`, { code })).json
+  await askBy(cookie, 'GET', path)
+  await askBy(cookie, 'POST', `${path}/disable`, { password, code: recovery_codes[0] })
+  await askBy(by, 'DELETE', `/v1/members/${id}/second-factor`)
 }
 
 async function useLinks(cookie: string, id: string): Promise<void> {

@@ -6,6 +6,8 @@ import type { Everything } from './one-of-everything.ts'
 export interface Asked {
   path: string
   body?: unknown
+  /** Of its answer, where that is not the route's. */
+  status?: number
 }
 
 /** What one account has, for a stranger to name. */
@@ -269,6 +271,22 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     answered: [
       { path: '/v1/invitations/accept', body: { token: invitation, name: 'Zoe', password } },
     ],
+  }),
+  'GET /v1/me/second-factor': () => ({ answered: [get('/v1/me/second-factor')] }),
+  'POST /v1/me/second-factor': () => ({
+    answered: [{ path: '/v1/me/second-factor', body: { password } }],
+  }),
+  'POST /v1/me/second-factor/confirm': () => ({
+    answered: [{ path: '/v1/me/second-factor/confirm', body: { code: '0' }, status: 401 }],
+  }),
+  'POST /v1/me/second-factor/disable': () => ({
+    answered: [
+      { path: '/v1/me/second-factor/disable', body: { password, code: '0' }, status: 422 },
+    ],
+  }),
+  'DELETE /v1/members/:id/second-factor': ({ memberId }) => ({
+    refused: [get(`/v1/members/${memberId}/second-factor`)],
+    needs: roles.viewer,
   }),
   'PUT /v1/me/password': () => ({
     answered: [{ path: '/v1/me/password', body: { password, new_password: password } }],

@@ -161,6 +161,17 @@ test('a wrong key is not kept, and a key that is withdrawn opens nothing', async
   await until(async () => (await run(['contacts', 'list'], '', agent)).code === 3)
 })
 
+test('people are invited by commands, and invitations ended', async () => {
+  const asked = ['--email', 'ana@example.com', '--role', 'viewer']
+  const [made] = await json('invitations', 'create', ...asked)
+  expect(made.link).toMatch(/#li_/)
+  const [listed] = await json('invitations', 'list')
+  expect(listed).toMatchObject({ id: made.id, email: 'ana@example.com', mailed_at: null })
+  await json('invitations', 'withdraw', made.id)
+  const [after] = await json('invitations', 'list')
+  expect(after.withdrawn_at).not.toBeNull()
+})
+
 test('a shell completes commands and their options', async () => {
   const words = (line: string) => `COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))`
   const show = `lockstep_all() { _lockstep; echo "\${COMPREPLY[@]}"; }`

@@ -6,9 +6,11 @@ import type { PersonRow } from './people.ts'
 export interface MemberRow extends PersonRow {
   role: string
   joinedAt: Date
+  hasSecondFactor: boolean
 }
 
-const columns = sql`p.id, p.email, p.name, m.role, m.created_at as "joinedAt"`
+const columns = sql`p.id, p.email, p.name, m.role, m.created_at as "joinedAt",
+  exists (select 1 from second_factors f where f.id = p.id and f.confirmed_at is not null) as "hasSecondFactor"`
 
 /** A page of the account's members in the order of their ids. */
 export function membersPage(

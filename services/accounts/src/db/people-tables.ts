@@ -92,6 +92,32 @@ const mails = `create table mails (
   );
   create index mails_of_reset on mails (reset_hash) where reset_hash is not null;${tenantTable('accounts', 'mails')}`
 
+/** The person's everywhere; sealed for the account in which it was set up. */
+const secondFactors = `create table second_factors (
+    -- The person's.
+    id uuid primary key references people,
+    account_id uuid not null references accounts,
+    sealed_secret bytea not null,
+    created_at timestamptz not null,
+    -- Before that signing in asks for no code.
+    confirmed_at timestamptz,
+    -- Of the last code that was used, in 30 s since the epoch.
+    last_step bigint not null
+  );
+  ${tenantTable('accounts', 'second_factors')}
+  create policy of_member on second_factors to accounts using (exists (select 1 from members m where m.person_id = second_factors.id));
+  create table recovery_codes (
+    person_id uuid not null references second_factors on delete cascade,
+    -- SHA-256 of its letters and digits.
+    hash bytea not null,
+    used_at timestamptz,
+    primary key (person_id, hash)
+  );
+  alter table recovery_codes enable row level security;
+  alter table recovery_codes force row level security;
+  create policy of_member on recovery_codes to accounts using (exists (select 1 from second_factors f where f.id = recovery_codes.person_id));
+  create policy owner on recovery_codes to lockstep_owner using (true) with check (true);`
+
 /** Names and addresses that nobody may have an account of: no tenant's either. */
 const signInCounts = `create table sign_in_counts (
     -- SHA-256 of a name or an address.
@@ -162,6 +188,7 @@ export const peopleTables: readonly string[] = [
   invitations,
   passwordResets,
   mails,
+  secondFactors,
   signInCounts,
   functions,
 ]

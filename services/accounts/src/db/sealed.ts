@@ -8,5 +8,6 @@ export const sealedTables = {
     sealed_verify_token: secretPlaces.appVerifyToken,
   },
   connections: { sealed_token: secretPlaces.connection },
+  second_factors: { sealed_secret: secretPlaces.secondFactor },
   mails: { sealed_token: secretPlaces.mail },
 } as const

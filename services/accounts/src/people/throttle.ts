@@ -8,6 +8,7 @@ import { countTries, forgetTries, forgiveTry } from '../db/sign-in-counts.ts'
 /** What is counted, as its refusal names it. */
 const tries = {
   sign_ins: 'tries to sign in',
+  codes: 'tries of a code',
   reset_requests: 'requests for a link to another password',
 } as const
 type TryKind = keyof typeof tries

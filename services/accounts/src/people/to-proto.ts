@@ -1,6 +1,7 @@
 import type * as proto from '@lockstep/rpc/gen/accounts'
 import type { InvitationRow } from '../db/invitations.ts'
 import type { MemberRow } from '../db/members.ts'
+import type { PersonRow } from '../db/people.ts'
 import type { SessionRow } from '../db/sessions.ts'
 import { rightsOf } from './roles.ts'
 
@@ -14,6 +15,8 @@ export function sessionToProto(row: SessionRow): proto.Session {
     origin: { address, userAgent, requestId: '' },
   }
 }
+
+export const personToProto = ({ id, email, name }: PersonRow): proto.Person => ({ id, email, name })
 
 export function memberToProto({ joinedAt, ...row }: MemberRow): proto.Member {
   return { ...row, rights: rightsOf(row.role), joinedAtMs: joinedAt.getTime() }

@@ -49,6 +49,13 @@ import {
   requestPasswordReset,
   resetPassword,
 } from './passwords.ts'
+import {
+  confirmSecondFactor,
+  disableSecondFactor,
+  getSecondFactor,
+  resetSecondFactor,
+  startSecondFactor,
+} from './second-factors.ts'
 import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
 import { getTemplate, getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 import {
@@ -128,6 +135,10 @@ const byName: Readonly<Record<string, Route>> = {
   endSession,
   endSessions,
   changePassword,
+  getSecondFactor,
+  startSecondFactor,
+  confirmSecondFactor,
+  disableSecondFactor,
   createInvitation,
   listInvitations,
   withdrawInvitation,
@@ -138,6 +149,7 @@ const byName: Readonly<Record<string, Route>> = {
   listMembers,
   setMemberRole,
   removeMember,
+  resetSecondFactor,
   listAuditLog,
 }
 

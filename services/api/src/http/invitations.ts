@@ -4,7 +4,7 @@ import { id, idParams, page, text } from '../input.ts'
 import { nextCursor, textOrNull, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 import { role } from './members.ts'
-import { password, signedIn } from './sessions.ts'
+import { code, password, signedIn } from './sessions.ts'
 
 const invitation = z
   .object({
@@ -80,16 +80,17 @@ export const acceptInvitation = route({
   path: `${path}/accept`,
   right: 'anyone',
   summary:
-    'Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs.',
+    'Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs, and the code of a second factor.',
   body: z.strictObject({
     token,
     email: text(254).optional(),
     name: text(100).optional(),
     password,
+    code: code.optional(),
   }),
   status: 201,
   response: signedIn,
-  errors: ['not_found', 'conflict'],
+  errors: ['not_found', 'conflict', 'precondition'],
   afterLostResponse: 'Sign in: the link is good once, and may have been used.',
   run: async (ctx, { body, cookie, origin }, call) => {
     const done = await ctx.peers.accounts.acceptInvitation({ ...body, origin }, call)

@@ -4,7 +4,7 @@ import { id, idParams, oneOf, page } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
-const member = z
+export const member = z
   .object({
     id: z.string(),
     email: z.string(),
@@ -12,6 +12,7 @@ const member = z
     role: z.string(),
     rights: z.array(z.string()),
     joined_at: time,
+    has_second_factor: z.boolean(),
   })
   .meta({ id: 'Member' })
 

@@ -394,7 +394,11 @@ export interface AcceptInvitationRequest {
   name: string;
   /** A new one, 12 to 256 characters; of a person that there is already, theirs. */
   password: string;
-  origin: Origin | undefined;
+  origin:
+    | Origin
+    | undefined;
+  /** Of the second factor of a person that there is already. */
+  code: string;
 }
 
 export interface SignInRequest {
@@ -407,6 +411,8 @@ export interface SignInRequest {
     | undefined;
   /** A session that the browser has: it ends, and its token is never taken over. */
   previousToken: string;
+  /** Of the second factor, or a recovery code; not looked at for who has none. */
+  code: string;
 }
 
 export interface SignedIn {
@@ -461,6 +467,7 @@ export interface Member {
   role: string;
   rights: string[];
   joinedAtMs: number;
+  hasSecondFactor: boolean;
 }
 
 export interface ListMembersRequest {
@@ -564,10 +571,65 @@ export interface ChangePasswordRequest {
   origin: Origin | undefined;
 }
 
+export interface StartSecondFactorRequest {
+  personId: string;
+  password: string;
+  origin: Origin | undefined;
+}
+
+export interface StartSecondFactorResponse {
+  /** In base32; returned this once and stored sealed. */
+  secret: string;
+  /** The same as otpauth://, for a QR code. */
+  uri: string;
+}
+
+export interface ConfirmSecondFactorRequest {
+  personId: string;
+  /** The one that goes on. */
+  sessionId: string;
+  code: string;
+  origin: Origin | undefined;
+}
+
+export interface ConfirmSecondFactorResponse {
+  /** Each is good once, in place of a code; returned this once and stored as hashes. */
+  recoveryCodes: string[];
+}
+
+export interface GetSecondFactorRequest {
+  personId: string;
+}
+
+export interface SecondFactor {
+  /** Absent where signing in asks for no code. */
+  confirmedAtMs?: number | undefined;
+  recoveryCodesLeft: number;
+}
+
+export interface DisableSecondFactorRequest {
+  personId: string;
+  password: string;
+  /** Of the second factor, or a recovery code. */
+  code: string;
+  origin: Origin | undefined;
+}
+
+export interface ResetSecondFactorRequest {
+  /** The member's. */
+  id: string;
+  /** What the caller may do: forbidden when the member may do more. */
+  heldRights: string[];
+}
+
+export interface ResetAnySecondFactorRequest {
+  email: string;
+}
+
 export interface AuditEntry {
   id: string;
   atMs: number;
-  /** The request's name in docs/openapi.json, and signInFailed, signInLocked. */
+  /** The request's name in docs/openapi.json, and signInFailed, signInLocked, codeRefused, codesLocked. */
   action: string;
   /** person, program (an API key), operator or nobody. */
   actorKind: string;
@@ -5832,7 +5894,7 @@ export const Origin: MessageFns<Origin> = {
 };
 
 function createBaseAcceptInvitationRequest(): AcceptInvitationRequest {
-  return { token: "", email: "", name: "", password: "", origin: undefined };
+  return { token: "", email: "", name: "", password: "", origin: undefined, code: "" };
 }
 
 export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
@@ -5851,6 +5913,9 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
     }
     if (message.origin !== undefined) {
       Origin.encode(message.origin, writer.uint32(42).fork()).join();
+    }
+    if (message.code !== "") {
+      writer.uint32(50).string(message.code);
     }
     return writer;
   },
@@ -5908,6 +5973,14 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
             message.origin = Origin.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5927,6 +6000,7 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       password: isSet(object.password) ? globalThis.String(object.password) : "",
       origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
     };
   },
 
@@ -5947,6 +6021,9 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
     if (message.origin !== undefined) {
       obj.origin = Origin.toJSON(message.origin);
     }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
     return obj;
   },
 
@@ -5962,12 +6039,13 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
     message.origin = (object.origin !== undefined && object.origin !== null)
       ? Origin.fromPartial(object.origin)
       : undefined;
+    message.code = object.code ?? "";
     return message;
   },
 };
 
 function createBaseSignInRequest(): SignInRequest {
-  return { email: "", password: "", accountId: "", origin: undefined, previousToken: "" };
+  return { email: "", password: "", accountId: "", origin: undefined, previousToken: "", code: "" };
 }
 
 export const SignInRequest: MessageFns<SignInRequest> = {
@@ -5986,6 +6064,9 @@ export const SignInRequest: MessageFns<SignInRequest> = {
     }
     if (message.previousToken !== "") {
       writer.uint32(42).string(message.previousToken);
+    }
+    if (message.code !== "") {
+      writer.uint32(50).string(message.code);
     }
     return writer;
   },
@@ -6043,6 +6124,14 @@ export const SignInRequest: MessageFns<SignInRequest> = {
             message.previousToken = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6070,6 +6159,7 @@ export const SignInRequest: MessageFns<SignInRequest> = {
         : isSet(object.previous_token)
         ? globalThis.String(object.previous_token)
         : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
     };
   },
 
@@ -6090,6 +6180,9 @@ export const SignInRequest: MessageFns<SignInRequest> = {
     if (message.previousToken !== "") {
       obj.previousToken = message.previousToken;
     }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
     return obj;
   },
 
@@ -6105,6 +6198,7 @@ export const SignInRequest: MessageFns<SignInRequest> = {
       ? Origin.fromPartial(object.origin)
       : undefined;
     message.previousToken = object.previousToken ?? "";
+    message.code = object.code ?? "";
     return message;
   },
 };
@@ -6839,7 +6933,7 @@ export const GetPersonResponse: MessageFns<GetPersonResponse> = {
 };
 
 function createBaseMember(): Member {
-  return { id: "", email: "", name: "", role: "", rights: [], joinedAtMs: 0 };
+  return { id: "", email: "", name: "", role: "", rights: [], joinedAtMs: 0, hasSecondFactor: false };
 }
 
 export const Member: MessageFns<Member> = {
@@ -6861,6 +6955,9 @@ export const Member: MessageFns<Member> = {
     }
     if (message.joinedAtMs !== 0) {
       writer.uint32(48).int64(message.joinedAtMs);
+    }
+    if (message.hasSecondFactor !== false) {
+      writer.uint32(56).bool(message.hasSecondFactor);
     }
     return writer;
   },
@@ -6926,6 +7023,14 @@ export const Member: MessageFns<Member> = {
             message.joinedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hasSecondFactor = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6950,6 +7055,11 @@ export const Member: MessageFns<Member> = {
         : isSet(object.joined_at_ms)
         ? globalThis.Number(object.joined_at_ms)
         : 0,
+      hasSecondFactor: isSet(object.hasSecondFactor)
+        ? globalThis.Boolean(object.hasSecondFactor)
+        : isSet(object.has_second_factor)
+        ? globalThis.Boolean(object.has_second_factor)
+        : false,
     };
   },
 
@@ -6973,6 +7083,9 @@ export const Member: MessageFns<Member> = {
     if (message.joinedAtMs !== 0) {
       obj.joinedAtMs = Math.round(message.joinedAtMs);
     }
+    if (message.hasSecondFactor !== false) {
+      obj.hasSecondFactor = message.hasSecondFactor;
+    }
     return obj;
   },
 
@@ -6987,6 +7100,7 @@ export const Member: MessageFns<Member> = {
     message.role = object.role ?? "";
     message.rights = object.rights?.map((e) => e) || [];
     message.joinedAtMs = object.joinedAtMs ?? 0;
+    message.hasSecondFactor = object.hasSecondFactor ?? false;
     return message;
   },
 };
@@ -8516,6 +8630,843 @@ export const ChangePasswordRequest: MessageFns<ChangePasswordRequest> = {
   },
 };
 
+function createBaseStartSecondFactorRequest(): StartSecondFactorRequest {
+  return { personId: "", password: "", origin: undefined };
+}
+
+export const StartSecondFactorRequest: MessageFns<StartSecondFactorRequest> = {
+  encode(message: StartSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: StartSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.password !== "") {
+      obj.password = message.password;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartSecondFactorRequest>): StartSecondFactorRequest {
+    return StartSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartSecondFactorRequest>): StartSecondFactorRequest {
+    const message = createBaseStartSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    message.password = object.password ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStartSecondFactorResponse(): StartSecondFactorResponse {
+  return { secret: "", uri: "" };
+}
+
+export const StartSecondFactorResponse: MessageFns<StartSecondFactorResponse> = {
+  encode(message: StartSecondFactorResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.secret !== "") {
+      writer.uint32(10).string(message.secret);
+    }
+    if (message.uri !== "") {
+      writer.uint32(18).string(message.uri);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartSecondFactorResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartSecondFactorResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uri = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartSecondFactorResponse {
+    return {
+      secret: isSet(object.secret) ? globalThis.String(object.secret) : "",
+      uri: isSet(object.uri) ? globalThis.String(object.uri) : "",
+    };
+  },
+
+  toJSON(message: StartSecondFactorResponse): unknown {
+    const obj: any = {};
+    if (message.secret !== "") {
+      obj.secret = message.secret;
+    }
+    if (message.uri !== "") {
+      obj.uri = message.uri;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartSecondFactorResponse>): StartSecondFactorResponse {
+    return StartSecondFactorResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartSecondFactorResponse>): StartSecondFactorResponse {
+    const message = createBaseStartSecondFactorResponse();
+    message.secret = object.secret ?? "";
+    message.uri = object.uri ?? "";
+    return message;
+  },
+};
+
+function createBaseConfirmSecondFactorRequest(): ConfirmSecondFactorRequest {
+  return { personId: "", sessionId: "", code: "", origin: undefined };
+}
+
+export const ConfirmSecondFactorRequest: MessageFns<ConfirmSecondFactorRequest> = {
+  encode(message: ConfirmSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: ConfirmSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConfirmSecondFactorRequest>): ConfirmSecondFactorRequest {
+    return ConfirmSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfirmSecondFactorRequest>): ConfirmSecondFactorRequest {
+    const message = createBaseConfirmSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.code = object.code ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseConfirmSecondFactorResponse(): ConfirmSecondFactorResponse {
+  return { recoveryCodes: [] };
+}
+
+export const ConfirmSecondFactorResponse: MessageFns<ConfirmSecondFactorResponse> = {
+  encode(message: ConfirmSecondFactorResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.recoveryCodes) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmSecondFactorResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmSecondFactorResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.recoveryCodes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmSecondFactorResponse {
+    return {
+      recoveryCodes: globalThis.Array.isArray(object?.recoveryCodes)
+        ? object.recoveryCodes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.recovery_codes)
+        ? object.recovery_codes.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ConfirmSecondFactorResponse): unknown {
+    const obj: any = {};
+    if (message.recoveryCodes?.length) {
+      obj.recoveryCodes = message.recoveryCodes;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConfirmSecondFactorResponse>): ConfirmSecondFactorResponse {
+    return ConfirmSecondFactorResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfirmSecondFactorResponse>): ConfirmSecondFactorResponse {
+    const message = createBaseConfirmSecondFactorResponse();
+    message.recoveryCodes = object.recoveryCodes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetSecondFactorRequest(): GetSecondFactorRequest {
+  return { personId: "" };
+}
+
+export const GetSecondFactorRequest: MessageFns<GetSecondFactorRequest> = {
+  encode(message: GetSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetSecondFactorRequest>): GetSecondFactorRequest {
+    return GetSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSecondFactorRequest>): GetSecondFactorRequest {
+    const message = createBaseGetSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    return message;
+  },
+};
+
+function createBaseSecondFactor(): SecondFactor {
+  return { confirmedAtMs: undefined, recoveryCodesLeft: 0 };
+}
+
+export const SecondFactor: MessageFns<SecondFactor> = {
+  encode(message: SecondFactor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.confirmedAtMs !== undefined) {
+      writer.uint32(8).int64(message.confirmedAtMs);
+    }
+    if (message.recoveryCodesLeft !== 0) {
+      writer.uint32(16).int32(message.recoveryCodesLeft);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecondFactor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecondFactor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.confirmedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recoveryCodesLeft = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecondFactor {
+    return {
+      confirmedAtMs: isSet(object.confirmedAtMs)
+        ? globalThis.Number(object.confirmedAtMs)
+        : isSet(object.confirmed_at_ms)
+        ? globalThis.Number(object.confirmed_at_ms)
+        : undefined,
+      recoveryCodesLeft: isSet(object.recoveryCodesLeft)
+        ? globalThis.Number(object.recoveryCodesLeft)
+        : isSet(object.recovery_codes_left)
+        ? globalThis.Number(object.recovery_codes_left)
+        : 0,
+    };
+  },
+
+  toJSON(message: SecondFactor): unknown {
+    const obj: any = {};
+    if (message.confirmedAtMs !== undefined) {
+      obj.confirmedAtMs = Math.round(message.confirmedAtMs);
+    }
+    if (message.recoveryCodesLeft !== 0) {
+      obj.recoveryCodesLeft = Math.round(message.recoveryCodesLeft);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecondFactor>): SecondFactor {
+    return SecondFactor.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecondFactor>): SecondFactor {
+    const message = createBaseSecondFactor();
+    message.confirmedAtMs = object.confirmedAtMs ?? undefined;
+    message.recoveryCodesLeft = object.recoveryCodesLeft ?? 0;
+    return message;
+  },
+};
+
+function createBaseDisableSecondFactorRequest(): DisableSecondFactorRequest {
+  return { personId: "", password: "", code: "", origin: undefined };
+}
+
+export const DisableSecondFactorRequest: MessageFns<DisableSecondFactorRequest> = {
+  encode(message: DisableSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DisableSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDisableSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DisableSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: DisableSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.password !== "") {
+      obj.password = message.password;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DisableSecondFactorRequest>): DisableSecondFactorRequest {
+    return DisableSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DisableSecondFactorRequest>): DisableSecondFactorRequest {
+    const message = createBaseDisableSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    message.password = object.password ?? "";
+    message.code = object.code ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResetSecondFactorRequest(): ResetSecondFactorRequest {
+  return { id: "", heldRights: [] };
+}
+
+export const ResetSecondFactorRequest: MessageFns<ResetSecondFactorRequest> = {
+  encode(message: ResetSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetSecondFactorRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ResetSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetSecondFactorRequest>): ResetSecondFactorRequest {
+    return ResetSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetSecondFactorRequest>): ResetSecondFactorRequest {
+    const message = createBaseResetSecondFactorRequest();
+    message.id = object.id ?? "";
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseResetAnySecondFactorRequest(): ResetAnySecondFactorRequest {
+  return { email: "" };
+}
+
+export const ResetAnySecondFactorRequest: MessageFns<ResetAnySecondFactorRequest> = {
+  encode(message: ResetAnySecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.email !== "") {
+      writer.uint32(10).string(message.email);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetAnySecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetAnySecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetAnySecondFactorRequest {
+    return { email: isSet(object.email) ? globalThis.String(object.email) : "" };
+  },
+
+  toJSON(message: ResetAnySecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetAnySecondFactorRequest>): ResetAnySecondFactorRequest {
+    return ResetAnySecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetAnySecondFactorRequest>): ResetAnySecondFactorRequest {
+    const message = createBaseResetAnySecondFactorRequest();
+    message.email = object.email ?? "";
+    return message;
+  },
+};
+
 function createBaseAuditEntry(): AuditEntry {
   return {
     id: "",
@@ -9716,8 +10667,8 @@ export const AccountsDefinition = {
       options: {},
     },
     /**
-     * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time; throttled after too
-     * many tries by the name or from the address.
+     * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time, and for a wrong code;
+     * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
      */
     signIn: {
       name: "SignIn",
@@ -9773,6 +10724,65 @@ export const AccountsDefinition = {
     changePassword: {
       name: "ChangePassword",
       requestType: ChangePasswordRequest as typeof ChangePasswordRequest,
+      requestStream: false,
+      responseType: Person as typeof Person,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes the secret of a second factor, in place of one that was not confirmed. unauthenticated for a wrong password, conflict for who
+     * has one.
+     */
+    startSecondFactor: {
+      name: "StartSecondFactor",
+      requestType: StartSecondFactorRequest as typeof StartSecondFactorRequest,
+      requestStream: false,
+      responseType: StartSecondFactorResponse as typeof StartSecondFactorResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * From now on signing in asks for a code; ends all sessions of the person but one. unauthenticated for a wrong code, precondition when
+     * there is nothing to confirm.
+     */
+    confirmSecondFactor: {
+      name: "ConfirmSecondFactor",
+      requestType: ConfirmSecondFactorRequest as typeof ConfirmSecondFactorRequest,
+      requestStream: false,
+      responseType: ConfirmSecondFactorResponse as typeof ConfirmSecondFactorResponse,
+      responseStream: false,
+      options: {},
+    },
+    getSecondFactor: {
+      name: "GetSecondFactor",
+      requestType: GetSecondFactorRequest as typeof GetSecondFactorRequest,
+      requestStream: false,
+      responseType: SecondFactor as typeof SecondFactor,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Takes the own second factor away. unauthenticated for a wrong password or code, precondition when there is none. */
+    disableSecondFactor: {
+      name: "DisableSecondFactor",
+      requestType: DisableSecondFactorRequest as typeof DisableSecondFactorRequest,
+      requestStream: false,
+      responseType: SecondFactor as typeof SecondFactor,
+      responseStream: false,
+      options: {},
+    },
+    /** Takes that of another member away. precondition for one who belongs to other accounts too. */
+    resetSecondFactor: {
+      name: "ResetSecondFactor",
+      requestType: ResetSecondFactorRequest as typeof ResetSecondFactorRequest,
+      requestStream: false,
+      responseType: Member as typeof Member,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: the same for any person. */
+    resetAnySecondFactor: {
+      name: "ResetAnySecondFactor",
+      requestType: ResetAnySecondFactorRequest as typeof ResetAnySecondFactorRequest,
       requestStream: false,
       responseType: Person as typeof Person,
       responseStream: false,
@@ -9975,8 +10985,8 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<SignedIn>>;
   /**
-   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time; throttled after too
-   * many tries by the name or from the address.
+   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time, and for a wrong code;
+   * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
    */
   signIn(request: SignInRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SignedIn>>;
   /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
@@ -10004,6 +11014,41 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
   resetPassword(request: ResetPasswordRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Person>>;
   /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
   changePassword(request: ChangePasswordRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Person>>;
+  /**
+   * Makes the secret of a second factor, in place of one that was not confirmed. unauthenticated for a wrong password, conflict for who
+   * has one.
+   */
+  startSecondFactor(
+    request: StartSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<StartSecondFactorResponse>>;
+  /**
+   * From now on signing in asks for a code; ends all sessions of the person but one. unauthenticated for a wrong code, precondition when
+   * there is nothing to confirm.
+   */
+  confirmSecondFactor(
+    request: ConfirmSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ConfirmSecondFactorResponse>>;
+  getSecondFactor(
+    request: GetSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SecondFactor>>;
+  /** Takes the own second factor away. unauthenticated for a wrong password or code, precondition when there is none. */
+  disableSecondFactor(
+    request: DisableSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SecondFactor>>;
+  /** Takes that of another member away. precondition for one who belongs to other accounts too. */
+  resetSecondFactor(
+    request: ResetSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Member>>;
+  /** Operator: the same for any person. */
+  resetAnySecondFactor(
+    request: ResetAnySecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Person>>;
   /** Operator: whose session it is and what they may do now. unauthenticated when there is none, or it is over. */
   authenticateSession(
     request: AuthenticateSessionRequest,
@@ -10166,8 +11211,8 @@ export interface AccountsClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<SignedIn>;
   /**
-   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time; throttled after too
-   * many tries by the name or from the address.
+   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time, and for a wrong code;
+   * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
    */
   signIn(request: DeepPartial<SignInRequest>, options?: CallOptions & CallOptionsExt): Promise<SignedIn>;
   /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
@@ -10195,6 +11240,41 @@ export interface AccountsClient<CallOptionsExt = {}> {
   resetPassword(request: DeepPartial<ResetPasswordRequest>, options?: CallOptions & CallOptionsExt): Promise<Person>;
   /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
   changePassword(request: DeepPartial<ChangePasswordRequest>, options?: CallOptions & CallOptionsExt): Promise<Person>;
+  /**
+   * Makes the secret of a second factor, in place of one that was not confirmed. unauthenticated for a wrong password, conflict for who
+   * has one.
+   */
+  startSecondFactor(
+    request: DeepPartial<StartSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<StartSecondFactorResponse>;
+  /**
+   * From now on signing in asks for a code; ends all sessions of the person but one. unauthenticated for a wrong code, precondition when
+   * there is nothing to confirm.
+   */
+  confirmSecondFactor(
+    request: DeepPartial<ConfirmSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ConfirmSecondFactorResponse>;
+  getSecondFactor(
+    request: DeepPartial<GetSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SecondFactor>;
+  /** Takes the own second factor away. unauthenticated for a wrong password or code, precondition when there is none. */
+  disableSecondFactor(
+    request: DeepPartial<DisableSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SecondFactor>;
+  /** Takes that of another member away. precondition for one who belongs to other accounts too. */
+  resetSecondFactor(
+    request: DeepPartial<ResetSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Member>;
+  /** Operator: the same for any person. */
+  resetAnySecondFactor(
+    request: DeepPartial<ResetAnySecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Person>;
   /** Operator: whose session it is and what they may do now. unauthenticated when there is none, or it is over. */
   authenticateSession(
     request: DeepPartial<AuthenticateSessionRequest>,
