@@ -43,6 +43,8 @@ const growing = [
   'people',
   'reactions',
   'recipients',
+  'recovery_codes',
+  'second_factors',
   'sessions',
   'sign_in_counts',
   'sync_runs',

@@ -83,8 +83,7 @@ export const drivers: readonly Driver[] = [
       'tools/bench/src': 'posts webhooks on sockets that it counts',
     },
   },
-  { packages: ['nodemailer'], owner: 'services/accounts/src/mail', besides: {} },
-  { packages: ['otpauth'], owner: 'services/accounts/src/second-factor', besides: {} },
+  { packages: ['nodemailer', 'otpauth'], owner: 'services/accounts', besides: {} },
   { packages: ['@opentelemetry/*', 'pino'], owner: 'packages/telemetry', besides: {} },
 ]
 

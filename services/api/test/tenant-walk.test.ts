@@ -67,7 +67,9 @@ beforeAll(async () => {
   )
   const invited = { email: 'zaunkönig@example.com', role: 'viewer' }
   const { invitation } = await mine.ask('POST', '/v1/invitations', invited)
-  const people = { memberId, sessionId: person.sessionId, invitationId: invitation.id }
+  const role = { name: 'Zaunkönig role', rights: ['keys.write'] }
+  const { id: roleId } = await mine.ask('POST', '/v1/roles', role)
+  const people = { roleId, memberId, sessionId: person.sessionId, invitationId: invitation.id }
   const { entries } = await mine.ask('GET', '/v1/audit-log')
   const made = { draftId, apiKeyId, ...people, auditId: entries[0].id, texts }
   owner = { key: mine.key, cookie: person.cookie, owned: { ...mine.everything, ...made } }

@@ -9,6 +9,10 @@ export const peopleSeed = (accountId: string): string => `
     select ${personId('i')}, 'grown-' || i || '@example.com', 'Grown ' || i, '', now() from generate_series(1, ${grownPeople}) i;
   insert into accounts.members (account_id, person_id, role, created_at)
     select '${accountId}', ${personId('i')}, 'viewer', now() from generate_series(1, ${grownPeople}) i;
+  insert into accounts.second_factors (id, account_id, sealed_secret, created_at, confirmed_at, last_step)
+    select ${personId('i')}, '${accountId}', '', now(), now(), 0 from generate_series(1, ${grownPeople}) i;
+  insert into accounts.recovery_codes (person_id, hash)
+    select ${personId('i')}, sha256(convert_to('grown ' || i, 'UTF8')) from generate_series(1, ${grownPeople}) i;
   insert into accounts.sessions (id, account_id, person_id, hash, created_at, last_used_at, ends_at, address, user_agent)
     select gen_random_uuid(), '${accountId}', ${personId(`1 + i % ${grownPeople}`)}, sha256(convert_to('grown ' || i, 'UTF8')), now(), now(),
       now() + case when i <= ${grownPeople} then interval '14 days' else interval '-1 day' end, '127.0.0.1', ''
@@ -47,6 +51,15 @@ export function peopleCalls(
       name: 'AuthenticateSession',
       run: (i) => accounts.authenticateSession({ token: `grown ${i}` }, {}),
     },
+    {
+      name: 'GetSecondFactor',
+      run: (i) => accounts.getSecondFactor({ personId: idOf(i) }, tenant),
+    },
+    {
+      name: 'ResetSecondFactor',
+      run: (i) => accounts.resetSecondFactor({ id: idOf(30 + i), heldRights: ['*'] }, tenant),
+    },
+    { name: 'ListRoles', run: () => accounts.listRoles({}, tenant) },
     { name: 'ListSessions', run: (i) => accounts.listSessions({ personId: idOf(i) }, tenant) },
     {
       name: 'SetMemberRole',

@@ -6,7 +6,9 @@ import { addContacts, addImport } from './commands/contacts.ts'
 import { addConversations } from './commands/conversations.ts'
 import { addInvitations } from './commands/invitations.ts'
 import { addLogin } from './commands/login.ts'
+import { addMembers } from './commands/members.ts'
 import { addConnections, addTemplates } from './commands/numbers.ts'
+import { addRoles } from './commands/roles.ts'
 import { addCompletion } from './completion.ts'
 import { openSession, type Program } from './session.ts'
 
@@ -33,6 +35,8 @@ export function createProgram(): Program {
   addCampaigns(program, open)
   addConversations(program, open)
   addApiKeys(program, open)
+  addMembers(program, open)
+  addRoles(program, open)
   addInvitations(program, open)
   addAudit(program, open)
   addCompletion(program)

@@ -172,6 +172,20 @@ test('people are invited by commands, and invitations ended', async () => {
   expect(after.withdrawn_at).not.toBeNull()
 })
 
+test('an account has roles of its own by commands, and its members are listed', async () => {
+  const asked = ['--name', 'Night', '--right', 'contacts.read', '--right', 'keys.read']
+  const [made] = await json('roles', 'create', ...asked)
+  expect(made.rights).toEqual(['contacts.read', 'keys.read'])
+  await json('roles', 'update', made.id, '--name', 'Night shift')
+  const listed = await json('roles', 'list')
+  expect(listed.find(({ id }) => id === made.id)).toMatchObject({ name: 'Night shift' })
+  expect(listed.map(({ name }) => name)).toContain('viewer')
+  await json('roles', 'delete', made.id)
+  expect((await json('roles', 'list')).some(({ id }) => id === made.id)).toBe(false)
+  expect(await json('members', 'list')).toEqual([])
+  expect((await run(['members', 'remove', made.id])).code).toBe(4)
+})
+
 test('a shell completes commands and their options', async () => {
   const words = (line: string) => `COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))`
   const show = `lockstep_all() { _lockstep; echo "\${COMPREPLY[@]}"; }`

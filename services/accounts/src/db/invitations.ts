@@ -1,11 +1,11 @@
 import { AppError } from '@lockstep/contracts'
 import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
+import { type RoleRef, roleColumns, storedRole } from './roles.ts'
 
-export interface InvitationRow {
+export interface InvitationRow extends RoleRef {
   id: string
   /** In lower case; empty where who accepts names one. */
   email: string
-  role: string
   createdAt: Date
   expiresAt: Date
   acceptedAt: Date | null
@@ -15,21 +15,22 @@ export interface InvitationRow {
   mailError: string | null
 }
 
-const columns = sql`id, email, role, created_at as "createdAt", expires_at as "expiresAt",
+const columns = sql`id, email, ${roleColumns('invitations')}, created_at as "createdAt", expires_at as "expiresAt",
   accepted_at as "acceptedAt", withdrawn_at as "withdrawnAt",
   (select m.mailed_at from mails m where m.invitation_id = invitations.id) as "mailedAt",
   (select m.error from mails m where m.invitation_id = invitations.id) as "mailError"`
 
 export async function insertInvitation(
   tx: Tx,
-  row: Pick<InvitationRow, 'id' | 'email' | 'role' | 'createdAt' | 'expiresAt'>,
+  row: Pick<InvitationRow, 'id' | 'email' | 'createdAt' | 'expiresAt'> & RoleRef,
   hash: Buffer,
 ): Promise<InvitationRow> {
-  const { id, email, role, createdAt, expiresAt } = row
+  const { id, email, createdAt, expiresAt } = row
+  const { named, roleId } = storedRole(row)
   const inserted = await queryOne<InvitationRow>(
     tx,
-    sql`insert into invitations (id, account_id, email, role, hash, created_at, expires_at)
-        values (${id}, ${tx.accountId}, ${email}, ${role}, ${hash}, ${createdAt}, ${expiresAt})
+    sql`insert into invitations (id, account_id, email, role, role_id, hash, created_at, expires_at)
+        values (${id}, ${tx.accountId}, ${email}, ${named}, ${roleId}, ${hash}, ${createdAt}, ${expiresAt})
         returning ${columns}`,
   )
   return inserted!

@@ -10,13 +10,27 @@ const people = `create table people (
     password_hash text not null,
     created_at timestamptz not null
   );
+  create table roles (
+    id uuid primary key,
+    account_id uuid not null references accounts,
+    name text not null,
+    rights text[] not null check (cardinality(rights) > 0),
+    created_at timestamptz not null,
+    unique (account_id, id)
+  );
+  create unique index roles_name on roles (account_id, lower(name));${tenantTable('accounts', 'roles')}
   create table members (
     account_id uuid not null references accounts,
     person_id uuid not null references people,
-    role text not null,
+    -- One of the table of rights; null for one of the account's own.
+    role text,
+    role_id uuid,
     created_at timestamptz not null,
-    primary key (account_id, person_id)
+    primary key (account_id, person_id),
+    foreign key (account_id, role_id) references roles (account_id, id),
+    check (num_nonnulls(role, role_id) = 1)
   );
+  create index members_of_role on members (account_id, role_id) where role_id is not null;
   create index owners on members (account_id, person_id) where role = 'owner';
   create index members_of_person on members (person_id, created_at);${tenantTable('accounts', 'members')}
   alter table people enable row level security;
@@ -46,14 +60,19 @@ const invitations = `create table invitations (
     account_id uuid not null references accounts,
     -- In lower case; empty where who accepts names one.
     email text not null,
-    role text not null,
+    -- One of the table of rights, or what a deleted one was called; null for one of the account's own.
+    role text,
+    role_id uuid,
     -- SHA-256 of the token's text.
     hash bytea not null unique,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     accepted_at timestamptz,
-    withdrawn_at timestamptz
+    withdrawn_at timestamptz,
+    foreign key (account_id, role_id) references roles (account_id, id),
+    check (num_nonnulls(role, role_id) = 1)
   );
+  create index invitations_of_role on invitations (account_id, role_id) where role_id is not null;
   create index invitations_page on invitations (account_id, id);
   create index invitations_open on invitations (account_id, email) where accepted_at is null and withdrawn_at is null;${tenantTable('accounts', 'invitations')}`
 
@@ -140,7 +159,8 @@ const functions = `create function person_to_sign_in(wanted text)
           on conflict (email) do nothing returning people.id $$;
   create function accounts_of_person(person uuid) returns table (account_id uuid, name text, role text)
     language sql stable security definer set search_path = accounts, pg_temp
-    as $$ select m.account_id, a.name, m.role from members m join accounts a on a.id = m.account_id
+    as $$ select m.account_id, a.name, coalesce(m.role, r.name)
+          from members m join accounts a on a.id = m.account_id left join roles r on r.id = m.role_id
           where m.person_id = person order by m.created_at, m.account_id $$;
   create function invited_account(token_hash bytea, at timestamptz) returns table (account_id uuid, email text)
     language sql stable security definer set search_path = accounts, pg_temp
@@ -161,13 +181,14 @@ const functions = `create function person_to_sign_in(wanted text)
                gone as (delete from password_resets r using old where r.hash = old.hash returning 1)
           select count(*)::integer from gone $$;
   create function use_session(token_hash bytea, at timestamptz, unused_since timestamptz)
-    returns table (account_id uuid, session_id uuid, person_id uuid, role text)
+    returns table (account_id uuid, session_id uuid, person_id uuid, role text, own_rights text[])
     language sql volatile security definer set search_path = accounts, pg_temp
     as $$ with used as (
             update sessions s set last_used_at = at
             where s.hash = token_hash and s.ends_at > at and s.last_used_at > unused_since and s.last_used_at < at - interval '1 minute')
-          select s.account_id, s.id, s.person_id, m.role
+          select s.account_id, s.id, s.person_id, coalesce(m.role, r.name), r.rights
           from sessions s join members m on m.account_id = s.account_id and m.person_id = s.person_id
+          left join roles r on r.id = m.role_id
           where s.hash = token_hash and s.ends_at > at and s.last_used_at > unused_since $$;
   create function end_session(token_hash bytea) returns void
     language sql volatile security definer set search_path = accounts, pg_temp

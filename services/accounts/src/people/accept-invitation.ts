@@ -44,7 +44,7 @@ export async function acceptInvitation(
       if (!invitation) throw notGood()
       if (isNew && !(await insertPerson(tx, { ...person, passwordHash }, at)))
         throw new AppError('busy', 'Somebody has just signed up with this e-mail; try again')
-      if (!(await insertMember(tx, person.id, invitation.role, at)))
+      if (!(await insertMember(tx, person.id, invitation, at)))
         throw new AppError('conflict', `${person.email} belongs to this account already; sign in`)
       // Their row and their second factor are seen by an account that they belong to.
       if (!isNew && !(await keepsPassword(tx, person.id, passwordHash))) throw refusal()

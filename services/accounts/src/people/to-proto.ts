@@ -19,7 +19,7 @@ export function sessionToProto(row: SessionRow): proto.Session {
 export const personToProto = ({ id, email, name }: PersonRow): proto.Person => ({ id, email, name })
 
 export function memberToProto({ joinedAt, ...row }: MemberRow): proto.Member {
-  return { ...row, rights: rightsOf(row.role), joinedAtMs: joinedAt.getTime() }
+  return { ...row, rights: rightsOf(row), joinedAtMs: joinedAt.getTime() }
 }
 
 export function invitationToProto(row: InvitationRow): proto.Invitation {

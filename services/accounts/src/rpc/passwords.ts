@@ -31,7 +31,7 @@ export const createPasswordReset: Method<Context, CreatePasswordResetRequest, Pa
 ) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     const member = await lockMember(tx, requireId(request.id, 'member'))
-    requireHeld(heldRights, rightsOf(member.role))
+    requireHeld(heldRights, rightsOf(member))
     await requireOwnPerson(tx, member.id)
     await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(member.id) })
     return createReset(ctx, tx, { ...member, forSeveralAccounts: false })

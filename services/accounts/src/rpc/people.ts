@@ -8,6 +8,7 @@ import {
   requestPasswordReset,
   resetPassword,
 } from './passwords.ts'
+import { createRole, deleteRole, listRoles, updateRole } from './roles.ts'
 import {
   confirmSecondFactor,
   disableSecondFactor,
@@ -33,6 +34,8 @@ export const peopleMethods = {
   createAnyPasswordReset,
   createInvitation,
   createPasswordReset,
+  createRole,
+  deleteRole,
   disableSecondFactor,
   endSessions,
   finishOrder,
@@ -41,6 +44,7 @@ export const peopleMethods = {
   listAuditEntries,
   listInvitations,
   listMembers,
+  listRoles,
   listSessions,
   recordOrder,
   removeMember,
@@ -51,6 +55,7 @@ export const peopleMethods = {
   setMemberRole,
   signIn,
   startSecondFactor,
+  updateRole,
   withdrawInvitation,
 }
 
@@ -62,6 +67,8 @@ export const peopleCallers = {
   createAnyPasswordReset: ['operator'],
   createInvitation: ['api', 'operator'],
   createPasswordReset: ['api'],
+  createRole: ['api'],
+  deleteRole: ['api'],
   disableSecondFactor: ['api'],
   endSessions: ['api'],
   finishOrder: ['api'],
@@ -70,6 +77,7 @@ export const peopleCallers = {
   listAuditEntries: ['api'],
   listInvitations: ['api'],
   listMembers: ['api'],
+  listRoles: ['api'],
   listSessions: ['api'],
   recordOrder: ['api'],
   removeMember: ['api'],
@@ -80,6 +88,7 @@ export const peopleCallers = {
   setMemberRole: ['api'],
   signIn: ['api'],
   startSecondFactor: ['api'],
+  updateRole: ['api'],
   withdrawInvitation: ['api'],
 } as const
 

@@ -131,7 +131,7 @@ export const resetSecondFactor: Method<Context, ResetSecondFactorRequest, Member
     )
   const row = await ctx.db.transaction(call.accountId, async (tx) => {
     const member = await lockMember(tx, id)
-    requireHeld(heldRights, rightsOf(member.role))
+    requireHeld(heldRights, rightsOf(member))
     await requireOwnPerson(tx, id)
     if (await deleteSecondFactor(tx, id))
       await record(ctx, tx, call, { action: 'resetSecondFactor', ...memberTarget(id) })

@@ -33,8 +33,8 @@ export const authenticateSession: Method<
 > = async (ctx, { token }) => {
   const found = await useSession(ctx.db, hashToken(token), inUse(ctx))
   if (!found) throw new AppError('unauthenticated', 'You are signed out; sign in again')
-  const { role, ...session } = found
-  return { ...session, rights: rightsOf(role) }
+  const { role, ownRights, ...session } = found
+  return { ...session, rights: rightsOf({ role, ownRights }) }
 }
 
 export const listSessions: Method<Context, ListSessionsRequest, ListSessionsResponse> = async (

@@ -49,6 +49,7 @@ import {
   requestPasswordReset,
   resetPassword,
 } from './passwords.ts'
+import { createRole, deleteRole, listRoles, updateRole } from './roles.ts'
 import {
   confirmSecondFactor,
   disableSecondFactor,
@@ -148,8 +149,12 @@ const byName: Readonly<Record<string, Route>> = {
   resetPassword,
   listMembers,
   setMemberRole,
-  removeMember,
   resetSecondFactor,
+  removeMember,
+  listRoles,
+  createRole,
+  updateRole,
+  deleteRole,
   listAuditLog,
 }
 

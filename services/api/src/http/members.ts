@@ -1,6 +1,5 @@
-import { roles } from '@lockstep/contracts'
 import { z } from 'zod'
-import { id, idParams, oneOf, page } from '../input.ts'
+import { id, idParams, page, text } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
@@ -17,7 +16,8 @@ export const member = z
   .meta({ id: 'Member' })
 
 const path = '/v1/members'
-export const role = oneOf(Object.keys(roles) as (keyof typeof roles)[])
+/** One of every account's, or of the account's own, by its name. */
+export const role = text(64)
 
 export const listMembers = route({
   method: 'GET',

@@ -23,12 +23,10 @@ export function addInvitations(program: Program, open: OpenSession): void {
     .command('create')
     .description('Invites somebody; the link is shown this once')
     .requiredOption('--email <email>')
-    .requiredOption('--role <role>', 'such as viewer')
+    .requiredOption('--role <role>', 'such as viewer, or one of your own')
     .action(async ({ email, role }) => {
       const { api, out } = open()
-      const { invitation, link } = await api.createInvitation({
-        body: { email, role: role as 'viewer' },
-      })
+      const { invitation, link } = await api.createInvitation({ body: { email, role } })
       out.one({ ...invitation, link })
     })
   invitations
