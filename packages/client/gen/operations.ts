@@ -921,6 +921,15 @@ export interface Operations {
       ended: number
     }
   }
+  /** The second step of who has a second factor and has signed in at the provider: the browser has come back from it with a cookie. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
+  finishSignIn: {
+    input: {
+      body: {
+        code: string
+      }
+    }
+    output: SignedIn
+  }
   /** Says who asks: a person with all accounts of theirs, or an API key; and what they may do in this account. Any API key and any person may ask. */
   getMe: {
     input: {}
@@ -1232,6 +1241,7 @@ export const operations = {
   withdrawApiKey: { method: 'POST', path: '/v1/api-keys/{id}/withdraw' },
   signIn: { method: 'POST', path: '/v1/session', type: 'application/json' },
   signOut: { method: 'DELETE', path: '/v1/session' },
+  finishSignIn: { method: 'POST', path: '/v1/session/code', type: 'application/json' },
   getMe: { method: 'GET', path: '/v1/me' },
   listSessions: { method: 'GET', path: '/v1/sessions' },
   endSessions: { method: 'DELETE', path: '/v1/sessions' },

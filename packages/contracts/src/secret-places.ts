@@ -34,6 +34,12 @@ export const secretPlaces = {
     row: personId,
     accountId,
   }),
+  /** It is no row: a browser keeps it between two steps of signing in. */
+  signInTicket: (step: 'provider' | 'code'): SecretPlace => ({
+    table: 'sign_in_tickets',
+    row: step,
+    accountId: '',
+  }),
   webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
     table: 'webhook_endpoints',
     row: endpointId,

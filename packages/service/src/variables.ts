@@ -90,6 +90,15 @@ export const mailVariables = {
     .describe('Who mails are from, such as Lockstep <no-reply@example.com>'),
 }
 
+/** The OpenID provider at which people may sign in; without an issuer there is none. */
+export const providerVariables = {
+  oidcIssuer: url('https://login.example.com')
+    .optional()
+    .describe('The OpenID provider at which people may sign in, by its issuer'),
+  oidcClientId: z.string().optional().describe('What the provider calls this system'),
+  oidcClientSecret: z.string().optional().describe('The secret that the provider gave it'),
+}
+
 /** Where Meta's Graph API is; only a simulator changes the URL. */
 export const graphVariables = {
   graphUrl: url('https://graph.facebook.com')

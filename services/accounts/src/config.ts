@@ -3,6 +3,7 @@ import {
   encryptionKey,
   graphVariables,
   mailVariables,
+  providerVariables,
   retentionDays,
   serviceConfig,
   url,
@@ -16,8 +17,11 @@ export const config = serviceConfig({
   auditRetentionDays: retentionDays(30, 400).describe('How long an entry of the audit log is kept'),
   publicUrl: url('https://lockstep.example.com')
     .optional()
-    .describe('Where browsers reach the API; must be set where links are mailed'),
+    .describe(
+      'Where browsers reach the API; must be set where links are mailed, or a provider signs people in',
+    ),
   ...mailVariables,
+  ...providerVariables,
   ...graphVariables,
 })
 export type Config = ConfigOf<typeof config>

@@ -3,6 +3,7 @@ import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
 import { type Mailer, openMailer } from './mail/mailer.ts'
 import { createPasswords, type Passwords } from './people/passwords.ts'
+import { openProvider, type Provider } from './provider/provider.ts'
 import type { times } from './times.ts'
 
 interface Own {
@@ -11,6 +12,8 @@ interface Own {
   passwords: Passwords
   /** Null where no mail server is configured. */
   mailer: Mailer | null
+  /** Null where people sign in by password alone. */
+  provider: Provider | null
 }
 
 type Base = ServiceContext<Config, never, typeof times>
@@ -23,5 +26,6 @@ export function open({ config }: Base, stack: AsyncDisposableStack): Own {
     createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
   )
   const secrets = createSecrets(config.encryptionKey)
-  return { secrets, graph, passwords: createPasswords(), mailer: openMailer(config) }
+  const [mailer, provider] = [openMailer(config), openProvider(config)]
+  return { secrets, graph, passwords: createPasswords(), mailer, provider }
 }

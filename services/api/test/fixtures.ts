@@ -41,11 +41,11 @@ export interface Reply {
 }
 
 /** Everything that the API calls, running, and a configuration for it. */
-export async function openStack(systemScale = scale) {
+export async function openStack(systemScale = scale, more: Readonly<Record<string, string>> = {}) {
   await using stack = new AsyncDisposableStack()
   const mail = stack.use(await startMailServer())
   const mailed = { LOCKSTEP_SMTP_URL: mail.url, LOCKSTEP_MAIL_FROM: 'no-reply@example.com' }
-  const variables = { ...environment, ...mailed }
+  const variables = { ...environment, ...mailed, ...more }
   const system = stack.use(await startSystem({ scale: systemScale, environment: variables }))
   const { world, simulator, ports, clients } = system
   await simulator.client.setState({ templates: { [wabaId]: [hello] } })
@@ -120,7 +120,7 @@ function addressesIn(ports: Record<ServiceName, { grpc: number }>): Record<strin
 
 /** An API key, a person's cookie, or nothing where it is empty. */
 const credentials = (key: string): Record<string, string> =>
-  key.startsWith('lockstep=') ? { cookie: key } : key ? { authorization: `Bearer ${key}` } : {}
+  /^lockstep(?:-step)?=/.test(key) ? { cookie: key } : key ? { authorization: `Bearer ${key}` } : {}
 
 /** The cookie of a response, as a browser sends it again. */
 export const cookieOf = ({ headers }: Reply): string =>

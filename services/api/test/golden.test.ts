@@ -16,6 +16,12 @@ import {
   totpCode,
 } from './fixtures.ts'
 import { makeEverything } from './one-of-everything.ts'
+import {
+  beginSignIn,
+  finishSignIn,
+  type OpenIdProvider,
+  startOpenIdProvider,
+} from './openid-provider.ts'
 
 /**
  * One request and its response for each route, as a client sees them. `LOCKSTEP_GOLDEN=write npm
@@ -30,13 +36,15 @@ interface Pair {
 }
 
 const stack = new AsyncDisposableStack()
+let provider: OpenIdProvider
 let system: Stack
 let api: Api
 let account: { accountId: string; key: string }
 const pairs = new Map<Route, Pair>()
 
 beforeAll(async () => {
-  system = stack.use(await openStack(0.2))
+  provider = stack.use(await startOpenIdProvider())
+  system = stack.use(await openStack(0.2, provider.environment))
   api = stack.use(await openApi(system.config))
   account = await system.account()
   await useEveryRoute()
@@ -79,6 +87,8 @@ async function askBy(by: string, method: string, url: string, body?: unknown, at
   pairs.set(route, { request, response: { status, body: mask(json) } })
   return reply
 }
+
+type Member = Awaited<ReturnType<typeof member>>
 
 const look = async (url: string) => (await api.ask(account.key, 'GET', url)).json
 
@@ -170,12 +180,16 @@ async function useRoles(cookie: string): Promise<void> {
   await askBy(cookie, 'DELETE', `/v1/roles/${id}`)
 }
 
-async function useSecondFactor(by: string, { id, cookie }: { id: string; cookie: string }) {
+async function useSecondFactor(by: string, { id, email, cookie }: Member): Promise<void> {
   const path = '/v1/me/second-factor'
   const { secret } = (await askBy(cookie, 'POST', path, { password })).json
   const code = totpCode(secret)
   const { recovery_codes } = (await askBy(cookie, 'POST', `${path}/confirm`, { code })).json
   await askBy(cookie, 'GET', path)
+  const begun = await beginSignIn(api)
+  const answer = await provider.signIn(begun.location, id, { email, email_verified: true })
+  const { step } = await finishSignIn(api, answer, begun.cookie)
+  await askBy(step!, 'POST', '/v1/session/code', { code: recovery_codes[1] })
   await askBy(cookie, 'POST', `${path}/disable`, { password, code: recovery_codes[0] })
   await askBy(by, 'DELETE', `/v1/members/${id}/second-factor`)
 }

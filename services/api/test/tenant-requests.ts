@@ -261,6 +261,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'POST /v1/session': (_, { email }) => ({
     answered: [{ path: '/v1/session', body: { email, password } }],
   }),
+  'POST /v1/session/code': () => ({
+    answered: [{ path: '/v1/session/code', body: { code: '0' }, status: 422 }],
+  }),
   'DELETE /v1/session': () => ({ answered: [get('/v1/session')] }),
   'GET /v1/me': () => ({ answered: [get('/v1/me')] }),
   'GET /v1/sessions': () => ({ answered: [get('/v1/sessions')] }),

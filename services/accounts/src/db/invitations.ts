@@ -48,6 +48,18 @@ export async function invitedAccount(
   return row
 }
 
+/** The newest open invitation of an e-mail, whatever account it is to. */
+export async function openInvitation(
+  db: Database,
+  email: string,
+  at: Date,
+): Promise<{ accountId: string; hash: Buffer } | undefined> {
+  const [row] = await db.statement<{ accountId: string; hash: Buffer }>(
+    sql`select account_id as "accountId", hash from open_invitation(${email}, ${at})`,
+  )
+  return row
+}
+
 /** Marks an open invitation as accepted; undefined when it is no more open. */
 export function acceptInvitation(
   tx: Tx,

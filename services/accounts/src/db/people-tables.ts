@@ -74,7 +74,7 @@ const invitations = `create table invitations (
   );
   create index invitations_of_role on invitations (account_id, role_id) where role_id is not null;
   create index invitations_page on invitations (account_id, id);
-  create index invitations_open on invitations (account_id, email) where accepted_at is null and withdrawn_at is null;${tenantTable('accounts', 'invitations')}`
+  create index invitations_open on invitations (email, account_id) where accepted_at is null and withdrawn_at is null;${tenantTable('accounts', 'invitations')}`
 
 /** Of an account, so that it is seen there; the password is the person's everywhere. */
 const passwordResets = `create table password_resets (
@@ -166,6 +166,11 @@ const functions = `create function person_to_sign_in(wanted text)
     language sql stable security definer set search_path = accounts, pg_temp
     as $$ select i.account_id, i.email from invitations i
           where i.hash = token_hash and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > at $$;
+  create function open_invitation(wanted text, at timestamptz) returns table (account_id uuid, hash bytea)
+    language sql stable security definer set search_path = accounts, pg_temp
+    as $$ select i.account_id, i.hash from invitations i
+          where i.email = wanted and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > at
+          order by i.id desc limit 1 $$;
   create function person_to_reset(token_hash bytea, at timestamptz) returns table (account_id uuid, email text)
     language sql stable security definer set search_path = accounts, pg_temp
     as $$ select r.account_id, p.email from password_resets r join people p on p.id = r.person_id

@@ -7,12 +7,13 @@ import type { Context } from '../context.ts'
 import { acceptInvitation as accept, invitedAccount, withdrawOthers } from '../db/invitations.ts'
 import { insertMember } from '../db/members.ts'
 import { insertPerson, keepsPassword, type PersonRow, personToSignIn } from '../db/people.ts'
-import { withCode } from '../second-factor/with-code.ts'
+import { type Given, withCode } from '../second-factor/with-code.ts'
 import { hashToken } from '../secrets/tokens.ts'
 import { requireEmail } from './emails.ts'
 import { requirePassword } from './passwords.ts'
+import { refusal } from './refusal.ts'
 import { beginSession } from './sessions.ts'
-import { refusal, requirePerson } from './sign-in.ts'
+import { requirePerson } from './sign-in.ts'
 
 /** A person, and the hash of their password. */
 interface Accepting {
@@ -20,6 +21,8 @@ interface Accepting {
   accountIds: string[]
   passwordHash: string
   isNew: boolean
+  /** For the audit log. */
+  by?: Record<string, string>
 }
 
 const notGood = () =>
@@ -33,13 +36,23 @@ export async function acceptInvitation(
   ctx: Context,
   request: AcceptInvitationRequest,
 ): Promise<SignedIn> {
-  const at = new Date(ctx.now())
   const hash = hashToken(request.token)
-  const invited = await invitedAccount(ctx.db, hash, at)
+  const invited = await invitedAccount(ctx.db, hash, new Date(ctx.now()))
   if (!invited) throw notGood()
-  const { person, accountIds, passwordHash, isNew } = await whoAccepts(ctx, request, invited.email)
-  return withCode(ctx, { ...person, accountIds }, request, (useCode) =>
-    ctx.db.transaction(invited.accountId, async (tx) => {
+  const accepting = await whoAccepts(ctx, request, invited.email)
+  return joinAccount(ctx, { ...invited, hash }, accepting, request)
+}
+
+/** Accepts an invitation, by the SHA-256 of its token; throws `not_found` when it is no more open. */
+export function joinAccount(
+  ctx: Context,
+  { accountId, hash }: { accountId: string; hash: Buffer },
+  { person, accountIds, passwordHash, isNew, by }: Accepting,
+  asked: Given,
+): Promise<SignedIn> {
+  const at = new Date(ctx.now())
+  return withCode(ctx, { ...person, accountIds }, asked, (useCode) =>
+    ctx.db.transaction(accountId, async (tx) => {
       const invitation = await accept(tx, hash, at)
       if (!invitation) throw notGood()
       if (isNew && !(await insertPerson(tx, { ...person, passwordHash }, at)))
@@ -50,10 +63,10 @@ export async function acceptInvitation(
       if (!isNew && !(await keepsPassword(tx, person.id, passwordHash))) throw refusal()
       const used = await useCode(tx)
       await withdrawOthers(tx, person.email, at)
-      const after = { email: person.email, role: invitation.role, ...used }
+      const after = { email: person.email, role: invitation.role, ...by, ...used }
       const deed = { action: 'acceptInvitation', ...memberTarget(person.id), after }
-      await record(ctx, tx, actingAs(person, request.origin), deed)
-      return beginSession(ctx, tx, person, request.origin)
+      await record(ctx, tx, actingAs(person, asked.origin), deed)
+      return beginSession(ctx, tx, person, asked.origin)
     }),
   )
 }

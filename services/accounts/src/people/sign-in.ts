@@ -1,19 +1,14 @@
 import { AppError } from '@lockstep/contracts'
+import type { Tx } from '@lockstep/database'
 import type { Origin, SignedIn, SignInRequest } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
-import { actingAs, record } from '../audit/record.ts'
 import { recordRefused } from '../audit/sign-ins.ts'
 import type { Context } from '../context.ts'
 import { findPerson, type KnownPerson, keepsPassword, personToSignIn } from '../db/people.ts'
-import { endSessionByHash } from '../db/sessions.ts'
-import { withCode } from '../second-factor/with-code.ts'
-import { hashToken } from '../secrets/tokens.ts'
 import { lowerCase } from './emails.ts'
-import { beginSession } from './sessions.ts'
+import { refusal } from './refusal.ts'
+import { startSession } from './start-session.ts'
 import { countTry, forgive, subjectsOf } from './throttle.ts'
-
-/** The same for each reason, so that nobody learns whose e-mail is known. */
-export const refusal = () => new AppError('unauthenticated', 'The e-mail or the password is wrong')
 
 interface Named {
   email: string
@@ -78,21 +73,6 @@ export async function signIn(ctx: Context, request: SignInRequest): Promise<Sign
   const [first] = person.accountIds
   const accountId = request.accountId || first
   if (!accountId || !person.accountIds.includes(accountId)) throw refusal()
-  const signedIn = await withCode(ctx, person, request, (useCode) =>
-    ctx.db.transaction(accountId, async (tx) => {
-      if (!(await keepsPassword(tx, person.id, person.passwordHash))) throw refusal()
-      const after = await useCode(tx)
-      const { id, email, name } = person
-      const signedIn = await beginSession(ctx, tx, { id, email, name }, request.origin)
-      const target = { targetKind: 'sessions', targetId: signedIn.session!.id }
-      await record(ctx, tx, actingAs(person, request.origin), {
-        action: 'signIn',
-        ...target,
-        after,
-      })
-      return signedIn
-    }),
-  )
-  if (request.previousToken) await endSessionByHash(ctx.db, hashToken(request.previousToken))
-  return signedIn
+  const isStill = (tx: Tx) => keepsPassword(tx, person.id, person.passwordHash)
+  return startSession(ctx, { person, accountId, isStill }, request)
 }

@@ -20,7 +20,10 @@ import {
 import {
   acceptInvitation,
   authenticateSession,
+  beginProviderSignIn,
   endSessions,
+  finishProviderSignIn,
+  finishWithCode,
   listSessions,
   signIn,
 } from './sessions.ts'
@@ -29,6 +32,7 @@ import {
 export const peopleMethods = {
   acceptInvitation,
   authenticateSession,
+  beginProviderSignIn,
   changePassword,
   confirmSecondFactor,
   createAnyPasswordReset,
@@ -39,6 +43,8 @@ export const peopleMethods = {
   disableSecondFactor,
   endSessions,
   finishOrder,
+  finishProviderSignIn,
+  finishWithCode,
   getPerson,
   getSecondFactor,
   listAuditEntries,
@@ -62,6 +68,7 @@ export const peopleMethods = {
 export const peopleCallers = {
   acceptInvitation: ['api'],
   authenticateSession: ['api'],
+  beginProviderSignIn: ['api'],
   changePassword: ['api'],
   confirmSecondFactor: ['api'],
   createAnyPasswordReset: ['operator'],
@@ -72,6 +79,8 @@ export const peopleCallers = {
   disableSecondFactor: ['api'],
   endSessions: ['api'],
   finishOrder: ['api'],
+  finishProviderSignIn: ['api'],
+  finishWithCode: ['api'],
   getPerson: ['api'],
   getSecondFactor: ['api'],
   listAuditEntries: ['api'],
@@ -96,7 +105,10 @@ export const peopleCallers = {
 export const peopleAcrossAccounts = [
   'acceptInvitation',
   'authenticateSession',
+  'beginProviderSignIn',
   'createAnyPasswordReset',
+  'finishProviderSignIn',
+  'finishWithCode',
   'requestPasswordReset',
   'resetAnySecondFactor',
   'resetPassword',

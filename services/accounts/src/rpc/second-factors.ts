@@ -27,9 +27,10 @@ import {
   secondFactorState,
   confirmSecondFactor as store,
 } from '../db/second-factors.ts'
+import { refusal } from '../people/refusal.ts'
 import { requireOwnPerson } from '../people/reset-password.ts'
 import { rightsOf } from '../people/roles.ts'
-import { refusal, requireKnown, requireOwnPassword } from '../people/sign-in.ts'
+import { requireKnown, requireOwnPassword } from '../people/sign-in.ts'
 import { memberToProto, personToProto } from '../people/to-proto.ts'
 import { createRecoveryCodes, hashRecoveryCode } from '../second-factor/recovery-codes.ts'
 import { createTotpSecret, totpUri } from '../second-factor/totp.ts'

@@ -15,7 +15,7 @@ import { hashRecoveryCode } from './recovery-codes.ts'
 import { stepOf } from './totp.ts'
 
 /** Who gives a code, and from where. */
-interface Given {
+export interface Given {
   code: string
   origin?: Origin | undefined
 }
@@ -61,16 +61,21 @@ async function requireCode(
   factor: SecondFactorRow,
   code: string,
 ): Promise<Used> {
-  if (!code)
-    throw new AppError(
-      'precondition',
-      'Send the code of your authenticator app, or a recovery code, as "code" too',
-    )
+  if (!code) throw new CodeMissing()
   if (await usesCode(ctx, tx, personId, factor, code)) return undefined
   const at = new Date(ctx.now())
   if (!(await useRecoveryCode(tx, personId, hashRecoveryCode(code), at))) throw new WrongCode()
   const state = await secondFactorState(tx, personId)
   return { recovery_codes_left: state!.recoveryCodesLeft }
+}
+
+export class CodeMissing extends AppError {
+  constructor() {
+    super(
+      'precondition',
+      'Send the code of your authenticator app, or a recovery code, as "code" too',
+    )
+  }
 }
 
 export class WrongCode extends AppError {

@@ -57,7 +57,15 @@ import {
   resetSecondFactor,
   startSecondFactor,
 } from './second-factors.ts'
-import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
+import {
+  endSession,
+  endSessions,
+  finishSignIn,
+  getMe,
+  listSessions,
+  signIn,
+  signOut,
+} from './sessions.ts'
 import { getTemplate, getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 import {
   createWebhookEndpoint,
@@ -130,6 +138,7 @@ const byName: Readonly<Record<string, Route>> = {
   rotateApiKey,
   withdrawApiKey,
   signIn,
+  finishSignIn,
   signOut,
   getMe,
   listSessions,

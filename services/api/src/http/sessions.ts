@@ -55,6 +55,29 @@ export const signIn = route({
   },
 })
 
+export const finishSignIn = route({
+  method: 'POST',
+  audit: 'accounts',
+  path: `${path}/code`,
+  right: 'anyone',
+  summary:
+    'The second step of who has a second factor and has signed in at the provider: the browser has come back from it with a cookie.',
+  body: z.strictObject({ code }),
+  status: 201,
+  response: signedIn,
+  errors: ['precondition'],
+  afterLostResponse: 'Sign in again: a session that nobody has ends by itself.',
+  run: async (ctx, { body, cookie, stepCookie, origin }, call) => {
+    const previousToken = cookie.token
+    const asked = { ...body, ticket: stepCookie.token ?? '', origin, previousToken }
+    const done = await ctx.peers.accounts.finishWithCode(asked, call)
+    stepCookie.end()
+    if (previousToken) ctx.authenticator.forget(previousToken)
+    cookie.begin(done.token, done.session!.endsAtMs)
+    return done
+  },
+})
+
 export const signOut = route({
   method: 'DELETE',
   audit: 'accounts',

@@ -38,6 +38,15 @@ const linkPages: readonly LinkPage[] = [
     done: 'The password is changed. Sign in with it.',
   },
   {
+    path: '/sign-in/code',
+    title: 'One more step',
+    about: 'Your account here asks for a code, beside what you have said at the provider.',
+    fields: html`<label>Code of your authenticator app, or a recovery code <input name="code" autocomplete="one-time-code" required maxlength="64"></label>`,
+    postTo: '/v1/session/code',
+    button: 'Sign in',
+    done: 'You are signed in.',
+  },
+  {
     path: '/forgotten-password',
     title: 'Forgotten password',
     about: 'A link to another password is mailed to you, if your e-mail is known here.',

@@ -423,6 +423,47 @@ export interface SignedIn {
   person: Person | undefined;
 }
 
+export interface BeginProviderSignInRequest {
+  /** One of the person's accounts; the one that they have been in longest when empty. */
+  accountId: string;
+}
+
+export interface BeginProviderSignInResponse {
+  /** At the provider. */
+  url: string;
+  /** Sealed; the browser keeps it until it comes back. */
+  ticket: string;
+  endsAtMs: number;
+}
+
+export interface FinishProviderSignInRequest {
+  ticket: string;
+  /** What followed "?" when the provider sent the browser back. */
+  query: string;
+  origin:
+    | Origin
+    | undefined;
+  /** A session that the browser has: it ends. */
+  previousToken: string;
+}
+
+export interface FinishProviderSignInResponse {
+  /** Absent for who has a second factor. */
+  signedIn:
+    | SignedIn
+    | undefined;
+  /** For FinishWithCode; empty where it is not needed. */
+  ticket: string;
+  ticketEndsAtMs: number;
+}
+
+export interface FinishWithCodeRequest {
+  ticket: string;
+  code: string;
+  origin: Origin | undefined;
+  previousToken: string;
+}
+
 export interface Session {
   id: string;
   createdAtMs: number;
@@ -6367,6 +6408,541 @@ export const SignedIn: MessageFns<SignedIn> = {
   },
 };
 
+function createBaseBeginProviderSignInRequest(): BeginProviderSignInRequest {
+  return { accountId: "" };
+}
+
+export const BeginProviderSignInRequest: MessageFns<BeginProviderSignInRequest> = {
+  encode(message: BeginProviderSignInRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginProviderSignInRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginProviderSignInRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BeginProviderSignInRequest {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+    };
+  },
+
+  toJSON(message: BeginProviderSignInRequest): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BeginProviderSignInRequest>): BeginProviderSignInRequest {
+    return BeginProviderSignInRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginProviderSignInRequest>): BeginProviderSignInRequest {
+    const message = createBaseBeginProviderSignInRequest();
+    message.accountId = object.accountId ?? "";
+    return message;
+  },
+};
+
+function createBaseBeginProviderSignInResponse(): BeginProviderSignInResponse {
+  return { url: "", ticket: "", endsAtMs: 0 };
+}
+
+export const BeginProviderSignInResponse: MessageFns<BeginProviderSignInResponse> = {
+  encode(message: BeginProviderSignInResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.url !== "") {
+      writer.uint32(10).string(message.url);
+    }
+    if (message.ticket !== "") {
+      writer.uint32(18).string(message.ticket);
+    }
+    if (message.endsAtMs !== 0) {
+      writer.uint32(24).int64(message.endsAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginProviderSignInResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginProviderSignInResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.endsAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BeginProviderSignInResponse {
+    return {
+      url: isSet(object.url) ? globalThis.String(object.url) : "",
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      endsAtMs: isSet(object.endsAtMs)
+        ? globalThis.Number(object.endsAtMs)
+        : isSet(object.ends_at_ms)
+        ? globalThis.Number(object.ends_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: BeginProviderSignInResponse): unknown {
+    const obj: any = {};
+    if (message.url !== "") {
+      obj.url = message.url;
+    }
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.endsAtMs !== 0) {
+      obj.endsAtMs = Math.round(message.endsAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BeginProviderSignInResponse>): BeginProviderSignInResponse {
+    return BeginProviderSignInResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginProviderSignInResponse>): BeginProviderSignInResponse {
+    const message = createBaseBeginProviderSignInResponse();
+    message.url = object.url ?? "";
+    message.ticket = object.ticket ?? "";
+    message.endsAtMs = object.endsAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFinishProviderSignInRequest(): FinishProviderSignInRequest {
+  return { ticket: "", query: "", origin: undefined, previousToken: "" };
+}
+
+export const FinishProviderSignInRequest: MessageFns<FinishProviderSignInRequest> = {
+  encode(message: FinishProviderSignInRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ticket !== "") {
+      writer.uint32(10).string(message.ticket);
+    }
+    if (message.query !== "") {
+      writer.uint32(18).string(message.query);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
+    }
+    if (message.previousToken !== "") {
+      writer.uint32(34).string(message.previousToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishProviderSignInRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishProviderSignInRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.query = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.previousToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishProviderSignInRequest {
+    return {
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      query: isSet(object.query) ? globalThis.String(object.query) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      previousToken: isSet(object.previousToken)
+        ? globalThis.String(object.previousToken)
+        : isSet(object.previous_token)
+        ? globalThis.String(object.previous_token)
+        : "",
+    };
+  },
+
+  toJSON(message: FinishProviderSignInRequest): unknown {
+    const obj: any = {};
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.query !== "") {
+      obj.query = message.query;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    if (message.previousToken !== "") {
+      obj.previousToken = message.previousToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishProviderSignInRequest>): FinishProviderSignInRequest {
+    return FinishProviderSignInRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishProviderSignInRequest>): FinishProviderSignInRequest {
+    const message = createBaseFinishProviderSignInRequest();
+    message.ticket = object.ticket ?? "";
+    message.query = object.query ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    message.previousToken = object.previousToken ?? "";
+    return message;
+  },
+};
+
+function createBaseFinishProviderSignInResponse(): FinishProviderSignInResponse {
+  return { signedIn: undefined, ticket: "", ticketEndsAtMs: 0 };
+}
+
+export const FinishProviderSignInResponse: MessageFns<FinishProviderSignInResponse> = {
+  encode(message: FinishProviderSignInResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signedIn !== undefined) {
+      SignedIn.encode(message.signedIn, writer.uint32(10).fork()).join();
+    }
+    if (message.ticket !== "") {
+      writer.uint32(18).string(message.ticket);
+    }
+    if (message.ticketEndsAtMs !== 0) {
+      writer.uint32(24).int64(message.ticketEndsAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishProviderSignInResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishProviderSignInResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signedIn = SignedIn.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ticketEndsAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishProviderSignInResponse {
+    return {
+      signedIn: isSet(object.signedIn)
+        ? SignedIn.fromJSON(object.signedIn)
+        : isSet(object.signed_in)
+        ? SignedIn.fromJSON(object.signed_in)
+        : undefined,
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      ticketEndsAtMs: isSet(object.ticketEndsAtMs)
+        ? globalThis.Number(object.ticketEndsAtMs)
+        : isSet(object.ticket_ends_at_ms)
+        ? globalThis.Number(object.ticket_ends_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: FinishProviderSignInResponse): unknown {
+    const obj: any = {};
+    if (message.signedIn !== undefined) {
+      obj.signedIn = SignedIn.toJSON(message.signedIn);
+    }
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.ticketEndsAtMs !== 0) {
+      obj.ticketEndsAtMs = Math.round(message.ticketEndsAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishProviderSignInResponse>): FinishProviderSignInResponse {
+    return FinishProviderSignInResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishProviderSignInResponse>): FinishProviderSignInResponse {
+    const message = createBaseFinishProviderSignInResponse();
+    message.signedIn = (object.signedIn !== undefined && object.signedIn !== null)
+      ? SignedIn.fromPartial(object.signedIn)
+      : undefined;
+    message.ticket = object.ticket ?? "";
+    message.ticketEndsAtMs = object.ticketEndsAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFinishWithCodeRequest(): FinishWithCodeRequest {
+  return { ticket: "", code: "", origin: undefined, previousToken: "" };
+}
+
+export const FinishWithCodeRequest: MessageFns<FinishWithCodeRequest> = {
+  encode(message: FinishWithCodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ticket !== "") {
+      writer.uint32(10).string(message.ticket);
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
+    }
+    if (message.previousToken !== "") {
+      writer.uint32(34).string(message.previousToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishWithCodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishWithCodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.previousToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishWithCodeRequest {
+    return {
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      previousToken: isSet(object.previousToken)
+        ? globalThis.String(object.previousToken)
+        : isSet(object.previous_token)
+        ? globalThis.String(object.previous_token)
+        : "",
+    };
+  },
+
+  toJSON(message: FinishWithCodeRequest): unknown {
+    const obj: any = {};
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    if (message.previousToken !== "") {
+      obj.previousToken = message.previousToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishWithCodeRequest>): FinishWithCodeRequest {
+    return FinishWithCodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishWithCodeRequest>): FinishWithCodeRequest {
+    const message = createBaseFinishWithCodeRequest();
+    message.ticket = object.ticket ?? "";
+    message.code = object.code ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    message.previousToken = object.previousToken ?? "";
+    return message;
+  },
+};
+
 function createBaseSession(): Session {
   return { id: "", createdAtMs: 0, lastUsedAtMs: 0, endsAtMs: 0, origin: undefined };
 }
@@ -11288,6 +11864,36 @@ export const AccountsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Operator: begins to sign in at the OpenID provider. precondition where none is configured. */
+    beginProviderSignIn: {
+      name: "BeginProviderSignIn",
+      requestType: BeginProviderSignInRequest as typeof BeginProviderSignInRequest,
+      requestStream: false,
+      responseType: BeginProviderSignInResponse as typeof BeginProviderSignInResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Operator: begins a session of the member whose e-mail the provider has verified, or of who was invited with it. unauthenticated for
+     * an answer that does not belong to the ticket, forbidden for an e-mail that is not verified or nobody's.
+     */
+    finishProviderSignIn: {
+      name: "FinishProviderSignIn",
+      requestType: FinishProviderSignInRequest as typeof FinishProviderSignInRequest,
+      requestStream: false,
+      responseType: FinishProviderSignInResponse as typeof FinishProviderSignInResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: the second step of who has a second factor. */
+    finishWithCode: {
+      name: "FinishWithCode",
+      requestType: FinishWithCodeRequest as typeof FinishWithCodeRequest,
+      requestStream: false,
+      responseType: SignedIn as typeof SignedIn,
+      responseStream: false,
+      options: {},
+    },
     /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
     createPasswordReset: {
       name: "CreatePasswordReset",
@@ -11638,6 +12244,21 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
    * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
    */
   signIn(request: SignInRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SignedIn>>;
+  /** Operator: begins to sign in at the OpenID provider. precondition where none is configured. */
+  beginProviderSignIn(
+    request: BeginProviderSignInRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<BeginProviderSignInResponse>>;
+  /**
+   * Operator: begins a session of the member whose e-mail the provider has verified, or of who was invited with it. unauthenticated for
+   * an answer that does not belong to the ticket, forbidden for an e-mail that is not verified or nobody's.
+   */
+  finishProviderSignIn(
+    request: FinishProviderSignInRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<FinishProviderSignInResponse>>;
+  /** Operator: the second step of who has a second factor. */
+  finishWithCode(request: FinishWithCodeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SignedIn>>;
   /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
   createPasswordReset(
     request: CreatePasswordResetRequest,
@@ -11875,6 +12496,24 @@ export interface AccountsClient<CallOptionsExt = {}> {
    * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
    */
   signIn(request: DeepPartial<SignInRequest>, options?: CallOptions & CallOptionsExt): Promise<SignedIn>;
+  /** Operator: begins to sign in at the OpenID provider. precondition where none is configured. */
+  beginProviderSignIn(
+    request: DeepPartial<BeginProviderSignInRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<BeginProviderSignInResponse>;
+  /**
+   * Operator: begins a session of the member whose e-mail the provider has verified, or of who was invited with it. unauthenticated for
+   * an answer that does not belong to the ticket, forbidden for an e-mail that is not verified or nobody's.
+   */
+  finishProviderSignIn(
+    request: DeepPartial<FinishProviderSignInRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<FinishProviderSignInResponse>;
+  /** Operator: the second step of who has a second factor. */
+  finishWithCode(
+    request: DeepPartial<FinishWithCodeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SignedIn>;
   /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
   createPasswordReset(
     request: DeepPartial<CreatePasswordResetRequest>,
