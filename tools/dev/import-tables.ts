@@ -83,6 +83,7 @@ export const drivers: readonly Driver[] = [
       'tools/bench/src': 'posts webhooks on sockets that it counts',
     },
   },
+  { packages: ['nodemailer', 'openid-client', 'otpauth'], owner: 'services/accounts', besides: {} },
   { packages: ['@opentelemetry/*', 'pino'], owner: 'packages/telemetry', besides: {} },
 ]
 

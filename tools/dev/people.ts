@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { everyRight } from '@lockstep/contracts'
+import { everyRight, linkTo } from '@lockstep/contracts'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { addressOfService, certificate } from './operator.ts'
@@ -8,12 +8,16 @@ import { createScreen } from './screen.ts'
 
 const help = `npm run people -- set-up (--name NAME | --account ID) [--email EMAIL] [--url URL] [--json]
        npm run people -- reset --email EMAIL [--url URL] [--json]
+       npm run people -- reset-second-factor --email EMAIL [--json]
 
   set-up   creates an account, or takes the one that is named, and prints a link by which one person becomes its owner. There is no
            default password. The link is good once, for 7 days, and for anybody who has it, unless --email says whose it is.
 
   reset    prints a link by which a person chooses another password: for the only owner, and for who belongs to several accounts. It is
            good once, for a day.
+
+  reset-second-factor
+           takes the second factor of a person away who has lost it: for the only owner, and for who belongs to several accounts.
 
   It asks the system that npm start runs, or the accounts service at LOCKSTEP_ACCOUNTS_ADDRESS with the operator's certificate in
   LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY. --url is where the API is reached; LOCKSTEP_PUBLIC_URL is
@@ -35,8 +39,7 @@ const env = process.env
 
 const openAccounts = () => connect(AccountsDefinition, addressOfService('accounts'), certificate())
 
-const addressOf = (path: string): string =>
-  new URL(path, values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api).href
+const publicUrl = (): string => values.url ?? env.LOCKSTEP_PUBLIC_URL ?? readReady().api
 
 async function setUp(): Promise<void> {
   using accounts = openAccounts()
@@ -44,7 +47,7 @@ async function setUp(): Promise<void> {
     values.account ?? (await accounts.createAccount({ name: values.name ?? '' }, {})).id
   const asked = { email: values.email, role: 'owner', heldRights: [everyRight] }
   const { token, invitation } = await accounts.createInvitation(asked, { accountId })
-  const link = addressOf(`/invitation#${token}`)
+  const link = linkTo(publicUrl(), 'invitation', token)
   const expiresAt = new Date(invitation!.expiresAtMs).toISOString()
   if (values.json) return console.log(JSON.stringify({ accountId, link, token, expiresAt }))
   screen.line(
@@ -57,7 +60,7 @@ async function setUp(): Promise<void> {
 async function reset(): Promise<void> {
   using accounts = openAccounts()
   const { token, expiresAtMs } = await accounts.createAnyPasswordReset({ email: values.email }, {})
-  const link = addressOf(`/password-reset#${token}`)
+  const link = linkTo(publicUrl(), 'password-reset', token)
   const expiresAt = new Date(expiresAtMs).toISOString()
   if (values.json) return console.log(JSON.stringify({ link, token, expiresAt }))
   screen.line(`${values.email} opens this link, which is good once and until ${expiresAt}:\n`)
@@ -65,10 +68,17 @@ async function reset(): Promise<void> {
   byHand('/v1/password-resets/use', { token, password: '…' })
 }
 
+async function resetSecondFactor(): Promise<void> {
+  using accounts = openAccounts()
+  const { email } = await accounts.resetAnySecondFactor({ email: values.email }, {})
+  if (values.json) return console.log(JSON.stringify({ email }))
+  screen.line(`${email} signs in with their password alone, and can set up another second factor`)
+}
+
 function byHand(path: string, body: object): void {
   screen.line(`Or by hand, with what follows "#":\n`)
   screen.line(
-    `  curl -s ${addressOf(path)} -H 'Content-Type: application/json' \\\n    -d '${JSON.stringify(body)}'`,
+    `  curl -s ${new URL(path, publicUrl()).href} -H 'Content-Type: application/json' \\\n    -d '${JSON.stringify(body)}'`,
   )
 }
 
@@ -77,6 +87,8 @@ function main(): Promise<void> | void {
   const [order, ...more] = positionals
   if (order === 'set-up' && more.length === 0 && (values.name ?? values.account)) return setUp()
   if (order === 'reset' && more.length === 0 && values.email) return reset()
+  if (order === 'reset-second-factor' && more.length === 0 && values.email)
+    return resetSecondFactor()
   throw new Error(help)
 }
 

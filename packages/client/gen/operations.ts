@@ -323,6 +323,11 @@ export interface Session {
   }
 }
 
+export interface SecondFactor {
+  confirmed_at: string | null
+  recovery_codes_left: number
+}
+
 export interface Invitation {
   id: string
   email: string
@@ -331,6 +336,8 @@ export interface Invitation {
   expires_at: string | null
   accepted_at: string | null
   withdrawn_at: string | null
+  mailed_at: string | null
+  mail_error: string | null
 }
 
 export interface Member {
@@ -340,6 +347,14 @@ export interface Member {
   role: string
   rights: readonly string[]
   joined_at: string | null
+  has_second_factor: boolean
+}
+
+export interface Role {
+  id: string
+  name: string
+  rights: readonly string[]
+  created_at: string | null
 }
 
 export interface AuditEntry {
@@ -933,13 +948,14 @@ export interface Operations {
     }
     output: ApiKey
   }
-  /** Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
+  /** Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out. Who has a second factor is answered 422 without its code. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
   signIn: {
     input: {
       body: {
         email: string
         password: string
         account_id?: string
+        code?: string
       }
     }
     output: SignedIn
@@ -950,6 +966,15 @@ export interface Operations {
     output: {
       ended: number
     }
+  }
+  /** The second step of who has a second factor and has signed in at the provider: the browser has come back from it with a cookie. Anyone may ask. When the response was lost: Sign in again: a session that nobody has ends by itself. */
+  finishSignIn: {
+    input: {
+      body: {
+        code: string
+      }
+    }
+    output: SignedIn
   }
   /** Says who asks: a person with all accounts of theirs, or an API key; and what they may do in this account. Any API key and any person may ask. */
   getMe: {
@@ -1000,12 +1025,50 @@ export interface Operations {
     }
     output: Person
   }
-  /** Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days. Asks for the right `members.write`. When the response was lost: Look at GET /v1/invitations before you try again with a new key. */
+  /** Says since when signing in asks you for a code, and how many recovery codes are left. Asks for a person who is signed in. */
+  getSecondFactor: {
+    input: {}
+    output: SecondFactor
+  }
+  /** Makes the secret of a second factor for an authenticator app (TOTP), for who says their password. It is in this response only, and does nothing until a code confirms it. Asks for a person who is signed in. When the response was lost: Make another one: it takes the place of one that was not confirmed. */
+  startSecondFactor: {
+    input: {
+      body: {
+        password: string
+      }
+    }
+    output: {
+      secret: string | null
+      uri: string | null
+    }
+  }
+  /** From now on signing in asks you for a code too. All your other sessions end. The recovery codes are in this response only, and each is good once in place of a code. Asks for a person who is signed in. When the response was lost: Look at GET /v1/me/second-factor. Without your recovery codes disable it, and set it up again. */
+  confirmSecondFactor: {
+    input: {
+      body: {
+        code: string
+      }
+    }
+    output: {
+      recovery_codes: readonly string[] | null
+    }
+  }
+  /** Signing in asks you for no code any more, for who says their password and a code. Asks for a person who is signed in. When the response was lost: Look at GET /v1/me/second-factor. */
+  disableSecondFactor: {
+    input: {
+      body: {
+        password: string
+        code: string
+      }
+    }
+    output: SecondFactor
+  }
+  /** Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days; where a mail server is configured it is mailed too. Asks for the right `members.write`. When the response was lost: Look at GET /v1/invitations before you try again with a new key. */
   createInvitation: {
     input: {
       body: {
         email: string
-        role: 'owner' | 'admin' | 'marketer' | 'agent' | 'viewer'
+        role: string
       }
     }
     output: {
@@ -1031,7 +1094,7 @@ export interface Operations {
     }
     output: Invitation
   }
-  /** Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs. Anyone may ask. When the response was lost: Sign in: the link is good once, and may have been used. */
+  /** Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs, and the code of a second factor. Anyone may ask. When the response was lost: Sign in: the link is good once, and may have been used. */
   acceptInvitation: {
     input: {
       body: {
@@ -1039,11 +1102,12 @@ export interface Operations {
         email?: string
         name?: string
         password: string
+        code?: string
       }
     }
     output: SignedIn
   }
-  /** Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day. Asks for the right `members.write`. When the response was lost: Make another one: a link that nobody has ends by itself. */
+  /** Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day; where a mail server is configured it is mailed too. Asks for the right `members.write`. When the response was lost: Make another one: a link that nobody has ends by itself. */
   createPasswordReset: {
     input: {
       id: string
@@ -1052,6 +1116,15 @@ export interface Operations {
       link: string | null
       expires_at: string | null
     }
+  }
+  /** Mails a link to another password to who forgot theirs. The answer is the same for an e-mail that is nobody’s. Anyone may ask. When the response was lost: Ask again: a link that nobody has ends by itself. */
+  requestPasswordReset: {
+    input: {
+      body: {
+        email: string
+      }
+    }
+    output: {}
   }
   /** Gives who has the link another password. They are signed out everywhere, and sign in with the new one. Anyone may ask. When the response was lost: Sign in with the new password: the link is good once, and may have been used. */
   resetPassword: {
@@ -1079,8 +1152,15 @@ export interface Operations {
     input: {
       id: string
       body: {
-        role: 'owner' | 'admin' | 'marketer' | 'agent' | 'viewer'
+        role: string
       }
+    }
+    output: Member
+  }
+  /** Takes the second factor of another member away, who has lost it; they must belong to this account only, and may do no more than you. Asks for the right `members.write`. When the response was lost: Look at GET /v1/members; taking it away again does no harm. */
+  resetSecondFactor: {
+    input: {
+      id: string
     }
     output: Member
   }
@@ -1090,6 +1170,45 @@ export interface Operations {
       id: string
     }
     output: Member
+  }
+  /** Lists the roles that people may have: those of every account, and your own. Asks for the right `members.read`. */
+  listRoles: {
+    input: {}
+    output: {
+      built_in: readonly ({
+        name: string
+        rights: readonly string[]
+      })[]
+      roles: readonly Role[]
+    }
+  }
+  /** Makes a role of your own, with some of your own rights, for members and invitations. Asks for the right `members.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createRole: {
+    input: {
+      body: {
+        name: string
+        rights: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+      }
+    }
+    output: Role
+  }
+  /** Gives a role of your own another name or other rights: within a second those who have it may do as much as it says, and stay signed in. Asks for the right `members.write`. When the response was lost: Look at GET /v1/roles; choosing the same again does no harm. */
+  updateRole: {
+    input: {
+      id: string
+      body?: {
+        name?: string
+        rights?: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+      }
+    }
+    output: Role
+  }
+  /** Deletes a role of your own that no member and no open invitation has. Asks for the right `members.write`. When the response was lost: Look at GET /v1/roles: one that is not there is deleted. */
+  deleteRole: {
+    input: {
+      id: string
+    }
+    output: Role
   }
   /** Lists who did what to what, newest first, of the actor, action, target and time that are named. Pages of 1,000 are for exports. Asks for the right `audit.read`. */
   listAuditLog: {
@@ -1171,19 +1290,30 @@ export const operations = {
   withdrawApiKey: { method: 'POST', path: '/v1/api-keys/{id}/withdraw' },
   signIn: { method: 'POST', path: '/v1/session', type: 'application/json' },
   signOut: { method: 'DELETE', path: '/v1/session' },
+  finishSignIn: { method: 'POST', path: '/v1/session/code', type: 'application/json' },
   getMe: { method: 'GET', path: '/v1/me' },
   listSessions: { method: 'GET', path: '/v1/sessions' },
   endSessions: { method: 'DELETE', path: '/v1/sessions' },
   endSession: { method: 'DELETE', path: '/v1/sessions/{id}' },
   changePassword: { method: 'PUT', path: '/v1/me/password', type: 'application/json' },
+  getSecondFactor: { method: 'GET', path: '/v1/me/second-factor' },
+  startSecondFactor: { method: 'POST', path: '/v1/me/second-factor', type: 'application/json' },
+  confirmSecondFactor: { method: 'POST', path: '/v1/me/second-factor/confirm', type: 'application/json' },
+  disableSecondFactor: { method: 'POST', path: '/v1/me/second-factor/disable', type: 'application/json' },
   createInvitation: { method: 'POST', path: '/v1/invitations', type: 'application/json' },
   listInvitations: { method: 'GET', path: '/v1/invitations', list: 'invitations' },
   withdrawInvitation: { method: 'POST', path: '/v1/invitations/{id}/withdraw' },
   acceptInvitation: { method: 'POST', path: '/v1/invitations/accept', type: 'application/json' },
   createPasswordReset: { method: 'POST', path: '/v1/members/{id}/password-reset' },
+  requestPasswordReset: { method: 'POST', path: '/v1/password-resets', type: 'application/json' },
   resetPassword: { method: 'POST', path: '/v1/password-resets/use', type: 'application/json' },
   listMembers: { method: 'GET', path: '/v1/members', list: 'members' },
   setMemberRole: { method: 'PUT', path: '/v1/members/{id}/role', type: 'application/json' },
+  resetSecondFactor: { method: 'DELETE', path: '/v1/members/{id}/second-factor' },
   removeMember: { method: 'DELETE', path: '/v1/members/{id}' },
+  listRoles: { method: 'GET', path: '/v1/roles' },
+  createRole: { method: 'POST', path: '/v1/roles', type: 'application/json' },
+  updateRole: { method: 'PATCH', path: '/v1/roles/{id}', type: 'application/json' },
+  deleteRole: { method: 'DELETE', path: '/v1/roles/{id}' },
   listAuditLog: { method: 'GET', path: '/v1/audit-log', list: 'entries' },
 } as const

@@ -28,6 +28,23 @@ export const secretPlaces = {
     row: signUpId,
     accountId,
   }),
+  mail: (mailId: string, accountId: string): SecretPlace => ({
+    table: 'mails',
+    row: mailId,
+    accountId,
+  }),
+  /** In the account in which it was set up. */
+  secondFactor: (personId: string, accountId: string): SecretPlace => ({
+    table: 'second_factors',
+    row: personId,
+    accountId,
+  }),
+  /** It is no row: a browser keeps it between two steps of signing in. */
+  signInTicket: (step: 'provider' | 'code'): SecretPlace => ({
+    table: 'sign_in_tickets',
+    row: step,
+    accountId: '',
+  }),
   webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
     table: 'webhook_endpoints',
     row: endpointId,

@@ -115,6 +115,30 @@ export const shares = {
     unit: 'tries to sign in that failed within 15 minutes; of IPv6 a /64 is one address',
     over: 'answered 429 until the 15 minutes are over',
   },
+  codes_of_name: {
+    of: 'name',
+    limit: 10,
+    unit: 'codes of a second factor within 15 minutes, by person; one that is right begins anew',
+    over: 'answered 429 until the 15 minutes are over',
+  },
+  codes_of_address: {
+    of: 'address',
+    limit: 100,
+    unit: 'such codes that were wrong within 15 minutes; of IPv6 a /64 is one address',
+    over: 'answered 429 until the 15 minutes are over',
+  },
+  reset_requests_of_name: {
+    of: 'name',
+    limit: 3,
+    unit: 'links to another password that are asked for within 15 minutes, by e-mail',
+    over: 'answered 429 until the 15 minutes are over',
+  },
+  reset_requests_of_address: {
+    of: 'address',
+    limit: 30,
+    unit: 'such links that are asked for within 15 minutes; of IPv6 a /64 is one address',
+    over: 'answered 429 until the 15 minutes are over',
+  },
   api_calls: {
     of: 'account',
     limit: 64,

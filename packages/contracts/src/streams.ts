@@ -48,7 +48,7 @@ export type StreamName = keyof typeof streams
 
 export type LaneKey =
   | ('phone number id' | 'WABA id' | 'campaign id' | 'account id' | 'connection id')
-  | 'webhook endpoint id'
+  | ('webhook endpoint id' | 'mail id')
 
 export interface LaneRow {
   stream: StreamName
@@ -173,6 +173,17 @@ export const lanes = {
     by: 'keys',
     key: 'connection id',
     work: 'template syncs of one connection',
+  },
+  'accounts.mail': {
+    stream: 'DEFAULT',
+    prefix: 'default.accounts-mail.',
+    partitions: 16,
+    producer: 'accounts',
+    worker: 'accounts',
+    by: 'keys',
+    maxActive: 8, // each holds a connection to the mail server
+    key: 'mail id',
+    work: 'links to be mailed, and those that were asked for without signing in',
   },
   'events.accounts': eventLane('accounts'),
   'events.campaigns': eventLane('campaigns'),

@@ -70,6 +70,35 @@ export const platformKey = keyRingSchema.describe(
   'Signs the tokens that statuses echo: 64 hex digits, or several keys with their ids',
 )
 
+const mailFromWords = 'must be an address such as Lockstep <no-reply@example.com>'
+
+/** How mail is sent; without a server none is. */
+export const mailVariables = {
+  smtpUrl: z
+    .url({
+      protocol: /^smtps?$/,
+      error: 'must be a URL such as smtp://user:password@mail.example.com:587',
+    })
+    .optional()
+    .describe(
+      'The mail server, by which links are mailed: with smtp: TLS is begun by STARTTLS, unless ?tls=none is added',
+    ),
+  mailFrom: z
+    .string()
+    .regex(/^(?:[^<>@,;\p{C}]*<[^<>@,\s\p{C}]+@[\w.-]+>|[^<>@,\s\p{C}]+@[\w.-]+)$/u, mailFromWords)
+    .optional()
+    .describe('Who mails are from, such as Lockstep <no-reply@example.com>'),
+}
+
+/** The OpenID provider at which people may sign in; without an issuer there is none. */
+export const providerVariables = {
+  oidcIssuer: url('https://login.example.com')
+    .optional()
+    .describe('The OpenID provider at which people may sign in, by its issuer'),
+  oidcClientId: z.string().optional().describe('What the provider calls this system'),
+  oidcClientSecret: z.string().optional().describe('The secret that the provider gave it'),
+}
+
 /** Where Meta's Graph API is; only a simulator changes the URL. */
 export const graphVariables = {
   graphUrl: url('https://graph.facebook.com')

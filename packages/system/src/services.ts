@@ -173,7 +173,7 @@ export function environmentOf(
     LOCKSTEP_GRPC_PORT: String(plan[service].grpc),
     LOCKSTEP_HEALTH_PORT: String(plan[service].health),
     LOCKSTEP_HTTP_PORT: String(plan[service].http),
-    LOCKSTEP_PUBLIC_URL: `http://127.0.0.1:${plan[service].http}`,
+    LOCKSTEP_PUBLIC_URL: `http://127.0.0.1:${plan.api.http}`,
     ...transport,
     LOCKSTEP_STREAM_REPLICAS: '1',
     LOCKSTEP_LOG_LEVEL: around.logLevel,

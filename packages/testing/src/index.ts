@@ -1,4 +1,5 @@
 export * from './certificates.ts'
+export * from './mail-server.ts'
 export * from './proxy.ts'
 export * from './test-servers.ts'
 export * from './webhook.ts'

@@ -2,6 +2,8 @@ import {
   type ConfigOf,
   encryptionKey,
   graphVariables,
+  mailVariables,
+  providerVariables,
   retentionDays,
   serviceConfig,
   url,
@@ -18,6 +20,13 @@ export const config = serviceConfig({
     .describe(
       'Where Meta reaches the webhook-gateway; without it the webhooks of an app are not checked',
     ),
+  publicUrl: url('https://lockstep.example.com')
+    .optional()
+    .describe(
+      'Where browsers reach the API; must be set where links are mailed, or a provider signs people in',
+    ),
+  ...mailVariables,
+  ...providerVariables,
   ...graphVariables,
 })
 export type Config = ConfigOf<typeof config>

@@ -10,6 +10,7 @@ import { forgetSignIns } from './jobs/forget-sign-ins.ts'
 import { forgetSignUps } from './jobs/forget-sign-ups.ts'
 import { watchTokens, watchTokensEveryMs } from './jobs/watch-tokens.ts'
 import { accountUpdate } from './lanes/account-update.ts'
+import { mail } from './lanes/mail.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
 import { times } from './times.ts'
 
@@ -21,7 +22,7 @@ export const accountsService = defineService({
   times,
   open,
   rpc: { definition: AccountsDefinition, methods, callers, acrossAccounts },
-  lanes: { 'webhooks.account': accountUpdate },
+  lanes: { 'webhooks.account': accountUpdate, 'accounts.mail': mail },
   jobs: { 'watch-tokens': [watchTokensEveryMs, watchTokens] },
   retention: {
     'forget-audit-entries': forgetAuditEntries,

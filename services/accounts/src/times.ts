@@ -11,6 +11,8 @@ export const times = {
   invitationMs: 7 * day,
   /** Who asks for it is waiting for it. */
   passwordResetMs: 24 * hour,
+  /** A person signs in at a provider, or looks for their phone, within it. */
+  signInTicketMs: hour / 6,
   /** Tries to sign in are counted for so long. */
   signInWindowMs: hour / 4,
   /** A token that Meta has withdrawn is found out by the next send at once, and else by then. */

@@ -29,6 +29,8 @@ interface Input<Params, Query, Body, May extends Access = Access> {
   newId: string
   caller: CallerFor<May>
   cookie: SessionCookie
+  /** Of a sign-in at a provider that waits for a code. */
+  stepCookie: SessionCookie
   /** Where the request came from, as its sessions show it. */
   origin: Origin
 }

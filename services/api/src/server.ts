@@ -29,6 +29,7 @@ import { describeApi } from './openapi.ts'
 import { callOf, originOf } from './origin.ts'
 import { servedLinkPages } from './pages/link-pages.ts'
 import type { ServedPage } from './pages/page.ts'
+import { serveProviderSignIn } from './provider-sign-in.ts'
 import { openRefusals } from './refusals.ts'
 import { requireSoundHead } from './request-head.ts'
 import type { NamedRoute } from './route.ts'
@@ -114,6 +115,7 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
   })
   serveDocs(server, routes)
   serveLinkPages(server)
+  serveProviderSignIn(ctx, server)
   const calls = countCalls()
   for (const route of routes) server.register(async (scope) => open(ctx, scope, route, calls))
 
@@ -232,6 +234,7 @@ async function answer(
     body: parse(route.body, request.body ?? {}, 'body'),
     caller: caller!,
     cookie: sessionCookie(ctx.config.publicUrl, request, reply),
+    stepCookie: sessionCookie(ctx.config.publicUrl, request, reply, 'step'),
     origin: originOf(request),
   }
   const { id: requestId } = request

@@ -2,8 +2,9 @@ import { createClient } from '@lockstep/client'
 import { everyRight, type ServiceName, services } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { type BaseOverrides, startService } from '@lockstep/service'
-import { postWebhook, until, type World } from '@lockstep/testing'
+import { postWebhook, startMailServer, until, type World } from '@lockstep/testing'
 import { configIn, startSystem } from '@lockstep/testing/system'
+import { TOTP } from 'otpauth'
 import { campaignsService } from '../../campaigns/src/service.ts'
 import { contactsService } from '../../contacts/src/service.ts'
 import type { Route } from '../src/route.ts'
@@ -40,10 +41,13 @@ export interface Reply {
 }
 
 /** Everything that the API calls, running, and a configuration for it. */
-export async function openStack(systemScale = scale) {
+export async function openStack(systemScale = scale, more: Readonly<Record<string, string>> = {}) {
   await using stack = new AsyncDisposableStack()
+  const mail = stack.use(await startMailServer())
+  const mailed = { LOCKSTEP_SMTP_URL: mail.url, LOCKSTEP_MAIL_FROM: 'no-reply@example.com' }
+  const variables = { ...environment, ...mailed, ...more }
   const system = stack.use(
-    await startSystem({ scale: systemScale, environment, checksWebhooks: true }),
+    await startSystem({ scale: systemScale, environment: variables, checksWebhooks: true }),
   )
   const { world, simulator, ports, clients } = system
   await simulator.client.setState({ templates: { [wabaId]: [hello] } })
@@ -95,6 +99,9 @@ export async function openStack(systemScale = scale) {
     if (status !== 200) throw new Error(`The gateway answered ${status}`)
   }
 
+  /** Takes somebody's second factor away, as the operator does. */
+  const resetSecondFactor = (email: string) => clients.accounts.resetAnySecondFactor({ email }, {})
+
   return {
     world,
     simulator,
@@ -104,6 +111,7 @@ export async function openStack(systemScale = scale) {
     account,
     invite,
     resetToken,
+    resetSecondFactor,
     number,
     signUp,
     deliver,
@@ -124,7 +132,7 @@ function addressesIn(ports: Record<ServiceName, { grpc: number }>): Record<strin
 
 /** An API key, a person's cookie, or nothing where it is empty. */
 const credentials = (key: string): Record<string, string> =>
-  key.startsWith('lockstep=') ? { cookie: key } : key ? { authorization: `Bearer ${key}` } : {}
+  /^lockstep(?:-step)?=/.test(key) ? { cookie: key } : key ? { authorization: `Bearer ${key}` } : {}
 
 /** The cookie of a response, as a browser sends it again. */
 export const cookieOf = ({ headers }: Reply): string =>
@@ -147,6 +155,10 @@ export async function member(
   const { person, session } = reply.json
   return { id: person.id, email, cookie: cookieOf(reply), sessionId: session.id }
 }
+
+/** What an authenticator app shows; `later` in so many times 30 s. */
+export const totpCode = (secret: string, later = 0): string =>
+  new TOTP({ secret }).generate({ timestamp: Date.now() + later * 30_000 })
 
 /** A running API, and requests to it by the key of an account. */
 export async function openApi(config: Stack['config'], overrides: BaseOverrides = { scale }) {

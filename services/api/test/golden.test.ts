@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../src/http/index.ts'
 import type { Route } from '../src/route.ts'
@@ -12,8 +13,15 @@ import {
   openStack,
   password,
   type Stack,
+  totpCode,
 } from './fixtures.ts'
 import { makeEverything } from './one-of-everything.ts'
+import {
+  beginSignIn,
+  finishSignIn,
+  type OpenIdProvider,
+  startOpenIdProvider,
+} from './openid-provider.ts'
 
 /**
  * One request and its response for each route, as a client sees them. `LOCKSTEP_GOLDEN=write npm
@@ -28,13 +36,15 @@ interface Pair {
 }
 
 const stack = new AsyncDisposableStack()
+let provider: OpenIdProvider
 let system: Stack
 let api: Api
 let account: { accountId: string; key: string }
 const pairs = new Map<Route, Pair>()
 
 beforeAll(async () => {
-  system = stack.use(await openStack(0.2))
+  provider = stack.use(await startOpenIdProvider())
+  system = stack.use(await openStack(0.2, provider.environment))
   api = stack.use(await openApi(system.config))
   account = await system.account()
   await useEveryRoute()
@@ -78,12 +88,14 @@ async function askBy(by: string, method: string, url: string, body?: unknown, at
   return reply
 }
 
+type Member = Awaited<ReturnType<typeof member>>
+
 const look = async (url: string) => (await api.ask(account.key, 'GET', url)).json
 
 const pattern = (route: Route) => new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`)
 
 const changing =
-  /l[kir]_[\w-]{4,43}|whsec_[\w+/=]+|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
+  /\b[A-Z2-7]{32}\b|l[kir]_[\w-]{4,43}|whsec_[\w+/=]+|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b|wamid\.[\w=]+|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /** Replaces ids and times by what they are; `atMoment` also what depends on how far a campaign is. */
 function masking(atMoment: boolean) {
@@ -95,7 +107,7 @@ function masking(atMoment: boolean) {
       ? 'key'
       : /^l[ir]_/.test(text)
         ? 'token'
-        : text.startsWith('whsec_')
+        : /^(?:whsec_|[A-Z2-7]{32}$|[a-z2-7]{4}-)/.test(text)
           ? 'secret'
           : text.startsWith('wamid.')
             ? 'wamid'
@@ -110,6 +122,7 @@ function masking(atMoment: boolean) {
     if (/^(id|next_cursor)$/.test(field) && /^\d+$/.test(String(value)))
       return nameOf(String(value))
     if (field === 'callback_url') return '<url>'
+    if (field === 'code') return '<code>'
     if (field === 'link') return nameOf(String(value).split('#')[1]!)
     if (typeof value === 'string') return value.replaceAll(changing, nameOf)
     if (Array.isArray(value)) return value.map((item) => mask(item))
@@ -144,9 +157,12 @@ async function usePeople(): Promise<void> {
   const signIn = async () => cookieOf(await askBy('', 'POST', '/v1/session', credentials))
   const cookie = await signIn()
   await askBy(cookie, 'GET', '/v1/me')
-  const { id } = await member(system, api, account.accountId, 'viewer', 'Vera')
+  const vera = await member(system, api, account.accountId, 'viewer', 'Vera')
+  const { id } = vera
   await askBy(cookie, 'GET', '/v1/members')
   await askBy(cookie, 'GET', `/v1/audit-log?limit=1&target_id=${id}`)
+  await useRoles(cookie)
+  await useSecondFactor(cookie, vera)
   await useLinks(cookie, id)
   await askBy(cookie, 'PUT', `/v1/members/${id}/role`, { role: 'agent' })
   await askBy(cookie, 'DELETE', `/v1/members/${id}`)
@@ -157,12 +173,37 @@ async function usePeople(): Promise<void> {
   await askBy(await signIn(), 'DELETE', '/v1/sessions')
 }
 
+async function useRoles(cookie: string): Promise<void> {
+  const asked = { name: 'Night shift', rights: ['conversations.read'] }
+  const { id } = (await askBy(cookie, 'POST', '/v1/roles', asked)).json
+  await askBy(cookie, 'GET', '/v1/roles')
+  await askBy(cookie, 'PATCH', `/v1/roles/${id}`, { name: 'Night' })
+  await askBy(cookie, 'DELETE', `/v1/roles/${id}`)
+}
+
+async function useSecondFactor(by: string, { id, email, cookie }: Member): Promise<void> {
+  const path = '/v1/me/second-factor'
+  const { secret } = (await askBy(cookie, 'POST', path, { password })).json
+  const code = totpCode(secret)
+  const { recovery_codes } = (await askBy(cookie, 'POST', `${path}/confirm`, { code })).json
+  await askBy(cookie, 'GET', path)
+  const begun = await beginSignIn(api)
+  const answer = await provider.signIn(begun.location, id, { email, email_verified: true })
+  const { step } = await finishSignIn(api, answer, begun.cookie)
+  await askBy(step!, 'POST', '/v1/session/code', { code: recovery_codes[1] })
+  await askBy(cookie, 'POST', `${path}/disable`, { password, code: recovery_codes[0] })
+  await askBy(by, 'DELETE', `/v1/members/${id}/second-factor`)
+}
+
 async function useLinks(cookie: string, id: string): Promise<void> {
   const asked = { email: 'eve@example.com', role: 'viewer' }
   const { invitation } = (await askBy(cookie, 'POST', '/v1/invitations', asked)).json
-  await askBy(cookie, 'GET', '/v1/invitations?limit=1')
+  const first = '/v1/invitations?limit=1'
+  await until(async () => (await look(first)).invitations[0].mailed_at)
+  await askBy(cookie, 'GET', first)
   await askBy(cookie, 'POST', `/v1/invitations/${invitation.id}/withdraw`)
   const { link } = (await askBy(cookie, 'POST', `/v1/members/${id}/password-reset`)).json
+  await askBy('', 'POST', '/v1/password-resets', { email: 'olga@example.com' })
   await askBy('', 'POST', '/v1/password-resets/use', { token: link.split('#')[1], password })
   await askBy(cookie, 'PUT', '/v1/me/password', { password, new_password: password })
 }

@@ -6,6 +6,8 @@ import type { Everything } from './one-of-everything.ts'
 export interface Asked {
   path: string
   body?: unknown
+  /** Of its answer, where that is not the route's. */
+  status?: number
 }
 
 /** What one account has, for a stranger to name. */
@@ -15,6 +17,7 @@ export interface Owned extends Everything {
   memberId: string
   sessionId: string
   invitationId: string
+  roleId: string
   auditId: string
   texts: { tag: string; number: string; longTag: string }
 }
@@ -272,6 +275,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'POST /v1/session': (_, { email }) => ({
     answered: [{ path: '/v1/session', body: { email, password } }],
   }),
+  'POST /v1/session/code': () => ({
+    answered: [{ path: '/v1/session/code', body: { code: '0' }, status: 422 }],
+  }),
   'DELETE /v1/session': () => ({ answered: [get('/v1/session')] }),
   'GET /v1/me': () => ({ answered: [get('/v1/me')] }),
   'GET /v1/sessions': () => ({ answered: [get('/v1/sessions')] }),
@@ -283,6 +289,22 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     answered: [
       { path: '/v1/invitations/accept', body: { token: invitation, name: 'Zoe', password } },
     ],
+  }),
+  'GET /v1/me/second-factor': () => ({ answered: [get('/v1/me/second-factor')] }),
+  'POST /v1/me/second-factor': () => ({
+    answered: [{ path: '/v1/me/second-factor', body: { password } }],
+  }),
+  'POST /v1/me/second-factor/confirm': () => ({
+    answered: [{ path: '/v1/me/second-factor/confirm', body: { code: '0' }, status: 401 }],
+  }),
+  'POST /v1/me/second-factor/disable': () => ({
+    answered: [
+      { path: '/v1/me/second-factor/disable', body: { password, code: '0' }, status: 422 },
+    ],
+  }),
+  'DELETE /v1/members/:id/second-factor': ({ memberId }) => ({
+    refused: [get(`/v1/members/${memberId}/second-factor`)],
+    needs: roles.viewer,
   }),
   'PUT /v1/me/password': () => ({
     answered: [{ path: '/v1/me/password', body: { password, new_password: password } }],
@@ -302,6 +324,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     refused: [get(`/v1/members/${memberId}/password-reset`)],
     needs: roles.viewer,
   }),
+  'POST /v1/password-resets': (_, { email }) => ({
+    answered: [{ path: '/v1/password-resets', body: { email } }],
+  }),
   'POST /v1/password-resets/use': (_, { reset }) => ({
     answered: [{ path: '/v1/password-resets/use', body: { token: reset, password } }],
   }),
@@ -315,6 +340,18 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   }),
   'GET /v1/members': ({ memberId }) => ({
     answered: [get('/v1/members'), get(`/v1/members?cursor=${before(memberId)}`)],
+  }),
+  'GET /v1/roles': () => ({ answered: [get('/v1/roles')] }),
+  'POST /v1/roles': () => ({
+    answered: [{ path: '/v1/roles', body: { name: 'Night', rights: ['members.write'] } }],
+  }),
+  'PATCH /v1/roles/:id': ({ roleId }) => ({
+    refused: [{ path: `/v1/roles/${roleId}`, body: { name: 'Mine' } }],
+    needs: ['keys.write'],
+  }),
+  'DELETE /v1/roles/:id': ({ roleId }) => ({
+    refused: [get(`/v1/roles/${roleId}`)],
+    needs: ['keys.write'],
   }),
   'PUT /v1/members/:id/role': ({ memberId }) => ({
     refused: [{ path: `/v1/members/${memberId}/role`, body: { role: 'viewer' } }],

@@ -9,6 +9,10 @@ export const peopleSeed = (accountId: string): string => `
     select ${personId('i')}, 'grown-' || i || '@example.com', 'Grown ' || i, '', now() from generate_series(1, ${grownPeople}) i;
   insert into accounts.members (account_id, person_id, role, created_at)
     select '${accountId}', ${personId('i')}, 'viewer', now() from generate_series(1, ${grownPeople}) i;
+  insert into accounts.second_factors (id, account_id, sealed_secret, created_at, confirmed_at, last_step)
+    select ${personId('i')}, '${accountId}', '', now(), now(), 0 from generate_series(1, ${grownPeople}) i;
+  insert into accounts.recovery_codes (person_id, hash)
+    select ${personId('i')}, sha256(convert_to('grown ' || i, 'UTF8')) from generate_series(1, ${grownPeople}) i;
   insert into accounts.sessions (id, account_id, person_id, hash, created_at, last_used_at, ends_at, address, user_agent)
     select gen_random_uuid(), '${accountId}', ${personId(`1 + i % ${grownPeople}`)}, sha256(convert_to('grown ' || i, 'UTF8')), now(), now(),
       now() + case when i <= ${grownPeople} then interval '14 days' else interval '-1 day' end, '127.0.0.1', ''
@@ -16,9 +20,11 @@ export const peopleSeed = (accountId: string): string => `
   insert into accounts.invitations (id, account_id, email, role, hash, created_at, expires_at)
     select gen_random_uuid(), '${accountId}', '', 'viewer', sha256(convert_to('grown ' || i, 'UTF8')), now(), now()
     from generate_series(1, ${grownPeople}) i;
-  insert into accounts.password_resets (account_id, person_id, hash, is_by_operator, created_at, expires_at)
+  insert into accounts.password_resets (account_id, person_id, hash, for_several_accounts, created_at, expires_at)
     select '${accountId}', ${personId(`1 + i % ${grownPeople}`)}, sha256(convert_to('grown ' || i, 'UTF8')), false, now(), now()
     from generate_series(1, ${grownPeople}) i;
+  insert into accounts.mails (id, account_id, invitation_id, recipient, created_at, expires_at, mailed_at)
+    select gen_random_uuid(), account_id, id, '', now(), now(), now() from accounts.invitations where account_id = '${accountId}';
   insert into accounts.audit_entries (account_id, at, action, actor_kind, actor_id, actor_name, address, request_id, target_kind, target_id, outcome)
     select '${accountId}', now() - interval '500 days' + i * interval '1 minute', 'grown' || i % 100, 'person', i % 1000, '', '', '', 'members', i % 1000, 'done'
     from generate_series(1, ${4 * grownPeople}) i;
@@ -45,6 +51,15 @@ export function peopleCalls(
       name: 'AuthenticateSession',
       run: (i) => accounts.authenticateSession({ token: `grown ${i}` }, {}),
     },
+    {
+      name: 'GetSecondFactor',
+      run: (i) => accounts.getSecondFactor({ personId: idOf(i) }, tenant),
+    },
+    {
+      name: 'ResetSecondFactor',
+      run: (i) => accounts.resetSecondFactor({ id: idOf(30 + i), heldRights: ['*'] }, tenant),
+    },
+    { name: 'ListRoles', run: () => accounts.listRoles({}, tenant) },
     { name: 'ListSessions', run: (i) => accounts.listSessions({ personId: idOf(i) }, tenant) },
     {
       name: 'SetMemberRole',

@@ -4,8 +4,11 @@ import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addContacts, addImport } from './commands/contacts.ts'
 import { addConversations } from './commands/conversations.ts'
+import { addInvitations } from './commands/invitations.ts'
 import { addLogin } from './commands/login.ts'
+import { addMembers } from './commands/members.ts'
 import { addConnections, addTemplates } from './commands/numbers.ts'
+import { addRoles } from './commands/roles.ts'
 import { addCompletion } from './completion.ts'
 import { openSession, type Program } from './session.ts'
 
@@ -32,6 +35,9 @@ export function createProgram(): Program {
   addCampaigns(program, open)
   addConversations(program, open)
   addApiKeys(program, open)
+  addMembers(program, open)
+  addRoles(program, open)
+  addInvitations(program, open)
   addAudit(program, open)
   addCompletion(program)
   return program

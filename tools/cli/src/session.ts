@@ -42,6 +42,11 @@ export async function watch<T>(
   }
 }
 
+/** Rows that are all there, as a list that comes. */
+export async function* each<T>(rows: readonly T[]): AsyncIterable<T> {
+  yield* rows
+}
+
 /** The first entries, or all when no number is named. */
 export async function* atMost<T>(entries: AsyncIterable<T>, limit: number | undefined) {
   let left = limit ?? Number.POSITIVE_INFINITY

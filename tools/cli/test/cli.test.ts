@@ -161,6 +161,31 @@ test('a wrong key is not kept, and a key that is withdrawn opens nothing', async
   await until(async () => (await run(['contacts', 'list'], '', agent)).code === 3)
 })
 
+test('people are invited by commands, and invitations ended', async () => {
+  const asked = ['--email', 'ana@example.com', '--role', 'viewer']
+  const [made] = await json('invitations', 'create', ...asked)
+  expect(made.link).toMatch(/#li_/)
+  const [listed] = await json('invitations', 'list')
+  expect(listed).toMatchObject({ id: made.id, email: 'ana@example.com', mailed_at: null })
+  await json('invitations', 'withdraw', made.id)
+  const [after] = await json('invitations', 'list')
+  expect(after.withdrawn_at).not.toBeNull()
+})
+
+test('an account has roles of its own by commands, and its members are listed', async () => {
+  const asked = ['--name', 'Night', '--right', 'contacts.read', '--right', 'keys.read']
+  const [made] = await json('roles', 'create', ...asked)
+  expect(made.rights).toEqual(['contacts.read', 'keys.read'])
+  await json('roles', 'update', made.id, '--name', 'Night shift')
+  const listed = await json('roles', 'list')
+  expect(listed.find(({ id }) => id === made.id)).toMatchObject({ name: 'Night shift' })
+  expect(listed.map(({ name }) => name)).toContain('viewer')
+  await json('roles', 'delete', made.id)
+  expect((await json('roles', 'list')).some(({ id }) => id === made.id)).toBe(false)
+  expect(await json('members', 'list')).toEqual([])
+  expect((await run(['members', 'remove', made.id])).code).toBe(4)
+})
+
 test('a shell completes commands and their options', async () => {
   const words = (line: string) => `COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))`
   const show = `lockstep_all() { _lockstep; echo "\${COMPREPLY[@]}"; }`

@@ -3,15 +3,20 @@ import type { Context } from '../context.ts'
 import { insertAuditEntry } from '../db/audit-entries.ts'
 import type { KnownPerson } from '../db/people.ts'
 
+/** A person, and the accounts in whose logs it is recorded. */
+export type InAccounts = Pick<KnownPerson, 'id' | 'accountIds'>
+
+type RefusedTry = 'signInFailed' | 'signInLocked' | 'codeRefused' | 'codesLocked'
+
 /**
  * Records a try of somebody in all accounts of the person whose name they gave. Nobody waits for it,
  * so that a known name takes as long as an unknown one.
  */
-export function recordRefusedSignIn(
+export function recordRefused(
   ctx: Context,
-  { id, accountIds }: KnownPerson,
+  { id, accountIds }: InAccounts,
   origin: Origin | undefined,
-  deed: { action: 'signInFailed' | 'signInLocked'; outcome: string },
+  deed: { action: RefusedTry; outcome: string },
 ): void {
   const entry = {
     ...deed,

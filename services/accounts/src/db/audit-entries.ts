@@ -3,7 +3,7 @@ import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database
 export interface AuditEntryRow {
   id: string
   at: Date
-  /** The request's name in docs/openapi.json, and signInFailed, signInLocked. */
+  /** The request's name in docs/openapi.json, and those of refused tries (audit/sign-ins.ts). */
   action: string
   actorKind: 'person' | 'program' | 'operator' | 'nobody'
   actorId: string

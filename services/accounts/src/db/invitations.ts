@@ -1,30 +1,36 @@
 import { AppError } from '@lockstep/contracts'
 import { type Database, query, queryOne, sql, type Tx } from '@lockstep/database'
+import { type RoleRef, roleColumns, storedRole } from './roles.ts'
 
-export interface InvitationRow {
+export interface InvitationRow extends RoleRef {
   id: string
   /** In lower case; empty where who accepts names one. */
   email: string
-  role: string
   createdAt: Date
   expiresAt: Date
   acceptedAt: Date | null
   withdrawnAt: Date | null
+  mailedAt: Date | null
+  /** Why it was not mailed so far. */
+  mailError: string | null
 }
 
-const columns = sql`id, email, role, created_at as "createdAt", expires_at as "expiresAt",
-  accepted_at as "acceptedAt", withdrawn_at as "withdrawnAt"`
+const columns = sql`id, email, ${roleColumns('invitations')}, created_at as "createdAt", expires_at as "expiresAt",
+  accepted_at as "acceptedAt", withdrawn_at as "withdrawnAt",
+  (select m.mailed_at from mails m where m.invitation_id = invitations.id) as "mailedAt",
+  (select m.error from mails m where m.invitation_id = invitations.id) as "mailError"`
 
 export async function insertInvitation(
   tx: Tx,
-  row: Pick<InvitationRow, 'id' | 'email' | 'role' | 'createdAt' | 'expiresAt'>,
+  row: Pick<InvitationRow, 'id' | 'email' | 'createdAt' | 'expiresAt'> & RoleRef,
   hash: Buffer,
 ): Promise<InvitationRow> {
-  const { id, email, role, createdAt, expiresAt } = row
+  const { id, email, createdAt, expiresAt } = row
+  const { named, roleId } = storedRole(row)
   const inserted = await queryOne<InvitationRow>(
     tx,
-    sql`insert into invitations (id, account_id, email, role, hash, created_at, expires_at)
-        values (${id}, ${tx.accountId}, ${email}, ${role}, ${hash}, ${createdAt}, ${expiresAt})
+    sql`insert into invitations (id, account_id, email, role, role_id, hash, created_at, expires_at)
+        values (${id}, ${tx.accountId}, ${email}, ${named}, ${roleId}, ${hash}, ${createdAt}, ${expiresAt})
         returning ${columns}`,
   )
   return inserted!
@@ -38,6 +44,18 @@ export async function invitedAccount(
 ): Promise<{ accountId: string; email: string } | undefined> {
   const [row] = await db.statement<{ accountId: string; email: string }>(
     sql`select account_id as "accountId", email from invited_account(${hash}, ${at})`,
+  )
+  return row
+}
+
+/** The newest open invitation of an e-mail, whatever account it is to. */
+export async function openInvitation(
+  db: Database,
+  email: string,
+  at: Date,
+): Promise<{ accountId: string; hash: Buffer } | undefined> {
+  const [row] = await db.statement<{ accountId: string; hash: Buffer }>(
+    sql`select account_id as "accountId", hash from open_invitation(${email}, ${at})`,
   )
   return row
 }

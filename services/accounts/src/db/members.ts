@@ -1,14 +1,16 @@
 import { AppError } from '@lockstep/contracts'
 import { query, queryOne, sql, type Tx } from '@lockstep/database'
 import type { PersonRow } from './people.ts'
+import { type RoleRef, roleColumns, storedRole } from './roles.ts'
 
 /** A person in an account. */
-export interface MemberRow extends PersonRow {
-  role: string
+export interface MemberRow extends PersonRow, RoleRef {
   joinedAt: Date
+  hasSecondFactor: boolean
 }
 
-const columns = sql`p.id, p.email, p.name, m.role, m.created_at as "joinedAt"`
+const columns = sql`p.id, p.email, p.name, ${roleColumns('m')}, m.created_at as "joinedAt",
+  exists (select 1 from second_factors f where f.id = p.id and f.confirmed_at is not null) as "hasSecondFactor"`
 
 /** A page of the account's members in the order of their ids. */
 export function membersPage(
@@ -51,19 +53,22 @@ export async function lockOwners(tx: Tx): Promise<string[]> {
 export async function insertMember(
   tx: Tx,
   personId: string,
-  role: string,
+  role: RoleRef,
   at: Date,
 ): Promise<boolean> {
+  const { named, roleId } = storedRole(role)
   const row = await queryOne(
     tx,
-    sql`insert into members (account_id, person_id, role, created_at) values (${tx.accountId}, ${personId}, ${role}, ${at})
+    sql`insert into members (account_id, person_id, role, role_id, created_at)
+        values (${tx.accountId}, ${personId}, ${named}, ${roleId}, ${at})
         on conflict do nothing returning person_id`,
   )
   return row !== undefined
 }
 
-export async function updateRole(tx: Tx, id: string, role: string): Promise<void> {
-  await sql`update members set role = ${role} where account_id = ${tx.accountId} and person_id = ${id}`.execute(
+export async function giveRole(tx: Tx, id: string, role: RoleRef): Promise<void> {
+  const { named, roleId } = storedRole(role)
+  await sql`update members set role = ${named}, role_id = ${roleId} where account_id = ${tx.accountId} and person_id = ${id}`.execute(
     tx.sql,
   )
 }

@@ -3,7 +3,7 @@ import { type Database, queryOne, sql, type Tx } from '@lockstep/database'
 export interface PasswordResetRow {
   personId: string
   /** Else it is good for a person of this account alone. */
-  isByOperator: boolean
+  forSeveralAccounts: boolean
   createdAt: Date
   expiresAt: Date
 }
@@ -11,11 +11,11 @@ export interface PasswordResetRow {
 /** Stores a link of a member by its token's SHA-256. */
 export async function insertPasswordReset(
   tx: Tx,
-  { personId, isByOperator, createdAt, expiresAt }: PasswordResetRow,
+  { personId, forSeveralAccounts, createdAt, expiresAt }: PasswordResetRow,
   hash: Buffer,
 ): Promise<void> {
-  await sql`insert into password_resets (account_id, person_id, hash, is_by_operator, created_at, expires_at)
-    values (${tx.accountId}, ${personId}, ${hash}, ${isByOperator}, ${createdAt}, ${expiresAt})`.execute(
+  await sql`insert into password_resets (account_id, person_id, hash, for_several_accounts, created_at, expires_at)
+    values (${tx.accountId}, ${personId}, ${hash}, ${forSeveralAccounts}, ${createdAt}, ${expiresAt})`.execute(
     tx.sql,
   )
 }
@@ -37,11 +37,11 @@ export function takePasswordReset(
   tx: Tx,
   hash: Buffer,
   at: Date,
-): Promise<{ personId: string; isByOperator: boolean } | undefined> {
+): Promise<{ personId: string; forSeveralAccounts: boolean } | undefined> {
   return queryOne(
     tx,
     sql`delete from password_resets where account_id = ${tx.accountId} and hash = ${hash} and expires_at > ${at}
-        returning person_id as "personId", is_by_operator as "isByOperator"`,
+        returning person_id as "personId", for_several_accounts as "forSeveralAccounts"`,
   )
 }
 

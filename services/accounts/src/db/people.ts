@@ -49,6 +49,16 @@ export async function keepsPassword(tx: Tx, id: string, passwordHash: string): P
   return row !== undefined
 }
 
+/** Who signs in as a member at this moment has come before, or waits. */
+export async function lockPerson(tx: Tx, id: string): Promise<void> {
+  await sql`select id from people where id = ${id} for update`.execute(tx.sql)
+}
+
+/** Whether somebody is a member; their row stays as it is until the transaction ends. */
+export async function holdPerson(tx: Tx, id: string): Promise<boolean> {
+  return (await queryOne(tx, sql`select id from people where id = ${id} for share`)) !== undefined
+}
+
 /** Gives a member another password; their row stays locked until the transaction ends. */
 export async function updatePassword(tx: Tx, id: string, passwordHash: string): Promise<void> {
   await sql`update people set password_hash = ${passwordHash} where id = ${id}`.execute(tx.sql)

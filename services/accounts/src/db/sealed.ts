@@ -9,4 +9,6 @@ export const sealedTables = {
   },
   connections: { sealed_token: secretPlaces.connection },
   sign_ups: { sealed_token: secretPlaces.signUp },
+  second_factors: { sealed_secret: secretPlaces.secondFactor },
+  mails: { sealed_token: secretPlaces.mail },
 } as const

@@ -1,4 +1,5 @@
 import { type Database, query, sql, type Tx } from '@lockstep/database'
+import type { RoleRef } from './roles.ts'
 
 export interface SessionRow {
   id: string
@@ -52,11 +53,10 @@ export async function endSessions(tx: Tx, personId: string, id = ''): Promise<nu
   return rows.length
 }
 
-export interface UsedSession {
+export interface UsedSession extends RoleRef {
   accountId: string
   sessionId: string
   personId: string
-  role: string
 }
 
 /** Whose session it is by its token's SHA-256, if it is not over; notes its use to the minute. */
@@ -66,7 +66,7 @@ export async function useSession(
   { at, unusedSince }: { at: Date; unusedSince: Date },
 ): Promise<UsedSession | undefined> {
   const [row] = await db.statement<UsedSession>(
-    sql`select account_id as "accountId", session_id as "sessionId", person_id as "personId", role
+    sql`select account_id as "accountId", session_id as "sessionId", person_id as "personId", role, own_rights as "ownRights"
         from use_session(${hash}, ${at}, ${unusedSince})`,
   )
   return row

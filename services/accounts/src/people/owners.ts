@@ -18,7 +18,7 @@ export async function lockReplaceable(
 ): Promise<MemberRow> {
   const owners = await lockOwners(tx)
   const member = await lockMember(tx, id)
-  requireHeld(heldRights, rightsOf(member.role))
+  requireHeld(heldRights, rightsOf(member))
   if (member.role === ownerRole && role !== ownerRole && owners.length === 1)
     throw new AppError(
       'conflict',

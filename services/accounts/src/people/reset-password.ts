@@ -9,23 +9,31 @@ import {
   personToReset,
   takePasswordReset,
 } from '../db/password-resets.ts'
-import { accountsOf, findPerson, updatePassword } from '../db/people.ts'
+import { accountsOf, findPerson, type PersonRow, updatePassword } from '../db/people.ts'
+import { orderMail } from '../mail/order-mail.ts'
 import { createToken, hashToken } from '../secrets/tokens.ts'
 import { requirePassword } from './passwords.ts'
 import { forgiveName } from './throttle.ts'
 
-/** Makes a link of a member; the answer is the only time that its token is seen. */
+/** A link for somebody, and the mail that brings it. */
+interface ResetFor extends Pick<PersonRow, 'id' | 'email'> {
+  forSeveralAccounts: boolean
+  mailId?: string
+}
+
+/** Makes a link of a member, and mails it; the answer is the only time that its token is seen. */
 export async function createReset(
-  { now, times }: Context,
+  ctx: Context,
   tx: Tx,
-  personId: string,
-  isByOperator: boolean,
+  { id: personId, email, forSeveralAccounts, mailId }: ResetFor,
 ): Promise<PasswordReset> {
   const token = createToken('lr')
-  const createdAt = new Date(now())
-  const expiresAt = new Date(now() + times.passwordResetMs)
-  const row = { personId, isByOperator, createdAt, expiresAt }
-  await insertPasswordReset(tx, row, hashToken(token))
+  const hash = hashToken(token)
+  const createdAt = new Date(ctx.now())
+  const expiresAt = new Date(ctx.now() + ctx.times.passwordResetMs)
+  const row = { personId, forSeveralAccounts, createdAt, expiresAt }
+  await insertPasswordReset(tx, row, hash)
+  await orderMail(ctx, tx, { id: mailId, resetHash: hash, recipient: email, token, expiresAt })
   return { token, expiresAtMs: expiresAt.getTime() }
 }
 
@@ -58,7 +66,7 @@ export async function resetPassword(
   const person = await ctx.db.transaction(found.accountId, async (tx) => {
     const reset = await takePasswordReset(tx, hash, at)
     if (!reset) throw notGood()
-    if (!reset.isByOperator) await requireOwnPerson(tx, reset.personId)
+    if (!reset.forSeveralAccounts) await requireOwnPerson(tx, reset.personId)
     await updatePassword(tx, reset.personId, passwordHash)
     await endSignIns(tx, reset.personId)
     const target = { targetKind: 'members', targetId: reset.personId }

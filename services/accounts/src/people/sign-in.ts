@@ -1,17 +1,14 @@
 import { AppError } from '@lockstep/contracts'
+import type { Tx } from '@lockstep/database'
 import type { Origin, SignedIn, SignInRequest } from '@lockstep/rpc/gen/accounts'
-import { actingAs, record } from '../audit/record.ts'
-import { recordRefusedSignIn } from '../audit/sign-ins.ts'
+import { requireId } from '@lockstep/service'
+import { recordRefused } from '../audit/sign-ins.ts'
 import type { Context } from '../context.ts'
-import { type KnownPerson, keepsPassword, personToSignIn } from '../db/people.ts'
-import { endSessionByHash } from '../db/sessions.ts'
-import { hashToken } from '../secrets/tokens.ts'
+import { findPerson, type KnownPerson, keepsPassword, personToSignIn } from '../db/people.ts'
 import { lowerCase } from './emails.ts'
-import { beginSession } from './sessions.ts'
+import { refusal } from './refusal.ts'
+import { startSession } from './start-session.ts'
 import { countTry, forgive, subjectsOf } from './throttle.ts'
-
-/** The same for each reason, so that nobody learns whose e-mail is known. */
-const refusal = () => new AppError('unauthenticated', 'The e-mail or the password is wrong')
 
 interface Named {
   email: string
@@ -28,23 +25,46 @@ export async function requirePerson(
   { email, password, origin }: Named,
 ): Promise<KnownPerson> {
   const name = lowerCase(email)
-  const subjects = subjectsOf(name, origin?.address ?? '')
+  const subjects = subjectsOf('sign_ins', name, origin?.address ?? '')
   await countTry(ctx, subjects, () => recordLock(ctx, name, origin))
   const person = await personToSignIn(ctx.db, name)
   const isRight = await ctx.passwords.isRight(password, person?.passwordHash)
   if (person && !isRight) {
     const deed = { action: 'signInFailed', outcome: 'unauthenticated' } as const
-    recordRefusedSignIn(ctx, person, origin, deed)
+    recordRefused(ctx, person, origin, deed)
   }
   if (!isRight || !person) throw refusal()
   await forgive(ctx, subjects)
   return person
 }
 
+/** Somebody who is signed in, and says their password once more. */
+export async function requireOwnPassword(
+  ctx: Context,
+  { personId, password, origin }: Omit<Named, 'email'> & { personId: string },
+  accountId: string,
+): Promise<KnownPerson> {
+  const id = requireId(personId, 'member')
+  const person = await ctx.db.transaction(accountId, (tx) => findPerson(tx, id))
+  if (!person) throw new AppError('not_found', `There is no member ${id}`)
+  return requirePerson(ctx, { email: person.email, password, origin })
+}
+
+/** A person by their e-mail, and the account that they are in longest; throws `not_found`. */
+export async function requireKnown(
+  ctx: Context,
+  email: string,
+): Promise<{ person: KnownPerson; accountId: string }> {
+  const person = await personToSignIn(ctx.db, lowerCase(email))
+  const [accountId] = person?.accountIds ?? []
+  if (person && accountId) return { person, accountId }
+  throw new AppError('not_found', `Nobody with the e-mail "${email.slice(0, 64)}" has an account`)
+}
+
 async function recordLock(ctx: Context, name: string, origin?: Origin): Promise<void> {
   const person = await personToSignIn(ctx.db, name)
   const deed = { action: 'signInLocked', outcome: 'throttled' } as const
-  if (person) recordRefusedSignIn(ctx, person, origin, deed)
+  if (person) recordRefused(ctx, person, origin, deed)
 }
 
 /** Begins a session in the account that is asked for, or the one that the person is in longest. */
@@ -53,14 +73,6 @@ export async function signIn(ctx: Context, request: SignInRequest): Promise<Sign
   const [first] = person.accountIds
   const accountId = request.accountId || first
   if (!accountId || !person.accountIds.includes(accountId)) throw refusal()
-  const signedIn = await ctx.db.transaction(accountId, async (tx) => {
-    if (!(await keepsPassword(tx, person.id, person.passwordHash))) throw refusal()
-    const { id, email, name } = person
-    const signedIn = await beginSession(ctx, tx, { id, email, name }, request.origin)
-    const target = { targetKind: 'sessions', targetId: signedIn.session!.id }
-    await record(ctx, tx, actingAs(person, request.origin), { action: 'signIn', ...target })
-    return signedIn
-  })
-  if (request.previousToken) await endSessionByHash(ctx.db, hashToken(request.previousToken))
-  return signedIn
+  const isStill = (tx: Tx) => keepsPassword(tx, person.id, person.passwordHash)
+  return startSession(ctx, { person, accountId, isStill }, request)
 }

@@ -5,22 +5,32 @@ import { counter } from '@lockstep/telemetry'
 import type { Context } from '../context.ts'
 import { countTries, forgetTries, forgiveTry } from '../db/sign-in-counts.ts'
 
-/** Who tries to sign in, as it is counted: by SHA-256, for a name may be a password that slipped. */
+/** What is counted, as its refusal names it. */
+const tries = {
+  sign_ins: 'tries to sign in',
+  codes: 'tries of a code',
+  reset_requests: 'requests for a link to another password',
+} as const
+type TryKind = keyof typeof tries
+
+/** Who tries, as it is counted: by SHA-256, for a name may be a password that slipped. */
 export interface Subjects {
+  kind: TryKind
   name: Buffer
   address: Buffer
 }
 
 const refused = counter(
   'lockstep_sign_in_throttled_total',
-  'Tries to sign in that were refused because of too many before, by name or address',
+  'Tries that were refused because of too many before, by kind, and by name or address',
 )
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-export const subjectsOf = (email: string, address: string): Subjects => ({
-  name: sha256(`name ${email}`),
-  address: sha256(`address ${networkOf(address)}`),
+export const subjectsOf = (kind: TryKind, name: string, address: string): Subjects => ({
+  kind,
+  name: sha256(`${kind} name ${name}`),
+  address: sha256(`${kind} address ${networkOf(address)}`),
 })
 
 /** Of IPv6 the 64 bits that one household has; IPv4 as it is. */
@@ -41,8 +51,8 @@ function networkOf(address: string): string {
  */
 export async function countTry(
   ctx: Context,
-  { name, address }: Subjects,
-  onLocked: () => Promise<void>,
+  { kind, name, address }: Subjects,
+  onLocked?: () => Promise<void>,
 ): Promise<void> {
   const now = ctx.now()
   const windowMs = ctx.times.signInWindowMs
@@ -50,15 +60,15 @@ export async function countTry(
     at: new Date(now),
     begunAfter: new Date(now - windowMs),
   })
-  for (const { subject, tries, since } of counts) {
+  for (const { subject, tries: made, since } of counts) {
     const by = subject.equals(name) ? 'name' : 'address'
-    const { limit } = shares[`sign_ins_of_${by}`]
-    if (tries <= limit) continue
-    if (by === 'name' && tries === limit + 1) await onLocked()
-    refused(1, { by })
+    const { limit } = shares[`${kind}_of_${by}`]
+    if (made <= limit) continue
+    if (by === 'name' && made === limit + 1) await onLocked?.()
+    refused(1, { kind, by })
     const waitMs = since.getTime() + windowMs - now
     throw new Throttled(
-      `There were too many tries to sign in; try again in ${Math.ceil(waitMs / 60_000)} minutes`,
+      `There were too many ${tries[kind]}; try again in ${Math.ceil(waitMs / 60_000)} minutes`,
       waitMs,
     )
   }
@@ -66,7 +76,7 @@ export async function countTry(
 
 /** Somebody has a new password: who guessed at the old one guesses no more. */
 export const forgiveName = ({ db }: Context, email: string): Promise<void> =>
-  forgetTries(db, subjectsOf(email, '').name)
+  forgetTries(db, subjectsOf('sign_ins', email, '').name)
 
 /** A try succeeded: the name begins anew, the address has one less. */
 export async function forgive({ db }: Context, { name, address }: Subjects): Promise<void> {

@@ -1,6 +1,7 @@
 import type * as proto from '@lockstep/rpc/gen/accounts'
 import type { InvitationRow } from '../db/invitations.ts'
 import type { MemberRow } from '../db/members.ts'
+import type { PersonRow } from '../db/people.ts'
 import type { SessionRow } from '../db/sessions.ts'
 import { rightsOf } from './roles.ts'
 
@@ -15,12 +16,15 @@ export function sessionToProto(row: SessionRow): proto.Session {
   }
 }
 
+export const personToProto = ({ id, email, name }: PersonRow): proto.Person => ({ id, email, name })
+
 export function memberToProto({ joinedAt, ...row }: MemberRow): proto.Member {
-  return { ...row, rights: rightsOf(row.role), joinedAtMs: joinedAt.getTime() }
+  return { ...row, rights: rightsOf(row), joinedAtMs: joinedAt.getTime() }
 }
 
 export function invitationToProto(row: InvitationRow): proto.Invitation {
   const { id, email, role, createdAt, expiresAt, acceptedAt, withdrawnAt } = row
+  const { mailedAt, mailError } = row
   return {
     id,
     email,
@@ -29,5 +33,7 @@ export function invitationToProto(row: InvitationRow): proto.Invitation {
     expiresAtMs: expiresAt.getTime(),
     acceptedAtMs: acceptedAt?.getTime(),
     withdrawnAtMs: withdrawnAt?.getTime(),
+    mailedAtMs: mailedAt?.getTime(),
+    mailError: mailError ?? '',
   }
 }

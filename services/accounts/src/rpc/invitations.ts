@@ -18,8 +18,10 @@ import {
   lockInvitation,
   withdrawInvitation as withdraw,
 } from '../db/invitations.ts'
+import { orderMail } from '../mail/order-mail.ts'
+import { chooseRole } from '../people/choose-role.ts'
 import { requireEmail } from '../people/emails.ts'
-import { requireRole, rightsOf } from '../people/roles.ts'
+import { rightsOf } from '../people/roles.ts'
 import { invitationToProto } from '../people/to-proto.ts'
 import { requireHeld } from '../secrets/rights.ts'
 import { createToken, hashToken } from '../secrets/tokens.ts'
@@ -30,7 +32,6 @@ export const createInvitation: Method<
   CreateInvitationRequest,
   CreateInvitationResponse
 > = async (ctx, request, call) => {
-  requireHeld(request.heldRights, requireRole(request.role))
   const mayNameNobody = call.caller !== 'api'
   const email = mayNameNobody && !request.email ? '' : requireEmail(request.email)
   const now = ctx.now()
@@ -38,15 +39,18 @@ export const createInvitation: Method<
   const row = {
     id: uuid(),
     email,
-    role: request.role,
     createdAt: new Date(now),
     expiresAt: new Date(now + ctx.times.invitationMs),
   }
   const inserted = await ctx.db.transaction(call.accountId, async (tx) => {
     const target = { targetKind: 'invitations', targetId: row.id }
-    const after = { email, role: row.role }
+    const role = await chooseRole(tx, request.role, request.heldRights)
+    const after = { email, role: role.role }
     await record(ctx, tx, call, { action: 'createInvitation', ...target, after })
-    return insertInvitation(tx, row, hashToken(token))
+    const inserted = await insertInvitation(tx, { ...row, ...role }, hashToken(token))
+    const { id: invitationId, expiresAt } = row
+    if (email) await orderMail(ctx, tx, { invitationId, recipient: email, token, expiresAt })
+    return inserted
   })
   return { invitation: invitationToProto(inserted), token }
 }
@@ -73,8 +77,9 @@ export const withdrawInvitation: Method<Context, WithdrawInvitationRequest, Invi
 ) => {
   const id = requireId(request.id, 'invitation')
   const row = await ctx.db.transaction(call.accountId, async (tx) => {
-    const { role, email, acceptedAt, withdrawnAt } = await lockInvitation(tx, id)
-    requireHeld(heldRights, rightsOf(role))
+    const invitation = await lockInvitation(tx, id)
+    const { role, email, acceptedAt, withdrawnAt } = invitation
+    requireHeld(heldRights, rightsOf(invitation))
     if (acceptedAt)
       throw new AppError('conflict', `Invitation ${id} was accepted; take the member out instead`)
     const target = { targetKind: 'invitations', targetId: id }

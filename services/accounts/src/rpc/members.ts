@@ -12,13 +12,12 @@ import type {
 import { pageLimit, requireId } from '@lockstep/service'
 import { memberTarget, record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
-import { deleteMember, membersPage, updateRole } from '../db/members.ts'
+import { deleteMember, giveRole, membersPage } from '../db/members.ts'
 import { accountsOf, findPerson } from '../db/people.ts'
 import { endSessions } from '../db/sessions.ts'
+import { chooseRole } from '../people/choose-role.ts'
 import { lockReplaceable } from '../people/owners.ts'
-import { requireRole } from '../people/roles.ts'
 import { memberToProto } from '../people/to-proto.ts'
-import { requireHeld } from '../secrets/rights.ts'
 
 /** A member of the account, with all accounts of theirs. */
 export const getPerson: Method<Context, GetPersonRequest, GetPersonResponse> = (
@@ -50,19 +49,19 @@ export const listMembers: Method<Context, ListMembersRequest, ListMembersRespons
 /** Gives a member another role and ends their sessions; the same role again changes nothing. */
 export const setMemberRole: Method<Context, SetMemberRoleRequest, Member> = async (
   ctx,
-  { role, heldRights, ...request },
+  { heldRights, ...request },
   call,
 ) => {
-  requireHeld(heldRights, requireRole(role))
   const id = requireId(request.id, 'member')
   const row = await ctx.db.transaction(call.accountId, async (tx) => {
-    const member = await lockReplaceable(tx, id, heldRights, role)
-    if (member.role === role) return member
-    await updateRole(tx, id, role)
+    const role = await chooseRole(tx, request.role, heldRights)
+    const member = await lockReplaceable(tx, id, heldRights, role.role)
+    if (member.role === role.role) return member
+    await giveRole(tx, id, role)
     await endSessions(tx, id)
-    const change = { before: { role: member.role }, after: { role } }
+    const change = { before: { role: member.role }, after: { role: role.role } }
     await record(ctx, tx, call, { ...change, action: 'setMemberRole', ...memberTarget(id) })
-    return { ...member, role }
+    return { ...member, ...role }
   })
   return memberToProto(row)
 }

@@ -6,6 +6,8 @@ import type {
   CreatePasswordResetRequest,
   PasswordReset,
   Person,
+  RequestPasswordResetRequest,
+  RequestPasswordResetResponse,
   ResetPasswordRequest,
 } from '@lockstep/rpc/gen/accounts'
 import { requireId } from '@lockstep/service'
@@ -13,12 +15,12 @@ import { memberTarget, record } from '../audit/record.ts'
 import type { Context } from '../context.ts'
 import { lockMember } from '../db/members.ts'
 import { endSignIns } from '../db/password-resets.ts'
-import { findPerson, keepsPassword, personToSignIn, updatePassword } from '../db/people.ts'
-import { lowerCase } from '../people/emails.ts'
+import { keepsPassword, updatePassword } from '../db/people.ts'
 import { requirePassword } from '../people/passwords.ts'
+import { requestReset } from '../people/request-reset.ts'
 import { createReset, requireOwnPerson, resetPassword as reset } from '../people/reset-password.ts'
 import { rightsOf } from '../people/roles.ts'
-import { requirePerson } from '../people/sign-in.ts'
+import { requireKnown, requireOwnPassword } from '../people/sign-in.ts'
 import { requireHeld } from '../secrets/rights.ts'
 
 /** A link for a member of this account alone, by one who may do as much. */
@@ -29,10 +31,10 @@ export const createPasswordReset: Method<Context, CreatePasswordResetRequest, Pa
 ) =>
   ctx.db.transaction(call.accountId, async (tx) => {
     const member = await lockMember(tx, requireId(request.id, 'member'))
-    requireHeld(heldRights, rightsOf(member.role))
+    requireHeld(heldRights, rightsOf(member))
     await requireOwnPerson(tx, member.id)
     await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(member.id) })
-    return createReset(ctx, tx, member.id, false)
+    return createReset(ctx, tx, { ...member, forSeveralAccounts: false })
   })
 
 export const createAnyPasswordReset: Method<
@@ -40,15 +42,18 @@ export const createAnyPasswordReset: Method<
   CreateAnyPasswordResetRequest,
   PasswordReset
 > = async (ctx, { email }, call) => {
-  const person = await personToSignIn(ctx.db, lowerCase(email))
-  const [accountId] = person?.accountIds ?? []
-  if (!person || !accountId)
-    throw new AppError('not_found', `Nobody with the e-mail "${email.slice(0, 64)}" has an account`)
+  const { person, accountId } = await requireKnown(ctx, email)
   return ctx.db.transaction(accountId, async (tx) => {
     await record(ctx, tx, call, { action: 'createPasswordReset', ...memberTarget(person.id) })
-    return createReset(ctx, tx, person.id, true)
+    return createReset(ctx, tx, { ...person, forSeveralAccounts: true })
   })
 }
+
+export const requestPasswordReset: Method<
+  Context,
+  RequestPasswordResetRequest,
+  RequestPasswordResetResponse
+> = requestReset
 
 export const resetPassword: Method<Context, ResetPasswordRequest, Person> = reset
 
@@ -58,12 +63,9 @@ export const changePassword: Method<Context, ChangePasswordRequest, Person> = as
   { personId, sessionId, password, newPassword, origin },
   call,
 ) => {
-  const person = await ctx.db.transaction(call.accountId, (tx) =>
-    findPerson(tx, requireId(personId, 'member')),
-  )
-  if (!person) throw new AppError('not_found', `There is no member ${personId}`)
+  const own = await requireOwnPassword(ctx, { personId, password, origin }, call.accountId)
+  const { passwordHash, accountIds: _, ...person } = own
   requirePassword(newPassword, person.email)
-  const { passwordHash } = await requirePerson(ctx, { email: person.email, password, origin })
   const newHash = await ctx.passwords.hash(newPassword)
   return ctx.db.transaction(call.accountId, async (tx) => {
     if (!(await keepsPassword(tx, person.id, passwordHash)))

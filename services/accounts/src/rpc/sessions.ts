@@ -4,8 +4,13 @@ import type {
   AcceptInvitationRequest,
   AuthenticateSessionRequest,
   AuthenticateSessionResponse,
+  BeginProviderSignInRequest,
+  BeginProviderSignInResponse,
   EndSessionsRequest,
   EndSessionsResponse,
+  FinishProviderSignInRequest,
+  FinishProviderSignInResponse,
+  FinishWithCodeRequest,
   ListSessionsRequest,
   ListSessionsResponse,
   SignedIn,
@@ -20,10 +25,23 @@ import { rightsOf } from '../people/roles.ts'
 import { inUse } from '../people/sessions.ts'
 import { signIn as begin } from '../people/sign-in.ts'
 import { sessionToProto } from '../people/to-proto.ts'
+import { beginAtProvider, finishAtProvider, finishByCode } from '../provider/sign-in.ts'
 import { hashToken } from '../secrets/tokens.ts'
 
 export const signIn: Method<Context, SignInRequest, SignedIn> = begin
 export const acceptInvitation: Method<Context, AcceptInvitationRequest, SignedIn> = accept
+
+export const beginProviderSignIn: Method<
+  Context,
+  BeginProviderSignInRequest,
+  BeginProviderSignInResponse
+> = beginAtProvider
+export const finishProviderSignIn: Method<
+  Context,
+  FinishProviderSignInRequest,
+  FinishProviderSignInResponse
+> = finishAtProvider
+export const finishWithCode: Method<Context, FinishWithCodeRequest, SignedIn> = finishByCode
 
 /** Whose session it is, and what they may do now. */
 export const authenticateSession: Method<
@@ -33,8 +51,8 @@ export const authenticateSession: Method<
 > = async (ctx, { token }) => {
   const found = await useSession(ctx.db, hashToken(token), inUse(ctx))
   if (!found) throw new AppError('unauthenticated', 'You are signed out; sign in again')
-  const { role, ...session } = found
-  return { ...session, rights: rightsOf(role) }
+  const { role, ownRights, ...session } = found
+  return { ...session, rights: rightsOf({ role, ownRights }) }
 }
 
 export const listSessions: Method<Context, ListSessionsRequest, ListSessionsResponse> = async (

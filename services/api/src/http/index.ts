@@ -45,8 +45,29 @@ import {
   withdrawInvitation,
 } from './invitations.ts'
 import { listMembers, removeMember, setMemberRole } from './members.ts'
-import { changePassword, createPasswordReset, resetPassword } from './passwords.ts'
-import { endSession, endSessions, getMe, listSessions, signIn, signOut } from './sessions.ts'
+import {
+  changePassword,
+  createPasswordReset,
+  requestPasswordReset,
+  resetPassword,
+} from './passwords.ts'
+import { createRole, deleteRole, listRoles, updateRole } from './roles.ts'
+import {
+  confirmSecondFactor,
+  disableSecondFactor,
+  getSecondFactor,
+  resetSecondFactor,
+  startSecondFactor,
+} from './second-factors.ts'
+import {
+  endSession,
+  endSessions,
+  finishSignIn,
+  getMe,
+  listSessions,
+  signIn,
+  signOut,
+} from './sessions.ts'
 import { getTemplate, getTemplateSync, listTemplates, startTemplateSync } from './templates.ts'
 import {
   createWebhookEndpoint,
@@ -122,21 +143,32 @@ const byName: Readonly<Record<string, Route>> = {
   rotateApiKey,
   withdrawApiKey,
   signIn,
+  finishSignIn,
   signOut,
   getMe,
   listSessions,
   endSession,
   endSessions,
   changePassword,
+  getSecondFactor,
+  startSecondFactor,
+  confirmSecondFactor,
+  disableSecondFactor,
   createInvitation,
   listInvitations,
   withdrawInvitation,
   acceptInvitation,
   createPasswordReset,
+  requestPasswordReset,
   resetPassword,
   listMembers,
   setMemberRole,
+  resetSecondFactor,
   removeMember,
+  listRoles,
+  createRole,
+  updateRole,
+  deleteRole,
   listAuditLog,
 }
 

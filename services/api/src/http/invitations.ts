@@ -1,9 +1,10 @@
+import { linkTo } from '@lockstep/contracts'
 import { z } from 'zod'
 import { id, idParams, page, text } from '../input.ts'
-import { nextCursor, time } from '../response.ts'
+import { nextCursor, textOrNull, time } from '../response.ts'
 import { lookFirst, route } from '../route.ts'
 import { role } from './members.ts'
-import { password, signedIn } from './sessions.ts'
+import { code, password, signedIn } from './sessions.ts'
 
 const invitation = z
   .object({
@@ -14,23 +15,21 @@ const invitation = z
     expires_at: time,
     accepted_at: time,
     withdrawn_at: time,
+    mailed_at: time,
+    mail_error: textOrNull,
   })
   .meta({ id: 'Invitation' })
 
 const path = '/v1/invitations'
 
-/** Where a browser opens a link; what follows "#" reaches no log. */
-export const linkTo = (publicUrl: string, page: string, token: string): string =>
-  new URL(`/${page}#${token}`, publicUrl).href
-
-/** Mail is not needed: who invites sends the link as they like. */
+/** Mail is not needed: who invites can send the link as they like. */
 export const createInvitation = route({
   method: 'POST',
   audit: 'accounts',
   path,
   right: 'members.write',
   summary:
-    'Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days.',
+    'Invites somebody to the account, with some of your own rights. The link is in this response only, and good once, for 7 days; where a mail server is configured it is mailed too.',
   body: z.strictObject({ email: text(254), role }),
   status: 201,
   response: z.object({ invitation, link: z.string().nullable() }),
@@ -81,16 +80,17 @@ export const acceptInvitation = route({
   path: `${path}/accept`,
   right: 'anyone',
   summary:
-    'Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs.',
+    'Makes who has the link a member, and signs them in. A new person chooses a name and a password, one who is known says theirs, and the code of a second factor.',
   body: z.strictObject({
     token,
     email: text(254).optional(),
     name: text(100).optional(),
     password,
+    code: code.optional(),
   }),
   status: 201,
   response: signedIn,
-  errors: ['not_found', 'conflict'],
+  errors: ['not_found', 'conflict', 'precondition'],
   afterLostResponse: 'Sign in: the link is good once, and may have been used.',
   run: async (ctx, { body, cookie, origin }, call) => {
     const done = await ctx.peers.accounts.acceptInvitation({ ...body, origin }, call)

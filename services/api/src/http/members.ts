@@ -1,10 +1,9 @@
-import { roles } from '@lockstep/contracts'
 import { z } from 'zod'
-import { id, idParams, oneOf, page } from '../input.ts'
+import { id, idParams, page, text } from '../input.ts'
 import { nextCursor, time } from '../response.ts'
 import { chooseAgain, route } from '../route.ts'
 
-const member = z
+export const member = z
   .object({
     id: z.string(),
     email: z.string(),
@@ -12,11 +11,13 @@ const member = z
     role: z.string(),
     rights: z.array(z.string()),
     joined_at: time,
+    has_second_factor: z.boolean(),
   })
   .meta({ id: 'Member' })
 
 const path = '/v1/members'
-export const role = oneOf(Object.keys(roles) as (keyof typeof roles)[])
+/** One of every account's, or of the account's own, by its name. */
+export const role = text(64)
 
 export const listMembers = route({
   method: 'GET',

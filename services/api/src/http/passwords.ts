@@ -1,8 +1,8 @@
+import { linkTo } from '@lockstep/contracts'
 import { z } from 'zod'
-import { idParams } from '../input.ts'
+import { idParams, text } from '../input.ts'
 import { time } from '../response.ts'
 import { route } from '../route.ts'
-import { linkTo } from './invitations.ts'
 import { password, person } from './sessions.ts'
 
 export const createPasswordReset = route({
@@ -11,7 +11,7 @@ export const createPasswordReset = route({
   path: '/v1/members/:id/password-reset',
   right: 'members.write',
   summary:
-    'Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day.',
+    'Makes a link by which a member chooses another password; they must belong to this account only. It is in this response only, and good once, for a day; where a mail server is configured it is mailed too.',
   params: idParams,
   status: 201,
   response: z.object({ link: z.string().nullable(), expires_at: time }),
@@ -23,6 +23,22 @@ export const createPasswordReset = route({
     const { token, expiresAtMs } = await ctx.peers.accounts.createPasswordReset(asked, call)
     return { link: linkTo(ctx.config.publicUrl, 'password-reset', token), expiresAtMs }
   },
+})
+
+export const requestPasswordReset = route({
+  method: 'POST',
+  audit: 'accounts',
+  path: '/v1/password-resets',
+  right: 'anyone',
+  summary:
+    'Mails a link to another password to who forgot theirs. The answer is the same for an e-mail that is nobody’s.',
+  body: z.strictObject({ email: text(254) }),
+  status: 202,
+  response: z.object({}),
+  errors: ['precondition'],
+  afterLostResponse: 'Ask again: a link that nobody has ends by itself.',
+  run: (ctx, { body, origin }, call) =>
+    ctx.peers.accounts.requestPasswordReset({ ...body, origin }, call),
 })
 
 const token = z

@@ -25,21 +25,53 @@ const path = '/v1/session'
 /** A password is taken as it is, spaces and all. */
 export const password = z.string({ error: 'must be a text' }).max(256, 'is too long')
 
+/** Of a second factor, or a recovery code. */
+export const code = text(64)
+
 export const signIn = route({
   method: 'POST',
   audit: 'accounts',
   path,
   right: 'anyone',
   summary:
-    'Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out.',
-  body: z.strictObject({ email: text(254), password, account_id: id.optional() }),
+    'Signs a person in: the session is in a cookie of the response. Whoever was signed in with the browser before is signed out. Who has a second factor is answered 422 without its code.',
+  body: z.strictObject({
+    email: text(254),
+    password,
+    account_id: id.optional(),
+    code: code.optional(),
+  }),
   status: 201,
   response: signedIn,
+  errors: ['precondition'],
   afterLostResponse: 'Sign in again: a session that nobody has ends by itself.',
-  run: async (ctx, { body: { email, password, account_id }, cookie, origin }, call) => {
+  run: async (ctx, { body: { account_id: accountId, ...body }, cookie, origin }, call) => {
     const previousToken = cookie.token
-    const asked = { email, password, accountId: account_id, origin, previousToken }
+    const asked = { ...body, accountId, origin, previousToken }
     const done = await ctx.peers.accounts.signIn(asked, call)
+    if (previousToken) ctx.authenticator.forget(previousToken)
+    cookie.begin(done.token, done.session!.endsAtMs)
+    return done
+  },
+})
+
+export const finishSignIn = route({
+  method: 'POST',
+  audit: 'accounts',
+  path: `${path}/code`,
+  right: 'anyone',
+  summary:
+    'The second step of who has a second factor and has signed in at the provider: the browser has come back from it with a cookie.',
+  body: z.strictObject({ code }),
+  status: 201,
+  response: signedIn,
+  errors: ['precondition'],
+  afterLostResponse: 'Sign in again: a session that nobody has ends by itself.',
+  run: async (ctx, { body, cookie, stepCookie, origin }, call) => {
+    const previousToken = cookie.token
+    const asked = { ...body, ticket: stepCookie.token ?? '', origin, previousToken }
+    const done = await ctx.peers.accounts.finishWithCode(asked, call)
+    stepCookie.end()
     if (previousToken) ctx.authenticator.forget(previousToken)
     cookie.begin(done.token, done.session!.endsAtMs)
     return done

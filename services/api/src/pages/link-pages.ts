@@ -2,7 +2,7 @@ import { type Html, html } from './html.ts'
 import { linkScript } from './link-script.ts'
 import { type ServedPage, servedPage } from './page.ts'
 
-/** A page that a link for one person leads to; the link's token follows "#" and isn't sent with it. */
+/** A page with one form; the token of a link that leads to it follows "#" and isn't sent with it. */
 interface LinkPage {
   path: string
   title: string
@@ -22,7 +22,8 @@ const linkPages: readonly LinkPage[] = [
       'You were invited to an account of Lockstep. Choose a name and a password, or give those that you have here already.',
     fields: html`<label>E-mail <input name="email" type="email" autocomplete="username" required maxlength="254"></label>
 <label>Name <input name="name" autocomplete="name" maxlength="100"></label>
-<label>Password <input name="password" type="password" autocomplete="new-password" required maxlength="256"></label>`,
+<label>Password <input name="password" type="password" autocomplete="new-password" required maxlength="256"></label>
+<label>Code of your authenticator app, if you have set one up here <input name="code" autocomplete="one-time-code" maxlength="64"></label>`,
     postTo: '/v1/invitations/accept',
     button: 'Join',
     done: 'You are a member now, and signed in.',
@@ -35,6 +36,24 @@ const linkPages: readonly LinkPage[] = [
     postTo: '/v1/password-resets/use',
     button: 'Change the password',
     done: 'The password is changed. Sign in with it.',
+  },
+  {
+    path: '/sign-in/code',
+    title: 'One more step',
+    about: 'Your account here asks for a code, beside what you have said at the provider.',
+    fields: html`<label>Code of your authenticator app, or a recovery code <input name="code" autocomplete="one-time-code" required maxlength="64"></label>`,
+    postTo: '/v1/session/code',
+    button: 'Sign in',
+    done: 'You are signed in.',
+  },
+  {
+    path: '/forgotten-password',
+    title: 'Forgotten password',
+    about: 'A link to another password is mailed to you, if your e-mail is known here.',
+    fields: html`<label>E-mail <input name="email" type="email" autocomplete="username" required maxlength="254"></label>`,
+    postTo: '/v1/password-resets',
+    button: 'Mail the link',
+    done: 'Look into your mail.',
   },
 ]
 
@@ -54,7 +73,7 @@ output.bad { color: var(--bad); }
 a { color: var(--link); }
 `
 
-/** The pages for people that need nothing but their link, by path. */
+/** The pages for people who are not signed in, by path. */
 export const servedLinkPages: ReadonlyMap<string, ServedPage> = new Map(
   linkPages.map((page) => [page.path, serve(page)]),
 )

@@ -1,4 +1,4 @@
-/** Posts the form with the link's token as JSON, and shows what came back. */
+/** Posts the form as JSON, with the token of a link that has one, and shows what came back. */
 export const linkScript = `
 const form = document.querySelector('form')
 const button = document.querySelector('button')
@@ -11,6 +11,7 @@ function say(text, isBad) {
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault()
+  const token = location.hash.slice(1)
   const fields = [...new FormData(form)].filter(([, value]) => value !== '')
   button.disabled = true
   say('…', false)
@@ -18,7 +19,7 @@ form.addEventListener('submit', async (event) => {
     const response = await fetch(form.dataset.postTo, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...Object.fromEntries(fields), token: location.hash.slice(1) }),
+      body: JSON.stringify({ ...Object.fromEntries(fields), ...(token && { token }) }),
     })
     if (!response.ok) return say((await response.json()).detail, true)
     form.hidden = true

@@ -3,7 +3,7 @@ import { ApiError, createClient } from '@lockstep/client'
 import { contextsFile, readContexts, writeContexts } from '../contexts.ts'
 import { CliError, exitCodes } from '../errors.ts'
 import { createOutput } from '../output.ts'
-import type { Program } from '../session.ts'
+import { each, type Program } from '../session.ts'
 
 export function addLogin(program: Program): void {
   program
@@ -65,10 +65,6 @@ function addContexts(program: Program): void {
       if (!contexts[name]) throw new CliError(`There is no context "${name}"`, exitCodes.usage)
       writeContexts(file, { current: name, contexts })
     })
-}
-
-async function* each<T>(rows: readonly T[]): AsyncIterable<T> {
-  yield* rows
 }
 
 function hostOf(url: string): string {

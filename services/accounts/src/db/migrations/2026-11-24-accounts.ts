@@ -190,6 +190,10 @@ export class Accounts extends Migration {
         begin
           if sealed_table = 'apps' then
             return query select a.id, a.account_id from apps a where a.id > after order by a.id limit most;
+          elsif sealed_table = 'mails' then
+            return query select m.id, m.account_id from mails m where m.id > after order by m.id limit most;
+          elsif sealed_table = 'second_factors' then
+            return query select f.id, f.account_id from second_factors f where f.id > after order by f.id limit most;
           elsif sealed_table = 'connections' then
             return query select c.id, c.account_id from connections c where c.id > after order by c.id limit most;
           else

@@ -388,7 +388,7 @@ export interface Person {
 export interface CreateInvitationRequest {
   /** Who may accept; by an operator it may be empty: then who accepts names one. */
   email: string;
-  /** A role of packages/contracts/src/rights.ts. */
+  /** The name of a role of packages/contracts/src/rights.ts, or of the account's own. */
   role: string;
   /** What the caller may do: a role gives no other rights. forbidden when it would. */
   heldRights: string[];
@@ -401,7 +401,15 @@ export interface Invitation {
   createdAtMs: number;
   expiresAtMs: number;
   acceptedAtMs?: number | undefined;
-  withdrawnAtMs?: number | undefined;
+  withdrawnAtMs?:
+    | number
+    | undefined;
+  /** When the mail server accepted it; absent until then, and where it is not mailed. */
+  mailedAtMs?:
+    | number
+    | undefined;
+  /** Why it was not mailed so far. */
+  mailError: string;
 }
 
 export interface CreateInvitationResponse {
@@ -426,7 +434,11 @@ export interface AcceptInvitationRequest {
   name: string;
   /** A new one, 12 to 256 characters; of a person that there is already, theirs. */
   password: string;
-  origin: Origin | undefined;
+  origin:
+    | Origin
+    | undefined;
+  /** Of the second factor of a person that there is already. */
+  code: string;
 }
 
 export interface SignInRequest {
@@ -439,6 +451,8 @@ export interface SignInRequest {
     | undefined;
   /** A session that the browser has: it ends, and its token is never taken over. */
   previousToken: string;
+  /** Of the second factor, or a recovery code; not looked at for who has none. */
+  code: string;
 }
 
 export interface SignedIn {
@@ -447,6 +461,47 @@ export interface SignedIn {
   session: Session | undefined;
   accountId: string;
   person: Person | undefined;
+}
+
+export interface BeginProviderSignInRequest {
+  /** One of the person's accounts; the one that they have been in longest when empty. */
+  accountId: string;
+}
+
+export interface BeginProviderSignInResponse {
+  /** At the provider. */
+  url: string;
+  /** Sealed; the browser keeps it until it comes back. */
+  ticket: string;
+  endsAtMs: number;
+}
+
+export interface FinishProviderSignInRequest {
+  ticket: string;
+  /** What followed "?" when the provider sent the browser back. */
+  query: string;
+  origin:
+    | Origin
+    | undefined;
+  /** A session that the browser has: it ends. */
+  previousToken: string;
+}
+
+export interface FinishProviderSignInResponse {
+  /** Absent for who has a second factor. */
+  signedIn:
+    | SignedIn
+    | undefined;
+  /** For FinishWithCode; empty where it is not needed. */
+  ticket: string;
+  ticketEndsAtMs: number;
+}
+
+export interface FinishWithCodeRequest {
+  ticket: string;
+  code: string;
+  origin: Origin | undefined;
+  previousToken: string;
 }
 
 export interface Session {
@@ -493,6 +548,7 @@ export interface Member {
   role: string;
   rights: string[];
   joinedAtMs: number;
+  hasSecondFactor: boolean;
 }
 
 export interface ListMembersRequest {
@@ -571,6 +627,14 @@ export interface PasswordReset {
   expiresAtMs: number;
 }
 
+export interface RequestPasswordResetRequest {
+  email: string;
+  origin: Origin | undefined;
+}
+
+export interface RequestPasswordResetResponse {
+}
+
 export interface ResetPasswordRequest {
   token: string;
   /** 12 to 256 characters. */
@@ -588,10 +652,104 @@ export interface ChangePasswordRequest {
   origin: Origin | undefined;
 }
 
+export interface Role {
+  id: string;
+  name: string;
+  rights: string[];
+  createdAtMs: number;
+}
+
+export interface CreateRoleRequest {
+  /** That of the role; a new one when empty. */
+  id: string;
+  name: string;
+  /** Of packages/contracts/src/rights.ts; never "*". */
+  rights: string[];
+  /** What the caller may do. */
+  heldRights: string[];
+}
+
+export interface ListRolesRequest {
+}
+
+export interface ListRolesResponse {
+  roles: Role[];
+}
+
+export interface UpdateRoleRequest {
+  id: string;
+  name?:
+    | string
+    | undefined;
+  /** As they are when empty. */
+  rights: string[];
+  heldRights: string[];
+}
+
+export interface DeleteRoleRequest {
+  id: string;
+  heldRights: string[];
+}
+
+export interface StartSecondFactorRequest {
+  personId: string;
+  password: string;
+  origin: Origin | undefined;
+}
+
+export interface StartSecondFactorResponse {
+  /** In base32; returned this once and stored sealed. */
+  secret: string;
+  /** The same as otpauth://, for a QR code. */
+  uri: string;
+}
+
+export interface ConfirmSecondFactorRequest {
+  personId: string;
+  /** The one that goes on. */
+  sessionId: string;
+  code: string;
+  origin: Origin | undefined;
+}
+
+export interface ConfirmSecondFactorResponse {
+  /** Each is good once, in place of a code; returned this once and stored as hashes. */
+  recoveryCodes: string[];
+}
+
+export interface GetSecondFactorRequest {
+  personId: string;
+}
+
+export interface SecondFactor {
+  /** Absent where signing in asks for no code. */
+  confirmedAtMs?: number | undefined;
+  recoveryCodesLeft: number;
+}
+
+export interface DisableSecondFactorRequest {
+  personId: string;
+  password: string;
+  /** Of the second factor, or a recovery code. */
+  code: string;
+  origin: Origin | undefined;
+}
+
+export interface ResetSecondFactorRequest {
+  /** The member's. */
+  id: string;
+  /** What the caller may do: forbidden when the member may do more. */
+  heldRights: string[];
+}
+
+export interface ResetAnySecondFactorRequest {
+  email: string;
+}
+
 export interface AuditEntry {
   id: string;
   atMs: number;
-  /** The request's name in docs/openapi.json, and signInFailed, signInLocked. */
+  /** The request's name in docs/openapi.json, and signInFailed, signInLocked, codeRefused, codesLocked. */
   action: string;
   /** person, program (an API key), operator or nobody. */
   actorKind: string;
@@ -5832,6 +5990,8 @@ function createBaseInvitation(): Invitation {
     expiresAtMs: 0,
     acceptedAtMs: undefined,
     withdrawnAtMs: undefined,
+    mailedAtMs: undefined,
+    mailError: "",
   };
 }
 
@@ -5857,6 +6017,12 @@ export const Invitation: MessageFns<Invitation> = {
     }
     if (message.withdrawnAtMs !== undefined) {
       writer.uint32(56).int64(message.withdrawnAtMs);
+    }
+    if (message.mailedAtMs !== undefined) {
+      writer.uint32(64).int64(message.mailedAtMs);
+    }
+    if (message.mailError !== "") {
+      writer.uint32(74).string(message.mailError);
     }
     return writer;
   },
@@ -5930,6 +6096,22 @@ export const Invitation: MessageFns<Invitation> = {
             message.withdrawnAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.mailedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.mailError = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5967,6 +6149,16 @@ export const Invitation: MessageFns<Invitation> = {
         : isSet(object.withdrawn_at_ms)
         ? globalThis.Number(object.withdrawn_at_ms)
         : undefined,
+      mailedAtMs: isSet(object.mailedAtMs)
+        ? globalThis.Number(object.mailedAtMs)
+        : isSet(object.mailed_at_ms)
+        ? globalThis.Number(object.mailed_at_ms)
+        : undefined,
+      mailError: isSet(object.mailError)
+        ? globalThis.String(object.mailError)
+        : isSet(object.mail_error)
+        ? globalThis.String(object.mail_error)
+        : "",
     };
   },
 
@@ -5993,6 +6185,12 @@ export const Invitation: MessageFns<Invitation> = {
     if (message.withdrawnAtMs !== undefined) {
       obj.withdrawnAtMs = Math.round(message.withdrawnAtMs);
     }
+    if (message.mailedAtMs !== undefined) {
+      obj.mailedAtMs = Math.round(message.mailedAtMs);
+    }
+    if (message.mailError !== "") {
+      obj.mailError = message.mailError;
+    }
     return obj;
   },
 
@@ -6008,6 +6206,8 @@ export const Invitation: MessageFns<Invitation> = {
     message.expiresAtMs = object.expiresAtMs ?? 0;
     message.acceptedAtMs = object.acceptedAtMs ?? undefined;
     message.withdrawnAtMs = object.withdrawnAtMs ?? undefined;
+    message.mailedAtMs = object.mailedAtMs ?? undefined;
+    message.mailError = object.mailError ?? "";
     return message;
   },
 };
@@ -6209,7 +6409,7 @@ export const Origin: MessageFns<Origin> = {
 };
 
 function createBaseAcceptInvitationRequest(): AcceptInvitationRequest {
-  return { token: "", email: "", name: "", password: "", origin: undefined };
+  return { token: "", email: "", name: "", password: "", origin: undefined, code: "" };
 }
 
 export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
@@ -6228,6 +6428,9 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
     }
     if (message.origin !== undefined) {
       Origin.encode(message.origin, writer.uint32(42).fork()).join();
+    }
+    if (message.code !== "") {
+      writer.uint32(50).string(message.code);
     }
     return writer;
   },
@@ -6285,6 +6488,14 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
             message.origin = Origin.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6304,6 +6515,7 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       password: isSet(object.password) ? globalThis.String(object.password) : "",
       origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
     };
   },
 
@@ -6324,6 +6536,9 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
     if (message.origin !== undefined) {
       obj.origin = Origin.toJSON(message.origin);
     }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
     return obj;
   },
 
@@ -6339,12 +6554,13 @@ export const AcceptInvitationRequest: MessageFns<AcceptInvitationRequest> = {
     message.origin = (object.origin !== undefined && object.origin !== null)
       ? Origin.fromPartial(object.origin)
       : undefined;
+    message.code = object.code ?? "";
     return message;
   },
 };
 
 function createBaseSignInRequest(): SignInRequest {
-  return { email: "", password: "", accountId: "", origin: undefined, previousToken: "" };
+  return { email: "", password: "", accountId: "", origin: undefined, previousToken: "", code: "" };
 }
 
 export const SignInRequest: MessageFns<SignInRequest> = {
@@ -6363,6 +6579,9 @@ export const SignInRequest: MessageFns<SignInRequest> = {
     }
     if (message.previousToken !== "") {
       writer.uint32(42).string(message.previousToken);
+    }
+    if (message.code !== "") {
+      writer.uint32(50).string(message.code);
     }
     return writer;
   },
@@ -6420,6 +6639,14 @@ export const SignInRequest: MessageFns<SignInRequest> = {
             message.previousToken = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6447,6 +6674,7 @@ export const SignInRequest: MessageFns<SignInRequest> = {
         : isSet(object.previous_token)
         ? globalThis.String(object.previous_token)
         : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
     };
   },
 
@@ -6467,6 +6695,9 @@ export const SignInRequest: MessageFns<SignInRequest> = {
     if (message.previousToken !== "") {
       obj.previousToken = message.previousToken;
     }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
     return obj;
   },
 
@@ -6482,6 +6713,7 @@ export const SignInRequest: MessageFns<SignInRequest> = {
       ? Origin.fromPartial(object.origin)
       : undefined;
     message.previousToken = object.previousToken ?? "";
+    message.code = object.code ?? "";
     return message;
   },
 };
@@ -6607,6 +6839,541 @@ export const SignedIn: MessageFns<SignedIn> = {
     message.person = (object.person !== undefined && object.person !== null)
       ? Person.fromPartial(object.person)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseBeginProviderSignInRequest(): BeginProviderSignInRequest {
+  return { accountId: "" };
+}
+
+export const BeginProviderSignInRequest: MessageFns<BeginProviderSignInRequest> = {
+  encode(message: BeginProviderSignInRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginProviderSignInRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginProviderSignInRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BeginProviderSignInRequest {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+    };
+  },
+
+  toJSON(message: BeginProviderSignInRequest): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BeginProviderSignInRequest>): BeginProviderSignInRequest {
+    return BeginProviderSignInRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginProviderSignInRequest>): BeginProviderSignInRequest {
+    const message = createBaseBeginProviderSignInRequest();
+    message.accountId = object.accountId ?? "";
+    return message;
+  },
+};
+
+function createBaseBeginProviderSignInResponse(): BeginProviderSignInResponse {
+  return { url: "", ticket: "", endsAtMs: 0 };
+}
+
+export const BeginProviderSignInResponse: MessageFns<BeginProviderSignInResponse> = {
+  encode(message: BeginProviderSignInResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.url !== "") {
+      writer.uint32(10).string(message.url);
+    }
+    if (message.ticket !== "") {
+      writer.uint32(18).string(message.ticket);
+    }
+    if (message.endsAtMs !== 0) {
+      writer.uint32(24).int64(message.endsAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginProviderSignInResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginProviderSignInResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.endsAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BeginProviderSignInResponse {
+    return {
+      url: isSet(object.url) ? globalThis.String(object.url) : "",
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      endsAtMs: isSet(object.endsAtMs)
+        ? globalThis.Number(object.endsAtMs)
+        : isSet(object.ends_at_ms)
+        ? globalThis.Number(object.ends_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: BeginProviderSignInResponse): unknown {
+    const obj: any = {};
+    if (message.url !== "") {
+      obj.url = message.url;
+    }
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.endsAtMs !== 0) {
+      obj.endsAtMs = Math.round(message.endsAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BeginProviderSignInResponse>): BeginProviderSignInResponse {
+    return BeginProviderSignInResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginProviderSignInResponse>): BeginProviderSignInResponse {
+    const message = createBaseBeginProviderSignInResponse();
+    message.url = object.url ?? "";
+    message.ticket = object.ticket ?? "";
+    message.endsAtMs = object.endsAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFinishProviderSignInRequest(): FinishProviderSignInRequest {
+  return { ticket: "", query: "", origin: undefined, previousToken: "" };
+}
+
+export const FinishProviderSignInRequest: MessageFns<FinishProviderSignInRequest> = {
+  encode(message: FinishProviderSignInRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ticket !== "") {
+      writer.uint32(10).string(message.ticket);
+    }
+    if (message.query !== "") {
+      writer.uint32(18).string(message.query);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
+    }
+    if (message.previousToken !== "") {
+      writer.uint32(34).string(message.previousToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishProviderSignInRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishProviderSignInRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.query = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.previousToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishProviderSignInRequest {
+    return {
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      query: isSet(object.query) ? globalThis.String(object.query) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      previousToken: isSet(object.previousToken)
+        ? globalThis.String(object.previousToken)
+        : isSet(object.previous_token)
+        ? globalThis.String(object.previous_token)
+        : "",
+    };
+  },
+
+  toJSON(message: FinishProviderSignInRequest): unknown {
+    const obj: any = {};
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.query !== "") {
+      obj.query = message.query;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    if (message.previousToken !== "") {
+      obj.previousToken = message.previousToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishProviderSignInRequest>): FinishProviderSignInRequest {
+    return FinishProviderSignInRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishProviderSignInRequest>): FinishProviderSignInRequest {
+    const message = createBaseFinishProviderSignInRequest();
+    message.ticket = object.ticket ?? "";
+    message.query = object.query ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    message.previousToken = object.previousToken ?? "";
+    return message;
+  },
+};
+
+function createBaseFinishProviderSignInResponse(): FinishProviderSignInResponse {
+  return { signedIn: undefined, ticket: "", ticketEndsAtMs: 0 };
+}
+
+export const FinishProviderSignInResponse: MessageFns<FinishProviderSignInResponse> = {
+  encode(message: FinishProviderSignInResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signedIn !== undefined) {
+      SignedIn.encode(message.signedIn, writer.uint32(10).fork()).join();
+    }
+    if (message.ticket !== "") {
+      writer.uint32(18).string(message.ticket);
+    }
+    if (message.ticketEndsAtMs !== 0) {
+      writer.uint32(24).int64(message.ticketEndsAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishProviderSignInResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishProviderSignInResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signedIn = SignedIn.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ticketEndsAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishProviderSignInResponse {
+    return {
+      signedIn: isSet(object.signedIn)
+        ? SignedIn.fromJSON(object.signedIn)
+        : isSet(object.signed_in)
+        ? SignedIn.fromJSON(object.signed_in)
+        : undefined,
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      ticketEndsAtMs: isSet(object.ticketEndsAtMs)
+        ? globalThis.Number(object.ticketEndsAtMs)
+        : isSet(object.ticket_ends_at_ms)
+        ? globalThis.Number(object.ticket_ends_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: FinishProviderSignInResponse): unknown {
+    const obj: any = {};
+    if (message.signedIn !== undefined) {
+      obj.signedIn = SignedIn.toJSON(message.signedIn);
+    }
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.ticketEndsAtMs !== 0) {
+      obj.ticketEndsAtMs = Math.round(message.ticketEndsAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishProviderSignInResponse>): FinishProviderSignInResponse {
+    return FinishProviderSignInResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishProviderSignInResponse>): FinishProviderSignInResponse {
+    const message = createBaseFinishProviderSignInResponse();
+    message.signedIn = (object.signedIn !== undefined && object.signedIn !== null)
+      ? SignedIn.fromPartial(object.signedIn)
+      : undefined;
+    message.ticket = object.ticket ?? "";
+    message.ticketEndsAtMs = object.ticketEndsAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFinishWithCodeRequest(): FinishWithCodeRequest {
+  return { ticket: "", code: "", origin: undefined, previousToken: "" };
+}
+
+export const FinishWithCodeRequest: MessageFns<FinishWithCodeRequest> = {
+  encode(message: FinishWithCodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ticket !== "") {
+      writer.uint32(10).string(message.ticket);
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
+    }
+    if (message.previousToken !== "") {
+      writer.uint32(34).string(message.previousToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishWithCodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishWithCodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ticket = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.previousToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishWithCodeRequest {
+    return {
+      ticket: isSet(object.ticket) ? globalThis.String(object.ticket) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      previousToken: isSet(object.previousToken)
+        ? globalThis.String(object.previousToken)
+        : isSet(object.previous_token)
+        ? globalThis.String(object.previous_token)
+        : "",
+    };
+  },
+
+  toJSON(message: FinishWithCodeRequest): unknown {
+    const obj: any = {};
+    if (message.ticket !== "") {
+      obj.ticket = message.ticket;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    if (message.previousToken !== "") {
+      obj.previousToken = message.previousToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FinishWithCodeRequest>): FinishWithCodeRequest {
+    return FinishWithCodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishWithCodeRequest>): FinishWithCodeRequest {
+    const message = createBaseFinishWithCodeRequest();
+    message.ticket = object.ticket ?? "";
+    message.code = object.code ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    message.previousToken = object.previousToken ?? "";
     return message;
   },
 };
@@ -7216,7 +7983,7 @@ export const GetPersonResponse: MessageFns<GetPersonResponse> = {
 };
 
 function createBaseMember(): Member {
-  return { id: "", email: "", name: "", role: "", rights: [], joinedAtMs: 0 };
+  return { id: "", email: "", name: "", role: "", rights: [], joinedAtMs: 0, hasSecondFactor: false };
 }
 
 export const Member: MessageFns<Member> = {
@@ -7238,6 +8005,9 @@ export const Member: MessageFns<Member> = {
     }
     if (message.joinedAtMs !== 0) {
       writer.uint32(48).int64(message.joinedAtMs);
+    }
+    if (message.hasSecondFactor !== false) {
+      writer.uint32(56).bool(message.hasSecondFactor);
     }
     return writer;
   },
@@ -7303,6 +8073,14 @@ export const Member: MessageFns<Member> = {
             message.joinedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hasSecondFactor = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7327,6 +8105,11 @@ export const Member: MessageFns<Member> = {
         : isSet(object.joined_at_ms)
         ? globalThis.Number(object.joined_at_ms)
         : 0,
+      hasSecondFactor: isSet(object.hasSecondFactor)
+        ? globalThis.Boolean(object.hasSecondFactor)
+        : isSet(object.has_second_factor)
+        ? globalThis.Boolean(object.has_second_factor)
+        : false,
     };
   },
 
@@ -7350,6 +8133,9 @@ export const Member: MessageFns<Member> = {
     if (message.joinedAtMs !== 0) {
       obj.joinedAtMs = Math.round(message.joinedAtMs);
     }
+    if (message.hasSecondFactor !== false) {
+      obj.hasSecondFactor = message.hasSecondFactor;
+    }
     return obj;
   },
 
@@ -7364,6 +8150,7 @@ export const Member: MessageFns<Member> = {
     message.role = object.role ?? "";
     message.rights = object.rights?.map((e) => e) || [];
     message.joinedAtMs = object.joinedAtMs ?? 0;
+    message.hasSecondFactor = object.hasSecondFactor ?? false;
     return message;
   },
 };
@@ -8504,6 +9291,145 @@ export const PasswordReset: MessageFns<PasswordReset> = {
   },
 };
 
+function createBaseRequestPasswordResetRequest(): RequestPasswordResetRequest {
+  return { email: "", origin: undefined };
+}
+
+export const RequestPasswordResetRequest: MessageFns<RequestPasswordResetRequest> = {
+  encode(message: RequestPasswordResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.email !== "") {
+      writer.uint32(10).string(message.email);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestPasswordResetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestPasswordResetRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequestPasswordResetRequest {
+    return {
+      email: isSet(object.email) ? globalThis.String(object.email) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: RequestPasswordResetRequest): unknown {
+    const obj: any = {};
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RequestPasswordResetRequest>): RequestPasswordResetRequest {
+    return RequestPasswordResetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestPasswordResetRequest>): RequestPasswordResetRequest {
+    const message = createBaseRequestPasswordResetRequest();
+    message.email = object.email ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequestPasswordResetResponse(): RequestPasswordResetResponse {
+  return {};
+}
+
+export const RequestPasswordResetResponse: MessageFns<RequestPasswordResetResponse> = {
+  encode(_: RequestPasswordResetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestPasswordResetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestPasswordResetResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RequestPasswordResetResponse {
+    return {};
+  },
+
+  toJSON(_: RequestPasswordResetResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<RequestPasswordResetResponse>): RequestPasswordResetResponse {
+    return RequestPasswordResetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RequestPasswordResetResponse>): RequestPasswordResetResponse {
+    const message = createBaseRequestPasswordResetResponse();
+    return message;
+  },
+};
+
 function createBaseResetPasswordRequest(): ResetPasswordRequest {
   return { token: "", password: "", origin: undefined };
 }
@@ -8750,6 +9676,1414 @@ export const ChangePasswordRequest: MessageFns<ChangePasswordRequest> = {
     message.origin = (object.origin !== undefined && object.origin !== null)
       ? Origin.fromPartial(object.origin)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseRole(): Role {
+  return { id: "", name: "", rights: [], createdAtMs: 0 };
+}
+
+export const Role: MessageFns<Role> = {
+  encode(message: Role, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.rights) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(32).int64(message.createdAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Role {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRole();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rights.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Role {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      rights: globalThis.Array.isArray(object?.rights) ? object.rights.map((e: any) => globalThis.String(e)) : [],
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Role): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.rights?.length) {
+      obj.rights = message.rights;
+    }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Role>): Role {
+    return Role.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Role>): Role {
+    const message = createBaseRole();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.rights = object.rights?.map((e) => e) || [];
+    message.createdAtMs = object.createdAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseCreateRoleRequest(): CreateRoleRequest {
+  return { id: "", name: "", rights: [], heldRights: [] };
+}
+
+export const CreateRoleRequest: MessageFns<CreateRoleRequest> = {
+  encode(message: CreateRoleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.rights) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateRoleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateRoleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rights.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateRoleRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      rights: globalThis.Array.isArray(object?.rights) ? object.rights.map((e: any) => globalThis.String(e)) : [],
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CreateRoleRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.rights?.length) {
+      obj.rights = message.rights;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateRoleRequest>): CreateRoleRequest {
+    return CreateRoleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateRoleRequest>): CreateRoleRequest {
+    const message = createBaseCreateRoleRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.rights = object.rights?.map((e) => e) || [];
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListRolesRequest(): ListRolesRequest {
+  return {};
+}
+
+export const ListRolesRequest: MessageFns<ListRolesRequest> = {
+  encode(_: ListRolesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListRolesRequest {
+    return {};
+  },
+
+  toJSON(_: ListRolesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListRolesRequest>): ListRolesRequest {
+    return ListRolesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListRolesRequest>): ListRolesRequest {
+    const message = createBaseListRolesRequest();
+    return message;
+  },
+};
+
+function createBaseListRolesResponse(): ListRolesResponse {
+  return { roles: [] };
+}
+
+export const ListRolesResponse: MessageFns<ListRolesResponse> = {
+  encode(message: ListRolesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.roles) {
+      Role.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.roles.push(Role.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRolesResponse {
+    return { roles: globalThis.Array.isArray(object?.roles) ? object.roles.map((e: any) => Role.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ListRolesResponse): unknown {
+    const obj: any = {};
+    if (message.roles?.length) {
+      obj.roles = message.roles.map((e) => Role.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListRolesResponse>): ListRolesResponse {
+    return ListRolesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRolesResponse>): ListRolesResponse {
+    const message = createBaseListRolesResponse();
+    message.roles = object.roles?.map((e) => Role.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateRoleRequest(): UpdateRoleRequest {
+  return { id: "", name: undefined, rights: [], heldRights: [] };
+}
+
+export const UpdateRoleRequest: MessageFns<UpdateRoleRequest> = {
+  encode(message: UpdateRoleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== undefined) {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.rights) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRoleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRoleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rights.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateRoleRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : undefined,
+      rights: globalThis.Array.isArray(object?.rights) ? object.rights.map((e: any) => globalThis.String(e)) : [],
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: UpdateRoleRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.rights?.length) {
+      obj.rights = message.rights;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateRoleRequest>): UpdateRoleRequest {
+    return UpdateRoleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateRoleRequest>): UpdateRoleRequest {
+    const message = createBaseUpdateRoleRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? undefined;
+    message.rights = object.rights?.map((e) => e) || [];
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseDeleteRoleRequest(): DeleteRoleRequest {
+  return { id: "", heldRights: [] };
+}
+
+export const DeleteRoleRequest: MessageFns<DeleteRoleRequest> = {
+  encode(message: DeleteRoleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteRoleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteRoleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeleteRoleRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: DeleteRoleRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteRoleRequest>): DeleteRoleRequest {
+    return DeleteRoleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteRoleRequest>): DeleteRoleRequest {
+    const message = createBaseDeleteRoleRequest();
+    message.id = object.id ?? "";
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseStartSecondFactorRequest(): StartSecondFactorRequest {
+  return { personId: "", password: "", origin: undefined };
+}
+
+export const StartSecondFactorRequest: MessageFns<StartSecondFactorRequest> = {
+  encode(message: StartSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: StartSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.password !== "") {
+      obj.password = message.password;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartSecondFactorRequest>): StartSecondFactorRequest {
+    return StartSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartSecondFactorRequest>): StartSecondFactorRequest {
+    const message = createBaseStartSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    message.password = object.password ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStartSecondFactorResponse(): StartSecondFactorResponse {
+  return { secret: "", uri: "" };
+}
+
+export const StartSecondFactorResponse: MessageFns<StartSecondFactorResponse> = {
+  encode(message: StartSecondFactorResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.secret !== "") {
+      writer.uint32(10).string(message.secret);
+    }
+    if (message.uri !== "") {
+      writer.uint32(18).string(message.uri);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartSecondFactorResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartSecondFactorResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uri = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartSecondFactorResponse {
+    return {
+      secret: isSet(object.secret) ? globalThis.String(object.secret) : "",
+      uri: isSet(object.uri) ? globalThis.String(object.uri) : "",
+    };
+  },
+
+  toJSON(message: StartSecondFactorResponse): unknown {
+    const obj: any = {};
+    if (message.secret !== "") {
+      obj.secret = message.secret;
+    }
+    if (message.uri !== "") {
+      obj.uri = message.uri;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartSecondFactorResponse>): StartSecondFactorResponse {
+    return StartSecondFactorResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartSecondFactorResponse>): StartSecondFactorResponse {
+    const message = createBaseStartSecondFactorResponse();
+    message.secret = object.secret ?? "";
+    message.uri = object.uri ?? "";
+    return message;
+  },
+};
+
+function createBaseConfirmSecondFactorRequest(): ConfirmSecondFactorRequest {
+  return { personId: "", sessionId: "", code: "", origin: undefined };
+}
+
+export const ConfirmSecondFactorRequest: MessageFns<ConfirmSecondFactorRequest> = {
+  encode(message: ConfirmSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: ConfirmSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConfirmSecondFactorRequest>): ConfirmSecondFactorRequest {
+    return ConfirmSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfirmSecondFactorRequest>): ConfirmSecondFactorRequest {
+    const message = createBaseConfirmSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.code = object.code ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseConfirmSecondFactorResponse(): ConfirmSecondFactorResponse {
+  return { recoveryCodes: [] };
+}
+
+export const ConfirmSecondFactorResponse: MessageFns<ConfirmSecondFactorResponse> = {
+  encode(message: ConfirmSecondFactorResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.recoveryCodes) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmSecondFactorResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmSecondFactorResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.recoveryCodes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmSecondFactorResponse {
+    return {
+      recoveryCodes: globalThis.Array.isArray(object?.recoveryCodes)
+        ? object.recoveryCodes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.recovery_codes)
+        ? object.recovery_codes.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ConfirmSecondFactorResponse): unknown {
+    const obj: any = {};
+    if (message.recoveryCodes?.length) {
+      obj.recoveryCodes = message.recoveryCodes;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConfirmSecondFactorResponse>): ConfirmSecondFactorResponse {
+    return ConfirmSecondFactorResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfirmSecondFactorResponse>): ConfirmSecondFactorResponse {
+    const message = createBaseConfirmSecondFactorResponse();
+    message.recoveryCodes = object.recoveryCodes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetSecondFactorRequest(): GetSecondFactorRequest {
+  return { personId: "" };
+}
+
+export const GetSecondFactorRequest: MessageFns<GetSecondFactorRequest> = {
+  encode(message: GetSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetSecondFactorRequest>): GetSecondFactorRequest {
+    return GetSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSecondFactorRequest>): GetSecondFactorRequest {
+    const message = createBaseGetSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    return message;
+  },
+};
+
+function createBaseSecondFactor(): SecondFactor {
+  return { confirmedAtMs: undefined, recoveryCodesLeft: 0 };
+}
+
+export const SecondFactor: MessageFns<SecondFactor> = {
+  encode(message: SecondFactor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.confirmedAtMs !== undefined) {
+      writer.uint32(8).int64(message.confirmedAtMs);
+    }
+    if (message.recoveryCodesLeft !== 0) {
+      writer.uint32(16).int32(message.recoveryCodesLeft);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecondFactor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecondFactor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.confirmedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recoveryCodesLeft = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecondFactor {
+    return {
+      confirmedAtMs: isSet(object.confirmedAtMs)
+        ? globalThis.Number(object.confirmedAtMs)
+        : isSet(object.confirmed_at_ms)
+        ? globalThis.Number(object.confirmed_at_ms)
+        : undefined,
+      recoveryCodesLeft: isSet(object.recoveryCodesLeft)
+        ? globalThis.Number(object.recoveryCodesLeft)
+        : isSet(object.recovery_codes_left)
+        ? globalThis.Number(object.recovery_codes_left)
+        : 0,
+    };
+  },
+
+  toJSON(message: SecondFactor): unknown {
+    const obj: any = {};
+    if (message.confirmedAtMs !== undefined) {
+      obj.confirmedAtMs = Math.round(message.confirmedAtMs);
+    }
+    if (message.recoveryCodesLeft !== 0) {
+      obj.recoveryCodesLeft = Math.round(message.recoveryCodesLeft);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecondFactor>): SecondFactor {
+    return SecondFactor.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecondFactor>): SecondFactor {
+    const message = createBaseSecondFactor();
+    message.confirmedAtMs = object.confirmedAtMs ?? undefined;
+    message.recoveryCodesLeft = object.recoveryCodesLeft ?? 0;
+    return message;
+  },
+};
+
+function createBaseDisableSecondFactorRequest(): DisableSecondFactorRequest {
+  return { personId: "", password: "", code: "", origin: undefined };
+}
+
+export const DisableSecondFactorRequest: MessageFns<DisableSecondFactorRequest> = {
+  encode(message: DisableSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== "") {
+      writer.uint32(10).string(message.personId);
+    }
+    if (message.password !== "") {
+      writer.uint32(18).string(message.password);
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DisableSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDisableSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DisableSecondFactorRequest {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.String(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.String(object.person_id)
+        : "",
+      password: isSet(object.password) ? globalThis.String(object.password) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+    };
+  },
+
+  toJSON(message: DisableSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.personId !== "") {
+      obj.personId = message.personId;
+    }
+    if (message.password !== "") {
+      obj.password = message.password;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DisableSecondFactorRequest>): DisableSecondFactorRequest {
+    return DisableSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DisableSecondFactorRequest>): DisableSecondFactorRequest {
+    const message = createBaseDisableSecondFactorRequest();
+    message.personId = object.personId ?? "";
+    message.password = object.password ?? "";
+    message.code = object.code ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResetSecondFactorRequest(): ResetSecondFactorRequest {
+  return { id: "", heldRights: [] };
+}
+
+export const ResetSecondFactorRequest: MessageFns<ResetSecondFactorRequest> = {
+  encode(message: ResetSecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.heldRights) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetSecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetSecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.heldRights.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetSecondFactorRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      heldRights: globalThis.Array.isArray(object?.heldRights)
+        ? object.heldRights.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.held_rights)
+        ? object.held_rights.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ResetSecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.heldRights?.length) {
+      obj.heldRights = message.heldRights;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetSecondFactorRequest>): ResetSecondFactorRequest {
+    return ResetSecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetSecondFactorRequest>): ResetSecondFactorRequest {
+    const message = createBaseResetSecondFactorRequest();
+    message.id = object.id ?? "";
+    message.heldRights = object.heldRights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseResetAnySecondFactorRequest(): ResetAnySecondFactorRequest {
+  return { email: "" };
+}
+
+export const ResetAnySecondFactorRequest: MessageFns<ResetAnySecondFactorRequest> = {
+  encode(message: ResetAnySecondFactorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.email !== "") {
+      writer.uint32(10).string(message.email);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetAnySecondFactorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetAnySecondFactorRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetAnySecondFactorRequest {
+    return { email: isSet(object.email) ? globalThis.String(object.email) : "" };
+  },
+
+  toJSON(message: ResetAnySecondFactorRequest): unknown {
+    const obj: any = {};
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetAnySecondFactorRequest>): ResetAnySecondFactorRequest {
+    return ResetAnySecondFactorRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetAnySecondFactorRequest>): ResetAnySecondFactorRequest {
+    const message = createBaseResetAnySecondFactorRequest();
+    message.email = object.email ?? "";
     return message;
   },
 };
@@ -9979,12 +12313,42 @@ export const AccountsDefinition = {
       options: {},
     },
     /**
-     * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time; throttled after too
-     * many tries by the name or from the address.
+     * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time, and for a wrong code;
+     * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
      */
     signIn: {
       name: "SignIn",
       requestType: SignInRequest as typeof SignInRequest,
+      requestStream: false,
+      responseType: SignedIn as typeof SignedIn,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: begins to sign in at the OpenID provider. precondition where none is configured. */
+    beginProviderSignIn: {
+      name: "BeginProviderSignIn",
+      requestType: BeginProviderSignInRequest as typeof BeginProviderSignInRequest,
+      requestStream: false,
+      responseType: BeginProviderSignInResponse as typeof BeginProviderSignInResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Operator: begins a session of the member whose e-mail the provider has verified, or of who was invited with it. unauthenticated for
+     * an answer that does not belong to the ticket, forbidden for an e-mail that is not verified or nobody's.
+     */
+    finishProviderSignIn: {
+      name: "FinishProviderSignIn",
+      requestType: FinishProviderSignInRequest as typeof FinishProviderSignInRequest,
+      requestStream: false,
+      responseType: FinishProviderSignInResponse as typeof FinishProviderSignInResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: the second step of who has a second factor. */
+    finishWithCode: {
+      name: "FinishWithCode",
+      requestType: FinishWithCodeRequest as typeof FinishWithCodeRequest,
       requestStream: false,
       responseType: SignedIn as typeof SignedIn,
       responseStream: false,
@@ -10009,6 +12373,18 @@ export const AccountsDefinition = {
       options: {},
     },
     /**
+     * Operator: mails a link to another password, if the e-mail is somebody's; the answer is the same if not. precondition where no mail
+     * server is configured, throttled after too many by the e-mail or from the address.
+     */
+    requestPasswordReset: {
+      name: "RequestPasswordReset",
+      requestType: RequestPasswordResetRequest as typeof RequestPasswordResetRequest,
+      requestStream: false,
+      responseType: RequestPasswordResetResponse as typeof RequestPasswordResetResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
      * more.
      */
@@ -10024,6 +12400,65 @@ export const AccountsDefinition = {
     changePassword: {
       name: "ChangePassword",
       requestType: ChangePasswordRequest as typeof ChangePasswordRequest,
+      requestStream: false,
+      responseType: Person as typeof Person,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes the secret of a second factor, in place of one that was not confirmed. unauthenticated for a wrong password, conflict for who
+     * has one.
+     */
+    startSecondFactor: {
+      name: "StartSecondFactor",
+      requestType: StartSecondFactorRequest as typeof StartSecondFactorRequest,
+      requestStream: false,
+      responseType: StartSecondFactorResponse as typeof StartSecondFactorResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * From now on signing in asks for a code; ends all sessions of the person but one. unauthenticated for a wrong code, precondition when
+     * there is nothing to confirm.
+     */
+    confirmSecondFactor: {
+      name: "ConfirmSecondFactor",
+      requestType: ConfirmSecondFactorRequest as typeof ConfirmSecondFactorRequest,
+      requestStream: false,
+      responseType: ConfirmSecondFactorResponse as typeof ConfirmSecondFactorResponse,
+      responseStream: false,
+      options: {},
+    },
+    getSecondFactor: {
+      name: "GetSecondFactor",
+      requestType: GetSecondFactorRequest as typeof GetSecondFactorRequest,
+      requestStream: false,
+      responseType: SecondFactor as typeof SecondFactor,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Takes the own second factor away. unauthenticated for a wrong password or code, precondition when there is none. */
+    disableSecondFactor: {
+      name: "DisableSecondFactor",
+      requestType: DisableSecondFactorRequest as typeof DisableSecondFactorRequest,
+      requestStream: false,
+      responseType: SecondFactor as typeof SecondFactor,
+      responseStream: false,
+      options: {},
+    },
+    /** Takes that of another member away. precondition for one who belongs to other accounts too. */
+    resetSecondFactor: {
+      name: "ResetSecondFactor",
+      requestType: ResetSecondFactorRequest as typeof ResetSecondFactorRequest,
+      requestStream: false,
+      responseType: Member as typeof Member,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: the same for any person. */
+    resetAnySecondFactor: {
+      name: "ResetAnySecondFactor",
+      requestType: ResetAnySecondFactorRequest as typeof ResetAnySecondFactorRequest,
       requestStream: false,
       responseType: Person as typeof Person,
       responseStream: false,
@@ -10055,6 +12490,45 @@ export const AccountsDefinition = {
       responseType: ListMembersResponse as typeof ListMembersResponse,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** An account's own role. conflict for a name that there is, forbidden for a right that the caller has not. */
+    createRole: {
+      name: "CreateRole",
+      requestType: CreateRoleRequest as typeof CreateRoleRequest,
+      requestStream: false,
+      responseType: Role as typeof Role,
+      responseStream: false,
+      options: {},
+    },
+    /** All own roles of the account, by name. */
+    listRoles: {
+      name: "ListRoles",
+      requestType: ListRolesRequest as typeof ListRolesRequest,
+      requestStream: false,
+      responseType: ListRolesResponse as typeof ListRolesResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Another name or other rights, which those who have it have within a second. forbidden when it has, or would have, a right that the
+     * caller has not.
+     */
+    updateRole: {
+      name: "UpdateRole",
+      requestType: UpdateRoleRequest as typeof UpdateRoleRequest,
+      requestStream: false,
+      responseType: Role as typeof Role,
+      responseStream: false,
+      options: {},
+    },
+    /** conflict while a member or an open invitation has it, naming them. */
+    deleteRole: {
+      name: "DeleteRole",
+      requestType: DeleteRoleRequest as typeof DeleteRoleRequest,
+      requestStream: false,
+      responseType: Role as typeof Role,
+      responseStream: false,
+      options: {},
     },
     /** Gives a member another role, and ends their sessions. conflict when nobody would be an owner any more. */
     setMemberRole: {
@@ -10240,10 +12714,25 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<SignedIn>>;
   /**
-   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time; throttled after too
-   * many tries by the name or from the address.
+   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time, and for a wrong code;
+   * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
    */
   signIn(request: SignInRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SignedIn>>;
+  /** Operator: begins to sign in at the OpenID provider. precondition where none is configured. */
+  beginProviderSignIn(
+    request: BeginProviderSignInRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<BeginProviderSignInResponse>>;
+  /**
+   * Operator: begins a session of the member whose e-mail the provider has verified, or of who was invited with it. unauthenticated for
+   * an answer that does not belong to the ticket, forbidden for an e-mail that is not verified or nobody's.
+   */
+  finishProviderSignIn(
+    request: FinishProviderSignInRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<FinishProviderSignInResponse>>;
+  /** Operator: the second step of who has a second factor. */
+  finishWithCode(request: FinishWithCodeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SignedIn>>;
   /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
   createPasswordReset(
     request: CreatePasswordResetRequest,
@@ -10255,12 +12744,55 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<PasswordReset>>;
   /**
+   * Operator: mails a link to another password, if the e-mail is somebody's; the answer is the same if not. precondition where no mail
+   * server is configured, throttled after too many by the e-mail or from the address.
+   */
+  requestPasswordReset(
+    request: RequestPasswordResetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RequestPasswordResetResponse>>;
+  /**
    * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
    * more.
    */
   resetPassword(request: ResetPasswordRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Person>>;
   /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
   changePassword(request: ChangePasswordRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Person>>;
+  /**
+   * Makes the secret of a second factor, in place of one that was not confirmed. unauthenticated for a wrong password, conflict for who
+   * has one.
+   */
+  startSecondFactor(
+    request: StartSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<StartSecondFactorResponse>>;
+  /**
+   * From now on signing in asks for a code; ends all sessions of the person but one. unauthenticated for a wrong code, precondition when
+   * there is nothing to confirm.
+   */
+  confirmSecondFactor(
+    request: ConfirmSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ConfirmSecondFactorResponse>>;
+  getSecondFactor(
+    request: GetSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SecondFactor>>;
+  /** Takes the own second factor away. unauthenticated for a wrong password or code, precondition when there is none. */
+  disableSecondFactor(
+    request: DisableSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SecondFactor>>;
+  /** Takes that of another member away. precondition for one who belongs to other accounts too. */
+  resetSecondFactor(
+    request: ResetSecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Member>>;
+  /** Operator: the same for any person. */
+  resetAnySecondFactor(
+    request: ResetAnySecondFactorRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Person>>;
   /** Operator: whose session it is and what they may do now. unauthenticated when there is none, or it is over. */
   authenticateSession(
     request: AuthenticateSessionRequest,
@@ -10273,6 +12805,17 @@ export interface AccountsServiceImplementation<CallContextExt = {}> {
     request: ListMembersRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListMembersResponse>>;
+  /** An account's own role. conflict for a name that there is, forbidden for a right that the caller has not. */
+  createRole(request: CreateRoleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Role>>;
+  /** All own roles of the account, by name. */
+  listRoles(request: ListRolesRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListRolesResponse>>;
+  /**
+   * Another name or other rights, which those who have it have within a second. forbidden when it has, or would have, a right that the
+   * caller has not.
+   */
+  updateRole(request: UpdateRoleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Role>>;
+  /** conflict while a member or an open invitation has it, naming them. */
+  deleteRole(request: DeleteRoleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Role>>;
   /** Gives a member another role, and ends their sessions. conflict when nobody would be an owner any more. */
   setMemberRole(request: SetMemberRoleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Member>>;
   /** Takes a person out of the account, and ends their sessions. conflict when nobody would be an owner any more. */
@@ -10437,10 +12980,28 @@ export interface AccountsClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<SignedIn>;
   /**
-   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time; throttled after too
-   * many tries by the name or from the address.
+   * Operator: begins a session of a person. unauthenticated for a wrong name or password, which take the same time, and for a wrong code;
+   * precondition for who has a second factor and says no code; throttled after too many tries by the name or from the address.
    */
   signIn(request: DeepPartial<SignInRequest>, options?: CallOptions & CallOptionsExt): Promise<SignedIn>;
+  /** Operator: begins to sign in at the OpenID provider. precondition where none is configured. */
+  beginProviderSignIn(
+    request: DeepPartial<BeginProviderSignInRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<BeginProviderSignInResponse>;
+  /**
+   * Operator: begins a session of the member whose e-mail the provider has verified, or of who was invited with it. unauthenticated for
+   * an answer that does not belong to the ticket, forbidden for an e-mail that is not verified or nobody's.
+   */
+  finishProviderSignIn(
+    request: DeepPartial<FinishProviderSignInRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<FinishProviderSignInResponse>;
+  /** Operator: the second step of who has a second factor. */
+  finishWithCode(
+    request: DeepPartial<FinishWithCodeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SignedIn>;
   /** A link by which a member chooses another password. precondition for one who belongs to other accounts too. */
   createPasswordReset(
     request: DeepPartial<CreatePasswordResetRequest>,
@@ -10452,12 +13013,55 @@ export interface AccountsClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<PasswordReset>;
   /**
+   * Operator: mails a link to another password, if the e-mail is somebody's; the answer is the same if not. precondition where no mail
+   * server is configured, throttled after too many by the e-mail or from the address.
+   */
+  requestPasswordReset(
+    request: DeepPartial<RequestPasswordResetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RequestPasswordResetResponse>;
+  /**
    * Operator: gives the person of a link another password, and ends all sessions of theirs. not_found for a link that is no good any
    * more.
    */
   resetPassword(request: DeepPartial<ResetPasswordRequest>, options?: CallOptions & CallOptionsExt): Promise<Person>;
   /** Gives a member another password, and ends all sessions of theirs but one. unauthenticated for a wrong password. */
   changePassword(request: DeepPartial<ChangePasswordRequest>, options?: CallOptions & CallOptionsExt): Promise<Person>;
+  /**
+   * Makes the secret of a second factor, in place of one that was not confirmed. unauthenticated for a wrong password, conflict for who
+   * has one.
+   */
+  startSecondFactor(
+    request: DeepPartial<StartSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<StartSecondFactorResponse>;
+  /**
+   * From now on signing in asks for a code; ends all sessions of the person but one. unauthenticated for a wrong code, precondition when
+   * there is nothing to confirm.
+   */
+  confirmSecondFactor(
+    request: DeepPartial<ConfirmSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ConfirmSecondFactorResponse>;
+  getSecondFactor(
+    request: DeepPartial<GetSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SecondFactor>;
+  /** Takes the own second factor away. unauthenticated for a wrong password or code, precondition when there is none. */
+  disableSecondFactor(
+    request: DeepPartial<DisableSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SecondFactor>;
+  /** Takes that of another member away. precondition for one who belongs to other accounts too. */
+  resetSecondFactor(
+    request: DeepPartial<ResetSecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Member>;
+  /** Operator: the same for any person. */
+  resetAnySecondFactor(
+    request: DeepPartial<ResetAnySecondFactorRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Person>;
   /** Operator: whose session it is and what they may do now. unauthenticated when there is none, or it is over. */
   authenticateSession(
     request: DeepPartial<AuthenticateSessionRequest>,
@@ -10470,6 +13074,17 @@ export interface AccountsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListMembersRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListMembersResponse>;
+  /** An account's own role. conflict for a name that there is, forbidden for a right that the caller has not. */
+  createRole(request: DeepPartial<CreateRoleRequest>, options?: CallOptions & CallOptionsExt): Promise<Role>;
+  /** All own roles of the account, by name. */
+  listRoles(request: DeepPartial<ListRolesRequest>, options?: CallOptions & CallOptionsExt): Promise<ListRolesResponse>;
+  /**
+   * Another name or other rights, which those who have it have within a second. forbidden when it has, or would have, a right that the
+   * caller has not.
+   */
+  updateRole(request: DeepPartial<UpdateRoleRequest>, options?: CallOptions & CallOptionsExt): Promise<Role>;
+  /** conflict while a member or an open invitation has it, naming them. */
+  deleteRole(request: DeepPartial<DeleteRoleRequest>, options?: CallOptions & CallOptionsExt): Promise<Role>;
   /** Gives a member another role, and ends their sessions. conflict when nobody would be an owner any more. */
   setMemberRole(request: DeepPartial<SetMemberRoleRequest>, options?: CallOptions & CallOptionsExt): Promise<Member>;
   /** Takes a person out of the account, and ends their sessions. conflict when nobody would be an owner any more. */
