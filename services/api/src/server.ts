@@ -13,7 +13,6 @@ import type { Caller } from './authenticator.ts'
 import { countCall } from './call-limits.ts'
 import { type CallShares, countCalls } from './call-shares.ts'
 import type { Context } from './context.ts'
-import { docsPage } from './docs/page.ts'
 import {
   clientFailure,
   failureResponse,
@@ -25,10 +24,8 @@ import {
 import { runOnce, StillRunning } from './idempotency.ts'
 import { csvFile, parse } from './input.ts'
 import { sendStream, wantsStream } from './live/send-stream.ts'
-import { describeApi } from './openapi.ts'
 import { callOf, originOf } from './origin.ts'
-import { servedLinkPages } from './pages/link-pages.ts'
-import type { ServedPage } from './pages/page.ts'
+import { serveDocs, serveLinkPages } from './pages/serve.ts'
 import { serveProviderSignIn } from './provider-sign-in.ts'
 import { openRefusals } from './refusals.ts'
 import { requireSoundHead } from './request-head.ts'
@@ -124,34 +121,6 @@ export async function serveApi(ctx: Context, routes: readonly NamedRoute[]): Pro
   ctx.log.info({ httpPort: port }, 'the public API is served')
   return { port, [Symbol.asyncDispose]: close }
 }
-
-/** What anybody may read: the list of requests, the document, and the page made from it. */
-function serveDocs(server: FastifyInstance, routes: readonly NamedRoute[]): void {
-  let described: { json: string; page: ServedPage } | undefined
-  const describe = () => {
-    const document = describeApi(routes)
-    return { json: JSON.stringify(document), page: docsPage(document) }
-  }
-  server.get('/v1/openapi.json', (_request, reply) => {
-    described ??= describe()
-    return reply.type(typeOf(200)).send(described.json)
-  })
-  server.get('/docs', (_request, reply) => {
-    described ??= describe()
-    return sendPage(reply, described.page)
-  })
-  server.get('/v1', () => ({
-    routes: routes.map(({ method, path, summary }) => ({ method, path, does: summary })),
-  }))
-}
-
-function serveLinkPages(server: FastifyInstance): void {
-  for (const [path, page] of servedLinkPages)
-    server.get(path, (_request, reply) => sendPage(reply, page))
-}
-
-const sendPage = (reply: FastifyReply, { text, policy }: ServedPage) =>
-  reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(text)
 
 const tooSlow = () =>
   new AppError('invalid', 'The body of the request came too slowly; nothing of it was done')
