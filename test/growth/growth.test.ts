@@ -30,6 +30,7 @@ const growing = [
   'events',
   'feed_dead',
   'feed_open',
+  'forgotten_refusals',
   'idempotency_keys',
   'identities',
   'import_chunks',

@@ -1,4 +1,5 @@
 import { phones, type Tenant } from '@lockstep/testing/system'
+import { oneContactRows } from './identity-rows.ts'
 import { duplicates, noFence, overlaps, scenario } from './scenario.ts'
 
 const people = 40
@@ -19,24 +20,16 @@ export const contactImport = scenario<Tenant>({
     rows: {
       is: 'one contact an identity, one running import an account, a batch counts only from where it began',
       statements: [
-        {
-          in: 'insert into identities',
-          replace: String.raw`order by account_id, namespace, match_key\s+on conflict \(account_id, namespace, match_key\) do nothing`,
-          by: 'where not exists (select from identities i where i.account_id = v.account_id and i.namespace = v.namespace and i.match_key = v.match_key)',
-        },
+        ...oneContactRows.statements,
         {
           in: 'update imports set done_bytes',
           replace: String.raw`and state = 'running'\s+and rows = `,
           by: 'and 0 <= ',
         },
       ],
-      drop: [
-        'alter table contacts.identities drop constraint identities_pkey',
-        'drop index contacts.imports_running',
-      ],
+      drop: [...oneContactRows.drop, 'drop index contacts.imports_running'],
       restore: [
-        'truncate contacts.identities, contacts.contacts, contacts.contact_tags, contacts.imports, contacts.import_chunks, contacts.import_errors',
-        'alter table contacts.identities add primary key (account_id, namespace, match_key)',
+        ...oneContactRows.restore,
         "create unique index imports_running on contacts.imports (account_id) where state = 'running'",
       ],
     },

@@ -10,5 +10,5 @@ export function certificate(): TlsFiles | undefined {
 }
 
 /** Where a service is: as the environment says, else in the system that `npm start` runs. */
-export const addressOfService = (name: 'accounts' | 'events'): string =>
+export const addressOfService = (name: 'accounts' | 'contacts' | 'events'): string =>
   env[`LOCKSTEP_${name.toUpperCase()}_ADDRESS`] ?? readReady().grpc[name]!

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
+import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
 import { EventsDefinition, type ResealSecretsResponse } from '@lockstep/rpc/gen/events'
 import { addressOfService, certificate } from './operator.ts'
 import { createScreen } from './screen.ts'
@@ -10,8 +11,8 @@ const help = `npm run secrets -- reseal [--after PLACE] [--json]
   reseal   seals every stored secret again that isn't sealed with the first key of LOCKSTEP_ENCRYPTION_KEY, a page of rows at a
            time. Afterwards the other keys may be removed. It may be broken off and begun again; --after goes on at a place.
 
-  It asks the system that npm start runs, or the services at LOCKSTEP_ACCOUNTS_ADDRESS and LOCKSTEP_EVENTS_ADDRESS with the operator's
-  certificate in LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY.`
+  It asks the system that npm start runs, or the services at LOCKSTEP_ACCOUNTS_ADDRESS, LOCKSTEP_CONTACTS_ADDRESS and
+  LOCKSTEP_EVENTS_ADDRESS with the operator's certificate in LOCKSTEP_GRPC_TLS_CA, LOCKSTEP_GRPC_TLS_CERT and LOCKSTEP_GRPC_TLS_KEY.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,7 +26,7 @@ const screen = createScreen(values.json)
 
 /** A service that keeps sealed secrets, and what its places begin with. */
 interface Keeper {
-  name: 'accounts' | 'events'
+  name: 'accounts' | 'contacts' | 'events'
   table: RegExp
   page(after: string): Promise<ResealSecretsResponse>
 }
@@ -33,6 +34,7 @@ interface Keeper {
 async function reseal(): Promise<void> {
   const tls = certificate()
   using accounts = connect(AccountsDefinition, addressOfService('accounts'), tls)
+  using contacts = connect(ContactsDefinition, addressOfService('contacts'), tls)
   using events = connect(EventsDefinition, addressOfService('events'), tls)
   const call = { timeoutMs: 60_000 }
   const keepers: Keeper[] = [
@@ -40,6 +42,11 @@ async function reseal(): Promise<void> {
       name: 'accounts',
       table: /^(apps|connections|sign_ups):/,
       page: (after) => accounts.resealSecrets({ after }, call),
+    },
+    {
+      name: 'contacts',
+      table: /^forgotten_keys:/,
+      page: (after) => contacts.resealSecrets({ after }, call),
     },
     {
       name: 'events',

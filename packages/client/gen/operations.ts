@@ -126,6 +126,28 @@ export interface ContactImport {
   finished_at: string | null
 }
 
+export interface CreatedContact {
+  id: string
+  name: string
+  profile_name: string
+  username: string
+  phone: string
+  wa_id: string
+  user_id: string
+  email: string
+  language: string
+  time_zone: string
+  tags: readonly string[]
+  attributes: Readonly<Record<string, string>>
+  opted_out: boolean
+  blocked: boolean
+  source: string
+  last_inbound_at: string | null
+  archived_at: string | null
+  created_at: string | null
+  created: boolean
+}
+
 export interface Contact {
   id: string
   name: string
@@ -134,12 +156,16 @@ export interface Contact {
   phone: string
   wa_id: string
   user_id: string
+  email: string
+  language: string
+  time_zone: string
   tags: readonly string[]
   attributes: Readonly<Record<string, string>>
   opted_out: boolean
   blocked: boolean
   source: string
   last_inbound_at: string | null
+  archived_at: string | null
   created_at: string | null
 }
 
@@ -613,6 +639,22 @@ export interface Operations {
       next_cursor: string | null
     }
   }
+  /** Creates a contact for a phone number, written in any way. Where there is one with it, that one is completed and answered, with "created": false. Asks for the right `contacts.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createContact: {
+    input: {
+      body: {
+        phone: string
+        default_country?: string
+        name?: string
+        email?: string
+        language?: string
+        time_zone?: string
+        tags?: readonly string[]
+        attributes?: Readonly<Record<string, string>>
+      }
+    }
+    output: CreatedContact
+  }
   /** Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before. Asks for the right `contacts.read`. */
   listContacts: {
     input: {
@@ -632,6 +674,30 @@ export interface Operations {
     }
     output: Contact
   }
+  /** Changes what is named of a contact. "tags" stands for all tags, "add_tags" and "remove_tags" for some; an attribute that is null goes. An empty name is the one that they have given themselves. Asks for the right `contacts.write`. When the response was lost: Doing it again does no harm: send the request with a new key. */
+  updateContact: {
+    input: {
+      id: string
+      body?: {
+        name?: string
+        email?: string
+        language?: string
+        time_zone?: string
+        tags?: readonly string[]
+        add_tags?: readonly string[]
+        remove_tags?: readonly string[]
+        attributes?: Readonly<Record<string, string | null>>
+      }
+    }
+    output: Contact
+  }
+  /** Takes a contact out of all lists and campaigns. What they said and what was written stays, and they come back when they write, or are imported or created again. Asks for the right `contacts.write`. When the response was lost: Look at GET /v1/contacts before you try again with a new key. */
+  archiveContact: {
+    input: {
+      id: string
+    }
+    output: {}
+  }
   /** Records that a person opted out or in, or is blocked or not, with the evidence for it. Asks for the right `consent.write`. When the response was lost: Send it again with the same Idempotency-Key. */
   recordConsent: {
     input: {
@@ -642,6 +708,13 @@ export interface Operations {
       }
     }
     output: Contact
+  }
+  /** Forgets a person for good: names, numbers, messages, attributes and consents go, within minutes everywhere. What they refuse outlives them, should their number come again. Asks for the right `contacts.write`. When the response was lost: Look at GET /v1/contacts/:id before you try again with a new key. */
+  forgetContact: {
+    input: {
+      id: string
+    }
+    output: {}
   }
   /** Shows whether UTILITY templates are sent to people who said stop. Asks for the right `contacts.read`. */
   getConsentRules: {
@@ -819,7 +892,7 @@ export interface Operations {
     input: {
       body: {
         url: string
-        topics: readonly ('campaigns' | 'conversations' | 'imports' | 'connections' | 'templates' | 'webhooks')[]
+        topics: readonly ('campaigns' | 'conversations' | 'contacts' | 'imports' | 'connections' | 'templates' | 'webhooks')[]
         description?: string
       }
     }
@@ -845,7 +918,7 @@ export interface Operations {
       id: string
       body?: {
         url?: string
-        topics?: readonly ('campaigns' | 'conversations' | 'imports' | 'connections' | 'templates' | 'webhooks')[]
+        topics?: readonly ('campaigns' | 'conversations' | 'contacts' | 'imports' | 'connections' | 'templates' | 'webhooks')[]
         description?: string
         enabled?: boolean
       }
@@ -1254,9 +1327,13 @@ export const operations = {
   createContactImport: { method: 'POST', path: '/v1/contact-imports', type: 'text/csv' },
   getContactImport: { method: 'GET', path: '/v1/contact-imports/{id}' },
   listImportErrors: { method: 'GET', path: '/v1/contact-imports/{id}/errors', list: 'errors' },
+  createContact: { method: 'POST', path: '/v1/contacts', type: 'application/json' },
   listContacts: { method: 'GET', path: '/v1/contacts', list: 'contacts' },
   getContact: { method: 'GET', path: '/v1/contacts/{id}' },
+  updateContact: { method: 'PATCH', path: '/v1/contacts/{id}', type: 'application/json' },
+  archiveContact: { method: 'DELETE', path: '/v1/contacts/{id}' },
   recordConsent: { method: 'POST', path: '/v1/contacts/{id}/consent', type: 'application/json' },
+  forgetContact: { method: 'POST', path: '/v1/contacts/{id}/forget' },
   getConsentRules: { method: 'GET', path: '/v1/consent-rules' },
   setConsentRules: { method: 'PUT', path: '/v1/consent-rules', type: 'application/json' },
   createCampaign: { method: 'POST', path: '/v1/campaigns', type: 'application/json' },

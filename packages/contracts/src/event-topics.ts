@@ -21,6 +21,11 @@ export const eventTopics = {
     producer: 'conversations',
     about: 'messages that have come in',
   },
+  contacts: {
+    right: 'contacts.read',
+    producer: 'contacts',
+    about: 'contacts that a person or a program created, changed, archived or had forgotten',
+  },
   imports: { right: 'contacts.read', producer: 'contacts', about: 'how far imports are' },
   connections: {
     right: 'connections.read',
@@ -63,6 +68,11 @@ export const eventKinds = {
     topic: 'conversations',
     subject: 'connection',
     about: 'messages to a number, those that came together in one event',
+  },
+  'contact.changed': {
+    topic: 'contacts',
+    subject: 'contact',
+    about: 'a contact was created, changed, archived or forgotten, or what it said was recorded',
   },
   'import.progress': {
     topic: 'imports',

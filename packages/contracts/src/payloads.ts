@@ -11,6 +11,11 @@ export interface IdentityUpdate {
   userId?: string
 }
 
+/** Contacts of one account of whom nothing may be kept: an entry of the lanes `*.forget`. */
+export interface ForgottenContacts {
+  contactIds: string[]
+}
+
 /** One event of an account; an entry of the lanes `events.*` is a list of them, in their order. */
 export interface EventContent {
   kind: EventKind

@@ -45,6 +45,11 @@ export const secretPlaces = {
     row: step,
     accountId: '',
   }),
+  forgottenKey: (accountId: string): SecretPlace => ({
+    table: 'forgotten_keys',
+    row: accountId,
+    accountId,
+  }),
   webhookEndpoint: (endpointId: string, accountId: string): SecretPlace => ({
     table: 'webhook_endpoints',
     row: endpointId,

@@ -90,8 +90,11 @@ export const metaConsentVias = [
   'error_131050',
   'error_130403',
 ] as const
-/** Ways with a time of our clock; a merge says again what a merged contact had refused. */
-export const ownConsentVias = ['api', 'import', 'merge'] as const
+/**
+ * Ways with a time of our clock; `merge` says again what a merged contact had refused, `forgotten`
+ * what somebody had before they were forgotten.
+ */
+export const ownConsentVias = ['api', 'import', 'merge', 'forgotten'] as const
 export const consentVias = [...metaConsentVias, ...ownConsentVias] as const
 export type ConsentVia = (typeof consentVias)[number]
 

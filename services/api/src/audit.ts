@@ -34,8 +34,9 @@ export async function runRecorded(
   }
 }
 
-function orderOf({ name, path }: NamedRoute, { params, body }: Input) {
-  const text = isPlain(body) ? JSON.stringify(body, storable) : ''
+function orderOf({ name, path, isPersonal }: NamedRoute, { params, body }: Input) {
+  const kept = isPersonal ? { fields: Object.keys(body as object) } : body
+  const text = isPlain(kept) ? JSON.stringify(kept, storable) : ''
   return {
     action: name,
     targetKind: path.split('/')[2]!,

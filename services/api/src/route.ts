@@ -70,6 +70,7 @@ interface Reads {
   audit?: undefined
   afterLostResponse?: undefined
   shownOnce?: undefined
+  isPersonal?: undefined
   /** Who accepts `text/event-stream` is answered by this instead. */
   stream?(ctx: Context, asked: AskedStream): Promise<AsyncIterable<string>>
 }
@@ -95,6 +96,8 @@ interface Writes {
   afterLostResponse: AfterLostResponse
   /** Fields of the response that are told this once: a repetition finds null there. */
   shownOnce?: readonly string[]
+  /** Its body is about a person: the audit log keeps the names of its fields only. */
+  isPersonal?: true
 }
 
 /** Any route, as the server sees it. */

@@ -143,7 +143,23 @@ async function importPeople(asks: Asks, { tag, person, phone }: Texts) {
   await ask('GET', `/v1/contact-imports/${id}/errors`)
   const { contacts } = await ask('GET', `/v1/contacts?tag=${encodeURIComponent(tag)}`)
   await ask('GET', `/v1/contacts/${contacts[0].id}`)
+  await keepPerson(asks, written)
   return { importId: id as string, contactId: contacts[0].id as string }
+}
+
+/** Somebody else, who comes and goes. */
+async function keepPerson({ ask }: Asks, alike: string): Promise<void> {
+  const named = { phone: `${alike.slice(0, -4)}0002`, name: 'Bea', email: 'bea@example.com' }
+  const more = { language: 'pt-BR', time_zone: 'America/Sao_Paulo', tags: ['shop'] }
+  const { id } = await ask('POST', '/v1/contacts', {
+    ...named,
+    ...more,
+    attributes: { city: 'Ulm' },
+  })
+  const changes = { name: 'Beatriz', add_tags: ['vip'], attributes: { city: null } }
+  await ask('PATCH', `/v1/contacts/${id}`, changes)
+  await ask('DELETE', `/v1/contacts/${id}`)
+  await ask('POST', `/v1/contacts/${id}/forget`)
 }
 
 const imported = ({ look }: Asks, id: string) =>

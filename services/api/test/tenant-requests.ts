@@ -148,6 +148,16 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
       get(`/v1/contacts?cursor=${before(contactId)}`),
     ],
   }),
+  'POST /v1/contacts': () => ({
+    answered: [{ path: '/v1/contacts', body: { phone: '+49 1512 7000002', name: 'Zoe' } }],
+  }),
+  'PATCH /v1/contacts/:id': ({ contactId }) => ({
+    refused: [{ path: `/v1/contacts/${contactId}`, body: { name: 'Mine', add_tags: ['mine'] } }],
+  }),
+  'DELETE /v1/contacts/:id': ({ contactId }) => ({ refused: [get(`/v1/contacts/${contactId}`)] }),
+  'POST /v1/contacts/:id/forget': ({ contactId }) => ({
+    refused: [get(`/v1/contacts/${contactId}/forget`)],
+  }),
   'GET /v1/contacts/:id': ({ contactId }) => ({ refused: [get(`/v1/contacts/${contactId}`)] }),
   'POST /v1/contacts/:id/consent': ({ contactId }) => ({
     refused: [

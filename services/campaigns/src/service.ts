@@ -7,6 +7,7 @@ import { migrations } from './db/migrations.ts'
 import { announceProgress, announceProgressEveryMs } from './jobs/announce-progress.ts'
 import { expireSending } from './jobs/expire-sending.ts'
 import { forgetCampaigns } from './jobs/forget-campaigns.ts'
+import { forgetContacts } from './lanes/forget-contacts.ts'
 import { messageStatus } from './lanes/message-status.ts'
 import { runCampaign } from './lanes/run-campaign.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
@@ -21,7 +22,11 @@ export const campaignsService = defineService({
   times,
   open,
   rpc: { definition: CampaignsDefinition, methods, callers, acrossAccounts },
-  lanes: { 'campaigns.run': runCampaign, 'webhooks.campaign': messageStatus },
+  lanes: {
+    'campaigns.run': runCampaign,
+    'campaigns.forget': forgetContacts,
+    'webhooks.campaign': messageStatus,
+  },
   jobs: {
     'expire-sending': [5_000, expireSending],
     'announce-progress': [announceProgressEveryMs, announceProgress],

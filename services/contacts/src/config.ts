@@ -1,6 +1,7 @@
-import { type ConfigOf, retentionDays, serviceConfig } from '@lockstep/service'
+import { type ConfigOf, encryptionKey, retentionDays, serviceConfig } from '@lockstep/service'
 
 export const config = serviceConfig({
+  encryptionKey,
   importRetentionDays: retentionDays(1, 90).describe(
     'How long after its end an import and its refused rows are kept',
   ),

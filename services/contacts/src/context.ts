@@ -1,5 +1,10 @@
 import { type Database, openDatabase, schemaOf } from '@lockstep/database'
-import type { BaseOverrides, ServiceContext } from '@lockstep/service'
+import {
+  type BaseOverrides,
+  createSecrets,
+  type Secrets,
+  type ServiceContext,
+} from '@lockstep/service'
 import type { Config } from './config.ts'
 import type { times } from './times.ts'
 
@@ -11,6 +16,7 @@ const importStatementMs = 20_000
 type Base = ServiceContext<Config, never, typeof times>
 
 interface Own {
+  secrets: Secrets
   /** Own connections for the check before each send, so that nothing else keeps it waiting. */
   checks: Database
   /** A batch of an import with a statement that takes longer is halved. */
@@ -29,5 +35,6 @@ export async function open(
   const own = stack.use(
     await openDatabase({ url, schema: schemaOf(service), poolSize: checkConnections }),
   )
-  return { checks: overrides.around?.({ ...base, db: own }).db ?? own, importStatementMs }
+  const checks = overrides.around?.({ ...base, db: own }).db ?? own
+  return { secrets: createSecrets(base.config.encryptionKey), checks, importStatementMs }
 }

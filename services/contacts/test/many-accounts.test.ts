@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@lockstep/database'
+import { createSecrets } from '@lockstep/service'
 import { until } from '@lockstep/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deriveFlags, insertConsents } from '../src/db/consents.ts'
@@ -95,9 +96,10 @@ test('a row of an account outside of the list of the transaction is neither seen
     schema: 'contacts',
     poolSize: 1,
   })
+  const ctx = { secrets: createSecrets(system.config.encryptionKey) }
   const named = (accountId: string) => [{ accountId, identities: [phoneIdentity('4915100000003')] }]
   await expect(
-    db.transaction([own, randomUUID()], (tx) => resolveIdentities(tx, named(other))),
+    db.transaction([own, randomUUID()], (tx) => resolveIdentities(ctx, tx, named(other))),
   ).rejects.toThrow(/row-level security/)
   const fields = [{ accountId: other, contactId: foreign!, name: 'Changed', tags: ['changed'] }]
   await expect(

@@ -4,6 +4,7 @@ import { eventPositions } from './event-positions.ts'
 import { fenceOfPreparing, fenceOfSync } from './fence.ts'
 import { appBinding, numbersOfTheApp, tokenTag } from './forged-status.ts'
 import { lastOwner } from './last-owner.ts'
+import { forgottenStaysForgotten, oneContact } from './one-contact.ts'
 import { oneIdentity, oneOwner } from './one-number.ts'
 import type { PathGuard } from './path-guard.ts'
 import { rowLockOrder } from './row-lock-order.ts'
@@ -24,4 +25,6 @@ export const pathGuards: readonly PathGuard[] = [
   rowLockOrder,
   lastOwner,
   eventPositions,
+  oneContact,
+  forgottenStaysForgotten,
 ]

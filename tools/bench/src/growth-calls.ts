@@ -149,6 +149,34 @@ function ofContacts(
           tenant,
         ),
     },
+    {
+      name: 'CreateContact, new',
+      run: (i) =>
+        contacts.createContact({ phone: `+49160${7_000_000 + i}`, tags: ['new'] }, tenant),
+    },
+    {
+      name: 'CreateContact, known',
+      run: (i) => {
+        const phone = `+${grownPhone(spread(i, sizes.contacts))}`
+        return contacts.createContact({ phone, name: 'Person' }, tenant)
+      },
+    },
+    {
+      name: 'UpdateContact',
+      run: (i) =>
+        contacts.updateContact(
+          { id: contact(i + 300), name: 'Changed', addedTags: ['changed'], removedTags: ['all'] },
+          tenant,
+        ),
+    },
+    {
+      name: 'ArchiveContact',
+      run: (i) => contacts.archiveContact({ id: contact(i + 600) }, tenant),
+    },
+    {
+      name: 'ForgetContact',
+      run: (i) => contacts.forgetContact({ id: contact(i + 900) }, tenant),
+    },
     { name: 'GetConsentRules', run: () => contacts.getConsentRules({}, tenant) },
     {
       name: 'SetConsentRules',

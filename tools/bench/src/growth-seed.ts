@@ -151,7 +151,9 @@ function statements(
          select ${account}, 'number', 'phone', ${phone('i')}, ${id(kinds.contact, 'i')} from ${rows(contacts)};
        insert into contacts.consents (account_id, namespace, match_key, contact_id, kind, via, evidence, said_at)
          select ${account}, 'number', ${phone('i')}, ${id(kinds.contact, 'i')}, 'opt_out', 'word', 'wamid.' || i, ${ago('1 hour')}
-         from ${rows(contacts)} where i % 20 = 0`,
+         from ${rows(contacts)} where i % 20 = 0;
+       insert into contacts.forgotten_refusals (account_id, identity_hash, kind, said_at)
+         select ${account}, decode(md5(i::text), 'hex'), 'opt_out', ${ago('1 hour')} from ${rows(Math.ceil(contacts / 10))}`,
     ],
     ...(hasTagTable
       ? [

@@ -1,8 +1,11 @@
 import { consentKinds } from '@lockstep/contracts'
 import { z } from 'zod'
-import { country, id, idParams, oneOf, page, text } from '../input.ts'
+import { anyText, country, id, idParams, oneOf, page, text } from '../input.ts'
 import { nextCursor, textOrNull, textsByName, time } from '../response.ts'
-import { chooseAgain, route } from '../route.ts'
+import { chooseAgain, lookFirst, route } from '../route.ts'
+
+const path = '/v1/contacts'
+const onePath = '/v1/contacts/:id'
 
 const contact = z
   .object({
@@ -13,19 +16,63 @@ const contact = z
     phone: z.string(),
     wa_id: z.string(),
     user_id: z.string(),
+    email: z.string(),
+    language: z.string(),
+    time_zone: z.string(),
     tags: z.array(z.string()),
     attributes: textsByName,
     opted_out: z.boolean(),
     blocked: z.boolean(),
     source: z.string(),
     last_inbound_at: time,
+    archived_at: time,
     created_at: time,
   })
   .meta({ id: 'Contact' })
 
+const tags = z
+  .array(text(64), { error: 'must be a list of tags' })
+  .max(200, 'must name at most 200 tags')
+const attributesError = 'must be an object of texts, such as {"city": "Ulm"}'
+const attribute = anyText(1_024)
+/** What may be said of a contact; what is absent is not known, or stays. */
+const fields = {
+  name: anyText(256).optional(),
+  email: anyText(254).optional(),
+  language: anyText(35).optional(),
+  time_zone: anyText(64).optional(),
+  tags: tags.optional(),
+}
+
+/** The account's contact with a number is one, whoever names it and how often. */
+export const createContact = route({
+  method: 'POST',
+  path,
+  right: 'contacts.write',
+  summary:
+    'Creates a contact for a phone number, written in any way. Where there is one with it, that one is completed and answered, with "created": false.',
+  body: z.strictObject({
+    phone: text(256),
+    default_country: country.optional(),
+    ...fields,
+    attributes: z.record(z.string(), attribute, { error: attributesError }).optional(),
+  }),
+  response: contact.extend({ created: z.boolean() }).meta({ id: 'CreatedContact' }),
+  errors: ['conflict'],
+  audit: 'api',
+  isPersonal: true,
+  afterLostResponse: { runs: 'same id' },
+  run: async (ctx, { body: { default_country, time_zone, ...body }, newId: id }, call) => {
+    const places = { defaultCountry: default_country, timeZone: time_zone }
+    const request = { ...body, ...places, id }
+    const { contact, created } = await ctx.peers.contacts.createContact(request, call)
+    return { ...contact!, created }
+  },
+})
+
 export const listContacts = route({
   method: 'GET',
-  path: '/v1/contacts',
+  path,
   right: 'contacts.read',
   summary:
     'Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before.',
@@ -40,13 +87,79 @@ export const listContacts = route({
 /** One contact, or the one that it was merged into. */
 export const getContact = route({
   method: 'GET',
-  path: '/v1/contacts/:id',
+  path: onePath,
   right: 'contacts.read',
   summary: 'Shows a contact.',
   params: idParams,
   response: contact,
   errors: ['not_found'],
   run: (ctx, { params }, call) => ctx.peers.contacts.getContact(params, call),
+})
+
+export const updateContact = route({
+  method: 'PATCH',
+  path: onePath,
+  right: 'contacts.write',
+  summary:
+    'Changes what is named of a contact. "tags" stands for all tags, "add_tags" and "remove_tags" for some; an attribute that is null goes. An empty name is the one that they have given themselves.',
+  params: idParams,
+  body: z.strictObject({
+    ...fields,
+    add_tags: tags.optional(),
+    remove_tags: tags.optional(),
+    attributes: z.record(z.string(), attribute.nullable(), { error: attributesError }).optional(),
+  }),
+  response: contact,
+  errors: ['not_found'],
+  audit: 'api',
+  isPersonal: true,
+  afterLostResponse: 'Doing it again does no harm: send the request with a new key.',
+  run: (ctx, { params, body }, call) => {
+    const { tags, add_tags: addedTags, remove_tags: removedTags, attributes = {}, ...rest } = body
+    const { time_zone: timeZone, ...texts } = rest
+    const named = Object.entries(attributes)
+    const request = {
+      ...params,
+      ...texts,
+      timeZone,
+      tags: tags && { tags },
+      addedTags,
+      removedTags,
+      attributes: Object.fromEntries(
+        named.flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
+      ),
+      removedAttributes: named.flatMap(([name, value]) => (value === null ? [name] : [])),
+    }
+    return ctx.peers.contacts.updateContact(request, call)
+  },
+})
+
+export const archiveContact = route({
+  method: 'DELETE',
+  path: onePath,
+  right: 'contacts.write',
+  summary:
+    'Takes a contact out of all lists and campaigns. What they said and what was written stays, and they come back when they write, or are imported or created again.',
+  params: idParams,
+  response: z.object({}),
+  errors: ['not_found'],
+  audit: 'api',
+  afterLostResponse: lookFirst(path),
+  run: (ctx, { params }, call) => ctx.peers.contacts.archiveContact(params, call),
+})
+
+export const forgetContact = route({
+  method: 'POST',
+  path: '/v1/contacts/:id/forget',
+  right: 'contacts.write',
+  summary:
+    'Forgets a person for good: names, numbers, messages, attributes and consents go, within minutes everywhere. What they refuse outlives them, should their number come again.',
+  params: idParams,
+  response: z.object({}),
+  errors: ['not_found'],
+  audit: 'api',
+  afterLostResponse: lookFirst(onePath),
+  run: (ctx, { params }, call) => ctx.peers.contacts.forgetContact(params, call),
 })
 
 /** As said when the request was first sent. */

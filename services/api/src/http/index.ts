@@ -28,6 +28,9 @@ import {
 } from './connections.ts'
 import { createContactImport, getContactImport, listImportErrors } from './contact-imports.ts'
 import {
+  archiveContact,
+  createContact,
+  forgetContact,
   getConsentRules,
   getContact,
   getContactSettings,
@@ -35,6 +38,7 @@ import {
   recordConsent,
   setConsentRules,
   setContactSettings,
+  updateContact,
 } from './contacts.ts'
 import { countInbound, listConversations, listMessages } from './conversations.ts'
 import { listEvents } from './events.ts'
@@ -108,9 +112,13 @@ const byName: Readonly<Record<string, Route>> = {
   createContactImport,
   getContactImport,
   listImportErrors,
+  createContact,
   listContacts,
   getContact,
+  updateContact,
   recordConsent,
+  archiveContact,
+  forgetContact,
   getConsentRules,
   setConsentRules,
   createCampaign,

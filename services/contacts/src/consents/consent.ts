@@ -26,6 +26,7 @@ export interface ContactFlags {
   optedOut: boolean
   blocked: boolean
   reachable: boolean
+  archived: boolean
 }
 
 /** What an account chose for people who said stop. */
@@ -47,7 +48,7 @@ export function refusalOf(
   contact: ContactFlags | undefined,
   despiteOptOut: boolean,
 ): ContactRefusal | '' {
-  if (!contact) return 'deleted'
+  if (!contact || contact.archived) return 'deleted'
   if (contact.blocked) return 'blocked'
   if (contact.optedOut && !despiteOptOut) return 'opted_out'
   return contact.reachable ? '' : 'unreachable'

@@ -14,7 +14,8 @@ export interface AudiencePage {
 
 /** One page of a filter's audience in id order. */
 export async function audiencePage(tx: Tx, page: FilterPage): Promise<AudiencePage> {
-  const live = sql`n.id = p.id and n.account_id = ${page.accountId}::uuid and n.merged_into is null`
+  const live = sql`n.id = p.id and n.account_id = ${page.accountId}::uuid and n.merged_into is null
+    and n.archived_at is null`
   const found = await query<AudienceRow & { pageId: string }>(
     tx,
     sql`with page as materialized (${filterPage(page)})

@@ -24,6 +24,23 @@ export async function insertTags(tx: Tx, contacts: readonly TaggedContact[]): Pr
     on conflict do nothing`.execute(tx.sql)
 }
 
+/** Takes tags from a locked contact. */
+export async function deleteTags(
+  tx: Tx,
+  contactId: string,
+  tags: readonly string[],
+): Promise<void> {
+  if (tags.length === 0) return
+  await sql`delete from contact_tags where contact_id = ${contactId}::uuid
+    and account_id = ${tx.accountId}::uuid and tag = any(${tags}::text[])`.execute(tx.sql)
+}
+
+/** Takes all tags from a locked contact but these. */
+export async function keepTags(tx: Tx, contactId: string, tags: readonly string[]): Promise<void> {
+  await sql`delete from contact_tags where contact_id = ${contactId}::uuid
+    and account_id = ${tx.accountId}::uuid and tag <> all(${tags}::text[])`.execute(tx.sql)
+}
+
 /** The tags of contacts that carry any, by contact. */
 export async function tagsOf(tx: Tx, contactIds: string[]): Promise<Map<string, string[]>> {
   if (contactIds.length === 0) return new Map()

@@ -3,7 +3,6 @@ import { query, RunAgain, sql, type Tx } from '@lockstep/database'
 import type { Contact, Merged } from '@lockstep/rpc/gen/contacts'
 import type { ContactFlags } from '../consents/consent.ts'
 import { tagsOfContact } from './contact-tags.ts'
-import { filterPage } from './filter-page.ts'
 
 type Sql = ReturnType<typeof sql>
 
@@ -11,8 +10,13 @@ type Sql = ReturnType<typeof sql>
 export const contactColumns = sql`c.id, c.name, c.profile_name as "profileName", c.username,
   c.phone, c.wa_id as "waId", c.user_id as "userId", c.attributes::text as "attributesJson",
   c.opted_out as "optedOut", c.blocked`
-export const isReachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '') as reachable`
+/** What of a contact `c` says whether it may be written to, beside what it said. */
+export const isReachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '') as reachable,
+  c.archived_at is not null as archived`
 const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
+
+const isListed = sql`c.merged_into is null and c.archived_at is null`
+const firstId = '00000000-0000-0000-0000-000000000000'
 
 /** Live contacts of the account in id order, after one of them, with a tag if one is named. */
 export function listContacts(
@@ -21,31 +25,48 @@ export function listContacts(
 ): Promise<Contact[]> {
   if (!tag) {
     const rest = after === null ? sql`true` : sql`c.id > ${after}::uuid`
-    return readContacts(tx, sql`c.merged_into is null and ${rest} order by c.id limit ${limit}`)
+    return readContacts(tx, sql`${isListed} and ${rest} order by c.id limit ${limit}`)
   }
-  const ids = filterPage({ accountId: tx.accountId!, filter: { tags: [tag] }, after, limit })
-  return readContacts(tx, sql`c.merged_into is null and c.id = any(array(${ids})) order by c.id`)
+  const ids = sql`select t.contact_id from contact_tags t
+    cross join lateral (select from contacts c where c.id = t.contact_id and ${isListed} offset 0) c
+    where t.account_id = ${tx.accountId}::uuid and t.tag = ${tag}
+      and t.contact_id > ${after ?? firstId}::uuid
+    order by t.contact_id limit ${limit}`
+  return readContacts(tx, sql`${isListed} and c.id = any(array(${ids})) order by c.id`)
 }
 
 /**
  * A contact, or the one that it was merged into. Throws `not_found`, also for another account's.
  */
 export async function findContact(tx: Tx, id: string): Promise<Contact> {
+  const live = await requireLive(tx, id)
+  return (await readContacts(tx, sql`c.id = ${live.id}`))[0]!
+}
+
+/** The live contact behind an id. Throws `not_found`. */
+export async function requireLive(tx: Tx, id: string): Promise<LiveContact> {
   const live = (await liveContacts(tx, [id])).get(id)
-  const [contact] = live ? await readContacts(tx, sql`c.id = ${live.id}`) : []
-  if (!contact) throw new AppError('not_found', `There is no contact ${id}`)
-  return contact
+  if (!live) throw new AppError('not_found', `There is no contact ${id}`)
+  return live
 }
 
 async function readContacts(tx: Tx, condition: Sql): Promise<Contact[]> {
-  const rows = await query<Omit<Contact, 'lastInboundAtMs'> & { lastInboundAtMs: number | null }>(
+  const rows = await query<ContactRow>(
     tx,
-    sql`select ${contactColumns}, ${tagsOfContact} as tags, c.source,
-          ${ms('c.last_inbound_at')} as "lastInboundAtMs", ${ms('c.created_at')} as "createdAtMs"
+    sql`select ${contactColumns}, ${tagsOfContact} as tags, c.email, c.language,
+          c.time_zone as "timeZone", c.source, ${ms('c.last_inbound_at')} as "lastInboundAtMs",
+          ${ms('c.archived_at')} as "archivedAtMs", ${ms('c.created_at')} as "createdAtMs"
         from contacts c where c.account_id = ${tx.accountId}::uuid and ${condition}`,
   )
-  return rows.map((row) => ({ ...row, lastInboundAtMs: row.lastInboundAtMs ?? undefined }))
+  return rows.map(({ lastInboundAtMs, archivedAtMs, ...row }) => ({
+    ...row,
+    lastInboundAtMs: lastInboundAtMs ?? undefined,
+    archivedAtMs: archivedAtMs ?? undefined,
+  }))
 }
+
+type DatedColumn = 'lastInboundAtMs' | 'archivedAtMs'
+type ContactRow = Omit<Contact, DatedColumn> & Record<DatedColumn, number | null>
 
 /**
  * Contacts `n` behind a row, where "offset 0" keeps the planner to an index, also in a recursion.
@@ -81,7 +102,7 @@ export async function liveContacts(tx: Tx, ids: string[]): Promise<Map<string, L
         from chain join contacts c on c.id = chain.id
           join (select live, array_agg(id order by id) as ids from person group by live) p
             on p.live = c.id
-        where chain.merged_into is null`,
+        where chain.merged_into is null and c.forgotten_at is null`,
   )
   return new Map(rows.map((row) => [row.asked, row]))
 }
@@ -103,6 +124,7 @@ export interface LockedContact {
   id: string
   importId: string | null
   mergedInto: string | null
+  isForgotten: boolean
 }
 
 /** Locks contacts in the order of their ids, and answers the import that each was in last. */
@@ -112,16 +134,17 @@ export async function lockContacts(
 ): Promise<Map<string, string | null>> {
   const rows = await query<LockedContact>(
     tx,
-    sql`select id, last_import_id as "importId", merged_into as "mergedInto"
+    sql`select id, last_import_id as "importId", merged_into as "mergedInto",
+          forgotten_at is not null as "isForgotten"
         from contacts where id = any(${[...new Set(ids)]}::uuid[]) order by id for no key update`,
   )
   return lastImportsOf(rows)
 }
 
-/** When one was merged meanwhile, the transaction runs again and finds its survivor. */
+/** When one was merged or forgotten meanwhile, the transaction runs again without it. */
 export function lastImportsOf(rows: readonly LockedContact[]): Map<string, string | null> {
-  if (rows.some((row) => row.mergedInto !== null))
-    throw new RunAgain('A contact was merged into another again and again; try again')
+  if (rows.some(({ mergedInto, isForgotten }) => mergedInto !== null || isForgotten))
+    throw new RunAgain('A contact was merged or forgotten again and again; try again')
   return new Map(rows.map((row) => [row.id, row.importId]))
 }
 

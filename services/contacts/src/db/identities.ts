@@ -33,11 +33,11 @@ export async function lockOwners(
         locked as materialized (
           select c.* from (select contact_id as id from found
                            union select unnest(${known}::uuid[]) order by id) ids
-            cross join lateral (select id, last_import_id, merged_into from contacts
+            cross join lateral (select id, last_import_id, merged_into, forgotten_at from contacts
                                 where id = ids.id offset 0 for no key update) c
           where not exists (select from found where contact_id is null))
         select f.n::int as n, f.contact_id as "contactId", l.id, l.last_import_id as "importId",
-          l.merged_into as "mergedInto"
+          l.merged_into as "mergedInto", l.forgotten_at is not null as "isForgotten"
         from found f full join locked l on l.id = f.contact_id`,
   )
   const named = found.filter((row) => row.contactId !== null && row.n !== null)

@@ -42,6 +42,8 @@ export async function fillFields(tx: Tx, pairs: readonly MergePair[]): Promise<v
       phone = coalesce(m.phone, ''), phone_at = m.phone_at,
       wa_id = coalesce(m.wa_id, ''), wa_id_at = m.wa_id_at,
       user_id = coalesce(m.user_id, ''), user_id_at = m.user_id_at,
+      email = coalesce(m.email, ''), language = coalesce(m.language, ''),
+      time_zone = coalesce(m.time_zone, ''), archived_at = m.archived_at,
       attributes = m.attributes, last_inbound_at = m.last_inbound_at, updated_at = now()
     from (
       select v.into_id as id, ${firstOf('name')} as name,
@@ -49,6 +51,9 @@ export async function fillFields(tx: Tx, pairs: readonly MergePair[]): Promise<v
           as given_name,
         ${latestOf('profile_name')}, ${latestOf('username')}, ${latestOf('phone')},
         ${latestOf('wa_id')}, ${latestOf('user_id')},
+        ${firstOf('email')} as email, ${firstOf('language')} as language,
+        ${firstOf('time_zone')} as time_zone,
+        case when bool_and(o.archived_at is not null) then max(o.archived_at) end as archived_at,
         ${mergedAttributes} as attributes, max(o.last_inbound_at) as last_inbound_at
       from (select id, into_id from ${v} union select into_id, into_id from ${v}) v
         join contacts o on o.id = v.id

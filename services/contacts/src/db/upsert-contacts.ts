@@ -18,6 +18,12 @@ export interface ContactFields {
   namedAt?: Date
   /** The person changed to this phone at `namedAt`, or else it only fills what is empty. */
   changedPhone?: boolean
+  /** These three fill what is empty. */
+  email?: string
+  language?: string
+  timeZone?: string
+  /** An archived contact is in the lists again. */
+  revives?: boolean
   tags?: string[]
   attributes?: Record<string, string>
   lastInboundAt?: Date
@@ -29,6 +35,11 @@ const latest = (id: string) => {
   const [column, at] = [sql.ref(id), sql.ref(`${id}_at`)]
   return sql`${column} = case when ${isLater(id)} then v.${column} else c.${column} end,
     ${at} = greatest(c.${at}, v.${at})`
+}
+
+const filled = (id: string) => {
+  const column = sql.ref(id)
+  return sql`${column} = coalesce(nullif(c.${column}, ''), v.${column}, '')`
 }
 
 function isLater(id: string) {
@@ -56,11 +67,12 @@ async function insertContacts(tx: Tx, source: ContactSource, rows: FieldsRow[]):
   if (rows.length === 0) return
   await sql`insert into contacts
       (id, account_id, name, profile_name, profile_name_at, username, username_at, phone, phone_at,
-       wa_id, wa_id_at, user_id, user_id_at, attributes, source, last_inbound_at, last_import_id)
+       wa_id, wa_id_at, user_id, user_id_at, email, language, time_zone, attributes, source, last_inbound_at, last_import_id)
     select v.id, v.account_id, coalesce(nullif(v.name, ''), v.profile_name, ''),
       coalesce(v.profile_name, ''), v.profile_name_at, coalesce(v.username, ''), v.username_at,
       coalesce(v.phone, ''), v.phone_at, coalesce(v.wa_id, ''), v.wa_id_at,
-      coalesce(v.user_id, ''), v.user_id_at, coalesce(v.attributes, '{}'), ${source},
+      coalesce(v.user_id, ''), v.user_id_at, coalesce(v.email, ''), coalesce(v.language, ''),
+      coalesce(v.time_zone, ''), coalesce(v.attributes, '{}'), ${source},
       v.last_inbound_at, v.import_id
     from ${rowset(rows, columns)}`.execute(tx.sql)
 }
@@ -72,7 +84,8 @@ async function updateContacts(tx: Tx, rows: FieldsRow[]): Promise<void> {
         when c.name in ('', c.profile_name) and ${isLater('profile_name')} then v.profile_name
         else c.name end,
       ${latest('profile_name')}, ${latest('username')}, ${latest('phone')}, ${latest('wa_id')},
-      ${latest('user_id')},
+      ${latest('user_id')}, ${filled('email')}, ${filled('language')}, ${filled('time_zone')},
+      archived_at = case when v.revives then null else c.archived_at end,
       attributes = case when v.attributes is null then c.attributes
         else c.attributes || v.attributes end,
       last_inbound_at = greatest(c.last_inbound_at, v.last_inbound_at),
@@ -81,12 +94,16 @@ async function updateContacts(tx: Tx, rows: FieldsRow[]): Promise<void> {
     from ${rowset(rows, columns)} where c.id = v.id and c.account_id = v.account_id`.execute(tx.sql)
 }
 
+/** Fields that the first value stays in. */
+const filledFields = ['name', 'email', 'language', 'timeZone'] as const
+type FilledField = (typeof filledFields)[number]
+
 /** Names and ids of which the later stays, each with its time. */
 type DatedField = 'profileName' | 'username' | 'phone' | 'waId' | 'userId'
 
 type FieldsRow = { id: string; accountId: string } & Pick<
   ContactFields,
-  DatedField | 'name' | 'attributes' | 'lastInboundAt' | 'importId'
+  DatedField | FilledField | 'revives' | 'attributes' | 'lastInboundAt' | 'importId'
 > & { [Field in DatedField as `${Field}At`]?: Date }
 
 const columns = {
@@ -103,6 +120,10 @@ const columns = {
   waIdAt: 'timestamptz',
   userId: 'text',
   userIdAt: 'timestamptz',
+  email: 'text',
+  language: 'text',
+  timeZone: 'text',
+  revives: 'boolean',
   attributes: 'jsonb',
   lastInboundAt: 'timestamptz',
   importId: 'uuid',
@@ -115,7 +136,8 @@ function mergeFields(all: readonly ContactFields[]): FieldsRow[] {
     const { contactId: id, accountId, namedAt, attributes, lastInboundAt } = fields
     const row = rows.get(id) ?? { id, accountId }
     rows.set(id, row)
-    row.name ||= fields.name
+    for (const field of filledFields) row[field] ||= fields[field]
+    row.revives ||= fields.revives
     keepLater(row, 'profileName', fields.profileName, namedAt)
     keepLater(row, 'username', fields.username, namedAt)
     keepLater(row, 'phone', fields.phone, fields.changedPhone ? namedAt : undefined)

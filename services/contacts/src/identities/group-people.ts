@@ -6,6 +6,8 @@ export interface Person {
   identities: Identity[]
   /** The live contact that is known to be this person, whatever the identities lead to. */
   contactId?: string
+  /** The id of the contact that is made for them, if one is; any by default. */
+  newId?: string
 }
 
 /** The elements of a call that name one person. */

@@ -1,5 +1,6 @@
 import type { Tx } from '@lockstep/database'
 import { v7 as uuid } from 'uuid'
+import type { Context } from '../context.ts'
 import { lockContacts } from '../db/contacts.ts'
 import {
   type ClaimedIdentity,
@@ -8,6 +9,7 @@ import {
   moveIdentities,
   readOwners,
 } from '../db/identities.ts'
+import { recallRefusals } from '../forgetting/recall-refusals.ts'
 import { mergeContacts } from '../merges/merge-contacts.ts'
 import { planMerges } from '../merges/plan-merges.ts'
 import { groupPeople, type Person, type PersonGroup } from './group-people.ts'
@@ -18,7 +20,7 @@ export interface ResolvedIdentities<P extends Person> {
   contactIds: ReadonlyMap<P, string>
   /** Contacts that don't exist yet: `upsertContacts` makes them. */
   newContacts: ReadonlySet<string>
-  /** Contacts that came by consents, with an identity or another contact: flags must be derived. */
+  /** Contacts that came by consents: of an identity, another contact, somebody who was forgotten. Their flags must be derived. */
   gainedConsents: ReadonlySet<string>
   /** The import that each existing contact was in last. */
   lastImports: ReadonlyMap<string, string | null>
@@ -29,6 +31,7 @@ export interface ResolvedIdentities<P extends Person> {
  * names. Locks identities by key, then contacts by id: transactions wait in one direction.
  */
 export async function resolveIdentities<P extends Person>(
+  ctx: Pick<Context, 'secrets'>,
   tx: Tx,
   people: readonly P[],
 ): Promise<ResolvedIdentities<P>> {
@@ -44,6 +47,7 @@ export async function resolveIdentities<P extends Person>(
   const newContacts = new Set<string>()
   const gainedConsents = new Set(merges.map(({ into }) => into))
   const moves: { identity: AccountIdentity; to: string }[] = []
+  const gained: { identity: AccountIdentity; contactId: string }[] = []
   for (const [at, { people, identities }] of groups.entries()) {
     const claims = [...identities].flatMap(([key, identity]) => {
       const claim = claimed.get(key)
@@ -53,12 +57,15 @@ export async function resolveIdentities<P extends Person>(
     const contactId = existing ? survivorOf(existing) : claims[0]!.contactId
     if (!existing) newContacts.add(contactId)
     if (claims.some(({ hasConsents }) => hasConsents)) gainedConsents.add(contactId)
-    for (const claim of claims)
-      if (claim.contactId !== contactId) moves.push({ identity: claim.identity, to: contactId })
+    for (const { identity, ...claim } of claims) {
+      if (claim.contactId !== contactId) moves.push({ identity, to: contactId })
+      gained.push({ identity, contactId })
+    }
     for (const person of people) contactIds.set(person, contactId)
   }
   await moveIdentities(tx, moves)
   await mergeContacts(tx, merges)
+  for (const contactId of await recallRefusals(ctx, tx, gained)) gainedConsents.add(contactId)
   return { contactIds, newContacts, gainedConsents, lastImports }
 }
 
@@ -81,11 +88,11 @@ async function claimRest(
   groups: readonly PersonGroup[],
   owners: Map<string, string>,
 ): Promise<Map<string, ClaimedIdentity>> {
-  const claims = groups.flatMap(({ identities, knownIds }) => {
+  const claims = groups.flatMap(({ people, identities, knownIds }) => {
     const free = [...identities].filter(([key]) => !owners.has(key))
     if (free.length === 0) return []
     const leadsTo = [...identities.keys()].flatMap((key) => owners.get(key) ?? [])
-    const contactId = [...knownIds, ...leadsTo].sort()[0] ?? uuid()
+    const contactId = [...knownIds, ...leadsTo].sort()[0] ?? people[0]!.newId ?? uuid()
     return free.map(([, identity]) => ({ identity, contactId }))
   })
   const claimed = await claimIdentities(tx, claims)

@@ -1,5 +1,6 @@
 import type { Tx } from '@lockstep/database'
 import type { Consent } from '../consents/consent.ts'
+import type { Context } from '../context.ts'
 import { deriveFlags, insertConsents } from '../db/consents.ts'
 import { readOwners } from '../db/identities.ts'
 import type { RowError } from '../db/import-errors.ts'
@@ -25,6 +26,7 @@ interface ImportedFile {
  * (`optOutPhones`).
  */
 export async function applyRows(
+  ctx: Pick<Context, 'secrets'>,
   tx: Tx,
   { importId, at: saidAt }: ImportedFile,
   rows: readonly ImportRow[],
@@ -35,10 +37,10 @@ export async function applyRows(
   const named = rows.map((row) => ({ row, ...personOf(tx, row.phone) }))
   // All in one call, so that contacts are locked in one order.
   const stopped = await knownPeople(tx, optOutPhones)
-  const resolved = await resolveIdentities(tx, [...named, ...stopped])
+  const resolved = await resolveIdentities(ctx, tx, [...named, ...stopped])
   const contacts = named.map((person) => {
     const contactId = resolved.contactIds.get(person)!
-    return { ...person.row, accountId: person.accountId, contactId, importId }
+    return { ...person.row, accountId: person.accountId, contactId, importId, revives: true }
   })
   const overCapacity = await findOverCapacity(tx, contacts, resolved.newContacts)
   const accepted = contacts.filter((contact) => !overCapacity.has(contact))

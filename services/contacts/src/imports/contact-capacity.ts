@@ -1,3 +1,4 @@
+import { AppError } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import { maxAttributesLength, maxTags, maxTotalTagsLength } from '../contact-limits.ts'
 import { tagsOf } from '../db/contact-tags.ts'
@@ -7,10 +8,10 @@ const limitOf = (limit: number) => limit.toLocaleString('en')
 const reasons = {
   attributes:
     `The contact would carry more than ${limitOf(maxAttributesLength)} characters of attributes ` +
-    'with those it has: leave columns out',
+    'with those it has: leave some out',
   tags:
     `The contact would carry more than ${limitOf(maxTags)} tags, or more than ` +
-    `${limitOf(maxTotalTagsLength)} characters of them, with those it has: leave tags out`,
+    `${limitOf(maxTotalTagsLength)} characters of them, with those it has: leave some out`,
 }
 
 /** What a row adds to a contact. */
@@ -46,6 +47,16 @@ export async function findOverCapacity<A extends Addition>(
     if (reason) refused.set(addition, reason)
   }
   return refused
+}
+
+/** Throws `invalid` when a locked contact would carry more than it may with an addition. */
+export async function requireCapacity(
+  tx: Tx,
+  addition: Addition,
+  newContacts: ReadonlySet<string>,
+): Promise<void> {
+  const reason = (await findOverCapacity(tx, [addition], newContacts)).get(addition)
+  if (reason) throw new AppError('invalid', reason)
 }
 
 function loadOf(lengths: Record<string, number>, tags: readonly string[]): Load {

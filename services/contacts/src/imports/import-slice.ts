@@ -126,7 +126,7 @@ async function commitBatch(
   const counts = await inRun(
     run,
     async (tx) => {
-      const { refused, ...applied } = await applyRows(tx, file, contacts, optOutPhones)
+      const { refused, ...applied } = await applyRows(run.ctx, tx, file, contacts, optOutPhones)
       const all = [...errors, ...refused].sort((a, b) => a.line - b.line)
       const counts = { ...applied, rejected: all.length }
       await insertErrors(tx, run.id, progress.rejected, all)

@@ -27,7 +27,7 @@ export const updateIdentities: SetHandler<Context> = async (ctx, entries) => {
     readUpdates(entry).map((update) => ({ ...update, accountId: entry.accountId })),
   )
   const accountIds = [...new Set(updates.map(({ accountId }) => accountId))]
-  await ctx.db.transaction(accountIds, (tx) => apply(tx, updates))
+  await ctx.db.transaction(accountIds, (tx) => apply(ctx, tx, updates))
   return []
 }
 
@@ -39,7 +39,7 @@ function readUpdates(entry: FeedEntry): IdentityUpdate[] {
   }
 }
 
-async function apply(tx: Tx, updates: readonly AccountUpdate[]): Promise<void> {
+async function apply(ctx: Context, tx: Tx, updates: readonly AccountUpdate[]): Promise<void> {
   const asked = updates.map(({ contactId }) => contactId)
   const live = await liveContacts(tx, asked)
   const people = updates.flatMap((update) => {
@@ -48,7 +48,7 @@ async function apply(tx: Tx, updates: readonly AccountUpdate[]): Promise<void> {
     const identities = update.waId || update.userId ? metaIdentities(update) : []
     return [{ accountId: update.accountId, contactId: contact.id, identities }]
   })
-  const { contactIds, newContacts, gainedConsents } = await resolveIdentities(tx, people)
+  const { contactIds, newContacts, gainedConsents } = await resolveIdentities(ctx, tx, people)
   const fields = people.flatMap((person) =>
     person.identities.map(({ kind, value }): ContactFields => {
       const known = { accountId: person.accountId, contactId: contactIds.get(person)! }

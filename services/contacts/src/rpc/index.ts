@@ -2,16 +2,23 @@ import { checkSendable } from './check-sendable.ts'
 import { getConsentRules, setConsentRules } from './consent-rules.ts'
 import { getContactSettings, setContactSettings } from './contact-settings.ts'
 import { getContact, listContacts } from './contacts.ts'
+import { createContact } from './create-contact.ts'
 import { createImport } from './create-import.ts'
+import { archiveContact, forgetContact } from './end-contact.ts'
 import { getImport, listImportErrors } from './imports.ts'
 import { recordConsent } from './record-consent.ts'
 import { recordInbound } from './record-inbound.ts'
 import { recordRefusals } from './record-refusals.ts'
+import { resealSecrets } from './reseal-secrets.ts'
 import { streamAudience } from './stream-audience.ts'
+import { updateContact } from './update-contact.ts'
 
 export const methods = {
+  archiveContact,
   checkSendable,
+  createContact,
   createImport,
+  forgetContact,
   getConsentRules,
   getContact,
   getContactSettings,
@@ -21,14 +28,19 @@ export const methods = {
   recordConsent,
   recordInbound,
   recordRefusals,
+  resealSecrets,
   setConsentRules,
   setContactSettings,
   streamAudience,
+  updateContact,
 }
 
 export const callers = {
+  archiveContact: ['api'],
   checkSendable: ['campaigns'],
+  createContact: ['api'],
   createImport: ['api'],
+  forgetContact: ['api'],
   getConsentRules: ['api'],
   getContact: ['api'],
   getContactSettings: ['api'],
@@ -38,10 +50,12 @@ export const callers = {
   recordConsent: ['api'],
   recordInbound: ['conversations'],
   recordRefusals: ['campaigns', 'conversations'],
+  resealSecrets: ['operator'],
   setConsentRules: ['api'],
   setContactSettings: ['api'],
   streamAudience: ['campaigns'],
+  updateContact: ['api'],
 } as const
 
-/** People of one set are of many accounts. */
-export const acrossAccounts = ['recordInbound', 'recordRefusals'] as const
+/** People of one set are of many accounts, and an operator seals for all. */
+export const acrossAccounts = ['recordInbound', 'recordRefusals', 'resealSecrets'] as const

@@ -2,6 +2,7 @@ import { AppError, type ConsentKind, cleanTrimmed, consentKinds } from '@lockste
 import type { Method } from '@lockstep/rpc'
 import type { Contact, RecordConsentRequest } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
+import { announceContact } from '../changes/announce-contact.ts'
 import type { Context } from '../context.ts'
 import { deriveFlags, insertConsents } from '../db/consents.ts'
 import { findContact, lockContacts } from '../db/contacts.ts'
@@ -20,6 +21,7 @@ export const recordConsent: Method<Context, RecordConsentRequest, Contact> = (
     const saidAt = new Date(Math.min(request.saidAtMs ?? Infinity, ctx.now()))
     await insertConsents(tx, [{ contactId: id, kind, via: 'api', evidence, saidAt }])
     await deriveFlags(tx, [id])
+    await announceContact(ctx, tx, id, 'consent')
     return findContact(tx, id)
   })
 }

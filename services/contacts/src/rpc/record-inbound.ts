@@ -40,7 +40,7 @@ export const recordInbound: Method<Context, RecordInboundRequest, RecordInboundR
   requireDifferentRefs(people)
   const named = people.map(nameOf)
   return ctx.db.transaction(accountIds, async (tx) => {
-    const { contactIds, newContacts, gainedConsents } = await resolveIdentities(tx, named)
+    const { contactIds, newContacts, gainedConsents } = await resolveIdentities(ctx, tx, named)
     const fields = named.map((person) => fieldsOf(person, contactIds.get(person)!))
     await upsertContacts(tx, 'webhook', fields, newContacts)
     const consents = named.flatMap((person) => consentsOf(person.inbound, contactIds.get(person)!))
@@ -86,7 +86,7 @@ function fieldsOf({ inbound, current }: NamedPerson, contactId: string): Contact
     name: cleanTrimmed(inbound.givenName, 256),
     profileName: cleanTrimmed(inbound.profileName, 256),
     username: cleanTrimmed(inbound.username, 256),
-    lastInboundAt: inbound.silent || inbound.preference ? undefined : at,
+    ...(!inbound.silent && !inbound.preference && { lastInboundAt: at, revives: true }),
   }
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { Argument } from '@commander-js/extra-typings'
 import type { Contact } from '@lockstep/client'
 import { CliError, exitCodes } from '../errors.ts'
-import { limitOption } from '../options.ts'
+import { limitOption, pairs, several } from '../options.ts'
 import type { Column } from '../output.ts'
 import { atMost, type OpenSession, type Program, type Session, watch } from '../session.ts'
 
@@ -19,7 +19,7 @@ const columns: readonly Column<Contact>[] = [
 export function addContacts(program: Program, open: OpenSession): void {
   const contacts = program
     .command('contacts')
-    .description('Looks at contacts, and records what they said')
+    .description('Looks at contacts, changes them, and records what they said')
   contacts
     .command('list')
     .option('--tag <tag>', 'only those with this tag')
@@ -35,6 +35,7 @@ export function addContacts(program: Program, open: OpenSession): void {
       const { api, out } = open()
       out.one(await api.getContact({ id }))
     })
+  addChanges(contacts, open)
   contacts
     .command('consent')
     .description('Records what a person said about being written to')
@@ -45,6 +46,56 @@ export function addContacts(program: Program, open: OpenSession): void {
       const { api, out } = open()
       out.one(await api.recordConsent({ id, body: { kind, evidence } }))
     })
+}
+
+const fieldsOf = <Options extends { timeZone?: string }>({ timeZone, ...fields }: Options) => ({
+  ...fields,
+  ...(timeZone !== undefined && { time_zone: timeZone }),
+})
+
+function addChanges(contacts: Program, open: OpenSession): void {
+  contacts
+    .command('create')
+    .description('Creates a contact, or completes the one that has the number')
+    .argument('<phone>')
+    .option('--default-country <code>', 'of a number without a country code, such as DE')
+    .option('--name <name>')
+    .option('--email <email>')
+    .option('--language <language>', 'such as pt_BR')
+    .option('--time-zone <zone>', 'such as Europe/Berlin')
+    .option('--tag <tag>', 'also several', several)
+    .option('--attribute <name=value>', 'also several', pairs)
+    .action(async (phone, { defaultCountry, tag: tags, attribute: attributes, ...fields }) => {
+      const { api, out } = open()
+      const more = { default_country: defaultCountry, tags, attributes }
+      out.one(await api.createContact({ body: { phone, ...fieldsOf(fields), ...more } }))
+    })
+  contacts
+    .command('change')
+    .description('Changes what is named of a contact')
+    .argument('<id>')
+    .option('--name <name>')
+    .option('--email <email>')
+    .option('--language <language>', 'such as pt_BR')
+    .option('--time-zone <zone>', 'such as Europe/Berlin')
+    .option('--add-tag <tag>', 'also several', several)
+    .option('--remove-tag <tag>', 'also several', several)
+    .option('--attribute <name=value>', 'also several', pairs)
+    .action(async (id, { addTag, removeTag, attribute: attributes, ...fields }) => {
+      const { api, out } = open()
+      const more = { add_tags: addTag, remove_tags: removeTag, attributes }
+      out.one(await api.updateContact({ id, body: { ...fieldsOf(fields), ...more } }))
+    })
+  contacts
+    .command('archive')
+    .description('Takes a contact out of all lists; what they said stays')
+    .argument('<id>')
+    .action(async (id) => void (await open().api.archiveContact({ id })))
+  contacts
+    .command('forget')
+    .description('Forgets a person for good; what they refuse stays')
+    .argument('<id>')
+    .action(async (id) => void (await open().api.forgetContact({ id })))
 }
 
 export function addImport(program: Program, open: OpenSession): void {

@@ -9,6 +9,7 @@ export class Contacts extends Migration {
   override up(): void {
     this.#addContacts()
     this.#addConsents()
+    this.#addForgotten()
     this.#addImports()
     this.#addFunctions()
     this.addSql(feedTable)
@@ -33,6 +34,11 @@ export class Contacts extends Migration {
         wa_id_at timestamptz,
         user_id text not null default '',
         user_id_at timestamptz,
+        email text not null default '',
+        -- As Meta names languages of templates: pt_BR.
+        language text not null default '',
+        -- Of the IANA: Europe/Berlin.
+        time_zone text not null default '',
         attributes jsonb not null default '{}' check (jsonb_typeof(attributes) = 'object'),
         opted_out boolean not null default false,
         blocked boolean not null default false,
@@ -40,10 +46,16 @@ export class Contacts extends Migration {
         last_inbound_at timestamptz,
         last_import_id uuid,
         merged_into uuid references contacts,
+        -- In no list since then; whoever writes, is imported or is created again comes back.
+        archived_at timestamptz,
+        -- Nothing is left but the id, which rows of other services name.
+        forgotten_at timestamptz,
         created_at timestamptz not null default now(),
-        updated_at timestamptz not null default now()
+        updated_at timestamptz not null default now(),
+        constraint contacts_forgotten check (forgotten_at is null or archived_at is not null)
       ) with (fillfactor = 85);
-      create index contacts_page on contacts (account_id, id) where merged_into is null;
+      create index contacts_page on contacts (account_id, id)
+        where merged_into is null and archived_at is null;
       create index contacts_merged on contacts (merged_into) where merged_into is not null;
       ${tenantTable('contacts', 'contacts')}`)
 
@@ -96,6 +108,31 @@ export class Contacts extends Migration {
       -- Whether anything that was said stands on an import.
       create index consents_of_import on consents (evidence) where via = 'import';
       ${tenantTable('contacts', 'consents')}`)
+  }
+
+  #addForgotten(): void {
+    // An account's key for hashes of identities, from the first person on that it forgets.
+    this.addSql(`create table forgotten_keys (
+        id uuid primary key check (id = account_id),
+        account_id uuid not null,
+        sealed_key bytea not null
+      );
+      ${tenantTable('contacts', 'forgotten_keys')}
+      create function sealed_rows(sealed_table text, after uuid, most integer)
+        returns table (id uuid, account_id uuid)
+        language sql stable security definer set search_path = contacts, pg_temp
+        as $$ select k.id, k.account_id from forgotten_keys k
+              where k.id > after order by k.id limit most $$;`)
+
+    // What forgotten people refuse, by a keyed hash of each identity: their stop outlives them.
+    this.addSql(`create table forgotten_refusals (
+        account_id uuid not null,
+        identity_hash bytea not null,
+        kind text not null ${checkOneOf('kind', ['opt_out', 'block'])},
+        said_at timestamptz not null,
+        primary key (account_id, identity_hash, kind)
+      );
+      ${tenantTable('contacts', 'forgotten_refusals')}`)
   }
 
   #addImports(): void {

@@ -32,6 +32,9 @@ export class Conversations extends Migration {
       -- The group first, or the planner would look for a contact among all groups of a number.
       create unique index conversations_of_group on conversations (group_id, connection_id)
         where group_id is not null;
+      -- To find what is left of a person who is forgotten.
+      create index conversations_of_contact on conversations (contact_id)
+        where contact_id is not null;
       create index conversations_newest
         on conversations (account_id, last_message_at desc, id desc);
       ${tenantTable('conversations', 'conversations')}`)
@@ -70,6 +73,7 @@ export class Conversations extends Migration {
         unique (connection_id, wamid)
       );
       create index messages_of_conversation on messages (conversation_id, at desc, wamid desc);
+      create index messages_of_contact on messages (contact_id) where contact_id is not null;
       create index messages_by_target on messages (connection_id, target_wamid)
         where target_wamid is not null;
       -- Has all columns that CountInbound asks for, so that it reads no messages.

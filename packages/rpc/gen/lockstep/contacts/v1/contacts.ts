@@ -48,6 +48,13 @@ export interface Contact {
   profileName: string;
   /** WhatsApp shows it in place of the number; empty when they have none. */
   username: string;
+  email: string;
+  /** As Meta names languages of templates, such as pt_BR; empty when it is not known. */
+  language: string;
+  /** Of the IANA, such as Europe/Berlin; empty when it is not known. */
+  timeZone: string;
+  /** Since when it is in no list. */
+  archivedAtMs?: number | undefined;
 }
 
 export interface InboundPerson {
@@ -253,6 +260,89 @@ export interface ListContactsResponse {
 
 export interface GetContactRequest {
   id: string;
+}
+
+export interface CreateContactRequest {
+  /** Of the contact, if it is new; any when empty. */
+  id: string;
+  /** As people write it; without a country code as a number of the default country. */
+  phone: string;
+  /** The account's when empty. */
+  defaultCountry: string;
+  name: string;
+  email: string;
+  language: string;
+  timeZone: string;
+  tags: string[];
+  attributes: { [key: string]: string };
+}
+
+export interface CreateContactRequest_AttributesEntry {
+  key: string;
+  value: string;
+}
+
+export interface CreateContactResponse {
+  contact:
+    | Contact
+    | undefined;
+  /** False when somebody with this number was there: their empty fields were filled, tags and attributes added. */
+  created: boolean;
+}
+
+export interface Tags {
+  tags: string[];
+}
+
+export interface UpdateContactRequest {
+  id: string;
+  /** What is absent stays. An empty name is the one that the person has given themselves. */
+  name?: string | undefined;
+  email?: string | undefined;
+  language?: string | undefined;
+  timeZone?:
+    | string
+    | undefined;
+  /** In place of all tags. */
+  tags: Tags | undefined;
+  addedTags: string[];
+  removedTags: string[];
+  attributes: { [key: string]: string };
+  removedAttributes: string[];
+}
+
+export interface UpdateContactRequest_AttributesEntry {
+  key: string;
+  value: string;
+}
+
+export interface ArchiveContactRequest {
+  id: string;
+}
+
+export interface ArchiveContactResponse {
+}
+
+export interface ForgetContactRequest {
+  id: string;
+}
+
+export interface ForgetContactResponse {
+}
+
+export interface ResealSecretsRequest {
+  after: string;
+}
+
+export interface ResealSecretsResponse {
+  /** Empty after the last page. */
+  next: string;
+  /** Keys of the page that were sealed again. */
+  resealed: number;
+  /** Keys that can't be opened: "forgotten_keys:<account id>". They are left as they are. */
+  unreadable: string[];
+  /** The key that seals. */
+  keyId: number;
 }
 
 export interface RecordConsentRequest {
@@ -530,6 +620,10 @@ function createBaseContact(): Contact {
     createdAtMs: 0,
     profileName: "",
     username: "",
+    email: "",
+    language: "",
+    timeZone: "",
+    archivedAtMs: undefined,
   };
 }
 
@@ -576,6 +670,18 @@ export const Contact: MessageFns<Contact> = {
     }
     if (message.username !== "") {
       writer.uint32(114).string(message.username);
+    }
+    if (message.email !== "") {
+      writer.uint32(122).string(message.email);
+    }
+    if (message.language !== "") {
+      writer.uint32(130).string(message.language);
+    }
+    if (message.timeZone !== "") {
+      writer.uint32(138).string(message.timeZone);
+    }
+    if (message.archivedAtMs !== undefined) {
+      writer.uint32(144).int64(message.archivedAtMs);
     }
     return writer;
   },
@@ -705,6 +811,38 @@ export const Contact: MessageFns<Contact> = {
             message.username = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.language = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.archivedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -761,6 +899,18 @@ export const Contact: MessageFns<Contact> = {
         ? globalThis.String(object.profile_name)
         : "",
       username: isSet(object.username) ? globalThis.String(object.username) : "",
+      email: isSet(object.email) ? globalThis.String(object.email) : "",
+      language: isSet(object.language) ? globalThis.String(object.language) : "",
+      timeZone: isSet(object.timeZone)
+        ? globalThis.String(object.timeZone)
+        : isSet(object.time_zone)
+        ? globalThis.String(object.time_zone)
+        : "",
+      archivedAtMs: isSet(object.archivedAtMs)
+        ? globalThis.Number(object.archivedAtMs)
+        : isSet(object.archived_at_ms)
+        ? globalThis.Number(object.archived_at_ms)
+        : undefined,
     };
   },
 
@@ -808,6 +958,18 @@ export const Contact: MessageFns<Contact> = {
     if (message.username !== "") {
       obj.username = message.username;
     }
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    if (message.language !== "") {
+      obj.language = message.language;
+    }
+    if (message.timeZone !== "") {
+      obj.timeZone = message.timeZone;
+    }
+    if (message.archivedAtMs !== undefined) {
+      obj.archivedAtMs = Math.round(message.archivedAtMs);
+    }
     return obj;
   },
 
@@ -830,6 +992,10 @@ export const Contact: MessageFns<Contact> = {
     message.createdAtMs = object.createdAtMs ?? 0;
     message.profileName = object.profileName ?? "";
     message.username = object.username ?? "";
+    message.email = object.email ?? "";
+    message.language = object.language ?? "";
+    message.timeZone = object.timeZone ?? "";
+    message.archivedAtMs = object.archivedAtMs ?? undefined;
     return message;
   },
 };
@@ -3717,6 +3883,1275 @@ export const GetContactRequest: MessageFns<GetContactRequest> = {
   },
 };
 
+function createBaseCreateContactRequest(): CreateContactRequest {
+  return {
+    id: "",
+    phone: "",
+    defaultCountry: "",
+    name: "",
+    email: "",
+    language: "",
+    timeZone: "",
+    tags: [],
+    attributes: {},
+  };
+}
+
+export const CreateContactRequest: MessageFns<CreateContactRequest> = {
+  encode(message: CreateContactRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.phone !== "") {
+      writer.uint32(18).string(message.phone);
+    }
+    if (message.defaultCountry !== "") {
+      writer.uint32(26).string(message.defaultCountry);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.email !== "") {
+      writer.uint32(42).string(message.email);
+    }
+    if (message.language !== "") {
+      writer.uint32(50).string(message.language);
+    }
+    if (message.timeZone !== "") {
+      writer.uint32(58).string(message.timeZone);
+    }
+    for (const v of message.tags) {
+      writer.uint32(66).string(v!);
+    }
+    globalThis.Object.entries(message.attributes).forEach(([key, value]: [string, string]) => {
+      CreateContactRequest_AttributesEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateContactRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateContactRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phone = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.defaultCountry = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.language = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tags.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = CreateContactRequest_AttributesEntry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.attributes[entry9.key] = entry9.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateContactRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      phone: isSet(object.phone) ? globalThis.String(object.phone) : "",
+      defaultCountry: isSet(object.defaultCountry)
+        ? globalThis.String(object.defaultCountry)
+        : isSet(object.default_country)
+        ? globalThis.String(object.default_country)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      email: isSet(object.email) ? globalThis.String(object.email) : "",
+      language: isSet(object.language) ? globalThis.String(object.language) : "",
+      timeZone: isSet(object.timeZone)
+        ? globalThis.String(object.timeZone)
+        : isSet(object.time_zone)
+        ? globalThis.String(object.time_zone)
+        : "",
+      tags: globalThis.Array.isArray(object?.tags)
+        ? object.tags.map((e: any) => globalThis.String(e))
+        : [],
+      attributes: isObject(object.attributes)
+        ? (globalThis.Object.entries(object.attributes) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: CreateContactRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.phone !== "") {
+      obj.phone = message.phone;
+    }
+    if (message.defaultCountry !== "") {
+      obj.defaultCountry = message.defaultCountry;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.email !== "") {
+      obj.email = message.email;
+    }
+    if (message.language !== "") {
+      obj.language = message.language;
+    }
+    if (message.timeZone !== "") {
+      obj.timeZone = message.timeZone;
+    }
+    if (message.tags?.length) {
+      obj.tags = message.tags;
+    }
+    if (message.attributes) {
+      const entries = globalThis.Object.entries(message.attributes) as [string, string][];
+      if (entries.length > 0) {
+        obj.attributes = {};
+        entries.forEach(([k, v]) => {
+          obj.attributes[k] = v;
+        });
+      }
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateContactRequest>): CreateContactRequest {
+    return CreateContactRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateContactRequest>): CreateContactRequest {
+    const message = createBaseCreateContactRequest();
+    message.id = object.id ?? "";
+    message.phone = object.phone ?? "";
+    message.defaultCountry = object.defaultCountry ?? "";
+    message.name = object.name ?? "";
+    message.email = object.email ?? "";
+    message.language = object.language ?? "";
+    message.timeZone = object.timeZone ?? "";
+    message.tags = object.tags?.map((e) => e) || [];
+    message.attributes = (globalThis.Object.entries(object.attributes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseCreateContactRequest_AttributesEntry(): CreateContactRequest_AttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const CreateContactRequest_AttributesEntry: MessageFns<CreateContactRequest_AttributesEntry> = {
+  encode(message: CreateContactRequest_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateContactRequest_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateContactRequest_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateContactRequest_AttributesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: CreateContactRequest_AttributesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateContactRequest_AttributesEntry>): CreateContactRequest_AttributesEntry {
+    return CreateContactRequest_AttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateContactRequest_AttributesEntry>): CreateContactRequest_AttributesEntry {
+    const message = createBaseCreateContactRequest_AttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseCreateContactResponse(): CreateContactResponse {
+  return { contact: undefined, created: false };
+}
+
+export const CreateContactResponse: MessageFns<CreateContactResponse> = {
+  encode(message: CreateContactResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contact !== undefined) {
+      Contact.encode(message.contact, writer.uint32(10).fork()).join();
+    }
+    if (message.created !== false) {
+      writer.uint32(16).bool(message.created);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateContactResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateContactResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contact = Contact.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.created = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateContactResponse {
+    return {
+      contact: isSet(object.contact) ? Contact.fromJSON(object.contact) : undefined,
+      created: isSet(object.created) ? globalThis.Boolean(object.created) : false,
+    };
+  },
+
+  toJSON(message: CreateContactResponse): unknown {
+    const obj: any = {};
+    if (message.contact !== undefined) {
+      obj.contact = Contact.toJSON(message.contact);
+    }
+    if (message.created !== false) {
+      obj.created = message.created;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateContactResponse>): CreateContactResponse {
+    return CreateContactResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateContactResponse>): CreateContactResponse {
+    const message = createBaseCreateContactResponse();
+    message.contact = (object.contact !== undefined && object.contact !== null)
+      ? Contact.fromPartial(object.contact)
+      : undefined;
+    message.created = object.created ?? false;
+    return message;
+  },
+};
+
+function createBaseTags(): Tags {
+  return { tags: [] };
+}
+
+export const Tags: MessageFns<Tags> = {
+  encode(message: Tags, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tags) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tags {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTags();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tags.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Tags {
+    return { tags: globalThis.Array.isArray(object?.tags) ? object.tags.map((e: any) => globalThis.String(e)) : [] };
+  },
+
+  toJSON(message: Tags): unknown {
+    const obj: any = {};
+    if (message.tags?.length) {
+      obj.tags = message.tags;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Tags>): Tags {
+    return Tags.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tags>): Tags {
+    const message = createBaseTags();
+    message.tags = object.tags?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateContactRequest(): UpdateContactRequest {
+  return {
+    id: "",
+    name: undefined,
+    email: undefined,
+    language: undefined,
+    timeZone: undefined,
+    tags: undefined,
+    addedTags: [],
+    removedTags: [],
+    attributes: {},
+    removedAttributes: [],
+  };
+}
+
+export const UpdateContactRequest: MessageFns<UpdateContactRequest> = {
+  encode(message: UpdateContactRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== undefined) {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.email !== undefined) {
+      writer.uint32(26).string(message.email);
+    }
+    if (message.language !== undefined) {
+      writer.uint32(34).string(message.language);
+    }
+    if (message.timeZone !== undefined) {
+      writer.uint32(42).string(message.timeZone);
+    }
+    if (message.tags !== undefined) {
+      Tags.encode(message.tags, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.addedTags) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.removedTags) {
+      writer.uint32(66).string(v!);
+    }
+    globalThis.Object.entries(message.attributes).forEach(([key, value]: [string, string]) => {
+      UpdateContactRequest_AttributesEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
+    });
+    for (const v of message.removedAttributes) {
+      writer.uint32(82).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContactRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContactRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.language = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.tags = Tags.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.addedTags.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.removedTags.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = UpdateContactRequest_AttributesEntry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.attributes[entry9.key] = entry9.value;
+            }
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.removedAttributes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateContactRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : undefined,
+      email: isSet(object.email) ? globalThis.String(object.email) : undefined,
+      language: isSet(object.language) ? globalThis.String(object.language) : undefined,
+      timeZone: isSet(object.timeZone)
+        ? globalThis.String(object.timeZone)
+        : isSet(object.time_zone)
+        ? globalThis.String(object.time_zone)
+        : undefined,
+      tags: isSet(object.tags) ? Tags.fromJSON(object.tags) : undefined,
+      addedTags: globalThis.Array.isArray(object?.addedTags)
+        ? object.addedTags.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.added_tags)
+        ? object.added_tags.map((e: any) => globalThis.String(e))
+        : [],
+      removedTags: globalThis.Array.isArray(object?.removedTags)
+        ? object.removedTags.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.removed_tags)
+        ? object.removed_tags.map((e: any) => globalThis.String(e))
+        : [],
+      attributes: isObject(object.attributes)
+        ? (globalThis.Object.entries(object.attributes) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      removedAttributes: globalThis.Array.isArray(object?.removedAttributes)
+        ? object.removedAttributes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.removed_attributes)
+        ? object.removed_attributes.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: UpdateContactRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.email !== undefined) {
+      obj.email = message.email;
+    }
+    if (message.language !== undefined) {
+      obj.language = message.language;
+    }
+    if (message.timeZone !== undefined) {
+      obj.timeZone = message.timeZone;
+    }
+    if (message.tags !== undefined) {
+      obj.tags = Tags.toJSON(message.tags);
+    }
+    if (message.addedTags?.length) {
+      obj.addedTags = message.addedTags;
+    }
+    if (message.removedTags?.length) {
+      obj.removedTags = message.removedTags;
+    }
+    if (message.attributes) {
+      const entries = globalThis.Object.entries(message.attributes) as [string, string][];
+      if (entries.length > 0) {
+        obj.attributes = {};
+        entries.forEach(([k, v]) => {
+          obj.attributes[k] = v;
+        });
+      }
+    }
+    if (message.removedAttributes?.length) {
+      obj.removedAttributes = message.removedAttributes;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateContactRequest>): UpdateContactRequest {
+    return UpdateContactRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateContactRequest>): UpdateContactRequest {
+    const message = createBaseUpdateContactRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? undefined;
+    message.email = object.email ?? undefined;
+    message.language = object.language ?? undefined;
+    message.timeZone = object.timeZone ?? undefined;
+    message.tags = (object.tags !== undefined && object.tags !== null) ? Tags.fromPartial(object.tags) : undefined;
+    message.addedTags = object.addedTags?.map((e) => e) || [];
+    message.removedTags = object.removedTags?.map((e) => e) || [];
+    message.attributes = (globalThis.Object.entries(object.attributes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.removedAttributes = object.removedAttributes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateContactRequest_AttributesEntry(): UpdateContactRequest_AttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const UpdateContactRequest_AttributesEntry: MessageFns<UpdateContactRequest_AttributesEntry> = {
+  encode(message: UpdateContactRequest_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContactRequest_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContactRequest_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateContactRequest_AttributesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: UpdateContactRequest_AttributesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateContactRequest_AttributesEntry>): UpdateContactRequest_AttributesEntry {
+    return UpdateContactRequest_AttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateContactRequest_AttributesEntry>): UpdateContactRequest_AttributesEntry {
+    const message = createBaseUpdateContactRequest_AttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseArchiveContactRequest(): ArchiveContactRequest {
+  return { id: "" };
+}
+
+export const ArchiveContactRequest: MessageFns<ArchiveContactRequest> = {
+  encode(message: ArchiveContactRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ArchiveContactRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArchiveContactRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ArchiveContactRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: ArchiveContactRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ArchiveContactRequest>): ArchiveContactRequest {
+    return ArchiveContactRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ArchiveContactRequest>): ArchiveContactRequest {
+    const message = createBaseArchiveContactRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseArchiveContactResponse(): ArchiveContactResponse {
+  return {};
+}
+
+export const ArchiveContactResponse: MessageFns<ArchiveContactResponse> = {
+  encode(_: ArchiveContactResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ArchiveContactResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArchiveContactResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ArchiveContactResponse {
+    return {};
+  },
+
+  toJSON(_: ArchiveContactResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ArchiveContactResponse>): ArchiveContactResponse {
+    return ArchiveContactResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ArchiveContactResponse>): ArchiveContactResponse {
+    const message = createBaseArchiveContactResponse();
+    return message;
+  },
+};
+
+function createBaseForgetContactRequest(): ForgetContactRequest {
+  return { id: "" };
+}
+
+export const ForgetContactRequest: MessageFns<ForgetContactRequest> = {
+  encode(message: ForgetContactRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetContactRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetContactRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ForgetContactRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: ForgetContactRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ForgetContactRequest>): ForgetContactRequest {
+    return ForgetContactRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetContactRequest>): ForgetContactRequest {
+    const message = createBaseForgetContactRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetContactResponse(): ForgetContactResponse {
+  return {};
+}
+
+export const ForgetContactResponse: MessageFns<ForgetContactResponse> = {
+  encode(_: ForgetContactResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetContactResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetContactResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ForgetContactResponse {
+    return {};
+  },
+
+  toJSON(_: ForgetContactResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ForgetContactResponse>): ForgetContactResponse {
+    return ForgetContactResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ForgetContactResponse>): ForgetContactResponse {
+    const message = createBaseForgetContactResponse();
+    return message;
+  },
+};
+
+function createBaseResealSecretsRequest(): ResealSecretsRequest {
+  return { after: "" };
+}
+
+export const ResealSecretsRequest: MessageFns<ResealSecretsRequest> = {
+  encode(message: ResealSecretsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== "") {
+      writer.uint32(10).string(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResealSecretsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResealSecretsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResealSecretsRequest {
+    return { after: isSet(object.after) ? globalThis.String(object.after) : "" };
+  },
+
+  toJSON(message: ResealSecretsRequest): unknown {
+    const obj: any = {};
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResealSecretsRequest>): ResealSecretsRequest {
+    return ResealSecretsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResealSecretsRequest>): ResealSecretsRequest {
+    const message = createBaseResealSecretsRequest();
+    message.after = object.after ?? "";
+    return message;
+  },
+};
+
+function createBaseResealSecretsResponse(): ResealSecretsResponse {
+  return { next: "", resealed: 0, unreadable: [], keyId: 0 };
+}
+
+export const ResealSecretsResponse: MessageFns<ResealSecretsResponse> = {
+  encode(message: ResealSecretsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.next !== "") {
+      writer.uint32(10).string(message.next);
+    }
+    if (message.resealed !== 0) {
+      writer.uint32(16).int32(message.resealed);
+    }
+    for (const v of message.unreadable) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.keyId !== 0) {
+      writer.uint32(32).int32(message.keyId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResealSecretsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResealSecretsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.resealed = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreadable.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keyId = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResealSecretsResponse {
+    return {
+      next: isSet(object.next) ? globalThis.String(object.next) : "",
+      resealed: isSet(object.resealed) ? globalThis.Number(object.resealed) : 0,
+      unreadable: globalThis.Array.isArray(object?.unreadable)
+        ? object.unreadable.map((e: any) => globalThis.String(e))
+        : [],
+      keyId: isSet(object.keyId)
+        ? globalThis.Number(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.Number(object.key_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: ResealSecretsResponse): unknown {
+    const obj: any = {};
+    if (message.next !== "") {
+      obj.next = message.next;
+    }
+    if (message.resealed !== 0) {
+      obj.resealed = Math.round(message.resealed);
+    }
+    if (message.unreadable?.length) {
+      obj.unreadable = message.unreadable;
+    }
+    if (message.keyId !== 0) {
+      obj.keyId = Math.round(message.keyId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResealSecretsResponse>): ResealSecretsResponse {
+    return ResealSecretsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResealSecretsResponse>): ResealSecretsResponse {
+    const message = createBaseResealSecretsResponse();
+    message.next = object.next ?? "";
+    message.resealed = object.resealed ?? 0;
+    message.unreadable = object.unreadable?.map((e) => e) || [];
+    message.keyId = object.keyId ?? 0;
+    return message;
+  },
+};
+
 function createBaseRecordConsentRequest(): RecordConsentRequest {
   return { contactId: "", kind: "", evidence: "", saidAtMs: undefined };
 }
@@ -3929,6 +5364,51 @@ export const ContactsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
+    /** A contact for a number, or the one that is there, completed. Made under an id of the caller's choice, it is made once. */
+    createContact: {
+      name: "CreateContact",
+      requestType: CreateContactRequest as typeof CreateContactRequest,
+      requestStream: false,
+      responseType: CreateContactResponse as typeof CreateContactResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Changes what is named; tags that are added at once are all there. */
+    updateContact: {
+      name: "UpdateContact",
+      requestType: UpdateContactRequest as typeof UpdateContactRequest,
+      requestStream: false,
+      responseType: Contact as typeof Contact,
+      responseStream: false,
+      options: {},
+    },
+    /** In no list or audience from then on, until it writes, is imported or created again. */
+    archiveContact: {
+      name: "ArchiveContact",
+      requestType: ArchiveContactRequest as typeof ArchiveContactRequest,
+      requestStream: false,
+      responseType: ArchiveContactResponse as typeof ArchiveContactResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Nothing of it is left here but what it refuses, by keyed hashes; other services follow within minutes. */
+    forgetContact: {
+      name: "ForgetContact",
+      requestType: ForgetContactRequest as typeof ForgetContactRequest,
+      requestStream: false,
+      responseType: ForgetContactResponse as typeof ForgetContactResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Operator: seals keys again that aren't sealed with the newest encryption key, a page a call. */
+    resealSecrets: {
+      name: "ResealSecrets",
+      requestType: ResealSecretsRequest as typeof ResealSecretsRequest,
+      requestStream: false,
+      responseType: ResealSecretsResponse as typeof ResealSecretsResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
     recordConsent: {
       name: "RecordConsent",
@@ -4015,6 +5495,28 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListContactsResponse>>;
   getContact(request: GetContactRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
+  /** A contact for a number, or the one that is there, completed. Made under an id of the caller's choice, it is made once. */
+  createContact(
+    request: CreateContactRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CreateContactResponse>>;
+  /** Changes what is named; tags that are added at once are all there. */
+  updateContact(request: UpdateContactRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
+  /** In no list or audience from then on, until it writes, is imported or created again. */
+  archiveContact(
+    request: ArchiveContactRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ArchiveContactResponse>>;
+  /** Nothing of it is left here but what it refuses, by keyed hashes; other services follow within minutes. */
+  forgetContact(
+    request: ForgetContactRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ForgetContactResponse>>;
+  /** Operator: seals keys again that aren't sealed with the newest encryption key, a page a call. */
+  resealSecrets(
+    request: ResealSecretsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResealSecretsResponse>>;
   /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
   recordConsent(request: RecordConsentRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
   /** What the account's people who said stop get all the same. */
@@ -4074,6 +5576,28 @@ export interface ContactsClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListContactsResponse>;
   getContact(request: DeepPartial<GetContactRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
+  /** A contact for a number, or the one that is there, completed. Made under an id of the caller's choice, it is made once. */
+  createContact(
+    request: DeepPartial<CreateContactRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CreateContactResponse>;
+  /** Changes what is named; tags that are added at once are all there. */
+  updateContact(request: DeepPartial<UpdateContactRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
+  /** In no list or audience from then on, until it writes, is imported or created again. */
+  archiveContact(
+    request: DeepPartial<ArchiveContactRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ArchiveContactResponse>;
+  /** Nothing of it is left here but what it refuses, by keyed hashes; other services follow within minutes. */
+  forgetContact(
+    request: DeepPartial<ForgetContactRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ForgetContactResponse>;
+  /** Operator: seals keys again that aren't sealed with the newest encryption key, a page a call. */
+  resealSecrets(
+    request: DeepPartial<ResealSecretsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResealSecretsResponse>;
   /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
   recordConsent(request: DeepPartial<RecordConsentRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
   /** What the account's people who said stop get all the same. */

@@ -1,0 +1,11 @@
+import type { Method } from '@lockstep/rpc'
+import type { ResealSecretsRequest, ResealSecretsResponse } from '@lockstep/rpc/gen/contacts'
+import { resealPage } from '@lockstep/service'
+import type { Context } from '../context.ts'
+import { sealedTables } from '../db/sealed.ts'
+
+/** Seals accounts' keys that aren't sealed with the newest key again, a page of them a call. */
+export const resealSecrets: Method<Context, ResealSecretsRequest, ResealSecretsResponse> = (
+  ctx,
+  { after },
+) => resealPage(ctx, sealedTables, after)
