@@ -122,6 +122,8 @@ function masking(atMoment: boolean) {
     if (/^(id|next_cursor)$/.test(field) && /^\d+$/.test(String(value)))
       return nameOf(String(value))
     if (field === 'callback_url') return '<url>'
+    // Its mail is sent meanwhile.
+    if (field === 'mailed_at') return '<time or null>'
     if (field === 'code') return '<code>'
     if (field === 'link') return nameOf(String(value).split('#')[1]!)
     if (typeof value === 'string') return value.replaceAll(changing, nameOf)
