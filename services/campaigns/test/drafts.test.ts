@@ -90,14 +90,23 @@ test('of a draft changes what is named, and is checked as a whole; nobody else c
 
 test('a number of another WABA needs another template', async () => {
   const { id } = await system.createCampaign(tenant)
-  const further = await system.addTenant()
-  await system.world.sql('update accounts.connections set account_id = $1 where id = $2', [
-    tenant.accountId,
-    further.connectionId,
-  ])
-  await expect(
-    campaigns.updateDraft({ id, connectionId: further.connectionId }, tenant),
-  ).rejects.toThrow(/not of the WABA of this number/)
+  const { accounts } = system.clients
+  const { metaAppId } = await accounts.getApp({ id: tenant.appId }, tenant)
+  const number = { phoneNumberId: '7000001', wabaId: '7000002', accessToken: 'further' }
+  await system.simulator.client.setState({
+    wabas: [{ id: number.wabaId, name: 'Further', appIds: [metaAppId] }],
+    numbers: [
+      {
+        ...{ id: number.phoneNumberId, wabaId: number.wabaId, token: number.accessToken },
+        ...{ displayPhoneNumber: '+1 555 7', verifiedName: 'Further' },
+      },
+    ],
+  })
+  const asked = { ...number, name: 'Further', appId: tenant.appId }
+  const { id: connectionId } = await accounts.createConnection(asked, tenant)
+  await expect(campaigns.updateDraft({ id, connectionId }, tenant)).rejects.toThrow(
+    /not of the WABA of this number/,
+  )
 })
 
 test('what was checked before a change is not started after it', async () => {
