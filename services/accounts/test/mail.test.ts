@@ -211,6 +211,7 @@ test('a request that is handled again after a crash makes one link', async () =>
   const links = 'select 1 from accounts.password_resets where person_id = $1'
   expect(await system.world.sql(links, [id])).toHaveLength(1)
   expect(server.mails).toHaveLength(1)
+  expect(await system.world.sql('select reason from accounts.feed_dead')).toEqual([])
 })
 
 test('a server without TLS gets no link, unless the operator says that it has none', async () => {

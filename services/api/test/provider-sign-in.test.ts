@@ -125,6 +125,14 @@ test('who was invited becomes a member by signing in, with the role of the invit
   expect(entries[0].after).toMatchObject({ role: 'agent', provider: expect.any(String) })
 })
 
+test('who was invited by several accounts chooses by a link, so that none takes somebody in unseen', async () => {
+  const email = 'uma@example.com'
+  for (const { accountId } of [await stack.account(), await stack.account()])
+    await stack.invite(accountId, 'viewer', email)
+  const done = await signIn(email)
+  expect([done.status, done.json.code, done.session]).toEqual([422, 'precondition', undefined])
+})
+
 test('an answer opens nothing in another browser, under another state, with another’s code, or twice', async () => {
   const { email } = await join()
   const known = { email, email_verified: true }
@@ -134,8 +142,11 @@ test('an answer opens nothing in another browser, under another state, with anot
   const count = (await rowsOf('sessions')).length
   const mixed = new URLSearchParams(own)
   mixed.set('code', new URLSearchParams(stolen).get('code')!)
+  const altered = new URLSearchParams(stolen)
+  altered.set('state', new URLSearchParams(own).get('state')!)
   const refused = [
     await finishSignIn(api, stolen, thief.cookie),
+    await finishSignIn(api, String(altered), victim.cookie),
     await finishSignIn(api, String(mixed), thief.cookie),
     await finishSignIn(api, 'error=access_denied', victim.cookie),
     await finishSignIn(api, '', victim.cookie),
@@ -219,6 +230,8 @@ test('without a provider, or while it is away, people are told so and sign in by
   const away = { ...provider.environment, LOCKSTEP_OIDC_ISSUER: 'http://127.0.0.1:9' }
   await using gone = await openStack(0.2, away)
   await using still = await openApi(gone.config, {})
+  const inTheClear = { ...away, LOCKSTEP_OIDC_ISSUER: 'http://login.example.com' }
+  await expect(openStack(0.2, inTheClear)).rejects.toThrow(/must begin with https:/)
   const { status, json } = await open(still, '/sign-in/oidc')
   expect([status, json.code]).toEqual([503, 'busy'])
   const { accountId } = await gone.account()

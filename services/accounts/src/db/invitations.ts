@@ -48,16 +48,15 @@ export async function invitedAccount(
   return row
 }
 
-/** The newest open invitation of an e-mail, whatever account it is to. */
-export async function openInvitation(
+/** The newest open invitation of an e-mail to each account, two at most. */
+export function openInvitations(
   db: Database,
   email: string,
   at: Date,
-): Promise<{ accountId: string; hash: Buffer } | undefined> {
-  const [row] = await db.statement<{ accountId: string; hash: Buffer }>(
-    sql`select account_id as "accountId", hash from open_invitation(${email}, ${at})`,
+): Promise<{ accountId: string; hash: Buffer }[]> {
+  return db.statement(
+    sql`select account_id as "accountId", hash from open_invitations(${email}, ${at})`,
   )
-  return row
 }
 
 /** Marks an open invitation as accepted; undefined when it is no more open. */

@@ -166,11 +166,11 @@ const functions = `create function person_to_sign_in(wanted text)
     language sql stable security definer set search_path = accounts, pg_temp
     as $$ select i.account_id, i.email from invitations i
           where i.hash = token_hash and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > at $$;
-  create function open_invitation(wanted text, at timestamptz) returns table (account_id uuid, hash bytea)
+  create function open_invitations(wanted text, at timestamptz) returns table (account_id uuid, hash bytea)
     language sql stable security definer set search_path = accounts, pg_temp
-    as $$ select i.account_id, i.hash from invitations i
+    as $$ select distinct on (i.account_id) i.account_id, i.hash from invitations i
           where i.email = wanted and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > at
-          order by i.id desc limit 1 $$;
+          order by i.account_id, i.id desc limit 2 $$;
   create function person_to_reset(token_hash bytea, at timestamptz) returns table (account_id uuid, email text)
     language sql stable security definer set search_path = accounts, pg_temp
     as $$ select r.account_id, p.email from password_resets r join people p on p.id = r.person_id

@@ -17,6 +17,8 @@ export interface Mailer {
   send(mail: Mail, signal: AbortSignal): Promise<string>
 }
 
+/** However slowly the mail server goes on, ms. */
+const sendMs = 60_000
 /** A mail server that is silent for so long is away, ms. */
 const timeouts = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000 }
 const longestError = 200
@@ -42,7 +44,8 @@ export function openMailer({
   const domain = /@([\w.-]+)/.exec(mailFrom)![1]
   return {
     publicUrl,
-    async send({ id, recipient, subject, text }, signal) {
+    async send({ id, recipient, subject, text }, lease) {
+      const signal = AbortSignal.any([lease, AbortSignal.timeout(sendMs)])
       // As an object it is one address, whatever stands in it.
       const to = { name: '', address: recipient }
       const messageId = `<${id}@${domain}>`
@@ -51,7 +54,7 @@ export function openMailer({
         await transport.sendMail({ from: mailFrom, to, messageId, headers, subject, text, signal })
         return ''
       } catch (error) {
-        signal.throwIfAborted()
+        lease.throwIfAborted()
         return cleanTrimmed((error as Error).message, longestError) || 'It could not be sent'
       }
     },

@@ -36,28 +36,29 @@ export function openProvider(config: Settings): Provider | null {
       'invalid',
       'LOCKSTEP_OIDC_CLIENT_ID and LOCKSTEP_PUBLIC_URL must be set where LOCKSTEP_OIDC_ISSUER is',
     )
+  if (!isOnThisMachine(new URL(issuer)) && !issuer.startsWith('https:'))
+    throw new AppError('invalid', 'LOCKSTEP_OIDC_ISSUER must begin with https:')
   const redirectUri = new URL(callbackPath, publicUrl).href
   const discovered = discoverer(config, issuer, oidcClientId)
   return {
     issuer,
-    begin: () =>
-      answered(async () => {
-        const provider = await discovered()
-        const check = {
-          state: openid.randomState(),
-          nonce: openid.randomNonce(),
-          verifier: openid.randomPKCECodeVerifier(),
-        }
-        const { href } = openid.buildAuthorizationUrl(provider, {
-          redirect_uri: redirectUri,
-          scope,
-          state: check.state,
-          nonce: check.nonce,
-          code_challenge: await openid.calculatePKCECodeChallenge(check.verifier),
-          code_challenge_method: 'S256',
-        })
-        return { url: href, check }
-      }),
+    async begin() {
+      const provider = await discovered()
+      const check = {
+        state: openid.randomState(),
+        nonce: openid.randomNonce(),
+        verifier: openid.randomPKCECodeVerifier(),
+      }
+      const { href } = openid.buildAuthorizationUrl(provider, {
+        redirect_uri: redirectUri,
+        scope,
+        state: check.state,
+        nonce: check.nonce,
+        code_challenge: await openid.calculatePKCECodeChallenge(check.verifier),
+        code_challenge_method: 'S256',
+      })
+      return { url: href, check }
+    },
     finish: (query, { state, nonce, verifier }) =>
       answered(async () => {
         const provider = await discovered()
@@ -76,15 +77,16 @@ export function openProvider(config: Settings): Provider | null {
   }
 }
 
+/** Elsewhere whoever is between could sign in as anybody. */
+const isOnThisMachine = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'http:' && /^(?:127\.0\.0\.1|localhost|\[::1\])$/.test(hostname)
+
 /** Asks the provider once what it is, and again after a failure. */
 function discoverer(config: Settings, issuer: string, clientId: string) {
   const url = new URL(issuer)
-  // Else whoever is between could sign in as anybody.
-  const isLocal =
-    url.protocol === 'http:' && /^(?:127\.0\.0\.1|localhost|\[::1\])$/.test(url.hostname)
   const execute = [
     openid.enableNonRepudiationChecks,
-    ...(isLocal ? [openid.allowInsecureRequests] : []),
+    ...(isOnThisMachine(url) ? [openid.allowInsecureRequests] : []),
   ]
   let known: Promise<openid.Configuration> | undefined
   return () => {
@@ -92,24 +94,23 @@ function discoverer(config: Settings, issuer: string, clientId: string) {
       .discovery(url, clientId, config.oidcClientSecret, undefined, { execute, timeout: timeoutS })
       .catch((error) => {
         known = undefined
-        throw error
+        throw away(error)
       })
     return known
   }
 }
 
-/** What the library throws, in our words. */
+const away = (cause: unknown) =>
+  new AppError('busy', 'The provider at which you sign in is away; try again', { cause })
+
+/** What the library throws of an answer, in our words. */
 async function answered<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (cause) {
     const { code } = cause as { code?: string }
-    if (
-      cause instanceof TypeError ||
-      code === 'OAUTH_TIMEOUT' ||
-      code === 'OAUTH_RESPONSE_IS_NOT_CONFORM'
-    )
-      throw new AppError('busy', 'The provider at which you sign in is away; try again', { cause })
+    if (cause instanceof AppError) throw cause
+    if (cause instanceof TypeError || code === 'OAUTH_TIMEOUT') throw away(cause)
     throw new AppError(
       'unauthenticated',
       'The answer of the provider does not fit what was asked; sign in again',

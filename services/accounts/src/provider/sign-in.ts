@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { AppError } from '@lockstep/contracts'
+import { AppError, failureOf } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import type {
   BeginProviderSignInRequest,
@@ -9,10 +9,11 @@ import type {
   FinishWithCodeRequest,
   SignedIn,
 } from '@lockstep/rpc/gen/accounts'
+import { counter } from '@lockstep/telemetry'
 import { v7 as uuid } from 'uuid'
 import { recordRefused } from '../audit/sign-ins.ts'
 import type { Context } from '../context.ts'
-import { openInvitation } from '../db/invitations.ts'
+import { openInvitations } from '../db/invitations.ts'
 import { findPerson, holdPerson, type KnownPerson, personToSignIn } from '../db/people.ts'
 import { joinAccount } from '../people/accept-invitation.ts'
 import { lowerCase } from '../people/emails.ts'
@@ -22,6 +23,11 @@ import { countTry, forgive, subjectsOf } from '../people/throttle.ts'
 import { CodeMissing } from '../second-factor/with-code.ts'
 import type { Provider } from './provider.ts'
 import { openTicket, sealTicket } from './tickets.ts'
+
+const signIns = counter(
+  'lockstep_provider_sign_ins_total',
+  'Answers of the OpenID provider, by what became of them',
+)
 
 function requireProvider({ provider }: Context): Provider {
   if (provider) return provider
@@ -48,12 +54,20 @@ export async function finishAtProvider(
   const { accountId, ...check } = openTicket(ctx, 'provider', request.ticket)
   const subjects = subjectsOf('sign_ins', check.state, request.origin?.address ?? '')
   await countTry(ctx, subjects)
-  const verified = await provider.finish(request.query, check)
-  if (verified === null)
-    throw new AppError('forbidden', 'The provider has not verified your e-mail; verify it there')
-  const signedIn = await enter(ctx, provider, lowerCase(verified), accountId, request)
-  await forgive(ctx, subjects)
-  return signedIn
+  try {
+    const verified = await provider.finish(request.query, check)
+    if (verified === null)
+      throw new AppError('forbidden', 'The provider has not verified your e-mail; verify it there')
+    const entered = await enter(ctx, provider, lowerCase(verified), accountId, request)
+    await forgive(ctx, subjects)
+    signIns(1, { result: entered.signedIn ? 'signed_in' : 'code' })
+    return entered
+  } catch (error) {
+    signIns(1, { result: failureOf(error) })
+    const { message: reason } = ((error as Error).cause ?? error) as Error
+    ctx.log.warn({ reason }, 'Nobody was signed in by an answer of the OpenID provider')
+    throw error
+  }
 }
 
 async function enter(
@@ -94,7 +108,12 @@ async function enterByInvitation(
   known: KnownPerson | undefined,
   { by, ...asked }: AskedSession & { by: Record<string, string> },
 ): Promise<SignedIn> {
-  const invited = await openInvitation(ctx.db, email, new Date(ctx.now()))
+  const [invited, other] = await openInvitations(ctx.db, email, new Date(ctx.now()))
+  if (other)
+    throw new AppError(
+      'precondition',
+      'Several accounts have invited you: open the link of the one that you want to belong to',
+    )
   if (!invited)
     throw new AppError(
       'forbidden',

@@ -1,6 +1,7 @@
 import { AppError, type Failure, secretPlaces } from '@lockstep/contracts'
 import type { Tx } from '@lockstep/database'
 import type { Origin } from '@lockstep/rpc/gen/accounts'
+import { counter } from '@lockstep/telemetry'
 import { type InAccounts, recordRefused } from '../audit/sign-ins.ts'
 import type { Context } from '../context.ts'
 import {
@@ -13,6 +14,8 @@ import {
 import { countTry, forgive, subjectsOf } from '../people/throttle.ts'
 import { hashRecoveryCode } from './recovery-codes.ts'
 import { stepOf } from './totp.ts'
+
+const codes = counter('lockstep_second_factor_codes_total', 'Codes of second factors, by result')
 
 /** Who gives a code, and from where. */
 export interface Given {
@@ -46,10 +49,15 @@ export async function withCode<Result>(
       const factor = await lockSecondFactor(tx, id)
       return factor?.confirmedAt ? requireCode(ctx, tx, id, factor, code) : undefined
     })
-    if (code) await forgive(ctx, subjects)
+    if (code) {
+      await forgive(ctx, subjects)
+      codes(1, { result: 'right' })
+    }
     return result
   } catch (error) {
-    if (error instanceof WrongCode) refused('codeRefused', error.failure)
+    if (!(error instanceof WrongCode)) throw error
+    codes(1, { result: 'wrong' })
+    refused('codeRefused', error.failure)
     throw error
   }
 }
