@@ -10,6 +10,8 @@ import {
   password,
   type Stack,
   totpCode,
+  untilBlocked,
+  whileLocked,
 } from './fixtures.ts'
 
 const up = new AsyncDisposableStack()
@@ -192,13 +194,14 @@ test('another password by a link does not open what a code protects', async () =
   expect(codeOf(await signIn(email, undefined, other))).toEqual([422, 'precondition'])
 })
 
+const waiting =
+  "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
+const untilWaiting = (count: number) =>
+  until(async () => (await stack.world.sql(waiting)).length === count)
+
 test('a sign-in that meets the confirmation leaves no session without a code', async () => {
   const { id, email, cookie } = await join('viewer')
   const { secret } = (await start(cookie)).json
-  const waiting =
-    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = 'accounts' and datname = current_database()"
-  const untilWaiting = (count: number) =>
-    until(async () => (await stack.world.sql(waiting)).length === count)
   const replies = await withClient(stack.world.adminUrl, async (client) => {
     await client.query('begin')
     await client.query('select 1 from accounts.people where id = $1 for update', [id])
@@ -212,6 +215,29 @@ test('a sign-in that meets the confirmation leaves no session without a code', a
   expect((await replies.confirming).status).toBe(200)
   const { status } = await replies.signing
   expect([201, 422]).toContain(status)
+  expect(await sessions(id)).toHaveLength(1)
+})
+
+test('a sign-in that began before there was a second factor is ended by its confirmation', async () => {
+  const { id, email, cookie } = await join('viewer')
+  const { secret } = (await start(cookie)).json
+  const columns = 'id, account_id, sealed_secret, created_at, last_step'
+  const taken = `delete from accounts.second_factors where id = $1 returning ${columns}`
+  const [row] = await stack.world.sql(taken, [id])
+  const { signing, confirming } = await whileLocked(
+    stack.world,
+    'accounts.audit_entries',
+    async () => {
+      const signing = signIn(email)
+      await untilBlocked(stack.world, 'accounts.audit_entries')
+      const put = `insert into accounts.second_factors (${columns}) values ($1, $2, $3, $4, $5)`
+      await stack.world.sql(put, Object.values(row!))
+      const confirming = confirm(cookie, totpCode(secret))
+      await untilWaiting(2)
+      return { signing, confirming }
+    },
+  )
+  expect([(await signing).status, (await confirming).status]).toEqual([201, 200])
   expect(await sessions(id)).toHaveLength(1)
 })
 
