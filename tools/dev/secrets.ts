@@ -2,11 +2,17 @@ import { parseArgs } from 'node:util'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { ContactsDefinition } from '@lockstep/rpc/gen/contacts'
-import { EventsDefinition, type ResealSecretsResponse } from '@lockstep/rpc/gen/events'
+import {
+  type CountSecretsResponse,
+  EventsDefinition,
+  type ResealSecretsResponse,
+} from '@lockstep/rpc/gen/events'
 import { addressOfService, certificate } from './operator.ts'
 import { createScreen } from './screen.ts'
 
-const help = `npm run secrets -- reseal [--after PLACE] [--json]
+const help = `npm run secrets -- [status | reseal] [--after PLACE] [--json]
+
+  status   how many stored secrets each key has sealed (default): a key with none may go. Exit code 1 when a key is missing
 
   reseal   seals every stored secret again that isn't sealed with the first key of LOCKSTEP_ENCRYPTION_KEY, a page of rows at a
            time. Afterwards the other keys may be removed. It may be broken off and begun again; --after goes on at a place.
@@ -29,31 +35,38 @@ interface Keeper {
   name: 'accounts' | 'contacts' | 'events'
   table: RegExp
   page(after: string): Promise<ResealSecretsResponse>
+  count(): Promise<CountSecretsResponse>
 }
 
-async function reseal(): Promise<void> {
+async function withKeepers(work: (keepers: Keeper[]) => Promise<void>): Promise<void> {
   const tls = certificate()
   using accounts = connect(AccountsDefinition, addressOfService('accounts'), tls)
   using contacts = connect(ContactsDefinition, addressOfService('contacts'), tls)
   using events = connect(EventsDefinition, addressOfService('events'), tls)
   const call = { timeoutMs: 60_000 }
-  const keepers: Keeper[] = [
+  await work([
     {
       name: 'accounts',
-      table: /^(apps|connections|sign_ups):/,
+      table: /^(apps|connections|mails|second_factors|sign_ups):/,
       page: (after) => accounts.resealSecrets({ after }, call),
+      count: () => accounts.countSecrets({}, call),
     },
     {
       name: 'contacts',
       table: /^forgotten_keys:/,
       page: (after) => contacts.resealSecrets({ after }, call),
+      count: () => contacts.countSecrets({}, call),
     },
     {
       name: 'events',
       table: /^webhook_endpoints:/,
       page: (after) => events.resealSecrets({ after }, call),
+      count: () => events.countSecrets({}, call),
     },
-  ]
+  ])
+}
+
+async function reseal(keepers: Keeper[]): Promise<void> {
   const first = Math.max(
     0,
     keepers.findIndex(({ table }) => table.test(values.after)),
@@ -96,10 +109,50 @@ function report({ resealed, unreadable, keyIds }: Resealed): void {
   )
 }
 
+/** What a key of any service is good for still. */
+interface KeyStatus {
+  service: string
+  key: number
+  secrets: number
+  /** newest: it seals; in use: it opens what is stored; unused: it may go; missing: no process has it. */
+  state: 'newest' | 'in use' | 'unused' | 'missing'
+}
+
+async function status(keepers: Keeper[]): Promise<void> {
+  const keys = (await Promise.all(keepers.map(statusOf))).flat()
+  if (keys.some(({ state }) => state === 'missing')) process.exitCode = 1
+  if (values.json) return console.log(JSON.stringify(keys))
+  screen.table(
+    ['service', 'key', 'secrets', 'state'],
+    keys.map(({ service, key, secrets, state }) => [service, key, secrets, state]),
+  )
+  const used = new Set(keys.filter(({ state }) => state !== 'unused').map(({ key }) => key))
+  const idle = [...new Set(keys.map(({ key }) => key))].filter((key) => !used.has(key))
+  if (idle.length > 0)
+    screen.line(
+      `  No service has a secret of key ${idle.join(' or ')}: LOCKSTEP_ENCRYPTION_KEY needs it no more, once every process has the newest key first.`,
+    )
+  if (keys.some(({ state }) => state === 'in use'))
+    screen.line('  Seal what other keys have sealed again: npm run secrets -- reseal')
+}
+
+async function statusOf({ name: service, count }: Keeper): Promise<KeyStatus[]> {
+  const { counts, keyIds } = await count()
+  const all = [...new Set([...keyIds, ...counts.map(({ keyId }) => keyId)])]
+  return all.map((key) => {
+    const secrets = counts
+      .filter(({ keyId }) => keyId === key)
+      .reduce((sum, each) => sum + each.secrets, 0)
+    const open = key === keyIds[0] ? 'newest' : secrets > 0 ? 'in use' : 'unused'
+    return { service, key, secrets, state: keyIds.includes(key) ? open : 'missing' }
+  })
+}
+
 function main(): Promise<void> | void {
   if (values.help) return console.log(help)
-  if (positionals.length !== 1 || positionals[0] !== 'reseal') throw new Error(help)
-  return reseal()
+  const [order = 'status', ...more] = positionals
+  if (more.length > 0 || (order !== 'status' && order !== 'reseal')) throw new Error(help)
+  return withKeepers(order === 'status' ? status : reseal)
 }
 
 try {

@@ -10,6 +10,8 @@ import {
 export interface Secrets {
   /** The id of the key that seals. */
   keyId: number
+  /** Those of all keys that open, the one that seals first. */
+  keyIds: number[]
   /** By the ring's first key. */
   seal(text: string, place: SecretPlace): Buffer
   /** Throws `internal` for an unknown key, another place or changed bytes. */
@@ -31,6 +33,7 @@ export function createSecrets(ring: KeyRing): Secrets {
   const newest = keys[0]!
   return {
     keyId: newest.id,
+    keyIds: keys.map(({ id }) => id),
     seal(text, place) {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', newest.key, nonce).setAAD(aad(place, newest.id))

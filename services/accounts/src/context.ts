@@ -1,4 +1,4 @@
-import { createSecrets, type Secrets, type ServiceContext } from '@lockstep/service'
+import { createSecrets, measureSealed, type Secrets, type ServiceContext } from '@lockstep/service'
 import { createGraphClient, type GraphClient } from '@lockstep/whatsapp'
 import type { Config } from './config.ts'
 import { type Mailer, openMailer } from './mail/mailer.ts'
@@ -25,6 +25,7 @@ export type Context = Base & Own
 export function open(base: Base, stack: AsyncDisposableStack): Own {
   const { config } = base
   stack.use(measureTokens(base))
+  stack.use(measureSealed(base))
   const graph = stack.use(
     createGraphClient({ baseUrl: config.graphUrl, version: config.graphVersion }),
   )

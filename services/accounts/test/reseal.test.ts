@@ -84,17 +84,16 @@ async function resealAll(client: Client, after = '') {
   return all
 }
 
-/** What `npm run secrets -- reseal` says. */
-async function command(grpcPort: number): Promise<unknown> {
+/** What `npm run secrets` says, whatever its exit code. */
+async function command(grpcPort: number, order = 'reseal'): Promise<unknown> {
   const script = path.resolve(import.meta.dirname, '../../../tools/dev/secrets.ts')
   const env = {
     ...process.env,
     LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${grpcPort}`,
     LOCKSTEP_EVENTS_ADDRESS: `127.0.0.1:${eventsPort}`,
   }
-  const { stdout } = await promisify(execFile)(process.execPath, [script, 'reseal', '--json'], {
-    env,
-  })
+  const asked = promisify(execFile)(process.execPath, [script, order, '--json'], { env })
+  const { stdout } = await asked.catch((failed: { stdout: string; code: number }) => failed)
   return JSON.parse(stdout)
 }
 
@@ -206,6 +205,39 @@ test('a secret that is replaced while its row is sealed again is the new one aft
   ])
   await resealAll(both.client)
   expect(await keysInUse()).toEqual([{ key: 4 }])
+})
+
+test('secrets are counted by the key that sealed them: one with none may go, one that is missing is named', async () => {
+  const used = await underAnotherKey()
+  const [sixth, seventh] = [6, 7].map((id) => ({ id, key: randomBytes(32) }))
+  const ofAccounts = async (grpcPort: number) =>
+    ((await command(grpcPort, 'status')) as { service: string; key: number }[])
+      .filter(({ service }) => service === 'accounts')
+      .map(({ service: _, ...rest }) => rest)
+  {
+    await using both = await openAccounts([sixth!, used])
+    expect(await both.client.countSecrets({}, {})).toEqual({
+      counts: [
+        { table: 'apps', keyId: 5, secrets: 3 },
+        { table: 'connections', keyId: 5, secrets: 1 },
+      ],
+      keyIds: [6, 5],
+    })
+    expect(await ofAccounts(both.grpcPort)).toEqual([
+      { key: 6, secrets: 0, state: 'newest' },
+      { key: 5, secrets: 4, state: 'in use' },
+    ])
+    await resealAll(both.client)
+    expect(await ofAccounts(both.grpcPort)).toEqual([
+      { key: 6, secrets: 4, state: 'newest' },
+      { key: 5, secrets: 0, state: 'unused' },
+    ])
+  }
+  await using without = await openAccounts([seventh!])
+  expect(await ofAccounts(without.grpcPort)).toEqual([
+    { key: 7, secrets: 0, state: 'newest' },
+    { key: 6, secrets: 4, state: 'missing' },
+  ])
 })
 
 /** All rows sealed with a key that this answers. */

@@ -2,6 +2,7 @@ import { type Database, openDatabase, schemaOf } from '@lockstep/database'
 import {
   type BaseOverrides,
   createSecrets,
+  measureSealed,
   type Secrets,
   type ServiceContext,
 } from '@lockstep/service'
@@ -32,6 +33,7 @@ export async function open(
   overrides: BaseOverrides,
 ): Promise<Own> {
   const { postgresUrl: url, service } = base.config
+  stack.use(measureSealed(base))
   const own = stack.use(
     await openDatabase({ url, schema: schemaOf(service), poolSize: checkConnections }),
   )

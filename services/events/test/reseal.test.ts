@@ -17,6 +17,11 @@ test('secrets of endpoints are sealed with the newest key, the one before too, a
   // Bound to another row: it opens nowhere, is named, and is left as it is.
   const foreign = await insertEndpoint(world, randomUUID())
   await using both = await openEvents(world, [fresh, old])
+  const table = 'webhook_endpoints'
+  expect(await both.client.countSecrets({}, {})).toEqual({
+    counts: [{ table, keyId: 1, secrets: 4 }],
+    keyIds: [2, 1],
+  })
   expect(await both.client.resealSecrets({ after: '' }, {})).toEqual({
     next: '',
     resealed: 1,

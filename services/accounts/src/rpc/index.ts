@@ -13,7 +13,7 @@ import { listConnections } from './list-connections.ts'
 import { peopleAcrossAccounts, peopleCallers, peopleMethods } from './people.ts'
 import { renameConnection } from './rename-connection.ts'
 import { replaceToken } from './replace-token.ts'
-import { resealSecrets } from './reseal-secrets.ts'
+import { countSecrets, resealSecrets } from './reseal-secrets.ts'
 import { resolveConnections } from './resolve-connections.ts'
 import { rotateApiKey } from './rotate-api-key.ts'
 import { rotateAppSecret } from './rotate-app-secret.ts'
@@ -24,6 +24,7 @@ import { withdrawApiKey } from './withdraw-api-key.ts'
 export const methods = {
   ...peopleMethods,
   authenticateKey,
+  countSecrets,
   createAccount,
   createApiKey,
   createApp,
@@ -52,6 +53,7 @@ export const methods = {
 export const callers = {
   ...peopleCallers,
   authenticateKey: ['api'],
+  countSecrets: ['operator'],
   createAccount: ['operator'],
   createApiKey: ['api', 'operator'],
   createApp: ['api'],
@@ -81,6 +83,7 @@ export const callers = {
 export const acrossAccounts = [
   ...peopleAcrossAccounts,
   'authenticateKey',
+  'countSecrets',
   'createAccount',
   'getWebhookApp',
   'resealSecrets',

@@ -1,6 +1,11 @@
 import type { Method } from '@lockstep/rpc'
-import type { ResealSecretsRequest, ResealSecretsResponse } from '@lockstep/rpc/gen/accounts'
-import { resealPage } from '@lockstep/service'
+import type {
+  CountSecretsRequest,
+  CountSecretsResponse,
+  ResealSecretsRequest,
+  ResealSecretsResponse,
+} from '@lockstep/rpc/gen/accounts'
+import { countSecrets as countSealed, resealPage } from '@lockstep/service'
 import type { Context } from '../context.ts'
 import { sealedTables } from '../db/sealed.ts'
 
@@ -9,3 +14,7 @@ export const resealSecrets: Method<Context, ResealSecretsRequest, ResealSecretsR
   ctx,
   { after },
 ) => resealPage(ctx, sealedTables, after)
+
+/** How many stored secrets each key has sealed. */
+export const countSecrets: Method<Context, CountSecretsRequest, CountSecretsResponse> = (ctx) =>
+  countSealed(ctx)

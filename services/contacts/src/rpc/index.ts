@@ -9,7 +9,7 @@ import { getImport, listImportErrors } from './imports.ts'
 import { recordConsent } from './record-consent.ts'
 import { recordInbound } from './record-inbound.ts'
 import { recordRefusals } from './record-refusals.ts'
-import { resealSecrets } from './reseal-secrets.ts'
+import { countSecrets, resealSecrets } from './reseal-secrets.ts'
 import { streamAudience } from './stream-audience.ts'
 import { updateContact } from './update-contact.ts'
 
@@ -28,6 +28,7 @@ export const methods = {
   recordConsent,
   recordInbound,
   recordRefusals,
+  countSecrets,
   resealSecrets,
   setConsentRules,
   setContactSettings,
@@ -50,6 +51,7 @@ export const callers = {
   recordConsent: ['api'],
   recordInbound: ['conversations'],
   recordRefusals: ['campaigns', 'conversations'],
+  countSecrets: ['operator'],
   resealSecrets: ['operator'],
   setConsentRules: ['api'],
   setContactSettings: ['api'],
@@ -58,4 +60,9 @@ export const callers = {
 } as const
 
 /** People of one set are of many accounts, and an operator seals for all. */
-export const acrossAccounts = ['recordInbound', 'recordRefusals', 'resealSecrets'] as const
+export const acrossAccounts = [
+  'countSecrets',
+  'recordInbound',
+  'recordRefusals',
+  'resealSecrets',
+] as const

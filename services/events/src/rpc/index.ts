@@ -11,11 +11,12 @@ import { listDeliveries } from './list-deliveries.ts'
 import { listEvents } from './list-events.ts'
 import { readNewEvents } from './read-new-events.ts'
 import { replayEndpoint } from './replay-endpoint.ts'
-import { resealSecrets } from './reseal-secrets.ts'
+import { countSecrets, resealSecrets } from './reseal-secrets.ts'
 import { rotateEndpointSecret } from './rotate-endpoint-secret.ts'
 import { testEndpoint } from './test-endpoint.ts'
 
 export const methods = {
+  countSecrets,
   createEndpoint,
   deleteEndpoint,
   enableEndpoint,
@@ -33,6 +34,7 @@ export const methods = {
 }
 
 export const callers = {
+  countSecrets: ['operator'],
   createEndpoint: ['api'],
   deleteEndpoint: ['api'],
   enableEndpoint: ['api'],
@@ -49,5 +51,5 @@ export const callers = {
   updateEndpoint: ['api'],
 } as const
 
-/** One reader follows the accounts of all streams of its process, and an operator seals for all. */
-export const acrossAccounts = ['readNewEvents', 'resealSecrets'] as const
+/** One reader follows the accounts of all streams of its process, and an operator counts and seals for all. */
+export const acrossAccounts = ['countSecrets', 'readNewEvents', 'resealSecrets'] as const

@@ -1,8 +1,10 @@
 import { fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
+import { sealedCountsFunction } from '@lockstep/service'
 import { Migration } from '@mikro-orm/migrations'
 import { auditTables } from '../audit-tables.ts'
 import { peopleTables } from '../people-tables.ts'
+import { sealedTables } from '../sealed.ts'
 import { signUpTables } from '../sign-up-tables.ts'
 
 export class Accounts extends Migration {
@@ -13,6 +15,7 @@ export class Accounts extends Migration {
     for (const statements of [...peopleTables, ...auditTables, ...signUpTables])
       this.addSql(statements)
     this.addFunctions()
+    this.addSealedCounts()
     this.addTokenFunctions()
     this.addEventFunctions()
     this.addSql(feedTable)
@@ -200,6 +203,10 @@ export class Accounts extends Migration {
             return query select s.id, s.account_id from sign_ups s where s.id > after order by s.id limit most;
           end if;
         end $$;`)
+  }
+
+  private addSealedCounts(): void {
+    this.addSql(sealedCountsFunction('accounts', sealedTables))
   }
 
   private addTokenFunctions(): void {

@@ -1,7 +1,9 @@
 import { consentKinds, consentVias, contactSources, importStates } from '@lockstep/contracts'
 import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
+import { sealedCountsFunction } from '@lockstep/service'
 import { Migration } from '@mikro-orm/migrations'
+import { sealedTables } from '../sealed.ts'
 import { identityKinds, namespaces } from '../../identities/identity.ts'
 import { forgetConsents, forgetImports } from './old-rows.ts'
 
@@ -122,7 +124,8 @@ export class Contacts extends Migration {
         returns table (id uuid, account_id uuid)
         language sql stable security definer set search_path = contacts, pg_temp
         as $$ select k.id, k.account_id from forgotten_keys k
-              where k.id > after order by k.id limit most $$;`)
+              where k.id > after order by k.id limit most $$;
+      ${sealedCountsFunction('contacts', sealedTables)}`)
 
     // What forgotten people refuse, by a keyed hash of each identity: their stop outlives them.
     this.addSql(`create table forgotten_refusals (

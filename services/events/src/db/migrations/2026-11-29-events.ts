@@ -1,7 +1,9 @@
 import { deliveryStates, eventTopics } from '@lockstep/contracts'
 import { checkOneOf, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
+import { sealedCountsFunction } from '@lockstep/service'
 import { Migration } from '@mikro-orm/migrations'
+import { sealedTables } from '../sealed.ts'
 
 export class Events extends Migration {
   override up(): void {
@@ -60,7 +62,8 @@ const endpoints = `create table webhook_endpoints (
   -- There is one such table.
   create function sealed_rows(sealed_table text, after uuid, most integer) returns table (id uuid, account_id uuid)
     language sql stable security definer set search_path = events, pg_temp
-    as $$ select e.id, e.account_id from webhook_endpoints e where e.id > after order by e.id limit most $$;`
+    as $$ select e.id, e.account_id from webhook_endpoints e where e.id > after order by e.id limit most $$;
+  ${sealedCountsFunction('events', sealedTables)}`
 
 /** One for each event and endpoint; the first that is pending of a subject has a time. */
 const deliveries = `create table webhook_deliveries (
