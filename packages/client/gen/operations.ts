@@ -1283,7 +1283,7 @@ export interface Operations {
     }
     output: Role
   }
-  /** Lists who did what to what, newest first, of the actor, action, target and time that are named. Pages of 1,000 are for exports. Asks for the right `audit.read`. */
+  /** Lists who did what to what, newest first, of the actor, action, target and time that are named. With "Accept: text/csv" or "application/x-ndjson" all of it comes as one file, from ?cursor= on. Asks for the right `audit.read`. */
   listAuditLog: {
     input: {
       action?: string

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Operations, operations } from '../gen/operations.ts'
 import { type PreparedRequest, send } from './request.ts'
+import { download, type FollowedEvent, follow } from './streams.ts'
 import { bodyOf, type Upload } from './upload.ts'
 
 export interface ClientOptions {
@@ -43,7 +44,7 @@ type Call<Input, Output> =
     : (input: Input, options?: CallOptions) => Output
 
 /** Each request of the API by its name; rejects with `ApiError` or `ApiUnreachable`. */
-export type Client = {
+export type Client = Streams & {
   readonly [N in Name]: Call<Operations[N]['input'], Promise<Operations[N]['output']>>
 } & {
   /** Each entry of a list, page after page. */
@@ -53,6 +54,28 @@ export type Client = {
       AsyncGenerator<Entry<N>, void, undefined>
     >
   }
+}
+
+/** Requests whose answer may come as a file. */
+type FileName = 'listAuditLog'
+type FileType = 'text/csv' | 'application/x-ndjson'
+
+/** What comes in pieces. */
+interface Streams {
+  /**
+   * Events as they come, from the one after `cursor` on, else from now. A connection that is lost is
+   * opened again, and goes on after the last event that was yielded.
+   */
+  follow(
+    input?: { topics?: string; cursor?: string },
+    options?: Pick<CallOptions, 'signal'>,
+  ): AsyncGenerator<FollowedEvent>
+  /** All that a list has as a file, in pieces; throws when it does not come whole. */
+  download(
+    name: FileName,
+    input: Omit<Operations[FileName]['input'], 'limit'>,
+    options: Pick<CallOptions, 'signal'> & { type: FileType },
+  ): AsyncGenerator<Uint8Array>
 }
 
 /** How a request is made. */
@@ -75,7 +98,25 @@ export function createClient(options: ClientOptions): Client {
     calls[name] = call
     if (operation.list) each[name] = entriesOf(call, operation.list)
   }
-  return { ...calls, each } as unknown as Client
+  return { ...calls, each, ...streamsOf(options) } as unknown as Client
+}
+
+function streamsOf(options: ClientOptions): Streams {
+  const prepared = (
+    name: Name,
+    input: object,
+    headers: object,
+    signal: AbortSignal | undefined,
+  ) => {
+    const request = prepare(options, operations[name], { ...input }, signal ? { signal } : {})
+    return { ...request, headers: { ...request.headers, ...headers } }
+  }
+  return {
+    follow: (input = {}, { signal } = {}) =>
+      follow((headers, inner) => prepared('listEvents', input, headers, inner), signal),
+    download: (name, input, { type, signal }) =>
+      download(prepared(name, input, { accept: type }, signal)),
+  }
 }
 
 /** Asks for one page after the other, each when the one before is used up. */

@@ -53,8 +53,13 @@ async function sendOnce(request: PreparedRequest): Promise<unknown> {
   const { response, text } = await answerTo(url, init)
   const json = jsonOf(text)
   if (response.ok && json !== undefined) return json
-  const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json')
-  throw new ApiError(response, isProblem ? (json as object) : {})
+  throw new ApiError(response, problemOf(response, text))
+}
+
+/** What a failure says of itself; nothing when it is not of this API. */
+export function problemOf({ headers }: Response, text: string): object {
+  const isProblem = headers.get('content-type')?.startsWith('application/problem+json')
+  return isProblem ? ((jsonOf(text) as object | undefined) ?? {}) : {}
 }
 
 async function answerTo(url: string, init: RequestInit) {
@@ -83,7 +88,7 @@ function waitBeforeRepeat(error: unknown, tries: number): number | undefined {
 }
 
 /** A 409 with Retry-After is an earlier try that is still running. */
-function mayRepeat(error: unknown): boolean {
+export function mayRepeat(error: unknown): boolean {
   if (error instanceof ApiUnreachable) return true
   if (!(error instanceof ApiError)) return false
   if (error.status === 409) return error.retryAfterMs !== undefined

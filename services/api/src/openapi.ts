@@ -181,6 +181,12 @@ function operation(route: NamedRoute): ZodOpenApiOperationObject {
         content: {
           'application/json': { schema: route.response },
           ...(route.stream && { 'text/event-stream': { schema: { type: 'string' } } }),
+          ...Object.fromEntries(
+            Object.keys(route.downloads ?? {}).map((type) => [
+              type,
+              { schema: { type: 'string' } },
+            ]),
+          ),
         },
       },
       ...failuresOf(route),

@@ -73,7 +73,11 @@ interface Reads {
   isPersonal?: undefined
   /** Who accepts `text/event-stream` is answered by this instead. */
   stream?(ctx: Context, asked: AskedStream): Promise<AsyncIterable<string>>
+  /** By media type: who accepts one is answered by all that is asked for, as a file. */
+  downloads?: Readonly<Record<string, Download>>
 }
+
+type Download = (ctx: Context, asked: AskedStream) => Promise<AsyncIterable<string>>
 
 /** What a request for a stream asks for. */
 export interface AskedStream {
@@ -90,6 +94,7 @@ export interface AskedStream {
 interface Writes {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   stream?: undefined
+  downloads?: undefined
   /** Who records it: `accounts` with the change, or the API for every other service. */
   audit: 'accounts' | 'api'
   /** `dated` by `askedAt`; made under the `same id`, `newId`. */

@@ -4,11 +4,13 @@ import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addContacts, addImport } from './commands/contacts.ts'
 import { addConversations } from './commands/conversations.ts'
+import { addEvents } from './commands/events.ts'
 import { addInvitations } from './commands/invitations.ts'
 import { addLogin } from './commands/login.ts'
 import { addMembers } from './commands/members.ts'
 import { addConnections, addTemplates } from './commands/numbers.ts'
 import { addRoles } from './commands/roles.ts'
+import { addWebhookEndpoints } from './commands/webhook-endpoints.ts'
 import { addCompletion } from './completion.ts'
 import { openSession, type Program } from './session.ts'
 
@@ -34,6 +36,8 @@ export function createProgram(): Program {
   addImport(program, open)
   addCampaigns(program, open)
   addConversations(program, open)
+  addEvents(program, open)
+  addWebhookEndpoints(program, open)
   addApiKeys(program, open)
   addMembers(program, open)
   addRoles(program, open)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { services } from '@lockstep/contracts'
-import { postWebhook, until } from '@lockstep/testing'
+import { openProxy, postWebhook, until } from '@lockstep/testing'
 import { startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -184,6 +184,75 @@ test('an account has roles of its own by commands, and its members are listed', 
   expect((await json('roles', 'list')).some(({ id }) => id === made.id)).toBe(false)
   expect(await json('members', 'list')).toEqual([])
   expect((await run(['members', 'remove', made.id])).code).toBe(4)
+})
+
+test('events are shown as they come, across a lost connection, each once', async () => {
+  await using proxy = await openProxy(url)
+  const env = { LOCKSTEP_API_URL: proxy.url, LOCKSTEP_API_KEY: tenant.apiKey }
+  const child = start(['--json', 'events', 'tail', '--topic', 'imports'], env)
+  const closed = once(child, 'close')
+  let shown = ''
+  child.stdout.setEncoding('utf8').on('data', (more: string) => {
+    shown += more
+  })
+  const file = path.join(folder, 'event.csv')
+  const importOne = async (n: number) => {
+    await writeFile(file, `name,phone\nBo,+49 1512 00000${n}\n`)
+    return (await json('import', file))[0]!.id as string
+  }
+  // It begins with what comes, so that the first is repeated until it is there.
+  await until(async () => {
+    await importOne(10)
+    return shown !== ''
+  }, 30_000)
+  await proxy.down()
+  const missed = await importOne(11)
+  await proxy.up()
+  await until(() => shown.includes(`"subject_id":"${missed}"`), 30_000)
+  const afterwards = await importOne(12)
+  await until(() => shown.includes(`"subject_id":"${afterwards}"`), 30_000)
+  child.kill('SIGINT')
+  expect((await closed)[0]).toBe(130)
+  const ids = shown
+    .trimEnd()
+    .split('\n')
+    .map((line) => Number(JSON.parse(line).id))
+  expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b))
+  const [last] = await json('events', 'tail', '--after', String(ids.at(-2)), '--last', '1')
+  expect(Number(last.id)).toBe(ids.at(-1))
+}, 60_000)
+
+test('a webhook endpoint is made, tested, rotated, enabled, looked at and replayed', async () => {
+  const to = 'https://127.0.0.1:9/hook'
+  const endpoints = (...args: string[]) => json('webhook-endpoints', ...args)
+  const [made] = await endpoints('create', to, '--topic', 'imports', 'webhooks')
+  expect(made).toMatchObject({ url: to, secret: expect.stringMatching(/^whsec_/) })
+  expect(await endpoints('list')).toMatchObject([{ id: made.id, topics: ['imports', 'webhooks'] }])
+  expect(await endpoints('test', made.id)).toMatchObject([{ delivered: false }])
+  const [rotated] = await endpoints('rotate', made.id, '--overlap-hours', '1')
+  expect(rotated.secret).not.toBe(made.secret)
+  expect(await endpoints('enable', made.id)).toMatchObject([{ enabled: true }])
+  const file = path.join(folder, 'hook.csv')
+  await writeFile(file, 'name,phone\nBo,+49 1512 0000077\n')
+  await json('import', file)
+  const [delivery] = await until(async () => {
+    const all = await endpoints('deliveries', made.id)
+    return all.length > 0 && all
+  })
+  expect(delivery).toMatchObject({ endpoint_id: made.id, kind: 'import.progress' })
+  expect(await endpoints('replay', made.id, '--delivery', delivery.id)).toEqual([{ deliveries: 1 }])
+})
+
+test('the audit log is written to a file whole, and never over another file', async () => {
+  const file = path.join(folder, 'audit.csv')
+  const exported = ['audit-log', 'export', '--action', 'createWebhookEndpoint']
+  expect(await run([...exported, '--output', file])).toMatchObject({ code: 0, stdout: '' })
+  const [head, ...rows] = (await readFile(file, 'utf8')).trimEnd().split('\r\n')
+  expect(head).toMatch(/^id,at,action,/)
+  expect(rows).toHaveLength(1)
+  expect((await run([...exported, '--output', file])).code).toBe(1)
+  const { stdout } = await run([...exported, '--format', 'ndjson'])
+  expect(JSON.parse(stdout)).toMatchObject({ action: 'createWebhookEndpoint' })
 })
 
 test('a shell completes commands and their options', async () => {
