@@ -399,6 +399,17 @@ export interface AuditEntry {
   outcome: string
 }
 
+export interface DeadLetter {
+  id: string
+  lane: string
+  key: string
+  kind: string
+  reason: string
+  attempts: number
+  created_at: string | null
+  dead_at: string | null
+}
+
 /** What each request takes and answers, by its name. */
 export interface Operations {
   /** Registers a Meta app, with the secret that signs its webhooks and the token of its handshake. Asks for the right `connections.write`. When the response was lost: Send it again with the same Idempotency-Key. */
@@ -987,7 +998,7 @@ export interface Operations {
     input: {
       body: {
         name: string
-        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+        rights: readonly ('*' | 'connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'dead-letters.read' | 'dead-letters.write' | 'keys.write')[]
         expires_at?: string
       }
     }
@@ -1260,7 +1271,7 @@ export interface Operations {
     input: {
       body: {
         name: string
-        rights: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+        rights: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'dead-letters.read' | 'dead-letters.write' | 'keys.write')[]
       }
     }
     output: Role
@@ -1271,7 +1282,7 @@ export interface Operations {
       id: string
       body?: {
         name?: string
-        rights?: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'keys.write')[]
+        rights?: readonly ('connections.read' | 'connections.write' | 'templates.read' | 'templates.write' | 'contacts.read' | 'contacts.write' | 'consent.write' | 'campaigns.read' | 'campaigns.write' | 'campaigns.send' | 'conversations.read' | 'events.read' | 'webhooks.read' | 'webhooks.write' | 'settings.write' | 'keys.read' | 'members.read' | 'members.write' | 'audit.read' | 'dead-letters.read' | 'dead-letters.write' | 'keys.write')[]
       }
     }
     output: Role
@@ -1297,6 +1308,42 @@ export interface Operations {
     output: {
       entries: readonly AuditEntry[]
       next_cursor: string | null
+    }
+  }
+  /** Lists work of the account that failed three times and waits for a person, by service, newest first: why it failed, and what of. ?lane= narrows it. Asks for the right `dead-letters.read`. */
+  listDeadLetters: {
+    input: {
+      lane?: 'webhooks.message' | 'webhooks.campaign' | 'webhooks.template' | 'webhooks.account' | 'webhooks.adopt' | 'campaigns.run' | 'campaigns.forget' | 'conversations.forget' | 'contacts.import' | 'contacts.identity-updates' | 'templates.sync' | 'accounts.mail' | 'events.accounts' | 'events.campaigns' | 'events.contacts' | 'events.conversations' | 'events.templates' | 'events.events' | 'events.deliver'
+      cursor?: string
+      limit?: number
+    }
+    output: {
+      dead_letters: readonly DeadLetter[]
+      next_cursor: string | null
+    }
+  }
+  /** Has entries of one lane tried again; those that are not there are passed over. Asks for the right `dead-letters.write`. When the response was lost: Look at GET /v1/dead-letters before you try again with a new key. */
+  replayDeadLetters: {
+    input: {
+      body: {
+        lane: 'webhooks.message' | 'webhooks.campaign' | 'webhooks.template' | 'webhooks.account' | 'webhooks.adopt' | 'campaigns.run' | 'campaigns.forget' | 'conversations.forget' | 'contacts.import' | 'contacts.identity-updates' | 'templates.sync' | 'accounts.mail' | 'events.accounts' | 'events.campaigns' | 'events.contacts' | 'events.conversations' | 'events.templates' | 'events.events' | 'events.deliver'
+        ids: readonly string[]
+      }
+    }
+    output: {
+      replayed: number
+    }
+  }
+  /** Gives entries of one lane up for good: what they held has no effect. Those that are not there are passed over. Asks for the right `dead-letters.write`. When the response was lost: Look at GET /v1/dead-letters before you try again with a new key. */
+  dismissDeadLetters: {
+    input: {
+      body: {
+        lane: 'webhooks.message' | 'webhooks.campaign' | 'webhooks.template' | 'webhooks.account' | 'webhooks.adopt' | 'campaigns.run' | 'campaigns.forget' | 'conversations.forget' | 'contacts.import' | 'contacts.identity-updates' | 'templates.sync' | 'accounts.mail' | 'events.accounts' | 'events.campaigns' | 'events.contacts' | 'events.conversations' | 'events.templates' | 'events.events' | 'events.deliver'
+        ids: readonly string[]
+      }
+    }
+    output: {
+      dismissed: number
     }
   }
 }
@@ -1393,4 +1440,7 @@ export const operations = {
   updateRole: { method: 'PATCH', path: '/v1/roles/{id}', type: 'application/json' },
   deleteRole: { method: 'DELETE', path: '/v1/roles/{id}' },
   listAuditLog: { method: 'GET', path: '/v1/audit-log', list: 'entries' },
+  listDeadLetters: { method: 'GET', path: '/v1/dead-letters', list: 'dead_letters' },
+  replayDeadLetters: { method: 'POST', path: '/v1/dead-letters/replay', type: 'application/json' },
+  dismissDeadLetters: { method: 'POST', path: '/v1/dead-letters/dismiss', type: 'application/json' },
 } as const

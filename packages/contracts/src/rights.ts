@@ -20,6 +20,8 @@ export const rights = {
   'members.write':
     'invite people, change what they may do and take them out, within the own rights',
   'audit.read': 'read who did what, when and from where',
+  'dead-letters.read': 'look at work that failed three times, and why',
+  'dead-letters.write': 'have such work tried again, or give it up',
   'keys.write': 'create, rotate and withdraw API keys, each with at most the own rights',
 } as const satisfies Record<string, string>
 export type Right = keyof typeof rights
@@ -29,7 +31,8 @@ export const everyRight = '*'
 
 const names = Object.keys(rights) as Right[]
 const reading = names.filter(
-  (name) => name.endsWith('.read') && name !== 'keys.read' && name !== 'audit.read',
+  (name) =>
+    name.endsWith('.read') && !['keys.read', 'audit.read', 'dead-letters.read'].includes(name),
 )
 
 /** Sets of rights with a name; `owner` is who may do everything. */

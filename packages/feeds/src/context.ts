@@ -7,7 +7,7 @@ import type { Logger } from '@lockstep/telemetry'
 export interface FeedContext {
   config: { service: ServiceName; drainMs: number }
   log: Logger
-  db: Pick<Database, 'system'>
+  db: Pick<Database, 'system' | 'transaction'>
   messaging: Messaging
   /** All times (waits, sweeps) are multiplied by it; 1 but in tests. */
   scale: number

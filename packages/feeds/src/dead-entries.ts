@@ -21,6 +21,45 @@ export async function listDead(tx: Tx, lane: string, limit: number): Promise<Dea
   return rows.map(({ lane, reason, ...row }) => ({ entry: toEntry(row), lane, reason }))
 }
 
+/** A dead entry as its account may see it. */
+export interface OwnDeadEntry {
+  id: string
+  lane: string
+  key: string
+  kind: string
+  reason: string
+  attempts: number
+  createdAt: Date
+  deadAt: Date
+}
+
+interface OwnDeadQuery {
+  /** Of every lane when empty. */
+  lane: string
+  /** The id of the last entry of the page before; empty for the first page. */
+  beforeId: string
+  limit: number
+}
+
+/** A page of an account's entries, newest first. */
+export function listOwnDead(
+  tx: Tx,
+  accountId: string,
+  { lane, beforeId, limit }: OwnDeadQuery,
+): Promise<OwnDeadEntry[]> {
+  return query(
+    tx,
+    sql`select f.id::text, f.lane, f.key, f.kind, f.reason, f.attempts, f.created_at as "createdAt", f.dead_at as "deadAt"
+        from feed_dead f
+        where f.account_id = ${accountId} ${lane ? sql`and f.lane = ${lane}` : sql``} ${beforeId ? sql`and f.id < ${beforeId}::bigint` : sql``}
+        order by f.id desc limit ${limit}`,
+  )
+}
+
+/** Entries of an account only, where one is named. */
+const ofAccount = (accountId: string | undefined) =>
+  accountId === undefined ? sql`true` : sql`account_id = ${accountId}`
+
 /** An entry that is open again. */
 export interface ReopenedEntry {
   lane: LaneName
@@ -30,10 +69,16 @@ export interface ReopenedEntry {
 }
 
 /** Opens dead entries of a lane again, all when no id is named; answers the keys to wake. */
-export function replayDead(tx: Tx, lane: string, ids: string[]): Promise<ReopenedEntry[]> {
+export function replayDead(
+  tx: Tx,
+  lane: string,
+  ids: string[],
+  accountId?: string,
+): Promise<ReopenedEntry[]> {
   return query(
     tx,
     sql`with locked as (select id from feed_dead where lane = ${lane} and ${ids.length === 0 ? sql`true` : sql`id = any(${ids}::bigint[])`}
+                          and ${ofAccount(accountId)}
                         order by id for update),
              gone as (delete from feed_dead f using locked where f.id = locked.id returning f.*)
         insert into feed_open (lane, key, id, kind, account_id, row_id, body, bytes, app_id, as_of, created_at) overriding system value
@@ -52,10 +97,16 @@ export interface DismissedEntry {
 }
 
 /** Gives dead entries of a lane up for good; answers those that were there. */
-export function dismissDead(tx: Tx, lane: LaneName, ids: string[]): Promise<DismissedEntry[]> {
+export function dismissDead(
+  tx: Tx,
+  lane: LaneName,
+  ids: string[],
+  accountId?: string,
+): Promise<DismissedEntry[]> {
   return query(
     tx,
-    sql`with locked as (select id from feed_dead where lane = ${lane} and id = any(${ids}::bigint[]) order by id for update)
+    sql`with locked as (select id from feed_dead where lane = ${lane} and id = any(${ids}::bigint[]) and ${ofAccount(accountId)}
+                        order by id for update)
         delete from feed_dead f using locked where f.id = locked.id
         returning f.key, f.id::text, f.row_id as "rowId", f.created_at as "createdAt", f.reason`,
   )

@@ -49,4 +49,5 @@ export const feedTable = `
     reason text not null,
     dead_at timestamptz not null default now()
   );
-  create index feed_dead_lane on feed_dead (lane, id);`
+  create index feed_dead_lane on feed_dead (lane, id);
+  create index feed_dead_own on feed_dead (account_id, id);`

@@ -4,7 +4,7 @@ import type { BaseContext } from './context.ts'
 import type { Secrets } from './secrets.ts'
 
 /** How many secrets of a table are sealed with a key. */
-export interface SealedCount {
+interface SealedCount {
   table: string
   keyId: number
   secrets: number
@@ -27,7 +27,7 @@ export function sealedCountsFunction(
 }
 
 /** Of a service's tables, whose migration has `sealed_counts()`. It reads every row. */
-export const sealedCounts = ({ db }: Needs): Promise<SealedCount[]> =>
+const sealedCounts = ({ db }: Needs): Promise<SealedCount[]> =>
   db.statement(
     sql`select sealed_table as table, key_id as "keyId", secrets::float8 as secrets from sealed_counts() order by 1, 2`,
   )

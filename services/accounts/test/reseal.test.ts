@@ -8,7 +8,7 @@ import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
 import { createSecrets, owning, type Secrets, startService } from '@lockstep/service'
 import { until, type World } from '@lockstep/testing'
-import { configIn, startSystem } from '@lockstep/testing/system'
+import { configIn, startSystem, type TestSystem } from '@lockstep/testing/system'
 import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accountsService } from '../src/service.ts'
@@ -20,7 +20,7 @@ import { accountsService } from '../src/service.ts'
 const stack = new AsyncDisposableStack()
 let world: World
 let graphUrl: string
-let eventsPort: number
+let ports: TestSystem['ports']
 let accountId: string
 let appId: string
 let connectionId: string
@@ -28,10 +28,10 @@ const old = { id: 1, key: randomBytes(32) }
 const fresh = { id: 2, key: randomBytes(32) }
 
 beforeAll(async () => {
-  const system = stack.use(await startSystem({ services: ['events'] }))
+  const system = stack.use(await startSystem({ services: ['contacts', 'events'] }))
   world = system.world
   graphUrl = system.simulator.url
-  eventsPort = system.ports.events.grpc
+  ports = system.ports
   await using before = await openAccounts(old.key)
   accountId = (await before.client.createAccount({ name: 'Acme' }, {})).id
   appId = (
@@ -90,7 +90,8 @@ async function command(grpcPort: number, order = 'reseal'): Promise<unknown> {
   const env = {
     ...process.env,
     LOCKSTEP_ACCOUNTS_ADDRESS: `127.0.0.1:${grpcPort}`,
-    LOCKSTEP_EVENTS_ADDRESS: `127.0.0.1:${eventsPort}`,
+    LOCKSTEP_CONTACTS_ADDRESS: `127.0.0.1:${ports.contacts.grpc}`,
+    LOCKSTEP_EVENTS_ADDRESS: `127.0.0.1:${ports.events.grpc}`,
   }
   const asked = promisify(execFile)(process.execPath, [script, order, '--json'], { env })
   const { stdout } = await asked.catch((failed: { stdout: string; code: number }) => failed)
@@ -147,7 +148,7 @@ test('a ring opens what either key has sealed; sealed again, in pages, all of it
   expect(await command(both.grpcPort)).toEqual({
     resealed: 0,
     unreadable: [],
-    keyIds: { accounts: 2, events: 1 },
+    keyIds: { accounts: 2, contacts: 1, events: 1 },
   })
 
   await using alone = await openAccounts([fresh])

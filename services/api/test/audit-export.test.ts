@@ -93,11 +93,11 @@ test('a download whose key is withdrawn breaks off, so that a part is not taken 
 
 test.each([
   ['=1+1', "'=1+1"],
-  [' =1+1', '"\' =1+1"'],
+  [' =1+1', "' =1+1"],
   ['+49 1512', "'+49 1512"],
   ['-2', "'-2"],
   ['@SUM(A1)', "'@SUM(A1)"],
-  ['\t=1', '"\'\t=1"'],
+  ['\t=1', "'\t=1"],
   ['＝1', "'＝1"],
   ['a=b', 'a=b'],
   ['a"b', '"a""b"'],

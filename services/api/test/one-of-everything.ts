@@ -69,7 +69,16 @@ export async function makeEverything(
   const campaigns = await runCampaigns(asks, connected.connectionId, texts)
   const heard = await hear(system, asks, connected, texts)
   const endpointId = await haveEventsPosted(asks)
+  await lookAtDeadLetters(asks)
   return { accountId, ...connected, ...templates, ...people, ...campaigns, ...heard, endpointId }
+}
+
+/** There are none: each answer says so. */
+async function lookAtDeadLetters({ ask }: Asks): Promise<void> {
+  const named = { lane: 'contacts.import', ids: ['1'] }
+  await ask('GET', '/v1/dead-letters')
+  await ask('POST', '/v1/dead-letters/replay', named)
+  await ask('POST', '/v1/dead-letters/dismiss', named)
 }
 
 /** To an address where nobody listens. */

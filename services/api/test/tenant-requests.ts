@@ -19,6 +19,8 @@ export interface Owned extends Everything {
   invitationId: string
   roleId: string
   auditId: string
+  /** Of the lane contacts.import. */
+  deadId: string
   texts: { tag: string; number: string; longTag: string }
 }
 
@@ -69,6 +71,19 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   }),
   'POST /v1/apps/:id/verify-webhook': ({ appId }) => ({
     refused: [{ path: `/v1/apps/${appId}/verify-webhook`, body: { replace: true } }],
+  }),
+  'GET /v1/dead-letters': () => ({
+    answered: [get('/v1/dead-letters'), get('/v1/dead-letters?lane=webhooks.message')],
+  }),
+  'POST /v1/dead-letters/replay': ({ deadId }) => ({
+    answered: [
+      { path: '/v1/dead-letters/replay', body: { lane: 'contacts.import', ids: [deadId] } },
+    ],
+  }),
+  'POST /v1/dead-letters/dismiss': ({ deadId }) => ({
+    answered: [
+      { path: '/v1/dead-letters/dismiss', body: { lane: 'contacts.import', ids: [deadId] } },
+    ],
   }),
   'POST /v1/connections': ({ appId }, { number }) => ({
     refused: [{ path: '/v1/connections', body: { ...number, app_id: appId } }],

@@ -71,7 +71,13 @@ beforeAll(async () => {
   const { id: roleId } = await mine.ask('POST', '/v1/roles', role)
   const people = { roleId, memberId, sessionId: person.sessionId, invitationId: invitation.id }
   const { entries } = await mine.ask('GET', '/v1/audit-log')
-  const made = { draftId, apiKeyId, ...people, auditId: entries[0].id, texts }
+  const deadId = '4711'
+  await stack.world.sql(
+    `insert into contacts.feed_dead (id, lane, key, kind, account_id, row_id, bytes, attempts, created_at, reason)
+     values ($1, 'contacts.import', 'key', '', $2, '', 0, 3, now(), $3)`,
+    [deadId, mine.everything.accountId, texts.campaign],
+  )
+  const made = { draftId, apiKeyId, ...people, auditId: entries[0].id, deadId, texts }
   owner = { key: mine.key, cookie: person.cookie, owned: { ...mine.everything, ...made } }
   const { access_token } = await stack.number(texts.number)
   const { id } = await member(stack, api, other.everything.accountId, 'viewer')

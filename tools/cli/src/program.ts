@@ -4,6 +4,7 @@ import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addContacts, addImport } from './commands/contacts.ts'
 import { addConversations } from './commands/conversations.ts'
+import { addDeadLetters } from './commands/dead-letters.ts'
 import { addEvents } from './commands/events.ts'
 import { addInvitations } from './commands/invitations.ts'
 import { addLogin } from './commands/login.ts'
@@ -43,6 +44,7 @@ export function createProgram(): Program {
   addRoles(program, open)
   addInvitations(program, open)
   addAudit(program, open)
+  addDeadLetters(program, open)
   addCompletion(program)
   return program
 }

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -223,12 +225,19 @@ test('events are shown as they come, across a lost connection, each once', async
 }, 60_000)
 
 test('a webhook endpoint is made, tested, rotated, enabled, looked at and replayed', async () => {
-  const to = 'https://127.0.0.1:9/hook'
+  const server = createServer((request, response) =>
+    request.resume().on('end', () => response.end()),
+  )
+  await using _server = {
+    [Symbol.asyncDispose]: async () => void server.close().closeAllConnections(),
+  }
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const to = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
   const endpoints = (...args: string[]) => json('webhook-endpoints', ...args)
   const [made] = await endpoints('create', to, '--topic', 'imports', 'webhooks')
   expect(made).toMatchObject({ url: to, secret: expect.stringMatching(/^whsec_/) })
   expect(await endpoints('list')).toMatchObject([{ id: made.id, topics: ['imports', 'webhooks'] }])
-  expect(await endpoints('test', made.id)).toMatchObject([{ delivered: false }])
+  expect(await endpoints('test', made.id)).toMatchObject([{ delivered: true }])
   const [rotated] = await endpoints('rotate', made.id, '--overlap-hours', '1')
   expect(rotated.secret).not.toBe(made.secret)
   expect(await endpoints('enable', made.id)).toMatchObject([{ enabled: true }])
@@ -236,7 +245,7 @@ test('a webhook endpoint is made, tested, rotated, enabled, looked at and replay
   await writeFile(file, 'name,phone\nBo,+49 1512 0000077\n')
   await json('import', file)
   const [delivery] = await until(async () => {
-    const all = await endpoints('deliveries', made.id)
+    const all = await endpoints('deliveries', made.id, '--state', 'delivered')
     return all.length > 0 && all
   })
   expect(delivery).toMatchObject({ endpoint_id: made.id, kind: 'import.progress' })
@@ -253,6 +262,24 @@ test('the audit log is written to a file whole, and never over another file', as
   expect((await run([...exported, '--output', file])).code).toBe(1)
   const { stdout } = await run([...exported, '--format', 'ndjson'])
   expect(JSON.parse(stdout)).toMatchObject({ action: 'createWebhookEndpoint' })
+})
+
+test('dead letters are listed, tried again and given up by commands', async () => {
+  const bury = (id: number) =>
+    system.world.sql(
+      `insert into campaigns.feed_dead (id, lane, key, kind, account_id, row_id, bytes, attempts, created_at, reason)
+       values ($1, 'campaigns.run', gen_random_uuid(), '', $2, '', 0, 3, now(), 'It is broken')`,
+      [id, tenant.accountId],
+    )
+  await bury(9_001)
+  await bury(9_002)
+  const letters = (...args: string[]) => json('dead-letters', ...args)
+  expect((await letters('list')).map(({ id }) => id)).toEqual(['9002', '9001'])
+  expect(await letters('replay', 'campaigns.run', '9001')).toEqual([{ replayed: 1 }])
+  expect(await letters('dismiss', 'campaigns.run', '9002', '9003')).toEqual([{ dismissed: 1 }])
+  // There is no such campaign, so the one that is tried again may be dead once more.
+  const left = await letters('list', '--lane', 'campaigns.run')
+  expect(left.map(({ id }) => id)).not.toContain('9002')
 })
 
 test('a shell completes commands and their options', async () => {

@@ -41,6 +41,7 @@ import {
   updateContact,
 } from './contacts.ts'
 import { countInbound, listConversations, listMessages } from './conversations.ts'
+import { dismissDeadLetters, listDeadLetters, replayDeadLetters } from './dead-letters.ts'
 import { listEvents } from './events.ts'
 import {
   acceptInvitation,
@@ -178,6 +179,9 @@ const byName: Readonly<Record<string, Route>> = {
   updateRole,
   deleteRole,
   listAuditLog,
+  listDeadLetters,
+  replayDeadLetters,
+  dismissDeadLetters,
 }
 
 export const routes: readonly NamedRoute[] = Object.entries(byName).map(([name, route]) => ({

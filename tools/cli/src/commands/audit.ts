@@ -9,8 +9,9 @@ export function addAudit(program: Program, open: OpenSession): void {
   const audit = program
     .command('audit')
     .alias('audit-log')
-    // The export has options of the same names.
-    .enablePositionalOptions()
+    .description('Who did what to what, when and from where')
+  audit
+    .command('list', { isDefault: true })
     .description('Lists who did what to what, newest first; --json shows it before and after')
     .option('--action <action>', 'only this one')
     .option('--actor <id>', 'only what this member or key did')

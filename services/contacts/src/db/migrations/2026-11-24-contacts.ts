@@ -3,8 +3,8 @@ import { checkOneOf, fenceTable, tenantTable } from '@lockstep/database'
 import { feedTable } from '@lockstep/feeds'
 import { sealedCountsFunction } from '@lockstep/service'
 import { Migration } from '@mikro-orm/migrations'
-import { sealedTables } from '../sealed.ts'
 import { identityKinds, namespaces } from '../../identities/identity.ts'
+import { sealedTables } from '../sealed.ts'
 import { forgetConsents, forgetImports } from './old-rows.ts'
 
 export class Contacts extends Migration {

@@ -330,6 +330,21 @@ export interface ForgetContactRequest {
 export interface ForgetContactResponse {
 }
 
+export interface CountSecretsRequest {
+}
+
+export interface SealedCount {
+  table: string;
+  keyId: number;
+  secrets: number;
+}
+
+export interface CountSecretsResponse {
+  counts: SealedCount[];
+  /** The keys that the service has, the one that seals first. */
+  keyIds: number[];
+}
+
 export interface ResealSecretsRequest {
   after: string;
 }
@@ -4962,6 +4977,266 @@ export const ForgetContactResponse: MessageFns<ForgetContactResponse> = {
   },
 };
 
+function createBaseCountSecretsRequest(): CountSecretsRequest {
+  return {};
+}
+
+export const CountSecretsRequest: MessageFns<CountSecretsRequest> = {
+  encode(_: CountSecretsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountSecretsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountSecretsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): CountSecretsRequest {
+    return {};
+  },
+
+  toJSON(_: CountSecretsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<CountSecretsRequest>): CountSecretsRequest {
+    return CountSecretsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CountSecretsRequest>): CountSecretsRequest {
+    const message = createBaseCountSecretsRequest();
+    return message;
+  },
+};
+
+function createBaseSealedCount(): SealedCount {
+  return { table: "", keyId: 0, secrets: 0 };
+}
+
+export const SealedCount: MessageFns<SealedCount> = {
+  encode(message: SealedCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.table !== "") {
+      writer.uint32(10).string(message.table);
+    }
+    if (message.keyId !== 0) {
+      writer.uint32(16).int32(message.keyId);
+    }
+    if (message.secrets !== 0) {
+      writer.uint32(24).int64(message.secrets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SealedCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSealedCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.table = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keyId = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.secrets = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SealedCount {
+    return {
+      table: isSet(object.table) ? globalThis.String(object.table) : "",
+      keyId: isSet(object.keyId)
+        ? globalThis.Number(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.Number(object.key_id)
+        : 0,
+      secrets: isSet(object.secrets) ? globalThis.Number(object.secrets) : 0,
+    };
+  },
+
+  toJSON(message: SealedCount): unknown {
+    const obj: any = {};
+    if (message.table !== "") {
+      obj.table = message.table;
+    }
+    if (message.keyId !== 0) {
+      obj.keyId = Math.round(message.keyId);
+    }
+    if (message.secrets !== 0) {
+      obj.secrets = Math.round(message.secrets);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SealedCount>): SealedCount {
+    return SealedCount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SealedCount>): SealedCount {
+    const message = createBaseSealedCount();
+    message.table = object.table ?? "";
+    message.keyId = object.keyId ?? 0;
+    message.secrets = object.secrets ?? 0;
+    return message;
+  },
+};
+
+function createBaseCountSecretsResponse(): CountSecretsResponse {
+  return { counts: [], keyIds: [] };
+}
+
+export const CountSecretsResponse: MessageFns<CountSecretsResponse> = {
+  encode(message: CountSecretsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.counts) {
+      SealedCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.keyIds.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.keyIds) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountSecretsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountSecretsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.counts.push(SealedCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.keyIds.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.keyIds.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CountSecretsResponse {
+    return {
+      counts: globalThis.Array.isArray(object?.counts) ? object.counts.map((e: any) => SealedCount.fromJSON(e)) : [],
+      keyIds: globalThis.Array.isArray(object?.keyIds)
+        ? object.keyIds.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.key_ids)
+        ? object.key_ids.map((e: any) => globalThis.Number(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CountSecretsResponse): unknown {
+    const obj: any = {};
+    if (message.counts?.length) {
+      obj.counts = message.counts.map((e) => SealedCount.toJSON(e));
+    }
+    if (message.keyIds?.length) {
+      obj.keyIds = message.keyIds.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CountSecretsResponse>): CountSecretsResponse {
+    return CountSecretsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CountSecretsResponse>): CountSecretsResponse {
+    const message = createBaseCountSecretsResponse();
+    message.counts = object.counts?.map((e) => SealedCount.fromPartial(e)) || [];
+    message.keyIds = object.keyIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseResealSecretsRequest(): ResealSecretsRequest {
   return { after: "" };
 }
@@ -5409,6 +5684,15 @@ export const ContactsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Operator: how many stored secrets each key has sealed, of all tenants. */
+    countSecrets: {
+      name: "CountSecrets",
+      requestType: CountSecretsRequest as typeof CountSecretsRequest,
+      requestStream: false,
+      responseType: CountSecretsResponse as typeof CountSecretsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
     /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
     recordConsent: {
       name: "RecordConsent",
@@ -5517,6 +5801,11 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
     request: ResealSecretsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ResealSecretsResponse>>;
+  /** Operator: how many stored secrets each key has sealed, of all tenants. */
+  countSecrets(
+    request: CountSecretsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CountSecretsResponse>>;
   /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
   recordConsent(request: RecordConsentRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
   /** What the account's people who said stop get all the same. */
@@ -5598,6 +5887,11 @@ export interface ContactsClient<CallOptionsExt = {}> {
     request: DeepPartial<ResealSecretsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ResealSecretsResponse>;
+  /** Operator: how many stored secrets each key has sealed, of all tenants. */
+  countSecrets(
+    request: DeepPartial<CountSecretsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CountSecretsResponse>;
   /** Records what a person said, or a person's order on their behalf, in the consent ledger. */
   recordConsent(request: DeepPartial<RecordConsentRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
   /** What the account's people who said stop get all the same. */

@@ -117,6 +117,43 @@ export interface DismissResponse {
   dismissed: number;
 }
 
+export interface ListOwnDeadRequest {
+  /** Of every lane of the service when empty. */
+  lane: string;
+  /** 100 when 0, at most 1,000. */
+  limit: number;
+  /** The next page: entries with a smaller id. */
+  beforeId: string;
+}
+
+export interface OwnDeadEntry {
+  id: string;
+  lane: string;
+  /** What the lane is in order by: a number's id, a campaign's id. */
+  key: string;
+  kind: string;
+  reason: string;
+  attempts: number;
+  createdAtMs: number;
+  deadAtMs: number;
+}
+
+export interface ListOwnDeadResponse {
+  entries: OwnDeadEntry[];
+}
+
+export interface ReplayOwnRequest {
+  lane: string;
+  /** From 1 to 1,000. */
+  ids: string[];
+}
+
+export interface DismissOwnRequest {
+  lane: string;
+  /** From 1 to 1,000. */
+  ids: string[];
+}
+
 function createBaseEntry(): Entry {
   return {
     id: "",
@@ -1650,6 +1687,541 @@ export const DismissResponse: MessageFns<DismissResponse> = {
   },
 };
 
+function createBaseListOwnDeadRequest(): ListOwnDeadRequest {
+  return { lane: "", limit: 0, beforeId: "" };
+}
+
+export const ListOwnDeadRequest: MessageFns<ListOwnDeadRequest> = {
+  encode(message: ListOwnDeadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).int32(message.limit);
+    }
+    if (message.beforeId !== "") {
+      writer.uint32(26).string(message.beforeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOwnDeadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOwnDeadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.beforeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOwnDeadRequest {
+    return {
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      beforeId: isSet(object.beforeId)
+        ? globalThis.String(object.beforeId)
+        : isSet(object.before_id)
+        ? globalThis.String(object.before_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOwnDeadRequest): unknown {
+    const obj: any = {};
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.beforeId !== "") {
+      obj.beforeId = message.beforeId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOwnDeadRequest>): ListOwnDeadRequest {
+    return ListOwnDeadRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOwnDeadRequest>): ListOwnDeadRequest {
+    const message = createBaseListOwnDeadRequest();
+    message.lane = object.lane ?? "";
+    message.limit = object.limit ?? 0;
+    message.beforeId = object.beforeId ?? "";
+    return message;
+  },
+};
+
+function createBaseOwnDeadEntry(): OwnDeadEntry {
+  return { id: "", lane: "", key: "", kind: "", reason: "", attempts: 0, createdAtMs: 0, deadAtMs: 0 };
+}
+
+export const OwnDeadEntry: MessageFns<OwnDeadEntry> = {
+  encode(message: OwnDeadEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.lane !== "") {
+      writer.uint32(18).string(message.lane);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.kind !== "") {
+      writer.uint32(34).string(message.kind);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(48).int32(message.attempts);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(56).int64(message.createdAtMs);
+    }
+    if (message.deadAtMs !== 0) {
+      writer.uint32(64).int64(message.deadAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OwnDeadEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOwnDeadEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.attempts = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.deadAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OwnDeadEntry {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+      deadAtMs: isSet(object.deadAtMs)
+        ? globalThis.Number(object.deadAtMs)
+        : isSet(object.dead_at_ms)
+        ? globalThis.Number(object.dead_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: OwnDeadEntry): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.attempts !== 0) {
+      obj.attempts = Math.round(message.attempts);
+    }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    if (message.deadAtMs !== 0) {
+      obj.deadAtMs = Math.round(message.deadAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OwnDeadEntry>): OwnDeadEntry {
+    return OwnDeadEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OwnDeadEntry>): OwnDeadEntry {
+    const message = createBaseOwnDeadEntry();
+    message.id = object.id ?? "";
+    message.lane = object.lane ?? "";
+    message.key = object.key ?? "";
+    message.kind = object.kind ?? "";
+    message.reason = object.reason ?? "";
+    message.attempts = object.attempts ?? 0;
+    message.createdAtMs = object.createdAtMs ?? 0;
+    message.deadAtMs = object.deadAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseListOwnDeadResponse(): ListOwnDeadResponse {
+  return { entries: [] };
+}
+
+export const ListOwnDeadResponse: MessageFns<ListOwnDeadResponse> = {
+  encode(message: ListOwnDeadResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      OwnDeadEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOwnDeadResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOwnDeadResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(OwnDeadEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOwnDeadResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => OwnDeadEntry.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListOwnDeadResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => OwnDeadEntry.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOwnDeadResponse>): ListOwnDeadResponse {
+    return ListOwnDeadResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOwnDeadResponse>): ListOwnDeadResponse {
+    const message = createBaseListOwnDeadResponse();
+    message.entries = object.entries?.map((e) => OwnDeadEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReplayOwnRequest(): ReplayOwnRequest {
+  return { lane: "", ids: [] };
+}
+
+export const ReplayOwnRequest: MessageFns<ReplayOwnRequest> = {
+  encode(message: ReplayOwnRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
+    }
+    for (const v of message.ids) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayOwnRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayOwnRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayOwnRequest {
+    return {
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ReplayOwnRequest): unknown {
+    const obj: any = {};
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayOwnRequest>): ReplayOwnRequest {
+    return ReplayOwnRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayOwnRequest>): ReplayOwnRequest {
+    const message = createBaseReplayOwnRequest();
+    message.lane = object.lane ?? "";
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseDismissOwnRequest(): DismissOwnRequest {
+  return { lane: "", ids: [] };
+}
+
+export const DismissOwnRequest: MessageFns<DismissOwnRequest> = {
+  encode(message: DismissOwnRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lane !== "") {
+      writer.uint32(10).string(message.lane);
+    }
+    for (const v of message.ids) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DismissOwnRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDismissOwnRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DismissOwnRequest {
+    return {
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: DismissOwnRequest): unknown {
+    const obj: any = {};
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DismissOwnRequest>): DismissOwnRequest {
+    return DismissOwnRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DismissOwnRequest>): DismissOwnRequest {
+    const message = createBaseDismissOwnRequest();
+    message.lane = object.lane ?? "";
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /** How work gets from one service's rows to another's worker. Every service that is the producer of a lane serves it. */
 export type FeedDefinition = typeof FeedDefinition;
 export const FeedDefinition = {
@@ -1710,6 +2282,33 @@ export const FeedDefinition = {
       responseStream: false,
       options: {},
     },
+    /** The account's own dead entries, newest first, never what they hold. */
+    listOwnDead: {
+      name: "ListOwnDead",
+      requestType: ListOwnDeadRequest as typeof ListOwnDeadRequest,
+      requestStream: false,
+      responseType: ListOwnDeadResponse as typeof ListOwnDeadResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Opens entries of the account again; any other is passed over. */
+    replayOwn: {
+      name: "ReplayOwn",
+      requestType: ReplayOwnRequest as typeof ReplayOwnRequest,
+      requestStream: false,
+      responseType: ReplayResponse as typeof ReplayResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Gives entries of the account up for good; any other is passed over. */
+    dismissOwn: {
+      name: "DismissOwn",
+      requestType: DismissOwnRequest as typeof DismissOwnRequest,
+      requestStream: false,
+      responseType: DismissResponse as typeof DismissResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1726,6 +2325,15 @@ export interface FeedServiceImplementation<CallContextExt = {}> {
   replay(request: ReplayRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ReplayResponse>>;
   /** Gives dead entries up for good, by a person's order: what they held has no effect. Each is named. */
   dismiss(request: DismissRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DismissResponse>>;
+  /** The account's own dead entries, newest first, never what they hold. */
+  listOwnDead(
+    request: ListOwnDeadRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListOwnDeadResponse>>;
+  /** Opens entries of the account again; any other is passed over. */
+  replayOwn(request: ReplayOwnRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ReplayResponse>>;
+  /** Gives entries of the account up for good; any other is passed over. */
+  dismissOwn(request: DismissOwnRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DismissResponse>>;
 }
 
 export interface FeedClient<CallOptionsExt = {}> {
@@ -1741,6 +2349,15 @@ export interface FeedClient<CallOptionsExt = {}> {
   replay(request: DeepPartial<ReplayRequest>, options?: CallOptions & CallOptionsExt): Promise<ReplayResponse>;
   /** Gives dead entries up for good, by a person's order: what they held has no effect. Each is named. */
   dismiss(request: DeepPartial<DismissRequest>, options?: CallOptions & CallOptionsExt): Promise<DismissResponse>;
+  /** The account's own dead entries, newest first, never what they hold. */
+  listOwnDead(
+    request: DeepPartial<ListOwnDeadRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListOwnDeadResponse>;
+  /** Opens entries of the account again; any other is passed over. */
+  replayOwn(request: DeepPartial<ReplayOwnRequest>, options?: CallOptions & CallOptionsExt): Promise<ReplayResponse>;
+  /** Gives entries of the account up for good; any other is passed over. */
+  dismissOwn(request: DeepPartial<DismissOwnRequest>, options?: CallOptions & CallOptionsExt): Promise<DismissResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {
