@@ -24,6 +24,7 @@ const growing = [
   'connection_intervals',
   'connections',
   'consents',
+  'contact_values',
   'contacts',
   'conversations',
   'event_positions',

@@ -104,6 +104,16 @@ export interface ContactSettings {
   default_country: string | null
 }
 
+export interface ContactAttribute {
+  id: string
+  name: string
+  label: string
+  type: string
+  choices: readonly string[]
+  is_indexing: boolean
+  created_at: string | null
+}
+
 export interface ContactImport {
   id: string
   file_name: string
@@ -619,6 +629,44 @@ export interface Operations {
     }
     output: ContactSettings
   }
+  /** Gives attributes of a name a type: text, number, date (2026-12-24), boolean, or a choice of some. Values that are none of that type are refused from then on, and those that are there count as none. Asks for the right `settings.write`. When the response was lost: Send it again with the same Idempotency-Key. */
+  createContactAttribute: {
+    input: {
+      body: {
+        name: string
+        label?: string
+        type: 'text' | 'number' | 'date' | 'boolean' | 'choice'
+        choices?: readonly string[]
+      }
+    }
+    output: ContactAttribute
+  }
+  /** Lists the attributes of contacts that have a type, at most 200, by name. While one "is_indexing", contacts from before it may be missing in what is searched by it. Asks for the right `contacts.read`. */
+  listContactAttributes: {
+    input: {}
+    output: {
+      attributes: readonly ContactAttribute[]
+    }
+  }
+  /** Changes the label or the choices of an attribute; its name and type stay. A choice that contacts have does not go. Asks for the right `settings.write`. When the response was lost: Doing it again does no harm: send the request with a new key. */
+  updateContactAttribute: {
+    input: {
+      id: string
+      body?: {
+        label?: string
+        choices?: readonly string[]
+      }
+    }
+    output: ContactAttribute
+  }
+  /** Deletes an attribute that no contact has a value of. With ?keep_values=true it goes in any case, and values stay as texts without a type. Asks for the right `settings.write`. When the response was lost: Look at GET /v1/contact-attributes before you try again with a new key. */
+  deleteContactAttribute: {
+    input: {
+      id: string
+      keep_values?: 'true' | 'false'
+    }
+    output: {}
+  }
   /** Imports contacts from the CSV file in the body (Content-Type: text/csv, ?file_name=). It runs on its own; ask how far it is. Numbers without a country code are read as those of ?default_country=, else of the account's; without one they are refused. Asks for the right `contacts.write`. When the response was lost: Send it again with a new key: contacts that are there already are not made twice. */
   createContactImport: {
     input: {
@@ -661,7 +709,7 @@ export interface Operations {
         language?: string
         time_zone?: string
         tags?: readonly string[]
-        attributes?: Readonly<Record<string, string>>
+        attributes?: Readonly<Record<string, string | number | boolean>>
       }
     }
     output: CreatedContact
@@ -697,7 +745,7 @@ export interface Operations {
         tags?: readonly string[]
         add_tags?: readonly string[]
         remove_tags?: readonly string[]
-        attributes?: Readonly<Record<string, string | null>>
+        attributes?: Readonly<Record<string, string | number | boolean | null>>
       }
     }
     output: Contact
@@ -1371,6 +1419,10 @@ export const operations = {
   getTemplate: { method: 'GET', path: '/v1/templates/{id}' },
   getContactSettings: { method: 'GET', path: '/v1/contact-settings' },
   setContactSettings: { method: 'PUT', path: '/v1/contact-settings', type: 'application/json' },
+  createContactAttribute: { method: 'POST', path: '/v1/contact-attributes', type: 'application/json' },
+  listContactAttributes: { method: 'GET', path: '/v1/contact-attributes' },
+  updateContactAttribute: { method: 'PATCH', path: '/v1/contact-attributes/{id}', type: 'application/json' },
+  deleteContactAttribute: { method: 'DELETE', path: '/v1/contact-attributes/{id}' },
   createContactImport: { method: 'POST', path: '/v1/contact-imports', type: 'text/csv' },
   getContactImport: { method: 'GET', path: '/v1/contact-imports/{id}' },
   listImportErrors: { method: 'GET', path: '/v1/contact-imports/{id}/errors', list: 'errors' },

@@ -102,6 +102,10 @@ export type ConsentVia = (typeof consentVias)[number]
 export const contactSources = ['webhook', 'import', 'api', 'manual', 'campaign'] as const
 export type ContactSource = (typeof contactSources)[number]
 
+/** What the values of an attribute are. */
+export const attributeTypes = ['text', 'number', 'date', 'boolean', 'choice'] as const
+export type AttributeType = (typeof attributeTypes)[number]
+
 /** Where an import stands. */
 export const importStates = ['queued', 'running', 'done', 'failed'] as const
 export type ImportState = (typeof importStates)[number]

@@ -44,6 +44,7 @@ export interface Everything {
   syncId: string
   templateId: string
   importId: string
+  attributeId: string
   contactId: string
   /** Of a campaign that is completed, of one that is paused, and of the first one's recipient. */
   campaignId: string
@@ -64,13 +65,23 @@ export async function makeEverything(
 ): Promise<Everything> {
   const connected = await connect(system, asks, texts)
   const templates = await syncTemplates(asks, connected.connectionId)
+  const attributeId = await haveAttributes(asks)
   const people = await importPeople(asks, texts)
   await chooseRules(asks, people.contactId)
   const campaigns = await runCampaigns(asks, connected.connectionId, texts)
   const heard = await hear(system, asks, connected, texts)
   const endpointId = await haveEventsPosted(asks)
   await lookAtDeadLetters(asks)
-  return { accountId, ...connected, ...templates, ...people, ...campaigns, ...heard, endpointId }
+  return {
+    accountId,
+    attributeId,
+    ...connected,
+    ...templates,
+    ...people,
+    ...campaigns,
+    ...heard,
+    endpointId,
+  }
 }
 
 /** There are none: each answer says so. */
@@ -154,6 +165,18 @@ async function importPeople(asks: Asks, { tag, person, phone }: Texts) {
   await ask('GET', `/v1/contacts/${contacts[0].id}`)
   await keepPerson(asks, written)
   return { importId: id as string, contactId: contacts[0].id as string }
+}
+
+/** One with a type, and another that was one. */
+async function haveAttributes({ ask }: Asks): Promise<string> {
+  const path = '/v1/contact-attributes'
+  const size = { name: 'size', type: 'choice', choices: ['S', 'M'] }
+  const { id } = await ask('POST', path, size)
+  await ask('GET', path)
+  await ask('PATCH', `${path}/${id}`, { label: 'Size', choices: ['S', 'M', 'L'] })
+  const { id: second } = await ask('POST', path, { name: 'born', type: 'date' })
+  await ask('DELETE', `${path}/${second}?keep_values=true`)
+  return id as string
 }
 
 /** Somebody else, who comes and goes. */

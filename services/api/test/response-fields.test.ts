@@ -1,6 +1,6 @@
 import { ApiKey, App, Connection } from '@lockstep/rpc/gen/accounts'
 import { Campaign, Recipient, Statistics } from '@lockstep/rpc/gen/campaigns'
-import { Contact, Import } from '@lockstep/rpc/gen/contacts'
+import { Attribute, Contact, Import } from '@lockstep/rpc/gen/contacts'
 import { Conversation, Media, Message } from '@lockstep/rpc/gen/conversations'
 import { Template } from '@lockstep/rpc/gen/templates'
 import { expect, test } from 'vitest'
@@ -16,6 +16,7 @@ const shown = [
   ['CampaignStatistics', Statistics, []],
   ['Recipient', Recipient, []],
   ['Contact', Contact, []],
+  ['ContactAttribute', Attribute, []],
   ['ContactImport', Import, []],
   ['Conversation', Conversation, []],
   ['Message', Message, []],

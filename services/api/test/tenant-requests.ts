@@ -143,6 +143,16 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'GET /v1/templates/:id': ({ templateId }) => ({
     refused: [get(`/v1/templates/${templateId}`)],
   }),
+  'POST /v1/contact-attributes': () => ({
+    answered: [{ path: '/v1/contact-attributes', body: { name: 'children', type: 'number' } }],
+  }),
+  'GET /v1/contact-attributes': () => ({ answered: [get('/v1/contact-attributes')] }),
+  'PATCH /v1/contact-attributes/:id': ({ attributeId }) => ({
+    refused: [{ path: `/v1/contact-attributes/${attributeId}`, body: { label: 'Mine' } }],
+  }),
+  'DELETE /v1/contact-attributes/:id': ({ attributeId }) => ({
+    refused: [get(`/v1/contact-attributes/${attributeId}?keep_values=true`)],
+  }),
   'GET /v1/contact-settings': () => ({ answered: [get('/v1/contact-settings')] }),
   'PUT /v1/contact-settings': () => ({
     answered: [{ path: '/v1/contact-settings', body: { default_country: 'FR' } }],

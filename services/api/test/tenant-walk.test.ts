@@ -130,7 +130,9 @@ async function settled(): Promise<void> {
     const [last, text] = [before, JSON.stringify(now)]
     before = text
     const untold = await stack.world.sql(
-      'select from campaigns.campaign_statistics where progress_due',
+      `select from campaigns.campaign_statistics where progress_due
+       union all select from contacts.attribute_definitions
+       where indexed_after is not null or dropped_at is not null`,
     )
     return open.length === 0 && untold.length === 0 && text === last
   }, 30_000)

@@ -6,6 +6,7 @@ import { entities } from './db/entities.ts'
 import { migrations } from './db/migrations.ts'
 import { dropAbandonedUploads, dropEveryMs } from './jobs/drop-abandoned-uploads.ts'
 import { forgetConsents, forgetImports } from './jobs/forget-old.ts'
+import { indexAttributeValues, indexEveryMs } from './jobs/index-attributes.ts'
 import { updateIdentities } from './lanes/identity-updates.ts'
 import { importContacts } from './lanes/import.ts'
 import { acrossAccounts, callers, methods } from './rpc/index.ts'
@@ -22,6 +23,7 @@ export const contactsService = defineService({
   lanes: { 'contacts.import': importContacts, 'contacts.identity-updates': updateIdentities },
   jobs: {
     'drop-abandoned-uploads': [dropEveryMs, dropAbandonedUploads],
+    'index-attributes': [indexEveryMs, indexAttributeValues],
   },
   retention: { 'forget-imports': forgetImports, 'forget-consents': forgetConsents },
 })

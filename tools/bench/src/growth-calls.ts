@@ -161,6 +161,16 @@ function ofContacts(
         return contacts.createContact({ phone, name: 'Person' }, tenant)
       },
     },
+    { name: 'ListAttributes', run: () => contacts.listAttributes({}, tenant) },
+    {
+      name: 'CreateAttribute',
+      run: (i) => contacts.createAttribute({ name: `shoe ${i}`, type: 'number' }, tenant),
+    },
+    {
+      name: 'UpdateContact, an attribute',
+      run: (i) =>
+        contacts.updateContact({ id: contact(i + 200), attributes: { children: '3' } }, tenant),
+    },
     {
       name: 'UpdateContact',
       run: (i) =>

@@ -52,6 +52,7 @@ const kinds = {
   body: 6,
   template: 7,
   import: 8,
+  attribute: 9,
 } as const
 
 /** The digits of contact `i`. */
@@ -154,6 +155,13 @@ function statements(
          from ${rows(contacts)} where i % 20 = 0;
        insert into contacts.forgotten_refusals (account_id, identity_hash, kind, said_at)
          select ${account}, decode(md5(i::text), 'hex'), 'opt_out', ${ago('1 hour')} from ${rows(Math.ceil(contacts / 10))}`,
+    ],
+    [
+      'values of attributes',
+      `insert into contacts.attribute_definitions (id, account_id, name, label, type, choices, created_at)
+         values (${id(kinds.attribute, '1')}, ${big}, 'children', 'Children', 'number', '{}', ${now});
+       insert into contacts.contact_values (attribute_id, contact_id, account_id, number_value)
+         select ${id(kinds.attribute, '1')}, ${id(kinds.contact, 'i')}, ${big}, i % 1000 from ${rows(contacts)} where i % 10 <> 9`,
     ],
     ...(hasTagTable
       ? [

@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings'
 import { addApiKeys } from './commands/api-keys.ts'
+import { addAttributes } from './commands/attributes.ts'
 import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addContacts, addImport } from './commands/contacts.ts'
@@ -35,6 +36,7 @@ export function createProgram(): Program {
   addTemplates(program, open)
   addContacts(program, open)
   addImport(program, open)
+  addAttributes(program, open)
   addCampaigns(program, open)
   addConversations(program, open)
   addEvents(program, open)

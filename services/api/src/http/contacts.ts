@@ -33,8 +33,13 @@ const contact = z
 const tags = z
   .array(text(64), { error: 'must be a list of tags' })
   .max(200, 'must name at most 200 tags')
-const attributesError = 'must be an object of texts, such as {"city": "Ulm"}'
-const attribute = anyText(1_024)
+const attributesError = 'must be an object of values, such as {"city": "Ulm", "children": 2}'
+/** Values of every type are kept as texts. */
+const attribute = z
+  .union([anyText(1_024), z.number(), z.boolean()], {
+    error: 'must be a text of at most 1024 characters, a number, true or false',
+  })
+  .transform(String)
 /** What may be said of a contact; what is absent is not known, or stays. */
 const fields = {
   name: anyText(256).optional(),

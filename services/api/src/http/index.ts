@@ -26,6 +26,12 @@ import {
   setConnectionLimits,
   signUpConnection,
 } from './connections.ts'
+import {
+  createContactAttribute,
+  deleteContactAttribute,
+  listContactAttributes,
+  updateContactAttribute,
+} from './contact-attributes.ts'
 import { createContactImport, getContactImport, listImportErrors } from './contact-imports.ts'
 import {
   archiveContact,
@@ -110,6 +116,10 @@ const byName: Readonly<Record<string, Route>> = {
   getTemplate,
   getContactSettings,
   setContactSettings,
+  createContactAttribute,
+  listContactAttributes,
+  updateContactAttribute,
+  deleteContactAttribute,
   createContactImport,
   getContactImport,
   listImportErrors,

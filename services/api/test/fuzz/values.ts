@@ -48,6 +48,7 @@ function made(schema: JsonSchema, known: Known, name: string): fc.Arbitrary<unkn
     return fc.dictionary(fc.string(), made(additionalProperties, known, name), { maxKeys: 5 })
   const { minimum: min, maximum: max } = schema
   if (type === 'integer') return fc.integer({ min: min ?? 0, max: max ?? 1_000_000 })
+  if (type === 'number') return fc.double({ noNaN: true, noDefaultInfinity: true })
   if (type === 'boolean') return fc.boolean()
   if (type === 'null') return fc.constant(null)
   if (type === 'string') return text(schema, known[name] ?? [])

@@ -1,5 +1,6 @@
 import { query, queryOne, rowset, sql, type Tx } from '@lockstep/database'
 import type { IdentityKey } from '../identities/identity.ts'
+import { dropValues } from './contact-values.ts'
 
 export interface SealedKey {
   accountId: string
@@ -121,6 +122,7 @@ export async function deleteIdentities(tx: Tx, contactId: string): Promise<Ident
 export async function blankContacts(tx: Tx, ids: readonly string[]): Promise<void> {
   await sql`delete from contact_tags where contact_id = any(${ids}::uuid[])
     and account_id = ${tx.accountId}::uuid`.execute(tx.sql)
+  await dropValues(tx, ids)
   await sql`update contacts set name = '', profile_name = '', profile_name_at = null,
       username = '', username_at = null, phone = '', phone_at = null, wa_id = '', wa_id_at = null,
       user_id = '', user_id_at = null, email = '', language = '', time_zone = '',

@@ -1,4 +1,5 @@
 import { sql, type Tx } from '@lockstep/database'
+import { indexValues } from './contact-values.ts'
 
 /** What becomes of a contact's fields; what is undefined stays. */
 export interface ContactChanges {
@@ -23,6 +24,7 @@ export async function updateFields(
       time_zone = coalesce(${timeZone ?? null}::text, time_zone),
       attributes = attributes || ${JSON.stringify(attributes)}::jsonb, updated_at = now()
     where id = ${contactId}::uuid and account_id = ${tx.accountId}::uuid`.execute(tx.sql)
+  if (Object.keys(attributes).length > 0) await indexValues(tx, [contactId])
 }
 
 export async function removeAttributes(
@@ -33,6 +35,7 @@ export async function removeAttributes(
   if (names.length === 0) return
   await sql`update contacts set attributes = attributes - ${names}::text[], updated_at = now()
     where id = ${contactId}::uuid and account_id = ${tx.accountId}::uuid`.execute(tx.sql)
+  await indexValues(tx, [contactId])
 }
 
 /** Takes a locked contact out of all lists. */

@@ -1,6 +1,7 @@
 import type { ContactSource } from '@lockstep/contracts'
 import { rowset, sql, type Tx } from '@lockstep/database'
 import { insertTags } from './contact-tags.ts'
+import { indexValues } from './contact-values.ts'
 
 /** What is known about a contact, without what stays as it is. */
 export interface ContactFields {
@@ -61,6 +62,11 @@ export async function upsertContacts(
   await insertContacts(tx, source, created)
   await updateContacts(tx, known)
   await insertTags(tx, fields)
+  const written = [...created, ...known].filter(({ attributes }) => attributes)
+  await indexValues(
+    tx,
+    written.map(({ id }) => id),
+  )
 }
 
 async function insertContacts(tx: Tx, source: ContactSource, rows: FieldsRow[]): Promise<void> {
@@ -143,7 +149,8 @@ function mergeFields(all: readonly ContactFields[]): FieldsRow[] {
     keepLater(row, 'phone', fields.phone, fields.changedPhone ? namedAt : undefined)
     keepLater(row, 'waId', fields.waId, namedAt)
     keepLater(row, 'userId', fields.userId, namedAt)
-    if (attributes) row.attributes = Object.assign(row.attributes ?? {}, attributes)
+    if (attributes && Object.keys(attributes).length > 0)
+      row.attributes = Object.assign(row.attributes ?? {}, attributes)
     if (lastInboundAt && !(row.lastInboundAt && row.lastInboundAt > lastInboundAt))
       row.lastInboundAt = lastInboundAt
     row.importId = fields.importId ?? row.importId

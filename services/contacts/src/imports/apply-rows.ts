@@ -1,6 +1,8 @@
 import type { Tx } from '@lockstep/database'
+import { type Attribute, readValues } from '../attributes/attribute.ts'
 import type { Consent } from '../consents/consent.ts'
 import type { Context } from '../context.ts'
+import { holdAttributes } from '../db/attributes.ts'
 import { deriveFlags, insertConsents } from '../db/consents.ts'
 import { readOwners } from '../db/identities.ts'
 import type { RowError } from '../db/import-errors.ts'
@@ -34,9 +36,10 @@ export async function applyRows(
 ): Promise<AppliedRows> {
   if (rows.length + optOutPhones.length === 0)
     return { created: 0, updated: 0, duplicates: 0, refused: [] }
-  const named = rows.map((row) => ({ row, ...personOf(tx, row.phone) }))
+  const { typed, untyped, stopped: refusedStops } = await readTyped(tx, rows)
+  const named = typed.map((row) => ({ row, ...personOf(tx, row.phone) }))
   // All in one call, so that contacts are locked in one order.
-  const stopped = await knownPeople(tx, optOutPhones)
+  const stopped = await knownPeople(tx, [...optOutPhones, ...refusedStops])
   const resolved = await resolveIdentities(ctx, tx, [...named, ...stopped])
   const contacts = named.map((person) => {
     const contactId = resolved.contactIds.get(person)!
@@ -57,7 +60,27 @@ export async function applyRows(
   )
   await deriveFlags(tx, [...resolved.gainedConsents, ...stoppedIds])
   const refused = [...overCapacity].map(([{ line }, reason]) => ({ line, reason }))
-  return { ...countContacts(accepted, resolved, importId), refused }
+  return { ...countContacts(accepted, resolved, importId), refused: [...untyped, ...refused] }
+}
+
+/** Rows with values as attributes of a type have them, those with others, and whom these opt out. */
+async function readTyped(tx: Tx, rows: readonly ImportRow[]) {
+  const typed: ImportRow[] = []
+  const untyped: RowError[] = []
+  const stopped: string[] = []
+  const hasValues = rows.some(({ attributes }) => Object.keys(attributes).length > 0)
+  const attributes: ReadonlyMap<string, Attribute> = hasValues
+    ? await holdAttributes(tx)
+    : new Map()
+  for (const row of rows) {
+    const read = readValues(attributes, row.attributes)
+    if ('values' in read) typed.push({ ...row, attributes: read.values })
+    else {
+      untyped.push({ line: row.line, reason: read.reason })
+      if (row.optedOut) stopped.push(row.phone)
+    }
+  }
+  return { typed, untyped, stopped }
 }
 
 function personOf(tx: Tx, phone: string) {

@@ -1,6 +1,7 @@
 import type { Tx } from '@lockstep/database'
 import { counter } from '@lockstep/telemetry'
 import { moveTags } from '../db/contact-tags.ts'
+import { dropValues, indexValues } from '../db/contact-values.ts'
 import {
   copyRefusals,
   fillFields,
@@ -27,6 +28,14 @@ export async function mergeContacts(tx: Tx, merges: readonly Merge[]): Promise<v
   await moveIdentitiesOf(tx, pairs)
   await markMerged(tx, pairs)
   await moveTags(tx, pairs)
+  await indexValues(
+    tx,
+    merges.map(({ into }) => into),
+  )
+  await dropValues(
+    tx,
+    pairs.map(({ id }) => id),
+  )
   await copyRefusals(tx, refused)
   tx.afterCommit(() => mergedContacts(pairs.length))
 }

@@ -3,6 +3,7 @@ import type { Tx } from '@lockstep/database'
 import type { Method } from '@lockstep/rpc'
 import type { CreateContactRequest, CreateContactResponse } from '@lockstep/rpc/gen/contacts'
 import { chosenId } from '@lockstep/service'
+import { requireValues } from '../attributes/require-values.ts'
 import { announceContact } from '../changes/announce-contact.ts'
 import type { Context } from '../context.ts'
 import { deriveFlags } from '../db/consents.ts'
@@ -36,6 +37,7 @@ export const createContact: Method<Context, CreateContactRequest, CreateContactR
   return ctx.db.transaction(accountId, async (tx) => {
     if (request.id && (await wasMade(tx, newId)))
       return { contact: await findContact(tx, newId), created: true }
+    const attributes = await requireValues(tx, fields.attributes)
     const phone = requirePhone(
       request.phone,
       country || (await contactSettings(tx)).defaultCountry || undefined,
@@ -43,7 +45,7 @@ export const createContact: Method<Context, CreateContactRequest, CreateContactR
     const person = { accountId, identities: [phoneIdentity(phone)], newId }
     const resolved = await resolveIdentities(ctx, tx, [person])
     const contactId = resolved.contactIds.get(person)!
-    const contact = { ...fields, accountId, contactId, phone, revives: true }
+    const contact = { ...fields, attributes, accountId, contactId, phone, revives: true }
     await requireCapacity(tx, contact, resolved.newContacts)
     await upsertContacts(tx, 'api', [contact], resolved.newContacts)
     await deriveFlags(tx, resolved.gainedConsents)

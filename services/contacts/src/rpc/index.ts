@@ -1,3 +1,4 @@
+import { createAttribute, deleteAttribute, listAttributes, updateAttribute } from './attributes.ts'
 import { checkSendable } from './check-sendable.ts'
 import { getConsentRules, setConsentRules } from './consent-rules.ts'
 import { getContactSettings, setContactSettings } from './contact-settings.ts'
@@ -16,13 +17,16 @@ import { updateContact } from './update-contact.ts'
 export const methods = {
   archiveContact,
   checkSendable,
+  createAttribute,
   createContact,
   createImport,
+  deleteAttribute,
   forgetContact,
   getConsentRules,
   getContact,
   getContactSettings,
   getImport,
+  listAttributes,
   listContacts,
   listImportErrors,
   recordConsent,
@@ -33,19 +37,23 @@ export const methods = {
   setConsentRules,
   setContactSettings,
   streamAudience,
+  updateAttribute,
   updateContact,
 }
 
 export const callers = {
   archiveContact: ['api'],
   checkSendable: ['campaigns'],
+  createAttribute: ['api'],
   createContact: ['api'],
   createImport: ['api'],
+  deleteAttribute: ['api'],
   forgetContact: ['api'],
   getConsentRules: ['api'],
   getContact: ['api'],
   getContactSettings: ['api'],
   getImport: ['api'],
+  listAttributes: ['api'],
   listContacts: ['api'],
   listImportErrors: ['api'],
   recordConsent: ['api'],
@@ -56,6 +64,7 @@ export const callers = {
   setConsentRules: ['api'],
   setContactSettings: ['api'],
   streamAudience: ['campaigns'],
+  updateAttribute: ['api'],
   updateContact: ['api'],
 } as const
 

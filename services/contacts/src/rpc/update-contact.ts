@@ -2,6 +2,7 @@ import { AppError } from '@lockstep/contracts'
 import type { Method } from '@lockstep/rpc'
 import type { Contact, UpdateContactRequest } from '@lockstep/rpc/gen/contacts'
 import { requireId } from '@lockstep/service'
+import { requireValues } from '../attributes/require-values.ts'
 import { announceContact } from '../changes/announce-contact.ts'
 import type { Context } from '../context.ts'
 import { deleteTags, insertTags, keepTags } from '../db/contact-tags.ts'
@@ -27,15 +28,16 @@ export const updateContact: Method<Context, UpdateContactRequest, Contact> = (
   const changes = changesOf(request)
   const tags = tagsOf(request)
   return ctx.db.transaction(call.accountId, async (tx) => {
+    const attributes = await requireValues(tx, changes.attributes)
     const { id: contactId } = await requireLive(tx, requireId(request.id, 'contact'))
     await lockContacts(tx, [contactId])
     if (tags.set) await keepTags(tx, contactId, tags.set)
     await deleteTags(tx, contactId, tags.removed)
     await removeAttributes(tx, contactId, request.removedAttributes.map(readAttributeName))
     const added = { accountId: call.accountId, contactId, tags: tags.added }
-    await requireCapacity(tx, { ...added, attributes: changes.attributes }, new Set())
+    await requireCapacity(tx, { ...added, attributes }, new Set())
     await insertTags(tx, [added])
-    await updateFields(tx, contactId, changes)
+    await updateFields(tx, contactId, { ...changes, attributes })
     await announceContact(ctx, tx, contactId, 'updated')
     return findContact(tx, contactId)
   })

@@ -5,6 +5,7 @@ import { sealedCountsFunction } from '@lockstep/service'
 import { Migration } from '@mikro-orm/migrations'
 import { identityKinds, namespaces } from '../../identities/identity.ts'
 import { sealedTables } from '../sealed.ts'
+import { attributeTables } from './attributes.ts'
 import { forgetConsents, forgetImports } from './old-rows.ts'
 
 export class Contacts extends Migration {
@@ -12,6 +13,7 @@ export class Contacts extends Migration {
     this.#addContacts()
     this.#addConsents()
     this.#addForgotten()
+    this.addSql(attributeTables)
     this.#addImports()
     this.#addFunctions()
     this.addSql(feedTable)
@@ -58,6 +60,8 @@ export class Contacts extends Migration {
       ) with (fillfactor = 85);
       create index contacts_page on contacts (account_id, id)
         where merged_into is null and archived_at is null;
+      create index contacts_archived on contacts (account_id, id)
+        where archived_at is not null and forgotten_at is null;
       create index contacts_merged on contacts (merged_into) where merged_into is not null;
       ${tenantTable('contacts', 'contacts')}`)
 

@@ -345,6 +345,57 @@ export interface CountSecretsResponse {
   keyIds: number[];
 }
 
+export interface Attribute {
+  id: string;
+  /** By which contacts have it, and templates name it. */
+  name: string;
+  /** For people. */
+  label: string;
+  /** text, number, date, boolean or choice. */
+  type: string;
+  /** In the order in which they are shown; of the type choice only. */
+  choices: string[];
+  createdAtMs: number;
+  /** Not all contacts that were there before it are found by it yet. */
+  isIndexing: boolean;
+}
+
+export interface ListAttributesRequest {
+}
+
+export interface ListAttributesResponse {
+  attributes: Attribute[];
+}
+
+export interface CreateAttributeRequest {
+  /** Any when empty. */
+  id: string;
+  name: string;
+  /** The name when empty. */
+  label: string;
+  type: string;
+  choices: string[];
+}
+
+export interface Choices {
+  choices: string[];
+}
+
+export interface UpdateAttributeRequest {
+  id: string;
+  label?: string | undefined;
+  choices: Choices | undefined;
+}
+
+export interface DeleteAttributeRequest {
+  id: string;
+  /** Contacts keep their values, as texts without a type. */
+  keepValues: boolean;
+}
+
+export interface DeleteAttributeResponse {
+}
+
 export interface ResealSecretsRequest {
   after: string;
 }
@@ -5237,6 +5288,748 @@ export const CountSecretsResponse: MessageFns<CountSecretsResponse> = {
   },
 };
 
+function createBaseAttribute(): Attribute {
+  return { id: "", name: "", label: "", type: "", choices: [], createdAtMs: 0, isIndexing: false };
+}
+
+export const Attribute: MessageFns<Attribute> = {
+  encode(message: Attribute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.label !== "") {
+      writer.uint32(26).string(message.label);
+    }
+    if (message.type !== "") {
+      writer.uint32(34).string(message.type);
+    }
+    for (const v of message.choices) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(48).int64(message.createdAtMs);
+    }
+    if (message.isIndexing !== false) {
+      writer.uint32(56).bool(message.isIndexing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Attribute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttribute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.choices.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.createdAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.isIndexing = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Attribute {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      choices: globalThis.Array.isArray(object?.choices) ? object.choices.map((e: any) => globalThis.String(e)) : [],
+      createdAtMs: isSet(object.createdAtMs)
+        ? globalThis.Number(object.createdAtMs)
+        : isSet(object.created_at_ms)
+        ? globalThis.Number(object.created_at_ms)
+        : 0,
+      isIndexing: isSet(object.isIndexing)
+        ? globalThis.Boolean(object.isIndexing)
+        : isSet(object.is_indexing)
+        ? globalThis.Boolean(object.is_indexing)
+        : false,
+    };
+  },
+
+  toJSON(message: Attribute): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    if (message.choices?.length) {
+      obj.choices = message.choices;
+    }
+    if (message.createdAtMs !== 0) {
+      obj.createdAtMs = Math.round(message.createdAtMs);
+    }
+    if (message.isIndexing !== false) {
+      obj.isIndexing = message.isIndexing;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Attribute>): Attribute {
+    return Attribute.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Attribute>): Attribute {
+    const message = createBaseAttribute();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.label = object.label ?? "";
+    message.type = object.type ?? "";
+    message.choices = object.choices?.map((e) => e) || [];
+    message.createdAtMs = object.createdAtMs ?? 0;
+    message.isIndexing = object.isIndexing ?? false;
+    return message;
+  },
+};
+
+function createBaseListAttributesRequest(): ListAttributesRequest {
+  return {};
+}
+
+export const ListAttributesRequest: MessageFns<ListAttributesRequest> = {
+  encode(_: ListAttributesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAttributesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAttributesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListAttributesRequest {
+    return {};
+  },
+
+  toJSON(_: ListAttributesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAttributesRequest>): ListAttributesRequest {
+    return ListAttributesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListAttributesRequest>): ListAttributesRequest {
+    const message = createBaseListAttributesRequest();
+    return message;
+  },
+};
+
+function createBaseListAttributesResponse(): ListAttributesResponse {
+  return { attributes: [] };
+}
+
+export const ListAttributesResponse: MessageFns<ListAttributesResponse> = {
+  encode(message: ListAttributesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.attributes) {
+      Attribute.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAttributesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAttributesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.attributes.push(Attribute.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAttributesResponse {
+    return {
+      attributes: globalThis.Array.isArray(object?.attributes)
+        ? object.attributes.map((e: any) => Attribute.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListAttributesResponse): unknown {
+    const obj: any = {};
+    if (message.attributes?.length) {
+      obj.attributes = message.attributes.map((e) => Attribute.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAttributesResponse>): ListAttributesResponse {
+    return ListAttributesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAttributesResponse>): ListAttributesResponse {
+    const message = createBaseListAttributesResponse();
+    message.attributes = object.attributes?.map((e) => Attribute.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCreateAttributeRequest(): CreateAttributeRequest {
+  return { id: "", name: "", label: "", type: "", choices: [] };
+}
+
+export const CreateAttributeRequest: MessageFns<CreateAttributeRequest> = {
+  encode(message: CreateAttributeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.label !== "") {
+      writer.uint32(26).string(message.label);
+    }
+    if (message.type !== "") {
+      writer.uint32(34).string(message.type);
+    }
+    for (const v of message.choices) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateAttributeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateAttributeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.choices.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateAttributeRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      choices: globalThis.Array.isArray(object?.choices) ? object.choices.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: CreateAttributeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    if (message.choices?.length) {
+      obj.choices = message.choices;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateAttributeRequest>): CreateAttributeRequest {
+    return CreateAttributeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateAttributeRequest>): CreateAttributeRequest {
+    const message = createBaseCreateAttributeRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.label = object.label ?? "";
+    message.type = object.type ?? "";
+    message.choices = object.choices?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseChoices(): Choices {
+  return { choices: [] };
+}
+
+export const Choices: MessageFns<Choices> = {
+  encode(message: Choices, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.choices) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Choices {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChoices();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.choices.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Choices {
+    return {
+      choices: globalThis.Array.isArray(object?.choices) ? object.choices.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: Choices): unknown {
+    const obj: any = {};
+    if (message.choices?.length) {
+      obj.choices = message.choices;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Choices>): Choices {
+    return Choices.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Choices>): Choices {
+    const message = createBaseChoices();
+    message.choices = object.choices?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateAttributeRequest(): UpdateAttributeRequest {
+  return { id: "", label: undefined, choices: undefined };
+}
+
+export const UpdateAttributeRequest: MessageFns<UpdateAttributeRequest> = {
+  encode(message: UpdateAttributeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.label !== undefined) {
+      writer.uint32(18).string(message.label);
+    }
+    if (message.choices !== undefined) {
+      Choices.encode(message.choices, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAttributeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAttributeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.choices = Choices.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAttributeRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : undefined,
+      choices: isSet(object.choices) ? Choices.fromJSON(object.choices) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateAttributeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.label !== undefined) {
+      obj.label = message.label;
+    }
+    if (message.choices !== undefined) {
+      obj.choices = Choices.toJSON(message.choices);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAttributeRequest>): UpdateAttributeRequest {
+    return UpdateAttributeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAttributeRequest>): UpdateAttributeRequest {
+    const message = createBaseUpdateAttributeRequest();
+    message.id = object.id ?? "";
+    message.label = object.label ?? undefined;
+    message.choices = (object.choices !== undefined && object.choices !== null)
+      ? Choices.fromPartial(object.choices)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDeleteAttributeRequest(): DeleteAttributeRequest {
+  return { id: "", keepValues: false };
+}
+
+export const DeleteAttributeRequest: MessageFns<DeleteAttributeRequest> = {
+  encode(message: DeleteAttributeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.keepValues !== false) {
+      writer.uint32(16).bool(message.keepValues);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteAttributeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteAttributeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keepValues = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeleteAttributeRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      keepValues: isSet(object.keepValues)
+        ? globalThis.Boolean(object.keepValues)
+        : isSet(object.keep_values)
+        ? globalThis.Boolean(object.keep_values)
+        : false,
+    };
+  },
+
+  toJSON(message: DeleteAttributeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.keepValues !== false) {
+      obj.keepValues = message.keepValues;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteAttributeRequest>): DeleteAttributeRequest {
+    return DeleteAttributeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteAttributeRequest>): DeleteAttributeRequest {
+    const message = createBaseDeleteAttributeRequest();
+    message.id = object.id ?? "";
+    message.keepValues = object.keepValues ?? false;
+    return message;
+  },
+};
+
+function createBaseDeleteAttributeResponse(): DeleteAttributeResponse {
+  return {};
+}
+
+export const DeleteAttributeResponse: MessageFns<DeleteAttributeResponse> = {
+  encode(_: DeleteAttributeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteAttributeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteAttributeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): DeleteAttributeResponse {
+    return {};
+  },
+
+  toJSON(_: DeleteAttributeResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteAttributeResponse>): DeleteAttributeResponse {
+    return DeleteAttributeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<DeleteAttributeResponse>): DeleteAttributeResponse {
+    const message = createBaseDeleteAttributeResponse();
+    return message;
+  },
+};
+
 function createBaseResealSecretsRequest(): ResealSecretsRequest {
   return { after: "" };
 }
@@ -5675,6 +6468,42 @@ export const ContactsDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Attributes with a type, by name. */
+    listAttributes: {
+      name: "ListAttributes",
+      requestType: ListAttributesRequest as typeof ListAttributesRequest,
+      requestStream: false,
+      responseType: ListAttributesResponse as typeof ListAttributesResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Contacts that have values of its name are indexed by and by. */
+    createAttribute: {
+      name: "CreateAttribute",
+      requestType: CreateAttributeRequest as typeof CreateAttributeRequest,
+      requestStream: false,
+      responseType: Attribute as typeof Attribute,
+      responseStream: false,
+      options: {},
+    },
+    /** Throws conflict, with a count, when a choice goes that contacts have. */
+    updateAttribute: {
+      name: "UpdateAttribute",
+      requestType: UpdateAttributeRequest as typeof UpdateAttributeRequest,
+      requestStream: false,
+      responseType: Attribute as typeof Attribute,
+      responseStream: false,
+      options: {},
+    },
+    /** Throws conflict, with a count, while contacts have values that are not to be kept. */
+    deleteAttribute: {
+      name: "DeleteAttribute",
+      requestType: DeleteAttributeRequest as typeof DeleteAttributeRequest,
+      requestStream: false,
+      responseType: DeleteAttributeResponse as typeof DeleteAttributeResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Operator: seals keys again that aren't sealed with the newest encryption key, a page a call. */
     resealSecrets: {
       name: "ResealSecrets",
@@ -5796,6 +6625,26 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
     request: ForgetContactRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ForgetContactResponse>>;
+  /** Attributes with a type, by name. */
+  listAttributes(
+    request: ListAttributesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAttributesResponse>>;
+  /** Contacts that have values of its name are indexed by and by. */
+  createAttribute(
+    request: CreateAttributeRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Attribute>>;
+  /** Throws conflict, with a count, when a choice goes that contacts have. */
+  updateAttribute(
+    request: UpdateAttributeRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<Attribute>>;
+  /** Throws conflict, with a count, while contacts have values that are not to be kept. */
+  deleteAttribute(
+    request: DeleteAttributeRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeleteAttributeResponse>>;
   /** Operator: seals keys again that aren't sealed with the newest encryption key, a page a call. */
   resealSecrets(
     request: ResealSecretsRequest,
@@ -5882,6 +6731,26 @@ export interface ContactsClient<CallOptionsExt = {}> {
     request: DeepPartial<ForgetContactRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ForgetContactResponse>;
+  /** Attributes with a type, by name. */
+  listAttributes(
+    request: DeepPartial<ListAttributesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAttributesResponse>;
+  /** Contacts that have values of its name are indexed by and by. */
+  createAttribute(
+    request: DeepPartial<CreateAttributeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Attribute>;
+  /** Throws conflict, with a count, when a choice goes that contacts have. */
+  updateAttribute(
+    request: DeepPartial<UpdateAttributeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<Attribute>;
+  /** Throws conflict, with a count, while contacts have values that are not to be kept. */
+  deleteAttribute(
+    request: DeepPartial<DeleteAttributeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeleteAttributeResponse>;
   /** Operator: seals keys again that aren't sealed with the newest encryption key, a page a call. */
   resealSecrets(
     request: DeepPartial<ResealSecretsRequest>,
