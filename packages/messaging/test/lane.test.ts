@@ -151,7 +151,8 @@ test('a partition that is given back to be done again comes again', async () => 
     if (tries < 3) throw new Error('not yet')
   })
   messaging.wakePartition(lane, 41)
-  await eventually(() => tries).toBe(3)
+  // A wake-up may come twice; what was given back comes until it is done.
+  await eventually(() => tries).toBeGreaterThanOrEqual(3)
   await eventually(() => unanswered(41)).toBe(0)
 })
 

@@ -65,9 +65,11 @@ test("of an account's large bodies a share waits, the rest is answered 503; its 
   const counted = (result: string) => gateway.metric('lockstep_webhook_requests_total', { result })
   const full = await counted('account_queue_full')
   expect(full).toBeGreaterThan(0)
-  // On a busy machine PostgreSQL may take too long for one of them.
-  expect(full + (await counted('database_away')) + (await counted('queue_full'))).toBe(refused)
-  expect((await storedBodies(here.world)).filter((body) => body === large)).toHaveLength(
-    1 + answered.filter((status) => status === 200).length,
-  )
+  // On a busy machine PostgreSQL may take too long for one of them, and store it after its answer.
+  const late = await counted('database_away')
+  expect(full + late + (await counted('queue_full'))).toBe(refused)
+  const stored = (await storedBodies(here.world)).filter((body) => body === large).length
+  const accepted = 1 + answered.filter((status) => status === 200).length
+  expect(stored).toBeGreaterThanOrEqual(accepted)
+  expect(stored).toBeLessThanOrEqual(accepted + late)
 }, 60_000)
