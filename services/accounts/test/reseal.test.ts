@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { type KeyRing, secretPlaces } from '@lockstep/contracts'
+import { type KeyRing, type RingKey, secretPlaces } from '@lockstep/contracts'
 import { withClient } from '@lockstep/database'
 import { connect } from '@lockstep/rpc'
 import { AccountsDefinition } from '@lockstep/rpc/gen/accounts'
@@ -260,3 +260,36 @@ async function underAnotherKey() {
   ])
   return key
 }
+
+test('the secrets of second factors, and of mails that wait, are sealed again too', async () => {
+  const [before, after] = [8, 9].map((id) => ({ id, key: randomBytes(32) })) as [RingKey, RingKey]
+  const sealing = createSecrets([before])
+  const [person, invitation, mail] = [uuid(), uuid(), uuid()]
+  const places = [secretPlaces.secondFactor(person, accountId), secretPlaces.mail(mail, accountId)]
+  const [secret, token] = places.map((place, at) => sealing.seal(`secret ${at}`, place))
+  await world.sql(
+    "insert into accounts.people (id, email, name, password_hash, created_at) values ($1, 'ana@example.com', 'Ana', '', now())",
+    [person],
+  )
+  await world.sql(
+    'insert into accounts.second_factors (id, account_id, sealed_secret, created_at, last_step) values ($1, $2, $3, now(), 0)',
+    [person, accountId, secret],
+  )
+  await world.sql(
+    "insert into accounts.invitations (id, account_id, email, role, hash, created_at, expires_at) values ($1, $2, '', 'viewer', '', now(), now())",
+    [invitation, accountId],
+  )
+  await world.sql(
+    "insert into accounts.mails (id, account_id, invitation_id, recipient, sealed_token, created_at, expires_at) values ($1, $2, $3, '', $4, now(), now())",
+    [mail, accountId, invitation, token],
+  )
+  await using both = await openAccounts([after, before])
+  const first = 'second_factors:00000000-0000-0000-0000-000000000000'
+  expect(await resealAll(both.client, first)).toMatchObject({ resealed: 2, unreadable: [] })
+  const rows = await world.sql<{ sealed: Buffer }>(
+    'select sealed_secret as sealed from accounts.second_factors union all select sealed_token from accounts.mails',
+  )
+  const opening = createSecrets([after])
+  const opened = rows.map(({ sealed }, at) => opening.open(sealed, places[at]!))
+  expect(opened).toEqual(['secret 0', 'secret 1'])
+})
