@@ -102,6 +102,7 @@ export interface Template {
 
 export interface ContactSettings {
   default_country: string | null
+  time_zone: string
 }
 
 export interface ContactAttribute {
@@ -177,6 +178,27 @@ export interface Contact {
   last_inbound_at: string | null
   archived_at: string | null
   created_at: string | null
+}
+
+export interface ContactCount {
+  count: number
+  filter: ContactFilter
+}
+
+export interface ContactFilter {
+  version: number
+  everybody?: boolean
+  where?: ContactCondition
+}
+
+export interface ContactCondition {
+  and?: readonly ContactCondition[]
+  or?: readonly ContactCondition[]
+  not?: ContactCondition
+  field?: string
+  attribute?: string
+  op?: string
+  value?: unknown
 }
 
 export interface ConsentRules {
@@ -615,16 +637,17 @@ export interface Operations {
     }
     output: Template
   }
-  /** Shows the country whose numbers imports may write without a country code; null when such numbers are refused. Asks for the right `contacts.read`. */
+  /** Shows the country whose numbers imports may write without a country code, null when such numbers are refused, and the time zone by which days of filters begin. Asks for the right `contacts.read`. */
   getContactSettings: {
     input: {}
     output: ContactSettings
   }
-  /** Chooses the country as which imports read numbers without a country code, by its two letters; null refuses such numbers. Asks for the right `settings.write`. When the response was lost: Look at GET /v1/contact-settings; choosing the same again does no harm. */
+  /** Chooses the country as which imports read numbers without a country code, by its two letters, and the time zone by which days of filters begin. null refuses such numbers; the time zone stays unless it is named. Asks for the right `settings.write`. When the response was lost: Look at GET /v1/contact-settings; choosing the same again does no harm. */
   setContactSettings: {
     input: {
       body: {
         default_country: string | null
+        time_zone?: string
       }
     }
     output: ContactSettings
@@ -714,10 +737,12 @@ export interface Operations {
     }
     output: CreatedContact
   }
-  /** Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before. Asks for the right `contacts.read`. */
+  /** Lists contacts in id order; ?tag= or a ?filter= narrows it, ?cursor= is the next_cursor of the page before. Asks for the right `contacts.read`. */
   listContacts: {
     input: {
       tag?: string
+      /** A ContactFilter as JSON, such as {"version": 1, "where": {"field": "tag", "op": "is", "value": "vip"}} */
+      filter?: string
       cursor?: string
       limit?: number
     }
@@ -725,6 +750,14 @@ export interface Operations {
       contacts: readonly Contact[]
       next_cursor: string | null
     }
+  }
+  /** Counts the contacts that a ?filter= means; everybody has to be said. Asks for the right `contacts.read`. */
+  countContacts: {
+    input: {
+      /** A ContactFilter as JSON, such as {"version": 1, "where": {"field": "tag", "op": "is", "value": "vip"}} */
+      filter: string
+    }
+    output: ContactCount
   }
   /** Shows a contact. Asks for the right `contacts.read`. */
   getContact: {
@@ -1428,6 +1461,7 @@ export const operations = {
   listImportErrors: { method: 'GET', path: '/v1/contact-imports/{id}/errors', list: 'errors' },
   createContact: { method: 'POST', path: '/v1/contacts', type: 'application/json' },
   listContacts: { method: 'GET', path: '/v1/contacts', list: 'contacts' },
+  countContacts: { method: 'GET', path: '/v1/contact-count' },
   getContact: { method: 'GET', path: '/v1/contacts/{id}' },
   updateContact: { method: 'PATCH', path: '/v1/contacts/{id}', type: 'application/json' },
   archiveContact: { method: 'DELETE', path: '/v1/contacts/{id}' },

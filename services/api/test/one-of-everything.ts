@@ -163,6 +163,9 @@ async function importPeople(asks: Asks, { tag, person, phone }: Texts) {
   await ask('GET', `/v1/contact-imports/${id}/errors`)
   const { contacts } = await ask('GET', `/v1/contacts?tag=${encodeURIComponent(tag)}`)
   await ask('GET', `/v1/contacts/${contacts[0].id}`)
+  const where = { field: 'tag', op: 'is', value: tag }
+  const filter = encodeURIComponent(JSON.stringify({ version: 1, where }))
+  await ask('GET', `/v1/contact-count?filter=${filter}`)
   await keepPerson(asks, written)
   return { importId: id as string, contactId: contacts[0].id as string }
 }

@@ -21,7 +21,7 @@ export interface Owned extends Everything {
   auditId: string
   /** Of the lane contacts.import. */
   deadId: string
-  texts: { tag: string; number: string; longTag: string }
+  texts: { tag: string; number: string; phone: string; longTag: string }
 }
 
 /** What the stranger has. */
@@ -171,6 +171,7 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
       get('/v1/contacts'),
       get(`/v1/contacts?tag=${encodeURIComponent(texts.tag)}`),
       get(`/v1/contacts?cursor=${before(contactId)}`),
+      get(`/v1/contacts?filter=${filterOf('phone', `+${texts.phone}`)}`),
     ],
   }),
   'POST /v1/contacts': () => ({
@@ -182,6 +183,9 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
   'DELETE /v1/contacts/:id': ({ contactId }) => ({ refused: [get(`/v1/contacts/${contactId}`)] }),
   'POST /v1/contacts/:id/forget': ({ contactId }) => ({
     refused: [get(`/v1/contacts/${contactId}/forget`)],
+  }),
+  'GET /v1/contact-count': ({ texts }) => ({
+    answered: [get(`/v1/contact-count?filter=${filterOf('tag', texts.tag)}`)],
   }),
   'GET /v1/contacts/:id': ({ contactId }) => ({ refused: [get(`/v1/contacts/${contactId}`)] }),
   'POST /v1/contacts/:id/consent': ({ contactId }) => ({
@@ -397,6 +401,10 @@ export const attempts: Readonly<Record<string, (theirs: Owned, own: Own) => Atte
     needs: roles.viewer,
   }),
 }
+
+/** A filter of one field, as a query has it. */
+const filterOf = (field: string, value: string): string =>
+  encodeURIComponent(JSON.stringify({ version: 1, where: { field, op: 'is', value } }))
 
 /** The id right before this one in the order of lists. */
 const before = (id: string): string => beside(id, -1n)

@@ -84,6 +84,39 @@ function ofAccounts({ accounts }: Clients, tenant: Tenant, { sizes }: Grown): Gr
   ]
 }
 
+/** Filters of few contacts among many. */
+const filtered: readonly (readonly [string, object])[] = [
+  ['rare tag', { field: 'tag', op: 'is', value: 'rare' }],
+  ['name', { field: 'name', op: 'is', value: 'Person 77' }],
+  ['phone', { field: 'phone', op: 'is', value: `+${grownPhone(77)}` }],
+  ['e-mail', { field: 'email', op: 'is', value: 'nobody@example.com' }],
+  ['language', { field: 'language', op: 'is', value: 'fr' }],
+  ['source', { field: 'source', op: 'is', value: 'manual' }],
+  ['blocked', { field: 'blocked', op: 'is', value: true }],
+  ['created', { field: 'created_at', op: 'until', value: '2020-01-01T00:00:00Z' }],
+  ['attribute', { attribute: 'children', op: 'is', value: 777 }],
+  ['attribute from', { attribute: 'children', op: 'at_least', value: 999 }],
+  [
+    'rare and common',
+    {
+      and: [
+        { field: 'tag', op: 'is', value: 'all' },
+        { field: 'tag', op: 'is', value: 'rare' },
+      ],
+    },
+  ],
+  [
+    'one or another',
+    {
+      or: [
+        { field: 'tag', op: 'is', value: 'rare' },
+        { field: 'name', op: 'is', value: 'Person 78' },
+        { attribute: 'children', op: 'is', value: 778 },
+      ],
+    },
+  ],
+]
+
 function ofContacts(
   { contacts }: Clients,
   tenant: Tenant,
@@ -119,6 +152,22 @@ function ofContacts(
     {
       name: 'ListContacts of a rare tag',
       run: () => contacts.listContacts({ limit: 100, tag: 'rare' }, tenant),
+    },
+    ...filtered.map(([name, where]) => ({
+      name: `ListContacts by a filter, ${name}`,
+      run: (i: number) =>
+        contacts.listContacts(
+          { limit: 100, after: contact(i), filterJson: JSON.stringify({ version: 1, where }) },
+          tenant,
+        ),
+    })),
+    {
+      name: 'CountContacts of a rare tag',
+      run: () =>
+        contacts.countContacts(
+          { filterJson: JSON.stringify({ version: 1, where: filtered[0]![1] }) },
+          tenant,
+        ),
     },
     {
       name: 'ListContacts of a tag that nobody has',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { anyText, country, id, idParams, oneOf, page, text } from '../input.ts'
 import { nextCursor, textOrNull, textsByName, time } from '../response.ts'
 import { chooseAgain, lookFirst, route } from '../route.ts'
+import { contactFilter, filterText } from './contact-filter.ts'
 
 const path = '/v1/contacts'
 const onePath = '/v1/contacts/:id'
@@ -80,12 +81,36 @@ export const listContacts = route({
   path,
   right: 'contacts.read',
   summary:
-    'Lists contacts in id order; ?tag= narrows it, ?cursor= is the next_cursor of the page before.',
-  query: z.strictObject({ tag: text().optional(), ...page(id, 200) }),
+    'Lists contacts in id order; ?tag= or a ?filter= narrows it, ?cursor= is the next_cursor of the page before.',
+  query: z.strictObject({
+    tag: text().optional(),
+    filter: filterText.optional(),
+    ...page(id, 200),
+  }),
   response: z.object({ contacts: z.array(contact), next_cursor: z.string().nullable() }),
-  run: async (ctx, { query: { tag = '', cursor = '', limit } }, call) => {
-    const { contacts } = await ctx.peers.contacts.listContacts({ tag, after: cursor, limit }, call)
+  errors: ['precondition'],
+  run: async (ctx, { query: { tag = '', filter = '', cursor = '', limit } }, call) => {
+    const request = { tag, filterJson: filter, after: cursor, limit }
+    const { contacts } = await ctx.peers.contacts.listContacts(request, call)
     return { contacts, nextCursor: nextCursor(contacts, limit, (row) => row.id) }
+  },
+})
+
+/** By committed rows, at the moment of the request. */
+export const countContacts = route({
+  method: 'GET',
+  path: '/v1/contact-count',
+  right: 'contacts.read',
+  summary: 'Counts the contacts that a ?filter= means; everybody has to be said.',
+  query: z.strictObject({ filter: filterText }),
+  response: z.object({ count: z.number(), filter: contactFilter }).meta({ id: 'ContactCount' }),
+  errors: ['precondition'],
+  run: async (ctx, { query }, call) => {
+    const { count, filterJson } = await ctx.peers.contacts.countContacts(
+      { filterJson: query.filter },
+      call,
+    )
+    return { count, filter: JSON.parse(filterJson) }
   },
 })
 
@@ -213,14 +238,16 @@ export const setConsentRules = route({
 })
 
 const settingsPath = '/v1/contact-settings'
-const contactSettings = z.object({ default_country: textOrNull }).meta({ id: 'ContactSettings' })
+const contactSettings = z
+  .object({ default_country: textOrNull, time_zone: z.string() })
+  .meta({ id: 'ContactSettings' })
 
 export const getContactSettings = route({
   method: 'GET',
   path: settingsPath,
   right: 'contacts.read',
   summary:
-    'Shows the country whose numbers imports may write without a country code; null when such numbers are refused.',
+    'Shows the country whose numbers imports may write without a country code, null when such numbers are refused, and the time zone by which days of filters begin.',
   response: contactSettings,
   run: (ctx, _input, call) => ctx.peers.contacts.getContactSettings({}, call),
 })
@@ -231,10 +258,16 @@ export const setContactSettings = route({
   path: settingsPath,
   right: 'settings.write',
   summary:
-    'Chooses the country as which imports read numbers without a country code, by its two letters; null refuses such numbers.',
-  body: z.strictObject({ default_country: country.nullable() }),
+    'Chooses the country as which imports read numbers without a country code, by its two letters, and the time zone by which days of filters begin. null refuses such numbers; the time zone stays unless it is named.',
+  body: z.strictObject({
+    default_country: country.nullable(),
+    time_zone: text(64).optional(),
+  }),
   response: contactSettings,
   afterLostResponse: chooseAgain(settingsPath),
-  run: (ctx, { body: { default_country } }, call) =>
-    ctx.peers.contacts.setContactSettings({ defaultCountry: default_country ?? '' }, call),
+  run: (ctx, { body: { default_country, time_zone } }, call) =>
+    ctx.peers.contacts.setContactSettings(
+      { defaultCountry: default_country ?? '', timeZone: time_zone },
+      call,
+    ),
 })

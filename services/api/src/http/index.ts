@@ -35,6 +35,7 @@ import {
 import { createContactImport, getContactImport, listImportErrors } from './contact-imports.ts'
 import {
   archiveContact,
+  countContacts,
   createContact,
   forgetContact,
   getConsentRules,
@@ -125,6 +126,7 @@ const byName: Readonly<Record<string, Route>> = {
   listImportErrors,
   createContact,
   listContacts,
+  countContacts,
   getContact,
   updateContact,
   recordConsent,

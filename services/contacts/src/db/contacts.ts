@@ -1,8 +1,10 @@
 import { AppError } from '@lockstep/contracts'
-import { query, RunAgain, sql, type Tx } from '@lockstep/database'
+import { query, queryOne, RunAgain, sql, type Tx } from '@lockstep/database'
 import type { Contact, Merged } from '@lockstep/rpc/gen/contacts'
 import type { ContactFlags } from '../consents/consent.ts'
+import type { ContactFilter } from '../filters/contact-filter.ts'
 import { tagsOfContact } from './contact-tags.ts'
+import { filterCondition, isListed } from './filter-condition.ts'
 
 type Sql = ReturnType<typeof sql>
 
@@ -15,10 +17,34 @@ export const isReachable = sql`(c.phone <> '' or c.wa_id <> '' or c.user_id <> '
   c.archived_at is not null as archived`
 const ms = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
 
-const isListed = sql`c.merged_into is null and c.archived_at is null`
 const firstId = '00000000-0000-0000-0000-000000000000'
 
-/** Live contacts of the account in id order, after one of them, with a tag if one is named. */
+/** Listed contacts of the account that a filter means, in id order, after one of them. */
+export async function searchContacts(
+  tx: Tx,
+  filter: ContactFilter,
+  { after, limit }: { after: string | null; limit: number },
+): Promise<Contact[]> {
+  const isMeant = await filterCondition(tx, filter)
+  return readContacts(
+    tx,
+    sql`${isListed} and c.id > ${after ?? firstId}::uuid and ${isMeant}
+      order by c.id limit ${limit}`,
+  )
+}
+
+/** How many listed contacts of the account a filter means. */
+export async function countContacts(tx: Tx, filter: ContactFilter): Promise<number> {
+  const isMeant = await filterCondition(tx, filter)
+  const row = await queryOne<{ n: number }>(
+    tx,
+    sql`select count(*)::float8 as n from contacts c where c.account_id = ${tx.accountId}::uuid
+        and ${isListed} and ${isMeant}`,
+  )
+  return row!.n
+}
+
+/** Listed contacts of the account in id order, after one of them, with a tag if one is named. */
 export function listContacts(
   tx: Tx,
   { tag, after, limit }: { tag: string; after: string | null; limit: number },

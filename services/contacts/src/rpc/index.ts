@@ -2,7 +2,7 @@ import { createAttribute, deleteAttribute, listAttributes, updateAttribute } fro
 import { checkSendable } from './check-sendable.ts'
 import { getConsentRules, setConsentRules } from './consent-rules.ts'
 import { getContactSettings, setContactSettings } from './contact-settings.ts'
-import { getContact, listContacts } from './contacts.ts'
+import { countContacts, getContact, listContacts } from './contacts.ts'
 import { createContact } from './create-contact.ts'
 import { createImport } from './create-import.ts'
 import { archiveContact, forgetContact } from './end-contact.ts'
@@ -17,6 +17,7 @@ import { updateContact } from './update-contact.ts'
 export const methods = {
   archiveContact,
   checkSendable,
+  countContacts,
   createAttribute,
   createContact,
   createImport,
@@ -44,6 +45,7 @@ export const methods = {
 export const callers = {
   archiveContact: ['api'],
   checkSendable: ['campaigns'],
+  countContacts: ['api'],
   createAttribute: ['api'],
   createContact: ['api'],
   createImport: ['api'],

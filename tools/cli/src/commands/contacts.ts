@@ -23,10 +23,18 @@ export function addContacts(program: Program, open: OpenSession): void {
   contacts
     .command('list')
     .option('--tag <tag>', 'only those with this tag')
+    .option('--filter <json>', 'only those whom a filter means, as the API reads it')
     .addOption(limitOption())
-    .action(async ({ tag, limit }) => {
+    .action(async ({ tag, filter, limit }) => {
       const { api, out } = open()
-      await out.many(atMost(api.each.listContacts({ tag }), limit), columns)
+      await out.many(atMost(api.each.listContacts({ tag, filter }), limit), columns)
+    })
+  contacts
+    .command('count')
+    .argument('<filter>', 'JSON, as the API reads it')
+    .action(async (filter) => {
+      const { api, out } = open()
+      out.one(await api.countContacts({ filter }))
     })
   contacts
     .command('get')

@@ -60,6 +60,21 @@ export class Contacts extends Migration {
       ) with (fillfactor = 85);
       create index contacts_page on contacts (account_id, id)
         where merged_into is null and archived_at is null;
+      -- What filters find; last_inbound_at has none, for each message would write it.
+      create index contacts_name on contacts (account_id, name, id)
+        where merged_into is null and archived_at is null and name <> '';
+      create index contacts_email on contacts (account_id, email, id)
+        where merged_into is null and archived_at is null and email <> '';
+      create index contacts_language on contacts (account_id, language, id)
+        where merged_into is null and archived_at is null and language <> '';
+      create index contacts_source on contacts (account_id, source, id)
+        where merged_into is null and archived_at is null;
+      create index contacts_created on contacts (account_id, created_at, id)
+        where merged_into is null and archived_at is null;
+      create index contacts_opted_out on contacts (account_id, id)
+        where opted_out and merged_into is null and archived_at is null;
+      create index contacts_blocked on contacts (account_id, id)
+        where blocked and merged_into is null and archived_at is null;
       create index contacts_archived on contacts (account_id, id)
         where archived_at is not null and forgotten_at is null;
       create index contacts_merged on contacts (merged_into) where merged_into is not null;
@@ -146,7 +161,9 @@ export class Contacts extends Migration {
     // An account without a row has no default country.
     this.addSql(`create table contact_settings (
         account_id uuid primary key,
-        default_country text not null check (default_country ~ '^([A-Z]{2})?$')
+        default_country text not null check (default_country ~ '^([A-Z]{2})?$'),
+        -- By which the account's days begin.
+        time_zone text not null default 'UTC'
       );
       ${tenantTable('contacts', 'contact_settings')}`)
 

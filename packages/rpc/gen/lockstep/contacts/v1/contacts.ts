@@ -26,6 +26,8 @@ export interface GetContactSettingsRequest {
 export interface ContactSettings {
   /** ISO 3166, two letters: numbers of imports that hold no country code are read as this country's. Empty: they are refused. */
   defaultCountry: string;
+  /** By which days of filters begin, of the IANA; as it is when empty, and UTC at first. */
+  timeZone: string;
 }
 
 export interface Contact {
@@ -252,6 +254,18 @@ export interface ListContactsRequest {
   /** Id of the last contact of the page before. */
   after: string;
   limit: number;
+  /** In place of a tag: a filter of the public API, as JSON. */
+  filterJson: string;
+}
+
+export interface CountContactsRequest {
+  filterJson: string;
+}
+
+export interface CountContactsResponse {
+  count: number;
+  /** As it was read. */
+  filterJson: string;
 }
 
 export interface ListContactsResponse {
@@ -598,13 +612,16 @@ export const GetContactSettingsRequest: MessageFns<GetContactSettingsRequest> = 
 };
 
 function createBaseContactSettings(): ContactSettings {
-  return { defaultCountry: "" };
+  return { defaultCountry: "", timeZone: "" };
 }
 
 export const ContactSettings: MessageFns<ContactSettings> = {
   encode(message: ContactSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.defaultCountry !== "") {
       writer.uint32(10).string(message.defaultCountry);
+    }
+    if (message.timeZone !== "") {
+      writer.uint32(18).string(message.timeZone);
     }
     return writer;
   },
@@ -630,6 +647,14 @@ export const ContactSettings: MessageFns<ContactSettings> = {
             message.defaultCountry = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -649,6 +674,11 @@ export const ContactSettings: MessageFns<ContactSettings> = {
         : isSet(object.default_country)
         ? globalThis.String(object.default_country)
         : "",
+      timeZone: isSet(object.timeZone)
+        ? globalThis.String(object.timeZone)
+        : isSet(object.time_zone)
+        ? globalThis.String(object.time_zone)
+        : "",
     };
   },
 
@@ -656,6 +686,9 @@ export const ContactSettings: MessageFns<ContactSettings> = {
     const obj: any = {};
     if (message.defaultCountry !== "") {
       obj.defaultCountry = message.defaultCountry;
+    }
+    if (message.timeZone !== "") {
+      obj.timeZone = message.timeZone;
     }
     return obj;
   },
@@ -666,6 +699,7 @@ export const ContactSettings: MessageFns<ContactSettings> = {
   fromPartial(object: DeepPartial<ContactSettings>): ContactSettings {
     const message = createBaseContactSettings();
     message.defaultCountry = object.defaultCountry ?? "";
+    message.timeZone = object.timeZone ?? "";
     return message;
   },
 };
@@ -3713,7 +3747,7 @@ export const ListImportErrorsResponse: MessageFns<ListImportErrorsResponse> = {
 };
 
 function createBaseListContactsRequest(): ListContactsRequest {
-  return { tag: "", after: "", limit: 0 };
+  return { tag: "", after: "", limit: 0, filterJson: "" };
 }
 
 export const ListContactsRequest: MessageFns<ListContactsRequest> = {
@@ -3726,6 +3760,9 @@ export const ListContactsRequest: MessageFns<ListContactsRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(24).int32(message.limit);
+    }
+    if (message.filterJson !== "") {
+      writer.uint32(34).string(message.filterJson);
     }
     return writer;
   },
@@ -3767,6 +3804,14 @@ export const ListContactsRequest: MessageFns<ListContactsRequest> = {
             message.limit = reader.int32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.filterJson = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3784,6 +3829,11 @@ export const ListContactsRequest: MessageFns<ListContactsRequest> = {
       tag: isSet(object.tag) ? globalThis.String(object.tag) : "",
       after: isSet(object.after) ? globalThis.String(object.after) : "",
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      filterJson: isSet(object.filterJson)
+        ? globalThis.String(object.filterJson)
+        : isSet(object.filter_json)
+        ? globalThis.String(object.filter_json)
+        : "",
     };
   },
 
@@ -3798,6 +3848,9 @@ export const ListContactsRequest: MessageFns<ListContactsRequest> = {
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
     }
+    if (message.filterJson !== "") {
+      obj.filterJson = message.filterJson;
+    }
     return obj;
   },
 
@@ -3809,6 +3862,169 @@ export const ListContactsRequest: MessageFns<ListContactsRequest> = {
     message.tag = object.tag ?? "";
     message.after = object.after ?? "";
     message.limit = object.limit ?? 0;
+    message.filterJson = object.filterJson ?? "";
+    return message;
+  },
+};
+
+function createBaseCountContactsRequest(): CountContactsRequest {
+  return { filterJson: "" };
+}
+
+export const CountContactsRequest: MessageFns<CountContactsRequest> = {
+  encode(message: CountContactsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.filterJson !== "") {
+      writer.uint32(10).string(message.filterJson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountContactsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountContactsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filterJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CountContactsRequest {
+    return {
+      filterJson: isSet(object.filterJson)
+        ? globalThis.String(object.filterJson)
+        : isSet(object.filter_json)
+        ? globalThis.String(object.filter_json)
+        : "",
+    };
+  },
+
+  toJSON(message: CountContactsRequest): unknown {
+    const obj: any = {};
+    if (message.filterJson !== "") {
+      obj.filterJson = message.filterJson;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CountContactsRequest>): CountContactsRequest {
+    return CountContactsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CountContactsRequest>): CountContactsRequest {
+    const message = createBaseCountContactsRequest();
+    message.filterJson = object.filterJson ?? "";
+    return message;
+  },
+};
+
+function createBaseCountContactsResponse(): CountContactsResponse {
+  return { count: 0, filterJson: "" };
+}
+
+export const CountContactsResponse: MessageFns<CountContactsResponse> = {
+  encode(message: CountContactsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).int64(message.count);
+    }
+    if (message.filterJson !== "") {
+      writer.uint32(18).string(message.filterJson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountContactsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountContactsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.filterJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CountContactsResponse {
+    return {
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      filterJson: isSet(object.filterJson)
+        ? globalThis.String(object.filterJson)
+        : isSet(object.filter_json)
+        ? globalThis.String(object.filter_json)
+        : "",
+    };
+  },
+
+  toJSON(message: CountContactsResponse): unknown {
+    const obj: any = {};
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.filterJson !== "") {
+      obj.filterJson = message.filterJson;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CountContactsResponse>): CountContactsResponse {
+    return CountContactsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CountContactsResponse>): CountContactsResponse {
+    const message = createBaseCountContactsResponse();
+    message.count = object.count ?? 0;
+    message.filterJson = object.filterJson ?? "";
     return message;
   },
 };
@@ -6424,6 +6640,15 @@ export const ContactsDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
+    /** How many contacts a filter means, by committed rows. */
+    countContacts: {
+      name: "CountContacts",
+      requestType: CountContactsRequest as typeof CountContactsRequest,
+      requestStream: false,
+      responseType: CountContactsResponse as typeof CountContactsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
     getContact: {
       name: "GetContact",
       requestType: GetContactRequest as typeof GetContactRequest,
@@ -6607,6 +6832,11 @@ export interface ContactsServiceImplementation<CallContextExt = {}> {
     request: ListContactsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListContactsResponse>>;
+  /** How many contacts a filter means, by committed rows. */
+  countContacts(
+    request: CountContactsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CountContactsResponse>>;
   getContact(request: GetContactRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Contact>>;
   /** A contact for a number, or the one that is there, completed. Made under an id of the caller's choice, it is made once. */
   createContact(
@@ -6713,6 +6943,11 @@ export interface ContactsClient<CallOptionsExt = {}> {
     request: DeepPartial<ListContactsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListContactsResponse>;
+  /** How many contacts a filter means, by committed rows. */
+  countContacts(
+    request: DeepPartial<CountContactsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CountContactsResponse>;
   getContact(request: DeepPartial<GetContactRequest>, options?: CallOptions & CallOptionsExt): Promise<Contact>;
   /** A contact for a number, or the one that is there, completed. Made under an id of the caller's choice, it is made once. */
   createContact(
