@@ -106,7 +106,8 @@ function errors(log: Logger) {
       failedCalls(1, { method: call.method.path, failure })
       if (failure === 'internal')
         log.error({ err: error, method: call.method.path }, 'A call failed')
-      throw new ServerError(failures[failure].grpc, messageOf(error).slice(0, maxMessage))
+      const message = messageOf(error).slice(0, maxMessage).toWellFormed()
+      throw new ServerError(failures[failure].grpc, message)
     }
   }
 }

@@ -18,10 +18,15 @@ export async function chooseRole(
   return role
 }
 
+/** More would not fit into the answer of a call. */
+const mostNamed = 5
+
 async function roleNamed(tx: Tx, name: string): Promise<RoleRef> {
   if (isBuiltIn(name)) return { role: name, roleId: null, ownRights: null }
   const own = await holdRoleNamed(tx, name)
   if (own) return { role: own.name, roleId: own.id, ownRights: own.rights }
-  const names = [...builtInRoles, ...(await ownRoles(tx)).map((role) => role.name)]
-  throw new AppError('invalid', `"role" is "${name.slice(0, 64)}"; there are ${names.join(', ')}`)
+  const owns = (await ownRoles(tx)).map((role) => role.name)
+  const more = owns.length > mostNamed ? ` and ${owns.length - mostNamed} more (GET /v1/roles)` : ''
+  const names = [...builtInRoles, ...owns.slice(0, mostNamed)].join(', ')
+  throw new AppError('invalid', `"role" is "${name.slice(0, 64)}"; there are ${names}${more}`)
 }
