@@ -4,7 +4,8 @@ import type { Race } from '../system.ts'
 import { pathGuard } from './path-guard.ts'
 
 interface Wanted {
-  tenants: Tenant[]
+  /** Who asks, each by its own row of one app at Meta: a token is one app's. */
+  askers: { of: Tenant; appId: string }[]
   phoneNumberId: string
 }
 
@@ -15,7 +16,16 @@ const connecting = (tenants: (race: Race) => Promise<Tenant[]>): Work<Wanted> =>
   slow: [{ table: 'accounts.connections', on: 'insert', seconds: 0.3 }],
   async prepare(race) {
     const phoneNumberId = String(++numbers)
-    const wanted = { tenants: await tenants(race), phoneNumberId }
+    const { accounts } = race.system.clients
+    const all = await tenants(race)
+    const [owner] = all as [Tenant]
+    const { metaAppId } = await accounts.getApp({ id: owner.appId }, owner)
+    const app = { name: 'Shared', metaAppId, secret: owner.appSecret, verifyToken: 'verify' }
+    const askers = []
+    for (const of of all) {
+      const isOwner = of.accountId === owner.accountId
+      askers.push({ of, appId: isOwner ? owner.appId : (await accounts.createApp(app, of)).id })
+    }
     const number = {
       id: phoneNumberId,
       wabaId: '81',
@@ -23,13 +33,13 @@ const connecting = (tenants: (race: Race) => Promise<Tenant[]>): Work<Wanted> =>
       displayPhoneNumber: `+1 555 ${phoneNumberId}`,
     }
     await race.system.simulator.client.setState({ numbers: [number] })
-    return wanted
+    return { askers, phoneNumberId }
   },
-  async collide({ system }, { tenants, phoneNumberId }) {
+  async collide({ system }, { askers, phoneNumberId }) {
     const asked = { name: 'Number', phoneNumberId, wabaId: '81', accessToken: 'token' }
     await Promise.allSettled(
-      tenants.map((of) =>
-        system.clients.accounts.createConnection({ ...asked, appId: of.appId }, of),
+      askers.map(({ of, appId }) =>
+        system.clients.accounts.createConnection({ ...asked, appId }, of),
       ),
     )
   },
