@@ -4,7 +4,8 @@ import { type AuditReport, audit, elementKey } from '@lockstep/audit'
 import { type ServiceName, services } from '@lockstep/contracts'
 import { openRedis, untilReady } from '@lockstep/locks'
 import { readLog, type SettingsPatch } from '@lockstep/meta-simulator'
-import { planPorts, type ServiceProcess, spawnService } from '@lockstep/system'
+import { addressVariable } from '@lockstep/service'
+import { planPorts, type ServiceProcess, type Surroundings, spawnService } from '@lockstep/system'
 import { type OwnServers, openProxy, type Proxy as TcpProxy, until } from '@lockstep/testing'
 import { phones, startSystem, type Tenant, type TestSystem } from '@lockstep/testing/system'
 
@@ -236,13 +237,13 @@ function openProcesses(
   const running = new Map<ServiceName, ServiceProcess>()
   const further: ServiceProcess[] = []
   const logDir = path.join(system.world.nats.dir, '..', 'logs')
-  const contacts = ways
-    ? { ...system.ports.contacts, grpc: Number(new URL(ways.contacts.url).port) }
-    : system.ports.contacts
-  const spawn = (service: ServiceName, clockMs = 0, ports = { ...system.ports, contacts }) => {
+  const around = ways
+    ? reaching(system.surroundings, 'contacts', new URL(ways.contacts.url).host)
+    : system.surroundings
+  const spawn = (service: ServiceName, clockMs = 0, ports = system.ports) => {
     const file = path.join(import.meta.dirname, 'service-process.ts')
     const main = [file, service, String(scale), String(clockMs)]
-    return spawnService(service, ports, system.surroundings, logDir, main)
+    return spawnService(service, ports, around, logDir, main)
   }
   return {
     get: (service: ServiceName) => running.get(service)!,
@@ -259,6 +260,12 @@ function openProcesses(
     },
   }
 }
+
+/** Surroundings in which a service is reached at another address. */
+const reaching = (around: Surroundings, service: ServiceName, address: string): Surroundings => ({
+  ...around,
+  environment: { ...around.environment, [addressVariable(service)]: address },
+})
 
 /** SIGTERM; throws unless the process ends with 0 and in time. */
 async function endInTime(service: ServiceName, child: ServiceProcess): Promise<void> {
