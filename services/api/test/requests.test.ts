@@ -119,7 +119,7 @@ test('a wrong request names each wrong field and what it must be', async () => {
     '"per_minute" must be a whole number from 1 to 1000000; "per_second" must be a whole number from 1 to 100000',
   )
   expect(await words('GET', '/v1/contacts?tags=spring')).toBe(
-    'The query has no field "tags"; its fields are tag, cursor, limit',
+    'The query has no field "tags"; its fields are tag, filter, cursor, limit',
   )
   expect(await words('GET', '/v1/contacts?limit=201&cursor=x')).toBe(
     '"cursor" must be an id; "limit" must be a whole number from 1 to 200',
