@@ -1,3 +1,4 @@
+import type { ServiceName } from '@lockstep/contracts'
 import { until } from '@lockstep/testing'
 import type { FaultRun, FaultSetup } from './run.ts'
 
@@ -37,6 +38,19 @@ export async function untilAccepted(
   )
   if (at >= total) throw new Error('The campaign was over before anything could be done to it')
   run.note(`${at} of ${total} accepted`)
+}
+
+/** Kills and restarts services in turn, so many rounds, at marks of a campaign's progress. */
+export async function killInTurn(
+  run: FaultRun,
+  services: readonly ServiceName[],
+  { id, total, rounds }: { id: string; total: number; rounds: number },
+): Promise<void> {
+  const victims = Array.from({ length: rounds }, () => services).flat()
+  for (const [i, mark] of marks(run, victims.length, total).entries()) {
+    await untilAccepted(run, id, mark, total)
+    await run.killAndRestart(victims[i]!)
+  }
 }
 
 /** Waits until a number has passed a mark. */

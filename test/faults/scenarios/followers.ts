@@ -6,7 +6,7 @@ import {
 } from '@lockstep/testing'
 import { judge } from '../requirements.ts'
 import type { FaultRun } from '../run.ts'
-import { type FaultScenario, marks, untilAccepted } from '../scenario.ts'
+import { type FaultScenario, killInTurn } from '../scenario.ts'
 
 /** An event's first post fails so often, as a share. */
 const failing = 0.1
@@ -39,12 +39,7 @@ export const followers: FaultScenario = {
     )
     const total = size === 'full' ? 1_500 : 400
     const { id } = await run.startCampaign(total)
-    const rounds = size === 'full' ? 3 : 1
-    const victims = Array.from({ length: rounds }, () => this.processes).flat()
-    for (const [i, mark] of marks(run, victims.length, total).entries()) {
-      await untilAccepted(run, id, mark, total)
-      await run.killAndRestart(victims[i]!)
-    }
+    await killInTurn(run, this.processes, { id, total, rounds: size === 'full' ? 3 : 1 })
     await run.finish(id)
     await untilDelivered(run)
     const verdict = judge(run)

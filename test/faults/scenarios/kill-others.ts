@@ -1,4 +1,4 @@
-import { type FaultScenario, marks, untilAccepted } from '../scenario.ts'
+import { type FaultScenario, killInTurn } from '../scenario.ts'
 
 export const killOthers: FaultScenario = {
   name: 'kill-others',
@@ -10,12 +10,7 @@ export const killOthers: FaultScenario = {
   async run(run, size) {
     const total = size === 'full' ? 2_000 : 600
     const { id } = await run.startCampaign(total)
-    const rounds = size === 'full' ? 3 : 1
-    const victims = Array.from({ length: rounds }, () => this.processes).flat()
-    for (const [i, mark] of marks(run, victims.length, total).entries()) {
-      await untilAccepted(run, id, mark, total)
-      await run.killAndRestart(victims[i]!)
-    }
+    await killInTurn(run, this.processes, { id, total, rounds: size === 'full' ? 3 : 1 })
     await run.finish(id)
   },
 }
