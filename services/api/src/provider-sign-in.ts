@@ -47,5 +47,5 @@ async function finish(ctx: Context, request: FastifyRequest, reply: FastifyReply
   }
   if (previousToken) ctx.authenticator.forget(previousToken)
   session.begin(done.signedIn.token, done.signedIn.session!.endsAtMs)
-  return reply.redirect('/', 302)
+  return reply.redirect('/docs', 302)
 }

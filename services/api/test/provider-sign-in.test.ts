@@ -52,7 +52,7 @@ async function signIn(email: string, { verified = true, query = '', cookie = '' 
 test('a member whose e-mail the provider has verified is signed in, by a code that is bound to this browser', async () => {
   const { id, email, cookie } = await join()
   const done = await signIn(email.toUpperCase(), { cookie })
-  expect([done.status, done.location, done.step]).toEqual([302, '/', undefined])
+  expect([done.status, done.location, done.step]).toEqual([302, '/docs', undefined])
   const asked = new URL(done.begun.location).searchParams
   expect(Object.fromEntries(asked)).toMatchObject({
     response_type: 'code',
