@@ -37,7 +37,10 @@ test('an account reads and sets its default country, its imports are read by it,
     status: 200,
     json: { default_country: 'US' },
   })
-  expect((await api.ask(other, 'GET', settings)).json).toEqual({ default_country: null })
+  expect((await api.ask(other, 'GET', settings)).json).toEqual({
+    default_country: null,
+    time_zone: 'UTC',
+  })
   for (const default_country of ['Texas', 'ZZ', 1])
     expect(await api.ask(mine, 'PUT', settings, { default_country })).toMatchObject({
       status: 400,
