@@ -64,6 +64,7 @@ test('an account reads and sets its default country, its imports are read by it,
   expect(german).toMatchObject({ status: 202, json: { default_country: 'DE', columns: [] } })
   expect((await api.ask(mine, 'PUT', settings, { default_country: null })).json).toEqual({
     default_country: null,
+    time_zone: 'UTC',
   })
 })
 
