@@ -182,14 +182,8 @@ async function tellEvents(
   seconds: number,
   padding = '',
 ): Promise<number> {
-  const perTick = (eventsASecond * tickMs) / 1_000
-  let told = 0
-  for (let tick = 0; tick < (seconds * 1_000) / tickMs; tick++) {
-    const next = delay(tickMs)
-    const keys = Array.from(
-      { length: perTick },
-      () => followers[told++ % followers.length]!.accountId,
-    )
+  return inTicks(followers, seconds, async (these) => {
+    const keys = these.map(({ accountId }) => accountId)
     const body = { at_ms: Date.now(), padding }
     const event = [{ kind: 'campaign.state', subjectId: 'a', body }]
     await system.watcher.sql(
@@ -199,6 +193,20 @@ async function tellEvents(
       'append',
     )
     for (const key of keys) messaging.wake('events.campaigns', key)
+  })
+}
+
+/** Tells of followers in turn, so many a tick; answers of how many. */
+async function inTicks(
+  followers: readonly Follower[],
+  seconds: number,
+  tell: (these: Follower[]) => Promise<void> | void,
+): Promise<number> {
+  const perTick = (eventsASecond * tickMs) / 1_000
+  let told = 0
+  for (let tick = 0; tick < (seconds * 1_000) / tickMs; tick++) {
+    const next = delay(tickMs)
+    await tell(Array.from({ length: perTick }, () => followers[told++ % followers.length]!))
     await next
   }
   return told
@@ -243,17 +251,10 @@ async function floorOf(
   const { child, ready } = up.use(await startProcess<string>(ctx, './streams-floor-process.ts'))
   const streams = up.use(await openStreams(ready, followers))
   const meter = meterProcesses(() => [{ name: 'floor', pid: child.pid! }])
-  const perTick = (eventsASecond * tickMs) / 1_000
-  return await measured(meter, streams, async () => {
-    let told = 0
-    for (let tick = 0; tick < (seconds * 1_000) / tickMs; tick++) {
-      const next = delay(tickMs)
-      for (let i = 0; i < perTick; i++)
-        child.send({ key: followers[told++ % followers.length]!.key, atMs: Date.now() })
-      await next
-    }
-    return told
-  })
+  const tell = (these: Follower[]) => {
+    for (const { key } of these) child.send({ key, atMs: Date.now() })
+  }
+  return await measured(meter, streams, () => inTicks(followers, seconds, tell))
 }
 
 function tableOf(work: Delivered, floor: Delivered): { titles: string[]; rows: string[][] } {
