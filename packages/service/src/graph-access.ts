@@ -1,6 +1,6 @@
 import { secretPlaces } from '@lockstep/contracts'
 import type { Connection } from '@lockstep/rpc/gen/accounts'
-import { appSecretProof, type GraphAccess } from '@lockstep/whatsapp'
+import { type GraphAccess, provenAccess } from '@lockstep/whatsapp'
 import type { Secrets } from './secrets.ts'
 
 type Sealed = Pick<Connection, 'id' | 'accountId' | 'appId' | 'sealedToken' | 'sealedAppSecret'>
@@ -10,5 +10,5 @@ export function graphAccess(secrets: Secrets, connection: Sealed): GraphAccess {
   const { id, accountId, appId, sealedToken, sealedAppSecret } = connection
   const token = secrets.open(sealedToken, secretPlaces.connection(id, accountId))
   const secret = secrets.open(sealedAppSecret, secretPlaces.appSecret(appId, accountId))
-  return { token, proof: appSecretProof(token, secret) }
+  return provenAccess(token, secret)
 }

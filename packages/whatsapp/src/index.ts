@@ -1,4 +1,4 @@
-export type { GraphToken } from './graph/graph-access.ts'
+export { type GraphToken, provenAccess } from './graph/graph-access.ts'
 export * from './graph/graph-client.ts'
 export { graphErrors } from './graph/graph-error-table.ts'
 export * from './graph/graph-errors.ts'

@@ -34,10 +34,14 @@ interface WabaQuestion extends GraphAccess {
 }
 
 /** An app speaks for itself by its id and secret. */
-export function appAccess({ metaAppId, appSecret }: AppIdentity): GraphAccess {
-  const token = `${metaAppId}|${appSecret}`
-  return { token, proof: appSecretProof(token, appSecret) }
-}
+export const appAccess = ({ metaAppId, appSecret }: AppIdentity): GraphAccess =>
+  provenAccess(`${metaAppId}|${appSecret}`, appSecret)
+
+/** A token with its proof by the secret of its app. */
+export const provenAccess = (token: string, appSecret: string): GraphAccess => ({
+  token,
+  proof: appSecretProof(token, appSecret),
+})
 
 /** Throws AppError `precondition` unless the secret is that of the app. */
 export async function checkApp(

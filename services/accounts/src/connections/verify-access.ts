@@ -1,7 +1,8 @@
-import { AppError, failureOf, secretPlaces } from '@lockstep/contracts'
-import { appSecretProof, type GraphAccess, type GraphPhoneNumber } from '@lockstep/whatsapp'
+import { AppError, failureOf } from '@lockstep/contracts'
+import { type GraphAccess, type GraphPhoneNumber, provenAccess } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import type { App } from '../db/entities.ts'
+import { appSecretOf } from '../secrets/app-secret.ts'
 import { requireHeaderText } from './header-text.ts'
 import { tokenFacts } from './token-facts.ts'
 import { missingScopes, type TokenFacts } from './token-health.ts'
@@ -10,6 +11,8 @@ import { type NumberClaim, verifyNumber } from './verify-number.ts'
 export interface VerifiedNumber {
   number: GraphPhoneNumber
   token: TokenFacts
+  /** What Meta was asked with. */
+  access: GraphAccess
 }
 
 /**
@@ -22,12 +25,12 @@ export async function verifyAccess(
   claim: NumberClaim,
 ): Promise<VerifiedNumber> {
   requireHeaderText(claim.token, 'access_token')
-  const appSecret = secretOf(ctx, app)
-  const access = { token: claim.token, proof: appSecretProof(claim.token, appSecret) }
+  const appSecret = appSecretOf(ctx, app)
+  const access = provenAccess(claim.token, appSecret)
   const token = await verifyToken(ctx, { metaAppId: app.metaAppId, appSecret }, claim)
   const number = await verifyNumber(ctx, claim, access)
   await subscribe(ctx, app, claim, access)
-  return { number, token }
+  return { number, token, access }
 }
 
 /** Whether a secret is that of an app at Meta; throws `precondition` with Meta's reason. */
@@ -41,9 +44,6 @@ export async function verifyApp(
     .checkApp({ metaAppId, appSecret, ...(signal && { signal }) })
     .catch((error) => refuse(error, `Meta does not take this secret for the app ${metaAppId}`))
 }
-
-const secretOf = ({ secrets }: Context, { id, accountId, sealedSecret }: App): string =>
-  secrets.open(sealedSecret, secretPlaces.appSecret(id, accountId))
 
 async function verifyToken(
   { graph }: Context,

@@ -5,6 +5,7 @@ import { webhookFields } from '@lockstep/whatsapp'
 import type { Context } from '../context.ts'
 import { findApp } from '../db/apps.ts'
 import type { App } from '../db/entities.ts'
+import { appSecretOf } from '../secrets/app-secret.ts'
 import { callbackUrlOf } from './callback-url.ts'
 
 /** The gateway may not have read an app, or its new verify token, when Meta asks. */
@@ -32,7 +33,7 @@ export async function verifyWebhook(
       'precondition',
       'This system has no public address for webhooks: set LOCKSTEP_WEBHOOK_URL of the service accounts',
     )
-  const appSecret = ctx.secrets.open(app.sealedSecret, secretPlaces.appSecret(id, accountId))
+  const appSecret = appSecretOf(ctx, app)
   const how = { metaAppId, appSecret, ...(signal && { signal }) }
   const known = await ctx.graph.webhookSubscription(how)
   if (known && known.callbackUrl !== callbackUrl && !replace)

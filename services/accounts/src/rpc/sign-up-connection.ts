@@ -3,7 +3,6 @@ import { AppError, secretPlaces } from '@lockstep/contracts'
 import type { Call, Method } from '@lockstep/rpc'
 import type { Connection, SignUpConnectionRequest } from '@lockstep/rpc/gen/accounts'
 import { chosenId, requireId, requireText } from '@lockstep/service'
-import { appSecretProof } from '@lockstep/whatsapp'
 import { v7 as uuid } from 'uuid'
 import { requireMetaId } from '../connections/meta-ids.ts'
 import { registerIfNeeded, requirePin } from '../connections/register-number.ts'
@@ -20,6 +19,7 @@ import { findApp } from '../db/apps.ts'
 import { findConnection, lockNumber } from '../db/connections.ts'
 import type { App } from '../db/entities.ts'
 import { endSignUp, keepToken, releaseSignUp, type SignUpRow, takeSignUp } from '../db/sign-ups.ts'
+import { appSecretOf } from '../secrets/app-secret.ts'
 import { connectionToProto } from '../to-proto.ts'
 
 /**
@@ -74,16 +74,16 @@ const connected = (ctx: Context, call: Call, id: string): Promise<Connection> =>
 
 /** What the code is exchanged for, now or by a request before. */
 async function tokenOf(
-  { db, graph, secrets }: Context,
+  ctx: Context,
   { accountId, signal }: Call,
   { app, signUp, code }: { app: App; signUp: SignUpRow; code: string },
 ): Promise<string> {
+  const { db, graph, secrets } = ctx
   const place = secretPlaces.signUp(signUp.id, accountId!)
   if (signUp.sealedToken) return secrets.open(signUp.sealedToken, place)
-  const { metaAppId, sealedSecret } = app
-  const appSecret = secrets.open(sealedSecret, secretPlaces.appSecret(app.id, accountId!))
+  const asked = { metaAppId: app.metaAppId, appSecret: appSecretOf(ctx, app), code }
   const token = await graph
-    .exchangeCode({ metaAppId, appSecret, code, ...(signal && { signal }) })
+    .exchangeCode({ ...asked, ...(signal && { signal }) })
     .catch((error) => refuse(error, 'Meta does not exchange this code for a token'))
   await db.transaction(accountId!, (tx) => keepToken(tx, signUp.id, secrets.seal(token, place)))
   return token
@@ -105,9 +105,7 @@ async function connect(ctx: Context, call: Call, exchanged: Exchanged): Promise<
   const action = 'signUpConnection'
   const wish = { id: chosenId(request.id), name: request.name, app, claim, action }
   const verified = await verifyWish(ctx, wish)
-  const secret = ctx.secrets.open(app.sealedSecret, secretPlaces.appSecret(app.id, app.accountId))
-  const access = { token, proof: appSecretProof(token, secret) }
-  await registerIfNeeded(ctx, verified.number, { ...access, pin, signal: call.signal })
+  await registerIfNeeded(ctx, verified.number, { ...verified.access, pin, signal: call.signal })
   const stored = ctx.db.transaction(call.accountId!, async (tx) => {
     const connection =
       (await renew(ctx, call, tx, wish, verified.token)) ??
